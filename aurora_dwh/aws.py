@@ -1,0 +1,69 @@
+"""The few calls of AWS that settings need: a secret, a database token, an S3 client. boto3 is loaded at the first call.
+
+Each call has a session of its own: boto3's default session is not safe to share between threads.
+Errors name the secret or the service and never carry what was fetched.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from aurora_dwh.environment import ConfigError
+
+ATTEMPTS = 5
+"""How often boto3 tries a request in all."""
+
+
+def fetch_secret(secret_id: str, region: str | None) -> dict[str, Any]:
+    """Return a Secrets Manager secret that holds `username` and `password`.
+
+    Raises:
+        ConfigError: It cannot be read, or is not what a database secret should be.
+    """
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        answer = boto3.Session(region_name=region).client("secretsmanager").get_secret_value(SecretId=secret_id)
+    except (BotoCoreError, ClientError) as error:
+        raise ConfigError([f"secret {secret_id!r} cannot be read: {error}"]) from None
+    try:
+        secret = json.loads(answer["SecretString"])
+    except (KeyError, ValueError):
+        secret = None
+    if not isinstance(secret, dict) or not {"username", "password"} <= secret.keys():
+        raise ConfigError([f"secret {secret_id!r} is not JSON with username and password"])
+    return secret
+
+
+def database_token(host: str, port: int, user: str, region: str | None) -> str:
+    """Return a token that opens a connection to Aurora within the next 15 minutes.
+
+    Raises:
+        ConfigError: No AWS credentials or Region are at hand.
+    """
+    import boto3
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        token: str = (
+            boto3.Session(region_name=region)
+            .client("rds")
+            .generate_db_auth_token(DBHostname=host, Port=port, DBUsername=user)
+        )
+    except BotoCoreError as error:
+        raise ConfigError([f"AURORA_IAM_AUTH: no token can be made: {error}"]) from None
+    return token
+
+
+def s3_client(endpoint: str | None, region: str | None) -> Any:
+    """Return an S3 client that tries failed requests again; a server other than Amazon's is spoken to path-style."""
+    import boto3
+    from botocore.config import Config
+
+    config = Config(
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        s3={"addressing_style": "path" if endpoint else "auto"},
+    )
+    return boto3.Session(region_name=region).client("s3", endpoint_url=endpoint, config=config)

@@ -1,0 +1,269 @@
+"""What is copied: catalog.yaml as typed values.
+
+Here belong `Catalog` and `Table`, their fields and the rules between fields. What may be written for one field is
+`catalog_fields`, reading the file with its line numbers is `catalog_file`, the errors are `catalog_errors`. Nothing
+here connects to anything or imports an orchestrator: the module is read by every command and every code location.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from aurora_dwh.catalog_errors import CatalogError, Problem
+from aurora_dwh.catalog_fields import (
+    Day,
+    Duration,
+    Mask,
+    Name,
+    Names,
+    Oversize,
+    Owners,
+    Schedule,
+    Tags,
+    ZeroDates,
+    Zone,
+)
+from aurora_dwh.schema import IDENTIFIER_LIMIT, fold
+
+__all__ = ["CATALOG_VARIABLE", "Catalog", "CatalogError", "Problem", "Table", "TableFields", "table_problems"]
+
+CATALOG_VARIABLE = "AURORA_DWH_CATALOG"
+"""The environment variable that names the catalog's file."""
+
+PACKAGED_CATALOG = Path(__file__).with_name("catalog.yaml")
+"""The sample shop's catalog, used where no other is named."""
+
+POINTLESS: dict[str, frozenset[str]] = {
+    "incremental": frozenset(),
+    "append": frozenset({"lookback"}),
+    "full": frozenset({"cursor", "cursor_timezone", "lookback"}),
+}
+"""Mode -> fields that mean nothing in it: dropped where `defaults` gives them, refused where the table itself does."""
+
+
+class TableFields(BaseModel):
+    """Everything that can be written for a table, or in `defaults` for all of them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    mode: Literal["incremental", "full", "append"] = "incremental"
+    """How a day is copied. incremental: the rows whose cursor lies in the day, upserted by key. append: the same rows,
+    the day replaced as one unit. full: the whole table, swapped atomically."""
+
+    key: Names = ()
+    """The columns that tell one row from another. Mode incremental needs it."""
+
+    cursor: Name | None = None
+    """The column that says when a row was last written. Modes incremental and append need it."""
+
+    cursor_timezone: Zone | None = None
+    """The zone of a DATETIME cursor's wall clock. Not used for a TIMESTAMP cursor, which is an instant. Default: the
+    catalog's timezone."""
+
+    lookback: Duration = timedelta(0)
+    """How far before its day a read begins, to catch rows that were committed late: 30s, 90m, 1h, 2d."""
+
+    soft_delete: Name | None = None
+    """The column that the application fills when it deletes a row. It is copied as plain data."""
+
+    deletes: Literal["keep", "flag", "remove"] = "keep"
+    """What becomes of rows that are gone from the source: kept, flagged in _dwh_deleted, or removed."""
+
+    include: Names = ()
+    """The only columns to copy. Empty: all."""
+
+    exclude: Names = ()
+    """Columns to leave out."""
+
+    filter: str | None = Field(default=None, min_length=1)
+    """A condition in MySQL's SQL that rows must meet to be copied."""
+
+    mask: dict[Name, Mask] = Field(default_factory=dict)
+    """Column -> how its values are hidden before they reach the lake: sha256, null, {value: ...} or {keep_last: n}."""
+
+    extract: Literal["stream", "outfile"] = "stream"
+    """Who writes the files: the worker, reading rows as a stream, or Aurora itself, by SELECT INTO OUTFILE S3."""
+
+    dist_key: Name | None = None
+    """The Redshift table's distribution key. Empty: Redshift decides."""
+
+    sort_key: Names = ()
+    """The Redshift table's sort key. Empty: the cursor."""
+
+    on_drift: Literal["evolve", "freeze"] = "evolve"
+    """What a changed source schema does: new and wider columns are taken over, or the load fails."""
+
+    zero_dates: ZeroDates = "null"
+    """What becomes of dates that are none, such as 0000-00-00: NULL and counted, a failure, or a text column."""
+
+    oversize: Oversize = "fail"
+    """What becomes of values wider than Redshift holds: a failure, cut and counted, or NULL and counted."""
+
+    target_table: Name | None = None
+    """The table's name in Redshift. Default: the source's name in lower case."""
+
+    chunk_rows: int | None = Field(default=None, ge=1, strict=True)
+    """Rows read at a time, by primary key ranges. Empty: one read."""
+
+    description: str = ""
+    """What the table holds, shown on its assets."""
+
+    owners: Owners = ()
+    """Who answers for the table: e-mail addresses, or team:name."""
+
+    tags: Tags = Field(default_factory=dict)
+    """Labels for the table's assets."""
+
+
+class Table(TableFields):
+    """One table to copy. Raises pydantic's ValidationError where fields are wrong or do not go together."""
+
+    name: Name
+    """The table's name in the source."""
+
+    @property
+    def target(self) -> str:
+        """The table's name in Redshift."""
+        return fold(self.target_table or self.name)
+
+    @property
+    def effective_sort_key(self) -> tuple[str, ...]:
+        """The sort key, which is the cursor where none is given; empty leaves it to Redshift."""
+        if self.sort_key or self.cursor is None:
+            return self.sort_key
+        return (self.cursor,)
+
+    @model_validator(mode="after")
+    def _fields_go_together(self) -> "Table":
+        if problems := list(table_problems(self)):
+            text = "; ".join(f"{field}: {message}" for field, message in problems)
+            # The text is a format string to pydantic, so its braces travel in the context.
+            raise PydanticCustomError("table_rules", "{text}", {"text": text, "problems": problems})
+        return self
+
+
+class Catalog(BaseModel):
+    """What is copied, and when."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    timezone: Zone
+    """The IANA time zone at whose midnight days are cut."""
+
+    start_date: Day
+    """The first day. Its partition holds all history up to its end."""
+
+    schedule: Schedule = "01:00"
+    """The time of day, in the catalog's timezone, when yesterday is loaded."""
+
+    tables: dict[str, Table]
+    """The tables to copy, by name."""
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone at whose midnight days are cut."""
+        return ZoneInfo(self.timezone)
+
+    @staticmethod
+    def load(path: Path | None = None) -> "Catalog":
+        """Read a catalog file.
+
+        Args:
+            path: The file; without it the one that AURORA_DWH_CATALOG names, or else the packaged sample shop's.
+
+        Raises:
+            CatalogError: The file is missing or wrong; it carries every problem found.
+        """
+        from aurora_dwh.catalog_file import catalog_path, read_catalog
+
+        return read_catalog(path or catalog_path())
+
+
+Complaint = tuple[str, str]
+"""A field and what is wrong with it."""
+
+
+def table_problems(table: Table) -> Iterator[Complaint]:
+    """Yield each field that does not go together with the others, and what to do."""
+    for rule in _RULES:
+        yield from rule(table)
+
+
+def _mode_needs(table: Table) -> Iterator[Complaint]:
+    if table.mode == "incremental" and not table.key:
+        remedy = "add `key: [...]`, or run `aurora-dwh discover`, or use mode full or append"
+        yield "key", f"mode incremental upserts rows by their key; {remedy}"
+    if table.mode != "full" and table.cursor is None:
+        remedy = "add `cursor: ...`, the column that says when a row was last written, or use mode full"
+        yield "cursor", f"mode {table.mode} finds a day's rows by their cursor; {remedy}"
+    if table.deletes != "keep" and not table.key:
+        yield "deletes", f"`deletes: {table.deletes}` finds rows by their key; add `key: [...]`, or keep them"
+
+
+def _mode_forbids(table: Table) -> Iterator[Complaint]:
+    reason = {
+        "append": "a day is replaced as one unit, so it must not reach into the day before",
+        "full": "the whole table is copied",
+    }
+    for field in sorted(POINTLESS[table.mode]):
+        if getattr(table, field):
+            yield field, f"mode {table.mode} takes no {field}: {reason[table.mode]}; leave it out"
+
+
+def _named_once(table: Table) -> Iterator[Complaint]:
+    for field in ("key", "include", "exclude", "sort_key", "mask"):
+        seen: dict[str, str] = {}
+        for name in getattr(table, field):
+            if fold(name) in seen:
+                both = f"{seen[fold(name)]!r} and {name!r}"
+                yield field, f"{both} are one column in Redshift, which folds names to lower case; name it once"
+            seen[fold(name)] = name
+
+
+def _used_columns_are_copied(table: Table) -> Iterator[Complaint]:
+    included, excluded = {fold(n) for n in table.include}, {fold(n) for n in table.exclude}
+    for field, name in _used_columns(table):
+        if fold(name) in excluded:
+            yield "exclude", f"{name!r} is the table's {field} and must be copied; take it off the list"
+        elif included and fold(name) not in included:
+            yield "include", f"{name!r} is the table's {field} and must be copied; add it to the list"
+    for name in sorted(included & excluded):
+        yield "exclude", f"{name!r} is in `include` too; take it off one of the lists"
+
+
+def _used_columns(table: Table) -> Iterator[tuple[str, str]]:
+    """Yield each column that the copy depends on, once, with the first field that names it."""
+    seen: set[str] = set()
+    uses: Iterable[tuple[str, tuple[str | None, ...]]] = (
+        ("key", table.key),
+        ("cursor", (table.cursor,)),
+        ("soft_delete", (table.soft_delete,)),
+        ("dist_key", (table.dist_key,)),
+        ("sort_key", table.sort_key),
+        ("mask", tuple(table.mask)),
+    )
+    for field, names in uses:
+        for name in names:
+            if name is not None and fold(name) not in seen:
+                seen.add(fold(name))
+                yield field, name
+
+
+def _target_fits(table: Table) -> Iterator[Complaint]:
+    if (size := len(table.target.encode())) > IDENTIFIER_LIMIT:
+        limit = f"Redshift cuts names at {IDENTIFIER_LIMIT}"
+        yield "target_table", f"the name is {size} bytes long and {limit}; set a shorter `target_table`"
+
+
+_RULES: tuple[Callable[[Table], Iterator[Complaint]], ...] = (
+    _mode_needs,
+    _mode_forbids,
+    _named_once,
+    _used_columns_are_copied,
+    _target_fits,
+)

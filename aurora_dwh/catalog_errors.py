@@ -1,0 +1,49 @@
+"""What is wrong with a catalog, said so that its author can mend it: file, line, table, field, and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing to mend in a catalog.
+
+    Attributes:
+        file: The file, as its reader would name it.
+        line: The line, counted from 1; None where the file as a whole is meant.
+        table: The table's name in the catalog; None where the problem is not one table's.
+        field: The field, with dots below the top level: `defaults.cursor`, `mask.email`; None where none is meant.
+        message: What is wrong and what to do.
+    """
+
+    file: str
+    line: int | None
+    table: str | None
+    field: str | None
+    message: str
+
+    def __str__(self) -> str:
+        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        table = None if self.table is None else f"table {self.table}"
+        return ": ".join(part for part in (place, table, self.field, self.message) if part is not None)
+
+
+class CatalogError(Exception):
+    """A catalog that cannot be used; `problems` holds all that is wrong with it, in the file's order."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems: list[Problem] = sorted(problems, key=lambda p: p.line or 0)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def near_match(word: str, choices: Iterable[str]) -> str:
+    """Return `, did you mean X?` for the choice that is written most like the word; empty where none is."""
+    by_fold = {choice.lower(): choice for choice in choices}
+    matches = difflib.get_close_matches(word.lower(), by_fold, n=1)
+    return f", did you mean `{by_fold[matches[0]]}`?" if matches else ""

@@ -1,0 +1,203 @@
+"""The types of a catalog's fields: what may be written for each, and what it is read as.
+
+Each type is an `Annotated` one that carries its check, an error text that says what to write instead, and its JSON
+Schema for editors. Rules that join several fields are `catalog.Table`'s.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
+
+from aurora_dwh.catalog_errors import near_match
+from aurora_dwh.schema import fold
+
+OWN_PREFIX = "_dwh_"
+"""How the project's own columns in Redshift begin."""
+
+DURATION_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+OWNER_PATTERN = r"(team:[A-Za-z0-9_]+|[^@\s:]+@[^@\s:]+\.[^@\s:]+)"
+TAG_KEY_PATTERN = r"([A-Za-z0-9_.-]{1,63}/)?[A-Za-z0-9_.-]{1,63}"
+TAG_VALUE_PATTERN = r"[A-Za-z0-9_.-]{0,63}"
+
+
+def _name(value: str) -> str:
+    if not value:
+        raise ValueError("a name must not be empty")
+    if fold(value).startswith(OWN_PREFIX):
+        raise ValueError(f"{value!r} is reserved: names that begin with {OWN_PREFIX} are aurora-dwh's own")
+    return value
+
+
+def _text_or_list(value: object) -> object:
+    """Return a list for a single text or nothing; everything else is left to the type's own check."""
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else value
+
+
+def _duration(value: object) -> object:
+    if value == 0 and not isinstance(value, bool):
+        return timedelta(0)
+    if isinstance(value, str) and (match := re.fullmatch(r"(\d+)([smhd])", value)):
+        return timedelta(**{DURATION_UNITS[match[2]]: int(match[1])})
+    if isinstance(value, timedelta) and value >= timedelta(0):
+        return value
+    raise ValueError(f"{value!r} is not a duration; write a number and a unit, such as 30s, 90m, 1h or 2d")
+
+
+def _schedule(value: object) -> object:
+    match = re.fullmatch(r"(\d{1,2}):(\d\d)", value) if isinstance(value, str) else None
+    if match and int(match[1]) < 24 and int(match[2]) < 60:
+        return f"{int(match[1]):02}:{match[2]}"
+    if value == "monthly":
+        return value
+    raise ValueError(f'{value!r} is not a time of day; write it as "HH:MM", in quotes, such as "01:00"')
+
+
+def _day(value: object) -> object:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value):
+        return value
+    raise ValueError(f"{str(value)!r} is not a day; write it as YYYY-MM-DD, such as 2024-01-01")
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        hint = near_match(value, available_timezones())
+        raise ValueError(f"{value!r} is not a time zone{hint}; write an IANA name such as Asia/Tokyo") from None
+    return value
+
+
+def _null_word(value: object) -> object:
+    """Return the word `null` for YAML's null: `zero_dates: null` is a policy, not a field left out."""
+    return "null" if value is None else value
+
+
+def _owner(value: str) -> str:
+    if not re.fullmatch(OWNER_PATTERN, value):
+        raise ValueError(
+            f"{value!r} is not an owner; write an e-mail address, or team:name with letters, digits and _ only"
+        )
+    return value
+
+
+def _tag_key(value: str) -> str:
+    if not re.fullmatch(TAG_KEY_PATTERN, value):
+        raise ValueError(f"{value!r} is not a tag's name; write up to 63 letters, digits, _ . or -")
+    return value
+
+
+def _tag_value(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(TAG_VALUE_PATTERN, value):
+        raise ValueError(f"{value!r} is not a tag's value; write up to 63 letters, digits, _ . or -, numbers in quotes")
+    return value
+
+
+class ConstantMask(BaseModel):
+    """A mask that writes one value into every row."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    value: str | int | float | bool
+
+
+class KeepLastMask(BaseModel):
+    """A mask that keeps the last characters of a text."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    keep_last: int = Field(ge=1)
+
+
+def _mask(value: object) -> object:
+    match value:
+        case None | "null":
+            return "null"
+        case "sha256" | ConstantMask() | KeepLastMask():
+            return value
+        case {"value": str() | int() | float() as constant, **rest} if not rest:
+            return ConstantMask(value=constant)
+        case {"keep_last": int() as characters, **rest} if characters >= 1 and not rest:
+            return KeepLastMask(keep_last=characters)
+    raise ValueError(f"{value!r} is not a mask; write sha256, null, {{value: ...}} or {{keep_last: n}}")
+
+
+_NAME_SCHEMA = {"type": "string", "minLength": 1}
+_NAMES_SCHEMA = {"anyOf": [_NAME_SCHEMA, {"type": "array", "items": _NAME_SCHEMA}, {"type": "null"}]}
+_MASK_SCHEMA: dict[str, Any] = {
+    "anyOf": [
+        {"enum": ["sha256", "null", None]},
+        {
+            "type": "object",
+            "properties": {"value": {"type": ["string", "number", "boolean"]}},
+            "required": ["value"],
+            "additionalProperties": False,
+        },
+        {
+            "type": "object",
+            "properties": {"keep_last": {"type": "integer", "minimum": 1}},
+            "required": ["keep_last"],
+            "additionalProperties": False,
+        },
+    ]
+}
+
+Name = Annotated[str, AfterValidator(_name), WithJsonSchema(_NAME_SCHEMA)]
+Names = Annotated[tuple[Name, ...], BeforeValidator(_text_or_list), WithJsonSchema(_NAMES_SCHEMA)]
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    WithJsonSchema({"anyOf": [{"type": "string", "pattern": "^[0-9]+[smhd]$"}, {"const": 0}]}),
+]
+Schedule = Annotated[
+    str,
+    BeforeValidator(_schedule),
+    WithJsonSchema({"type": "string", "pattern": "^([01]?[0-9]|2[0-3]):[0-5][0-9]$"}),
+]
+Day = Annotated[date, BeforeValidator(_day)]
+Zone = Annotated[str, AfterValidator(_zone)]
+Owner = Annotated[str, AfterValidator(_owner)]
+Owners = Annotated[
+    tuple[Owner, ...],
+    BeforeValidator(_text_or_list),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": f"^{OWNER_PATTERN}$"},
+                {"type": "array", "items": {"type": "string", "pattern": f"^{OWNER_PATTERN}$"}},
+                {"type": "null"},
+            ]
+        }
+    ),
+]
+Tags = Annotated[
+    dict[Annotated[str, AfterValidator(_tag_key)], Annotated[str, PlainValidator(_tag_value)]],
+    WithJsonSchema(
+        {
+            "type": "object",
+            "propertyNames": {"pattern": f"^{TAG_KEY_PATTERN}$"},
+            "additionalProperties": {"type": "string", "pattern": f"^{TAG_VALUE_PATTERN}$"},
+        }
+    ),
+]
+Mask = Annotated[
+    Literal["sha256", "null"] | ConstantMask | KeepLastMask, PlainValidator(_mask), WithJsonSchema(_MASK_SCHEMA)
+]
+ZeroDates = Annotated[
+    Literal["null", "fail", "text"],
+    BeforeValidator(_null_word),
+    WithJsonSchema({"enum": ["null", None, "fail", "text"]}),
+]
+Oversize = Annotated[
+    Literal["fail", "truncate", "null"],
+    BeforeValidator(_null_word),
+    WithJsonSchema({"enum": ["fail", "truncate", "null", None]}),
+]

@@ -1,0 +1,122 @@
+"""Adding tables to a catalog file: what stands in it, comments and layout included, stays as it is to the byte."""
+
+from __future__ import annotations
+
+import io
+import re
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import YAMLError
+
+from aurora_dwh.catalog_errors import CatalogError, Problem
+from aurora_dwh.catalog_file import shown_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import date
+    from pathlib import Path
+
+    from aurora_dwh.commands.suggest import Suggestion
+
+_NEW = """\
+# What is copied. Every field is described in docs/catalog.md; `aurora-dwh discover` adds tables and changes no others.
+
+timezone: UTC          # days are cut at midnight in this zone
+start_date: {start} # the first partition holds all history up to its end
+schedule: "01:00"      # when yesterday is loaded
+
+defaults:
+  lookback: 1h # a read begins this much before its day, for rows that were committed late
+
+tables:
+"""
+_EMPTY_TABLES = re.compile(r"^tables:(?:[ \t]*(?:\{[ \t]*\}|null|~))?([ \t]+#.*)?[ \t]*(?=\r?$)", re.MULTILINE)
+
+
+class CatalogFile:
+    """A catalog file that is being added to; one that does not exist begins with the usual fields.
+
+    Raises:
+        CatalogError: The file is not YAML with one line or more for each table.
+    """
+
+    def __init__(self, path: Path, *, start: date) -> None:
+        self.path = path
+        self._text = path.read_bytes().decode() if path.exists() else _NEW.format(start=start)
+        try:
+            self._root = YAML().load(self._text)
+        except YAMLError as error:
+            raise self._error(f"is not YAML: {error}") from None
+        if not isinstance(self._root, CommentedMap) or not isinstance(self._root.get("tables") or {}, dict):
+            raise self._error("must hold `tables:` with one entry for each table")
+        if self.tables and self._root["tables"].fa.flow_style():
+            raise self._error("write each table on a line of its own below `tables:`, so that others can be added")
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The names of the tables in the file."""
+        return tuple(self._root.get("tables") or ())
+
+    def add(self, suggestions: Iterable[Suggestion]) -> None:
+        """Add tables behind those of the file, each after its warnings as comments."""
+        entries = "".join(self._entry(suggestion) for suggestion in suggestions)
+        lines = self._text.splitlines(keepends=True)
+        at, indent = self._place(lines)
+        new = textwrap.indent(entries, " " * indent)
+        if "\r\n" in self._text:
+            new = new.replace("\n", "\r\n")
+        before = "".join(lines[:at])
+        self._text = before + ("" if before.endswith("\n") else "\n") + new + "".join(lines[at:])
+        self._root = YAML().load(self._text)
+
+    def save(self) -> None:
+        """Write the file, at once or not at all."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        draft = self.path.with_name(f".{self.path.name}.draft")
+        draft.write_bytes(self._text.encode())
+        draft.replace(self.path)
+
+    def _place(self, lines: list[str]) -> tuple[int, int]:
+        """Return the line behind the last table's, counted from 0, and how far tables are indented."""
+        if not self.tables:
+            self._text = _EMPTY_TABLES.sub(r"tables:\1", self._text)
+            lines[:] = self._text.splitlines(keepends=True)
+            if "tables" not in self._root:
+                lines.append("tables:\n")
+                return len(lines), 2
+            return self._root.lc.key("tables")[0] + 1, 2
+        tables = self._root["tables"]
+        line, indent = tables.lc.key(next(iter(tables)))
+        behind = line + 1
+        for number in range(line, len(lines)):
+            content = lines[number].rstrip()
+            if content and len(content) - len(content.lstrip()) < indent:
+                break
+            behind = number + 1 if content else behind
+        return behind, indent
+
+    def _entry(self, suggestion: Suggestion) -> str:
+        """Return a table's lines, not indented."""
+        defaults = {"mode": "incremental"} | dict(self._root.get("defaults") or {})
+        written = {n: _node(v) for n, v in suggestion.fields.items() if n == "key" or defaults.get(n) != v}
+        yaml, stream = YAML(), io.StringIO()
+        yaml.width = 1_000_000
+        yaml.dump(CommentedMap({suggestion.table: CommentedMap(written) or None}), stream)
+        return "".join(f"# {warning}\n" for warning in suggestion.warnings) + stream.getvalue()
+
+    def _error(self, message: str) -> CatalogError:
+        return CatalogError([Problem(shown_path(self.path), None, None, None, message)])
+
+
+def _node(value: Any) -> Any:
+    """Return a list on one line, a list of one name as the name."""
+    if not isinstance(value, tuple):
+        return value
+    if len(value) == 1:
+        return value[0]
+    names = CommentedSeq(value)
+    names.fa.set_flow_style()
+    return names

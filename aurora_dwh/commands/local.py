@@ -1,0 +1,94 @@
+"""`aurora-dwh local`: the embedded stack of Aurora, lake and warehouse on this machine."""
+
+from __future__ import annotations
+
+import shlex
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aurora_dwh.commands.speech import speak_plainly
+
+SERVICES = ("aurora", "lake", "warehouse")
+
+State = Annotated[
+    Path | None, typer.Option(help="The folder that the stack keeps its data in.", show_default="the stack's own")
+]
+Without = Annotated[str, typer.Option(help="Services to leave out, with commas between: aurora, lake, warehouse.")]
+
+app = typer.Typer(no_args_is_help=True, help="Run Aurora, S3 and Redshift stand-ins on this machine.")
+
+
+class Format(str, Enum):
+    """How `env` writes variables."""
+
+    SHELL = "shell"
+    DOTENV = "dotenv"
+
+
+@app.command()
+@speak_plainly
+def up(state: State = None, without: Without = "") -> None:
+    """Start the stack and leave it running."""
+    from aurora_dwh.local import stack
+
+    stack.up(state or stack.default_state(), without=_services(without))
+    option = f" --state {shlex.quote(str(state))}" if state else ""
+    typer.echo(f'The stack is up. Point a shell to it with: eval "$(aurora-dwh local env{option})"')
+
+
+@app.command()
+@speak_plainly
+def down(state: State = None) -> None:
+    """Stop the stack. Its data stays."""
+    from aurora_dwh.local import stack
+
+    stack.down(state or stack.default_state())
+    typer.echo("The stack is down.")
+
+
+@app.command()
+@speak_plainly
+def status(state: State = None) -> None:
+    """Say what is running."""
+    from aurora_dwh.local import stack
+
+    for service, condition in stack.status(state or stack.default_state()).items():
+        typer.echo(f"{service:<10} {condition}")
+
+
+@app.command()
+@speak_plainly
+def env(
+    state: State = None,
+    style: Annotated[
+        Format, typer.Option("--format", help="shell: lines for eval; dotenv: lines for a .env file.")
+    ] = Format.SHELL,
+) -> None:
+    """Print the environment variables that lead to the stack."""
+    from aurora_dwh.local import stack
+
+    for name, value in stack.environment(state or stack.default_state()).items():
+        typer.echo(f"export {name}={_single_quoted(value)}" if style is Format.SHELL else f"{name}={_dotenv(value)}")
+
+
+def _services(text: str) -> frozenset[str]:
+    named = frozenset(word.strip() for word in text.split(",") if word.strip())
+    if unknown := sorted(named - set(SERVICES)):
+        raise typer.BadParameter(
+            f"{', '.join(unknown)}: the services are {', '.join(SERVICES)}", param_hint="--without"
+        )
+    return named
+
+
+def _single_quoted(value: str) -> str:
+    return "'" + value.replace("'", "'\\''") + "'"
+
+
+def _dotenv(value: str) -> str:
+    """Return a value as it is where no reader of .env files could take it for something else, else in single quotes."""
+    if value and all(character.isalnum() or character in "-_./:@,+=" for character in value):
+        return value
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"

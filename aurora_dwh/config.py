@@ -1,0 +1,340 @@
+"""Settings from the environment: how to reach Aurora, the lake and Redshift.
+
+Here, and nowhere else, environment variables of connections are read and secrets are resolved. Each of the three can be
+read alone. Reading opens no connection; a secret or an IAM token is fetched at each connect, so that rotation is seen.
+`.env.example` lists the variables. What is copied is `catalog`.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from aurora_dwh.aws import database_token, fetch_secret, s3_client
+from aurora_dwh.environment import DISABLED, VERIFY, ConfigError, Environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pydantic import SecretStr
+
+__all__ = ["AuroraSettings", "ConfigError", "LakeSettings", "RedshiftSettings", "Settings"]
+
+APPLICATION_NAME = "aurora-dwh"
+CONNECT_TIMEOUT = 15
+"""Seconds to wait for Aurora to take a connection."""
+
+_ROLE = r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+"
+_SCHEMA = r"[a-z_][a-z0-9_$]{0,126}"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuroraSettings:
+    """How to reach the source. Exactly one of `password`, `secret_id` and `iam_auth` is set.
+
+    Attributes:
+        host: The host, the cluster's reader endpoint by preference; None where the secret names it.
+        port: The port; None where the secret may name it.
+        database: The database whose tables are copied.
+        user: The user; None where the secret names it.
+        password: The user's password.
+        secret_id: Name or ARN of a Secrets Manager secret with `username`, `password` and perhaps `host`, `port`.
+        iam_auth: Whether a token of the process's IAM role is the password.
+        tls: `verify`, `disabled`, or the path of a file with the certificates to trust.
+        region: The AWS Region of secret and token; None leaves it to the AWS configuration.
+    """
+
+    database: str
+    host: str | None = None
+    port: int | None = None
+    user: str | None = None
+    password: SecretStr | None = None
+    secret_id: str | None = None
+    iam_auth: bool = False
+    tls: str = VERIFY
+    region: str | None = None
+
+    @staticmethod
+    def from_env(environ: Mapping[str, str] | None = None) -> AuroraSettings:
+        """Read the AURORA_* variables.
+
+        Raises:
+            ConfigError: Variables are missing or contradict one another.
+        """
+        return _read(environ, _aurora)
+
+    @staticmethod
+    def database_from_env(environ: Mapping[str, str] | None = None) -> str:
+        """Read the source database's name alone, which the lake's layout needs too.
+
+        Raises:
+            ConfigError: AURORA_DATABASE is not set.
+        """
+        return _read(environ, _aurora_database)
+
+    def connect_arguments(self) -> dict[str, Any]:
+        """Return the keyword arguments of `pymysql.connect`, with the secret or token fetched now.
+
+        Raises:
+            ConfigError: The secret, the token or the certificates cannot be had.
+        """
+        secret = fetch_secret(self.secret_id, self.region) if self.secret_id else {}
+        host = self.host or secret.get("host")
+        port = int(self.port or secret.get("port") or 3306)
+        user = self.user or secret.get("username")
+        if not host or not user:
+            raise ConfigError([f"AURORA_SECRET_ID: {self.secret_id!r} holds no host; set AURORA_HOST"])
+        if self.iam_auth:
+            password = database_token(host, port, user, self.region)
+        else:
+            password = self.password.get_secret_value() if self.password else secret["password"]
+        tls = self._tls()
+        return {
+            "host": host,
+            "port": port,
+            "user": user,
+            "password": password.encode(),  # a str would be sent as Latin-1
+            "database": self.database,
+            "charset": "utf8mb4",
+            "connect_timeout": CONNECT_TIMEOUT,
+            "program_name": APPLICATION_NAME,
+            **({"ssl": tls} if tls else {"ssl_disabled": True}),
+        }
+
+    def _tls(self) -> ssl.SSLContext | None:
+        if self.tls == DISABLED:
+            return None
+        try:
+            context = ssl.create_default_context(cafile=None if self.tls == VERIFY else self.tls)
+        except OSError:
+            raise ConfigError([f"AURORA_TLS: {self.tls!r} is not a file of certificates in PEM form"]) from None
+        # Private authorities, RDS's among them, may lack extensions that Python 3.13's strict mode asks for. Chain and
+        # host name are verified all the same.
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        return context
+
+
+@dataclass(frozen=True, kw_only=True)
+class LakeSettings:
+    """Where the lake lies. Credentials and Region are the standard AWS configuration's business.
+
+    Attributes:
+        bucket: The S3 bucket.
+        prefix: What every key begins with, without slashes at its ends; empty for the bucket's top.
+        endpoint: The address of an S3 server other than Amazon's.
+        region: The AWS Region; None leaves it to the AWS configuration.
+    """
+
+    bucket: str
+    prefix: str = ""
+    endpoint: str | None = None
+    region: str | None = None
+
+    @property
+    def uri(self) -> str:
+        """The lake's address, `s3://bucket/prefix`."""
+        return f"s3://{self.bucket}/{self.prefix}".rstrip("/")
+
+    @staticmethod
+    def from_env(environ: Mapping[str, str] | None = None) -> LakeSettings:
+        """Read LAKE_URI and the AWS variables that place the lake.
+
+        Raises:
+            ConfigError: Variables are missing or cannot be used.
+        """
+        return _read(environ, _lake)
+
+    def client(self) -> Any:
+        """Return the process's boto3 S3 client for these settings; it may be shared by threads."""
+        return _s3_client(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RedshiftSettings:
+    """How to reach the warehouse. Exactly one of `password`, `secret_id` and `workgroup` is set.
+
+    Attributes:
+        host: The endpoint's host; None where the secret or the workgroup names it.
+        port: The port; None where the secret or the workgroup may name it.
+        database: The database.
+        user: The user; None where the secret or the IAM role names it.
+        password: The user's password.
+        secret_id: Name or ARN of a Secrets Manager secret with `username`, `password` and perhaps `host`, `port`.
+        workgroup: The Serverless workgroup whose temporary credentials the process's IAM role may have.
+        tls: `verify` or `disabled`.
+        region: The AWS Region of secret and workgroup; None leaves it to the AWS configuration.
+        iam_role: The role that COPY reads the lake with: `default`, or ARNs with commas between.
+        staging_schema: The schema of the copied tables.
+        bi_schema: The schema of the marts.
+    """
+
+    database: str
+    host: str | None = None
+    port: int | None = None
+    user: str | None = None
+    password: SecretStr | None = None
+    secret_id: str | None = None
+    workgroup: str | None = None
+    tls: str = VERIFY
+    region: str | None = None
+    iam_role: str = "default"
+    staging_schema: str = "staging"
+    bi_schema: str = "bi"
+
+    @staticmethod
+    def from_env(environ: Mapping[str, str] | None = None) -> RedshiftSettings:
+        """Read the REDSHIFT_* variables.
+
+        Raises:
+            ConfigError: Variables are missing or contradict one another.
+        """
+        return _read(environ, _redshift)
+
+    def connect_arguments(self) -> dict[str, Any]:
+        """Return the keyword arguments of `redshift_connector.connect`, with the secret fetched now.
+
+        Raises:
+            ConfigError: The secret cannot be had.
+        """
+        return {
+            "database": self.database,
+            "application_name": APPLICATION_NAME,
+            "max_prepared_statements": 0,  # a reused statement can outlive the table that it was prepared for
+            "tcp_keepalive": True,
+            **({"ssl": False} if self.tls == DISABLED else {"ssl": True, "sslmode": "verify-full"}),
+            **(self._workgroup_arguments() if self.workgroup else self._password_arguments()),
+        }
+
+    def _workgroup_arguments(self) -> dict[str, Any]:
+        known = {"host": self.host, "port": self.port or (5439 if self.host else None), "region": self.region}
+        return {
+            "iam": True,
+            "is_serverless": True,
+            "serverless_work_group": self.workgroup,
+            **{name: value for name, value in known.items() if value is not None},
+        }
+
+    def _password_arguments(self) -> dict[str, Any]:
+        secret = fetch_secret(self.secret_id, self.region) if self.secret_id else {}
+        host = self.host or secret.get("host")
+        if not host:
+            raise ConfigError([f"REDSHIFT_SECRET_ID: {self.secret_id!r} holds no host; set REDSHIFT_HOST"])
+        return {
+            "host": host,
+            "port": int(self.port or secret.get("port") or 5439),
+            "user": self.user or secret.get("username"),
+            "password": self.password.get_secret_value() if self.password else secret["password"],
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All three connections."""
+
+    aurora: AuroraSettings
+    lake: LakeSettings
+    redshift: RedshiftSettings
+
+    @staticmethod
+    def from_env(environ: Mapping[str, str] | None = None) -> Settings:
+        """Read all variables.
+
+        Raises:
+            ConfigError: Variables are missing or contradict one another; all of the three are named at once.
+        """
+        return _read(environ, _all)
+
+
+def _read(variables: Mapping[str, str] | None, make: Callable[[Environment], T]) -> T:
+    environment = Environment(os.environ if variables is None else variables)
+    settings = make(environment)
+    if environment.problems:
+        raise ConfigError(environment.problems)
+    return settings
+
+
+def _all(env: Environment) -> Settings:
+    return Settings(aurora=_aurora(env), lake=_lake(env), redshift=_redshift(env))
+
+
+def _aurora(env: Environment) -> AuroraSettings:
+    ways = ("AURORA_PASSWORD", "AURORA_SECRET_ID", "AURORA_IAM_AUTH")
+    password, secret_id, iam_auth = env.secret(ways[0]), env.text(ways[1]), env.flag(ways[2])
+    env.only_one(ways, (password is not None, secret_id is not None, iam_auth))
+    tls = env.tls("AURORA_TLS", file_allowed=True)
+    if iam_auth and tls == DISABLED:
+        env.problems.append("AURORA_TLS contradicts AURORA_IAM_AUTH: a token must not travel in the clear")
+    if secret_id is None:
+        env.required("AURORA_HOST", "the host to read from, the cluster's reader endpoint by preference")
+        env.required("AURORA_USER", "the user to read with")
+    else:
+        env.forbidden("AURORA_USER", "AURORA_SECRET_ID: the secret names the user")
+    return AuroraSettings(
+        database=_aurora_database(env),
+        host=env.text("AURORA_HOST"),
+        port=env.port("AURORA_PORT"),
+        user=env.text("AURORA_USER"),
+        password=password,
+        secret_id=secret_id,
+        iam_auth=iam_auth,
+        tls=tls,
+        region=_region(env),
+    )
+
+
+def _aurora_database(env: Environment) -> str:
+    return env.required("AURORA_DATABASE", "the database whose tables are copied")
+
+
+def _lake(env: Environment) -> LakeSettings:
+    bucket, prefix = env.s3_uri("LAKE_URI")
+    endpoint = env.text("AWS_ENDPOINT_URL_S3") or env.text("AWS_ENDPOINT_URL")
+    return LakeSettings(bucket=bucket, prefix=prefix, endpoint=endpoint, region=_region(env))
+
+
+def _redshift(env: Environment) -> RedshiftSettings:
+    ways = ("REDSHIFT_PASSWORD", "REDSHIFT_SECRET_ID", "REDSHIFT_WORKGROUP")
+    password, secret_id, workgroup = env.secret(ways[0]), env.text(ways[1]), env.text(ways[2])
+    env.only_one(ways, [way is not None for way in (password, secret_id, workgroup)])
+    tls = env.tls("REDSHIFT_TLS", file_allowed=False)
+    if workgroup and tls == DISABLED:
+        env.problems.append("REDSHIFT_TLS contradicts REDSHIFT_WORKGROUP: IAM credentials must not travel in the clear")
+    if secret_id is not None:
+        env.forbidden("REDSHIFT_USER", "REDSHIFT_SECRET_ID: the secret names the user")
+    elif workgroup is not None:
+        env.forbidden("REDSHIFT_USER", "REDSHIFT_WORKGROUP: the IAM role names the user")
+    else:
+        env.required("REDSHIFT_HOST", "the endpoint of the workgroup or cluster")
+        env.required("REDSHIFT_USER", "the user to load with")
+    schema = "a name of small letters, digits, _ and $"
+    return RedshiftSettings(
+        database=env.required("REDSHIFT_DATABASE", "the database to load into"),
+        host=env.text("REDSHIFT_HOST"),
+        port=env.port("REDSHIFT_PORT"),
+        user=env.text("REDSHIFT_USER"),
+        password=password,
+        secret_id=secret_id,
+        workgroup=workgroup,
+        tls=tls,
+        region=_region(env),
+        iam_role=env.matching(
+            "REDSHIFT_IAM_ROLE", f"default|{_ROLE}(,{_ROLE})*", "`default` or a role's ARN", "default"
+        ),
+        staging_schema=env.matching("REDSHIFT_STAGING_SCHEMA", _SCHEMA, schema, "staging"),
+        bi_schema=env.matching("REDSHIFT_BI_SCHEMA", _SCHEMA, schema, "bi"),
+    )
+
+
+def _region(env: Environment) -> str | None:
+    """Return the Region; boto3 alone does not look at AWS_REGION, which AWS sets in its own runtimes."""
+    return env.text("AWS_REGION") or env.text("AWS_DEFAULT_REGION")
+
+
+@cache
+def _s3_client(settings: LakeSettings) -> Any:
+    return s3_client(settings.endpoint, settings.region)

@@ -1,0 +1,39 @@
+"""The code location: the catalog and the marts' SQL become assets, jobs, schedules and resources; nothing else."""
+
+import warnings
+from pathlib import Path
+
+import dagster as dg
+
+# `backfill_policy=` and its like are beta in Dagster 1.13; without this each process prints the same lines.
+for category in (dg.BetaWarning, dg.PreviewWarning):
+    warnings.filterwarnings("ignore", category=category)
+
+BI_FOLDER = Path(__file__).with_name("bi")
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Assemble the code location from the catalog that the environment names."""
+    from aurora_dwh.assets.marts import build_mart_assets
+    from aurora_dwh.assets.tables import build_table_assets, daily_partitions
+    from aurora_dwh.automation.schedules import build_daily_job, build_daily_schedule
+    from aurora_dwh.catalog import Catalog
+    from aurora_dwh.lake.io_manager import S3IOManager
+    from aurora_dwh.source.resource import AuroraResource
+    from aurora_dwh.warehouse.io_manager import RedshiftIOManager
+    from aurora_dwh.warehouse.mart import read_marts
+
+    catalog = Catalog.load()
+    partitions = daily_partitions(catalog)
+    job = build_daily_job(partitions=partitions)
+    return dg.Definitions(
+        assets=[
+            *build_table_assets(catalog=catalog, partitions=partitions),
+            *build_mart_assets(marts=read_marts(BI_FOLDER), catalog=catalog, partitions=partitions),
+        ],
+        jobs=[job],
+        schedules=[build_daily_schedule(catalog=catalog, job=job)],
+        resources={"aurora": AuroraResource(), "s3_io": S3IOManager(), "redshift_io": RedshiftIOManager()},
+        executor=dg.in_process_executor,  # a step in its own process costs 20 to 40 times what the step itself does
+    )

@@ -1,0 +1,135 @@
+"""The small typed values that pass between source, lake and warehouse, which never import one another.
+
+A `Window` is the slice of a table that one day stands for; an `Extract` is one day's rows on their way out of the
+source; a `Manifest` is one day's rows as they lie in the lake. Nothing here opens a connection.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from aurora_dwh.schema import TableSchema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class DataError(Exception):
+    """Data or a schema that cannot be copied as it is: trying again would fail the same way."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """The half-open span `[start, end)` of the cursor that one day stands for.
+
+    Attributes:
+        day: The partition's day in the catalog's zone.
+        start: Lower bound as an instant in UTC, lookback included; None in the first partition, which holds all history
+            and the rows whose cursor is NULL.
+        end: Upper bound as an instant in UTC.
+    """
+
+    day: date
+    start: datetime | None
+    end: datetime
+
+    @property
+    def is_first(self) -> bool:
+        """Whether the window is the first partition's."""
+        return self.start is None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the window as JSON-ready values."""
+        return {
+            "day": self.day.isoformat(),
+            "start": self.start.isoformat() if self.start else None,
+            "end": self.end.isoformat(),
+        }
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> Window:
+        """Return the window that `to_json` wrote."""
+        return Window(
+            day=date.fromisoformat(data["day"]),
+            start=datetime.fromisoformat(data["start"]) if data["start"] else None,
+            end=datetime.fromisoformat(data["end"]),
+        )
+
+
+@dataclass
+class Extract:
+    """One day's rows on their way out of the source; `batches` is read once.
+
+    Attributes:
+        schema: The selected columns, in source order.
+        window: The day that the rows belong to.
+        snapshot_at: The source's clock (UTC) when the consistent snapshot was taken.
+        batches: The rows, columns named and typed as `schema.arrow_schema` says.
+        converted: Filled while the batches are read: `(column, reason) -> values` that a policy changed.
+        statement: The SELECT that reads the rows, for display.
+    """
+
+    schema: TableSchema
+    window: Window
+    snapshot_at: datetime
+    batches: Iterator[pa.RecordBatch]
+    converted: Counter[tuple[str, str]] = field(default_factory=Counter)
+    statement: str = ""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One Parquet file of a day: its address (`s3://bucket/key`), size in bytes and rows."""
+
+    url: str
+    size: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One day of one table as it lies in the lake.
+
+    Attributes:
+        table: The table's name in the catalog.
+        url: Address of the manifest object itself.
+        attempt: Name of the extraction that wrote the parts.
+        schema: The columns of the parts, in file order.
+        window: The day's window.
+        snapshot_at: When, by the source's clock in UTC, the rows were as they are here.
+        parts: The files, none where the day has no rows.
+        converted: `column -> reason -> values` that a policy changed.
+    """
+
+    table: str
+    url: str
+    attempt: str
+    schema: TableSchema
+    window: Window
+    snapshot_at: datetime
+    parts: tuple[Part, ...]
+    converted: dict[str, dict[str, int]]
+
+    @property
+    def day(self) -> date:
+        """The partition's day."""
+        return self.window.day
+
+    @property
+    def rows(self) -> int:
+        """Rows in all parts."""
+        return sum(part.rows for part in self.parts)
+
+    @property
+    def size(self) -> int:
+        """Bytes in all parts."""
+        return sum(part.size for part in self.parts)
+
+
+def utc_now() -> datetime:
+    """Return this machine's clock, aware and in UTC."""
+    return datetime.now(timezone.utc)

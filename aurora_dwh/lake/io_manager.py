@@ -1,0 +1,98 @@
+"""The IO manager of `lake/` assets: takes extracts and gives manifests, for one day and for ranges alike."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Iterable
+from datetime import date
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+from aurora_dwh.config import AuroraSettings, LakeSettings
+from aurora_dwh.failures import permanent_failures
+from aurora_dwh.handoff import Extract, Manifest
+from aurora_dwh.lake.layout import Layout
+from aurora_dwh.lake.store import Lake
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def open_lake() -> Lake:
+    """Return the lake that the environment names.
+
+    Raises:
+        ConfigError: Variables are missing or wrong.
+    """
+    settings = LakeSettings.from_env()
+    return Lake(settings.client(), Layout(settings.bucket, settings.prefix, AuroraSettings.database_from_env()))
+
+
+class S3IOManager(dg.ConfigurableIOManager):
+    """Days of source tables on S3: Parquet parts and, last, the manifest that names them.
+
+    An asset stored here gives an iterable of `Extract`, one for each day of the run. A downstream asset gets
+    `list[Manifest]`, one for each day of its own run, or the rows as a `pyarrow.Table`, by its annotation.
+    """
+
+    _lake: Lake = PrivateAttr()
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Read the environment; nothing is contacted yet."""
+        self._lake = open_lake()
+
+    @property
+    def lake(self) -> Lake:
+        """The lake behind the manager."""
+        return self._lake
+
+    def handle_output(self, context: dg.OutputContext, obj: Iterable[Extract]) -> None:
+        """Write the days one after the other; each is recorded as soon as it stands."""
+        table = context.asset_key.path[-1]
+        several = len(context.asset_partition_keys) > 1
+        with permanent_failures(context.asset_key):
+            started = monotonic()
+            for extract in obj:
+                manifest = self._lake.write(extract.schema.table, extract)
+                metadata = day_metadata(manifest, extract.statement, monotonic() - started)
+                key = manifest.day.isoformat()
+                context.log.info(f"lake/{table} {key}: {manifest.rows} rows, {manifest.size} bytes")
+                context.step_context.add_asset_metadata(metadata, asset_key=context.asset_key, partition_key=key)
+                if several:  # a range that fails on a later day keeps the days that stand
+                    context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
+                started = monotonic()
+
+    def load_input(self, context: dg.InputContext) -> list[Manifest] | pa.Table:
+        """Give the manifests of the run's days, or their rows where the input is annotated so."""
+        import pyarrow as pa
+
+        upstream = context.upstream_output
+        table = (upstream.definition_metadata if upstream else {})["aurora_dwh/table"]
+        days = [date.fromisoformat(key) for key in context.asset_partition_keys]
+        wanted: Any = context.dagster_type.typing_type
+        with permanent_failures(context.asset_key):
+            manifests = self._lake.read(table, days)
+        if wanted is pa.Table:
+            return self._lake.rows(manifests)
+        if typing.get_origin(wanted) is list and typing.get_args(wanted) == (Manifest,):
+            return manifests
+        raise dg.DagsterInvariantViolationError(
+            f"{context.asset_key.to_user_string()} can be taken as list[Manifest] or pyarrow.Table, not as {wanted!r}"
+        )
+
+
+def day_metadata(manifest: Manifest, statement: str, seconds: float) -> dict[str, Any]:
+    """Return what the UI shows of one day in the lake."""
+    return {
+        "dagster/partition_row_count": manifest.rows,
+        "dagster/uri": manifest.url,
+        "bytes": manifest.size,
+        "files": len(manifest.parts),
+        "seconds": round(seconds, 3),
+        "converted_values": sum(n for reasons in manifest.converted.values() for n in reasons.values()),
+        "snapshot_at": dg.MetadataValue.timestamp(manifest.snapshot_at),
+        "statement": dg.MetadataValue.md(f"```sql\n{statement}\n```"),
+    }

@@ -1,0 +1,63 @@
+"""Where things lie in the lake: `LAKE_URI/<database>/<table>/day=YYYY-MM-DD/`.
+
+Only names are made here; nothing is read or written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from urllib.parse import quote
+
+MANIFEST_NAME = "_manifest.json"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The lake of one database.
+
+    Attributes:
+        bucket: The S3 bucket.
+        prefix: Key prefix within the bucket, without slashes at its ends; may be empty.
+        database: The source database.
+    """
+
+    bucket: str
+    prefix: str
+    database: str
+
+    def table(self, table: str) -> str:
+        """Return a table's key prefix; what S3 or a URL would misread in a name is percent-encoded."""
+        parts = [self.prefix, quote(self.database, safe=""), quote(table, safe="")]
+        return "/".join(part for part in parts if part)
+
+    def day(self, table: str, day: date) -> str:
+        """Return a day's key prefix."""
+        return f"{self.table(table)}/day={day.isoformat()}"
+
+    def manifest(self, table: str, day: date) -> str:
+        """Return the key of a day's manifest."""
+        return f"{self.day(table, day)}/{MANIFEST_NAME}"
+
+    def part(self, table: str, day: date, attempt: str, number: int) -> str:
+        """Return the key of a day's part number `number`, counted from 0."""
+        return f"{self.day(table, day)}/part-{attempt}-{number:05d}.parquet"
+
+    def range_manifest(self, table: str, load: str) -> str:
+        """Return the key of the manifest that joins several days for one COPY."""
+        return f"{self.table(table)}/_loads/{load}.json"
+
+    def url(self, key: str) -> str:
+        """Return a key's address."""
+        return f"s3://{self.bucket}/{key}"
+
+    def key(self, url: str) -> str:
+        """Return the key of an address within the bucket.
+
+        Raises:
+            ValueError: The address is not in this bucket.
+        """
+        start = f"s3://{self.bucket}/"
+        if not url.startswith(start):
+            raise ValueError(f"{url} is not in bucket {self.bucket}")
+        return url[len(start) :]

@@ -1,0 +1,85 @@
+"""The manifest's JSON: what Redshift's `COPY ... MANIFEST` reads, and beside it what the product knows of the day.
+
+COPY wants `entries` with `url`, `mandatory` and, for Parquet, `meta.content_length`; it passes over other keys, as it
+does over those that `UNLOAD ... MANIFEST VERBOSE` writes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from aurora_dwh.handoff import DataError, Manifest, Part, Window
+from aurora_dwh.schema import TableSchema
+
+FORMAT = 1
+"""The version of the product's own part; a reader refuses one that it does not know."""
+
+
+class ManifestError(DataError, ValueError):
+    """An object in a manifest's place that this version of the product cannot read."""
+
+
+def entries(parts: Iterable[Part]) -> list[dict[str, Any]]:
+    """Return COPY's list of files for the parts."""
+    return [
+        {"url": p.url, "mandatory": True, "meta": {"content_length": p.size, "record_count": p.rows}} for p in parts
+    ]
+
+
+def copy_json(parts: Iterable[Part]) -> bytes:
+    """Return a manifest with nothing but COPY's list of files."""
+    return json.dumps({"entries": entries(parts)}).encode()
+
+
+def to_json(manifest: Manifest) -> bytes:
+    """Return the manifest as it is stored."""
+    body = {
+        "entries": entries(manifest.parts),
+        "aurora_dwh": {
+            "format": FORMAT,
+            "table": manifest.table,
+            "attempt": manifest.attempt,
+            "rows": manifest.rows,
+            "window": manifest.window.to_json(),
+            "snapshot_at": manifest.snapshot_at.isoformat(),
+            "converted": manifest.converted,
+            "schema": manifest.schema.to_json(),
+        },
+    }
+    return json.dumps(body, ensure_ascii=False, indent=1).encode()
+
+
+def from_json(data: bytes, url: str) -> Manifest:
+    """Return the manifest that `to_json` wrote.
+
+    Args:
+        data: The object's bytes.
+        url: The object's address.
+
+    Raises:
+        ManifestError: It is not a manifest of this product or of a version that it knows.
+    """
+    try:
+        body = json.loads(data)
+        own = body["aurora_dwh"]
+        if own["format"] != FORMAT:
+            raise ManifestError(f"{url}: manifest format {own['format']} is not known to this version")
+        return Manifest(
+            table=own["table"],
+            url=url,
+            attempt=own["attempt"],
+            schema=TableSchema.from_json(own["schema"]),
+            window=Window.from_json(own["window"]),
+            snapshot_at=datetime.fromisoformat(own["snapshot_at"]),
+            parts=tuple(
+                Part(e["url"], e["meta"]["content_length"], e["meta"]["record_count"]) for e in body["entries"]
+            ),
+            converted=own["converted"],
+        )
+    except (KeyError, TypeError, AttributeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ManifestError(
+            f"{url} is not a manifest of aurora-dwh ({error!r}); materialize that day of the lake again"
+        ) from error

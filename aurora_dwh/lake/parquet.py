@@ -1,0 +1,87 @@
+"""Rows into Parquet parts: row groups of a fair size, files of a size that Redshift splits well.
+
+Redshift's COPY divides Parquet files of 128 MiB and more by itself (Amazon Redshift Developer Guide, "Loading data
+files"); pages are version 1.0 without DELTA encodings, which older Parquet readers refuse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from aurora_dwh.handoff import Extract
+from aurora_dwh.lake.upload import S3Upload
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+PART_BYTES = 128 * 1024 * 1024
+"""A part is closed when it has reached this size."""
+
+ROW_GROUP_BYTES = 24 * 1024 * 1024
+"""Arrow bytes that are gathered before a row group is written; they bound the memory of the writer."""
+
+
+def own_columns(schema: pa.Schema) -> pa.Schema:
+    """Return the schema of a part: the source's columns, then the product's own."""
+    import pyarrow as pa
+
+    return schema.append(pa.field("_dwh_day", pa.date32())).append(pa.field("_dwh_loaded_at", pa.timestamp("us")))
+
+
+def write_parts(extract: Extract, open_part: Callable[[int], S3Upload]) -> list[tuple[int, int]]:
+    """Write an extract's rows into as many parts as they need, none where there are no rows.
+
+    Args:
+        extract: The rows; they are read once.
+        open_part: Opens part number n, counted from 0.
+
+    Returns:
+        Bytes and rows of each part.
+    """
+    import pyarrow.parquet as pq
+
+    schema = own_columns(extract.schema.arrow_schema)
+    written: list[tuple[int, int]] = []
+    groups = _row_groups(extract, schema)
+    group = next(groups, None)
+    while group is not None:
+        sink = open_part(len(written))
+        rows = 0
+        try:
+            with pq.ParquetWriter(sink, schema, compression="snappy", version="1.0", data_page_version="1.0") as writer:
+                while group is not None and sink.tell() < PART_BYTES:
+                    writer.write_table(group, row_group_size=group.num_rows)
+                    rows += group.num_rows
+                    group = next(groups, None)
+            size = sink.tell()
+            sink.close()
+        except BaseException:
+            sink.abort()
+            raise
+        written.append((size, rows))
+    return written
+
+
+def _row_groups(extract: Extract, schema: pa.Schema) -> Iterator[pa.Table]:
+    """Gather batches into row groups and add the product's own columns."""
+    import pyarrow as pa
+
+    gathered: list[pa.RecordBatch] = []
+    size = 0
+
+    def group() -> pa.Table:
+        table = pa.Table.from_batches(gathered, schema=extract.schema.arrow_schema)
+        day = pa.repeat(pa.scalar(extract.window.day, pa.date32()), table.num_rows)
+        at = pa.repeat(pa.scalar(extract.snapshot_at.replace(tzinfo=None), pa.timestamp("us")), table.num_rows)
+        return pa.Table.from_arrays([*table.columns, day, at], schema=schema)
+
+    for batch in extract.batches:
+        if batch.num_rows:
+            gathered.append(batch)
+            size += batch.nbytes
+        if size >= ROW_GROUP_BYTES:
+            yield group()
+            gathered, size = [], 0
+    if gathered:
+        yield group()

@@ -1,0 +1,208 @@
+"""The lake's one writer and reader: parts first, the manifest last and by one PUT, older parts removed after it.
+
+Whoever reads the lake sees a day as a whole or not at all, because only the manifest says which parts a day has.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from aurora_dwh.handoff import DataError, Extract, Manifest, Part, utc_now
+from aurora_dwh.lake import manifest as manifest_json
+from aurora_dwh.lake.layout import Layout
+from aurora_dwh.lake.manifest import ManifestError
+from aurora_dwh.lake.parquet import own_columns, write_parts
+from aurora_dwh.lake.upload import S3Upload
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+STRAY_AGE = timedelta(days=1)
+"""Parts that no manifest names are taken for the leavings of a crash once they are this old."""
+
+
+class MissingDayError(DataError):
+    """Days that are asked for and not in the lake."""
+
+
+class LakeConflictError(Exception):
+    """Another extraction of the same day ended first; its day stands, and this one may be tried again."""
+
+
+class Lake:
+    """The lake of one database.
+
+    Args:
+        client: A boto3 S3 client.
+        layout: Where things lie.
+    """
+
+    def __init__(self, client: Any, layout: Layout) -> None:
+        self._client = client
+        self.layout = layout
+
+    def write(self, table: str, extract: Extract) -> Manifest:
+        """Write one day's rows and then its manifest, which replaces an earlier one of the same day.
+
+        Args:
+            table: The table's name in the catalog.
+            extract: The day's rows.
+
+        Raises:
+            LakeConflictError: Another extraction wrote the day's manifest meanwhile.
+        """
+        day = extract.window.day
+        before, etag = self._standing(table, day)
+        attempt = f"{utc_now():%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+        keys: list[str] = []
+
+        def open_part(number: int) -> S3Upload:
+            keys.append(self.layout.part(table, day, attempt, number))
+            return S3Upload(self._client, self.layout.bucket, keys[-1])
+
+        try:
+            sizes = write_parts(extract, open_part)
+        except BaseException:
+            self._delete(keys)
+            raise
+        converted: dict[str, dict[str, int]] = {}
+        for (column, reason), count in sorted(extract.converted.items()):
+            converted.setdefault(column, {})[reason] = count
+        manifest = Manifest(
+            table=table,
+            url=self._manifest_url(table, day),
+            attempt=attempt,
+            schema=extract.schema,
+            window=extract.window,
+            snapshot_at=extract.snapshot_at,
+            parts=tuple(Part(self.layout.url(k), size, rows) for k, (size, rows) in zip(keys, sizes, strict=True)),
+            converted=converted,
+        )
+        # From here on the parts are only removed when the manifest is known not to name them: a PUT whose answer is
+        # lost may well have happened.
+        self._put_manifest(manifest, etag)
+        self._sweep(manifest, before)
+        return manifest
+
+    def read(self, table: str, days: Sequence[date]) -> list[Manifest]:
+        """Return the days' manifests, in the order asked for.
+
+        Raises:
+            MissingDayError: Some of the days are not in the lake; the message lists them.
+        """
+        found = [self._find(table, day) for day in days]
+        missing = [day.isoformat() for day, manifest in zip(days, found, strict=True) if manifest is None]
+        if missing:
+            raise MissingDayError(
+                f"lake/{table}: no manifest for {_listed(missing)} under "
+                f"{self.layout.url(self.layout.table(table))}; materialize those days of lake/{table} first"
+            )
+        return [manifest for manifest in found if manifest is not None]
+
+    def rows(self, manifests: Iterable[Manifest]) -> pa.Table:
+        """Return the rows of the days as one Arrow table, for consumers that compute in Python."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        tables = []
+        for manifest in manifests:
+            tables.append(own_columns(manifest.schema.arrow_schema).empty_table())  # a day without rows has columns too
+            tables += [pq.read_table(pa.BufferReader(self._get(part.url))) for part in manifest.parts]
+        return pa.concat_tables(tables, promote_options="default") if tables else pa.table({})
+
+    @contextmanager
+    def copy_manifest(self, manifests: Sequence[Manifest]) -> Iterator[str]:
+        """Give the address of a manifest that COPY can read for all the days at once.
+
+        One day's own manifest serves for itself; for several days a joined one exists while the context is open.
+        """
+        if len(manifests) == 1:
+            yield manifests[0].url
+            return
+        key = self.layout.range_manifest(manifests[0].table, secrets.token_hex(8))
+        parts = [part for manifest in manifests for part in manifest.parts]
+        self._client.put_object(Bucket=self.layout.bucket, Key=key, Body=manifest_json.copy_json(parts))
+        try:
+            yield self.layout.url(key)
+        finally:
+            self._delete([key])
+
+    def _find(self, table: str, day: date) -> Manifest | None:
+        """Return a day's manifest, None where the day is not in the lake."""
+        body, _ = self._get_manifest(table, day)
+        return None if body is None else manifest_json.from_json(body, self._manifest_url(table, day))
+
+    def _standing(self, table: str, day: date) -> tuple[Manifest | None, str | None]:
+        """Return what a new manifest would replace: a day's manifest, None where none can be read, and its ETag."""
+        body, etag = self._get_manifest(table, day)
+        try:
+            before = None if body is None else manifest_json.from_json(body, self._manifest_url(table, day))
+        except ManifestError:
+            before = None  # a new extraction is what mends it; its parts are swept as strays
+        return before, etag
+
+    def _get_manifest(self, table: str, day: date) -> tuple[bytes | None, str | None]:
+        """Return the bytes of a day's manifest and their ETag, or twice None where there is none."""
+        try:
+            answer = self._client.get_object(Bucket=self.layout.bucket, Key=self.layout.manifest(table, day))
+        except self._client.exceptions.NoSuchKey:
+            return None, None
+        return answer["Body"].read(), answer["ETag"]
+
+    def _manifest_url(self, table: str, day: date) -> str:
+        return self.layout.url(self.layout.manifest(table, day))
+
+    def _put_manifest(self, manifest: Manifest, etag: str | None) -> None:
+        """Put the manifest in place of the one that was there at the start, and of no other."""
+        from botocore.exceptions import ClientError
+
+        condition = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
+        key = self.layout.key(manifest.url)
+        body = manifest_json.to_json(manifest)
+        try:
+            self._client.put_object(
+                Bucket=self.layout.bucket, Key=key, Body=body, ContentType="application/json", **condition
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("PreconditionFailed", "ConditionalRequestConflict"):
+                raise
+            standing, _ = self._standing(manifest.table, manifest.day)
+            if standing is not None and standing.attempt == manifest.attempt:
+                return  # the client library sent the PUT again after it had succeeded
+            self._delete([self.layout.key(part.url) for part in manifest.parts])
+            raise LakeConflictError(
+                f"lake/{manifest.table} {manifest.day}: another extraction of this day ended first and its rows stand; "
+                "materialize the day again if it must be read anew"
+            ) from error
+
+    def _sweep(self, manifest: Manifest, before: Manifest | None) -> None:
+        """Remove the parts that the new manifest replaced, and what a crash left long ago."""
+        current = {part.url for part in manifest.parts}
+        replaced = {part.url for part in before.parts} - current if before else set()
+        prefix = self.layout.day(manifest.table, manifest.day) + "/part-"
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.layout.bucket, Prefix=prefix)
+        strays = {
+            self.layout.url(item["Key"])
+            for page in pages
+            for item in page.get("Contents", ())
+            if item["LastModified"] < utc_now() - STRAY_AGE
+        }
+        self._delete([self.layout.key(url) for url in sorted(replaced | (strays - current))])
+
+    def _delete(self, keys: Sequence[str]) -> None:
+        for start in range(0, len(keys), 1000):  # S3 takes 1,000 keys a call
+            batch = [{"Key": key} for key in keys[start : start + 1000]]
+            self._client.delete_objects(Bucket=self.layout.bucket, Delete={"Objects": batch, "Quiet": True})
+
+    def _get(self, url: str) -> bytes:
+        body: bytes = self._client.get_object(Bucket=self.layout.bucket, Key=self.layout.key(url))["Body"].read()
+        return body
+
+
+def _listed(days: Sequence[str]) -> str:
+    shown = ", ".join(days[:5])
+    return shown if len(days) <= 5 else f"{shown} and {len(days) - 5} more days"

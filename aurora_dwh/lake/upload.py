@@ -1,0 +1,75 @@
+"""A writable file that is an S3 multipart upload: what is written goes out in blocks, so memory stays flat.
+
+Here belongs the upload of one object; which objects make a day is `lake.store`.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+BLOCK_BYTES = 8 * 1024 * 1024
+"""Bytes in one uploaded block; S3 wants 5 MiB at least for all but the last, and 10,000 blocks at most."""
+
+
+class S3Upload(io.RawIOBase):
+    """One object on its way to S3; it exists only after `close`, and not at all after `abort`.
+
+    An object that ends within its first block is sent by a single PUT.
+    """
+
+    def __init__(self, client: Any, bucket: str, key: str) -> None:
+        super().__init__()
+        self._client = client
+        self._target = {"Bucket": bucket, "Key": key}
+        self._buffer = bytearray()
+        self._upload_id: str | None = None
+        self._blocks: list[dict[str, Any]] = []
+        self._written = 0
+
+    def writable(self) -> bool:
+        """Return True: that is what the file is for."""
+        return True
+
+    def tell(self) -> int:
+        """Return the bytes written so far."""
+        return self._written
+
+    def write(self, data: Any) -> int:
+        """Take bytes, sending a block whenever one is full; raises what the S3 client raises."""
+        view = memoryview(data).cast("B")
+        self._buffer += view
+        self._written += len(view)
+        while len(self._buffer) >= BLOCK_BYTES:
+            self._send(bytes(self._buffer[:BLOCK_BYTES]))
+            del self._buffer[:BLOCK_BYTES]
+        return len(view)
+
+    def close(self) -> None:
+        """Send the rest and make the object; nothing happens when it is closed already."""
+        if self.closed:
+            return
+        if self._upload_id is None:
+            self._client.put_object(**self._target, Body=bytes(self._buffer))
+        else:
+            if self._buffer:
+                self._send(bytes(self._buffer))
+            self._client.complete_multipart_upload(
+                **self._target, UploadId=self._upload_id, MultipartUpload={"Parts": self._blocks}
+            )
+        super().close()
+
+    def abort(self) -> None:
+        """Give the upload up, so that no object and no stray block is left."""
+        if self.closed:
+            return
+        super().close()
+        if self._upload_id is not None:
+            self._client.abort_multipart_upload(**self._target, UploadId=self._upload_id)
+
+    def _send(self, block: bytes) -> None:
+        if self._upload_id is None:
+            self._upload_id = self._client.create_multipart_upload(**self._target)["UploadId"]
+        number = len(self._blocks) + 1
+        answer = self._client.upload_part(**self._target, UploadId=self._upload_id, PartNumber=number, Body=block)
+        self._blocks.append({"PartNumber": number, "ETag": answer["ETag"]})

@@ -1,0 +1,134 @@
+"""`make demo`: a shop is seeded in the embedded Aurora, copied day by day into the embedded Redshift, and proven equal.
+
+The shop lives 29 days, which are loaded as one range; then it lives one day more, in which orders of earlier days
+change, and that day is loaded as the schedule would. It may be run again at any time, and ends the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from datetime import date, timedelta
+from pathlib import Path
+from time import monotonic
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from aurora_dwh.local import runs, shop, stack
+
+MARTS = (
+    ("daily_sales", "revenue DESC", ("order_day", "product_line", "orders", "units", "revenue")),
+    ("stock_cover", "cover_days", ("product_id", "product_name", "quantity_stock", "units_14_days", "cover_days")),
+)
+"""The marts that are shown: name, order, columns."""
+
+
+def main() -> int:
+    """Run the demo; return 0 where every table is equal to its source."""
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--state", type=Path, default=stack.default_state(), help="folder of the embedded stack")
+    parser.add_argument("--scale", type=float, default=1.0, help="size of the shop; 1 is about 50,000 rows")
+    arguments = parser.parse_args()
+    console = Console()
+    started = monotonic()
+    was_running = stack.is_running(arguments.state)
+    try:
+        equal = _demo(console, arguments.state, arguments.scale)
+    except (RuntimeError, OSError) as error:
+        console.print(f"[bold red]The demo failed:[/] {error}")
+        return 1
+    finally:
+        if not was_running:
+            stack.down(arguments.state)
+    console.print(
+        f"\nDone in {monotonic() - started:.0f} s. Look further: [bold]make dev[/] opens the graph, its runs and"
+    )
+    console.print("every statement in the Dagster UI on http://127.0.0.1:3000.")
+    return 0 if equal else 1
+
+
+def _demo(console: Console, state: Path, scale: float) -> bool:
+    last = shop.START + timedelta(days=shop.DAYS - 1)
+    columns = (TextColumn("{task.description:<44}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        step = progress.add_task("Starting Aurora, S3 and Redshift", total=1)
+        stack.up(state)
+        use(state)
+        progress.update(step, completed=1)
+
+        step = progress.add_task(f"The shop lives {shop.DAYS - 1} days", total=1)
+        shop.reset(state)
+        shop.live_embedded(state, first=shop.START, last=last - timedelta(days=1), scale=scale)
+        progress.update(step, completed=1)
+        _load(progress, "One run loads them", shop.START, last - timedelta(days=1))
+
+        step = progress.add_task("The shop lives one day more", total=1)
+        shop.live_embedded(state, first=last, last=last, scale=scale)
+        progress.update(step, completed=1)
+        _load(progress, "The daily job loads it and builds the marts", last, last)
+
+        step = progress.add_task("Comparing every value", total=None)
+        equal = _prove(console, progress, step)
+    _show_marts(console)
+    return equal
+
+
+def use(state: Path) -> None:
+    """Make this process use the embedded stack: its addresses, the sample shop's catalog, a Dagster home beside it."""
+    os.environ.update(stack.environment(state))
+    os.environ["DAGSTER_HOME"] = str(runs.prepare_home(state))
+    os.environ.pop("AURORA_DWH_CATALOG", None)
+
+
+def _load(progress: Progress, title: str, first: date, last: date) -> None:
+    layers = ("lake", "staging", "bi")
+    assets = runs.partitioned(layers)
+    step = progress.add_task(title, total=len(assets) * ((last - first).days + 1))
+    seen: set[tuple[object, str]] = set()
+
+    def on_day(asset: object, day: str) -> None:
+        if day:
+            seen.add((asset, day))
+            progress.update(step, completed=len(seen))
+
+    runs.run(first, last, assets if first != last else None, on_day)
+
+
+def _prove(console: Console, progress: Progress, step: TaskID) -> bool:
+    from aurora_dwh.catalog import Catalog
+    from aurora_dwh.commands.verify import verdict_grid
+    from aurora_dwh.proof import compare_tables
+
+    catalog = Catalog.load()
+    tables = catalog.tables.values()
+    progress.update(step, total=len(tables))
+    verdicts = []
+    for verdict in compare_tables(catalog, tables):
+        verdicts.append(verdict)
+        progress.advance(step)
+    console.print(verdict_grid(verdicts))
+    for difference in (d for verdict in verdicts for d in verdict.differences):
+        console.print(f"[red]{difference}[/]")
+    return all(verdict.equal for verdict in verdicts)
+
+
+def _show_marts(console: Console) -> None:
+    from aurora_dwh.config import RedshiftSettings
+    from aurora_dwh.warehouse.connection import Warehouse
+    from aurora_dwh.warehouse.sql import qualified
+
+    settings = RedshiftSettings.from_env()
+    with Warehouse(settings).session() as session:
+        for name, order, columns in MARTS:
+            target = qualified(settings.bi_schema, name)
+            table = Table(*columns, title=f"bi.{name}, first by {order.lower()}")
+            for row in session.execute(f"SELECT {', '.join(columns)} FROM {target} ORDER BY {order} LIMIT 5").rows:
+                table.add_row(*(str(value) for value in row))
+            console.print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

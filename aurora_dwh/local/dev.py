@@ -1,0 +1,42 @@
+"""`make dev`: the embedded stack with the sample shop, and the Dagster UI in front of it until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+from aurora_dwh.local import shop, stack
+from aurora_dwh.local.demo import use
+
+
+def main() -> int:
+    """Start the stack where it does not run, seed the shop where there is none, and run `dagster dev`."""
+    parser = argparse.ArgumentParser(prog="make dev", description=__doc__)
+    parser.add_argument("--state", type=Path, default=stack.default_state(), help="folder of the embedded stack")
+    parser.add_argument("--port", type=int, default=3000, help="port of the UI")
+    arguments = parser.parse_args()
+    try:
+        stack.up(arguments.state)
+    except RuntimeError as error:
+        print(f"The stack did not start: {error}", file=sys.stderr)
+        return 1
+    use(arguments.state)
+    if not shop.is_open(arguments.state):
+        shop.reset(arguments.state)
+        shop.live_embedded(arguments.state, first=shop.START, last=shop.START + timedelta(days=shop.DAYS - 1))
+    dagster = Path(sys.executable).with_name("dagster")
+    command = [str(dagster), "dev", "-m", "aurora_dwh.definitions", "-h", "127.0.0.1", "-p", str(arguments.port)]
+    try:
+        return subprocess.run(command, env=os.environ, check=False).returncode
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        print(f"The stack goes on; stop it with: aurora-dwh local down --state {arguments.state}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

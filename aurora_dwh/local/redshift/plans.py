@@ -1,0 +1,128 @@
+"""What the front does with a statement: hand it to PostgreSQL, run a script there, or carry it out itself.
+
+Belongs here: the kinds of plan and the view of a session that a plan works with. Does not belong here: choosing a plan
+(see ``translate``), the loaders themselves.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from aurora_dwh.local.redshift.errors import RedshiftError
+from aurora_dwh.local.redshift.upstream import Upstream
+
+
+@dataclass(frozen=True)
+class S3Access:
+    """How the stand-in reaches S3, in the place of the IAM role that a real COPY names.
+
+    Args:
+        endpoint_url: the S3 server.
+        region: its region name.
+        access_key: access key id.
+        secret_key: secret access key.
+    """
+
+    endpoint_url: str
+    region: str
+    access_key: str
+    secret_key: str
+
+
+@dataclass
+class LoadState:
+    """What ``pg_last_copy_count()`` and its kin report: the session's own, untouched by rollbacks and refused COPYs."""
+
+    copy_count: int = 0
+    copy_id: int = -1
+    unload_count: int = 0
+    unload_id: int = -1
+
+
+class Context(Protocol):
+    """The session, as plans and the translator see it."""
+
+    loads: LoadState
+
+    @property
+    def upstream(self) -> Upstream:
+        """The client's own connection to PostgreSQL."""
+
+    @property
+    def s3(self) -> S3Access | None:
+        """Where S3 is; None when the stand-in was started without."""
+
+    @property
+    def user(self) -> str:
+        """The user who is logged in."""
+
+    @property
+    def database(self) -> str:
+        """The database the session is in."""
+
+    @property
+    def scratch(self) -> str:
+        """A folder for files in flight."""
+
+    def admin(self) -> AbstractContextManager[Upstream]:
+        """A superuser's connection of its own, whose work outlives the client's rollback."""
+
+    def atomic(self) -> AbstractContextManager[None]:
+        """The client's open transaction, or one made for the occasion."""
+
+    def notice(self, text: str) -> None:
+        """Sends the client a notice."""
+
+    def next_query_id(self) -> int:
+        """Returns a new query id."""
+
+
+class Local(Protocol):
+    """A plan the front carries out itself."""
+
+    def run(self, session: Context) -> str:
+        """Runs the plan and returns the command tag."""
+
+
+@dataclass(frozen=True)
+class Relay:
+    """PostgreSQL runs ``sql``.
+
+    ``volatile`` plans hold something of the session's state in their text and are made anew for every execution.
+    """
+
+    sql: str
+    volatile: bool = False
+
+
+@dataclass(frozen=True)
+class Script:
+    """PostgreSQL runs several statements as one.
+
+    Args:
+        statements: run in one transaction: the client's, or their own.
+        tag: what the client is told was done.
+        alone: name of the command when Redshift refuses it inside a transaction block.
+        commits: whether Redshift ends the client's transaction with it.
+    """
+
+    statements: tuple[str, ...]
+    tag: str
+    alone: str | None = None
+    commits: bool = False
+
+    def run(self, session: Context) -> str:
+        """Runs the script."""
+        upstream = session.upstream
+        if self.alone and upstream.status != "I":
+            raise RedshiftError("25001", f"{self.alone} cannot run inside a transaction block")
+        if self.statements:
+            upstream.query(";\n".join(self.statements))
+        if self.commits and upstream.status == "T":
+            upstream.query("COMMIT")
+        return self.tag
+
+
+Plan = Relay | Local

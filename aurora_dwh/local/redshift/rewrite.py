@@ -1,0 +1,327 @@
+"""Redshift's expressions and queries as PostgreSQL's.
+
+Belongs here: functions, operators and clauses that PostgreSQL spells otherwise, identifiers, late-binding views in FROM.
+Does not belong here: refusing (``refuse``), DDL (``create_table``, ``alter_table``). A rewrite walks the tokens once and keeps
+all text it has no reason to touch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from aurora_dwh.local.redshift.errors import RedshiftError, syntax_error
+from aurora_dwh.local.redshift.names import POSTGRES_BYTES, physical
+from aurora_dwh.local.redshift.plans import LoadState
+from aurora_dwh.local.redshift.sqltext import Sql, quote, read_name
+from aurora_dwh.local.redshift.types import read_type
+
+ViewKey = tuple[str | None, str]
+
+DATE_PARTS = {
+    alias: part
+    for part, aliases in {
+        "millennium": "millennium millennia mil mils",
+        "century": "century centuries c cent cents",
+        "decade": "decade decades dec decs",
+        "year": "year years y yr yrs",
+        "quarter": "quarter quarters qtr qtrs",
+        "month": "month months mon mons",
+        "week": "week weeks w",
+        "day": "day days d",
+        "hour": "hour hours h hr hrs",
+        "minute": "minute minutes m min mins",
+        "second": "second seconds s sec secs",
+        "millisecond": "millisecond milliseconds ms msec msecs msecond mseconds millisec millisecs millisecon",
+        "microsecond": "microsecond microseconds microsec microsecs microsecond usecond useconds us usec usecs",
+        "dow": "dow dayofweek dw weekday",
+        "doy": "doy dayofyear dy yearday",
+        "epoch": "epoch",
+    }.items()
+    for alias in aliases.split()
+}
+_RENAMED = {"NVL": "COALESCE", "JSON_SERIALIZE": 'pg_catalog."json_serialize"'}
+_SET_OPERATORS = {"UNION", "EXCEPT", "MINUS", "INTERSECT"}
+_AFTER_FROM = {"WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "WINDOW", "SET", "SELECT", "ON", "QUALIFY"} | _SET_OPERATORS
+
+
+@dataclass
+class Rewriter:
+    """Rewrites one statement.
+
+    Args:
+        sql: the statement.
+        loads: the session's counters, written into calls of ``pg_last_copy_count()`` and its kin.
+        views: the late-binding views a query may name, by (schema, name); their queries are Redshift SQL.
+        columns_of: returns the column headings of a query, for QUALIFY over ``*``.
+    """
+
+    sql: Sql
+    loads: LoadState
+    views: Mapping[ViewKey, str] = field(default_factory=dict)
+    columns_of: Callable[[str], list[str]] | None = None
+    volatile: bool = False
+
+    def text(self, start: int = 0, end: int | None = None) -> str:
+        """Returns the tokens ``[start, end)`` rewritten."""
+        end = len(self.sql) if end is None else end
+        out: list[str] = []
+        position, index, in_from = None, start, False
+        while index < end:
+            token = self.sql[index]
+            if position is not None:
+                out.append(self.sql.text[position : token.start])
+            if token.upper in ("FROM", "JOIN", "USING"):
+                in_from = True
+            elif token.upper in _AFTER_FROM:
+                in_from = False
+            piece, after = self._piece(index, end, in_from=in_from)
+            out.append(piece)
+            position, index = self.sql[after - 1].end, after
+        return "".join(out)
+
+    def _piece(self, index: int, end: int, *, in_from: bool) -> tuple[str, int]:
+        """Returns the rewriting of what starts at ``index`` and the index behind it."""
+        sql, token = self.sql, self.sql[index]
+        if token.is_name and in_from and self.views and sql.upper(index - 1) in ("FROM", "JOIN", ",", "USING"):
+            expanded = self._view(index)
+            if expanded:
+                return expanded
+        if token.kind == "quoted":
+            return quote(physical(token.name)), index + 1
+        if token.kind != "word":
+            if token.text == "(":
+                close = sql.close(index)
+                return f"({self._gap(index)}{self.text(index + 1, close)}{self._gap(close - 1)})", close + 1
+            return token.text, index + 1
+        word = token.upper
+        if word == "SELECT":
+            return self._select(index, end)
+        if sql[index + 1].text == "(" and (special := self._function(index)):
+            return special
+        if word == "SYSDATE" and sql[index - 1].text != ".":
+            return "pg_catalog.sysdate()", index + 1
+        if word == "MINUS" and sql.upper(index + 1) in ("SELECT", "(", "ALL"):
+            return "EXCEPT", index + 1
+        if word == "APPROXIMATE" and sql.upper(index + 1) in ("COUNT", "PERCENTILE_DISC"):
+            return "", index + 1
+        if token.text.startswith("#") or len(token.text.encode()) > POSTGRES_BYTES:
+            return quote(physical(token.name)), index + 1
+        return token.text, index + 1
+
+    def _gap(self, index: int) -> str:
+        """The blanks and comments between token ``index`` and the next."""
+        return self.sql.text[self.sql[index].end : self.sql[index + 1].start]
+
+    # -- functions -----------------------------------------------------------------------------------------------
+
+    def _function(self, index: int) -> tuple[str, int] | None:
+        word, close = self.sql.upper(index), self.sql.close(index + 1)
+        if word in _RENAMED:
+            return _RENAMED[word], index + 1
+        method = getattr(self, f"_fn_{word.lower()}", None)
+        if method is None:
+            return None
+        result: tuple[str, int] = method(index, close)
+        return result
+
+    def _arguments(self, index: int, close: int) -> list[str]:
+        return [self.text(a, b) for a, b in self.sql.split(index + 2, close)]
+
+    def _fn_nvl2(self, index: int, close: int) -> tuple[str, int]:
+        test, present, absent = self._exactly(index, close, 3)
+        return f"CASE WHEN ({test}) IS NOT NULL THEN {present} ELSE {absent} END", close + 1
+
+    def _exactly(self, index: int, close: int, count: int) -> list[str]:
+        arguments = self._arguments(index, close)
+        if len(arguments) != count:
+            raise RedshiftError("42883", f"function {self.sql[index].name}() takes {count} arguments")
+        return arguments
+
+    def _fn_decode(self, index: int, close: int) -> tuple[str, int]:
+        """DECODE matches NULL with NULL, which CASE alone would not."""
+        arguments = self._arguments(index, close)
+        if len(arguments) < 3:
+            raise RedshiftError("42883", "function decode() takes at least 3 arguments")
+        value, rest = arguments[0], arguments[1:]
+        default = f" ELSE {rest.pop()}" if len(rest) % 2 else ""
+        pairs = zip(rest[::2], rest[1::2], strict=True)
+        cases = "".join(f" WHEN ({value}) IS NOT DISTINCT FROM ({search}) THEN {found}" for search, found in pairs)
+        return f"CASE{cases}{default} END", close + 1
+
+    def _fn_listagg(self, index: int, close: int) -> tuple[str, int]:
+        sql, start = self.sql, index + 2
+        distinct = ""
+        if sql.upper(start) in ("DISTINCT", "ALL"):
+            distinct, start = ("DISTINCT " if sql.at(start, "DISTINCT") else ""), start + 1
+        arguments = [self.text(a, b) for a, b in sql.split(start, close)]
+        value = f"({arguments[0]})::text"
+        delimiter = arguments[1] if len(arguments) > 1 else "''"
+        order, after = "", close + 1
+        if sql.at(after, "WITHIN", "GROUP"):
+            end = sql.close(after + 2)
+            keys = [self.text(a, b) for a, b in sql.split(after + 5, end)]
+            order = " ORDER BY " + ", ".join(_same_key(key, arguments[0], value) for key in keys)
+            after = end + 1
+        return f"string_agg({distinct}{value}, {delimiter}{order})", after
+
+    def _fn_ratio_to_report(self, index: int, close: int) -> tuple[str, int]:
+        if not self.sql.at(close + 1, "OVER"):
+            raise syntax_error(self.sql[close + 1].text)
+        end = self.sql.close(close + 2)
+        value, window = self.text(index + 2, close), self.text(close + 2, end + 1)
+        return f"(({value})::double precision / NULLIF(SUM({value}) OVER {window}, 0))", end + 1
+
+    def _fn_dateadd(self, index: int, close: int) -> tuple[str, int]:
+        return self._dated(index, close, "dateadd")
+
+    def _fn_date_add(self, index: int, close: int) -> tuple[str, int]:
+        return self._dated(index, close, "dateadd")
+
+    def _fn_datediff(self, index: int, close: int) -> tuple[str, int]:
+        return self._dated(index, close, "datediff")
+
+    def _fn_date_diff(self, index: int, close: int) -> tuple[str, int]:
+        return self._dated(index, close, "datediff")
+
+    def _fn_date_part(self, index: int, close: int) -> tuple[str, int]:
+        return self._dated(index, close, "date_part")
+
+    def _fn_date_trunc(self, index: int, close: int) -> tuple[str, int]:
+        return self._dated(index, close, "date_trunc")
+
+    def _dated(self, index: int, close: int, function: str) -> tuple[str, int]:
+        token = self.sql[index + 2]
+        spelled = (token.string if token.kind == "string" else token.name).lower()
+        if spelled not in DATE_PARTS:
+            return f"{function}({self.text(index + 2, close)})", close + 1
+        last = close - 1 if function == "dateadd" and self.sql[close - 1].kind == "string" else close
+        tail = f" timestamp {self.sql[last].text}" if last < close else ""  # PostgreSQL would take it for a timestamptz
+        return f"{function}('{DATE_PARTS[spelled]}'{self.text(index + 3, last)}{tail})", close + 1
+
+    def _fn_convert(self, index: int, close: int) -> tuple[str, int]:
+        kind = read_type(self.sql, index + 2)
+        return f"CAST({self.text(kind.end + 1, close)} AS {kind.sql})", close + 1
+
+    def _fn_varchar(self, index: int, close: int) -> tuple[str, int]:
+        if not self.sql.at(index + 2, "MAX"):
+            return self.sql.slice(index, close + 1), close + 1
+        return "varchar(65535)", close + 1
+
+    def _counter(self, name: str, value: int, close: int) -> tuple[str, int]:
+        self.volatile = True
+        return f"pg_catalog.{name}({value})", close + 1
+
+    def _fn_pg_last_copy_count(self, _: int, close: int) -> tuple[str, int]:
+        return self._counter("pg_last_copy_count", self.loads.copy_count, close)
+
+    def _fn_pg_last_copy_id(self, _: int, close: int) -> tuple[str, int]:
+        return self._counter("pg_last_copy_id", self.loads.copy_id, close)
+
+    def _fn_pg_last_unload_count(self, _: int, close: int) -> tuple[str, int]:
+        return self._counter("pg_last_unload_count", self.loads.unload_count, close)
+
+    def _fn_pg_last_unload_id(self, _: int, close: int) -> tuple[str, int]:
+        return self._counter("pg_last_unload_id", self.loads.unload_id, close)
+
+    # -- clauses -------------------------------------------------------------------------------------------------
+
+    def _select(self, index: int, end: int) -> tuple[str, int]:
+        """SELECT TOP and QUALIFY; without them only the word itself is taken."""
+        sql, stop = self.sql, self._select_end(index, end)
+        top = sql.at(index + 1, "TOP") and (sql[index + 2].kind == "number" or sql[index + 2].text == "(")
+        qualify = self._level(index, stop, {"QUALIFY"})
+        if not top and qualify < 0:
+            return sql[index].text, index + 1
+        first, limit = index + 1, ""
+        if top:
+            first = sql.close(index + 2) + 1 if sql[index + 2].text == "(" else index + 3
+            limit = f" LIMIT {self.text(index + 2, first)}"
+        if qualify >= 0:
+            return self._qualify(first, qualify, stop) + limit, stop
+        return f"SELECT {self.text(first, stop)}{limit}", stop
+
+    def _qualify(self, first: int, qualify: int, stop: int) -> str:
+        """A query whose window functions are computed one level down and filtered above."""
+        tail = self._level(qualify, stop, {"ORDER", "LIMIT", "OFFSET"})
+        tail = stop if tail < 0 else tail
+        from_at = self._level(first, qualify, {"FROM"})
+        if from_at < 0:
+            raise syntax_error("QUALIFY")
+        items, source = self.text(first, from_at), self.text(from_at, qualify)
+        condition = self.text(qualify + 1, tail)
+        names = self._headings(first, from_at, f"{self._leading_with(first)}SELECT {items} {source}")
+        kept = ", ".join(quote(name) for name in names)
+        inner = f'SELECT {items}, ({condition}) AS "qualify~" {source}'
+        order = f" {self.text(tail, stop)}" if tail < stop else ""
+        return f'SELECT {kept} FROM ({inner}) AS "qualified~" WHERE "qualify~"{order}'
+
+    def _leading_with(self, before: int) -> str:
+        """The WITH clause at the head of the statement, without which the headings of a query may not be known."""
+        if not self.sql.starts("WITH"):
+            return ""
+        index = 1
+        while index < before:
+            if self.sql[index].text == "(":
+                close = self.sql.close(index)
+                if close > before:
+                    return ""
+                index = close
+            elif self.sql.at(index, "SELECT"):
+                return f"{self.text(0, index)} "
+            index += 1
+        return ""
+
+    def _headings(self, start: int, end: int, query: str) -> list[str]:
+        names = []
+        for a, b in self.sql.split(start, end):
+            last = self.sql[b - 1]
+            plain = b - a == 1 or self.sql[b - 2].text == "." or self.sql.at(b - 2, "AS") or self.sql[b - 2].text == ")"
+            if not (last.is_name and plain and last.upper != "END"):
+                if self.columns_of is None:
+                    raise RedshiftError("0A000", "QUALIFY needs a name for every column here")
+                return self.columns_of(query)
+            names.append(physical(last.name))
+        return names
+
+    def _select_end(self, index: int, end: int) -> int:
+        found = self._level(index + 1, end, _SET_OPERATORS)
+        return end if found < 0 else found
+
+    def _level(self, start: int, end: int, words: set[str]) -> int:
+        """Index of the first of ``words`` in ``[start, end)`` outside all parentheses; -1 when there is none."""
+        index = start
+        while index < end:
+            if self.sql[index].text == "(":
+                index = self.sql.close(index)
+            elif self.sql.upper(index) in words:
+                return index
+            index += 1
+        return -1
+
+    def _view(self, index: int) -> tuple[str, int] | None:
+        """A late-binding view in FROM becomes a subquery: its names are looked up now, as the real one's are."""
+        name = read_name(self.sql, index)
+        query = self.views.get((name.schema, name.table))
+        if query is None:
+            return None
+        self.volatile = True
+        others = {key: text for key, text in self.views.items() if text != query}
+        inner = Rewriter(Sql(query), self.loads, others, self.columns_of).text()
+        following = self.sql[name.end]
+        aliased = following.upper == "AS" or (following.is_name and following.upper not in _NOT_AN_ALIAS)
+        alias = "" if aliased else f" AS {quote(physical(name.table))}"
+        return f"({inner}){alias}", name.end
+
+
+_NOT_AN_ALIAS = _AFTER_FROM | {
+    "JOIN", "INNER", "LEFT", "RIGHT", "FULL", "CROSS", "NATURAL", "USING", "OFFSET", "FETCH", "FOR", "WHEN", "WITH",
+}  # fmt: skip
+
+
+def _same_key(key: str, argument: str, value: str) -> str:
+    """An ORDER BY key of LISTAGG, in the form of its argument when it is that: DISTINCT needs them equal."""
+    head, _, direction = key.partition(" ")
+    if key.strip() == argument.strip():
+        return value
+    return f"{value} {direction}" if head.strip() == argument.strip() else key

@@ -1,0 +1,470 @@
+"""One client's session: the protocol's state machine between the client's socket and its PostgreSQL connection.
+
+Belongs here: the order of messages, transaction status, prepared statements, faults on their way. Does not belong here:
+what a statement means (``translate``), how a load works (``copy``), framing (``wire``).
+
+The protocol is worked half-duplex: one message of the client at a time, and its reply before the next.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import select
+import struct
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from aurora_dwh.local.redshift import wire
+from aurora_dwh.local.redshift.errors import (
+    ABORTED_TRANSACTION,
+    Fields,
+    RedshiftError,
+    UpstreamError,
+    UpstreamLost,
+    from_postgres,
+    serialization_failure,
+)
+from aurora_dwh.local.redshift.faults import Fault
+from aurora_dwh.local.redshift.plans import LoadState, Plan, Relay, S3Access
+from aurora_dwh.local.redshift.sqltext import Sql, tokenize
+from aurora_dwh.local.redshift.translate import translate
+from aurora_dwh.local.redshift.upstream import Upstream, literal
+
+if TYPE_CHECKING:
+    from aurora_dwh.local.redshift.standin import RedshiftStandIn
+
+SESSION_OPTIONS = (
+    r"-c default_transaction_isolation=repeatable\ read -c standard_conforming_strings=off"
+    " -c escape_string_warning=off -c backslash_quote=on -c bytea_output=hex -c timezone=UTC"
+)
+LOG = logging.getLogger(__name__)
+SUPER_OID = 4000
+VARCHAR_OID = 1043
+"""VARBYTE is announced as VARCHAR: over the protocol the stand-in speaks, the driver would decode the hexadecimal text of
+a VARBYTE, which it hands out as it is over Redshift's own."""
+SILENT_NOTICES = frozenset({"25001", "25P01", "42622"})
+"""PostgreSQL warns of nested BEGIN, of ROLLBACK outside a transaction and of cut names; Redshift does not."""
+LOST = RedshiftError("57P01", "terminating connection: the database process is gone", severity="FATAL")
+
+
+class Dropped(Exception):
+    """A fault cuts the client's connection."""
+
+
+@dataclass
+class Statement:
+    """A prepared statement: the text as received, its plan, the parameter types of its Parse."""
+
+    text: str
+    plan: Plan
+    types: bytes
+    bytes_columns: list[int] = field(default_factory=list)
+    binary_results: list[bool] = field(default_factory=list)
+
+    def shows_binary(self, column: int) -> bool:
+        """Whether the client asked for this column of the result in binary form."""
+        formats = self.binary_results
+        return bool(formats) and formats[column if len(formats) > 1 else 0]
+
+
+class Session:
+    """Serves one authenticated client until it leaves."""
+
+    def __init__(self, standin: RedshiftStandIn, client: wire.Stream, upstream: Upstream, user: str, database: str) -> None:
+        self.loads = LoadState()
+        self._standin = standin
+        self._client = client
+        self._upstream = upstream
+        self._user = user
+        self._database = database
+        self._statements: dict[str, Statement] = {}
+        self._portals: dict[str, Statement] = {}
+        self._skipping = False
+        self._dirty = False
+        self._out = bytearray()
+        self._types = {
+            name: int(oid or 0)
+            for name, oid in upstream.query(
+                "SELECT typname, oid FROM pg_catalog.pg_type WHERE typname IN ('super', 'varbyte', 'bytea')"
+                " AND typnamespace = 'pg_catalog'::regnamespace"
+            )
+        }
+        standin.names.learn(
+            {str(short): str(full) for short, full in upstream.query("SELECT short, name FROM pg_standin.long_name")}
+        )
+        self._handlers = {
+            b"P": self._on_parse,
+            b"D": self._on_describe,
+            b"B": self._on_bind,
+            b"E": self._on_execute,
+            b"C": self._on_close,
+            b"Q": self._on_query,
+        }
+
+    # -- what plans see ------------------------------------------------------------------------------------------
+
+    @property
+    def upstream(self) -> Upstream:
+        """The client's own connection to PostgreSQL."""
+        return self._upstream
+
+    @property
+    def s3(self) -> S3Access | None:
+        """Where S3 is."""
+        return self._standin.s3
+
+    @property
+    def user(self) -> str:
+        """The user who is logged in."""
+        return self._user
+
+    @property
+    def database(self) -> str:
+        """The database the session is in."""
+        return self._database
+
+    @property
+    def scratch(self) -> str:
+        """A folder for files in flight."""
+        return str(self._standin.scratch)
+
+    def admin(self) -> AbstractContextManager[Upstream]:
+        """A superuser's connection to the session's database."""
+        return self._standin.admin(self._database)
+
+    @contextlib.contextmanager
+    def atomic(self) -> Iterator[None]:
+        """The client's open transaction, or one made for the occasion."""
+        if self._upstream.status == "T":
+            yield
+            return
+        self._upstream.query("BEGIN")
+        try:
+            yield
+            self._upstream.query("COMMIT")
+        except UpstreamLost:
+            raise
+        except BaseException:
+            self._upstream.query("ROLLBACK")
+            raise
+
+    def notice(self, text: str) -> None:
+        """Sends the client an INFO notice."""
+        self._send(wire.notice(text))
+
+    def next_query_id(self) -> int:
+        """Returns a new query id."""
+        return self._standin.next_query_id()
+
+    # -- the loop ------------------------------------------------------------------------------------------------
+
+    def serve(self) -> None:
+        """Works the client's messages off until it leaves or the connection breaks."""
+        try:
+            while self._step():
+                pass
+        except UpstreamLost:
+            with contextlib.suppress(OSError):
+                self._send(wire.fields_message(b"E", LOST.fields))
+                self._flush()
+        except (Dropped, OSError):
+            pass  # the client is gone, or a fault says so: there is nobody to tell
+        finally:
+            self._upstream.close()
+
+    def _step(self) -> bool:
+        if not self._client.buffered:
+            self._flush()
+            self._await_client()
+        kind, payload = self._client.message()
+        if kind == b"X":
+            return False
+        if kind == b"S":
+            self._skipping = False
+            self._upstream.send(wire.pack(b"S"))
+            self._relay({b"Z"})
+            self._dirty = False
+        elif kind == b"H":
+            self._flush()
+        elif not self._skipping:
+            try:
+                self._handlers[kind](payload)
+            except KeyError:
+                raise ConnectionError(f"unexpected message {kind!r}") from None
+            except RedshiftError as error:
+                self._refuse(error)
+            except UpstreamError as error:
+                self._fail(from_postgres(error.fields))
+            except (UpstreamLost, Dropped, OSError):
+                raise
+            except Exception as error:
+                LOG.exception("the stand-in failed at a message of type %r", kind)
+                self._refuse(RedshiftError("XX000", f"internal error of the stand-in: {error!r}"))
+        return True
+
+    def _await_client(self) -> None:
+        """Waits for the client, but notices at once when PostgreSQL goes away under an idle session."""
+        upstream = self._upstream.stream
+        while True:
+            readable, _, _ = select.select([self._client.sock, upstream.sock], [], [])
+            if upstream.sock in readable:
+                message = self._upstream.receive()
+                if message.kind == b"E":
+                    raise UpstreamLost(wire.parse_fields(message.payload).get("M", ""))
+            if self._client.sock in readable:
+                return
+
+    # -- messages ------------------------------------------------------------------------------------------------
+
+    def _on_parse(self, payload: bytes) -> None:
+        name, offset = wire.split_cstring(payload)
+        text, offset = wire.split_cstring(payload, offset)
+        plan = self._plan(text)
+        statement = Statement(text, plan, payload[offset:])
+        if isinstance(plan, Relay):
+            self._prepare(name, statement)
+        self._statements[name] = statement
+        self._send(wire.pack(b"1"))
+
+    def _plan(self, text: str) -> Plan:
+        aborted = RedshiftError("25P02", ABORTED_TRANSACTION)
+        try:
+            plan = translate(text, self)
+        except RedshiftError as error:
+            raise aborted if self._upstream.status == "E" else error from None
+        if not isinstance(plan, Relay) and self._upstream.status == "E":
+            raise aborted
+        return plan
+
+    def _prepare(self, name: str, statement: Statement) -> None:
+        """Prepares a relayed statement at PostgreSQL, in the place of an older one of that name."""
+        if not isinstance(statement.plan, Relay):
+            return
+        self._dirty = True
+        sql = wire.cstring(name) + wire.cstring(statement.plan.sql) + statement.types
+        self._upstream.send(wire.pack(b"C", b"S" + wire.cstring(name)) + wire.pack(b"P", sql) + wire.pack(b"H"))
+        while (message := self._upstream.receive()).kind != b"1":
+            if message.kind == b"E":
+                raise UpstreamError(wire.parse_fields(message.payload))
+
+    def _on_describe(self, payload: bytes) -> None:
+        name = wire.split_cstring(payload, 1)[0]
+        statement = self._find(payload[:1], name)
+        if isinstance(statement.plan, Relay):
+            self._forward(b"D", payload)
+            self._relay({b"T", b"n"}, statement)
+        else:
+            if payload[:1] == b"S":
+                self._send(wire.pack(b"t", b"\0\0"))
+            self._send(wire.pack(b"n"))
+
+    def _on_bind(self, payload: bytes) -> None:
+        portal, offset = wire.split_cstring(payload)
+        name, _ = wire.split_cstring(payload, offset)
+        statement = self._find(b"S", name)
+        if isinstance(statement.plan, Relay):
+            if statement.plan.volatile:
+                statement.plan = self._plan(statement.text)
+                self._prepare(name, statement)
+            statement.binary_results = _binary_results(payload) if statement.bytes_columns else []
+            self._forward(b"B", payload)
+            self._relay({b"2"})
+        else:
+            self._send(wire.pack(b"2"))
+        self._portals[portal] = statement
+
+    def _on_execute(self, payload: bytes) -> None:
+        statement = self._find(b"P", wire.split_cstring(payload)[0])
+        self._before(statement.text)
+        if isinstance(statement.plan, Relay):
+            self._forward(b"E", payload)
+            self._relay({b"C", b"I", b"s"}, statement)
+        else:
+            self._run_local(statement.plan)
+        if not self._skipping:
+            self._after(statement.text)
+
+    def _on_close(self, payload: bytes) -> None:
+        registry = self._statements if payload[:1] == b"S" else self._portals
+        registry.pop(wire.split_cstring(payload, 1)[0], None)
+        self._forward(b"C", payload)
+        self._relay({b"3"})
+
+    def _on_query(self, payload: bytes) -> None:
+        """The simple protocol: what psql speaks. Several statements in one string are run one after the other."""
+        text = wire.split_cstring(payload)[0]
+        try:
+            statements = _split_statements(text)
+            if not statements:
+                self._send(wire.pack(b"I"))
+            for statement in statements:
+                self._simple(statement)
+                if self._skipping:
+                    break
+        except RedshiftError as error:
+            self._refuse(error)
+        except UpstreamError as error:
+            self._fail(from_postgres(error.fields))
+        self._skipping = False
+        self._send(wire.ready(self._upstream.status))
+
+    def _simple(self, text: str) -> None:
+        plan = self._plan(text)
+        self._before(text)
+        if isinstance(plan, Relay):
+            self._upstream.send(wire.pack(b"Q", wire.cstring(plan.sql)))
+            self._relay({b"Z"}, Statement(text, plan, b""), hide_ready=True)
+        else:
+            self._run_local(plan)
+        if not self._skipping:
+            self._after(text)
+
+    def _run_local(self, plan: Plan) -> None:
+        assert not isinstance(plan, Relay)  # noqa: S101 - narrows the union for mypy
+        if self._dirty:
+            self._upstream.sync()
+            self._dirty = False
+        self._send(wire.command_complete(plan.run(self)))
+
+    def _find(self, kind: bytes, name: str) -> Statement:
+        registry = self._statements if kind == b"S" else self._portals
+        if name not in registry:
+            what, code = ("prepared statement", "26000") if kind == b"S" else ("portal", "34000")
+            raise RedshiftError(code, f'{what} "{name}" does not exist')
+        return registry[name]
+
+    # -- faults --------------------------------------------------------------------------------------------------
+
+    def _before(self, text: str) -> None:
+        self._standin.statements.append(text)
+        for fault in self._standin.faults.take(text, "before"):
+            self._inject(fault, text)
+
+    def _after(self, text: str) -> None:
+        for fault in self._standin.faults.take(text, "after"):
+            if fault.action in ("drop", "1023", "57014"):
+                self._upstream.sync()  # outside a transaction block this is what commits the statement
+            self._inject(fault, text)
+
+    def _inject(self, fault: Fault, text: str) -> None:
+        if fault.action == "delay":
+            time.sleep(fault.seconds)
+            return
+        if fault.action == "drop":
+            raise Dropped
+        if text.strip().upper().startswith(("COMMIT", "END")) and self._upstream.status == "T":
+            self._upstream.sync()
+            self._upstream.query("ROLLBACK")  # a COMMIT that fails leaves no transaction behind
+        raise serialization_failure() if fault.action == "1023" else RedshiftError("57014", "Query cancelled")
+
+    # -- replies -------------------------------------------------------------------------------------------------
+
+    def _refuse(self, error: RedshiftError) -> None:
+        """Reports the front's own refusal; like any error it aborts an open transaction."""
+        if self._upstream.status == "T":
+            with contextlib.suppress(UpstreamError):
+                if self._dirty:
+                    self._upstream.sync()
+                    self._dirty = False
+                self._upstream.query("SELECT 1/0")
+        self._fail(error.fields)
+
+    def _fail(self, fields: Fields) -> None:
+        self._skipping = True
+        self._send(wire.fields_message(b"E", fields))
+
+    def _forward(self, kind: bytes, payload: bytes) -> None:
+        self._dirty = True
+        self._upstream.send(wire.pack(kind, payload) + wire.pack(b"H"))
+
+    def _relay(self, last: set[bytes], statement: Statement | None = None, *, hide_ready: bool = False) -> None:
+        """Passes PostgreSQL's replies to the client, up to a message of a kind in ``last`` or an error."""
+        raw = statement is None or not statement.bytes_columns
+        while True:
+            if raw and (rows := self._upstream.stream.rows()):
+                self._send(rows)
+                continue
+            kind, payload = message = self._upstream.receive()
+            if kind == b"E":
+                self._fail(from_postgres(wire.parse_fields(payload)))
+                if not hide_ready:
+                    return
+                continue
+            if kind == b"N" and wire.parse_fields(payload).get("C") in SILENT_NOTICES:
+                continue
+            if kind == b"S" and payload.startswith(b"server_version\0"):
+                continue
+            if kind == b"T" and statement is not None:
+                self._send(self._describe(payload, statement))
+                raw = not statement.bytes_columns
+            elif kind == b"D" and not raw and statement is not None:
+                self._send(_plain_hex(payload, statement))
+            elif not (hide_ready and kind == b"Z"):
+                self._send(message.pack())
+            if kind in last:
+                return
+
+    def _describe(self, payload: bytes, statement: Statement) -> bytes:
+        """Gives a RowDescription Redshift's type numbers and full names, and notes its VARBYTE columns."""
+        columns = wire.parse_columns(payload)
+        binary = {self._types["bytea"], self._types["varbyte"]}
+        statement.bytes_columns = [i for i, column in enumerate(columns) if column.type_oid in binary]
+        oids = dict.fromkeys(binary, VARCHAR_OID) | {self._types["super"]: SUPER_OID}
+        return wire.row_description(
+            c._replace(name=self._standin.names.full(c.name), type_oid=oids.get(c.type_oid, c.type_oid)) for c in columns
+        )
+
+    def _send(self, data: bytes) -> None:
+        self._out += data
+        if len(self._out) > 1 << 16:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._out:
+            self._client.send(self._out)
+            self._out = bytearray()
+
+    def learn_names(self, found: dict[str, str]) -> None:
+        """Notes shortened names, for this process and for the system views."""
+        new = {short: full for short, full in found.items() if self._standin.names.full(short) == short}
+        if not new:
+            return
+        rows = ", ".join(f"({literal(short)}, {literal(full)})" for short, full in new.items())
+        with self.admin() as admin:
+            admin.query(f"INSERT INTO pg_standin.long_name VALUES {rows} ON CONFLICT DO NOTHING")  # noqa: S608 - literals
+        self._standin.names.learn(new)
+
+
+def _binary_results(payload: bytes) -> list[bool]:
+    """Returns the result formats of a Bind message: one for all columns, or one a column."""
+    _, offset = wire.split_cstring(payload)
+    _, offset = wire.split_cstring(payload, offset)
+    (count,) = struct.unpack_from("!h", payload, offset)
+    offset += 2 + 2 * count
+    (count,) = struct.unpack_from("!h", payload, offset)
+    offset += 2
+    for _ in range(count):
+        (size,) = struct.unpack_from("!i", payload, offset)
+        offset += 4 + max(size, 0)
+    (count,) = struct.unpack_from("!h", payload, offset)
+    return [bool(code) for code in struct.unpack_from(f"!{count}h", payload, offset + 2)]
+
+
+def _plain_hex(payload: bytes, statement: Statement) -> bytes:
+    r"""Returns a DataRow whose binary columns read ``0aff`` as Redshift prints them, not ``\x0aff`` or raw bytes."""
+    values = wire.parse_row(payload)
+    for index in statement.bytes_columns:
+        value = values[index]
+        if value is not None:
+            values[index] = value.hex().encode() if statement.shows_binary(index) else value.removeprefix(b"\\x")
+    return wire.data_row(values)
+
+
+def _split_statements(text: str) -> list[str]:
+    marks = [0, *(t.end for t in tokenize(text) if t.text == ";"), len(text)]
+    pieces = (text[a:b].strip().rstrip(";") for a, b in zip(marks, marks[1:], strict=False))
+    return [piece for piece in pieces if piece and len(Sql(piece))]

@@ -1,0 +1,216 @@
+-- What the stand-in records beside PostgreSQL's own catalog: distribution and sort keys, late-binding views, loads.
+CREATE SCHEMA IF NOT EXISTS pg_standin;
+GRANT USAGE ON SCHEMA pg_standin TO PUBLIC;
+
+CREATE TABLE IF NOT EXISTS pg_standin.long_name (short text PRIMARY KEY, name text NOT NULL);
+GRANT SELECT ON pg_standin.long_name TO PUBLIC;
+
+CREATE TABLE IF NOT EXISTS pg_standin.table_attribute (
+  relid oid PRIMARY KEY, diststyle text NOT NULL DEFAULT 'AUTO', distkey smallint, sortkey smallint[] NOT NULL DEFAULT '{}',
+  sortstyle text NOT NULL DEFAULT 'AUTO', encodings jsonb NOT NULL DEFAULT '{}', declared jsonb NOT NULL DEFAULT '[]');
+GRANT SELECT ON pg_standin.table_attribute TO PUBLIC;
+
+CREATE TABLE IF NOT EXISTS pg_standin.late_view (relid oid PRIMARY KEY, query text NOT NULL);
+GRANT SELECT, INSERT, UPDATE, DELETE ON pg_standin.late_view TO PUBLIC;
+
+CREATE TABLE IF NOT EXISTS pg_standin.load_history (
+  user_id integer, query_id bigint, transaction_id bigint, session_id integer, database_name text, status text,
+  table_name text, start_time timestamp, end_time timestamp, duration bigint, data_source text, file_format text,
+  loaded_rows bigint, loaded_bytes bigint, source_file_count integer, source_file_bytes bigint,
+  file_count_scanned integer, file_bytes_scanned bigint, error_count bigint, copy_job_id bigint);
+
+CREATE TABLE IF NOT EXISTS pg_standin.load_error_detail (
+  user_id integer, query_id bigint, transaction_id bigint, session_id integer, database_name text, table_id integer,
+  start_time timestamp, file_name text, line_number bigint, column_name text, column_type text, column_length text,
+  position integer, error_code integer, error_message text);
+
+CREATE TABLE IF NOT EXISTS pg_standin.load_detail (
+  user_id integer, query_id bigint, file_name text, bytes_scanned bigint, lines_scanned bigint, record_time timestamp,
+  splits_scanned integer, start_time timestamp, end_time timestamp, file_etag text, file_last_modified timestamp);
+
+CREATE OR REPLACE FUNCTION pg_standin.long(text) RETURNS varchar LANGUAGE sql STABLE
+AS $$ SELECT CASE WHEN strpos($1, '~') > 0 THEN coalesce((SELECT n.name FROM pg_standin.long_name n WHERE n.short = $1), $1) ELSE $1 END::varchar $$;
+
+-- Notes the attributes of a CREATE TABLE or ALTER TABLE; keys that "attributes" does not name stay as they are.
+CREATE OR REPLACE FUNCTION pg_standin.record(relation regclass, attributes jsonb) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+  known pg_standin.table_attribute;
+  like_of regclass := pg_catalog.to_regclass(attributes ->> 'like');
+BEGIN
+  IF relation IS NULL OR (SELECT relpersistence FROM pg_class WHERE oid = relation) = 't' THEN
+    RETURN;
+  END IF;
+  SELECT * INTO known FROM pg_standin.table_attribute WHERE relid = relation;
+  IF FOUND AND attributes ? 'keep' THEN
+    RETURN;  -- CREATE TABLE IF NOT EXISTS of a table that is there
+  ELSIF FOUND AND attributes ? 'new' THEN
+    DELETE FROM pg_standin.table_attribute WHERE relid = relation;
+    known := NULL;
+  END IF;
+  IF like_of IS NOT NULL THEN
+    SELECT * INTO known FROM pg_standin.table_attribute WHERE relid = like_of;
+    known.declared := '[]';
+  END IF;
+  INSERT INTO pg_standin.table_attribute VALUES (
+    relation,
+    coalesce(attributes ->> 'diststyle', known.diststyle, 'AUTO'),
+    CASE WHEN attributes ? 'distkey'
+         THEN (SELECT attnum FROM pg_attribute WHERE attrelid = relation AND attname = attributes ->> 'distkey')
+         WHEN attributes ? 'diststyle' THEN NULL ELSE known.distkey END,
+    CASE WHEN attributes ? 'sortkey'
+         THEN ARRAY(SELECT a.attnum FROM jsonb_array_elements_text(attributes -> 'sortkey') WITH ORDINALITY k (name, i)
+                    JOIN pg_attribute a ON a.attrelid = relation AND a.attname = k.name ORDER BY k.i)
+         ELSE coalesce(known.sortkey, '{}') END,
+    coalesce(attributes ->> 'sortstyle', known.sortstyle, 'AUTO'),
+    coalesce(known.encodings, '{}') || coalesce(attributes -> 'encodings', '{}'),
+    coalesce(known.declared, '[]') || coalesce(attributes -> 'declared', '[]'))
+  ON CONFLICT (relid) DO UPDATE SET diststyle = excluded.diststyle, distkey = excluded.distkey, sortkey = excluded.sortkey,
+    sortstyle = excluded.sortstyle, encodings = excluded.encodings, declared = excluded.declared;
+END $$;
+
+-- Refuses a column that Redshift would not let go.
+CREATE OR REPLACE FUNCTION pg_standin.check_droppable(relation regclass, column_name text) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+DECLARE
+  number smallint := (SELECT attnum FROM pg_attribute WHERE attrelid = relation AND attname = column_name AND NOT attisdropped);
+BEGIN
+  IF EXISTS (SELECT 1 FROM pg_standin.table_attribute WHERE relid = relation AND distkey = number) THEN
+    RAISE EXCEPTION USING ERRCODE = '0A000', MESSAGE = format('cannot drop distkey column "%s"', column_name);
+  ELSIF EXISTS (SELECT 1 FROM pg_standin.table_attribute WHERE relid = relation AND number = ANY (sortkey)) THEN
+    RAISE EXCEPTION USING ERRCODE = '0A000', MESSAGE = format('cannot drop sortkey column "%s"', column_name);
+  END IF;
+END $$;
+
+-- Refuses a change of a column's size that Redshift would refuse.
+CREATE OR REPLACE FUNCTION pg_standin.check_resizable(relation regclass, column_name text) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+DECLARE
+  found record;
+  encoding text;
+BEGIN
+  SELECT a.atttypid, a.atthasdef INTO found FROM pg_attribute a
+  WHERE a.attrelid = relation AND a.attname = column_name AND NOT a.attisdropped;
+  IF found.atttypid IS NULL THEN
+    RETURN;  -- the ALTER that follows names the missing column
+  END IF;
+  IF found.atttypid <> 'varchar'::regtype THEN
+    RAISE EXCEPTION USING ERRCODE = '0A000',
+      MESSAGE = format('ALTER COLUMN TYPE is only supported for VARCHAR columns; "%s" is not one', column_name);
+  ELSIF found.atthasdef THEN
+    RAISE EXCEPTION USING ERRCODE = '0A000', MESSAGE = format('cannot alter type of column "%s" with a default', column_name);
+  END IF;
+  SELECT upper(t.encodings ->> column_name) INTO encoding FROM pg_standin.table_attribute t WHERE t.relid = relation;
+  IF encoding IN ('BYTEDICT', 'RUNLENGTH', 'TEXT255', 'TEXT32K') THEN
+    RAISE EXCEPTION USING ERRCODE = '0A000',
+      MESSAGE = format('cannot alter type of column "%s" with encoding %s', column_name, lower(encoding));
+  ELSIF EXISTS (SELECT 1 FROM pg_standin.table_attribute t, jsonb_array_elements(t.declared) d
+                WHERE t.relid = relation AND d -> 'columns' ? column_name) THEN
+    RAISE EXCEPTION USING ERRCODE = '0A000', MESSAGE = format('cannot alter type of column "%s" with a constraint', column_name);
+  END IF;
+END $$;
+
+-- Refuses a primary key or unique column that may be NULL (ALTER TABLE ADD PRIMARY KEY).
+CREATE OR REPLACE FUNCTION pg_standin.check_not_null(relation regclass, columns text[]) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+DECLARE
+  loose text;
+BEGIN
+  SELECT c INTO loose FROM unnest(columns) c
+  LEFT JOIN pg_attribute a ON a.attrelid = relation AND a.attname = c AND a.attnotnull WHERE a.attname IS NULL LIMIT 1;
+  IF loose IS NOT NULL THEN
+    RAISE EXCEPTION USING ERRCODE = '42P16', MESSAGE = format('column "%s" must be NOT NULL to be part of a primary key', loose);
+  END IF;
+END $$;
+
+-- Gives every character column its check of the length in bytes, and computed columns of a CREATE TABLE AS a length.
+CREATE OR REPLACE FUNCTION pg_standin.finish_table(relation regclass) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+  col record;
+  bound integer;
+  changes text[] := '{}';
+  checks text[] := '{}';
+BEGIN
+  IF relation IS NULL THEN
+    RETURN;
+  END IF;
+  FOR col IN SELECT a.attname, a.atttypid, a.atttypmod, a.attnum FROM pg_attribute a
+             WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped LOOP
+    IF col.atttypid = 'numeric'::regtype AND col.atttypmod < 0 THEN
+      EXECUTE format('SELECT least(37, coalesce(max(scale(%I)), 0)) FROM %s', col.attname, relation) INTO bound;
+      changes := changes || format('ALTER COLUMN %I TYPE numeric(38, %s)', col.attname, bound);
+    ELSIF col.atttypid IN ('text'::regtype, 'name'::regtype) OR (col.atttypid = 'varchar'::regtype AND col.atttypmod < 0) THEN
+      EXECUTE format('SELECT least(65535, greatest(256, max(octet_length(%I::text)))) FROM %s', col.attname, relation) INTO bound;
+      changes := changes || format('ALTER COLUMN %I TYPE varchar(%s)', col.attname, bound);
+    ELSIF col.atttypid = 'varchar'::regtype THEN
+      bound := col.atttypmod - 4;
+    ELSE
+      CONTINUE;
+    END IF;
+    IF col.atttypid <> 'numeric'::regtype THEN
+      checks := checks || format('ADD CONSTRAINT %I CHECK (octet_length(%I) <= %s) NOT VALID',
+                                 format('rsb$%s$%s', bound, substr(md5(random()::text), 1, 12)), col.attname, bound);
+    END IF;
+  END LOOP;
+  IF changes <> '{}' THEN
+    EXECUTE format('ALTER TABLE %s %s', relation, array_to_string(changes, ', '));
+  END IF;
+  IF checks <> '{}' THEN
+    EXECUTE format('ALTER TABLE %s %s', relation, array_to_string(checks, ', '));
+  END IF;
+END $$;
+
+-- Replaces the check of a column's length in bytes after a change of its size.
+CREATE OR REPLACE FUNCTION pg_standin.resize_check(relation regclass, column_name text, bytes integer) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+  old name;
+BEGIN
+  FOR old IN SELECT c.conname FROM pg_constraint c JOIN pg_attribute a ON a.attrelid = c.conrelid AND c.conkey = ARRAY[a.attnum]
+             WHERE c.conrelid = relation AND a.attname = column_name AND c.conname LIKE 'rsb$%' LOOP
+    EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', relation, old);
+  END LOOP;
+  EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %I CHECK (octet_length(%I) <= %s)', relation,
+                 format('rsb$%s$%s', bytes, substr(md5(random()::text), 1, 12)), column_name, bytes);
+END $$;
+
+CREATE OR REPLACE FUNCTION pg_standin.row_count(relation oid) RETURNS bigint LANGUAGE plpgsql STABLE COST 100000 AS $$
+DECLARE
+  total bigint;
+BEGIN
+  EXECUTE format('SELECT count(*) FROM %s', relation::regclass) INTO total;
+  RETURN total;
+EXCEPTION WHEN insufficient_privilege OR undefined_table THEN
+  RETURN NULL;
+END $$;
+
+-- The default encoding of a column of this type (ENCODE AUTO).
+CREATE OR REPLACE FUNCTION pg_standin.default_encoding(type oid) RETURNS text LANGUAGE sql STABLE
+AS $$ SELECT CASE WHEN type IN ('varchar'::regtype, 'bpchar'::regtype, 'varbyte'::regtype) THEN 'lzo'
+                  WHEN type IN ('boolean'::regtype, 'real'::regtype, 'double precision'::regtype) THEN 'none'
+                  WHEN type = 'super'::regtype THEN 'zstd' ELSE 'az64' END $$;
+
+-- ALTER TABLE target APPEND FROM source: the rows move, and both sides must fit.
+CREATE OR REPLACE PROCEDURE pg_standin.append(target regclass, source regclass, option text) LANGUAGE plpgsql AS $$
+DECLARE
+  missing text;
+  columns text;
+BEGIN
+  IF EXISTS (SELECT 1 FROM pg_class WHERE oid IN (target, source) AND (relpersistence = 't' OR relkind <> 'r')) THEN
+    RAISE EXCEPTION USING ERRCODE = '0A000', MESSAGE = 'ALTER TABLE APPEND needs two permanent tables';
+  END IF;
+  SELECT string_agg(coalesce(t.attname, s.attname), ', ') INTO missing
+  FROM (SELECT * FROM pg_attribute WHERE attrelid = target AND attnum > 0 AND NOT attisdropped) t
+  FULL JOIN (SELECT * FROM pg_attribute WHERE attrelid = source AND attnum > 0 AND NOT attisdropped) s ON s.attname = t.attname
+  WHERE (t.attname IS NULL AND option <> 'IGNOREEXTRA') OR (s.attname IS NULL AND option <> 'FILLTARGET')
+     OR (t.atttypid, t.atttypmod, t.attnotnull) <> (s.atttypid, s.atttypmod, s.attnotnull);
+  IF missing IS NOT NULL THEN
+    RAISE EXCEPTION USING ERRCODE = '42804', MESSAGE = format('columns of the two tables do not match: %s', missing);
+  END IF;
+  SELECT string_agg(quote_ident(t.attname), ', ' ORDER BY t.attnum) INTO columns
+  FROM pg_attribute t JOIN pg_attribute s ON s.attrelid = source AND s.attname = t.attname AND NOT s.attisdropped
+  WHERE t.attrelid = target AND t.attnum > 0 AND NOT t.attisdropped;
+  EXECUTE format('INSERT INTO %s (%s) SELECT %s FROM %s', target, columns, columns, source);
+  EXECUTE format('DELETE FROM %s', source);
+END $$;

@@ -1,0 +1,134 @@
+"""Views, of both kinds.
+
+A plain view is PostgreSQL's own: bound to its tables, in the way of their DROP. A late-binding view is kept as text: a
+placeholder view of the same columns holds its name, grants and comment, depends on nothing, and every query that names the
+view gets the text in its place (``rewrite``). So it survives a DROP or a rename of its tables, and fails when it is used
+while one is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aurora_dwh.local.redshift.errors import RedshiftError, UpstreamError, syntax_error
+from aurora_dwh.local.redshift.names import physical
+from aurora_dwh.local.redshift.plans import Context, Plan, Relay
+from aurora_dwh.local.redshift.rewrite import ViewKey
+from aurora_dwh.local.redshift.sqltext import Name, Sql, join_names, name_list, quote, read_name
+from aurora_dwh.local.redshift.upstream import literal
+
+_LIST = (
+    "SELECT n.nspname, c.relname, v.query, pg_table_is_visible(c.oid) FROM pg_standin.late_view v"
+    " JOIN pg_class c ON c.oid = v.relid JOIN pg_namespace n ON n.oid = c.relnamespace"
+)
+
+
+def late_views(session: Context) -> dict[ViewKey, str]:
+    """Returns the late-binding views a statement of this session may name."""
+    if session.upstream.status == "E":
+        return {}
+    found: dict[ViewKey, str] = {}
+    for schema, name, query, visible in session.upstream.query(_LIST):
+        found[(str(schema), str(name))] = str(query)
+        if visible == "t":
+            found[(None, str(name))] = str(query)
+    return found
+
+
+def create_view(sql: Sql, session: Context, rewrite: Callable[[str], str]) -> Plan:
+    """Returns the plan of a CREATE VIEW.
+
+    Raises:
+        RedshiftError: a late-binding view names a table without its schema.
+    """
+    replace = sql.at(1, "OR")
+    read = read_name(sql, 4 if replace else 2)
+    name = Name(tuple(physical(p) for p in read.parts), read.end)
+    columns: list[str] = []
+    index = name.end
+    if sql[index].text == "(":
+        columns = [physical(n) for n in name_list(sql, index)]
+        index = sql.close(index) + 1
+    if not sql.at(index, "AS"):
+        raise syntax_error(sql[index].text)
+    late = sql.at(len(sql) - 4, "WITH", "NO", "SCHEMA", "BINDING")
+    query = sql.slice(index + 1, len(sql) - 4 if late else len(sql))
+    if late:
+        if columns:
+            query = f"SELECT * FROM ({query}) AS late ({join_names(columns)})"
+        _check_qualified(Sql(query))
+        return LateView(name, query, rewrite(query), replace)
+    head = "CREATE OR REPLACE VIEW" if replace else "CREATE VIEW"
+    listed = f" ({join_names(columns)})" if columns else ""
+    return Relay(f"{head} {name.sql}{listed} AS {rewrite(query)}")
+
+
+def _check_qualified(sql: Sql) -> None:
+    """Every table in a late-binding view needs its schema; names of the query's own WITH clause do not."""
+    own = {sql[i].name for i in range(len(sql)) if sql.at(i + 1, "AS", "(") and sql.upper(i - 1) in ("WITH", ",", "RECURSIVE")}
+    for index in range(1, len(sql)):
+        if sql.upper(index - 1) not in ("FROM", "JOIN") or not sql[index].is_name:
+            continue
+        name = read_name(sql, index)
+        in_extract = sql.at(index - 1, "FROM") and _in_function(sql, index)
+        if name.schema is None and name.table not in own and sql[name.end].text != "(" and not in_extract:
+            raise RedshiftError(
+                "42P01", "All the relation names inside should be qualified when creating VIEW WITH NO SCHEMA BINDING."
+            )
+
+
+def _in_function(sql: Sql, index: int) -> bool:
+    """Whether the FROM before ``index`` is that of EXTRACT, TRIM or SUBSTRING."""
+    for opening, close in sql.closing.items():
+        if opening < index < close and sql.upper(opening - 1) in ("EXTRACT", "TRIM", "SUBSTRING", "OVERLAY"):
+            return not any(sql.at(i, "SELECT") for i in range(opening, index))
+    return False
+
+
+@dataclass(frozen=True)
+class LateView:
+    """CREATE VIEW ... WITH NO SCHEMA BINDING.
+
+    Args:
+        name: the view.
+        query: its text, Redshift SQL.
+        resolved: the same for PostgreSQL, as it stands now.
+        replace: whether it takes the place of a view of that name.
+    """
+
+    name: Name
+    query: str
+    resolved: str
+    replace: bool
+
+    def run(self, session: Context) -> str:
+        """Makes the placeholder and notes the text."""
+        upstream, target = session.upstream, self.name.sql
+        with session.atomic():
+            if self.replace:
+                upstream.query(f"DROP VIEW IF EXISTS {target}")
+            upstream.query(f"CREATE VIEW {target} AS {self._placeholder(session)}")
+            upstream.query(
+                f"INSERT INTO pg_standin.late_view VALUES ({literal(target)}::regclass, {literal(self.query)})"  # noqa: S608 - literals
+                " ON CONFLICT (relid) DO UPDATE SET query = excluded.query"
+            )
+        return "CREATE VIEW"
+
+    def _placeholder(self, session: Context) -> str:
+        """A query of the view's columns over no table; of one column when the view cannot be resolved yet."""
+        upstream = session.upstream
+        upstream.query("SAVEPOINT standin_view")
+        try:
+            upstream.query(f"CREATE TEMP VIEW standin_columns AS {self.resolved}")
+            columns = upstream.query(
+                "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"
+                " WHERE attrelid = 'standin_columns'::regclass AND attnum > 0 ORDER BY attnum"
+            )
+        except UpstreamError as error:
+            if error.sqlstate not in ("42P01", "3F000", "42703"):
+                raise
+            columns = [("unresolved", "varchar")]
+        upstream.query("ROLLBACK TO SAVEPOINT standin_view")
+        listed = ", ".join(f"NULL::{kind} AS {quote(str(name))}" for name, kind in columns)
+        return f"SELECT {listed} WHERE false"

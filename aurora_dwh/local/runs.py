@@ -1,0 +1,83 @@
+"""Runs of the code location inside this process, for the demo: the same jobs that the UI launches.
+
+The runs are kept in the instance that DAGSTER_HOME names, so that the UI shows them afterwards.
+"""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+
+JOB = "daily_load"
+
+
+def prepare_home(state: Path) -> Path:
+    """Return the DAGSTER_HOME of a state folder, made ready with the project's dagster.yaml where there is one."""
+    home = state.resolve() / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    settings = Path("dagster.yaml")
+    if settings.exists():
+        shutil.copy(settings, home / settings.name)
+    return home
+
+
+def partitioned(layers: Sequence[str]) -> list[dg.AssetKey]:
+    """Return the code location's assets of those layers that have days."""
+    from aurora_dwh.definitions import defs
+
+    graph = defs().resolve_asset_graph()
+    return [key for key in graph.materializable_asset_keys if key.path[0] in layers and graph.get(key).is_partitioned]
+
+
+def run(
+    first: date, last: date, assets: Sequence[dg.AssetKey] | None, on_day: Callable[[dg.AssetKey, str], None]
+) -> None:
+    """Materialize a range of days as one run.
+
+    Args:
+        first: The first day.
+        last: The last day.
+        assets: What to materialize; None for the whole job.
+        on_day: Called with an asset and a day when that day stands.
+
+    Raises:
+        RuntimeError: The run failed; the message is the failed step's.
+    """
+    from dagster._core.storage.tags import (
+        ASSET_PARTITION_RANGE_END_TAG,
+        ASSET_PARTITION_RANGE_START_TAG,
+    )
+
+    from aurora_dwh.definitions import defs
+
+    def listen(event: dg.EventLogEntry) -> None:
+        happened = event.dagster_event
+        if happened and happened.is_step_materialization and happened.asset_key:
+            on_day(happened.asset_key, happened.partition or "")
+
+    days = {ASSET_PARTITION_RANGE_START_TAG: first.isoformat(), ASSET_PARTITION_RANGE_END_TAG: last.isoformat()}
+    with dg.DagsterInstance.get() as instance:
+        run_id = str(uuid.uuid4())
+        instance.add_event_listener(run_id, listen)
+        result = (
+            defs()
+            .resolve_job_def(JOB)
+            .execute_in_process(
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+                instance=instance,
+                partition_key=first.isoformat() if first == last else None,
+                tags=days if first != last else None,
+                asset_selection=assets,
+                run_id=run_id,
+                raise_on_error=False,
+            )
+        )
+    if not result.success:
+        failures = [e.step_failure_data for e in result.all_events if e.is_step_failure]
+        reasons = [f.user_failure_data.description if f.user_failure_data else f.error_display_string for f in failures]
+        raise RuntimeError(f"run {run_id} failed: {'; '.join(str(reason) for reason in reasons)}")

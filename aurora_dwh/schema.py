@@ -1,0 +1,321 @@
+"""The one map: MySQL type -> Arrow type in the lake -> Redshift type.
+
+Here belong the description of a column and of a table, and the rules that say how each MySQL type travels. Reading a
+schema from a server is `source.discovery`; writing DDL from it is `warehouse.ddl`. Sources of the rules: the MySQL 8.0
+reference manual (storage ranges) and Amazon Redshift's COPY from columnar formats (no coercion between types).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+VARCHAR_LIMIT = 65_535
+"""Bytes in the widest Redshift VARCHAR, and in a string that COPY takes from Parquet."""
+
+VARBYTE_LIMIT = 64_000
+"""Bytes in a plain VARBYTE, the only VARBYTE that COPY loads from Parquet."""
+
+IDENTIFIER_LIMIT = 127
+"""Bytes in a Redshift identifier; a longer one is cut silently."""
+
+MAX_PRECISION = 38
+"""Digits of Redshift's DECIMAL."""
+
+UTF8_BYTES_PER_CHARACTER = 4
+
+
+def fold(name: str) -> str:
+    """Return the name that Redshift gives to a MySQL identifier: lower case (it folds quoted names too)."""
+    return name.lower()
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a MySQL table, as information_schema.COLUMNS describes it.
+
+    Attributes:
+        name: The column's name as in MySQL, case kept.
+        data_type: MySQL's DATA_TYPE, lower case: `decimal`.
+        column_type: MySQL's COLUMN_TYPE, lower case but for members: `decimal(12,2) unsigned`, `enum('a','b')`.
+        nullable: Whether NULL is allowed.
+        length: Characters of a text type, bytes of a binary type.
+        precision: Digits of a DECIMAL, bits of a BIT.
+        scale: Digits behind the point of a DECIMAL.
+        comment: The column's comment in MySQL.
+    """
+
+    name: str
+    data_type: str
+    column_type: str
+    nullable: bool = True
+    length: int | None = None
+    precision: int | None = None
+    scale: int | None = None
+    comment: str = ""
+
+    @property
+    def target_name(self) -> str:
+        """The column's name in the lake and in Redshift."""
+        return fold(self.name)
+
+    @property
+    def unsigned(self) -> bool:
+        """Whether the type is UNSIGNED (ZEROFILL implies it)."""
+        return "unsigned" in self.column_type or "zerofill" in self.column_type
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The members of an ENUM or SET, unescaped."""
+        return tuple(m.replace("''", "'") for m in re.findall(r"'((?:[^']|'')*)'", self.column_type))
+
+    @cached_property
+    def rule(self) -> TypeRule:
+        """The row of the map that this column's type falls under.
+
+        Raises:
+            UnsupportedTypeError: The map has no row for the type.
+        """
+        for rule in TYPE_RULES:
+            if self.data_type in rule.data_types and rule.applies(self):
+                return rule
+        raise UnsupportedTypeError(
+            f"column {self.name!r}: MySQL type {self.column_type!r} is not known; "
+            f"leave it out with `exclude: [{self.name}]`"
+        )
+
+    @property
+    def arrow_type(self) -> pa.DataType:
+        """The column's type in Arrow and so in the lake's Parquet files."""
+        return self.rule.arrow(self)
+
+    @property
+    def stage_type(self) -> str:
+        """The Redshift type that COPY loads the column's Parquet values into."""
+        return (self.rule.stage or self.rule.redshift)(self)
+
+    @property
+    def redshift_type(self) -> str:
+        """The column's Redshift type in the staging table."""
+        return self.rule.redshift(self)
+
+    @property
+    def byte_limit(self) -> int | None:
+        """The bytes that a value may have in Redshift, None where every value of the type fits."""
+        return self.rule.byte_limit(self) if self.rule.byte_limit else None
+
+
+@dataclass(frozen=True)
+class TableSchema:
+    """A MySQL table's columns in source order, with its primary key and comment."""
+
+    database: str
+    table: str
+    columns: tuple[Column, ...]
+    primary_key: tuple[str, ...] = ()
+    comment: str = ""
+
+    def column(self, name: str) -> Column:
+        """Return the column of that name, however its case is written.
+
+        Raises:
+            KeyError: The table has no such column.
+        """
+        for column in self.columns:
+            if column.target_name == fold(name):
+                return column
+        raise KeyError(f"table {self.database}.{self.table} has no column {name!r}")
+
+    @property
+    def arrow_schema(self) -> pa.Schema:
+        """The Arrow schema of the rows that are read, names folded; nullable, as a zero date may become NULL."""
+        import pyarrow as pa
+
+        return pa.schema([pa.field(c.target_name, c.arrow_type) for c in self.columns])
+
+    def select(self, *, include: tuple[str, ...] = (), exclude: tuple[str, ...] = ()) -> TableSchema:
+        """Return the schema with only the columns that the catalog asks for.
+
+        Args:
+            include: Column names to keep; empty keeps all.
+            exclude: Column names to leave out.
+
+        Raises:
+            KeyError: A name is not a column of the table.
+            ValueError: No column is left, or two columns fold to one name.
+        """
+        wanted = {self.column(n).name for n in include} or {c.name for c in self.columns}
+        wanted -= {self.column(n).name for n in exclude}
+        kept = tuple(c for c in self.columns if c.name in wanted)
+        if not kept:
+            raise ValueError(f"table {self.database}.{self.table}: include and exclude leave no column")
+        seen: dict[str, str] = {}
+        for column in kept:
+            if (other := seen.setdefault(column.target_name, column.name)) != column.name:
+                raise ValueError(
+                    f"table {self.database}.{self.table}: columns {other!r} and {column.name!r} both become "
+                    f"{column.target_name!r} in Redshift, which folds names to lower case; leave one out with `exclude`"
+                )
+        return TableSchema(self.database, self.table, kept, self.primary_key, self.comment)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the schema as JSON-ready values, for the manifest."""
+        return asdict(self)
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> TableSchema:
+        """Return the schema that `to_json` wrote."""
+        return TableSchema(
+            database=data["database"],
+            table=data["table"],
+            columns=tuple(Column(**c) for c in data["columns"]),
+            primary_key=tuple(data["primary_key"]),
+            comment=data["comment"],
+        )
+
+
+class UnsupportedTypeError(ValueError):
+    """A MySQL type that the map has no row for."""
+
+
+@dataclass(frozen=True)
+class TypeRule:
+    """One row of the map.
+
+    Attributes:
+        mysql: The type as the documentation names it.
+        data_types: The DATA_TYPE values that the row covers.
+        arrow: Column -> Arrow type.
+        redshift: Column -> Redshift type in the staging table.
+        stage: Column -> Redshift type that COPY loads into, where it is not `redshift`.
+        load: SQL that turns the stage's value (`{}`) into the target's, where it is not the value itself.
+        byte_limit: Column -> bytes that Redshift holds at the most, where MySQL can hold more.
+        applies: Whether the row covers this column, where DATA_TYPE does not decide alone.
+        note: What a reader of the documentation should know.
+    """
+
+    mysql: str
+    data_types: frozenset[str]
+    arrow: Callable[[Column], pa.DataType]
+    redshift: Callable[[Column], str]
+    stage: Callable[[Column], str] | None = None
+    load: str = "{}"
+    byte_limit: Callable[[Column], int] | None = None
+    applies: Callable[[Column], bool] = lambda _: True
+    note: str = ""
+
+
+def _arrow(kind: str) -> Callable[[Column], pa.DataType]:
+    """Return a rule's Arrow type by its factory's name; Arrow is imported only when a row is read."""
+
+    def make(_: Column) -> pa.DataType:
+        import pyarrow as pa
+
+        return pa.timestamp("us") if kind == "timestamp" else getattr(pa, kind)()
+
+    return make
+
+
+def _arrow_decimal(column: Column) -> pa.DataType:
+    import pyarrow as pa
+
+    return pa.decimal128(*_digits(column))
+
+
+def _digits(column: Column) -> tuple[int, int]:
+    """Return precision and scale; BIGINT UNSIGNED and BIT(64) need 20 digits: DECIMAL(19,0) ends at 2^63-1."""
+    return (column.precision or 10, column.scale or 0) if column.data_type == "decimal" else (20, 0)
+
+
+def _just(redshift: str) -> Callable[[Column], str]:
+    return lambda _: redshift
+
+
+def _decimal(column: Column) -> str:
+    return "DECIMAL({},{})".format(*_digits(column))
+
+
+def _varchar_bytes(column: Column) -> int:
+    characters = column.length if column.length is not None else VARCHAR_LIMIT
+    return max(1, min(UTF8_BYTES_PER_CHARACTER * characters, VARCHAR_LIMIT))
+
+
+def _varchar(column: Column) -> str:
+    return f"VARCHAR({_varchar_bytes(column)})"
+
+
+def _members_varchar(column: Column) -> str:
+    sizes = [len(m.encode()) for m in column.members] or [1]
+    widest = max(sizes) if column.data_type == "enum" else sum(sizes) + len(sizes) - 1
+    return f"VARCHAR({max(1, min(widest, VARCHAR_LIMIT))})"
+
+
+def _is_wide(column: Column) -> bool:
+    return (column.precision or 0) > MAX_PRECISION
+
+
+def _bits(column: Column) -> int:
+    return column.precision or 1
+
+
+def _rule(mysql: str, *data_types: str, **rest: Any) -> TypeRule:
+    return TypeRule(mysql, frozenset(data_types), **rest)
+
+
+def _signed(column: Column) -> bool:
+    return not column.unsigned
+
+
+_TEXT_TYPES = ("char", "varchar", "tinytext", "text", "mediumtext", "longtext")
+_BINARY_TYPES = ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob")
+_GEOMETRY_TYPES = (
+    "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon",
+    "geometrycollection", "geomcollection",
+)  # fmt: skip
+
+TYPE_RULES: tuple[TypeRule, ...] = (
+    _rule("TINYINT [UNSIGNED], BOOL", "tinyint", arrow=_arrow("int16"), redshift=_just("SMALLINT"),
+          note="TINYINT(1) too: it stores -128..127, not only 0 and 1."),
+    _rule("SMALLINT", "smallint", applies=_signed, arrow=_arrow("int16"), redshift=_just("SMALLINT")),
+    _rule("SMALLINT UNSIGNED", "smallint", arrow=_arrow("int32"), redshift=_just("INTEGER")),
+    _rule("MEDIUMINT [UNSIGNED]", "mediumint", arrow=_arrow("int32"), redshift=_just("INTEGER")),
+    _rule("INT", "int", applies=_signed, arrow=_arrow("int32"), redshift=_just("INTEGER")),
+    _rule("INT UNSIGNED", "int", arrow=_arrow("int64"), redshift=_just("BIGINT")),
+    _rule("BIGINT", "bigint", applies=_signed, arrow=_arrow("int64"), redshift=_just("BIGINT")),
+    _rule("BIGINT UNSIGNED, SERIAL", "bigint", arrow=_arrow_decimal, redshift=_decimal,
+          note="DECIMAL(19,0) ends at 2^63-1 in Redshift."),
+    _rule("DECIMAL(p,s), p > 38", "decimal", applies=_is_wide, arrow=_arrow("string"),
+          redshift=lambda c: f"VARCHAR({(c.precision or 0) + 3})",
+          note="Redshift ends at 38 digits; the exact text is kept (sign, point and a leading zero are the 3)."),
+    _rule("DECIMAL(p,s)", "decimal", arrow=_arrow_decimal, redshift=_decimal),
+    _rule("FLOAT", "float", arrow=_arrow("float32"), redshift=_just("REAL"),
+          note="Read bit-exact; MySQL's own text of a FLOAT is rounded to 6 digits."),
+    _rule("DOUBLE, REAL", "double", arrow=_arrow("float64"), redshift=_just("DOUBLE PRECISION")),
+    _rule("BIT(1)", "bit", applies=lambda c: _bits(c) == 1, arrow=_arrow("bool_"), redshift=_just("BOOLEAN")),
+    _rule("BIT(2..63)", "bit", applies=lambda c: _bits(c) < 64, arrow=_arrow("int64"), redshift=_just("BIGINT")),
+    _rule("BIT(64)", "bit", arrow=_arrow_decimal, redshift=_decimal),
+    _rule("YEAR", "year", arrow=_arrow("int16"), redshift=_just("SMALLINT")),
+    _rule("DATE", "date", arrow=_arrow("date32"), redshift=_just("DATE"), note="Zero dates: `zero_dates`."),
+    _rule("DATETIME(0..6)", "datetime", arrow=_arrow("timestamp"), redshift=_just("TIMESTAMP"),
+          note="The wall clock, unchanged. Zero dates: `zero_dates`."),
+    _rule("TIMESTAMP(0..6)", "timestamp", arrow=_arrow("timestamp"), redshift=_just("TIMESTAMP"),
+          note="In UTC, whatever the server's zone. Zero dates: `zero_dates`."),
+    _rule("TIME(0..6)", "time", arrow=_arrow("string"), redshift=_just("VARCHAR(18)"),
+          note="MySQL's range is -838:59:59 to 838:59:59; Redshift's TIME ends at 24:00."),
+    _rule("CHAR, VARCHAR, TEXT family", *_TEXT_TYPES, arrow=_arrow("string"), redshift=_varchar,
+          byte_limit=_varchar_bytes, note="4 bytes a character. Over 65,535 bytes: `oversize`."),
+    _rule("ENUM, SET", "enum", "set", arrow=_arrow("string"), redshift=_members_varchar),
+    _rule("JSON", "json", arrow=_arrow("string"), stage=_just(f"VARCHAR({VARCHAR_LIMIT})"), load="JSON_PARSE({})",
+          redshift=_just("SUPER"), byte_limit=lambda _: VARCHAR_LIMIT,
+          note="COPY loads the text, the upsert parses it. Over 65,535 bytes: `oversize`."),
+    _rule("BINARY, VARBINARY, BLOB family", *_BINARY_TYPES, arrow=_arrow("binary"), redshift=_just("VARBYTE"),
+          byte_limit=lambda _: VARBYTE_LIMIT, note="Over 64,000 bytes: `oversize`."),
+    _rule("GEOMETRY family", *_GEOMETRY_TYPES, arrow=_arrow("binary"), redshift=_just("VARBYTE"),
+          byte_limit=lambda _: VARBYTE_LIMIT, note="MySQL's own bytes: 4 of SRID, then WKB."),
+)  # fmt: skip

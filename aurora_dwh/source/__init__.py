@@ -1,0 +1,1 @@
+"""The source, Aurora MySQL: connection, windows, and the columnar reader."""

@@ -1,0 +1,149 @@
+"""Dates and times in bulk: from fields to days and microseconds since 1970, and which of them are no dates at all.
+
+MySQL stores what the calendar does not have: 0000-00-00, a day or month of zero, and 31 February where
+ALLOW_INVALID_DATES was set once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from aurora_dwh.source.packets import MARGIN, Positions
+from aurora_dwh.source.rows import Field
+
+Mask = npt.NDArray[np.bool_]
+_Numbers = npt.NDArray[np.int32]
+
+_TEXT_DIGITS: Final = np.array([0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18, 20, 21, 22, 23, 24, 25])
+"""Where the digits are in `YYYY-MM-DD hh:mm:ss.ffffff`; the end may be missing."""
+
+_DIGIT_GROUPS: Final = ((0, 4), (4, 6), (6, 8), (8, 10), (10, 12), (12, 14), (14, 20))
+"""Year, month, day, hour, minute, second and microsecond among those digits."""
+
+_BINARY_BYTES: Final = 11
+"""The longest temporal value of the binary protocol: year in 2 bytes, five parts of 1 byte, microseconds in 4."""
+
+_NINE: Final = np.uint8(9)
+_DAY_MICROSECONDS: Final = 86_400_000_000
+_MONTH_DAYS: Final = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], np.int32)
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Dates, with times of day where the type has them.
+
+    Attributes:
+        year: 0 to 9999, and month and day likewise; garbage where the value is NULL.
+        month: 0 to 12.
+        day: 0 to 31.
+        microseconds: Since midnight.
+        readable: Whether the bytes were a date's at all, the calendar aside.
+    """
+
+    year: _Numbers
+    month: _Numbers
+    day: _Numbers
+    microseconds: Positions
+    readable: Mask
+
+    def zero(self) -> Mask:
+        """Return which values have a year, month or day of zero."""
+        zero: Mask = (self.year == 0) | (self.month == 0) | (self.day == 0)
+        return zero
+
+    def possible(self) -> Mask:
+        """Return which values are in the calendar."""
+        leap = (self.year % 4 == 0) & ((self.year % 100 != 0) | (self.year % 400 == 0))
+        last = _MONTH_DAYS[np.clip(self.month, 0, 12)] + (leap & (self.month == 2))
+        possible: Mask = (
+            (self.month <= 12) & (self.day <= last) & (self.microseconds < _DAY_MICROSECONDS) & ~self.zero()
+        )
+        return possible
+
+    def days(self) -> _Numbers:
+        """Return days since 1970-01-01, by the proleptic Gregorian calendar.
+
+        The year is taken to begin in March, which puts the leap day at its end; source: Howard Hinnant,
+        "chrono-Compatible Low-Level Date Algorithms", days_from_civil.
+        """
+        year = self.year - (self.month <= 2)
+        era = year // 400
+        year_of_era = year - era * 400
+        day_of_year = (153 * ((self.month + 9) % 12) + 2) // 5 + self.day - 1
+        day_of_era = year_of_era * 365 + year_of_era // 4 - year_of_era // 100 + day_of_year
+        days: _Numbers = era * 146_097 + day_of_era - 719_468
+        return days
+
+    def timestamps(self) -> Positions:
+        """Return microseconds since 1970-01-01 00:00."""
+        timestamps: Positions = self.days().astype(np.int64) * _DAY_MICROSECONDS + self.microseconds
+        return timestamps
+
+
+def from_text(field: Field) -> Moments:
+    """Read `YYYY-MM-DD[ hh:mm:ss[.f..]]`."""
+    widths, longest = _widths(field)
+    places = _TEXT_DIGITS[_TEXT_DIGITS < longest]
+    characters = field.data[field.starts + places[:, None]]
+    characters -= np.uint8(ord("0"))
+    if widths is not None:
+        characters[places[:, None] >= widths] = 0
+    readable = _TEXT_WIDTHS[np.minimum(longest if widths is None else widths, MARGIN)] & (characters <= _NINE).all(
+        axis=0
+    )
+    digits = np.zeros((len(_TEXT_DIGITS), len(field.starts)), np.int32)
+    digits[: len(places)] = characters
+    year, month, day, hour, minute, second, micro = (_number(digits[a:b]) for a, b in _DIGIT_GROUPS)
+    return Moments(year, month, day, _microseconds(hour, minute, second, micro), readable)
+
+
+def from_binary(field: Field) -> Moments:
+    """Read a temporal value of the binary protocol, whose length says which of its parts are zero and left out."""
+    widths, longest = _widths(field)
+    parts = np.zeros((_BINARY_BYTES, len(field.starts)), np.int32)
+    places = np.arange(min(longest, _BINARY_BYTES))
+    parts[: len(places)] = field.data[field.starts + places[:, None]]
+    if widths is not None:
+        parts[np.arange(_BINARY_BYTES)[:, None] >= widths] = 0
+    readable = _BINARY_WIDTHS[np.minimum(longest if widths is None else widths, MARGIN)]
+    micro = parts[7] | parts[8] << 8 | parts[9] << 16 | parts[10] << 24
+    return Moments(
+        year=parts[0] | parts[1] << 8,
+        month=parts[2],
+        day=parts[3],
+        microseconds=_microseconds(parts[4], parts[5], parts[6], micro),
+        readable=np.broadcast_to(readable, len(field.starts)),
+    )
+
+
+def _widths(field: Field) -> tuple[Positions | None, int]:
+    """Return how many bytes each value has, None where all have equally many, and how many the longest has."""
+    widths = field.ends - field.starts
+    longest = int(widths.max(initial=0))
+    return (None if widths.min(initial=longest) == longest else widths), longest
+
+
+def _number(digits: _Numbers) -> _Numbers:
+    number: _Numbers = digits[0]
+    for digit in digits[1:]:
+        number = number * 10 + digit
+    return number
+
+
+def _microseconds(hour: _Numbers, minute: _Numbers, second: _Numbers, micro: _Numbers) -> Positions:
+    seconds = (hour * 60 + minute) * 60 + second
+    microseconds: Positions = seconds.astype(np.int64) * 1_000_000 + micro
+    return microseconds
+
+
+def _which(*widths: int) -> Mask:
+    """Return a table that says of each width whether it is one of those given."""
+    return np.isin(np.arange(MARGIN + 1), widths)
+
+
+_TEXT_WIDTHS: Final = _which(10, 19, *range(21, 27))
+_BINARY_WIDTHS: Final = _which(0, 4, 7, 11)

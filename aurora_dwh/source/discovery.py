@@ -1,0 +1,113 @@
+"""What tables a database has and what they look like, from information_schema. Nothing here reads a row of data."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from aurora_dwh.handoff import DataError
+from aurora_dwh.schema import Column, TableSchema, fold
+from aurora_dwh.source.connection import Connection, execute
+
+_PRECISE = frozenset({"decimal", "bit"})
+"""The types whose size NUMERIC_PRECISION decides; an INT's, say, differs between servers and says nothing."""
+
+
+def read_tables(connection: Connection, database: str) -> tuple[str, ...]:
+    """Return the names of a database's base tables, sorted; views are none."""
+    rows = execute(
+        connection,
+        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_TYPE = 'BASE TABLE'",
+        (database,),
+    )
+    return tuple(sorted(_text(name) for (name,) in rows))
+
+
+def read_schema(connection: Connection, database: str, table: str) -> TableSchema:
+    """Return a table's columns, primary key and comment. Generated and invisible columns are columns like any other.
+
+    Raises:
+        DataError: The database has no such table; tables of similar names are listed.
+    """
+    columns = execute(
+        connection,
+        "SELECT COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE, CHARACTER_MAXIMUM_LENGTH, NUMERIC_PRECISION, "
+        "NUMERIC_SCALE, COLUMN_COMMENT FROM information_schema.COLUMNS "
+        "WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s ORDER BY ORDINAL_POSITION",
+        (database, table),
+    )
+    if not columns:
+        raise _not_found(connection, database, table)
+    comments = execute(
+        connection,
+        "SELECT TABLE_COMMENT FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s",
+        (database, table),
+    )
+    return TableSchema(
+        database=database,
+        table=table,
+        columns=tuple(_column(*row) for row in columns),
+        primary_key=_primary_key(connection, database, table),
+        comment=_text(comments[0][0] or "") if comments else "",
+    )
+
+
+def indexed(connection: Connection, database: str, table: str, column: str) -> bool:
+    """Return whether an index of the table begins with the column, so that a range of it is read without a scan."""
+    rows = execute(
+        connection,
+        "SELECT COLUMN_NAME FROM information_schema.STATISTICS "
+        "WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s AND SEQ_IN_INDEX = 1",
+        (database, table),
+    )
+    # An index on an expression has no column name.
+    return any(fold(_text(name)) == fold(column) for (name,) in rows if name is not None)
+
+
+def _primary_key(connection: Connection, database: str, table: str) -> tuple[str, ...]:
+    rows = execute(
+        connection,
+        "SELECT COLUMN_NAME FROM information_schema.STATISTICS "
+        "WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s AND INDEX_NAME = 'PRIMARY' ORDER BY SEQ_IN_INDEX",
+        (database, table),
+    )
+    return tuple(_text(name) for (name,) in rows)
+
+
+def _column(
+    name: str | bytes,
+    data_type: str | bytes,
+    column_type: str | bytes,
+    is_nullable: str | bytes,
+    length: int | None,
+    precision: int | None,
+    scale: int | None,
+    comment: str | bytes | None,
+) -> Column:
+    kind = _text(data_type).lower()
+    return Column(
+        name=_text(name),
+        data_type=kind,
+        column_type=_text(column_type),
+        nullable=_text(is_nullable) == "YES",
+        length=None if length is None else int(length),
+        precision=None if precision is None or kind not in _PRECISE else int(precision),
+        scale=None if scale is None or kind != "decimal" else int(scale),
+        comment=_text(comment or ""),
+    )
+
+
+def _text(value: str | bytes) -> str:
+    """Return text as text: MySQL 8 gives some columns of information_schema as bytes."""
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _not_found(connection: Connection, database: str, table: str) -> DataError:
+    tables = read_tables(connection, database)
+    near = get_close_matches(table, tables, n=5) or [t for t in tables if fold(t) == fold(table)]
+    if near:
+        hint = "did you mean " + ", ".join(repr(t) for t in near) + "?"
+    elif tables:
+        hint = f"it has {len(tables)} tables, {', '.join(repr(t) for t in tables[:5])} among them"
+    else:
+        hint = "it has no tables that this user may read"
+    return DataError(f"table {database}.{table} is not there, or this user may not read it; {hint}")

@@ -1,0 +1,199 @@
+"""The source as the rest of the product sees it: a table and its days go in, rows come out, day by day.
+
+Here the parts of this package come together: session, snapshot, schema, window, statement, reader. Which days are asked
+for, and where rows go, is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Sequence
+from datetime import datetime, tzinfo
+from inspect import GEN_CLOSED, getgeneratorstate
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import pymysql
+
+from aurora_dwh.handoff import DataError, Extract, Window
+from aurora_dwh.schema import Column, TableSchema
+from aurora_dwh.source.connection import Connection, SourceError, explain, is_permanent, snapshot
+from aurora_dwh.source.discovery import indexed, read_schema
+from aurora_dwh.source.reader import ZeroDates, read
+from aurora_dwh.source.statement import select
+from aurora_dwh.source.windows import condition
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from aurora_dwh.catalog import Table
+
+_log = logging.getLogger(__name__)
+
+
+class Source:
+    """One database of the source."""
+
+    def __init__(
+        self,
+        connect: Callable[[], Connection],
+        *,
+        database: str,
+        zone: tzinfo,
+        warn: Callable[[str], None] = _log.warning,
+    ) -> None:
+        """Remember how to connect; nothing is opened yet.
+
+        Args:
+            connect: Opens a session, as `connection.connect` does.
+            database: The database whose tables are read.
+            zone: The catalog's zone, which cursors have that say nothing of their own.
+            warn: Takes what an operator should know.
+        """
+        self._connect = connect
+        self._database = database
+        self._zone = zone
+        self._warn = warn
+
+    def schema(self, table: Table) -> TableSchema:
+        """Return the columns of a table that the catalog selects, as they are in the source now.
+
+        Raises:
+            DataError: The table, or a column that the catalog names, is not there, or a type is not known.
+            SourceError: The source cannot be reached.
+        """
+        connection = self._connect()
+        try:
+            return self._selected(connection, table)
+        except pymysql.err.Error as error:
+            raise _failure(table, error) from error
+        finally:
+            _close(connection)
+
+    def extract(self, table: Table, windows: Sequence[Window]) -> Iterator[Extract]:
+        """Yield the rows of each window, all of them as they were at one moment.
+
+        One connection and one consistent snapshot serve the whole range. Rows are read as `batches` is iterated, and
+        the batches of one extract must all have been taken before the next extract is asked for.
+
+        Args:
+            table: The table; in mode full each window gets all of its rows.
+            windows: The days.
+
+        Raises:
+            DataError: The table cannot be copied as the catalog says.
+            SourceError: The source failed, and another attempt may succeed. `batches` raises the same two errors.
+            RuntimeError: Batches of the extract before were left behind.
+        """
+        _refuse_unsupported(table)
+        connection = self._connect()
+        try:
+            schema = self._selected(connection, table)
+            self._warn_of_scan(connection, table)
+            with snapshot(connection) as taken_at:
+                for window in windows:
+                    extract, batches = self._extract(connection, table, schema, window, taken_at)
+                    yield extract
+                    if getgeneratorstate(batches) != GEN_CLOSED:
+                        raise RuntimeError(
+                            f"table {table.name}, day {window.day}: the rows must all be read before the next day's"
+                        )
+        except pymysql.err.Error as error:
+            raise _failure(table, error) from error
+        finally:
+            _close(connection)
+
+    def statement(self, table: Table, schema: TableSchema, window: Window) -> str:
+        """Return the SELECT that reads a window's rows.
+
+        Raises:
+            DataError: The cursor is not there, or its type cannot tell when a row was written.
+        """
+        where = [] if table.filter is None else [table.filter]
+        if table.mode != "full" and table.cursor is not None:
+            zone = ZoneInfo(table.cursor_timezone) if table.cursor_timezone else self._zone
+            cursor = _existing(schema, table.cursor)
+            where.insert(0, condition(cursor, window, table=table.name, cursor_zone=zone))
+        return select(schema, where=where)
+
+    def _extract(
+        self, connection: Connection, table: Table, schema: TableSchema, window: Window, taken_at: datetime
+    ) -> tuple[Extract, Generator[pa.RecordBatch, None, None]]:
+        statement = self.statement(table, schema, window)
+        converted: Counter[tuple[str, str]] = Counter()
+        batches = _batches(connection, statement, schema, table, window, converted)
+        return Extract(schema, window, taken_at, batches, converted, statement), batches
+
+    def _selected(self, connection: Connection, table: Table) -> TableSchema:
+        schema = read_schema(connection, self._database, table.name)
+        try:
+            selected = schema.select(include=table.include, exclude=table.exclude)
+            _ = selected.arrow_schema
+        except (KeyError, ValueError) as error:
+            raise DataError(f"table {table.name}: {error.args[0]}") from error
+        return selected
+
+    def _warn_of_scan(self, connection: Connection, table: Table) -> None:
+        if (
+            table.mode == "full"
+            or table.cursor is None
+            or indexed(connection, self._database, table.name, table.cursor)
+        ):
+            return
+        self._warn(
+            f"table {table.name}: no index begins with the cursor {table.cursor!r}, so each day scans the whole table "
+            f"in Aurora; add one: ALTER TABLE {table.name} ADD INDEX ({table.cursor})"
+        )
+
+
+def _batches(
+    connection: Connection,
+    statement: str,
+    schema: TableSchema,
+    table: Table,
+    window: Window,
+    converted: Counter[tuple[str, str]],
+) -> Generator[pa.RecordBatch, None, None]:
+    zero_dates: ZeroDates = "fail" if table.zero_dates == "fail" else "null"
+    rows = 0
+    try:
+        for batch in read(connection, statement, schema, zero_dates=zero_dates, converted=converted):
+            rows += batch.num_rows
+            yield batch
+    except DataError as error:
+        raise DataError(f"day {window.day}: {error}") from error
+    except SourceError as error:
+        raise SourceError(
+            f"day {window.day}: {error}; {rows:,} rows had been read, of which nothing is kept; run the day again"
+        ) from error
+
+
+def _refuse_unsupported(table: Table) -> None:
+    """Refuse what the catalog can ask for and this reader does not do; a mask, above all, must not be passed over."""
+    asked = {
+        "mask": bool(table.mask),
+        "extract: outfile": table.extract == "outfile",
+        "zero_dates: text": table.zero_dates == "text",
+        "chunk_rows": table.chunk_rows is not None,
+    }
+    for what, is_asked in asked.items():
+        if is_asked:
+            raise DataError(f"table {table.name}: `{what}` is not supported yet; take it out of the catalog")
+
+
+def _existing(schema: TableSchema, column: str) -> Column:
+    try:
+        return schema.column(column)
+    except KeyError as error:
+        raise DataError(f"the cursor is missing: {error.args[0]}") from error
+
+
+def _failure(table: Table, error: pymysql.err.MySQLError) -> Exception:
+    kind = DataError if is_permanent(error) else SourceError
+    return kind(f"table {table.name}: {explain(error)}")
+
+
+def _close(connection: Connection) -> None:
+    if connection.open:
+        connection.close()

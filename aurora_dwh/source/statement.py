@@ -1,0 +1,50 @@
+"""The SELECT that reads a table: the only place that writes one.
+
+The reader needs every type in a form that both of MySQL's protocols carry exactly; the few columns that need an
+expression for that get it here, so one statement serves both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aurora_dwh.schema import Column, TableSchema
+from aurora_dwh.source.quoting import identifier
+
+
+def select(
+    schema: TableSchema, *, where: Sequence[str] = (), order_by: Sequence[str] = (), limit: int | None = None
+) -> str:
+    """Return the SELECT of a table's columns, in the schema's order and named as in the schema.
+
+    Columns are named one by one: `*` would leave out invisible columns and follow a change of the table.
+
+    Args:
+        schema: The columns to read.
+        where: Conditions in SQL, all of which must hold.
+        order_by: Columns to sort by.
+        limit: The most rows to return.
+    """
+    columns = ",\n       ".join(_column(column) for column in schema.columns)
+    lines = [f"SELECT {columns}", f"FROM {identifier(schema.database, schema.table)}"]
+    if where:
+        lines.append("WHERE " + "\n  AND ".join(f"({condition})" for condition in where))
+    if order_by:
+        lines.append("ORDER BY " + ", ".join(identifier(name) for name in order_by))
+    if limit is not None:
+        lines.append(f"LIMIT {limit:d}")
+    return "\n".join(lines)
+
+
+def _column(column: Column) -> str:
+    name = identifier(column.name)
+    expression = _EXPRESSIONS.get(column.data_type)
+    return f"{expression.format(name)} AS {name}" if expression else name
+
+
+_EXPRESSIONS = {
+    "float": "{} + 0e0",  # the text of a FLOAT has six digits, the text of a DOUBLE has all
+    "bit": "{} + 0",  # a number, instead of bytes whose count depends on the type's width
+    "time": "CAST({} AS CHAR)",  # up to 838 hours, which no other type of either protocol holds
+}
+"""DATA_TYPE -> the expression that reads it exactly."""

@@ -1,0 +1,118 @@
+"""What a day is: its window of time, and the condition that selects its rows.
+
+Pure functions. A day runs from midnight to midnight in the catalog's zone, so it has 23 or 25 hours where clocks
+change. The rule behind every condition: each row lies in the window of at least one day. Windows of neighbouring days
+may overlap, as loading a row twice does no harm, but there is never a gap between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta, timezone, tzinfo
+
+from aurora_dwh.handoff import DataError, Window
+from aurora_dwh.schema import Column
+from aurora_dwh.source.quoting import identifier, literal
+
+_DAY = timedelta(days=1)
+
+
+def window(day: date, *, zone: tzinfo, start_date: date, lookback: timedelta = timedelta(0)) -> Window:
+    """Return the window of a day.
+
+    Args:
+        day: The day, in the catalog's zone.
+        zone: The catalog's zone.
+        start_date: The first day, whose window has no lower bound.
+        lookback: How much earlier the window starts, to catch rows that were committed late.
+
+    Raises:
+        ValueError: The day lies before `start_date`, or `lookback` is negative.
+    """
+    if day < start_date:
+        raise ValueError(f"{day} lies before the first day, {start_date}")
+    if lookback < timedelta(0):
+        raise ValueError(f"a lookback of {lookback} would leave a gap between days")
+    start = None if day == start_date else _midnight(day, zone) - lookback
+    return Window(day=day, start=start, end=_midnight(day + _DAY, zone))
+
+
+def _midnight(day: date, zone: tzinfo) -> datetime:
+    """Return the instant at which a day begins; where clocks skip midnight, the instant of the change."""
+    return datetime.combine(day, time.min, zone).astimezone(timezone.utc)
+
+
+def condition(
+    column: Column, window: Window, *, table: str, cursor_zone: tzinfo, quote: Callable[[str], str] = identifier
+) -> str:
+    """Return the SQL condition that selects a window's rows: half-open, and a plain range that an index serves.
+
+    The session's zone must be UTC. The first window also takes the rows whose cursor is NULL.
+
+    Args:
+        column: The cursor.
+        window: The window.
+        table: The table's name, for the error.
+        cursor_zone: The zone of a DATETIME or DATE cursor's wall clock.
+        quote: Quotes the column's name; another than MySQL's asks the same of the warehouse's copy.
+
+    Raises:
+        DataError: The column's type cannot tell when a row was written.
+    """
+    bounds = _BOUNDS.get(column.data_type)
+    if bounds is None:
+        raise DataError(
+            f"table {table}: the cursor {column.name!r} is of type {column.column_type}, and only TIMESTAMP, DATETIME "
+            "and DATE say when a row was written; set another `cursor`, or `mode: full`"
+        )
+    start, end = bounds(window, cursor_zone)
+    name = quote(column.name)
+    if start is None:
+        return f"{name} < {literal(end)} OR {name} IS NULL"
+    return f"{name} >= {literal(start)} AND {name} < {literal(end)}"
+
+
+def _instants(window: Window, _: tzinfo) -> tuple[date | None, date]:
+    """A TIMESTAMP is an instant, which a session in UTC shows and compares in UTC."""
+    return window.start and _utc(window.start), _utc(window.end)
+
+
+def _wall_clock(window: Window, zone: tzinfo) -> tuple[datetime | None, datetime]:
+    """A DATETIME is what a clock on a wall showed."""
+    return window.start and _earliest_shown(window.start, zone), _latest_shown(window.end, zone)
+
+
+def _days(window: Window, zone: tzinfo) -> tuple[date | None, date]:
+    """A DATE has no time to cut at, so every day of the calendar that the window touches is read whole."""
+    start, end = _wall_clock(window, zone)
+    whole = end.date() if end.time() == time.min else end.date() + _DAY
+    return start and start.date(), whole
+
+
+_BOUNDS = {"timestamp": _instants, "datetime": _wall_clock, "date": _days}
+
+
+def _utc(instant: datetime) -> datetime:
+    return instant.astimezone(timezone.utc).replace(tzinfo=None)
+
+
+def _earliest_shown(instant: datetime, zone: tzinfo) -> datetime:
+    """Return a time that the wall clock shows at the instant, and never an earlier one after it."""
+    shown = instant.astimezone(zone)
+    # Shown for the first time of two: clocks are about to be set back, at the most by the repeated span.
+    return shown.replace(tzinfo=None) - (timedelta(0) if shown.fold else _repeated(shown))
+
+
+def _latest_shown(instant: datetime, zone: tzinfo) -> datetime:
+    """Return a time that the wall clock shows at the instant, and reached or passed at no time before it."""
+    shown = instant.astimezone(zone)
+    # Shown for the second time: before clocks were set back they had shown up to the repeated span more.
+    return shown.replace(tzinfo=None, fold=0) + (_repeated(shown) if shown.fold else timedelta(0))
+
+
+def _repeated(shown: datetime) -> timedelta:
+    """Return by how much clocks are set back where a wall clock's time is shown twice, zero elsewhere."""
+    first, second = shown.replace(fold=0).utcoffset(), shown.replace(fold=1).utcoffset()
+    if first is None or second is None:
+        raise ValueError(f"{shown} has no zone")
+    return max(first - second, timedelta(0))

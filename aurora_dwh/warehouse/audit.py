@@ -1,0 +1,86 @@
+"""The project's own schema `dwh` in the warehouse: the audit table of loads, and the rows that writers take turns on.
+
+`dwh.load_history` has a row for each load of a day, written in the transaction that loads the data: it is there exactly
+when the data is. `dwh.load_lock` has a row for each staging table; a load updates it first, so that of two writers of
+one table the second waits, and is then refused by Redshift (error 1023) and tries again on what the first one left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass, fields
+from datetime import date, datetime
+
+from aurora_dwh.warehouse.sql import identifier, literal, qualified
+
+SCHEMA = "dwh"
+HISTORY = qualified(SCHEMA, "load_history")
+LOCK = qualified(SCHEMA, "load_lock")
+
+DDL = (
+    f"CREATE SCHEMA IF NOT EXISTS {identifier(SCHEMA)}",
+    f"""CREATE TABLE IF NOT EXISTS {HISTORY} (
+  load_id VARCHAR(64) NOT NULL,
+  run_id VARCHAR(64),
+  table_name VARCHAR(255) NOT NULL,
+  day DATE NOT NULL,
+  mode VARCHAR(16) NOT NULL,
+  manifest_url VARCHAR(2048) NOT NULL,
+  attempt VARCHAR(64) NOT NULL,
+  snapshot_at TIMESTAMP NOT NULL,
+  rows_in_manifest BIGINT NOT NULL,
+  rows_inserted BIGINT NOT NULL,
+  rows_updated BIGINT NOT NULL,
+  converted VARCHAR(65535) NOT NULL,
+  loaded_at TIMESTAMP NOT NULL
+) DISTSTYLE AUTO SORTKEY AUTO""",
+    f"CREATE TABLE IF NOT EXISTS {LOCK} (table_name VARCHAR(255) NOT NULL, loads BIGINT NOT NULL) DISTSTYLE ALL",
+)
+"""Statements that make the schema; each may run again."""
+
+
+@dataclass(frozen=True)
+class HistoryRow:
+    """One load of one day, in the columns of `dwh.load_history`; times in UTC."""
+
+    load_id: str
+    run_id: str | None
+    table_name: str
+    day: date
+    mode: str
+    manifest_url: str
+    attempt: str
+    snapshot_at: datetime
+    rows_in_manifest: int
+    rows_inserted: int
+    rows_updated: int
+    converted: str
+    loaded_at: datetime
+
+
+def insert_history(rows: Iterable[HistoryRow]) -> str:
+    """Return the INSERT of the rows."""
+    names = ", ".join(identifier(f.name) for f in fields(HistoryRow))
+    values = ",\n".join("(" + ", ".join(literal(v) for v in astuple(row)) + ")" for row in rows)
+    return f"INSERT INTO {HISTORY} ({names}) VALUES\n{values}"
+
+
+def find_load(load_id: str) -> str:
+    """Return the query that tells whether a load was committed."""
+    return f"SELECT COUNT(*) FROM {HISTORY} WHERE load_id = {literal(load_id)}"
+
+
+def last_snapshots(table: str) -> str:
+    """Return the query for the latest reading of the source that each day of a table was loaded from."""
+    return f"SELECT day, MAX(snapshot_at) FROM {HISTORY} WHERE table_name = {literal(table)} GROUP BY day"
+
+
+def take_turn(table: str) -> str:
+    """Return the statement that makes this transaction the table's only writer."""
+    return f"UPDATE {LOCK} SET loads = loads + 1 WHERE table_name = {literal(table)}"
+
+
+def make_turn(table: str) -> str:
+    """Return the statement that makes the row which `take_turn` updates."""
+    name = literal(table)
+    return f"INSERT INTO {LOCK} SELECT {name}, 0 WHERE NOT EXISTS (SELECT 1 FROM {LOCK} WHERE table_name = {name})"

@@ -1,0 +1,167 @@
+"""Sessions on Redshift, and whole transactions that are tried again when a failure may pass.
+
+Nothing below the size of a transaction is ever tried again, and after COMMIT was sent the answer is looked up, not
+guessed: the server may have committed though its reply was lost.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from aurora_dwh.warehouse.errors import PassingError, WarehouseError, translate
+
+if TYPE_CHECKING:
+    from aurora_dwh.config import RedshiftSettings
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+ATTEMPTS = 6
+"""How often a connection and a transaction are tried."""
+
+FIRST_WAIT = 0.5
+"""Seconds before the second attempt; each further wait doubles, with jitter. A sleeping workgroup takes a while."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A statement's outcome: its rows, and the count of rows that a DML statement changed (-1 where unknown)."""
+
+    rows: list[tuple[Any, ...]]
+    count: int
+    columns: tuple[tuple[str, int], ...] = ()
+
+
+class Session:
+    """One connection in autocommit mode, so that BEGIN and COMMIT are said by whoever owns the transaction.
+
+    Attributes:
+        pid: The server's process id, which its system views call `session_id`.
+        statements: What was run so far, in order.
+    """
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        connection.autocommit = True
+        self.statements: list[str] = []
+        self.pid = int(self.execute("SELECT pg_backend_pid()").rows[0][0])
+        self.statements.clear()
+
+    def execute(self, statement: str) -> Answer:
+        """Run one statement.
+
+        Raises:
+            WarehouseError: Redshift refused it; PassingError where another attempt may do better.
+        """
+        self.statements.append(statement)
+        try:
+            cursor = self._connection.cursor()
+            cursor.execute(statement)
+            rows = [tuple(row) for row in cursor.fetchall()] if cursor.description else []
+            columns = tuple((_text(c[0]), int(c[1])) for c in cursor.description or ())
+            return Answer(rows, cursor.rowcount, columns)
+        except Exception as error:  # the driver raises OSError, struct.error and others besides its own
+            raise translate(error, statement) from error
+
+    def close(self) -> None:
+        """Close the connection, whatever state it is in."""
+        try:
+            self._connection.close()
+        except Exception:  # a broken connection cannot say goodbye, and nothing depends on it
+            _log.debug("closing a broken connection", exc_info=True)
+
+
+class Warehouse:
+    """Redshift as the rest of the product sees it.
+
+    Args:
+        settings: Where it is and who we are.
+    """
+
+    def __init__(self, settings: RedshiftSettings) -> None:
+        self.settings = settings
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """Give a session, connected with patience: a Serverless workgroup may have to wake first.
+
+        Raises:
+            PassingError: No connection after all attempts.
+            WarehouseError: Redshift refused the user or the database.
+        """
+        session = _patiently(self._connect)
+        try:
+            yield session
+        finally:
+            session.close()
+
+    def transaction(self, work: Callable[[Session], T], *, landed: Callable[[Session], bool] = lambda _: False) -> T:
+        """Run `work` between BEGIN and COMMIT, as a whole and again where a failure may pass.
+
+        Args:
+            work: What to do; it may be called several times, each time after a ROLLBACK on a new session.
+            landed: Asked on a new session after a COMMIT whose answer was lost: is the work there? Without it, work
+                must be such that doing it twice is the same as once.
+
+        Returns:
+            What `work` returned in the attempt that was committed.
+
+        Raises:
+            WarehouseError: The failure does not pass, or did not within all attempts.
+        """
+
+        def attempt() -> T:
+            with self.session() as session:
+                session.execute("BEGIN")
+                result = work(session)
+                try:
+                    session.execute("COMMIT")
+                except PassingError:
+                    if self._landed(landed):
+                        return result
+                    raise
+                return result
+
+        return _patiently(attempt)
+
+    def _landed(self, landed: Callable[[Session], bool]) -> bool:
+        with self.session() as session:
+            return landed(session)
+
+    def _connect(self) -> Session:
+        import redshift_connector
+
+        where = f"connect to {self.settings.host or self.settings.workgroup}"
+        arguments = self.settings.connect_arguments()  # its ConfigError would not pass
+        try:
+            connection = redshift_connector.connect(**arguments)
+        except Exception as error:  # driver, network and AWS errors alike
+            raise translate(error, where) from None  # the cause may hold the connection's arguments
+        try:
+            return Session(connection)
+        except WarehouseError:
+            connection.close()
+            raise
+
+
+def _patiently(work: Callable[[], T]) -> T:
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return work()
+        except PassingError as error:
+            if attempt == ATTEMPTS:
+                raise
+            wait = FIRST_WAIT * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, no secret
+            _log.warning("attempt %d of %d failed, next in %.1f s: %s", attempt, ATTEMPTS, wait, error)
+            time.sleep(wait)
+    raise AssertionError  # the loop returns or raises
+
+
+def _text(name: Any) -> str:
+    return name.decode() if isinstance(name, bytes) else str(name)

@@ -1,0 +1,59 @@
+"""What went wrong in the warehouse, told apart by one question: would trying again help?
+
+redshift_connector raises ProgrammingError for nearly everything, with the server's fields in a dict; a lost connection
+may come as InterfaceError, OperationalError or a plain OSError.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+_PASSING_STATES = ("40001", "57014", "57P01", "57P02", "57P03", "53300")
+"""SQLSTATEs of a lost race, a cancelled query, a server that shuts down or starts, too many connections."""
+
+_PASSING_TEXT = re.compile(r"^(ERROR:\s*)?(1023|1018)\b|serializable isolation violation|could not serialize|deadlock detected",
+                           re.IGNORECASE)  # fmt: skip
+"""Redshift's serializable isolation violation and «table is newer than the snapshot», told by the number that the text
+begins with: further on, the same digits may be a length, or part of a file's name."""
+
+
+class WarehouseError(Exception):
+    """A statement that Redshift refused, or work that could not be finished there.
+
+    Attributes:
+        statement: The statement's text, which never holds a secret.
+        state: The SQLSTATE, empty where there is none.
+    """
+
+    def __init__(self, message: str, *, statement: str = "", state: str = "") -> None:
+        super().__init__(message)
+        self.statement = statement
+        self.state = state
+
+
+class PassingError(WarehouseError):
+    """A failure that a later attempt may not meet: a lost connection, a lost race, a cancelled query."""
+
+
+def translate(error: Exception, statement: str) -> WarehouseError:
+    """Return the project's error for one that the driver raised while it ran `statement`."""
+    fields = _fields(error)
+    state = str(fields.get("C", ""))
+    if not fields:
+        return PassingError(f"connection to Redshift lost ({error}) in: {_shown(statement)}", statement=statement)
+    message = " - ".join(str(fields[k]) for k in ("M", "D", "H") if fields.get(k))
+    text = f"Redshift {state}: {message} in: {_shown(statement)}"
+    passing = state in _PASSING_STATES or state.startswith("08") or bool(_PASSING_TEXT.search(message))
+    return (PassingError if passing else WarehouseError)(text, statement=statement, state=state)
+
+
+def _fields(error: Exception) -> dict[str, Any]:
+    """Return the server's error fields, empty where the server did not answer."""
+    first = error.args[0] if error.args else None
+    return first if isinstance(first, dict) else {}
+
+
+def _shown(statement: str) -> str:
+    flat = " ".join(statement.split())
+    return flat if len(flat) <= 300 else flat[:300] + "..."

@@ -1,0 +1,134 @@
+"""The IO manager of `staging/` and `bi/` assets: manifests become rows of staging tables, a mart's SELECT its table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+from aurora_dwh.catalog import Table
+from aurora_dwh.config import RedshiftSettings
+from aurora_dwh.failures import permanent_failures
+from aurora_dwh.handoff import Manifest
+from aurora_dwh.warehouse import load, mart
+from aurora_dwh.warehouse.connection import Warehouse
+from aurora_dwh.warehouse.sql import literal, qualified
+from aurora_dwh.warehouse.statements import DAY, Target
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class StagingLoad:
+    """What a `staging/` asset hands over: a table of the catalog, the days to load, and the lake they lie in."""
+
+    table: Table
+    manifests: list[Manifest]
+    lake: load.Lake
+
+
+def staging_target(table: Table, schema: str) -> Target:
+    """Return a catalog table's staging table.
+
+    Args:
+        table: The table as in the catalog.
+        schema: Redshift's schema for staging tables.
+    """
+    return Target(
+        schema_name=schema,
+        name=table.target,
+        key=table.key,
+        cursor=table.cursor,
+        dist_key=table.dist_key,
+        sort_key=table.effective_sort_key,
+    )
+
+
+class RedshiftIOManager(dg.ConfigurableIOManager):
+    """Tables in Redshift. One transaction loads all the days of a run, or builds a mart.
+
+    A downstream asset gets the rows of its own days (all rows, where the table has no days) as a `pyarrow.Table`.
+    """
+
+    _warehouse: Warehouse = PrivateAttr()
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Read the environment; nothing is contacted yet."""
+        self._warehouse = Warehouse(RedshiftSettings.from_env())
+
+    @property
+    def warehouse(self) -> Warehouse:
+        """The warehouse behind the manager."""
+        return self._warehouse
+
+    @property
+    def schemas(self) -> Mapping[str, str]:
+        """What the schemas that marts name are called in this warehouse."""
+        settings = self._warehouse.settings
+        return {"staging": settings.staging_schema, "bi": settings.bi_schema}
+
+    def handle_output(self, context: dg.OutputContext, obj: StagingLoad | mart.Mart) -> None:
+        """Load the days of a staging table, or build a mart."""
+        with permanent_failures(context.asset_key):
+            if isinstance(obj, mart.Mart):
+                self._build(context, obj)
+            else:
+                self._load(context, obj)
+
+    def load_input(self, context: dg.InputContext) -> pa.Table:
+        """Give the table's rows, for assets that compute in Python on what fits into memory."""
+        import pyarrow as pa
+
+        layer, name = context.asset_key.path[-2:]
+        schema = self.schemas[layer]
+        upstream = context.upstream_output
+        target = (upstream.definition_metadata if upstream else {}).get("aurora_dwh/target", name)
+        query = f"SELECT * FROM {qualified(schema, target)}"
+        if context.has_asset_partitions:
+            days = ", ".join(literal(key) for key in context.asset_partition_keys)
+            query += f" WHERE {DAY} IN ({days})"
+        with self._warehouse.session() as session:
+            answer = session.execute(query)
+        names = [column for column, _ in answer.columns]
+        return pa.table({n: [row[i] for row in answer.rows] for i, n in enumerate(names)})
+
+    def _load(self, context: dg.OutputContext, work: StagingLoad) -> None:
+        target = staging_target(work.table, self._warehouse.settings.staging_schema)
+        started = monotonic()
+        done = load.load(self._warehouse, work.lake, target, work.table.mode, work.manifests, run_id=context.run_id)
+        seconds = monotonic() - started
+        statements = dg.MetadataValue.md("```sql\n" + ";\n\n".join(done.statements) + ";\n```")
+        for day in done.days:
+            metadata: dict[str, Any] = {
+                "dagster/partition_row_count": day.rows,
+                "rows_inserted": day.inserted,
+                "rows_updated": day.updated,
+            }
+            context.step_context.add_asset_metadata(
+                metadata, asset_key=context.asset_key, partition_key=day.day.isoformat()
+            )
+        context.log.info(f"{target.label}: {len(done.days)} days, {sum(d.rows for d in done.days)} rows staged")
+        context.add_output_metadata(
+            {"load_id": done.load_id, "load_seconds": round(seconds, 3), "statements": statements}
+        )
+
+    def _build(self, context: dg.OutputContext, wanted: mart.Mart) -> None:
+        days: tuple[date, date] | None = None
+        if wanted.header.materialization == "incremental":
+            keys = [date.fromisoformat(key) for key in context.asset_partition_keys]
+            days = (min(keys), max(keys) + timedelta(days=1))
+        started = monotonic()
+        done = mart.build(self._warehouse, wanted, schemas=self.schemas, days=days)
+        metadata: dict[str, Any] = {
+            "build_seconds": round(monotonic() - started, 3),
+            "statements": dg.MetadataValue.md("```sql\n" + ";\n\n".join(done.statements) + ";\n```"),
+        }
+        if done.rows is not None:
+            metadata["dagster/row_count" if days is None else "rows_built"] = done.rows
+        context.add_output_metadata(metadata)

@@ -1,0 +1,44 @@
+"""Quoting, the one place where a name or a value becomes SQL text for Redshift."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime
+
+from aurora_dwh.schema import IDENTIFIER_LIMIT, fold
+
+
+def identifier(name: str) -> str:
+    """Return a quoted identifier, in lower case as Redshift keeps it.
+
+    Raises:
+        ValueError: The name is empty or longer than Redshift's 127 bytes, which it would cut silently.
+    """
+    folded = fold(name)
+    if not folded or len(folded.encode()) > IDENTIFIER_LIMIT or "\0" in folded:
+        raise ValueError(f"{name!r} cannot be a Redshift name: 1 to {IDENTIFIER_LIMIT} bytes are allowed")
+    return '"' + folded.replace('"', '""') + '"'
+
+
+def qualified(schema: str, name: str) -> str:
+    """Return `"schema"."name"`."""
+    return f"{identifier(schema)}.{identifier(name)}"
+
+
+def identifiers(names: Iterable[str], *, of: str = "") -> str:
+    """Return a comma-separated list of quoted names, each behind `of.` where an alias is given."""
+    lead = f"{of}." if of else ""
+    return ", ".join(lead + identifier(name) for name in names)
+
+
+def literal(value: str | int | date | datetime | None) -> str:
+    """Return a literal. Redshift reads backslashes in strings as escapes, so they are doubled as quotes are."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, datetime):
+        value = value.replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
+    elif isinstance(value, date):
+        value = value.isoformat()
+    return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"

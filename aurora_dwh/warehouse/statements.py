@@ -1,0 +1,176 @@
+"""The text of every statement of a load, one function for each; nothing is executed here.
+
+Each is valid on Amazon Redshift: no alias on the target of a DELETE, no ON CONFLICT, COPY of Parquet with none of the
+options that it refuses, and a column list, because COPY maps Parquet columns by position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from aurora_dwh.schema import Column, TableSchema
+from aurora_dwh.warehouse.sql import identifier, identifiers, literal, qualified
+
+STAGE = "dwh_stage"
+FRESH = "dwh_fresh"
+"""Temporary tables: what COPY loaded, and the rows of it that are newest and newer than the target's."""
+
+DAY = "_dwh_day"
+LOADED_AT = "_dwh_loaded_at"
+OWN_COLUMNS = ((DAY, "DATE"), (LOADED_AT, "TIMESTAMP"))
+"""The product's own columns behind the source's: the day that brought the row, and when (UTC, by the source's clock)
+the row was read from the source."""
+
+_IS_NEW = "_dwh_is_new"
+_RANK = "_dwh_rank"
+_NO_CURSOR = "'0001-01-01 00:00:00'"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A staging table and what the load must know of it.
+
+    Attributes:
+        schema_name: Redshift schema.
+        name: Table name in Redshift.
+        key: Key columns; empty where the table has none.
+        cursor: Cursor column, None where the table has none.
+        dist_key: Distribution key, None leaves the choice to Redshift.
+        sort_key: Sort key columns, empty leaves the choice to Redshift.
+    """
+
+    schema_name: str
+    name: str
+    key: tuple[str, ...] = ()
+    cursor: str | None = None
+    dist_key: str | None = None
+    sort_key: tuple[str, ...] = ()
+
+    @property
+    def sql(self) -> str:
+        """The quoted, qualified name."""
+        return qualified(self.schema_name, self.name)
+
+    @property
+    def label(self) -> str:
+        """The name as people write it, which is also its name in the audit tables."""
+        return f"{self.schema_name}.{self.name}"
+
+
+def create_table(target: Target, schema: TableSchema) -> str:
+    """Return the staging table's DDL. Only key columns are NOT NULL: a policy may turn a zero date into NULL."""
+    keys = {identifier(name) for name in target.key}
+    columns = [
+        f"{identifier(c.name)} {c.redshift_type}{' NOT NULL' if identifier(c.name) in keys else ''}"
+        for c in schema.columns
+    ]
+    columns += [f"{identifier(name)} {kind}" for name, kind in OWN_COLUMNS]
+    dist = f"DISTSTYLE KEY DISTKEY ({identifier(target.dist_key)})" if target.dist_key else "DISTSTYLE AUTO"
+    sort = f"COMPOUND SORTKEY ({identifiers(target.sort_key)})" if target.sort_key else "SORTKEY AUTO"
+    body = ",\n  ".join(columns)
+    return f"CREATE TABLE IF NOT EXISTS {target.sql} (\n  {body}\n)\n{dist}\n{sort}"
+
+
+def add_column(target: Target, column: Column) -> str:
+    """Return the statement that adds a column; Redshift puts it last."""
+    return f"ALTER TABLE {target.sql} ADD COLUMN {identifier(column.name)} {column.redshift_type}"
+
+
+def widen_column(target: Target, column: Column) -> str:
+    """Return the statement that widens a VARCHAR; it must run outside a transaction."""
+    return f"ALTER TABLE {target.sql} ALTER COLUMN {identifier(column.name)} TYPE {column.redshift_type}"
+
+
+def create_stage(schema: TableSchema) -> str:
+    """Return the DDL of the temporary table, with the types that COPY loads the Parquet columns into."""
+    columns = [f"{identifier(c.name)} {c.stage_type}" for c in schema.columns]
+    columns += [f"{identifier(name)} {kind}" for name, kind in OWN_COLUMNS]
+    return f"CREATE TEMP TABLE {identifier(STAGE)} ({', '.join(columns)})"
+
+
+def copy(schema: TableSchema, manifest_url: str, iam_role: str) -> str:
+    """Return the COPY of a manifest's Parquet files into the stage.
+
+    Args:
+        schema: The files' columns, in file order.
+        manifest_url: Address of the manifest.
+        iam_role: `default`, or the ARN of a role.
+    """
+    names = identifiers([*(c.name for c in schema.columns), *(name for name, _ in OWN_COLUMNS)])
+    role = "default" if iam_role == "default" else literal(iam_role)
+    return f"COPY {identifier(STAGE)} ({names}) FROM {literal(manifest_url)} IAM_ROLE {role} FORMAT AS PARQUET MANIFEST"
+
+
+COPY_COUNT = "SELECT pg_last_copy_count()"
+
+
+def pick_newest(target: Target) -> str:
+    """Return the statement that keeps, of the stage, one row a key: the newest, unless the target's is newer still.
+
+    Newer is the greater cursor (NULL is the oldest), then the later reading, then the later day. So the order of loads
+    does not matter.
+    """
+    read, day = identifier(LOADED_AT), identifier(DAY)
+    newest = f"s.{read} DESC, s.{day} DESC"
+    not_older = f"s.{read} > t.{read} OR (s.{read} = t.{read} AND s.{day} >= t.{day})"
+    if target.cursor is not None:
+        cursor = identifier(target.cursor)
+        newest = f"s.{cursor} DESC NULLS LAST, {newest}"
+        old, new = f"COALESCE(t.{cursor}, {_NO_CURSOR})", f"COALESCE(s.{cursor}, {_NO_CURSOR})"
+        not_older = f"{new} > {old} OR ({new} = {old} AND ({not_older}))"
+    first = identifier(target.key[0])
+    return (
+        f"CREATE TEMP TABLE {identifier(FRESH)} AS\n"
+        f"SELECT s.*, t.{first} IS NULL AS {identifier(_IS_NEW)}\n"
+        f"FROM (\n"
+        f"  SELECT s.*, ROW_NUMBER() OVER (PARTITION BY {identifiers(target.key, of='s')} ORDER BY {newest})"
+        f" AS {identifier(_RANK)}\n"
+        f"  FROM {identifier(STAGE)} s\n"
+        f") s\n"
+        f"LEFT JOIN {target.sql} t ON {_same_key(target.key, 's', 't')}\n"
+        f"WHERE s.{identifier(_RANK)} = 1 AND (t.{first} IS NULL OR {not_older})"
+    )
+
+
+def count_fresh() -> str:
+    """Return the query that says, for each day, how many rows the load will insert and how many it will update."""
+    day, new = identifier(DAY), identifier(_IS_NEW)
+    return (
+        f"SELECT {day}, SUM(CASE WHEN {new} THEN 1 ELSE 0 END), SUM(CASE WHEN {new} THEN 0 ELSE 1 END) "
+        f"FROM {identifier(FRESH)} GROUP BY {day}"
+    )
+
+
+def delete_replaced(target: Target) -> str:
+    """Return the DELETE of the target's rows that newer ones replace."""
+    fresh = identifier(FRESH)
+    return f"DELETE FROM {target.sql} USING {fresh} WHERE {_same_key(target.key, target.sql, fresh)}"
+
+
+def delete_days(target: Target, days: Iterable[str]) -> str:
+    """Return the DELETE of whole days, which an append table replaces as units."""
+    return f"DELETE FROM {target.sql} WHERE {identifier(DAY)} IN ({', '.join(literal(d) for d in days)})"
+
+
+def delete_all(target: Target) -> str:
+    """Return the DELETE of every row; TRUNCATE would commit the transaction."""
+    return f"DELETE FROM {target.sql}"
+
+
+def insert(target: Target, schema: TableSchema, source: str) -> str:
+    """Return the INSERT from a temporary table, each column turned from its stage type into its own.
+
+    Args:
+        target: The staging table.
+        schema: The columns that the temporary table has of the source.
+        source: `STAGE` or `FRESH`.
+    """
+    own = [name for name, _ in OWN_COLUMNS]
+    names = identifiers([*(c.name for c in schema.columns), *own])
+    values = [c.rule.load.format(identifier(c.name)) for c in schema.columns] + [identifier(name) for name in own]
+    return f"INSERT INTO {target.sql} ({names}) SELECT {', '.join(values)} FROM {identifier(source)}"
+
+
+def _same_key(key: Sequence[str], left: str, right: str) -> str:
+    return " AND ".join(f"{left}.{identifier(name)} = {right}.{identifier(name)}" for name in key)

@@ -1,0 +1,1 @@
+"""Tests of the Redshift stand-in: it accepts what Redshift accepts and refuses what Redshift refuses."""

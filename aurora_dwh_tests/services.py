@@ -1,0 +1,112 @@
+"""Fixtures: the embedded lake and the Redshift stand-in, one of each a session, and days of rows to put into them."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, datetime, time, timedelta, timezone
+from typing import Any
+
+import boto3
+import pyarrow as pa
+import pytest
+from botocore.config import Config
+from pydantic import SecretStr
+
+from aurora_dwh.config import RedshiftSettings
+from aurora_dwh.handoff import Extract, Window
+from aurora_dwh.lake.layout import Layout
+from aurora_dwh.lake.store import Lake
+from aurora_dwh.local.lake import BUCKET, LakeServer
+from aurora_dwh.local.redshift import RedshiftStandIn, S3Access
+from aurora_dwh.schema import TableSchema
+from aurora_dwh.warehouse import connection
+from aurora_dwh.warehouse.connection import Warehouse
+
+USER = "dwh"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def lake_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LakeServer]:
+    """An S3 server with an empty bucket."""
+    server = LakeServer(tmp_path_factory.mktemp("lake"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def redshift(tmp_path_factory: pytest.TempPathFactory, lake_server: LakeServer) -> Iterator[RedshiftStandIn]:
+    """A Redshift stand-in that reads the embedded lake."""
+    s3 = S3Access(lake_server.endpoint_url, lake_server.region, lake_server.access_key, lake_server.secret_key)
+    server = RedshiftStandIn(
+        tmp_path_factory.mktemp("redshift"), s3=s3, user=USER, password=secrets.token_hex(8), database="dev"
+    )
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def s3(lake_server: LakeServer) -> Any:
+    """A client of the S3 server."""
+    return boto3.client(
+        "s3",
+        endpoint_url=lake_server.endpoint_url,
+        region_name=lake_server.region,
+        aws_access_key_id=lake_server.access_key,
+        aws_secret_access_key=lake_server.secret_key,
+        config=Config(s3={"addressing_style": "path"}, proxies={}),
+    )
+
+
+@pytest.fixture
+def lake(s3: Any) -> Lake:
+    """A lake of its own for a test, under a prefix that no other test has."""
+    return Lake(s3, Layout(BUCKET, f"test-{next(_numbers)}-{secrets.token_hex(4)}", "shop"))
+
+
+@pytest.fixture
+def warehouse(redshift: RedshiftStandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
+    """An empty database of its own for a test; what is tried again is so at once, and no fault is left behind."""
+    monkeypatch.setattr(connection, "FIRST_WAIT", 0.01)
+    database = f"test_{next(_numbers)}"
+    redshift.create_database(database)
+    redshift.faults.clear()
+    yield Warehouse(
+        RedshiftSettings(
+            database=database,
+            host=redshift.host,
+            port=redshift.port,
+            user=USER,
+            password=SecretStr(redshift._password),
+            tls="disabled",
+        )
+    )
+    redshift.faults.clear()
+
+
+def extract(
+    schema: TableSchema, day: date, rows: Iterable[Mapping[str, Any]], *, snapshot_at: datetime | None = None
+) -> Extract:
+    """Return rows as an extract of a day.
+
+    Args:
+        schema: The rows' columns.
+        day: The day.
+        rows: The rows by folded column name, a batch each, so that a generator can break between them.
+        snapshot_at: When they were read, in UTC; one hour after the day's end where it is not said.
+    """
+    end = datetime.combine(day, time(), timezone.utc) + timedelta(days=1)
+    batches = (pa.RecordBatch.from_pylist([dict(row)], schema=schema.arrow_schema) for row in rows)
+    return Extract(
+        schema, Window(day, end - timedelta(days=1), end), snapshot_at or end + timedelta(hours=1), batches
+    )
+
+
+def query(warehouse: Warehouse, statement: str) -> list[tuple[Any, ...]]:
+    """Return the rows of one statement, run in a session of its own."""
+    with warehouse.session() as session:
+        return session.execute(statement).rows

@@ -1,0 +1,415 @@
+# ruff: noqa: E501 - the texts of errors are compared as they are read: one line each
+"""What a catalog file is read as, and what is said about one that is wrong."""
+
+from datetime import date, timedelta
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from pydantic import ValidationError
+
+from aurora_dwh.catalog import Catalog, CatalogError, Problem, Table, TableFields
+from aurora_dwh.catalog_fields import ConstantMask, KeepLastMask
+from aurora_dwh.catalog_file import TOP_FIELDS
+
+HEAD = "timezone: Asia/Tokyo\nstart_date: 2024-01-01\n"
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def load(text: str) -> Catalog:
+    Path("catalog.yaml").write_text(dedent(text), encoding="utf-8")
+    return Catalog.load(Path("catalog.yaml"))
+
+
+def errors(text: str) -> str:
+    with pytest.raises(CatalogError) as caught:
+        load(text)
+    return str(caught.value)
+
+
+def problems_of(text: str) -> list[Problem]:
+    try:
+        load(text)
+    except CatalogError as error:
+        return error.problems
+    return []
+
+
+def table(fields: str) -> Table:
+    return load(HEAD + f"tables: {{t: {fields}}}").tables["t"]
+
+
+def table_errors(fields: str) -> list[str]:
+    """Return the messages about one table that is written on line 3, without their place."""
+    place = "catalog.yaml:3: table t: "
+    lines = errors(HEAD + f"tables: {{t: {fields}}}").splitlines()
+    assert all(line.startswith(place) for line in lines), lines
+    return [line.removeprefix(place) for line in lines]
+
+
+def test_the_sample_shop() -> None:
+    catalog = Catalog.load()
+    assert (catalog.timezone, catalog.start_date, catalog.schedule) == ("Asia/Tokyo", date(2024, 1, 1), "01:00")
+    assert {name: (t.mode, t.key, t.cursor, t.lookback, t.cursor_timezone) for name, t in catalog.tables.items()} == {
+        "products_master": ("incremental", ("product_id",), "update_date", timedelta(hours=1), "Asia/Tokyo"),
+        "orders_master": ("incremental", ("order_id",), "update_date", timedelta(hours=1), "Asia/Tokyo"),
+        "order_details_master": (
+            "incremental",
+            ("order_id", "product_id"),
+            "update_date",
+            timedelta(hours=1),
+            "Asia/Tokyo",
+        ),
+        "country": ("full", (), None, timedelta(0), None),
+        "page_view": ("append", (), "viewed_at", timedelta(0), "Asia/Tokyo"),
+    }
+    assert catalog.tables["orders_master"].soft_delete == "delete_date"
+    assert catalog.tables["order_details_master"].dist_key == "order_id"
+    assert all(t.description and t.owners for t in catalog.tables.values())
+
+
+def test_the_file_that_the_environment_names_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("other.yaml").write_text(HEAD + "tables: {t: {mode: full}}", encoding="utf-8")
+    monkeypatch.setenv("AURORA_DWH_CATALOG", "other.yaml")
+    assert list(Catalog.load().tables) == ["t"]
+
+
+def test_every_field_is_read() -> None:
+    read = table(
+        """{key: [Id, shop], cursor: updated, cursor_timezone: America/Chicago, lookback: 90m, soft_delete: gone,
+        include: [id, shop, updated, gone], exclude: secret, filter: "shop > 0", dist_key: id, sort_key: [updated, id],
+        on_drift: freeze, zero_dates: fail, target_table: T2, description: d, owners: a@b.example, tags: {tier: gold}}"""
+    )
+    assert read.model_dump(exclude_defaults=True) == {
+        "name": "t",
+        "key": ("Id", "shop"),
+        "cursor": "updated",
+        "cursor_timezone": "America/Chicago",
+        "lookback": timedelta(minutes=90),
+        "soft_delete": "gone",
+        "include": ("id", "shop", "updated", "gone"),
+        "exclude": ("secret",),
+        "filter": "shop > 0",
+        "dist_key": "id",
+        "sort_key": ("updated", "id"),
+        "on_drift": "freeze",
+        "zero_dates": "fail",
+        "target_table": "T2",
+        "description": "d",
+        "owners": ("a@b.example",),
+        "tags": {"tier": "gold"},
+    }
+    assert read.target == "t2"
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [('"01:00"', "01:00"), ("01:00", "01:00"), ("1:30", "01:30"), ("23:59", "23:59"), ("'00:00'", "00:00")],
+)
+def test_a_time_of_day_is_text_with_and_without_quotes(written: str, read: str) -> None:
+    assert load(HEAD + f"schedule: {written}\ntables: {{t: {{mode: full}}}}").schedule == read
+
+
+@pytest.mark.parametrize("written", ["60", "24:00", "12:60", "noon", "01:00:00", "[1]"])
+def test_what_is_no_time_of_day_is_refused(written: str) -> None:
+    message = errors(HEAD + f"schedule: {written}\ntables: {{t: {{mode: full}}}}")
+    assert message.startswith("catalog.yaml:3: schedule: ")
+    assert message.endswith('is not a time of day; write it as "HH:MM", in quotes, such as "01:00"')
+
+
+def test_a_file_of_yaml_1_1_does_not_turn_a_time_into_a_number() -> None:
+    assert load("%YAML 1.1\n---\n" + HEAD + "schedule: 01:00\ntables: {t: {mode: full}}").schedule == "01:00"
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("30s", timedelta(seconds=30)),
+        ("90m", timedelta(minutes=90)),
+        ("1h", timedelta(hours=1)),
+        ("2d", timedelta(days=2)),
+        ("0", timedelta(0)),
+    ],
+)
+def test_durations(written: str, read: timedelta) -> None:
+    assert table(f"{{key: id, cursor: u, lookback: {written}}}").lookback == read
+
+
+@pytest.mark.parametrize("written", ["60", "1w", "-1h", "1.5h", "true", "''"])
+def test_what_is_no_duration_is_refused(written: str) -> None:
+    [message] = table_errors(f"{{key: id, cursor: u, lookback: {written}}}")
+    assert message.endswith("is not a duration; write a number and a unit, such as 30s, 90m, 1h or 2d")
+
+
+def test_null_is_a_policy_where_it_is_one() -> None:
+    assert table("{mode: full, zero_dates: null}").zero_dates == "null"
+    assert Table(name="t", mode="full", oversize=None).oversize == "null"  # type: ignore[arg-type]
+
+
+def test_masks_are_read_though_they_are_not_built() -> None:
+    fields = {"a": "sha256", "b": None, "c": {"value": "x"}, "d": {"keep_last": 4}}
+    masks = Table.model_validate({"name": "t", "mode": "full", "mask": fields}).mask
+    assert masks == {"a": "sha256", "b": "null", "c": ConstantMask(value="x"), "d": KeepLastMask(keep_last=4)}
+
+
+@pytest.mark.parametrize(
+    "mask", ["md5", "{keep_last: 0}", "{keep_last: 2, value: x}", "{}", "[sha256]", "{value: [1]}"]
+)
+def test_what_is_no_mask_is_refused(mask: str) -> None:
+    [message] = table_errors(f"{{mode: full, mask: {{email: {mask}}}}}")
+    assert message.startswith("mask.email: ")
+    assert message.endswith("is not a mask; write sha256, null, {value: ...} or {keep_last: n}")
+
+
+def test_sort_key_is_the_cursor_where_none_is_given() -> None:
+    assert table("{key: id, cursor: u}").effective_sort_key == ("u",)
+    assert table("{key: id, cursor: u, sort_key: id}").effective_sort_key == ("id",)
+    assert table("{mode: full}").effective_sort_key == ()
+
+
+def test_a_catalog_cannot_be_changed() -> None:
+    read = table("{mode: full}")
+    with pytest.raises(ValidationError, match="frozen"):
+        read.mode = "append"  # type: ignore[misc]
+
+
+def test_every_problem_of_a_file_is_reported_with_its_place() -> None:
+    text = """\
+    timezone: Asia/Tokio
+    start_date: 2999-01-01
+    shedule: "01:00"
+    defaults:
+      cursor: update_date
+      lookback: long
+    tables:
+      orders:
+        kee: order_id
+      items:
+        key: [order_id, Order_ID]
+        exclude:
+          - note
+          - UPDATE_DATE
+      views:
+        mode: appended
+      pages: {mode: append, lookback: 1h, owners: [team:data-platform]}
+      country: [full]
+    """
+    assert errors(text) == dedent(
+        """\
+        catalog.yaml:1: timezone: 'Asia/Tokio' is not a time zone, did you mean `Asia/Tokyo`?; write an IANA name such as Asia/Tokyo
+        catalog.yaml:3: shedule: not a field of the catalog, did you mean `schedule`?
+        catalog.yaml:6: defaults.lookback: 'long' is not a duration; write a number and a unit, such as 30s, 90m, 1h or 2d
+        catalog.yaml:8: table orders: key: mode incremental upserts rows by their key; add `key: [...]`, or run `aurora-dwh discover`, or use mode full or append
+        catalog.yaml:9: table orders: kee: not a field of a table, did you mean `key`?
+        catalog.yaml:11: table items: key: 'order_id' and 'Order_ID' are one column in Redshift, which folds names to lower case; name it once
+        catalog.yaml:12: table items: exclude: 'update_date' is the table's cursor and must be copied; take it off the list
+        catalog.yaml:16: table views: mode: 'appended' is none of 'incremental', 'full' or 'append'
+        catalog.yaml:17: table pages: owners: 'team:data-platform' is not an owner; write an e-mail address, or team:name with letters, digits and _ only
+        catalog.yaml:17: table pages: lookback: mode append takes no lookback: a day is replaced as one unit, so it must not reach into the day before; leave it out
+        catalog.yaml:18: table country: must hold fields, such as `country: {key: id}`, or nothing"""
+    )
+
+
+def test_a_table_of_no_fields_is_found_too() -> None:
+    assert (
+        errors(HEAD + "tables:\n  t: {}").splitlines()[0].startswith("catalog.yaml:4: table t: key: mode incremental")
+    )
+
+
+def test_a_problem_has_parts() -> None:
+    with pytest.raises(CatalogError) as caught:
+        load(HEAD + "tables:\n  t: {mode: full, cursor: u}")
+    [problem] = caught.value.problems
+    assert (problem.file, problem.line, problem.table, problem.field) == ("catalog.yaml", 4, "t", "cursor")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            "{cursor: u}",
+            "key: mode incremental upserts rows by their key; add `key: [...]`, or run `aurora-dwh discover`, or use mode full or append",
+        ),
+        (
+            "{mode: append}",
+            "cursor: mode append finds a day's rows by their cursor; add `cursor: ...`, the column that says when a row was last written, or use mode full",
+        ),
+        ("{mode: full, lookback: 1h}", "lookback: mode full takes no lookback: the whole table is copied; leave it out"),
+        ("{key: id, cursor: u, exclude: ID}", "exclude: 'id' is the table's key and must be copied; take it off the list"),
+        ("{key: id, cursor: u, include: id}", "include: 'u' is the table's cursor and must be copied; add it to the list"),
+        (
+            "{mode: full, dist_key: d, exclude: d}",
+            "exclude: 'd' is the table's dist_key and must be copied; take it off the list",
+        ),
+        (
+            "{mode: full, sort_key: [a, s], exclude: [s]}",
+            "exclude: 's' is the table's sort_key and must be copied; take it off the list",
+        ),
+        ("{mode: full, include: [a, b], exclude: B}", "exclude: 'b' is in `include` too; take it off one of the lists"),
+        (
+            "{mode: full, include: [_dwh_day]}",
+            "include: '_dwh_day' is reserved: names that begin with _dwh_ are aurora-dwh's own",
+        ),
+        ("{mode: full, key: ['']}", "key: a name must not be empty"),
+        (
+            "{mode: full, key: 7}",
+            "key: 7 is not what belongs here: write a name, or a list such as [a, b]",
+        ),
+        (
+            "{mode: full, dist_key: 2024-01-01}",
+            "dist_key: datetime.date(2024, 1, 1) is not what belongs here: write a text, in quotes where YAML would read a number or a date",
+        ),
+        ("{mode: full, chunk_rows: 0}", "chunk_rows: 0 is too small; write 1 or more"),
+        ("{mode: full, chunk_rows: true}", "chunk_rows: True is not what belongs here: write a whole number"),
+        ("{mode: full, tags: {tier: 1}}", "tags.tier: 1 is not a tag's value; write up to 63 letters, digits, _ . or -, numbers in quotes"),
+        ("{mode: full, tags: {'a b': c}}", "tags.a b: 'a b' is not a tag's name; write up to 63 letters, digits, _ . or -"),
+        ("{mode: full, name: x}", "name: a table's name is the word before the colon; leave this field out"),
+        ("{mode: full, target_table: " + "x" * 128 + "}", "target_table: the name is 128 bytes long and Redshift cuts names at 127; set a shorter `target_table`"),
+        ("{mode: append, cursor: u, deletes: flag}", "deletes: `deletes: flag` finds rows by their key; add `key: [...]`, or keep them"),
+        ("{key: id, cursor: u, cursor_timezone: JST-9}", "cursor_timezone: 'JST-9' is not a time zone; write an IANA name such as Asia/Tokyo"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_table_is_said(fields: str, message: str) -> None:
+    assert table_errors(fields) == [message]
+
+
+def test_a17_a_table_without_a_key_cannot_be_incremental() -> None:
+    with pytest.raises(ValidationError, match="mode incremental upserts rows by their key"):
+        Table(name="t", cursor="u")
+
+
+@pytest.mark.parametrize(
+    ("setting", "remedy"),
+    [
+        ("mask: {email: sha256}", "leave it out, and leave such columns out with `exclude`"),
+        ("deletes: flag", "use `deletes: keep`"),
+        ("extract: outfile", "use `extract: stream`"),
+        ("oversize: null", "use `oversize: fail`"),
+        ("zero_dates: text", "use `zero_dates: null` or `zero_dates: fail`"),
+        ("chunk_rows: 1000", "leave it out"),
+    ],
+)
+def test_a_setting_to_come_is_refused_rather_than_ignored(setting: str, remedy: str) -> None:
+    field = setting.partition(":")[0]
+    message = f"{field}: this setting is not built yet; {remedy}"
+    assert table_errors(f"{{key: id, cursor: u, {setting}}}") == [message]
+    in_defaults = errors(HEAD + f"defaults: {{{setting}}}\ntables: {{t: {{key: id, cursor: u}}}}")
+    assert in_defaults == f"catalog.yaml:3: defaults.{message}"
+
+
+def test_a_monthly_schedule_is_to_come() -> None:
+    message = errors(HEAD + "schedule: monthly\ntables: {t: {mode: full}}")
+    assert (
+        message == 'catalog.yaml:3: schedule: this setting is not built yet; write a time of day: `schedule: "01:00"`'
+    )
+
+
+def test_a22_two_tables_cannot_share_a_name_in_redshift() -> None:
+    text = HEAD + "tables:\n  Orders: {mode: full}\n  orders: {mode: full}\n  o: {mode: full, target_table: ORDERS}\n"
+    assert errors(text).splitlines() == [
+        "catalog.yaml:5: table orders: target_table: table Orders goes to 'orders' in Redshift too; set another `target_table`",
+        "catalog.yaml:6: table o: target_table: table Orders goes to 'orders' in Redshift too; set another `target_table`",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [1\nb: 2\n", "catalog.yaml:2: is not YAML: while parsing a flow sequence, expected ',' or ']', but got ':'"),
+        ("timezone: UTC\ntimezone: UTC\n", "catalog.yaml:2: 'timezone' is written twice here; keep one of the two"),
+        ("- a\n", "catalog.yaml: must hold fields such as `timezone:` and `tables:`"),
+        ("", "catalog.yaml: must hold fields such as `timezone:` and `tables:`"),
+        (
+            "tables:\n",
+            "catalog.yaml:1: timezone: say at whose midnight days are cut: `timezone: Asia/Tokyo`\ncatalog.yaml:1: start_date: say which day is the first: `start_date: 2024-01-01`\ncatalog.yaml:1: tables: list the tables to copy, or run `aurora-dwh discover`",
+        ),
+        (HEAD + "tables: [a]\n", "catalog.yaml:3: tables: must hold one entry for each table, such as `tables: {orders: {key: order_id}}`"),
+        (HEAD + "defaults: x\ntables: {t: {mode: full}}\n", "catalog.yaml:3: defaults: must hold table fields, such as `defaults: {cursor: updated_at}`"),
+        ("timezone: UTC\nstart_date: 20240101\ntables: {t: {mode: full}}\n", "catalog.yaml:2: start_date: '20240101' is not a day; write it as YYYY-MM-DD, such as 2024-01-01"),
+        ("timezone: UTC\nstart_date: 2999-01-01\ntables: {t: {mode: full}}\n", "catalog.yaml:2: start_date: 2999-01-01 lies in the future; write today or an earlier day"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_file_is_said(text: str, message: str) -> None:
+    assert errors(text) == message
+
+
+def test_a_missing_file_and_one_in_another_encoding_are_named() -> None:
+    with pytest.raises(
+        CatalogError, match=r"^none\.yaml: cannot be read \(No such file or directory\); name a catalog"
+    ):
+        Catalog.load(Path("none.yaml"))
+    Path("latin.yaml").write_bytes(b"timezone: \xe9")
+    with pytest.raises(CatalogError, match=r"^latin\.yaml: is not UTF-8 text \(byte 10\); save it as UTF-8$"):
+        Catalog.load(Path("latin.yaml"))
+
+
+def test_defaults_reach_only_the_modes_that_they_mean_something_in() -> None:
+    catalog = load(
+        HEAD
+        + "defaults: {cursor: u, key: id, lookback: 1h, mode: append}\n"
+        + "tables: {a: null, f: {mode: full}, i: {mode: incremental, cursor: w}}\n"
+    )
+    assert [(t.mode, t.key, t.cursor, t.lookback.seconds) for t in catalog.tables.values()] == [
+        ("append", ("id",), "u", 0),
+        ("full", ("id",), None, 0),
+        ("incremental", ("id",), "w", 3600),
+    ]
+
+
+ODD = [
+    "null",
+    "true",
+    "7",
+    "1.5",
+    "text",
+    "''",
+    "[]",
+    "[1]",
+    "[[a]]",
+    "{}",
+    "{a:|b}",
+    "{1:|2}",
+    "2024-01-01",
+    "~",
+    "&x|a",
+    "0x1f",
+    "!tag|v",
+]
+"""What could stand behind a colon, with | for a blank."""
+
+
+@pytest.mark.parametrize("field", [*TableFields.model_fields, "other"])
+def test_whatever_is_written_is_read_or_refused_in_words(field: str) -> None:
+    for written in ODD:
+        fields = f"{{{field}: {written.replace('|', ' ')}}}"
+        for text in (f"tables: {{t: {fields}}}", f"defaults: {fields}\ntables: {{t: {{mode: full}}}}"):
+            problems = problems_of(HEAD + text)
+            assert all(p.line and p.field and "pydantic" not in p.message for p in problems), (text, problems)
+
+
+@pytest.mark.parametrize("field", TOP_FIELDS)
+def test_whatever_is_written_at_the_top_is_read_or_refused_in_words(field: str) -> None:
+    top = {"timezone": "UTC", "start_date": "2024-01-01", "tables": "{t: {mode: full}}"}
+    for written in ODD:
+        fields = top | {field: written.replace("|", " ")}
+        problems = problems_of("".join(f"{name}: {value}\n" for name, value in fields.items()))
+        assert all(p.line and "pydantic" not in p.message for p in problems), (written, problems)
+
+
+def test_yaml_anchors_and_merged_keys_are_followed() -> None:
+    text = HEAD + "tables:\n  a: &base {key: id, cursor: u}\n  b:\n    <<: *base\n    lookback: soon\n"
+    assert errors(text).startswith("catalog.yaml:7: table b: lookback: 'soon' is not a duration")
+    assert load(text.replace("soon", "1h")).tables["b"].key == ("id",)
+
+
+def test_reading_imports_neither_orchestrator_nor_data_libraries() -> None:
+    import subprocess
+    import sys
+
+    code = "import sys; from aurora_dwh.catalog import Catalog; Catalog.load(); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"dagster", "pyarrow", "boto3", "pymysql", "numpy"} & set(loaded)

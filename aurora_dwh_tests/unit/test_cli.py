@@ -1,0 +1,102 @@
+"""The command line as a whole: what it offers, how quick it starts, how it speaks of errors."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from aurora_dwh.cli import app
+from aurora_dwh.commands.speech import speak_plainly
+from aurora_dwh.source.connection import SourceError
+
+RUNNER = CliRunner()
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AURORA_HOST", "AURORA_DATABASE", "AURORA_USER", "AURORA_PASSWORD", "AURORA_DWH_CATALOG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_help_lists_the_commands() -> None:
+    shown = RUNNER.invoke(app, ["--help"]).output
+    for command in ("discover", "doctor", "plan", "verify", "local"):
+        assert f" {command} " in shown
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = "import sys; import aurora_dwh.cli; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"dagster", "pyarrow", "numpy", "boto3", "pymysql", "redshift_connector", "sqlglot"} & set(loaded)
+
+
+def test_missing_settings_are_said_in_lines_and_end_with_2() -> None:
+    result = RUNNER.invoke(app, ["discover"])
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.splitlines() == [
+        "error: none of AURORA_PASSWORD, AURORA_SECRET_ID, AURORA_IAM_AUTH is set: set one of them",
+        "error: AURORA_HOST is not set: the host to read from, the cluster's reader endpoint by preference",
+        "error: AURORA_USER is not set: the user to read with",
+        "error: AURORA_DATABASE is not set: the database whose tables are copied",
+    ]
+
+
+def test_a_wrong_catalog_is_said_in_lines_and_ends_with_2(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("catalog.yaml").write_text("timezone: UTC\nstart_date: 2024-01-01\ntables: {t: {}}\n", encoding="utf-8")
+    monkeypatch.setenv("AURORA_DWH_CATALOG", "catalog.yaml")
+    result = RUNNER.invoke(app, ["plan", "t"])
+    assert result.exit_code == 2
+    assert [line[:33] for line in result.stderr.splitlines()] == [
+        "error: catalog.yaml:3: table t: k",
+        "error: catalog.yaml:3: table t: c",
+    ]
+
+
+def test_wrong_usage_ends_with_2() -> None:
+    assert RUNNER.invoke(app, ["no-such-command"]).exit_code == 2
+    assert RUNNER.invoke(app, ["discover", "--no-such-option"]).exit_code == 2
+
+
+def test_a_source_out_of_reach_is_one_line_and_ends_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {
+        "HOST": "127.0.0.1",
+        "PORT": "1",
+        "DATABASE": "d",
+        "USER": "u",
+        "PASSWORD": "hidden-word",
+        "TLS": "disabled",
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(f"AURORA_{name}", value)
+    result = RUNNER.invoke(app, ["discover"])
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: cannot connect to Aurora: ")
+    assert len(result.stderr.splitlines()) == 1
+    assert "hidden-word" not in result.output + result.stderr
+
+
+def test_errors_of_the_program_itself_keep_their_traceback() -> None:
+    @speak_plainly
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    @speak_plainly
+    def unlucky() -> None:
+        raise SourceError("no")
+
+    with pytest.raises(ZeroDivisionError):
+        broken()
+    with pytest.raises(typer.Exit) as caught:
+        unlucky()
+    assert caught.value.exit_code == 1
+
+
+def test_a_table_that_the_catalog_lacks_is_wrong_usage() -> None:
+    result = RUNNER.invoke(app, ["plan", "orders"])
+    assert result.exit_code == 2
+    assert "orders_master" in result.stderr

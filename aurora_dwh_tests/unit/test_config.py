@@ -1,0 +1,333 @@
+"""What settings are read from the environment, what drivers are told, and that no secret is ever shown."""
+
+import inspect
+import json
+import re
+import ssl
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pymysql
+import pytest
+import redshift_connector
+
+from aurora_dwh import catalog, config
+from aurora_dwh.config import AuroraSettings, ConfigError, LakeSettings, RedshiftSettings, Settings
+
+PASSWORD = "s3cr3t-p\u00e4ss "
+AURORA = {"AURORA_HOST": "reader", "AURORA_DATABASE": "shop", "AURORA_USER": "dwh", "AURORA_PASSWORD": PASSWORD}
+LAKE = {"LAKE_URI": "s3://my-lake/dwh/"}
+REDSHIFT = {
+    "REDSHIFT_HOST": "wg",
+    "REDSHIFT_DATABASE": "dev",
+    "REDSHIFT_USER": "loader",
+    "REDSHIFT_PASSWORD": PASSWORD,
+}
+SECRET = {"username": "from-secret", "password": PASSWORD, "host": "writer", "port": 3307}
+
+
+def without(variables: dict[str, str], *names: str, **more: str) -> dict[str, str]:
+    return {name: value for name, value in variables.items() if name not in names} | more
+
+
+@pytest.fixture
+def secrets_manager(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
+    """A Secrets Manager that boto3 speaks to by HTTP; `answer` is what it says."""
+    service = SimpleNamespace(status=200, answer={"SecretString": json.dumps(SECRET)}, asked=[])
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            service.asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            body = json.dumps(service.answer).encode()
+            self.send_response(service.status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    yield service
+    server.shutdown()
+    server.server_close()
+
+
+def problems(read: Any, variables: dict[str, str]) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        read(variables)
+    return caught.value.problems
+
+
+def test_aurora_with_a_password() -> None:
+    arguments = AuroraSettings.from_env(AURORA).connect_arguments()
+    context = arguments.pop("ssl")
+    assert arguments == {
+        "host": "reader",
+        "port": 3306,
+        "user": "dwh",
+        "password": PASSWORD.encode(),
+        "database": "shop",
+        "charset": "utf8mb4",
+        "connect_timeout": 15,
+        "program_name": "aurora-dwh",
+    }
+    assert isinstance(context, ssl.SSLContext)
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname
+
+
+def test_aurora_without_tls_and_with_a_file_of_certificates(tmp_path: Path) -> None:
+    off = AuroraSettings.from_env(AURORA | {"AURORA_TLS": "disabled"}).connect_arguments()
+    assert off["ssl_disabled"] is True
+    assert "ssl" not in off
+
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_text("not a certificate")
+    settings = AuroraSettings.from_env(AURORA | {"AURORA_TLS": str(bundle)})
+    with pytest.raises(ConfigError, match="is not a file of certificates in PEM form"):
+        settings.connect_arguments()
+
+
+def test_a_secret_is_fetched_at_each_connect(secrets_manager: SimpleNamespace) -> None:
+    env = {"AURORA_DATABASE": "shop", "AURORA_SECRET_ID": "prod/aurora", "AWS_REGION": "ap-northeast-1"}
+    settings = AuroraSettings.from_env(env)
+    assert secrets_manager.asked == []
+    arguments = settings.connect_arguments()
+    assert (arguments["host"], arguments["port"], arguments["user"]) == ("writer", 3307, "from-secret")
+
+    secrets_manager.answer = {"SecretString": json.dumps(SECRET | {"password": "rotated"})}
+    assert settings.connect_arguments()["password"] == b"rotated"
+    assert secrets_manager.asked == [{"SecretId": "prod/aurora"}] * 2
+
+
+def test_the_environment_s_host_wins_over_the_secret_s(secrets_manager: SimpleNamespace) -> None:
+    env = without(AURORA, "AURORA_USER", "AURORA_PASSWORD", AURORA_SECRET_ID="x", AURORA_PORT="3308", AWS_REGION="r")
+    arguments = AuroraSettings.from_env(env).connect_arguments()
+    assert (arguments["host"], arguments["port"]) == ("reader", 3308)
+    env = without(REDSHIFT, "REDSHIFT_USER", "REDSHIFT_PASSWORD", REDSHIFT_SECRET_ID="x", AWS_DEFAULT_REGION="r")
+    arguments = RedshiftSettings.from_env(env).connect_arguments()
+    assert (arguments["host"], arguments["port"], arguments["user"]) == ("wg", 3307, "from-secret")
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "message"),
+    [
+        (200, {"SecretString": PASSWORD}, "secret 'x' is not JSON with username and password"),
+        (
+            200,
+            {"SecretString": json.dumps({"password": PASSWORD})},
+            "secret 'x' is not JSON with username and password",
+        ),
+        (200, {"SecretBinary": "AAAA"}, "secret 'x' is not JSON with username and password"),
+        (
+            200,
+            {"SecretString": json.dumps({"username": "u", "password": PASSWORD})},
+            "AURORA_SECRET_ID: 'x' holds no host; set AURORA_HOST",
+        ),
+        (400, {"__type": "ResourceNotFoundException", "message": "no such secret"}, "secret 'x' cannot be read: "),
+    ],
+)
+def test_a_secret_that_is_of_no_use_is_named_and_not_shown(
+    secrets_manager: SimpleNamespace, status: int, answer: dict[str, str], message: str
+) -> None:
+    secrets_manager.status, secrets_manager.answer = status, answer
+    settings = AuroraSettings.from_env({"AURORA_DATABASE": "shop", "AURORA_SECRET_ID": "x", "AWS_REGION": "r"})
+    with pytest.raises(ConfigError) as caught:
+        settings.connect_arguments()
+    assert str(caught.value).startswith(message)
+    assert PASSWORD not in repr(caught.value)
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+def test_an_iam_token_is_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    env = without(AURORA, "AURORA_PASSWORD", AURORA_IAM_AUTH="1", AWS_REGION="ap-northeast-1")
+    token = AuroraSettings.from_env(env).connect_arguments()["password"].decode()
+    assert token.startswith("reader:3306/?Action=connect&DBUser=dwh&X-Amz-Algorithm=")
+    assert "ap-northeast-1%2Frds-db" in token
+
+
+def test_an_iam_token_cannot_be_had_without_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_ROLE_ARN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    env = without(AURORA, "AURORA_PASSWORD", AURORA_IAM_AUTH="1", AWS_REGION="r")
+    with pytest.raises(ConfigError, match=r"^AURORA_IAM_AUTH: no token can be made: Unable to locate credentials$"):
+        AuroraSettings.from_env(env).connect_arguments()
+
+
+def test_redshift_with_a_password() -> None:
+    assert RedshiftSettings.from_env(REDSHIFT).connect_arguments() == {
+        "host": "wg",
+        "port": 5439,
+        "database": "dev",
+        "user": "loader",
+        "password": PASSWORD,
+        "ssl": True,
+        "sslmode": "verify-full",
+        "max_prepared_statements": 0,
+        "tcp_keepalive": True,
+        "application_name": "aurora-dwh",
+    }
+    assert RedshiftSettings.from_env(REDSHIFT | {"REDSHIFT_TLS": "disabled"}).connect_arguments()["ssl"] is False
+
+
+def test_redshift_serverless_by_iam() -> None:
+    env = {"REDSHIFT_DATABASE": "dev", "REDSHIFT_WORKGROUP": "dwh", "AWS_REGION": "ap-northeast-1"}
+    expected = {
+        "iam": True,
+        "is_serverless": True,
+        "serverless_work_group": "dwh",
+        "region": "ap-northeast-1",
+        "database": "dev",
+        "ssl": True,
+        "sslmode": "verify-full",
+        "max_prepared_statements": 0,
+        "tcp_keepalive": True,
+        "application_name": "aurora-dwh",
+    }
+    assert RedshiftSettings.from_env(env).connect_arguments() == expected
+    arguments = RedshiftSettings.from_env(env | {"REDSHIFT_HOST": "wg.example"}).connect_arguments()
+    assert arguments == expected | {"host": "wg.example", "port": 5439}
+
+
+def test_the_drivers_know_every_argument(secrets_manager: SimpleNamespace) -> None:
+    secret = {"AURORA_DATABASE": "d", "AURORA_SECRET_ID": "x", "AWS_REGION": "r"}
+    workgroup = {"REDSHIFT_DATABASE": "d", "REDSHIFT_WORKGROUP": "w", "REDSHIFT_HOST": "h", "AWS_REGION": "r"}
+    for aurora in (AURORA, AURORA | {"AURORA_TLS": "disabled"}, secret):
+        inspect.signature(pymysql.connect).bind(**AuroraSettings.from_env(aurora).connect_arguments())
+    for redshift in (REDSHIFT, REDSHIFT | {"REDSHIFT_TLS": "disabled"}, workgroup):
+        inspect.signature(redshift_connector.connect).bind(**RedshiftSettings.from_env(redshift).connect_arguments())
+
+
+@pytest.mark.parametrize(
+    ("uri", "bucket", "prefix"),
+    [("s3://lake", "lake", ""), ("s3://lake/", "lake", ""), ("s3://my.lake/a/b/", "my.lake", "a/b")],
+)
+def test_the_lake_s_address(uri: str, bucket: str, prefix: str) -> None:
+    settings = LakeSettings.from_env({"LAKE_URI": uri})
+    assert (settings.bucket, settings.prefix) == (bucket, prefix)
+    assert settings.uri == uri.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "uri", ["lake", "https://lake/a", "s3://", "s3://Lake", "s3://lake/a//b", "s3://k:v@lake/a", "s3://["]
+)
+def test_what_is_no_address_of_a_lake_is_refused(uri: str) -> None:
+    assert problems(LakeSettings.from_env, {"LAKE_URI": uri}) == ["LAKE_URI is not of the form s3://bucket/prefix"]
+
+
+def test_the_s3_client_is_made_once_and_speaks_path_style_to_another_server() -> None:
+    env = LAKE | {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9", "AWS_REGION": "ap-northeast-1"}
+    client = LakeSettings.from_env(env).client()
+    assert client is LakeSettings.from_env(env).client()
+    assert client.meta.endpoint_url == "http://127.0.0.1:9"
+    assert client.meta.config.s3["addressing_style"] == "path"
+    assert client.meta.config.retries == {"mode": "standard", "total_max_attempts": 5}
+    amazon = LakeSettings.from_env(LAKE | {"AWS_REGION": "ap-northeast-1"}).client()
+    assert amazon is not client
+    assert amazon.meta.config.s3["addressing_style"] == "auto"
+
+
+def test_every_missing_variable_is_named_at_once() -> None:
+    assert problems(Settings.from_env, {"AURORA_HOST": ""}) == [
+        "none of AURORA_PASSWORD, AURORA_SECRET_ID, AURORA_IAM_AUTH is set: set one of them",
+        "AURORA_HOST is not set: the host to read from, the cluster's reader endpoint by preference",
+        "AURORA_USER is not set: the user to read with",
+        "AURORA_DATABASE is not set: the database whose tables are copied",
+        "LAKE_URI is not set: where the lake lies, such as s3://my-bucket/lake",
+        "none of REDSHIFT_PASSWORD, REDSHIFT_SECRET_ID, REDSHIFT_WORKGROUP is set: set one of them",
+        "REDSHIFT_HOST is not set: the endpoint of the workgroup or cluster",
+        "REDSHIFT_USER is not set: the user to load with",
+        "REDSHIFT_DATABASE is not set: the database to load into",
+    ]
+
+
+def test_contradictions_and_unusable_values_are_named_without_the_values() -> None:
+    leaked = "value-in-the-wrong-place"
+    env = (
+        AURORA
+        | REDSHIFT
+        | LAKE
+        | {"AURORA_SECRET_ID": "x", "AURORA_IAM_AUTH": "true", "AURORA_TLS": "disabled", "AURORA_PORT": leaked}
+        | {"REDSHIFT_WORKGROUP": "w", "REDSHIFT_PASSWORD": "", "REDSHIFT_TLS": "disabled", "REDSHIFT_PORT": "70000"}
+        | {"REDSHIFT_IAM_ROLE": leaked, "REDSHIFT_STAGING_SCHEMA": "Staging", "REDSHIFT_BI_SCHEMA": 'bi"; drop'}
+    )
+    found = problems(Settings.from_env, env)
+    ways = ("AURORA_PASSWORD", "AURORA_SECRET_ID", "AURORA_IAM_AUTH")
+    assert found == [
+        f"{' and '.join(ways)} are set, which contradict each other: keep one of them",
+        "AURORA_TLS contradicts AURORA_IAM_AUTH: a token must not travel in the clear",
+        "AURORA_USER contradicts AURORA_SECRET_ID: the secret names the user",
+        "AURORA_PORT is not a port; write a number from 1 to 65535",
+        "REDSHIFT_TLS contradicts REDSHIFT_WORKGROUP: IAM credentials must not travel in the clear",
+        "REDSHIFT_USER contradicts REDSHIFT_WORKGROUP: the IAM role names the user",
+        "REDSHIFT_PORT is not a port; write a number from 1 to 65535",
+        "REDSHIFT_IAM_ROLE is not `default` or a role's ARN",
+        "REDSHIFT_STAGING_SCHEMA is not a name of small letters, digits, _ and $",
+        "REDSHIFT_BI_SCHEMA is not a name of small letters, digits, _ and $",
+    ]
+    assert leaked not in repr(found)
+    assert problems(AuroraSettings.from_env, AURORA | {"AURORA_IAM_AUTH": leaked, "AURORA_TLS": "/none.pem"}) == [
+        "AURORA_IAM_AUTH is neither on nor off; write 1 or 0",
+        "AURORA_TLS is neither verify nor disabled, nor the path of a file with certificates",
+    ]
+    assert problems(RedshiftSettings.from_env, REDSHIFT | {"REDSHIFT_TLS": leaked}) == [
+        "REDSHIFT_TLS is neither verify nor disabled"
+    ]
+
+
+def test_chained_roles_are_taken() -> None:
+    roles = "arn:aws:iam::123456789012:role/a,arn:aws:iam::210987654321:role/path/b"
+    assert RedshiftSettings.from_env(REDSHIFT | {"REDSHIFT_IAM_ROLE": roles}).iam_role == roles
+
+
+def test_each_is_read_alone() -> None:
+    assert LakeSettings.from_env(LAKE).bucket == "my-lake"
+    assert AuroraSettings.from_env(AURORA).host == "reader"
+    assert AuroraSettings.database_from_env({"AURORA_DATABASE": "shop"}) == "shop"
+    assert RedshiftSettings.from_env(REDSHIFT).staging_schema == "staging"
+
+
+def test_a28_no_secret_is_shown_by_settings() -> None:
+    settings = Settings.from_env(AURORA | LAKE | REDSHIFT)
+    for text in (
+        repr(settings),
+        str(settings),
+        repr(settings.aurora),
+        f"{settings.redshift}",
+        repr(vars(settings.aurora)),
+    ):
+        assert PASSWORD not in text
+
+
+def test_a28_no_secret_is_shown_by_an_error() -> None:
+    env = AURORA | REDSHIFT | {"AURORA_DATABASE": "", "REDSHIFT_SECRET_ID": "x"}
+    with pytest.raises(ConfigError) as caught:
+        Settings.from_env(env)
+    assert PASSWORD not in str(caught.value) + repr(caught.value)
+
+
+def test_the_example_lists_the_variables_that_are_read_and_no_others() -> None:
+    source = inspect.getsource(config) + inspect.getsource(catalog)
+    read = set(re.findall(r'"((?:AURORA|LAKE|REDSHIFT|AWS)_[A-Z0-9_]+)"', source))
+    example = Path(__file__).parents[2].joinpath(".env.example").read_text(encoding="utf-8")
+    assert set(re.findall(r"^([A-Z0-9_]+)=", example, re.MULTILINE)) == read
+
+
+def test_the_example_is_read_as_nothing_set() -> None:
+    example = Path(__file__).parents[2].joinpath(".env.example").read_text(encoding="utf-8")
+    lines = dict(line.split("=", 1) for line in example.splitlines() if line and not line.startswith("#"))
+    assert problems(Settings.from_env, lines) == problems(Settings.from_env, {})

@@ -1,0 +1,88 @@
+"""The manifest's JSON: COPY's part by the rules of Redshift, the product's part by a round trip."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime, timezone
+from typing import Any
+
+import pytest
+
+from aurora_dwh.handoff import Manifest, Part, Window
+from aurora_dwh.lake.manifest import copy_json, from_json, to_json
+from aurora_dwh.schema import Column, TableSchema
+
+URL = "s3://lake/shop/orders/day=2024-01-05/_manifest.json"
+MANIFEST = Manifest(
+    table="Ördrs 日本",
+    url=URL,
+    attempt="20240106T010000-ab",
+    schema=TableSchema("shop", "Ördrs 日本", (Column("Id", "int", "int", False), Column("c", "text", "text")), ("Id",)),
+    window=Window(
+        date(2024, 1, 5),
+        datetime(2024, 1, 4, 14, tzinfo=timezone.utc),
+        datetime(2024, 1, 5, 15, 0, 0, 1, tzinfo=timezone.utc),
+    ),
+    snapshot_at=datetime(2024, 1, 6, 1, 2, 3, 456789, tzinfo=timezone.utc),
+    parts=(Part("s3://lake/p-0.parquet", 1234, 10), Part("s3://lake/p-1.parquet", 99, 1)),
+    converted={"c": {"zero_date": 3}},
+)
+
+
+def test_the_manifest_is_one_that_copy_reads() -> None:
+    text = to_json(MANIFEST)
+    body = json.loads(text.decode("utf-8"))
+    assert not text.startswith(b"\xef\xbb\xbf")
+    assert body["entries"] == [
+        {"url": "s3://lake/p-0.parquet", "mandatory": True, "meta": {"content_length": 1234, "record_count": 10}},
+        {"url": "s3://lake/p-1.parquet", "mandatory": True, "meta": {"content_length": 99, "record_count": 1}},
+    ]
+
+
+def test_a_joined_manifest_has_nothing_but_the_entries() -> None:
+    assert json.loads(copy_json(MANIFEST.parts)) == {"entries": json.loads(to_json(MANIFEST))["entries"]}
+
+
+def test_the_manifest_comes_back_as_it_was() -> None:
+    assert from_json(to_json(MANIFEST), URL) == MANIFEST
+
+
+def test_a_day_without_rows_comes_back_too() -> None:
+    empty = Manifest("t", URL, "a", MANIFEST.schema, Window(date(2024, 1, 1), None, MANIFEST.window.end),
+                     MANIFEST.snapshot_at, (), {})  # fmt: skip
+    assert json.loads(to_json(empty))["entries"] == []
+    assert from_json(to_json(empty), URL) == empty
+
+
+def test_the_manifest_says_how_many_rows_it_names() -> None:
+    assert json.loads(to_json(MANIFEST))["aurora_dwh"]["rows"] == 11
+
+
+def changed(change: dict[str, Any]) -> bytes:
+    body = json.loads(to_json(MANIFEST))
+    body["aurora_dwh"].update(change)
+    return json.dumps(body).encode()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"entries": []}',
+        copy_json(MANIFEST.parts),
+        changed({"schema": {}}),
+        changed({"window": None}),
+        changed({"schema": {"database": "d", "table": "t", "columns": [{"nom": "x"}], "primary_key": [], "comment": ""}}),
+    ],
+)
+def test_what_is_not_a_manifest_is_named_with_the_way_out(data: bytes) -> None:
+    with pytest.raises(ValueError, match="materialize that day of the lake again") as caught:
+        from_json(data, URL)
+    assert str(caught.value).startswith(URL)
+
+
+def test_a_manifest_of_a_later_version_is_refused() -> None:
+    with pytest.raises(ValueError, match="manifest format 2 is not known to this version"):
+        from_json(changed({"format": 2}), URL)
