@@ -104,6 +104,9 @@ class TableFields(BaseModel):
     oversize: Oversize = "fail"
     """What becomes of values wider than Redshift holds: a failure, cut and counted, or NULL and counted."""
 
+    nul_bytes: Literal["fail", "remove"] = "fail"
+    """What becomes of NUL bytes in texts, which Redshift cannot hold: a failure, or taken out and counted."""
+
     target_table: Name | None = None
     """The table's name in Redshift. Default: the source's name in lower case."""
 

@@ -64,11 +64,8 @@ class NotBuilt:
 
 
 NOT_BUILT = (
-    NotBuilt("mask", bool, "leave it out, and leave such columns out with `exclude`"),
     NotBuilt("deletes", lambda value: value != "keep", "use `deletes: keep`"),
     NotBuilt("extract", lambda value: value != "stream", "use `extract: stream`"),
-    NotBuilt("oversize", lambda value: value != "fail", "use `oversize: fail`"),
-    NotBuilt("zero_dates", lambda value: value == "text", "use `zero_dates: null` or `zero_dates: fail`"),
     NotBuilt("chunk_rows", lambda value: value is not None, "leave it out"),
     NotBuilt("schedule", lambda value: value == "monthly", 'write a time of day: `schedule: "01:00"`'),
 )

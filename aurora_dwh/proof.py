@@ -1,23 +1,23 @@
-"""The proof: a table's rows in Aurora against its rows in Redshift, value by value, by clients of their own.
+"""The proof: a table in Aurora against its copy in Redshift, by count, by keys and by every value of every column.
 
-The source is read by PyMySQL's ordinary cursor, which shares no code with the columnar reader, and the warehouse by
-redshift_connector. Each row becomes one canonical text, and each side the count of its rows and the sum of their
-digests, which the order of the rows does not change. Where the sums differ, the rows that only one side has are named.
+Each side computes its own fingerprint by its own SQL (`fingerprint`), asked through plain PyMySQL and
+redshift_connector: no code is shared with the columnar reader or the load. Where fingerprints differ, the rows are narrowed down by
+buckets of keys, and the first that differ are shown with both values.
 """
 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
-from hashlib import blake2b
-from struct import pack, unpack
+from hashlib import md5
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from aurora_dwh import fingerprint
+from aurora_dwh.fingerprint import AURORA, REDSHIFT, Dialect
 from aurora_dwh.handoff import DataError
 from aurora_dwh.schema import Column, TableSchema
 from aurora_dwh.source.quoting import identifier as mysql_identifier
@@ -30,13 +30,20 @@ if TYPE_CHECKING:
 
     from aurora_dwh.catalog import Catalog, Table
 
-_SHOWN_ROWS = 5
+SHOWN_ROWS = 5
+"""Differing rows that are named."""
+
+_BUCKETS_READ = 4
+_SHOWN_VALUE = 80
 _WHOLE = 2**64
+
+Row = tuple[Any, ...]
+Query = Callable[[str], list[Row]]
 
 
 @dataclass(frozen=True)
 class Side:
-    """One side's rows: how many, and the sum of their digests modulo 2^64."""
+    """One side's rows: how many, and a checksum over all their values, modulo 2^64."""
 
     rows: int
     checksum: int
@@ -50,7 +57,7 @@ class Verdict:
         table: The table's name in the source.
         source: Aurora's rows.
         warehouse: Redshift's rows.
-        differences: Rows that only one side has, as sentences; some of them where there are many.
+        differences: What differs, as sentences: columns first, then some of the rows.
     """
 
     table: str
@@ -61,7 +68,7 @@ class Verdict:
     @property
     def equal(self) -> bool:
         """Whether both sides hold the same rows."""
-        return self.source == self.warehouse
+        return self.source == self.warehouse and not self.differences
 
 
 def compare_tables(catalog: Catalog, tables: Iterable[Table], day: date | None = None) -> Iterator[Verdict]:
@@ -80,18 +87,18 @@ def compare_tables(catalog: Catalog, tables: Iterable[Table], day: date | None =
     """
     from aurora_dwh.config import AuroraSettings, RedshiftSettings
     from aurora_dwh.source.connection import connect
-    from aurora_dwh.source.discovery import read_schema
+    from aurora_dwh.source.extract import Source
 
     aurora = AuroraSettings.from_env()
     warehouse = Warehouse(RedshiftSettings.from_env())
+    source = Source(lambda: connect(**aurora.connect_arguments()), database=aurora.database, zone=catalog.zone)
     connection = connect(**aurora.connect_arguments())
     try:
         for table in tables:
-            schema = read_schema(connection, aurora.database, table.name)
-            schema = schema.select(include=table.include, exclude=table.exclude)
+            schema = source.schema(table)
             target = (warehouse.settings.staging_schema, table.target)
             there, here = _conditions(catalog, table, schema, day)
-            yield compare(connection, schema, warehouse, target, there=there, here=here)
+            yield compare(connection, schema, warehouse, target, key=table.key, there=there, here=here)
     finally:
         connection.close()
 
@@ -102,6 +109,7 @@ def compare(
     warehouse: Warehouse,
     target: tuple[str, str],
     *,
+    key: Sequence[str] = (),
     there: str = "TRUE",
     here: str = "TRUE",
 ) -> Verdict:
@@ -112,42 +120,135 @@ def compare(
         schema: The columns to compare.
         warehouse: Redshift.
         target: Redshift's schema and table.
+        key: The columns that tell one row from another; empty where rows have no key.
         there: Condition on the source's rows, in its SQL.
         here: Condition on Redshift's rows, in its SQL.
 
     Raises:
         WarehouseError: The table is not there, or lacks a column.
     """
-    rows_of = (
-        lambda: _source_rows(connection, schema, there),
-        lambda: _warehouse_rows(warehouse, schema, target, here),
-    )
-    source, copy = (_sum_up(rows()) for rows in rows_of)
-    if source == copy:
-        return Verdict(schema.table, source, copy)
-    source_rows, copied_rows = (Counter(rows()) for rows in rows_of)
-    differences = [
-        *(f"only in Aurora: {_shown(schema, row)}" for row in list(source_rows - copied_rows)[:_SHOWN_ROWS]),
-        *(f"only in Redshift: {_shown(schema, row)}" for row in list(copied_rows - source_rows)[:_SHOWN_ROWS]),
-    ]
-    return Verdict(schema.table, source, copy, tuple(differences))
+    with warehouse.session() as session:
+        sides = (
+            _Asked(AURORA, _mysql(connection), mysql_identifier(schema.database, schema.table), there),
+            _Asked(REDSHIFT, lambda sql: session.execute(sql).rows, qualified(*target), here),
+        )
+        return _Comparison(schema, tuple(key), *sides).verdict()
 
 
-Row = tuple[str | None, ...]
+@dataclass(frozen=True)
+class _Asked:
+    """One side of a comparison: its SQL, how to ask it, the table and the rows that count."""
+
+    dialect: Dialect
+    query: Query
+    table: str
+    where: str
 
 
-def _sum_up(rows: Iterable[Row]) -> Side:
-    count = total = 0
-    for row in rows:
-        text = "".join("N" if value is None else f"{len(value)}:{value}" for value in row)
-        total += int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")
-        count += 1
-    return Side(count, total % _WHOLE)
+@dataclass(frozen=True)
+class _Comparison:
+    schema: TableSchema
+    key: tuple[str, ...]
+    source: _Asked
+    copy: _Asked
+
+    @property
+    def columns(self) -> list[Column]:
+        return fingerprint.comparable(self.schema)
+
+    def verdict(self) -> Verdict:
+        original, copied = (self._sums(side) for side in (self.source, self.copy))
+        documents = self._differing_documents()
+        there, here = (Side(int(sums[0]), int(sums[1]) % _WHOLE) for sums in (original, copied))
+        if original == copied and not documents:
+            return Verdict(self.schema.table, there, here)
+        differences = [*self._differing_columns(original, copied), *documents, *self._differing_rows()]
+        return Verdict(self.schema.table, there, here, tuple(differences))
+
+    def _sums(self, side: _Asked) -> Row:
+        sql = fingerprint.sums(side.dialect, self.columns, self.key, side.table, side.where)
+        return tuple(int(value) for value in side.query(sql)[0])
+
+    def _differing_columns(self, original: Row, copied: Row) -> Iterator[str]:
+        if original[0] != copied[0]:
+            yield f"{original[0]:,} rows in Aurora, {copied[0]:,} in Redshift"
+        if original[2] != copied[2]:
+            yield "the keys differ"
+        per_column = zip(self.columns, _pairs(original[3:]), _pairs(copied[3:]), strict=True)
+        names = [column.name for column, there, here in per_column if there != here]
+        if names:
+            yield f"columns that differ: {', '.join(names)}"
+
+    def _differing_rows(self) -> Iterator[str]:
+        """Yield some rows that differ, found in a few of the buckets whose sums do."""
+        original, copied = (self._buckets(side) for side in (self.source, self.copy))
+        differing = sorted(b for b in original.keys() | copied.keys() if original.get(b) != copied.get(b))
+        if not differing:
+            return
+        there, here = (self._rows(side, differing[:_BUCKETS_READ]) for side in (self.source, self.copy))
+        keys = sorted(k for k in there.keys() | here.keys() if there.get(k) != here.get(k))
+        for key in keys[:SHOWN_ROWS]:
+            yield self._shown(key, there.get(key), here.get(key))
+
+    def _buckets(self, side: _Asked) -> dict[str, tuple[int, int]]:
+        sql = fingerprint.bucket_sums(side.dialect, self.columns, self.key, side.table, side.where)
+        return {_text(bucket): (int(rows), int(digest)) for bucket, rows, digest in side.query(sql)}
+
+    def _rows(self, side: _Asked, buckets: Sequence[str]) -> dict[str, list[Row]]:
+        """Return the buckets' rows by key, each as canonical texts; without a key a row is its own."""
+        sql = fingerprint.rows_of_buckets(side.dialect, self.columns, self.key, side.table, side.where, buckets)
+        found: dict[str, list[Row]] = {}
+        for values in side.query(sql):
+            row = tuple(None if value is None else _text(value) for value in values)
+            found.setdefault(self._named(row), []).append(row)
+        return {key: sorted(rows, key=repr) for key, rows in found.items()}
+
+    def _named(self, row: Row) -> str:
+        names = {name.lower() for name in self.key}
+        pairs = list(zip(self.columns, row, strict=True))
+        shown = [(c, value) for c, value in pairs if c.target_name in names] or pairs
+        return ", ".join(f"{column.name}={_brief(value)}" for column, value in shown)
+
+    def _shown(self, key: str, there: list[Row] | None, here: list[Row] | None) -> str:
+        if not there or not here:
+            return f"only in {'Redshift' if not there else 'Aurora'}: {key}"
+        if len(there) != len(here):
+            return f"{key}: {len(there)} times in Aurora, {len(here)} times in Redshift"
+        values = [
+            f"{column.name} is {_brief(original)} in Aurora, {_brief(copied)} in Redshift"
+            for column, original, copied in zip(self.columns, there[0], here[0], strict=True)
+            if original != copied
+        ]
+        return f"{key}: {'; '.join(values)}"
+
+    def _differing_documents(self) -> list[str]:
+        """Compare JSON documents by content, each with its row's key."""
+        documents = [column for column in self.schema.columns if fingerprint.is_document(column)]
+        names = [
+            column.name
+            for column in documents
+            if self._contents(self.source, column) != self._contents(self.copy, column)
+        ]
+        return [f"JSON columns that differ: {', '.join(names)}"] if names else []
+
+    def _contents(self, side: _Asked, column: Column) -> int:
+        """Return a digest of a column's documents together with their rows' keys, whatever the rows' order."""
+        keys = [c for c in self.columns if c.target_name in {name.lower() for name in self.key}]
+        quoted = side.dialect.quote(column.name)
+        document = f"JSON_SERIALIZE({quoted})" if side.dialect is REDSHIFT else f"CAST({quoted} AS CHAR)"
+        texts = ", ".join([document, *(side.dialect.text(c) for c in keys)])
+        total = 0
+        for text, *key in side.query(f"SELECT {texts} FROM {side.table} WHERE {side.where}"):
+            content = None if text is None else _canonical_json(_text(text))
+            row = json.dumps([content, *map(_text, key)])
+            total += int.from_bytes(md5(row.encode(), usedforsecurity=False).digest()[:8], "big")
+        return total
 
 
 def _conditions(catalog: Catalog, table: Table, schema: TableSchema, day: date | None) -> tuple[str, str]:
     """Return the conditions that select the rows to compare, in MySQL's SQL and in Redshift's."""
-    there, here = [f"({table.filter})"] if table.filter else [], []
+    there = [f"({table.filter})"] if table.filter else []
+    here: list[str] = []
     if day is not None:
         if table.cursor is None:
             raise DataError(f"table {table.name} is copied as a whole: compare it without a day")
@@ -159,92 +260,28 @@ def _conditions(catalog: Catalog, table: Table, schema: TableSchema, day: date |
     return " AND ".join(there) or "TRUE", " AND ".join(here) or "TRUE"
 
 
-def _source_rows(connection: Connection[Any], schema: TableSchema, where: str) -> Iterator[Row]:
-    from pymysql.cursors import SSCursor
+def _mysql(connection: Connection[Any]) -> Query:
+    def query(sql: str) -> list[Row]:
+        with connection.cursor() as cursor:
+            cursor.execute(sql)
+            return list(cursor.fetchall())
 
-    names = ", ".join(_source_expression(column) for column in schema.columns)
-    with connection.cursor(SSCursor) as cursor:
-        cursor.execute(f"SELECT {names} FROM {mysql_identifier(schema.database, schema.table)} WHERE {where}")
-        yield from _canonical(schema.columns, cursor)
-
-
-def _source_expression(column: Column) -> str:
-    name = mysql_identifier(column.name)
-    if column.data_type == "float":
-        return f"{name} * 1e0"  # MySQL's own text of a FLOAT is rounded to 6 digits
-    if column.data_type == "bit":
-        return f"{name} + 0"
-    return f"HEX({name})" if _is_binary(column) else name
+    return query
 
 
-def _warehouse_rows(warehouse: Warehouse, schema: TableSchema, target: tuple[str, str], where: str) -> Iterator[Row]:
-    names = ", ".join(_warehouse_expression(column) for column in schema.columns)
-    with warehouse.session() as session:
-        rows = session.execute(f"SELECT {names} FROM {qualified(*target)} WHERE {where}").rows
-    yield from _canonical(schema.columns, rows)
+def _pairs(values: Row) -> list[Row]:
+    return [values[i : i + 2] for i in range(0, len(values), 2)]
 
 
-def _warehouse_expression(column: Column) -> str:
-    name = identifier(column.name)
-    if column.data_type == "json":
-        return f"JSON_SERIALIZE({name})"
-    return f"FROM_VARBYTE({name}, 'hex')" if _is_binary(column) else name
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def _is_binary(column: Column) -> bool:
-    return column.redshift_type == "VARBYTE"
+def _brief(value: str | None) -> str:
+    if value is None:
+        return "NULL"
+    return repr(value) if len(value) <= _SHOWN_VALUE else repr(value[:_SHOWN_VALUE]) + "..."
 
 
-def _canonical(columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> Iterator[Row]:
-    texts = [_TEXTS.get(column.redshift_type.partition("(")[0], str) for column in columns]
-    for row in rows:
-        yield tuple(None if value is None else text(value) for text, value in zip(texts, row, strict=True))
-
-
-def _moment(value: Any) -> str | None:
-    if isinstance(value, str):
-        if value.startswith("0000") or "-00" in value[:10]:
-            return None  # a zero date, which the default policy copies as NULL
-        value = datetime.fromisoformat(value)
-    return str(value.isoformat(sep=" ", timespec="microseconds"))
-
-
-def _day(value: Any) -> str | None:
-    text = value.isoformat() if isinstance(value, date) else str(value)
-    return None if "-00" in text or text.startswith("0000") else text
-
-
-def _json(value: Any) -> str:
-    return json.dumps(json.loads(value, parse_float=Decimal), sort_keys=True, default=str)
-
-
-def _real(value: Any) -> str:
-    return repr(unpack("f", pack("f", float(value)))[0])
-
-
-def _integer(value: Any) -> str:
-    return str(int(value))
-
-
-_TEXTS: dict[str, Callable[[Any], str | None]] = {
-    "SMALLINT": _integer,
-    "INTEGER": _integer,
-    "BIGINT": _integer,
-    "BOOLEAN": _integer,
-    "DECIMAL": lambda value: str(Decimal(value)),
-    "REAL": _real,
-    "DOUBLE PRECISION": lambda value: repr(float(value)),
-    "DATE": _day,
-    "TIMESTAMP": _moment,
-    "SUPER": _json,
-    "VARBYTE": lambda value: str(value).upper(),
-}
-"""Redshift type -> a value's canonical text, the same for what either driver gives; strings are their own."""
-
-
-def _shown(schema: TableSchema, row: Row) -> str:
-    keys = {name.lower() for name in schema.primary_key}
-    pairs = [(column.name, value) for column, value in zip(schema.columns, row, strict=True)]
-    pairs.sort(key=lambda pair: pair[0].lower() not in keys)  # the key first
-    text = ", ".join(f"{name}={value!r}" for name, value in pairs)
-    return text if len(text) <= 500 else text[:500] + "..."
+def _canonical_json(text: str) -> str:
+    return json.dumps(json.loads(text, parse_float=Decimal, parse_int=Decimal), sort_keys=True, default=str)

@@ -49,6 +49,8 @@ class Column:
         precision: Digits of a DECIMAL, bits of a BIT.
         scale: Digits behind the point of a DECIMAL.
         comment: The column's comment in MySQL.
+        read_as: SQL that the source computes instead of the column itself, which stands in it as `{}`; the type
+            attributes then describe its result. So a masked value never leaves the database.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Column:
     precision: int | None = None
     scale: int | None = None
     comment: str = ""
+    read_as: str = "{}"
 
     @property
     def target_name(self) -> str:
@@ -272,7 +275,8 @@ def _signed(column: Column) -> bool:
     return not column.unsigned
 
 
-_TEXT_TYPES = ("char", "varchar", "tinytext", "text", "mediumtext", "longtext")
+TEXT_TYPES = ("char", "varchar", "tinytext", "text", "mediumtext", "longtext")
+"""DATA_TYPE of the types whose values are characters of any number."""
 _BINARY_TYPES = ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob")
 _GEOMETRY_TYPES = (
     "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon",
@@ -308,7 +312,7 @@ TYPE_RULES: tuple[TypeRule, ...] = (
           note="In UTC, whatever the server's zone. Zero dates: `zero_dates`."),
     _rule("TIME(0..6)", "time", arrow=_arrow("string"), redshift=_just("VARCHAR(18)"),
           note="MySQL's range is -838:59:59 to 838:59:59; Redshift's TIME ends at 24:00."),
-    _rule("CHAR, VARCHAR, TEXT family", *_TEXT_TYPES, arrow=_arrow("string"), redshift=_varchar,
+    _rule("CHAR, VARCHAR, TEXT family", *TEXT_TYPES, arrow=_arrow("string"), redshift=_varchar,
           byte_limit=_varchar_bytes, note="4 bytes a character. Over 65,535 bytes: `oversize`."),
     _rule("ENUM, SET", "enum", "set", arrow=_arrow("string"), redshift=_members_varchar),
     _rule("JSON", "json", arrow=_arrow("string"), stage=_just(f"VARCHAR({VARCHAR_LIMIT})"), load="JSON_PARSE({})",

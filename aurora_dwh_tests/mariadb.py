@@ -158,7 +158,7 @@ class MariaDB:
             f"--port={self.port}",
             "--bind-address=127.0.0.1",
             "--innodb-buffer-pool-size=64M",
-            "--innodb-flush-log-at-trx-commit=0",
+            "--innodb-flush-log-at-trx-commit=2",
             "--max-allowed-packet=256M",
             *([f"--user={user}"] if user else []),
         ]

@@ -101,9 +101,7 @@ def extract(
     """
     end = datetime.combine(day, time(), timezone.utc) + timedelta(days=1)
     batches = (pa.RecordBatch.from_pylist([dict(row)], schema=schema.arrow_schema) for row in rows)
-    return Extract(
-        schema, Window(day, end - timedelta(days=1), end), snapshot_at or end + timedelta(hours=1), batches
-    )
+    return Extract(schema, Window(day, end - timedelta(days=1), end), snapshot_at or end + timedelta(hours=1), batches)
 
 
 def query(warehouse: Warehouse, statement: str) -> list[tuple[Any, ...]]:

@@ -121,7 +121,13 @@ def report(runs: dict[str, list[dict[str, float]]], rows: int) -> list[str]:
     print("| client | wall s | CPU s | rows/s | peak MB | times SSCursor |\n|---|---|---|---|---|---|")
     for client, of in figures.items():
         ratio = base / of["wall"]
-        cells = [f"{of['wall']:.2f}", f"{of['cpu']:.2f}", f"{rows / of['wall']:,.0f}", f"{of['mb']:.0f}", f"{ratio:.1f}"]
+        cells = [
+            f"{of['wall']:.2f}",
+            f"{of['cpu']:.2f}",
+            f"{rows / of['wall']:,.0f}",
+            f"{of['mb']:.0f}",
+            f"{ratio:.1f}",
+        ]
         print("|", " | ".join([client, *cells]), "|")
         if of["rows"] != rows:
             short.append(f"{client} read {of['rows']:,.0f} rows of {rows:,}")

@@ -14,7 +14,10 @@ from aurora_dwh.warehouse.mart import Mart, MartError
 def build_mart_assets(
     *, marts: Iterable[Mart], catalog: Catalog, partitions: dg.DailyPartitionsDefinition
 ) -> list[dg.AssetsDefinition]:
-    """Return an asset for each mart.
+    """Return an asset for each mart of the catalog.
+
+    A mart that reads none of the catalog's tables belongs to another catalog, as the sample shop's do beside one's own,
+    and is left out; one that lacks some of its tables is an error.
 
     Args:
         marts: As `read_marts` gives them.
@@ -22,12 +25,22 @@ def build_mart_assets(
         partitions: The days of the table chains, which incremental marts share.
 
     Raises:
-        MartError: A mart reads a table that neither the catalog nor another mart makes.
+        MartError: A mart reads one of the catalog's tables, and another that neither the catalog nor a mart makes.
     """
-    marts = list(marts)
-    known = {("staging", table.target): asset_name(table.name) for table in catalog.tables.values()}
-    known |= {("bi", mart.name): mart.name for mart in marts}
+    staging = {("staging", table.target): asset_name(table.name) for table in catalog.tables.values()}
+    marts = _of_catalog(list(marts), set(staging))
+    known = staging | {("bi", mart.name): mart.name for mart in marts}
     return [_mart(mart, known, partitions) for mart in marts]
+
+
+def _of_catalog(marts: list[Mart], tables: set[tuple[str, str]]) -> list[Mart]:
+    """Return the marts that read, themselves or through other marts, at least one of the tables."""
+    found: list[Mart] = []
+    reached = set(tables)
+    while more := [mart for mart in marts if mart not in found and reached.intersection(mart.inputs)]:
+        found += more
+        reached |= {("bi", mart.name) for mart in more}
+    return [mart for mart in marts if mart in found or not mart.inputs]
 
 
 def _mart(
@@ -49,6 +62,7 @@ def _mart(
             "dagster/table_name": f"bi.{mart.name}",
             "materialization": mart.header.materialization,
             "grain": ", ".join(mart.header.grain),
+            **({"aurora_dwh/day_column": mart.header.day_column} if incremental else {}),
         },
         partitions_def=partitions if incremental else None,
         backfill_policy=BACKFILL if incremental else None,

@@ -32,7 +32,7 @@ from aurora_dwh.local.processes import (
 BUCKET: Final = "aurora-dwh-lake"
 REGION: Final = "us-east-1"
 
-_START_SECONDS = 20.0
+_START_SECONDS = 60.0
 _STOP_SECONDS = 2.5  # an orderly end takes 1 s; rarely it hangs, and then nothing is lost by ending it hard
 _GRPC_OFFSET = 10_000  # SeaweedFS's convention: parts of it find one another by this rule alone
 _SERVERS = ("master", "volume", "filer", "s3", "admin")

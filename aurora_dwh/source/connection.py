@@ -42,7 +42,7 @@ _PERMANENT: Final = frozenset(
         ER.TABLEACCESS_DENIED_ERROR,
     }
 )
-
+"""Errors about the statement or a privilege."""
 
 _TIMEOUTS: Final = frozenset({1969, 3024})
 """MariaDB's and MySQL's codes for a statement that ran for too long."""
@@ -85,9 +85,8 @@ def _prepare(connection: Connection, statement_timeout: timedelta) -> None:
     execute(connection, "SET SESSION TRANSACTION READ ONLY")
     _try_set(connection, f"net_write_timeout = {int(_WRITE_TIMEOUT.total_seconds())}")
     # MySQL counts in milliseconds and for SELECTs only, MariaDB in seconds; a server knows one of the two.
-    _ = _try_set(connection, f"max_execution_time = {int(seconds * 1000)}") or _try_set(
-        connection, f"max_statement_time = {seconds:g}"
-    )
+    if not _try_set(connection, f"max_execution_time = {int(seconds * 1000)}"):
+        _try_set(connection, f"max_statement_time = {seconds:g}")
 
 
 def _try_set(connection: Connection, assignment: str) -> bool:

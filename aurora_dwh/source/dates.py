@@ -87,7 +87,7 @@ class Moments:
 def from_text(field: Field) -> Moments:
     """Read `YYYY-MM-DD[ hh:mm:ss[.f..]]`."""
     widths, longest = _widths(field)
-    places = _TEXT_DIGITS[_TEXT_DIGITS < longest]
+    places = _TEXT_DIGITS[: np.searchsorted(_TEXT_DIGITS, longest)]
     characters = field.data[field.starts + places[:, None]]
     characters -= np.uint8(ord("0"))
     if widths is not None:

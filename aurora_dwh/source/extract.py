@@ -20,8 +20,10 @@ from aurora_dwh.handoff import DataError, Extract, Window
 from aurora_dwh.schema import Column, TableSchema
 from aurora_dwh.source.connection import Connection, SourceError, explain, is_permanent, snapshot
 from aurora_dwh.source.discovery import indexed, read_schema
+from aurora_dwh.source.limits import fit
 from aurora_dwh.source.reader import ZeroDates, read
 from aurora_dwh.source.statement import select
+from aurora_dwh.source.treatment import treat
 from aurora_dwh.source.windows import condition
 
 if TYPE_CHECKING:
@@ -128,7 +130,7 @@ class Source:
     def _selected(self, connection: Connection, table: Table) -> TableSchema:
         schema = read_schema(connection, self._database, table.name)
         try:
-            selected = schema.select(include=table.include, exclude=table.exclude)
+            selected = treat(schema.select(include=table.include, exclude=table.exclude), table)
             _ = selected.arrow_schema
         except (KeyError, ValueError) as error:
             raise DataError(f"table {table.name}: {error.args[0]}") from error
@@ -160,7 +162,7 @@ def _batches(
     try:
         for batch in read(connection, statement, schema, zero_dates=zero_dates, converted=converted):
             rows += batch.num_rows
-            yield batch
+            yield fit(batch, schema, table, converted)
     except DataError as error:
         raise DataError(f"day {window.day}: {error}") from error
     except SourceError as error:
@@ -170,11 +172,9 @@ def _batches(
 
 
 def _refuse_unsupported(table: Table) -> None:
-    """Refuse what the catalog can ask for and this reader does not do; a mask, above all, must not be passed over."""
+    """Refuse what the catalog can ask for and this reader does not do, instead of passing over it."""
     asked = {
-        "mask": bool(table.mask),
         "extract: outfile": table.extract == "outfile",
-        "zero_dates: text": table.zero_dates == "text",
         "chunk_rows": table.chunk_rows is not None,
     }
     for what, is_asked in asked.items():

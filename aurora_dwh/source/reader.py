@@ -8,7 +8,7 @@ it cost the server a third of what it spends on printing them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Final, Literal
 
 import pyarrow as pa
@@ -17,7 +17,7 @@ import pymysql
 from aurora_dwh.handoff import DataError
 from aurora_dwh.schema import TableSchema
 from aurora_dwh.source import protocol
-from aurora_dwh.source.connection import SourceError, explain, is_permanent
+from aurora_dwh.source.connection import SourceError, explain, is_permanent, is_timeout
 from aurora_dwh.source.decode import Decoded, decode
 from aurora_dwh.source.packets import BLOCK_BYTES, Block, BrokenStreamError, ErrorPacketError, blocks
 from aurora_dwh.source.rows import split
@@ -41,7 +41,7 @@ def read(
     converted: Counter[tuple[str, str]] | None = None,
     wire: Protocol = "binary",
     block_bytes: int = BLOCK_BYTES,
-) -> Iterator[pa.RecordBatch]:
+) -> Generator[pa.RecordBatch, None, None]:
     """Yield the rows of a SELECT in batches of about `block_bytes`, a few thousand rows each.
 
     The statement is sent when the first batch is asked for. A connection whose rows were not all taken is closed, as
@@ -144,7 +144,8 @@ class _Columns:
 def _failure(error: pymysql.err.MySQLError, schema: TableSchema) -> Exception:
     """Return what to raise for a server's error."""
     kind = DataError if is_permanent(error) else SourceError
-    return kind(f"table {schema.database}.{schema.table}: {explain(error)}")
+    hint = "; an index that begins with the cursor, or fewer rows, makes it shorter" if is_timeout(error) else ""
+    return kind(f"table {schema.database}.{schema.table}: {explain(error)}{hint}")
 
 
 def _abandon(connection: Connection) -> None:

@@ -38,12 +38,13 @@ def select(
 
 def _column(column: Column) -> str:
     name = identifier(column.name)
-    expression = _EXPRESSIONS.get(column.data_type)
-    return f"{expression.format(name)} AS {name}" if expression else name
+    exact = _EXPRESSIONS.get(column.data_type, "{}")
+    expression = exact.format(column.read_as.format(name))
+    return name if expression == name else f"{expression} AS {name}"
 
 
 _EXPRESSIONS = {
-    "float": "{} + 0e0",  # the text of a FLOAT has six digits, the text of a DOUBLE has all
+    "float": "{} * 1e0",  # the text of a FLOAT has six digits, the text of a DOUBLE has all; adding 0 would turn -0 into 0
     "bit": "{} + 0",  # a number, instead of bytes whose count depends on the type's width
     "time": "CAST({} AS CHAR)",  # up to 838 hours, which no other type of either protocol holds
 }

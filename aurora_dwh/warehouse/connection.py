@@ -31,11 +31,19 @@ FIRST_WAIT = 0.5
 
 @dataclass(frozen=True)
 class Answer:
-    """A statement's outcome: its rows, and the count of rows that a DML statement changed (-1 where unknown)."""
+    """A statement's outcome.
+
+    Attributes:
+        rows: Its rows.
+        count: The rows that a DML statement changed, -1 where unknown.
+        columns: The names of the rows' columns and their types' numbers.
+        modifiers: The columns' type modifiers, in which a VARCHAR has its length and a DECIMAL precision and scale.
+    """
 
     rows: list[tuple[Any, ...]]
     count: int
     columns: tuple[tuple[str, int], ...] = ()
+    modifiers: tuple[int, ...] = ()
 
 
 class Session:
@@ -65,16 +73,13 @@ class Session:
             cursor.execute(statement)
             rows = [tuple(row) for row in cursor.fetchall()] if cursor.description else []
             columns = tuple((_text(c[0]), int(c[1])) for c in cursor.description or ())
-            return Answer(rows, cursor.rowcount, columns)
+            return Answer(rows, cursor.rowcount, columns, _modifiers(cursor))
         except Exception as error:  # the driver raises OSError, struct.error and others besides its own
             raise translate(error, statement) from error
 
     def close(self) -> None:
         """Close the connection, whatever state it is in."""
-        try:
-            self._connection.close()
-        except Exception:  # a broken connection cannot say goodbye, and nothing depends on it
-            _log.debug("closing a broken connection", exc_info=True)
+        _close(self._connection)
 
 
 class Warehouse:
@@ -146,7 +151,7 @@ class Warehouse:
         try:
             return Session(connection)
         except WarehouseError:
-            connection.close()
+            _close(connection)
             raise
 
 
@@ -161,6 +166,19 @@ def _patiently(work: Callable[[], T]) -> T:
             _log.warning("attempt %d of %d failed, next in %.1f s: %s", attempt, ATTEMPTS, wait, error)
             time.sleep(wait)
     raise AssertionError  # the loop returns or raises
+
+
+def _close(connection: Any) -> None:
+    try:
+        connection.close()
+    except Exception:  # a broken connection cannot say goodbye, and nothing depends on it
+        _log.debug("closing a broken connection", exc_info=True)
+
+
+def _modifiers(cursor: Any) -> tuple[int, ...]:
+    """Return the type modifiers, which the driver reads and leaves out of `description`."""
+    prepared = cursor.ps or {}
+    return tuple(int(column["type_modifier"]) for column in prepared.get("row_desc") or ())
 
 
 def _text(name: Any) -> str:

@@ -6,9 +6,10 @@ import re
 from dataclasses import dataclass
 
 from aurora_dwh.handoff import DataError
-from aurora_dwh.schema import Column, TableSchema
+from aurora_dwh.schema import Column, TableSchema, fold
 from aurora_dwh.warehouse import audit
 from aurora_dwh.warehouse.connection import Session
+from aurora_dwh.warehouse.errors import PassingError, WarehouseError
 from aurora_dwh.warehouse.sql import identifier, literal
 from aurora_dwh.warehouse.statements import OWN_COLUMNS, Target, add_column, create_table, widen_column
 
@@ -39,7 +40,7 @@ def live_columns(session: Session, target: Target) -> dict[str, LiveColumn]:
     rows = session.execute(
         "SELECT column_name, data_type, character_maximum_length, numeric_precision, numeric_scale "
         "FROM svv_all_columns WHERE database_name = current_database() "
-        f"AND schema_name = {literal(target.schema_name)} AND table_name = {literal(target.name)} "
+        f"AND schema_name = {literal(fold(target.schema_name))} AND table_name = {literal(fold(target.name))} "
         "ORDER BY ordinal_position"
     ).rows
     return {name: LiveColumn(name, _spelled(kind, *sizes)) for name, kind, *sizes in rows}
@@ -53,11 +54,21 @@ def adapt(session: Session, target: Target, schema: TableSchema) -> list[str]:
 
     Raises:
         DriftError: A column changed its type in a way that Redshift cannot follow in place.
+        WarehouseError: Redshift refused a statement, and not because another writer had done the same meanwhile.
     """
-    statements = preparation(target, schema, live_columns(session, target))
-    for statement in statements:
-        session.execute(statement)
-    return statements
+    refused: set[str] = set()
+    while True:
+        statements = preparation(target, schema, live_columns(session, target))
+        try:
+            for statement in statements:
+                session.execute(statement)
+            return statements
+        except PassingError:
+            raise
+        except WarehouseError as error:
+            if error.statement in refused:
+                raise
+            refused.add(error.statement)  # another writer may have been first: look again at what is left to do
 
 
 def preparation(target: Target, schema: TableSchema, live: dict[str, LiveColumn]) -> list[str]:

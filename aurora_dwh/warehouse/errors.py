@@ -12,8 +12,9 @@ from typing import Any
 _PASSING_STATES = ("40001", "57014", "57P01", "57P02", "57P03", "53300")
 """SQLSTATEs of a lost race, a cancelled query, a server that shuts down or starts, too many connections."""
 
-_PASSING_TEXT = re.compile(r"^(ERROR:\s*)?(1023|1018)\b|serializable isolation violation|could not serialize|deadlock detected",
-                           re.IGNORECASE)  # fmt: skip
+_PASSING_TEXT = re.compile(
+    r"^(ERROR:\s*)?(1023|1018)\b|serializable isolation violation|could not serialize|deadlock detected", re.IGNORECASE
+)
 """Redshift's serializable isolation violation and «table is newer than the snapshot», told by the number that the text
 begins with: further on, the same digits may be a length, or part of a file's name."""
 

@@ -17,7 +17,7 @@ from aurora_dwh.failures import permanent_failures
 from aurora_dwh.handoff import Manifest
 from aurora_dwh.warehouse import load, mart
 from aurora_dwh.warehouse.connection import Warehouse
-from aurora_dwh.warehouse.sql import literal, qualified
+from aurora_dwh.warehouse.sql import identifier, literal, qualified
 from aurora_dwh.warehouse.statements import DAY, Target
 
 if TYPE_CHECKING:
@@ -88,11 +88,12 @@ class RedshiftIOManager(dg.ConfigurableIOManager):
         layer, name = context.asset_key.path[-2:]
         schema = self.schemas[layer]
         upstream = context.upstream_output
-        target = (upstream.definition_metadata if upstream else {}).get("aurora_dwh/target", name)
+        known = upstream.definition_metadata if upstream else {}
+        target = known.get("aurora_dwh/target", name)
         query = f"SELECT * FROM {qualified(schema, target)}"
         if context.has_asset_partitions:
             days = ", ".join(literal(key) for key in context.asset_partition_keys)
-            query += f" WHERE {DAY} IN ({days})"
+            query += f" WHERE {identifier(known.get('aurora_dwh/day_column', DAY))} IN ({days})"
         with self._warehouse.session() as session:
             answer = session.execute(query)
         names = [column for column, _ in answer.columns]

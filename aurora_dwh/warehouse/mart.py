@@ -17,6 +17,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from aurora_dwh.handoff import DataError
+from aurora_dwh.schema import fold
 from aurora_dwh.warehouse.connection import Session, Warehouse
 from aurora_dwh.warehouse.sql import identifier, identifiers, literal, qualified
 
@@ -183,13 +184,15 @@ def _inputs(file: str, query: str) -> tuple[tuple[str, str], ...]:
 def _exists(session: Session, schema: str, name: str) -> bool:
     rows = session.execute(
         "SELECT COUNT(*) FROM svv_all_columns WHERE database_name = current_database() "
-        f"AND schema_name = {literal(schema)} AND table_name = {literal(name)}"
+        f"AND schema_name = {literal(fold(schema))} AND table_name = {literal(fold(name))}"
     ).rows
     return bool(rows[0][0])
 
 
-def _columns(session: Session, table: str) -> tuple[tuple[str, int], ...]:
-    return session.execute(f"SELECT * FROM {table} LIMIT 0").columns
+def _columns(session: Session, table: str) -> tuple[object, ...]:
+    """Return what tells whether rows of one table fit another as they are: names, types, lengths and scales."""
+    answer = session.execute(f"SELECT * FROM {table} LIMIT 0")
+    return answer.columns, answer.modifiers
 
 
 def _delete(target: str, header: MartHeader, days: tuple[date, date] | None) -> str:

@@ -23,7 +23,9 @@ from aurora_dwh.local.lake import BUCKET
 from aurora_dwh.schema import Column, TableSchema
 from aurora_dwh_tests.services import extract
 
-SCHEMA = TableSchema("shop", "orders", (Column("Id", "bigint", "bigint", False), Column("note", "text", "text")), ("Id",))
+SCHEMA = TableSchema(
+    "shop", "orders", (Column("Id", "bigint", "bigint", False), Column("note", "text", "text")), ("Id",)
+)
 DAY = date(2024, 1, 5)
 Row = Mapping[str, Any]
 
@@ -221,7 +223,9 @@ def test_the_one_that_lost_says_so_and_may_try_again(lake: Lake) -> None:
     assert ids(lake) == [0, 1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("condition", [{"IfNoneMatch": "*"}, {"IfMatch": '"00000000000000000000000000000000"'}], ids=str)
+@pytest.mark.parametrize(
+    "condition", [{"IfNoneMatch": "*"}, {"IfMatch": '"00000000000000000000000000000000"'}], ids=str
+)
 def test_the_server_honours_the_conditions_that_the_manifest_is_put_under(
     lake: Lake, s3: Any, condition: dict[str, str]
 ) -> None:
@@ -268,9 +272,7 @@ def test_parts_are_kept_when_nobody_knows_whether_the_manifest_was_put(lake: Lak
     assert ids(lake) == [0, 1, 2]
 
 
-def test_leavings_of_a_crash_are_swept_once_they_are_old(
-    lake: Lake, s3: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_leavings_of_a_crash_are_swept_once_they_are_old(lake: Lake, s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     stray = lake.layout.part("orders", DAY, "20240101T000000-dead", 0)
     other_day = lake.layout.part("orders", date(2024, 1, 6), "20240101T000000-dead", 0)
     for key in (stray, other_day):
@@ -361,7 +363,9 @@ def test_a_part_in_the_lake_is_parquet_that_any_reader_opens(lake: Lake, s3: Any
 
 
 def test_the_manifest_in_the_lake_is_what_to_json_says(lake: Lake, s3: Any) -> None:
-    manifest = lake.write("orders", extract(SCHEMA, DAY, rows(2), snapshot_at=datetime(2024, 1, 6, tzinfo=timezone.utc)))
+    manifest = lake.write(
+        "orders", extract(SCHEMA, DAY, rows(2), snapshot_at=datetime(2024, 1, 6, tzinfo=timezone.utc))
+    )
     stored = s3.get_object(Bucket=BUCKET, Key=lake.layout.key(manifest.url))
     assert stored["Body"].read() == to_json(manifest)
     assert stored["ContentType"] == "application/json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import stat
 from collections.abc import Iterator
@@ -13,7 +14,6 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from aurora_dwh.local import lake as lake_module
 from aurora_dwh.local.lake import LakeError, LakeServer
 from aurora_dwh.local.processes import is_running, start_time, wait_until
 
@@ -66,9 +66,7 @@ def test_multipart_upload(lake: LakeServer) -> None:
     for number, body in enumerate(parts, start=1):
         answer = s3.upload_part(Bucket=lake.bucket, Key="large", UploadId=upload, PartNumber=number, Body=body)
         sent.append({"PartNumber": number, "ETag": answer["ETag"]})
-    s3.complete_multipart_upload(
-        Bucket=lake.bucket, Key="large", UploadId=upload, MultipartUpload={"Parts": sent}
-    )
+    s3.complete_multipart_upload(Bucket=lake.bucket, Key="large", UploadId=upload, MultipartUpload={"Parts": sent})
     found = s3.get_object(Bucket=lake.bucket, Key="large")
     assert found["ETag"].endswith('-2"')
     assert found["Body"].read() == b"".join(parts)
@@ -150,7 +148,7 @@ def test_a_server_left_over_by_a_killed_parent_is_ended(tmp_path: Path) -> None:
 
 
 def test_a_platform_without_the_program_is_told_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lake_module.importlib.metadata, "files", lambda _: None)
+    monkeypatch.setattr(importlib.metadata, "files", lambda _: None)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(LakeError, match=r"LAKE_URI.*AWS_\*.*--without lake"):
         LakeServer(tmp_path).start()

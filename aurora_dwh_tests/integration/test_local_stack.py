@@ -201,7 +201,7 @@ def test_up_does_not_hold_the_callers_output(state: Path) -> None:
         f"stack.up(Path({str(state)!r}), without=frozenset({{'lake', 'warehouse'}}))"
     )
     started = time.monotonic()
-    subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=60)
     assert time.monotonic() - started < 30
     assert stack.is_running(state)
 
@@ -211,9 +211,7 @@ def test_two_callers_at_once_start_one_stack(state: Path) -> None:
         "from pathlib import Path; from aurora_dwh.local import stack;"
         f"print(stack.up(Path({str(state)!r}), without=frozenset({{'lake', 'warehouse'}})).pid)"
     )
-    callers = [
-        subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) for _ in range(2)
-    ]
+    callers = [subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) for _ in range(2)]
     answers = {caller.communicate(timeout=60)[0].strip() for caller in callers}
     assert len(answers) == 1
 

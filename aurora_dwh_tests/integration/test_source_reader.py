@@ -1,5 +1,7 @@
 """The reader against PyMySQL's own cursor and the mariadb client, value by value, on a real server."""
 
+# ruff: noqa: DTZ001 - a DATETIME is a wall clock without a zone
+
 from __future__ import annotations
 
 import math
@@ -56,7 +58,8 @@ class Bench:
         return pa.Table.from_batches(read(self.session, statement, schema, wire=wire, **options), schema.arrow_schema)
 
     def values(self, wire: Protocol, column: str = "v") -> list[Any]:
-        return self.read(wire).column(column).to_pylist()
+        values: list[Any] = self.read(wire).column(column).to_pylist()
+        return values
 
 
 @pytest.fixture
@@ -101,7 +104,20 @@ NUMBERS: dict[str, list[Any]] = {
     "decimal(5,5)": [Decimal("-0.00001"), Decimal("0.99999")],
 }
 TEXTS: dict[str, list[Any]] = {
-    "varchar(100)": ["", " ", "NULL", "null", "\\N", "\\\\N", "trailing  ", '""', "é", "😀" * 100, "a\tb\r\nc,'\"\\|", "a\0b"],
+    "varchar(100)": [
+        "",
+        " ",
+        "NULL",
+        "null",
+        "\\N",
+        "\\\\N",
+        "trailing  ",
+        '""',
+        "é",
+        "😀" * 100,
+        "a\tb\r\nc,'\"\\|",
+        "a\0b",
+    ],
     "char(5)": ["ab", ""],
     "text": ["x" * 65_535, "", "日本語"],
     "mediumtext": ["x" * 70_000, "y" * 250, "z" * 251, "w" * 65_536],
@@ -121,7 +137,14 @@ BYTES: dict[str, list[Any]] = {
     "longblob": [b"\xfe" * 300_000],
 }
 MOMENTS: dict[str, list[Any]] = {
-    "date": [date(1000, 1, 1), date(600, 12, 2), date(1, 1, 1), date(1970, 1, 1), date(2024, 2, 29), date(9999, 12, 31)],
+    "date": [
+        date(1000, 1, 1),
+        date(600, 12, 2),
+        date(1, 1, 1),
+        date(1970, 1, 1),
+        date(2024, 2, 29),
+        date(9999, 12, 31),
+    ],
     "datetime": [datetime(1, 1, 1), datetime(1969, 12, 31, 23, 59, 59), datetime(2024, 2, 29, 12)],
     "datetime(3)": [datetime(2024, 1, 1, 0, 0, 0, 1000), datetime(2024, 1, 1)],
     "datetime(6)": [datetime(9999, 12, 31, 23, 59, 59, 999999), datetime(600, 12, 2), datetime(2024, 1, 1, 0, 0, 0, 1)],
@@ -139,7 +162,9 @@ def test_a01_to_a10_each_type_is_read_exactly(bench: Bench, wire: Protocol, kind
 
 
 def test_a_float_keeps_all_its_bits(bench: Bench, wire: Protocol) -> None:
-    exact = [struct.unpack("<f", struct.pack("<f", v))[0] for v in (0.1, 16777217.0, 3.4028235e38, 1.17549435e-38, -2.7)]
+    exact = [
+        struct.unpack("<f", struct.pack("<f", v))[0] for v in (0.1, 16777217.0, 3.4028235e38, 1.17549435e-38, -2.7)
+    ]
     bench.fill("v float", *[(value,) for value in exact])
 
     assert bench.values(wire) == exact
@@ -163,7 +188,9 @@ def test_all_nulls_no_nulls_and_no_rows(bench: Bench, wire: Protocol) -> None:
 
     bench.run("DELETE FROM t")
     for number in range(3):
-        bench.run(f"INSERT INTO t VALUES ({number}, {', '.join(['%s'] * len(ALL))})", [values[0] for values in ALL.values()])
+        bench.run(
+            f"INSERT INTO t VALUES ({number}, {', '.join(['%s'] * len(ALL))})", [values[0] for values in ALL.values()]
+        )
     assert bench.read(wire).num_rows == 3
     assert sum(column.null_count for column in bench.read(wire).columns) == 0
 
@@ -186,7 +213,9 @@ def test_both_protocols_and_pymysql_agree_on_random_rows(bench: Bench) -> None:
     assert [list(row.values()) for row in binary.to_pylist()] == rows
     for name, kind in zip(columns, kinds, strict=True):
         theirs = [value for (value,) in bench.run(f"SELECT {name} FROM t ORDER BY id")]
-        assert [comparable(v) for v in binary.column(name).to_pylist()] == [comparable(theirs_as(kind, v)) for v in theirs]
+        assert [comparable(v) for v in binary.column(name).to_pylist()] == [
+            comparable(theirs_as(kind, v)) for v in theirs
+        ]
 
 
 def theirs_as(kind: str, value: Any) -> Any:
@@ -217,7 +246,10 @@ def test_the_command_line_client_sees_the_same_rows(bench: Bench, wire: Protocol
         (None, None, None, None, None, None),
     )
     ours = [
-        "\t".join("NULL" if v is None else f"{v:%Y-%m-%d %H:%M:%S.%f}" if isinstance(v, datetime) else str(v) for v in row.values())
+        "\t".join(
+            "NULL" if v is None else f"{v:%Y-%m-%d %H:%M:%S.%f}" if isinstance(v, datetime) else str(v)
+            for v in row.values()
+        )
         for row in bench.read(wire).to_pylist()
     ]
 
@@ -250,7 +282,9 @@ def test_a01_a_zero_timestamp_becomes_null(bench: Bench, wire: Protocol) -> None
 
 
 @pytest.mark.parametrize(("value", "reason"), [(ZERO[0], "zero date"), (ZERO[3], "invalid date")])
-def test_a01_zero_dates_fail_where_asked_and_the_row_is_named(bench: Bench, wire: Protocol, value: str, reason: str) -> None:
+def test_a01_zero_dates_fail_where_asked_and_the_row_is_named(
+    bench: Bench, wire: Protocol, value: str, reason: str
+) -> None:
     bench.fill("v date", ("2024-01-05",), (None,), (value,), modes="ALLOW_INVALID_DATES")
     policy: ZeroDates = "fail"
 
@@ -264,7 +298,9 @@ def test_a01_zero_dates_fail_where_asked_and_the_row_is_named(bench: Bench, wire
 @pytest.mark.parametrize("size", [1 << 20, 5_000_000, (1 << 24) - 40, 1 << 24, 40_000_000])
 def test_values_of_many_megabytes(bench: Bench, wire: Protocol, size: int) -> None:
     bench.fill("v longblob, w longtext")
-    bench.run(f"INSERT INTO t VALUES (1, 'small', 'é'), (2, REPEAT('\\xff', {size}), REPEAT('w', {size // 3})), (3, '', NULL)")
+    bench.run(
+        f"INSERT INTO t VALUES (1, 'small', 'é'), (2, REPEAT('\\xff', {size}), REPEAT('w', {size // 3})), (3, '', NULL)"
+    )
 
     table = bench.read(wire)
 
@@ -319,13 +355,23 @@ def test_a18_a_server_that_dies_midway_is_an_error_and_never_the_end() -> None:
 
 
 def test_a_statement_that_is_killed_midway_is_a_source_error(bench: Bench, wire: Protocol) -> None:
+    ((session,),) = execute(bench.session, "SELECT CONNECTION_ID()")
     batches = read(bench.session, big(bench), bench.schema(), wire=wire, block_bytes=65_536)
     next(batches)
-    bench.run(f"KILL QUERY {bench.session.thread_id()}")
+    bench.run(f"KILL QUERY {session}")
 
     with pytest.raises(SourceError, match="interrupted"):
         for _ in batches:
             pass
+
+
+def test_a19_a_statement_that_runs_out_of_time_is_a_source_error_with_a_remedy(bench: Bench, wire: Protocol) -> None:
+    statement = big(bench)
+    with (
+        connect(**bench.server.arguments(bench.database), statement_timeout=timedelta(seconds=0.01)) as hasty,
+        pytest.raises(SourceError, match=r"max_statement_time exceeded.*; an index"),
+    ):
+        list(read(hasty, f"{statement} ORDER BY RAND()", bench.schema(), wire=wire))
 
 
 def test_rows_left_behind_close_the_connection(bench: Bench, wire: Protocol) -> None:

@@ -285,11 +285,8 @@ def test_a17_a_table_without_a_key_cannot_be_incremental() -> None:
 @pytest.mark.parametrize(
     ("setting", "remedy"),
     [
-        ("mask: {email: sha256}", "leave it out, and leave such columns out with `exclude`"),
         ("deletes: flag", "use `deletes: keep`"),
         ("extract: outfile", "use `extract: stream`"),
-        ("oversize: null", "use `oversize: fail`"),
-        ("zero_dates: text", "use `zero_dates: null` or `zero_dates: fail`"),
         ("chunk_rows: 1000", "leave it out"),
     ],
 )

@@ -74,7 +74,9 @@ def changed(change: dict[str, Any]) -> bytes:
         copy_json(MANIFEST.parts),
         changed({"schema": {}}),
         changed({"window": None}),
-        changed({"schema": {"database": "d", "table": "t", "columns": [{"nom": "x"}], "primary_key": [], "comment": ""}}),
+        changed(
+            {"schema": {"database": "d", "table": "t", "columns": [{"nom": "x"}], "primary_key": [], "comment": ""}}
+        ),
     ],
 )
 def test_what_is_not_a_manifest_is_named_with_the_way_out(data: bytes) -> None:

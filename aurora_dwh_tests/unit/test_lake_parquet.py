@@ -173,7 +173,7 @@ def test_a03_a04_the_files_types_are_those_that_copy_takes_without_coercion() ->
     row = {
         "small": -1, "middle": 2**31 - 1, "big": -(2**63), "huge": Decimal(2**64 - 1), "price": Decimal("1.50"),
         "exact": Decimal("1234567890123456789012345678.0123456789"), "single": 0.5, "twice": 0.1, "flag": True,
-        "day": date(600, 12, 2), "moment": datetime(9999, 12, 31, 23, 59, 59, 999999), "text": "é", "document": "null",
+        "day": date(600, 12, 2), "moment": datetime(9999, 12, 31, 23, 59, 59, 999999), "text": "é", "document": "null",  # noqa: DTZ001 - a wall clock
         "bytes": b"\0\xff\0",
     }  # fmt: skip
     batch = pa.RecordBatch.from_pylist([row, dict.fromkeys(row)], schema=EVERY_TYPE.arrow_schema)

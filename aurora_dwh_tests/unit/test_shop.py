@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from aurora_dwh.local import shop
+from aurora_dwh.local.shop_data import COUNTRIES
 
 DAYS = list(shop.days(shop.START, shop.last_day()))
 COLUMNS = shop.COLUMNS
@@ -122,7 +123,9 @@ def test_prices_and_stock_change() -> None:
         for row in day.changed["products_master"]:
             history[row[0]].append(row)
     prices = [len({row[COLUMNS["products_master"].index("MSRP")] for row in rows}) for rows in history.values()]
-    stocks = [len({row[COLUMNS["products_master"].index("quantity_stock")] for row in rows}) for rows in history.values()]
+    stocks = [
+        len({row[COLUMNS["products_master"].index("quantity_stock")] for row in rows}) for rows in history.values()
+    ]
     assert sum(count > 1 for count in prices) > 20
     assert sum(count > 1 for count in stocks) > 100
 
@@ -148,4 +151,4 @@ def test_values_fit_their_columns() -> None:
     for row in rows_of(DAYS, "products_master").values():
         assert all(len(row[name]) <= width for name, width in widths.items())
         assert row["quantity_stock"] >= 0
-    assert len({row[0] for row in shop.COUNTRIES}) == len(shop.COUNTRIES) >= 60
+    assert len({row[0] for row in COUNTRIES}) == len(COUNTRIES) >= 60

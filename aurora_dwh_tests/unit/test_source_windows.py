@@ -1,5 +1,7 @@
 """Days as windows of time: where they begin and end, and that no row falls between two of them."""
 
+# ruff: noqa: DTZ001 - a DATETIME is a wall clock without a zone
+
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta, timezone
@@ -31,7 +33,9 @@ def column(data_type: str, name: str = "update_date") -> Column:
     return Column(name, data_type, f"{data_type}(6)" if data_type != "date" else "date")
 
 
-def text_of(kind: str, day: date, zone: str, *, cursor_zone: str | None = None, lookback: timedelta = timedelta(0)) -> str:
+def text_of(
+    kind: str, day: date, zone: str, *, cursor_zone: str | None = None, lookback: timedelta = timedelta(0)
+) -> str:
     of = window(day, zone=ZoneInfo(zone), start_date=START, lookback=lookback)
     return condition(column(kind), of, table="orders", cursor_zone=ZoneInfo(cursor_zone or zone))
 
@@ -41,7 +45,9 @@ def text_of(kind: str, day: date, zone: str, *, cursor_zone: str | None = None, 
 
 def bounds(text: str, kind: str) -> tuple[datetime | None, datetime]:
     quoted = text.split("'")[1::2]
-    parsed = [datetime.combine(date.fromisoformat(q), time()) if kind == "date" else datetime.fromisoformat(q) for q in quoted]
+    parsed = [
+        datetime.combine(date.fromisoformat(q), time()) if kind == "date" else datetime.fromisoformat(q) for q in quoted
+    ]
     return (None, parsed[0]) if len(parsed) == 1 else (parsed[0], parsed[1])
 
 
@@ -124,9 +130,7 @@ def test_every_half_hour_of_a_year_is_in_its_day(zone: str, cursor_zone: str) ->
             assert start <= latest < end, (day, n)
 
 
-@pytest.mark.parametrize(
-    ("day", "hours"), [(date(2024, 3, 10), 23), (date(2024, 11, 3), 25), (date(2024, 7, 1), 24)]
-)
+@pytest.mark.parametrize(("day", "hours"), [(date(2024, 3, 10), 23), (date(2024, 11, 3), 25), (date(2024, 7, 1), 24)])
 def test_a11_a_day_has_23_or_25_hours_where_clocks_change(day: date, hours: int) -> None:
     of = window(day, zone=ZoneInfo("America/Chicago"), start_date=START)
 

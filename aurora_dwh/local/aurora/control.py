@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from aurora_dwh.local.aurora import ddl
 from aurora_dwh.local.aurora.errors import AuroraError, syntax_error
+from aurora_dwh.local.aurora.reader import Reader, unescape
 from aurora_dwh.local.aurora.results import Done, Result
 from aurora_dwh.local.aurora.session import Session
 from aurora_dwh.local.aurora.translate import parse, translate
@@ -36,7 +36,7 @@ def set_variables(session: Session, text: str) -> Result:
 
 def _value(session: Session, written: str) -> Any:
     if written[0] in "'\"":
-        return ddl.unescape(written)
+        return unescape(written)
     if written.upper() == "DEFAULT":
         return None
     if written.isdigit():
@@ -84,7 +84,7 @@ def roll_back(session: Session, text: str) -> Result:
 
 def use(session: Session, text: str) -> Result:
     """USE schema."""
-    reader = ddl.Reader(text)
+    reader = Reader(text)
     reader.need("USE")
     choose_schema(session, reader.name())
     return Done()

@@ -1,31 +1,19 @@
-"""Reading MySQL's DDL: CREATE TABLE, ALTER TABLE.
+"""Reading MySQL's CREATE TABLE.
 
-A small parser of its own, because the types must be kept as they are written (display widths, members, collations,
-fractions), which a parser that serves many SQL dialects does not promise. What the text means is `tables`; carrying it
-out is `catalogue`.
+A small parser of its own, because the types must be kept as they are written (members, collations, fractions), which a
+parser that serves many SQL dialects does not promise. What the text means is `tables`; ALTER TABLE is `alter`; carrying
+it out is `catalogue`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
-from aurora_dwh.local.aurora.errors import AuroraError, not_supported, syntax_error
+from aurora_dwh.local.aurora.errors import AuroraError, not_supported
+from aurora_dwh.local.aurora.reader import END, Reader
 from aurora_dwh.local.aurora.tables import CHARACTER_SET, CHARACTERS, COLLATION, Column, Index, Table
-
-_TOKEN: Final = re.compile(
-    r"""\s*(?:(?P<comment>--\s[^\n]*|\#[^\n]*|/\*.*?\*/)
-    |(?P<name>`(?:[^`]|``)*`)
-    |(?P<text>'(?:[^'\\]|''|\\.)*'|"(?:[^"\\]|""|\\.)*")
-    |(?P<word>[A-Za-z_$@\u0080-\uffff][\w$@]*)
-    |(?P<number>-?\d+(?:\.\d+)?)
-    |(?P<mark>.))""",
-    re.VERBOSE | re.DOTALL,
-)
-_ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "b": "\b", "Z": "\x1a"}
-_ESCAPE: Final = re.compile(r"\\(.)|''|\"\"", re.DOTALL)
 
 _SYNONYMS: Final = {
     "integer": "int",
@@ -44,116 +32,6 @@ _TYPES: Final = CHARACTERS | {
     "tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "float", "double", "bit", "year", "date", "time",
     "datetime", "timestamp", "json", "binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob",
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Token:
-    """One token: its kind (name, text, word, number, mark) and its value without quotes."""
-
-    kind: str
-    value: str
-
-    def is_word(self, *words: str) -> bool:
-        """Whether this is one of these bare words or marks, whatever the case."""
-        return self.kind in {"word", "mark"} and self.value.upper() in words
-
-
-_END: Final = Token("end", "")
-
-
-def unescape(literal: str) -> str:
-    """The text of a quoted MySQL string literal."""
-    quote, inside = literal[0], literal[1:-1]
-    if "\\" not in inside and quote * 2 not in inside:
-        return inside
-
-    def one(match: re.Match[str]) -> str:
-        escaped = match.group(1)
-        if escaped is None:
-            return quote if match.group() == quote * 2 else match.group()
-        return _ESCAPES.get(escaped, escaped)
-
-    return _ESCAPE.sub(one, inside)
-
-
-def tokens_of(sql: str) -> list[Token]:
-    """Split a statement; comments are dropped."""
-    found = []
-    for match in _TOKEN.finditer(sql.rstrip().rstrip(";")):
-        kind = match.lastgroup or "mark"
-        value = match.group(kind)
-        if kind == "name":
-            value = value[1:-1].replace("``", "`")
-        elif kind == "text":
-            value = unescape(value)
-        if kind != "comment" and value.strip() + ("x" if kind in {"name", "text"} else ""):
-            found.append(Token(kind, value))
-    return found
-
-
-class Reader:
-    """A place in a statement's tokens."""
-
-    def __init__(self, sql: str) -> None:
-        self.sql = sql
-        self._tokens = tokens_of(sql)
-        self._at = 0
-
-    @property
-    def next(self) -> Token:
-        """The token to come."""
-        return self._tokens[self._at] if self._at < len(self._tokens) else _END
-
-    def take(self) -> Token:
-        """Step over one token."""
-        token = self.next
-        self._at += 1
-        return token
-
-    def skip(self, *words: str) -> bool:
-        """Step over these words when they all come next."""
-        ahead = self._tokens[self._at : self._at + len(words)]
-        if len(ahead) == len(words) and all(token.is_word(word) for token, word in zip(ahead, words, strict=True)):
-            self._at += len(words)
-            return True
-        return False
-
-    def need(self, *words: str) -> None:
-        """Step over these words, or fail."""
-        if not self.skip(*words):
-            raise self.error()
-
-    def name(self) -> str:
-        """An identifier, quoted or not."""
-        token = self.take()
-        if token.kind not in {"name", "word"}:
-            self._at -= 1
-            raise self.error()
-        return token.value
-
-    def table_name(self, schema: str) -> tuple[str, str]:
-        """`schema`.`table`, or a table of the current schema."""
-        first = self.name()
-        return (first, self.name()) if self.skip(".") else (schema, first)
-
-    def parenthesised(self) -> str:
-        """The text of a balanced parenthesis, without the outer pair."""
-        self.need("(")
-        depth = 1
-        words: list[str] = []
-        while True:
-            token = self.take()
-            if token is _END:
-                raise self.error()
-            depth += {"(": 1, ")": -1}.get(token.value if token.kind == "mark" else "", 0)
-            if depth == 0:
-                return " ".join(words)
-            words.append({"text": f"'{token.value}'", "name": f"`{token.value}`"}.get(token.kind, token.value))
-
-    def error(self) -> AuroraError:
-        """Error 1064 at this place."""
-        rest = " ".join(token.value for token in self._tokens[self._at :])
-        return syntax_error(rest or self.sql)
 
 
 def parse_create_table(sql: str, schema: str) -> tuple[Table, bool]:
@@ -179,12 +57,13 @@ def parse_create_table(sql: str, schema: str) -> tuple[Table, bool]:
         reader.need(",")
     keyed = {column for index in indexes if index.primary for column in index.columns}
     columns = [replace(one, nullable=False) if one.name in keyed else one for one in columns]
-    table = Table(schema, name, tuple(columns), _ordered(indexes), comment=_table_options(reader).get("COMMENT", ""))
-    _check(table)
+    table = Table(schema, name, tuple(columns), ordered(indexes), comment=_table_options(reader).get("COMMENT", ""))
+    check(table)
     return table, lenient
 
 
-def _check(table: Table) -> None:
+def check(table: Table) -> None:
+    """Refuse a table with two columns of one name, or a key on a column that is not there."""
     seen: set[str] = set()
     for column in table.columns:
         if column.name.lower() in seen:
@@ -196,25 +75,27 @@ def _check(table: Table) -> None:
                 raise AuroraError(1072, f"Key column '{name}' doesn't exist in table")
 
 
-def _ordered(indexes: list[Index]) -> tuple[Index, ...]:
+def ordered(indexes: list[Index]) -> tuple[Index, ...]:
+    """Indexes in MySQL's order: the primary key, unique ones, others."""
     return tuple(sorted(indexes, key=lambda index: (not index.primary, not index.unique)))
 
 
 def _element(reader: Reader, columns: list[Column], indexes: list[Index]) -> None:
-    index = _index(reader, indexes)
+    index = read_index(reader, indexes)
     if index is not None:
         indexes.append(index)
         return
     if reader.next.kind == "word" and reader.next.is_word("CONSTRAINT", "FOREIGN", "CHECK", "FULLTEXT", "SPATIAL"):
         _skip_element(reader)
         return
-    column, key = _column(reader)
+    column, key = read_column(reader)
     columns.append(column)
     if key:
         indexes.append(Index("PRIMARY" if key == "PRIMARY" else column.name, (column.name,), unique=True))
 
 
-def _index(reader: Reader, others: list[Index]) -> Index | None:
+def read_index(reader: Reader, others: list[Index]) -> Index | None:
+    """An index definition, when one comes next; unnamed ones get the name that MySQL would give."""
     if reader.skip("PRIMARY", "KEY"):
         return Index("PRIMARY", _index_columns(reader), unique=True)
     unique = reader.skip("UNIQUE", "KEY") or reader.skip("UNIQUE", "INDEX") or reader.skip("UNIQUE")
@@ -250,7 +131,7 @@ def _index_columns(reader: Reader) -> tuple[str, ...]:
 
 def _skip_element(reader: Reader) -> None:
     while not reader.next.is_word(",", ")"):
-        if reader.next is _END:
+        if reader.next is END:
             raise reader.error()
         if reader.next.is_word("("):
             reader.parenthesised()
@@ -258,10 +139,11 @@ def _skip_element(reader: Reader) -> None:
             reader.take()
 
 
-def _column(reader: Reader) -> tuple[Column, str]:
+def read_column(reader: Reader) -> tuple[Column, str]:
+    """A column definition, and the key that it declares in passing: PRIMARY, UNIQUE or none."""
     column = _with_type(reader, Column(reader.name(), ""))
     key = ""
-    while reader.next is not _END and not reader.next.is_word(",", ")", "FIRST", "AFTER"):
+    while reader.next is not END and not reader.next.is_word(",", ")", "FIRST", "AFTER"):
         if reader.skip("PRIMARY", "KEY") or reader.skip("PRIMARY"):
             key, column = "PRIMARY", replace(column, nullable=False)
         elif reader.skip("UNIQUE", "KEY") or reader.skip("UNIQUE"):
@@ -397,134 +279,10 @@ def _with_character_set(column: Column) -> Column:
 
 def _table_options(reader: Reader) -> dict[str, str]:
     options = {}
-    while reader.next is not _END:
+    while reader.next is not END:
         name = reader.take().value.upper()
         reader.skip("=")
         if name in {"DEFAULT", "CHARACTER", ","}:
             continue
         options[name] = reader.take().value
     return options
-
-
-def parse_alter_table(sql: str, schema: str, find: Callable[[str, str], Table]) -> tuple[Table, Table, dict[str, str]]:
-    """Read ALTER TABLE ADD / DROP / MODIFY / CHANGE / RENAME COLUMN, ADD / DROP KEY, COMMENT.
-
-    Args:
-        sql: The statement.
-        schema: The session's schema.
-        find: Returns the table of a schema and name, or raises error 1146.
-
-    Returns:
-        The table before, the table after, and where each surviving column of it comes from (new name: old name).
-    """
-    reader = Reader(sql)
-    reader.need("ALTER", "TABLE")
-    before = find(*reader.table_name(schema))
-    change = _Change(before)
-    while True:
-        change.apply(reader)
-        if reader.next is _END:
-            break
-        reader.need(",")
-    after = replace(
-        before, columns=tuple(change.columns), indexes=_ordered(change.surviving_indexes()), comment=change.comment
-    )
-    _check(after)
-    return before, after, {name: change.origin[name] for name in change.origin if after.column(name)}
-
-
-class _Change:
-    """A table while it is being altered."""
-
-    def __init__(self, table: Table) -> None:
-        self.columns = list(table.columns)
-        self.indexes = list(table.indexes)
-        self.comment = table.comment
-        self.origin = {column.name: column.name for column in table.columns}
-
-    def surviving_indexes(self) -> list[Index]:
-        names = {column.name for column in self.columns}
-        kept = [replace(one, columns=tuple(name for name in one.columns if name in names)) for one in self.indexes]
-        return [index for index in kept if index.columns]
-
-    def apply(self, reader: Reader) -> None:
-        for words, action in (
-            (("ADD",), self._add),
-            (("DROP",), self._drop),
-            (("MODIFY",), self._modify),
-            (("CHANGE",), self._change),
-            (("RENAME", "COLUMN"), self._rename),
-            (("COMMENT",), self._comment),
-        ):
-            if reader.skip(*words):
-                action(reader)
-                return
-        raise not_supported(f"ALTER TABLE {reader.next.value}")
-
-    def _position(self, name: str) -> int:
-        for position, column in enumerate(self.columns):
-            if column.name.lower() == name.lower():
-                return position
-        raise AuroraError(1054, f"Unknown column '{name}' in 'table definition'")
-
-    def _add(self, reader: Reader) -> None:
-        index = _index(reader, self.indexes)
-        if index is not None:
-            self.indexes.append(index)
-            return
-        reader.skip("COLUMN")
-        column, key = _column(reader)
-        if key:
-            self.indexes.append(Index("PRIMARY" if key == "PRIMARY" else column.name, (column.name,), unique=True))
-        self._place(reader, column, len(self.columns))
-
-    def _place(self, reader: Reader, column: Column, otherwise: int) -> None:
-        if reader.skip("FIRST"):
-            otherwise = 0
-        elif reader.skip("AFTER"):
-            otherwise = self._position(reader.name()) + 1
-        self.columns.insert(otherwise, column)
-
-    def _drop(self, reader: Reader) -> None:
-        if reader.skip("PRIMARY", "KEY"):
-            self.indexes = [index for index in self.indexes if not index.primary]
-            return
-        if reader.skip("KEY") or reader.skip("INDEX"):
-            name = reader.name()
-            self.indexes = [index for index in self.indexes if index.name != name]
-            return
-        reader.skip("COLUMN")
-        dropped = self.columns.pop(self._position(reader.name()))
-        self.origin.pop(dropped.name, None)
-
-    def _modify(self, reader: Reader) -> None:
-        reader.skip("COLUMN")
-        column, _ = _column(reader)
-        position = self._position(column.name)
-        self.columns.pop(position)
-        self._place(reader, column, position)
-
-    def _change(self, reader: Reader) -> None:
-        reader.skip("COLUMN")
-        position = self._position(reader.name())
-        column, _ = _column(reader)
-        self._moved(self.columns.pop(position).name, column.name)
-        self._place(reader, column, position)
-
-    def _rename(self, reader: Reader) -> None:
-        position = self._position(reader.name())
-        reader.need("TO")
-        column = replace(self.columns[position], name=reader.name())
-        self._moved(self.columns[position].name, column.name)
-        self.columns[position] = column
-
-    def _moved(self, old: str, new: str) -> None:
-        self.origin[new] = self.origin.pop(old, old)
-        self.indexes = [
-            replace(index, columns=tuple(new if name == old else name for name in index.columns))
-            for index in self.indexes
-        ]
-
-    def _comment(self, reader: Reader) -> None:
-        reader.skip("=")
-        self.comment = reader.take().value

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import binascii
+import calendar
 import datetime as dt
 import hashlib
 import re
 import sqlite3
 from collections.abc import Callable
 from decimal import Decimal, localcontext
+from functools import lru_cache
 from typing import Any, Final
 
 from aurora_dwh.local.aurora.values import (
@@ -22,6 +24,10 @@ from aurora_dwh.local.aurora.values import (
 )
 
 _UNSIGNED: Final = 2**64
+_REMEMBERED: Final = 256
+"""Results that each function remembers: SQLite evaluates an expression anew wherever a statement uses it, so a row's
+values come back a few calls later."""
+
 _DATE_FORMATS: Final[dict[str, str]] = {
     "i": "%M", "s": "%S", "S": "%S", "f": "%f", "M": "%B", "b": "%b", "W": "%A", "a": "%a", "T": "%H:%M:%S",
     "Y": "%Y", "m": "%m", "d": "%d", "H": "%H", "j": "%j", "y": "%y", "p": "%p", "h": "%I", "I": "%I",
@@ -95,6 +101,18 @@ def _date_format(value: Any, pattern: Any) -> str | None:
     return re.sub(r"%(.)", lambda found: moment.strftime(_DATE_FORMATS.get(found.group(1), "%%")), text_of(pattern))
 
 
+def _date_part(first: int, length: int) -> Callable[[Any], int]:
+    """Return YEAR, MONTH or DAY, which zero dates have as well: digits of the date's text."""
+    return lambda value: int(text_of(value)[first : first + length])
+
+
+def _last_day(value: Any) -> str | None:
+    moment = _moment(value)
+    if moment is None:
+        return None
+    return moment.replace(day=calendar.monthrange(moment.year, moment.month)[1]).date().isoformat()
+
+
 def _moment(value: Any) -> dt.datetime | None:
     text = format_datetime(text_of(value), 6)
     return None if text is None or text.startswith("0000") else dt.datetime.fromisoformat(text)
@@ -106,6 +124,14 @@ def _add_seconds(value: Any, seconds: Any) -> str | None:
         return None
     moved = moment + dt.timedelta(seconds=float(seconds))
     return moved.isoformat(sep=" ", timespec="microseconds" if moved.microsecond else "seconds")
+
+
+def _seconds_between(later: Any, earlier: Any, unit: int) -> int | None:
+    """Whole units from one moment to another."""
+    first, second = _moment(earlier), _moment(later)
+    if first is None or second is None:
+        return None
+    return int((second - first).total_seconds() / unit)
 
 
 def _unix_timestamp(value: Any) -> int | None:
@@ -218,6 +244,10 @@ _SCALARS: Final[dict[str, tuple[int, Callable[..., Any]]]] = {
     "CEIL": (1, _null_in_null_out(lambda value: int(to_decimal(value).to_integral_value("ROUND_CEILING")))),
     "CEILING": (1, _null_in_null_out(lambda value: int(to_decimal(value).to_integral_value("ROUND_CEILING")))),
     "DATE_FORMAT": (2, _null_in_null_out(_date_format)),
+    "YEAR": (1, _null_in_null_out(_date_part(0, 4))),
+    "MONTH": (1, _null_in_null_out(_date_part(5, 2))),
+    "DAY": (1, _null_in_null_out(_date_part(8, 2))),
+    "LAST_DAY": (1, _null_in_null_out(_last_day)),
     "UNIX_TIMESTAMP": (1, _null_in_null_out(_unix_timestamp)),
     "REGEXP": (2, _regexp),
     # What the translation writes for MySQL syntax that SQLite has not.
@@ -226,6 +256,7 @@ _SCALARS: Final[dict[str, tuple[int, Callable[..., Any]]]] = {
     "DWH_MUL": (2, _arithmetic(lambda left, right: left * right)),
     "DWH_DIV": (2, _divide),
     "DWH_ADD_SECONDS": (2, _null_in_null_out(_add_seconds)),
+    "DWH_SECONDS_BETWEEN": (3, _null_in_null_out(_seconds_between)),
     "DWH_CHAR": (1, _null_in_null_out(text_of)),
     "DWH_BINARY": (1, _null_in_null_out(bytes_of)),
     "DWH_DECIMAL": (3, _to_decimal),
@@ -284,7 +315,8 @@ class _BitXor:
 def register(connection: sqlite3.Connection) -> None:
     """Teach a SQLite connection MySQL's functions and the order of DECIMAL text."""
     for name, (arguments, function) in _SCALARS.items():
-        connection.create_function(name, arguments, function, deterministic=True)
+        remembering = lru_cache(_REMEMBERED, typed=True)(function)
+        connection.create_function(name, arguments, remembering, deterministic=True)
     connection.create_aggregate("SUM", 1, _Sum)
     connection.create_aggregate("AVG", 1, _Average)
     connection.create_aggregate("BIT_XOR", 1, _BitXor)

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from aurora_dwh.local.aurora.ddl import unescape
 from aurora_dwh.local.aurora.errors import AuroraError, unknown_column
+from aurora_dwh.local.aurora.reader import unescape
 from aurora_dwh.local.aurora.tables import Column, Table
 from aurora_dwh.local.aurora.values import storer
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from aurora_dwh.local.aurora import ddl, information_schema
+from aurora_dwh.local.aurora import information_schema
 from aurora_dwh.local.aurora.errors import not_supported, syntax_error
+from aurora_dwh.local.aurora.reader import Reader
 from aurora_dwh.local.aurora.results import Result, Rows, field_of_value, listed
 from aurora_dwh.local.aurora.session import Session
 from aurora_dwh.local.aurora.tables import Table, show_create
@@ -70,7 +71,7 @@ def explain(session: Session, text: str) -> Result:
     if re.match(r"(?i)FORMAT\b|ANALYZE\b", inner):
         raise not_supported("EXPLAIN in another format")
     if not re.match(r"(?i)\(*\s*(?:SELECT|WITH)\b", inner):
-        reader = ddl.Reader(inner)
+        reader = Reader(inner)
         return _columns(session.catalogue.table(*reader.table_name(session.schema)))
     translated = translate(parse(inner), session.context())
     if translated.schema_tables:
@@ -183,7 +184,7 @@ def _table_of(session: Session, text: str) -> Table:
 
 def show_create_table(session: Session, text: str) -> Result:
     """SHOW CREATE TABLE."""
-    reader = ddl.Reader(text)
+    reader = Reader(text)
     reader.need("SHOW", "CREATE")
     reader.take()
     table = session.catalogue.table(*reader.table_name(session.schema))
@@ -221,6 +222,17 @@ def show_status(session: Session, text: str) -> Result:
 def show_nothing(session: Session, text: str) -> Result:
     """SHOW WARNINGS, SHOW ERRORS: none."""
     return listed(["Level", "Code", "Message"], [])
+
+
+def show_no_binary_log(session: Session, text: str) -> Result:
+    """SHOW MASTER STATUS, SHOW REPLICA STATUS: there is no binary log, and no replica."""
+    return listed(["File", "Position", "Binlog_Do_DB", "Binlog_Ignore_DB", "Executed_Gtid_Set"], [])
+
+
+def show_processes(session: Session, text: str) -> Result:
+    """SHOW PROCESSLIST: as one who may see only its own."""
+    titles = ["Id", "User", "Host", "db", "Command", "Time", "State", "Info"]
+    return listed(titles, [(session.connection_id, session.user, "localhost", session.schema, "Query", 0, "", text)])
 
 
 def _matches(text: str, name: str) -> bool:

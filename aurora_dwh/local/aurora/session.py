@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -191,12 +191,13 @@ class Session:
                 raise AuroraError(1436, "Thread stack overrun: the statement is nested too deeply") from problem
 
     def interrupt(self) -> None:
-        """Stop the statement that runs now; callable from any thread."""
-        self.sqlite.interrupt()
+        """Stop the statement that runs now; callable from any thread, also on a session that has just ended."""
+        with suppress(sqlite3.ProgrammingError):
+            self.sqlite.interrupt()
 
     def close(self) -> None:
         """Roll back and let go of the database."""
-        self.sqlite.interrupt()
+        self.interrupt()
         with self._lock:
             self.sqlite.close()
 

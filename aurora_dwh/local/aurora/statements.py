@@ -29,6 +29,8 @@ _LIST: Final[tuple[tuple[str, Callable[[Session, str], Result]], ...]] = (
     (r"SHOW ((SESSION|GLOBAL) )?VARIABLES\b", reads.show_variables),
     (r"SHOW ((SESSION|GLOBAL) )?STATUS\b", reads.show_status),
     (r"SHOW (WARNINGS|ERRORS)\b", reads.show_nothing),
+    (r"SHOW (MASTER|BINARY LOG|REPLICA|SLAVE) STATUS\b", reads.show_no_binary_log),
+    (r"SHOW (FULL )?PROCESSLIST\b", reads.show_processes),
     (r"(INSERT|REPLACE)\b", writes.insert_rows),
     (r"UPDATE\b", writes.update),
     (r"DELETE\b", writes.delete),

@@ -10,7 +10,9 @@ from typing import Any
 from sqlglot import exp
 
 from aurora_dwh.local.aurora import ddl, insert
+from aurora_dwh.local.aurora.alter import parse_alter_table
 from aurora_dwh.local.aurora.errors import AuroraError, not_supported, syntax_error, unknown_column
+from aurora_dwh.local.aurora.reader import Reader
 from aurora_dwh.local.aurora.results import Done, Result
 from aurora_dwh.local.aurora.session import Session
 from aurora_dwh.local.aurora.tables import Column, Index, Table
@@ -101,8 +103,8 @@ def create_table(session: Session, text: str) -> Result:
     like = re.match(r"(?is)\ACREATE\s+TABLE\s+(?P<new>.+?)\s+LIKE\s+(?P<old>.+)\Z", text)
     with session.defining():
         if like:
-            original = session.catalogue.table(*ddl.Reader(like["old"]).table_name(session.schema))
-            schema, name = ddl.Reader(like["new"]).table_name(session.schema)
+            original = session.catalogue.table(*Reader(like["old"]).table_name(session.schema))
+            schema, name = Reader(like["new"]).table_name(session.schema)
             session.catalogue.create(replace(original, schema=schema, name=name))
             return Done()
         table, lenient = ddl.parse_create_table(text, session.schema)
@@ -128,7 +130,7 @@ def create_view(session: Session, text: str) -> Result:
     found = re.match(r"(?is)\ACREATE\s+(OR\s+REPLACE\s+)?.*?\bVIEW\s+(?P<name>\S+)\s+AS\s+(?P<query>.+)\Z", text)
     if found is None:
         raise syntax_error(text)
-    schema, name = ddl.Reader(found["name"]).table_name(session.schema)
+    schema, name = Reader(found["name"]).table_name(session.schema)
     with session.defining():
         existing = session.catalogue.find(schema, name)
         if existing is not None and found.group(1):
@@ -151,13 +153,13 @@ def alter_table(session: Session, text: str) -> Result:
     if renamed:
         return rename_table(session, f"RENAME TABLE {renamed['old']} TO {renamed['new']}")
     with session.defining():
-        session.catalogue.alter(*ddl.parse_alter_table(text, session.schema, session.catalogue.table))
+        session.catalogue.alter(*parse_alter_table(text, session.schema, session.catalogue.table))
     return Done()
 
 
 def rename_table(session: Session, text: str) -> Result:
     """RENAME TABLE a TO b [, ...]."""
-    reader = ddl.Reader(text)
+    reader = Reader(text)
     reader.need("RENAME", "TABLE")
     with session.defining():
         while True:
@@ -171,7 +173,7 @@ def rename_table(session: Session, text: str) -> Result:
 
 def drop_table(session: Session, text: str) -> Result:
     """DROP TABLE and DROP VIEW."""
-    reader = ddl.Reader(text)
+    reader = Reader(text)
     reader.need("DROP")
     reader.skip("TEMPORARY")
     reader.take()
@@ -191,7 +193,7 @@ def drop_table(session: Session, text: str) -> Result:
 
 def drop_index(session: Session, text: str) -> Result:
     """DROP INDEX name ON table."""
-    reader = ddl.Reader(text)
+    reader = Reader(text)
     reader.need("DROP", "INDEX")
     name = reader.name()
     reader.need("ON")
@@ -207,7 +209,7 @@ def drop_index(session: Session, text: str) -> Result:
 
 def truncate(session: Session, text: str) -> Result:
     """TRUNCATE TABLE."""
-    reader = ddl.Reader(text)
+    reader = Reader(text)
     reader.need("TRUNCATE")
     reader.skip("TABLE")
     table = session.catalogue.table(*reader.table_name(session.schema))
@@ -218,7 +220,7 @@ def truncate(session: Session, text: str) -> Result:
 
 def _schema_statement(verb: str, act: Callable[[Session, str, bool], None]) -> Callable[[Session, str], Result]:
     def run(session: Session, text: str) -> Result:
-        reader = ddl.Reader(text)
+        reader = Reader(text)
         reader.need(verb)
         reader.take()
         lenient = reader.skip("IF", "NOT", "EXISTS") or reader.skip("IF", "EXISTS")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from aurora_dwh.local.redshift.create_table import DISTSTYLES, ENCODINGS
 from aurora_dwh.local.redshift.errors import RedshiftError, syntax_error, unsupported
@@ -64,33 +65,53 @@ def _add(sql: Sql, index: int, name: Name, rewrite: Callable[[str], str]) -> Scr
         raise syntax_error(sql[index].text)
     column = physical(read_name(sql, index).table)
     kind = read_type(sql, index + 1)
-    default, not_null, noted = "", False, dict[str, object]()
+    added = _Added()
     index = kind.end
     while index < len(sql):
-        if sql.at(index, "NOT", "NULL"):
-            not_null, index = True, index + 2
-        elif sql.at(index, "NULL"):
-            index += 1
-        elif sql.at(index, "DEFAULT"):
-            stop = index + 2
-            while stop < len(sql) and sql.upper(stop) not in ("ENCODE", "NOT", "NULL", "COLLATE"):
-                stop = sql.close(stop) + 1 if sql[stop].text == "(" else stop + 1
-            default, index = rewrite(sql.slice(index + 1, stop)), stop
-        elif sql.at(index, "ENCODE") and sql.upper(index + 1) in ENCODINGS:
-            noted, index = {"encodings": {column: sql.upper(index + 1)}}, index + 2
-        elif sql.at(index, "COLLATE"):
-            index += 2
-        elif sql.upper(index) in ("PRIMARY", "UNIQUE", "REFERENCES", "IDENTITY", "GENERATED", "DISTKEY", "SORTKEY"):
-            raise unsupported(f"ALTER TABLE ADD COLUMN with {sql.upper(index)}")
-        else:
-            raise syntax_error(sql[index].text)
-    if not_null and default.upper() in ("", "NULL"):
-        raise RedshiftError("42601", "ALTER TABLE ADD COLUMN defined as NOT NULL must have a non-null default expression")
-    parts = [quote(column), kind.sql, "NOT NULL" if not_null else "", f"DEFAULT {default}" if default else ""]
-    if kind.varchar_bytes:
-        parts.append(byte_check(column, kind.varchar_bytes))
-    add = f"ALTER TABLE {name.sql} ADD COLUMN {' '.join(part for part in parts if part)}"
-    return Script((add, _record(name, noted)) if noted else (add,), TAG)
+        index = _added_option(sql, index, added, rewrite)
+    if added.not_null and added.default.upper() in ("", "NULL"):
+        raise RedshiftError(
+            "42601", "ALTER TABLE ADD COLUMN defined as NOT NULL must have a non-null default expression"
+        )
+    parts = [quote(column), kind.sql]
+    parts += ["NOT NULL"] if added.not_null else []
+    parts += [f"DEFAULT {added.default}"] if added.default else []
+    parts += [byte_check(column, kind.varchar_bytes)] if kind.varchar_bytes else []
+    add = f"ALTER TABLE {name.sql} ADD COLUMN {' '.join(parts)}"
+    noted = (_record(name, {"encodings": {column: added.encoding}}),) if added.encoding else ()
+    return Script((add, *noted), TAG)
+
+
+@dataclass
+class _Added:
+    """What follows the type of an added column."""
+
+    default: str = ""
+    not_null: bool = False
+    encoding: str = ""
+
+
+def _added_option(sql: Sql, index: int, added: _Added, rewrite: Callable[[str], str]) -> int:
+    """Reads one attribute of an added column and returns the index behind it."""
+    if sql.at(index, "NOT", "NULL"):
+        added.not_null = True
+        return index + 2
+    if sql.at(index, "NULL"):
+        return index + 1
+    if sql.at(index, "DEFAULT"):
+        stop = index + 2
+        while stop < len(sql) and sql.upper(stop) not in ("ENCODE", "NOT", "NULL", "COLLATE"):
+            stop = sql.close(stop) + 1 if sql[stop].text == "(" else stop + 1
+        added.default = rewrite(sql.slice(index + 1, stop))
+        return stop
+    if sql.at(index, "ENCODE") and sql.upper(index + 1) in ENCODINGS:
+        added.encoding = sql.upper(index + 1)
+        return index + 2
+    if sql.at(index, "COLLATE"):
+        return index + 2
+    if sql.upper(index) in ("PRIMARY", "UNIQUE", "REFERENCES", "IDENTITY", "GENERATED", "DISTKEY", "SORTKEY"):
+        raise unsupported(f"ALTER TABLE ADD COLUMN with {sql.upper(index)}")
+    raise syntax_error(sql[index].text)
 
 
 def _add_constraint(sql: Sql, index: int, name: Name) -> Script:
@@ -100,7 +121,7 @@ def _add_constraint(sql: Sql, index: int, name: Name) -> Script:
     if kind == "CHECK":
         raise unsupported("CHECK constraint")
     columns = [physical(n) for n in name_list(sql, sql.find("(", index))]
-    checks = ()
+    checks: tuple[str, ...] = ()
     if kind == "PRIMARY":
         listed = ", ".join(literal(c) for c in columns)
         checks = (f"SELECT pg_standin.check_not_null({literal(name.sql)}::regclass, ARRAY[{listed}])",)
@@ -154,14 +175,18 @@ def _alter(sql: Sql, index: int, name: Name) -> Script:
     if word == "DISTKEY":
         return Script((_record(name, {"diststyle": "KEY", "distkey": physical(_key(sql, index + 1))}),), TAG)
     if word in ("SORTKEY", "COMPOUND"):
-        if sql.at(index + 1, "AUTO") or sql.at(index + 1, "NONE"):
+        if sql.upper(index + 1) in ("AUTO", "NONE"):
             return Script((_record(name, {"sortkey": [], "sortstyle": "AUTO"}),), TAG)
         names = [physical(n) for n in name_list(sql, sql.find("(", index))]
         return Script((_record(name, {"sortkey": names, "sortstyle": "COMPOUND"}),), TAG)
     if word == "ENCODE" and sql.at(index + 1, "AUTO"):
         return Script((_record(name, {}),), TAG)
-    if word != "COLUMN":
-        raise syntax_error(sql[index].text)
+    if word == "COLUMN":
+        return _alter_column(sql, index, name)
+    raise syntax_error(sql[index].text)
+
+
+def _alter_column(sql: Sql, index: int, name: Name) -> Script:
     column = read_name(sql, index + 1)
     target = physical(column.table)
     if sql.at(column.end, "ENCODE") and sql.upper(column.end + 1) in ENCODINGS:

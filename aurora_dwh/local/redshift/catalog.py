@@ -1,7 +1,7 @@
 """Puts Redshift's types, functions and system views into a PostgreSQL database.
 
-Belongs here: running the SQL files of ``sql/`` once for each database, again when they change. They go into pg_catalog, so
-that they are found whatever the search path is, as Redshift's own are.
+Belongs here: running the SQL files of ``sql/`` once for each database, again when they change. They go into
+pg_catalog, so that they are found whatever the search path is, as Redshift's own are.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """COPY: from S3 into a table, over the client's own connection.
 
-Belongs here: the course of a COPY and its records (pg_last_copy_count, sys_load_history, sys_load_error_detail). The rows go
-through ``COPY ... FROM STDIN`` of the client's own session, so temporary tables, the open transaction and its rollback
-are right by themselves; the records are written over a connection of their own, so that they outlive a rollback. Does not
-belong here: grammar (``copy_options``), files (``sources``), formats (``parquet``, ``text_load``).
+Belongs here: the course of a COPY and its records (pg_last_copy_count, sys_load_history, sys_load_error_detail). The
+rows go through ``COPY ... FROM STDIN`` of the client's own session, so temporary tables, the open transaction and its
+rollback are right by themselves; the records are written over a connection of their own, so that they outlive a
+rollback. Does not belong here: grammar (``copy_options``), files (``sources``), formats (``parquet``, ``text_load``).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from aurora_dwh.local.redshift import sources
 from aurora_dwh.local.redshift.copy_options import CopyOptions, read_copy
 from aurora_dwh.local.redshift.errors import RedshiftError, UpstreamError
-from aurora_dwh.local.redshift.load_target import LoadFailure, Target, find_target
+from aurora_dwh.local.redshift.load_target import LoadError, Target, find_target
 from aurora_dwh.local.redshift.parquet import ParquetFile
 from aurora_dwh.local.redshift.plans import Context
 from aurora_dwh.local.redshift.sources import Source
@@ -60,7 +60,7 @@ class _Load:
     target: Target
     session: Context
     rows: int = 0
-    skipped: list[LoadFailure] = field(default_factory=list)
+    skipped: list[LoadError] = field(default_factory=list)
     files: list[Source] = field(default_factory=list)
 
     def run(self) -> None:
@@ -68,14 +68,14 @@ class _Load:
         query_id = self.session.next_query_id()
         started = datetime.now(timezone.utc)
         clock = time.monotonic()
-        failure: LoadFailure | None = None
+        failure: LoadError | None = None
         try:
             self._load()
-        except LoadFailure as error:
+        except LoadError as error:
             failure = error
             raise error.report or self._generic_error() from error
         except (RedshiftError, UpstreamError) as error:
-            failure = LoadFailure(sources.S3_ERROR, str(error))
+            failure = LoadError(sources.S3_ERROR, str(error))
             raise
         finally:
             loads = self.session.loads
@@ -85,7 +85,8 @@ class _Load:
     def _generic_error(self) -> RedshiftError:
         return RedshiftError(
             "XX000",
-            f"Load into table '{self.options.table.table}' failed. Check 'sys_load_error_detail' system table for details.",
+            f"Load into table '{self.options.table.table}' failed."
+            " Check 'sys_load_error_detail' system table for details.",
         )
 
     def _load(self) -> None:
@@ -93,15 +94,15 @@ class _Load:
         s3 = sources.client(self.session.s3)
         self.files = sources.resolve(self.options, s3)
         columnar = self.options.format == "PARQUET"
-        chunks = self._columnar(s3) if columnar else self._textual(s3)
+        defaults = self._defaults()
+        chunks = self._columnar(s3, defaults) if columnar else self._textual(s3, defaults)
         if self.options.flag("NOLOAD"):
             for _ in chunks:
                 pass
             return
         self.rows = self.session.upstream.copy_in(f"COPY {self.target.copy_list} FROM STDIN (FORMAT csv)", chunks)
 
-    def _columnar(self, s3: Any) -> Iterator[bytes]:
-        defaults = self._defaults()
+    def _columnar(self, s3: Any, defaults: dict[str, str]) -> Iterator[bytes]:
         for source in self.files:
             with sources.fetched(s3, source, self.session.scratch) as path, _named(source):
                 yield from ParquetFile(
@@ -113,13 +114,13 @@ class _Load:
                     defaults=defaults,
                 ).chunks()
 
-    def _textual(self, s3: Any) -> Iterator[bytes]:
-        load = TextLoad(self.options, self.target, self._defaults(), self._skip)
+    def _textual(self, s3: Any, defaults: dict[str, str]) -> Iterator[bytes]:
+        load = TextLoad(self.options, self.target, defaults, self._skip)
         for source in self.files:
             with _named(source):
                 yield from load.chunks(sources.opened(s3, source), source)
 
-    def _skip(self, failure: LoadFailure) -> None:
+    def _skip(self, failure: LoadError) -> None:
         """Counts a bad row; MAXERROR rows or more end the load."""
         self.skipped.append(failure)
         if len(self.skipped) > max(self.options.number("MAXERROR") - 1, 0):
@@ -130,14 +131,14 @@ class _Load:
         values = {}
         for column in self.target.columns:
             if column.not_null and column.default is not None:
-                found = self.session.upstream.query(f"SELECT ({column.default})::{column.type}")[0][0]  # noqa: S608 - a stored default
+                found = self.session.upstream.query(f"SELECT ({column.default})::{column.type}")[0][0]
                 if found is not None:
                     values[column.name] = found
         return values
 
     # -- records -------------------------------------------------------------------------------------------------
 
-    def _record(self, query_id: int, started: datetime, seconds: float, failure: LoadFailure | None) -> None:
+    def _record(self, query_id: int, started: datetime, seconds: float, failure: LoadError | None) -> None:
         failures = [*self.skipped, *([failure] if failure and failure.code != sources.S3_ERROR else [])]
         with self.session.admin() as admin:
             user = f"(SELECT oid::int FROM pg_roles WHERE rolname = {literal(self.session.user)})"
@@ -160,12 +161,12 @@ class _Load:
                 str(len(failures)),
                 "0",
             ]
-            statements = [f"INSERT INTO pg_standin.load_history VALUES ({', '.join(common + history)})"]  # noqa: S608 - literals
+            statements = [f"INSERT INTO pg_standin.load_history VALUES ({', '.join(common + history)})"]
             statements += [self._error_row(common, begun, one) for one in failures]
             statements += [self._file_row(common, begun, file) for file in self.files]
             admin.query(";".join(statements))
 
-    def _error_row(self, common: list[str], begun: str, failure: LoadFailure) -> str:
+    def _error_row(self, common: list[str], begun: str, failure: LoadError) -> str:
         column = failure.column
         values = [
             str(self.target.oid),
@@ -179,11 +180,23 @@ class _Load:
             str(failure.code),
             literal((f"{failure.reason}" + (f" [{failure.value}]" if failure.value else ""))[:512]),
         ]
-        return f"INSERT INTO pg_standin.load_error_detail VALUES ({', '.join(common + values)})"  # noqa: S608 - literals
+        return f"INSERT INTO pg_standin.load_error_detail VALUES ({', '.join(common + values)})"
 
     def _file_row(self, common: list[str], begun: str, source: Source) -> str:
-        values = [common[0], common[1], literal(source.url), str(source.size), "0", begun, "1", begun, begun, literal(source.etag), begun]
-        return f"INSERT INTO pg_standin.load_detail VALUES ({', '.join(values)})"  # noqa: S608 - literals
+        values = [
+            common[0],
+            common[1],
+            literal(source.url),
+            str(source.size),
+            "0",
+            begun,
+            "1",
+            begun,
+            begun,
+            literal(source.etag),
+            begun,
+        ]
+        return f"INSERT INTO pg_standin.load_detail VALUES ({', '.join(values)})"
 
 
 @contextmanager
@@ -191,6 +204,6 @@ def _named(source: Source) -> Iterator[None]:
     """Puts the file's name on a failure that passes through."""
     try:
         yield
-    except LoadFailure as failure:
+    except LoadError as failure:
         failure.file = failure.file or source.url
         raise

@@ -13,8 +13,29 @@ from aurora_dwh.local.redshift.errors import RedshiftError, syntax_error, unsupp
 from aurora_dwh.local.redshift.sqltext import Name, Sql, Token, name_list, read_name
 
 FLAGS = frozenset(
-    """MANIFEST GZIP BZIP2 LZOP ZSTD ESCAPE ACCEPTANYDATE BLANKSASNULL EMPTYASNULL EXPLICIT_IDS FILLRECORD IGNOREBLANKLINES
-    IGNOREALLERRORS REMOVEQUOTES ROUNDEC TRIMBLANKS TRUNCATECOLUMNS NOLOAD SERIALIZETOJSON ENCRYPTED SSH""".split()
+    [
+        "MANIFEST",
+        "GZIP",
+        "BZIP2",
+        "LZOP",
+        "ZSTD",
+        "ESCAPE",
+        "ACCEPTANYDATE",
+        "BLANKSASNULL",
+        "EMPTYASNULL",
+        "EXPLICIT_IDS",
+        "FILLRECORD",
+        "IGNOREBLANKLINES",
+        "IGNOREALLERRORS",
+        "REMOVEQUOTES",
+        "ROUNDEC",
+        "TRIMBLANKS",
+        "TRUNCATECOLUMNS",
+        "NOLOAD",
+        "SERIALIZETOJSON",
+        "ENCRYPTED",
+        "SSH",
+    ]
 )
 STRINGS = frozenset({"DELIMITER", "QUOTE", "NULL", "DATEFORMAT", "TIMEFORMAT", "REGION", "MASTER_SYMMETRIC_KEY"})
 NUMBERS = frozenset({"IGNOREHEADER", "MAXERROR", "COMPROWS", "READRATIO"})
@@ -89,39 +110,36 @@ def read_copy(sql: Sql) -> CopyOptions:
 def _option(sql: Sql, index: int, options: CopyOptions) -> int:
     """Reads the option at ``index`` and returns the index behind it."""
     word = sql.upper(index)
-    after = index + 1
     if word == "WITH":
-        return after
+        return index + 1
     if word in ("FORMAT", "AS") or word in FORMATS:
         return _format(sql, index, options)
-    value: str | int | bool = True
-    if word == "IAM_ROLE" and sql.at(after, "DEFAULT"):
-        value, after = "default", after + 1
-    elif word in STRINGS or word in AUTHORIZATION:
-        after += sql.at(after, "AS")
-        value, after = _string(sql, after), after + 1
-        if word in ("DELIMITER", "QUOTE", "NULL"):
-            value = _character(sql[after - 1], value)
-    elif word in NUMBERS:
-        after += sql.at(after, "AS")
-        if sql[after].kind not in ("number", "string"):
-            raise syntax_error(sql[after].text)
-        value, after = int(sql[after].text.strip("'")), after + 1
-    elif word in SWITCHES:
-        if sql.upper(after) in ("ON", "OFF", "TRUE", "FALSE", "PRESET"):
-            value, after = sql.upper(after), after + 1
-    elif word == "ENCODING":
-        after += sql.at(after, "AS")
-        value, after = sql.upper(after).strip("'").upper(), after + 1
-    elif word == "ACCEPTINVCHARS":
-        after += sql.at(after, "AS")
-        value = "?"
-        if sql[after].kind == "string":
-            value, after = sql[after].string, after + 1
-    elif word not in FLAGS:
-        raise syntax_error(sql[index].text)
+    value, after = _argument(sql, word, index + 1)
     _set(options, word, value)
     return after
+
+
+def _argument(sql: Sql, word: str, after: int) -> tuple[str | int | bool, int]:
+    """Reads the argument of option ``word`` and returns it with the index behind it; True for a flag."""
+    if word in FLAGS:
+        return True, after
+    if word == "IAM_ROLE" and sql.at(after, "DEFAULT"):
+        return "default", after + 1
+    if word in SWITCHES:
+        given = sql.upper(after) in ("ON", "OFF", "TRUE", "FALSE", "PRESET")
+        return (sql.upper(after), after + 1) if given else (True, after)
+    after += sql.at(after, "AS")
+    token = sql[after]
+    if word in STRINGS or word in AUTHORIZATION:
+        value = _string(sql, after)
+        return (_character(token, value) if word in ("DELIMITER", "QUOTE", "NULL") else value), after + 1
+    if word in NUMBERS and token.kind in ("number", "string"):
+        return int(token.text.strip("'")), after + 1
+    if word == "ENCODING":
+        return token.upper.strip("'").upper(), after + 1
+    if word == "ACCEPTINVCHARS":
+        return (token.string, after + 1) if token.kind == "string" else ("?", after)
+    raise syntax_error(sql[after if word in NUMBERS else after - 1].text or word)
 
 
 def _format(sql: Sql, index: int, options: CopyOptions) -> int:
@@ -166,24 +184,34 @@ def _character(token: Token, value: str) -> str:
 
 def _check(options: CopyOptions) -> None:
     _check_authorization(options)
-    given = options.given
     if options.format in ("PARQUET", "ORC"):
-        for keyword in given:
-            if keyword != "FORMAT" and keyword not in COLUMNAR_ALLOWED:
-                name = "NULL AS" if keyword == "NULL" else keyword
-                raise RedshiftError("0A000", f"{name} argument is not supported for {options.format} based COPY")
-    elif "SERIALIZETOJSON" in given:
-        raise RedshiftError("0A000", f"SERIALIZETOJSON is not supported for {options.format} based COPY")
+        _check_columnar(options)
+    else:
+        _check_text(options)
     if options.format in ("ORC", "AVRO", "FIXEDWIDTH", "SHAPEFILE"):
         raise unsupported(f"FORMAT {options.format} in the local stand-in")
     for keyword in ("SSH", "LZOP", "ENCRYPTED", "READRATIO"):
-        if keyword in given:
+        if keyword in options.given:
             raise unsupported(f"{keyword} in the local stand-in")
-    if options.format == "CSV":
-        for keyword in CSV_REFUSED:
-            if keyword in given:
-                raise RedshiftError("0A000", f"CSV is not compatible with {keyword}")
-    elif "QUOTE" in given:
+    if not options.source.startswith("s3://"):
+        raise RedshiftError("0A000", f"COPY from '{options.source}' is not supported: only s3:// in the local stand-in")
+
+
+def _check_columnar(options: CopyOptions) -> None:
+    for keyword in options.given:
+        if keyword != "FORMAT" and keyword not in COLUMNAR_ALLOWED:
+            name = "NULL AS" if keyword == "NULL" else keyword
+            raise RedshiftError("0A000", f"{name} argument is not supported for {options.format} based COPY")
+
+
+def _check_text(options: CopyOptions) -> None:
+    given = options.given
+    if "SERIALIZETOJSON" in given:
+        raise RedshiftError("0A000", f"SERIALIZETOJSON is not supported for {options.format} based COPY")
+    for keyword in CSV_REFUSED:
+        if options.format == "CSV" and keyword in given:
+            raise RedshiftError("0A000", f"CSV is not compatible with {keyword}")
+    if options.format != "CSV" and "QUOTE" in given:
         raise RedshiftError("0A000", "QUOTE is only supported with CSV")
     if sum(c in given for c in COMPRESSIONS) > 1:
         raise RedshiftError("42601", "conflicting or redundant options")
@@ -191,8 +219,6 @@ def _check(options: CopyOptions) -> None:
         raise RedshiftError("22023", "COPY delimiter must be a single character")
     if not 0 <= options.number("MAXERROR") <= 100_000:
         raise RedshiftError("22023", "MAXERROR must be between 0 and 100000")
-    if not options.source.startswith("s3://"):
-        raise RedshiftError("0A000", f"COPY from '{options.source}' is not supported: only s3:// in the local stand-in")
 
 
 def _check_authorization(options: CopyOptions) -> None:

@@ -20,7 +20,22 @@ from aurora_dwh.local.redshift.types import byte_check, read_type
 from aurora_dwh.local.redshift.upstream import literal
 
 ENCODINGS = frozenset(
-    """AUTO AZ64 BYTEDICT DELTA DELTA32K LZO MOSTLY8 MOSTLY16 MOSTLY32 RAW RUNLENGTH TEXT255 TEXT32K ZSTD""".split()
+    [
+        "AUTO",
+        "AZ64",
+        "BYTEDICT",
+        "DELTA",
+        "DELTA32K",
+        "LZO",
+        "MOSTLY8",
+        "MOSTLY16",
+        "MOSTLY32",
+        "RAW",
+        "RUNLENGTH",
+        "TEXT255",
+        "TEXT32K",
+        "ZSTD",
+    ]
 )
 DISTSTYLES = frozenset({"AUTO", "EVEN", "KEY", "ALL"})
 
@@ -48,7 +63,8 @@ class Table:
     def record(self) -> str:
         """The statement that notes the table's attributes."""
         noted = json.dumps({"keep" if self.if_not_exists else "new": True, **self.attributes})
-        return f"SELECT pg_standin.record(to_regclass({literal(self.target)}), {literal(noted)}::jsonb)"
+        parent = f"to_regclass({literal(self.attributes.get('like'))})"
+        return f"SELECT pg_standin.record(to_regclass({literal(self.target)}), {literal(noted)}::jsonb, {parent})"
 
 
 def create_table(sql: Sql, rewrite: Callable[[str], str]) -> Script:
@@ -193,7 +209,8 @@ def _column_attribute(
     """Reads one attribute of a column and returns the index behind it."""
     word = sql.upper(index)
     if word == "NOT" and sql.at(index + 1, "NULL"):
-        parts.append("NOT NULL") if "NOT NULL" not in parts else None
+        if "NOT NULL" not in parts:
+            parts.append("NOT NULL")
         return index + 2
     if word == "NULL":
         return index + 1
@@ -210,14 +227,20 @@ def _column_attribute(
     if word == "ENCODE":
         table.attributes.setdefault("encodings", {})[name] = _encoding(sql, index + 1, parts[1])
         return index + 2
+    if word == "COLLATE":
+        return index + 2
+    return _column_key(sql, index, name, parts, table)
+
+
+def _column_key(sql: Sql, index: int, name: str, parts: list[str], table: Table) -> int:
+    """Reads a key or constraint of one column and returns the index behind it."""
+    word = sql.upper(index)
     if word == "DISTKEY":
         table.attributes |= {"distkey": name, "diststyle": "KEY"}
         return index + 1
     if word == "SORTKEY":
         table.attributes |= {"sortkey": [name], "sortstyle": "COMPOUND"}
         return index + 1
-    if word == "COLLATE":
-        return index + 2
     if word in ("UNIQUE", "PRIMARY"):
         table.declare(word, [name])
         if word == "PRIMARY" and "NOT NULL" not in parts:
@@ -234,7 +257,19 @@ def _column_attribute(
 
 def _expression_end(sql: Sql, index: int, end: int) -> int:
     """Where a DEFAULT expression ends: at the next attribute."""
-    stops = {"NOT", "ENCODE", "DISTKEY", "SORTKEY", "UNIQUE", "PRIMARY", "REFERENCES", "COLLATE", "CHECK", "GENERATED", "IDENTITY"}
+    stops = {
+        "NOT",
+        "ENCODE",
+        "DISTKEY",
+        "SORTKEY",
+        "UNIQUE",
+        "PRIMARY",
+        "REFERENCES",
+        "COLLATE",
+        "CHECK",
+        "GENERATED",
+        "IDENTITY",
+    }
     index += 1
     while index < end and not (sql.upper(index) in stops or (sql.at(index, "NULL") and sql[index - 1].kind != "op")):
         index = sql.close(index) + 1 if sql[index].text == "(" else index + 1
@@ -257,8 +292,12 @@ def _encoding(sql: Sql, index: int, column_type: str) -> str:
     encoding = sql.upper(index)
     if encoding not in ENCODINGS:
         raise RedshiftError("42601", f'invalid encoding type "{sql[index].text}"')
-    if encoding == "AZ64" and column_type.startswith(("varchar", "char", "varbyte", "super", "boolean", "real", "double")):
-        raise RedshiftError("0A000", f"invalid encoding type specified for column: az64 does not apply to {column_type}")
+    if encoding == "AZ64" and column_type.startswith(
+        ("varchar", "char", "varbyte", "super", "boolean", "real", "double")
+    ):
+        raise RedshiftError(
+            "0A000", f"invalid encoding type specified for column: az64 does not apply to {column_type}"
+        )
     return encoding
 
 

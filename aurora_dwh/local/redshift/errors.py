@@ -56,7 +56,7 @@ class UpstreamError(Exception):
         return self.fields.get("C", "XX000")
 
 
-class UpstreamLost(Exception):
+class UpstreamLostError(Exception):
     """The connection to PostgreSQL is gone (it was killed, or shut down)."""
 
 

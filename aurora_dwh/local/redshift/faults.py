@@ -20,9 +20,10 @@ class Fault:
 
     Args:
         match: regular expression, searched in the statement without regard to case.
-        action: ``1023`` (serializable isolation violation), ``57014`` (query cancelled), ``drop`` (the connection is cut)
-            or ``delay``.
-        when: before the statement runs or after it; ``after`` a COMMIT the work is done although the client sees a failure.
+        action: ``1023`` (serializable isolation violation), ``57014`` (query cancelled), ``drop`` (the connection is
+            cut) or ``delay``.
+        when: before the statement runs or after it; ``after`` a COMMIT the work is done although the client sees a
+            failure.
         times: how many statements it meets before it is used up.
         seconds: length of a ``delay``.
     """

@@ -1,7 +1,7 @@
 """The table a COPY loads, and what its failures are made of.
 
-Belongs here: the target's columns in load order, the checks of a column list, the error a loader raises for one value. Does
-not belong here: reading files.
+Belongs here: the target's columns in load order, the checks of a column list, the error a loader raises for one
+value. Does not belong here: reading files.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from aurora_dwh.local.redshift.sqltext import Name, join_names
 from aurora_dwh.local.redshift.upstream import Upstream, literal
 
 _COLUMNS = """
-SELECT a.attname, format_type(a.atttypid, NULL), a.atttypmod, a.attnotnull, a.attidentity <> '', pg_get_expr(d.adbin, d.adrelid),
-       c.relkind, c.oid
+SELECT a.attname, format_type(a.atttypid, NULL), a.atttypmod, a.attnotnull, a.attidentity <> '',
+       pg_get_expr(d.adbin, d.adrelid), c.relkind, c.oid
 FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE c.oid = {relation}::regclass ORDER BY a.attnum"""
@@ -50,10 +50,12 @@ class TableColumn:
             return f"{'varchar' if 'v' in self.type else 'char'}({self.length})"
         if self.type == "numeric":
             return "numeric({},{})".format(*self.decimal)
-        return {"timestamp without time zone": "timestamp", "timestamp with time zone": "timestamptz"}.get(self.type, self.type)
+        return {"timestamp without time zone": "timestamp", "timestamp with time zone": "timestamptz"}.get(
+            self.type, self.type
+        )
 
 
-class LoadFailure(Exception):
+class LoadError(Exception):
     """One value cannot be loaded; it becomes a row of sys_load_error_detail.
 
     Args:

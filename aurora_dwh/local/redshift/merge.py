@@ -1,6 +1,7 @@
 """MERGE: Redshift's narrow grammar of it.
 
-Belongs here: refusing every form Redshift does not have, and REMOVE DUPLICATES. The plain form is PostgreSQL's own MERGE.
+Belongs here: refusing every form Redshift does not have, and REMOVE DUPLICATES. The plain form is PostgreSQL's own
+MERGE.
 """
 
 from __future__ import annotations
@@ -60,9 +61,13 @@ def _check_clauses(sql: Sql, on: int) -> None:
         raise RedshiftError(
             "42601", "MERGE needs exactly one WHEN MATCHED clause followed by one WHEN NOT MATCHED clause"
         )
-    matched, missing = whens[0] + 3, whens[1] + 4
+    _check_actions(sql, whens[0] + 3, whens[1])
+
+
+def _check_actions(sql: Sql, matched: int, second: int) -> None:
+    missing = second + 4
     if sql.at(matched, "UPDATE", "SET"):
-        for start, _ in sql.split(matched + 2, whens[1]):
+        for start, _ in sql.split(matched + 2, second):
             if sql[start + 1].text == ".":
                 raise syntax_error(".")
     elif not sql.at(matched, "DELETE"):

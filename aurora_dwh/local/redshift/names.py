@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Iterable
 
 MAX_BYTES = 127
 POSTGRES_BYTES = 63
@@ -15,11 +16,76 @@ MARK = "~"
 
 # Words Redshift reserves and PostgreSQL lets pass as names. PostgreSQL itself refuses the others.
 RESERVED = frozenset(
-    """AES128 AES256 ALLOWOVERWRITE AZ64 BACKUP BINARY BLANKSASNULL BYTEDICT BZIP2 CREDENTIALS CURRENT_USER_ID DEFLATE
-    DEFRAG DELTA DELTA32K DISABLE EMPTYASNULL ENABLE ENCODE ENCRYPT ENCRYPTION EXPLICIT GLOBALDICT256 GLOBALDICT64K GZIP
-    IDENTITY IGNORE LUN LUNS LZO LZOP MINUS MOSTLY16 MOSTLY32 MOSTLY8 NEW NULLS OFF OFFLINE OID OLD OPEN PARALLEL
-    PARTITION PERCENT PERMISSIONS PIVOT RAW READRATIO RECOVER REJECTLOG RESORT RESPECT RESTORE SNAPSHOT SYSDATE SYSTEM TAG
-    TDES TEXT255 TEXT32K TIMESTAMP TOP TRUNCATECOLUMNS UNNEST UNPIVOT WALLET WITHOUT""".split()
+    [
+        "AES128",
+        "AES256",
+        "ALLOWOVERWRITE",
+        "AZ64",
+        "BACKUP",
+        "BINARY",
+        "BLANKSASNULL",
+        "BYTEDICT",
+        "BZIP2",
+        "CREDENTIALS",
+        "CURRENT_USER_ID",
+        "DEFLATE",
+        "DEFRAG",
+        "DELTA",
+        "DELTA32K",
+        "DISABLE",
+        "EMPTYASNULL",
+        "ENABLE",
+        "ENCODE",
+        "ENCRYPT",
+        "ENCRYPTION",
+        "EXPLICIT",
+        "GLOBALDICT256",
+        "GLOBALDICT64K",
+        "GZIP",
+        "IDENTITY",
+        "IGNORE",
+        "LUN",
+        "LUNS",
+        "LZO",
+        "LZOP",
+        "MINUS",
+        "MOSTLY16",
+        "MOSTLY32",
+        "MOSTLY8",
+        "NEW",
+        "NULLS",
+        "OFF",
+        "OFFLINE",
+        "OID",
+        "OLD",
+        "OPEN",
+        "PARALLEL",
+        "PARTITION",
+        "PERCENT",
+        "PERMISSIONS",
+        "PIVOT",
+        "RAW",
+        "READRATIO",
+        "RECOVER",
+        "REJECTLOG",
+        "RESORT",
+        "RESPECT",
+        "RESTORE",
+        "SNAPSHOT",
+        "SYSDATE",
+        "SYSTEM",
+        "TAG",
+        "TDES",
+        "TEXT255",
+        "TEXT32K",
+        "TIMESTAMP",
+        "TOP",
+        "TRUNCATECOLUMNS",
+        "UNNEST",
+        "UNPIVOT",
+        "WALLET",
+        "WITHOUT",
+    ]
 )
 FORBIDDEN_COLUMNS = frozenset({"oid", "tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 
@@ -54,3 +120,17 @@ class LongNames:
     def full(self, name: str) -> str:
         """Returns the full name behind ``name``."""
         return self._full.get(name, name) if MARK in name else name
+
+    def expand(self, text: str) -> str:
+        """Returns a message with full names in the place of shortened ones."""
+        if MARK in text:
+            with self._lock:
+                known = list(self._full.items())
+            for short, full in known:
+                text = text.replace(short, full)
+        return text
+
+
+def shortened(names: Iterable[str]) -> dict[str, str]:
+    """Returns ``shortened -> full`` for those of ``names`` that PostgreSQL cannot hold."""
+    return {physical(name): truncate(name) for name in names if len(name.encode()) > POSTGRES_BYTES}

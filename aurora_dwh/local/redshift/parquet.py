@@ -1,14 +1,14 @@
 """Parquet into a table: types checked column by column as Redshift does, rows streamed as CSV for PostgreSQL.
 
-Belongs here: the rules of columnar COPY (no coercion, mapping by position, lengths in bytes). Does not belong here: options,
-files, recording failures.
+Belongs here: the rules of columnar COPY (no coercion, mapping by position, lengths in bytes). Does not belong here:
+options, files, recording failures.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from aurora_dwh.local.redshift.errors import RedshiftError, block, spectrum_error
-from aurora_dwh.local.redshift.load_target import LoadFailure, TableColumn
+from aurora_dwh.local.redshift.load_target import LoadError, TableColumn
 from aurora_dwh.local.redshift.sources import Source
 from aurora_dwh.local.redshift.types import MAX_VARCHAR
 
@@ -39,7 +39,7 @@ class ParquetFile:
         defaults: column name -> value that takes the place of NULL in a NOT NULL column with a default.
 
     Raises:
-        LoadFailure: the file does not fit the table.
+        LoadError: the file does not fit the table.
     """
 
     def __init__(
@@ -71,11 +71,13 @@ class ParquetFile:
         """Yields the rows as CSV, a batch at a time.
 
         Raises:
-            LoadFailure: a value does not fit its column.
+            LoadError: a value does not fit its column.
         """
         first = 1
         for batch in self._file.iter_batches(batch_size=BATCH_ROWS):
-            arrays = [self._checked(batch.column(i), c, first) for i, c in enumerate(self._columns[: batch.num_columns])]
+            arrays = [
+                self._checked(batch.column(i), c, first) for i, c in enumerate(self._columns[: batch.num_columns])
+            ]
             missing = self._columns[batch.num_columns :]
             arrays += [self._fill_missing(column, batch.num_rows, first) for column in missing]
             sink = pa.BufferOutputStream()
@@ -101,15 +103,18 @@ class ParquetFile:
             if not self._serialize:
                 scalar = leaf is not None
                 text = "SUPER column in COPY query requires SERIALIZETOJSON option" if scalar else "Invalid type: 4000"
-                report = RedshiftError("XX000", text if scalar else "Assert", block(text, MISMATCH if scalar else 1000, field.name))
-                raise LoadFailure(MISMATCH, text, column, report=report)
+                report = RedshiftError(
+                    "XX000", text if scalar else "Assert", block(text, MISMATCH if scalar else 1000, field.name)
+                )
+                raise LoadError(MISMATCH, text, column, report=report)
             return
         if leaf is None or not _fits(leaf, column):
             found = f"optional {str(leaf.physical_type).lower()} {leaf.name}" if leaf is not None else str(field.type)
             logical = f" ({leaf.logical_type})" if leaf is not None else ""
             raise self._failure(
                 MISMATCH,
-                f"File '{self._source.url}' has an incompatible Parquet schema for column '{self._source.url}.{field.name}'. "
+                f"File '{self._source.url}' has an incompatible Parquet schema for column "
+                f"'{self._source.url}.{field.name}'. "
                 f"Column type: {column.declared.upper()}, Parquet schema: {found}{logical}",
                 column,
             )
@@ -121,8 +126,8 @@ class ParquetFile:
 
     def _failure(
         self, code: int, reason: str, column: TableColumn | None = None, *, line: int = 0, value: str = ""
-    ) -> LoadFailure:
-        return LoadFailure(code, reason, column, line=line, value=value, report=spectrum_error(code, reason))
+    ) -> LoadError:
+        return LoadError(code, reason, column, line=line, value=value, report=spectrum_error(code, reason))
 
     # -- the values against the column ---------------------------------------------------------------------------
 
@@ -149,7 +154,7 @@ class ParquetFile:
         line = first + pc.index(pc.is_null(array), pa.scalar(True)).as_py()
         text = f"Cannot insert a NULL value into column {column.name}"
         report = RedshiftError("XX000", text, block(text, 8007, f"row {line} of {self._source.url}"))
-        raise LoadFailure(8007, text, column, line=line, report=report)
+        raise LoadError(8007, text, column, line=line, report=report)
 
     def _fill_missing(self, column: TableColumn, rows: int, first: int) -> Any:
         empty = pa.nulls(rows, pa.string())
@@ -201,7 +206,7 @@ class ParquetFile:
                 text = f"String value exceeds the max size of {MAX_VARCHAR} bytes"
                 row = pc.index(pc.greater(pc.binary_length(array), MAX_VARCHAR), pa.scalar(True)).as_py()
                 report = RedshiftError("XX000", text, block(text, 1224, f"column {column.name}"))
-                raise LoadFailure(1224, text, column, line=first + row, report=report)
+                raise LoadError(1224, text, column, line=first + row, report=report)
         return pa.array([None if v is None else _json(v) for v in array.to_pylist()], pa.string())
 
 
@@ -217,37 +222,44 @@ def _has_nul(array: Any) -> bool:
 
 def _fits(leaf: Any, column: TableColumn) -> bool:
     """Whether a Parquet leaf column loads into a table column: exact types, no coercion."""
-    physical = str(leaf.physical_type)
     logical = json.loads(leaf.logical_type.to_json())
-    kind = str(logical.get("Type", "None"))
-    if leaf.max_repetition_level:
-        return False
-    match column.type:
-        case "smallint" | "integer" | "bigint":
-            width = {"smallint": 16, "integer": 32, "bigint": 64}[column.type]
-            if kind == "Int":
-                return bool(logical["isSigned"]) and int(logical["bitWidth"]) == width
-            return kind in ("None", "Undefined") and physical == {32: "INT32", 64: "INT64"}.get(width)
-        case "real":
-            return physical == "FLOAT"
-        case "double precision":
-            return physical == "DOUBLE"
-        case "boolean":
-            return physical == "BOOLEAN"
-        case "date":
-            return kind == "Date"
-        case "character varying" | "character":
-            return physical == "BYTE_ARRAY" and kind in ("String", "Enum")
-        case "varbyte":
-            return physical == "BYTE_ARRAY" and kind in ("None", "Undefined")
-        case "numeric":
-            return kind == "Decimal" and (int(logical["precision"]), int(logical["scale"])) == column.decimal
-        case "timestamp without time zone":
-            return physical == "INT96" or _is_timestamp(logical, adjusted=False)
-        case "timestamp with time zone":
-            return physical == "INT96" or _is_timestamp(logical, adjusted=True)
-        case _:
-            return False
+    rule = _RULES.get(column.type)
+    return rule is not None and not leaf.max_repetition_level and rule(str(leaf.physical_type), logical, column)
+
+
+Rule = Callable[[str, dict[str, Any], TableColumn], bool]
+
+
+def _plain(logical: dict[str, Any]) -> bool:
+    return logical.get("Type", "None") in ("None", "Undefined")
+
+
+def _integer(bits: int) -> Rule:
+    stored = {32: "INT32", 64: "INT64"}.get(bits)
+
+    def rule(physical: str, logical: dict[str, Any], _: TableColumn) -> bool:
+        if logical.get("Type") == "Int":
+            return bool(logical["isSigned"]) and int(logical["bitWidth"]) == bits
+        return _plain(logical) and physical == stored
+
+    return rule
+
+
+def _stored_as(expected: str) -> Rule:
+    return lambda physical, logical, _: physical == expected and _plain(logical)
+
+
+def _text(physical: str, logical: dict[str, Any], _: TableColumn) -> bool:
+    return physical == "BYTE_ARRAY" and logical.get("Type") in ("String", "Enum")
+
+
+def _decimal(_: str, logical: dict[str, Any], column: TableColumn) -> bool:
+    found = logical.get("Type") == "Decimal"
+    return found and (int(logical["precision"]), int(logical["scale"])) == column.decimal
+
+
+def _timestamp(*, adjusted: bool) -> Rule:
+    return lambda physical, logical, _: physical == "INT96" or _is_timestamp(logical, adjusted=adjusted)
 
 
 def _is_timestamp(logical: dict[str, Any], *, adjusted: bool) -> bool:
@@ -258,3 +270,20 @@ def _is_timestamp(logical: dict[str, Any], *, adjusted: bool) -> bool:
         and bool(logical.get("isAdjustedToUTC")) == adjusted
         and str(logical.get("timeUnit")) in units
     )
+
+
+_RULES: dict[str, Rule] = {
+    "smallint": _integer(16),
+    "integer": _integer(32),
+    "bigint": _integer(64),
+    "real": _stored_as("FLOAT"),
+    "double precision": _stored_as("DOUBLE"),
+    "boolean": _stored_as("BOOLEAN"),
+    "date": lambda _, logical, __: logical.get("Type") == "Date",
+    "character varying": _text,
+    "character": _text,
+    "varbyte": _stored_as("BYTE_ARRAY"),
+    "numeric": _decimal,
+    "timestamp without time zone": _timestamp(adjusted=False),
+    "timestamp with time zone": _timestamp(adjusted=True),
+}

@@ -78,6 +78,9 @@ class Context(Protocol):
     def next_query_id(self) -> int:
         """Returns a new query id."""
 
+    def learn_names(self, found: dict[str, str]) -> None:
+        """Notes names that are shortened for PostgreSQL: ``shortened -> full``."""
+
 
 class Local(Protocol):
     """A plan the front carries out itself."""

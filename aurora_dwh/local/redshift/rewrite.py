@@ -1,8 +1,8 @@
 """Redshift's expressions and queries as PostgreSQL's.
 
-Belongs here: functions, operators and clauses that PostgreSQL spells otherwise, identifiers, late-binding views in FROM.
-Does not belong here: refusing (``refuse``), DDL (``create_table``, ``alter_table``). A rewrite walks the tokens once and keeps
-all text it has no reason to touch.
+Belongs here: functions, operators and clauses that PostgreSQL spells otherwise, identifiers, late-binding views in
+FROM. Does not belong here: refusing (``refuse``), DDL (``create_table``, ``alter_table``). A rewrite walks the tokens
+once and keeps all text it has no reason to touch.
 """
 
 from __future__ import annotations
@@ -42,7 +42,18 @@ DATE_PARTS = {
 }
 _RENAMED = {"NVL": "COALESCE", "JSON_SERIALIZE": 'pg_catalog."json_serialize"'}
 _SET_OPERATORS = {"UNION", "EXCEPT", "MINUS", "INTERSECT"}
-_AFTER_FROM = {"WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "WINDOW", "SET", "SELECT", "ON", "QUALIFY"} | _SET_OPERATORS
+_AFTER_FROM = {
+    "WHERE",
+    "GROUP",
+    "HAVING",
+    "ORDER",
+    "LIMIT",
+    "WINDOW",
+    "SET",
+    "SELECT",
+    "ON",
+    "QUALIFY",
+} | _SET_OPERATORS
 
 
 @dataclass
@@ -83,17 +94,18 @@ class Rewriter:
     def _piece(self, index: int, end: int, *, in_from: bool) -> tuple[str, int]:
         """Returns the rewriting of what starts at ``index`` and the index behind it."""
         sql, token = self.sql, self.sql[index]
-        if token.is_name and in_from and self.views and sql.upper(index - 1) in ("FROM", "JOIN", ",", "USING"):
-            expanded = self._view(index)
-            if expanded:
-                return expanded
+        relation = in_from and token.is_name and sql.upper(index - 1) in ("FROM", "JOIN", ",", "USING")
+        if relation and (expanded := self._view(index)):
+            return expanded
         if token.kind == "quoted":
             return quote(physical(token.name)), index + 1
-        if token.kind != "word":
-            if token.text == "(":
-                close = sql.close(index)
-                return f"({self._gap(index)}{self.text(index + 1, close)}{self._gap(close - 1)})", close + 1
-            return token.text, index + 1
+        if token.text == "(":
+            close = sql.close(index)
+            return f"({self._gap(index)}{self.text(index + 1, close)}{self._gap(close - 1)})", close + 1
+        return self._word(index, end) if token.kind == "word" else (token.text, index + 1)
+
+    def _word(self, index: int, end: int) -> tuple[str, int]:
+        sql, token = self.sql, self.sql[index]
         word = token.upper
         if word == "SELECT":
             return self._select(index, end)
@@ -101,6 +113,8 @@ class Rewriter:
             return special
         if word == "SYSDATE" and sql[index - 1].text != ".":
             return "pg_catalog.sysdate()", index + 1
+        if word == "CURRENT_USER_ID":
+            return "pg_catalog.current_user_id()", index + 1
         if word == "MINUS" and sql.upper(index + 1) in ("SELECT", "(", "ALL"):
             return "EXCEPT", index + 1
         if word == "APPROXIMATE" and sql.upper(index + 1) in ("COUNT", "PERCENTILE_DISC"):
@@ -195,7 +209,9 @@ class Rewriter:
         spelled = (token.string if token.kind == "string" else token.name).lower()
         if spelled not in DATE_PARTS:
             return f"{function}({self.text(index + 2, close)})", close + 1
-        last = close - 1 if function == "dateadd" and self.sql[close - 1].kind == "string" else close
+        start, _ = self.sql.split(index + 2, close)[-1]
+        bare = function == "dateadd" and start == close - 1 and self.sql[start].kind == "string"
+        last = start if bare else close
         tail = f" timestamp {self.sql[last].text}" if last < close else ""  # PostgreSQL would take it for a timestamptz
         return f"{function}('{DATE_PARTS[spelled]}'{self.text(index + 3, last)}{tail})", close + 1
 
@@ -301,6 +317,8 @@ class Rewriter:
 
     def _view(self, index: int) -> tuple[str, int] | None:
         """A late-binding view in FROM becomes a subquery: its names are looked up now, as the real one's are."""
+        if not self.views:
+            return None
         name = read_name(self.sql, index)
         query = self.views.get((name.schema, name.table))
         if query is None:

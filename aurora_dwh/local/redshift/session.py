@@ -9,13 +9,12 @@ The protocol is worked half-duplex: one message of the client at a time, and its
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import select
-import struct
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aurora_dwh.local.redshift import wire
@@ -24,12 +23,13 @@ from aurora_dwh.local.redshift.errors import (
     Fields,
     RedshiftError,
     UpstreamError,
-    UpstreamLost,
+    UpstreamLostError,
     from_postgres,
     serialization_failure,
 )
 from aurora_dwh.local.redshift.faults import Fault
 from aurora_dwh.local.redshift.plans import LoadState, Plan, Relay, S3Access
+from aurora_dwh.local.redshift.results import Results, Statement, binary_results, plain_hex
 from aurora_dwh.local.redshift.sqltext import Sql, tokenize
 from aurora_dwh.local.redshift.translate import translate
 from aurora_dwh.local.redshift.upstream import Upstream, literal
@@ -42,39 +42,21 @@ SESSION_OPTIONS = (
     " -c escape_string_warning=off -c backslash_quote=on -c bytea_output=hex -c timezone=UTC"
 )
 LOG = logging.getLogger(__name__)
-SUPER_OID = 4000
-VARCHAR_OID = 1043
-"""VARBYTE is announced as VARCHAR: over the protocol the stand-in speaks, the driver would decode the hexadecimal text of
-a VARBYTE, which it hands out as it is over Redshift's own."""
 SILENT_NOTICES = frozenset({"25001", "25P01", "42622"})
 """PostgreSQL warns of nested BEGIN, of ROLLBACK outside a transaction and of cut names; Redshift does not."""
 LOST = RedshiftError("57P01", "terminating connection: the database process is gone", severity="FATAL")
 
 
-class Dropped(Exception):
+class DroppedError(Exception):
     """A fault cuts the client's connection."""
-
-
-@dataclass
-class Statement:
-    """A prepared statement: the text as received, its plan, the parameter types of its Parse."""
-
-    text: str
-    plan: Plan
-    types: bytes
-    bytes_columns: list[int] = field(default_factory=list)
-    binary_results: list[bool] = field(default_factory=list)
-
-    def shows_binary(self, column: int) -> bool:
-        """Whether the client asked for this column of the result in binary form."""
-        formats = self.binary_results
-        return bool(formats) and formats[column if len(formats) > 1 else 0]
 
 
 class Session:
     """Serves one authenticated client until it leaves."""
 
-    def __init__(self, standin: RedshiftStandIn, client: wire.Stream, upstream: Upstream, user: str, database: str) -> None:
+    def __init__(
+        self, standin: RedshiftStandIn, client: wire.Stream, upstream: Upstream, user: str, database: str
+    ) -> None:
         self.loads = LoadState()
         self._standin = standin
         self._client = client
@@ -86,16 +68,11 @@ class Session:
         self._skipping = False
         self._dirty = False
         self._out = bytearray()
-        self._types = {
-            name: int(oid or 0)
-            for name, oid in upstream.query(
-                "SELECT typname, oid FROM pg_catalog.pg_type WHERE typname IN ('super', 'varbyte', 'bytea')"
-                " AND typnamespace = 'pg_catalog'::regnamespace"
-            )
+        self._results = Results(upstream, standin.names)
+        self._long_names = {
+            str(short): str(full) for short, full in upstream.query("SELECT short, name FROM pg_standin.long_name")
         }
-        standin.names.learn(
-            {str(short): str(full) for short, full in upstream.query("SELECT short, name FROM pg_standin.long_name")}
-        )
+        standin.names.learn(self._long_names)
         self._handlers = {
             b"P": self._on_parse,
             b"D": self._on_describe,
@@ -146,7 +123,7 @@ class Session:
         try:
             yield
             self._upstream.query("COMMIT")
-        except UpstreamLost:
+        except UpstreamLostError:
             raise
         except BaseException:
             self._upstream.query("ROLLBACK")
@@ -167,11 +144,11 @@ class Session:
         try:
             while self._step():
                 pass
-        except UpstreamLost:
+        except UpstreamLostError:
             with contextlib.suppress(OSError):
                 self._send(wire.fields_message(b"E", LOST.fields))
                 self._flush()
-        except (Dropped, OSError):
+        except (DroppedError, OSError):
             pass  # the client is gone, or a fault says so: there is nobody to tell
         finally:
             self._upstream.close()
@@ -191,20 +168,24 @@ class Session:
         elif kind == b"H":
             self._flush()
         elif not self._skipping:
-            try:
-                self._handlers[kind](payload)
-            except KeyError:
-                raise ConnectionError(f"unexpected message {kind!r}") from None
-            except RedshiftError as error:
-                self._refuse(error)
-            except UpstreamError as error:
-                self._fail(from_postgres(error.fields))
-            except (UpstreamLost, Dropped, OSError):
-                raise
-            except Exception as error:
-                LOG.exception("the stand-in failed at a message of type %r", kind)
-                self._refuse(RedshiftError("XX000", f"internal error of the stand-in: {error!r}"))
+            self._handle(kind, payload)
         return True
+
+    def _handle(self, kind: bytes, payload: bytes) -> None:
+        handler = self._handlers.get(kind)
+        if handler is None:
+            raise ConnectionError(f"unexpected message {kind!r}")
+        try:
+            handler(payload)
+        except RedshiftError as error:
+            self._refuse(error)
+        except UpstreamError as error:
+            self._fail(from_postgres(error.fields))
+        except (UpstreamLostError, DroppedError, OSError):
+            raise
+        except Exception as error:
+            LOG.exception("the stand-in failed at a message of type %r", kind)
+            self._refuse(RedshiftError("XX000", f"internal error of the stand-in: {error!r}"))
 
     def _await_client(self) -> None:
         """Waits for the client, but notices at once when PostgreSQL goes away under an idle session."""
@@ -214,7 +195,7 @@ class Session:
             if upstream.sock in readable:
                 message = self._upstream.receive()
                 if message.kind == b"E":
-                    raise UpstreamLost(wire.parse_fields(message.payload).get("M", ""))
+                    raise UpstreamLostError(wire.parse_fields(message.payload).get("M", ""))
             if self._client.sock in readable:
                 return
 
@@ -270,7 +251,7 @@ class Session:
             if statement.plan.volatile:
                 statement.plan = self._plan(statement.text)
                 self._prepare(name, statement)
-            statement.binary_results = _binary_results(payload) if statement.bytes_columns else []
+            statement.binary_results = binary_results(payload) if statement.bytes_columns else []
             self._forward(b"B", payload)
             self._relay({b"2"})
         else:
@@ -355,7 +336,7 @@ class Session:
             time.sleep(fault.seconds)
             return
         if fault.action == "drop":
-            raise Dropped
+            raise DroppedError
         if text.strip().upper().startswith(("COMMIT", "END")) and self._upstream.status == "T":
             self._upstream.sync()
             self._upstream.query("ROLLBACK")  # a COMMIT that fails leaves no transaction behind
@@ -375,7 +356,8 @@ class Session:
 
     def _fail(self, fields: Fields) -> None:
         self._skipping = True
-        self._send(wire.fields_message(b"E", fields))
+        expand = self._standin.names.expand
+        self._send(wire.fields_message(b"E", {code: expand(text) for code, text in fields.items()}))
 
     def _forward(self, kind: bytes, payload: bytes) -> None:
         self._dirty = True
@@ -388,35 +370,31 @@ class Session:
             if raw and (rows := self._upstream.stream.rows()):
                 self._send(rows)
                 continue
-            kind, payload = message = self._upstream.receive()
+            message = self._upstream.receive()
+            kind = message.kind
             if kind == b"E":
-                self._fail(from_postgres(wire.parse_fields(payload)))
+                self._fail(from_postgres(wire.parse_fields(message.payload)))
                 if not hide_ready:
                     return
                 continue
-            if kind == b"N" and wire.parse_fields(payload).get("C") in SILENT_NOTICES:
-                continue
-            if kind == b"S" and payload.startswith(b"server_version\0"):
-                continue
-            if kind == b"T" and statement is not None:
-                self._send(self._describe(payload, statement))
-                raw = not statement.bytes_columns
-            elif kind == b"D" and not raw and statement is not None:
-                self._send(_plain_hex(payload, statement))
-            elif not (hide_ready and kind == b"Z"):
-                self._send(message.pack())
+            if not (hide_ready and kind == b"Z"):
+                self._send(self._translated(message, statement))
+            raw = statement is None or not statement.bytes_columns
             if kind in last:
                 return
 
-    def _describe(self, payload: bytes, statement: Statement) -> bytes:
-        """Gives a RowDescription Redshift's type numbers and full names, and notes its VARBYTE columns."""
-        columns = wire.parse_columns(payload)
-        binary = {self._types["bytea"], self._types["varbyte"]}
-        statement.bytes_columns = [i for i, column in enumerate(columns) if column.type_oid in binary]
-        oids = dict.fromkeys(binary, VARCHAR_OID) | {self._types["super"]: SUPER_OID}
-        return wire.row_description(
-            c._replace(name=self._standin.names.full(c.name), type_oid=oids.get(c.type_oid, c.type_oid)) for c in columns
-        )
+    def _translated(self, message: wire.Message, statement: Statement | None) -> bytes:
+        """Returns one of PostgreSQL's messages as Redshift would send it; nothing where Redshift is silent."""
+        kind, payload = message
+        if kind == b"N" and wire.parse_fields(payload).get("C") in SILENT_NOTICES:
+            return b""
+        if kind == b"S" and payload.startswith(b"server_version\0"):
+            return b""
+        if kind == b"T" and statement is not None:
+            return self._results.describe(payload, statement)
+        if kind == b"D" and statement is not None and statement.bytes_columns:
+            return plain_hex(payload, statement)
+        return message.pack()
 
     def _send(self, data: bytes) -> None:
         self._out += data
@@ -430,41 +408,17 @@ class Session:
 
     def learn_names(self, found: dict[str, str]) -> None:
         """Notes shortened names, for this process and for the system views."""
-        new = {short: full for short, full in found.items() if self._standin.names.full(short) == short}
+        new = {short: full for short, full in found.items() if short not in self._long_names}
         if not new:
             return
         rows = ", ".join(f"({literal(short)}, {literal(full)})" for short, full in new.items())
         with self.admin() as admin:
-            admin.query(f"INSERT INTO pg_standin.long_name VALUES {rows} ON CONFLICT DO NOTHING")  # noqa: S608 - literals
+            admin.query(f"INSERT INTO pg_standin.long_name VALUES {rows} ON CONFLICT DO NOTHING")
+        self._long_names |= new
         self._standin.names.learn(new)
-
-
-def _binary_results(payload: bytes) -> list[bool]:
-    """Returns the result formats of a Bind message: one for all columns, or one a column."""
-    _, offset = wire.split_cstring(payload)
-    _, offset = wire.split_cstring(payload, offset)
-    (count,) = struct.unpack_from("!h", payload, offset)
-    offset += 2 + 2 * count
-    (count,) = struct.unpack_from("!h", payload, offset)
-    offset += 2
-    for _ in range(count):
-        (size,) = struct.unpack_from("!i", payload, offset)
-        offset += 4 + max(size, 0)
-    (count,) = struct.unpack_from("!h", payload, offset)
-    return [bool(code) for code in struct.unpack_from(f"!{count}h", payload, offset + 2)]
-
-
-def _plain_hex(payload: bytes, statement: Statement) -> bytes:
-    r"""Returns a DataRow whose binary columns read ``0aff`` as Redshift prints them, not ``\x0aff`` or raw bytes."""
-    values = wire.parse_row(payload)
-    for index in statement.bytes_columns:
-        value = values[index]
-        if value is not None:
-            values[index] = value.hex().encode() if statement.shows_binary(index) else value.removeprefix(b"\\x")
-    return wire.data_row(values)
 
 
 def _split_statements(text: str) -> list[str]:
     marks = [0, *(t.end for t in tokenize(text) if t.text == ";"), len(text)]
-    pieces = (text[a:b].strip().rstrip(";") for a, b in zip(marks, marks[1:], strict=False))
+    pieces = (text[a:b].strip().rstrip(";") for a, b in itertools.pairwise(marks))
     return [piece for piece in pieces if piece and len(Sql(piece))]

@@ -1,6 +1,7 @@
 """The S3 side of COPY and UNLOAD: objects, prefixes, manifests.
 
-Belongs here: which objects a COPY reads, by prefix or by manifest, and fetching them. Does not belong here: what is in them.
+Belongs here: which objects a COPY reads, by prefix or by manifest, and fetching them. Does not belong here: what is
+in them.
 """
 
 from __future__ import annotations
@@ -139,7 +140,9 @@ def _entry(s3: Any, url: str, meta: Any, *, columnar: bool) -> Source | None:
         raise s3_error(f"The manifest entry '{url}' must name one object", "manifest")
     stated = meta.get("content_length") if isinstance(meta, dict) else None
     if columnar and not (isinstance(stated, int) and stated >= 0):
-        raise s3_error(f"The manifest entry '{url}' has no meta key content_length, which columnar files need", "manifest")
+        raise s3_error(
+            f"The manifest entry '{url}' has no meta key content_length, which columnar files need", "manifest"
+        )
     found = _head(s3, bucket, key)
     if columnar and found and found.size != stated:
         message = f"The content_length {stated} of manifest entry '{url}' differs from the object's size {found.size}"

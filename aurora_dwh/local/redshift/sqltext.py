@@ -74,7 +74,11 @@ def tokenize(text: str) -> list[Token]:
         if match is None:
             opener = text[position : position + 20]
             kind = {"'": "string", '"': "identifier"}.get(text[position])
-            raise RedshiftError("42601", f"unterminated quoted {kind} at or near {opener!r}") if kind else syntax_error(opener)
+            raise (
+                RedshiftError("42601", f"unterminated quoted {kind} at or near {opener!r}")
+                if kind
+                else syntax_error(opener)
+            )
         kind = str(match.lastgroup if match.lastgroup != "tag" else "dollar")
         value = match.group()
         if kind not in ("space", "comment"):

@@ -23,7 +23,7 @@ from types import TracebackType
 
 from aurora_dwh.local.redshift import wire
 from aurora_dwh.local.redshift.catalog import install
-from aurora_dwh.local.redshift.errors import Fields, RedshiftError, UpstreamError, UpstreamLost, from_postgres
+from aurora_dwh.local.redshift.errors import Fields, RedshiftError, UpstreamError, UpstreamLostError, from_postgres
 from aurora_dwh.local.redshift.faults import Faults
 from aurora_dwh.local.redshift.names import LongNames
 from aurora_dwh.local.redshift.plans import S3Access
@@ -106,12 +106,19 @@ class RedshiftStandIn:
         self._postgres.stop()
         shutil.rmtree(self.scratch, ignore_errors=True)
 
+    def remove(self) -> None:
+        """Stops the stand-in and deletes all its data, also what had to be kept outside the state folder."""
+        self.stop()
+        self._postgres.remove()
+
     def __enter__(self) -> RedshiftStandIn:
         """Starts the stand-in."""
         self.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Stops the stand-in."""
         self.stop()
 
@@ -140,7 +147,7 @@ class RedshiftStandIn:
     def _make_databases(self) -> None:
         role, password = quote(self._user), literal(self._password)
         with self.admin("postgres") as admin:
-            known = admin.query(f"SELECT 1 FROM pg_roles WHERE rolname = {literal(self._user)}")  # noqa: S608 - literal
+            known = admin.query(f"SELECT 1 FROM pg_roles WHERE rolname = {literal(self._user)}")
             verb = "ALTER" if known else "CREATE"
             admin.query(f"{verb} ROLE {role} LOGIN CREATEROLE CREATEDB PASSWORD {password}")
             databases = [str(row[0]) for row in admin.query("SELECT datname FROM pg_database WHERE datallowconn")]
@@ -183,7 +190,7 @@ class RedshiftStandIn:
             _tell(client, error.fields)
         except UpstreamError as error:
             _tell(client, from_postgres(error.fields))
-        except UpstreamLost:
+        except UpstreamLostError:
             _tell(client, RedshiftError("57P03", "the database system is not running", severity="FATAL").fields)
         except OSError:
             pass  # the client left before it was logged in
@@ -231,7 +238,9 @@ class RedshiftStandIn:
             elif code == wire.PROTOCOL_3:
                 return wire.parse_startup(body)
             else:
-                raise RedshiftError("08P01", f"unsupported frontend protocol {code >> 16}.{code & 0xFFFF}", severity="FATAL")
+                raise RedshiftError(
+                    "08P01", f"unsupported frontend protocol {code >> 16}.{code & 0xFFFF}", severity="FATAL"
+                )
 
     def _authenticate(self, client: wire.Stream, user: str) -> None:
         salt = os.urandom(4)
@@ -246,7 +255,7 @@ class RedshiftStandIn:
             upstream = self._sessions.get(key)
         if upstream is not None:
             with self.admin("postgres") as admin:
-                admin.query(f"SELECT pg_cancel_backend({upstream.pid})")  # noqa: S608 - a number
+                admin.query(f"SELECT pg_cancel_backend({upstream.pid})")
 
 
 def _md5(data: bytes) -> str:

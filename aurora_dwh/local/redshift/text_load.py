@@ -1,7 +1,7 @@
 """CSV, delimited text and JSON into a table: files cut into fields, fields into rows for PostgreSQL.
 
-Belongs here: quoting, escaping, headers, compression, line numbers, bad rows. Does not belong here: converting one field
-(``text_values``), options, recording failures.
+Belongs here: quoting, escaping, headers, compression, line numbers, bad rows. Does not belong here: converting one
+field (``text_values``), options, recording failures.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from aurora_dwh.local.redshift.copy_options import CopyOptions
 from aurora_dwh.local.redshift.errors import unsupported
-from aurora_dwh.local.redshift.load_target import LoadFailure, Target
+from aurora_dwh.local.redshift.load_target import LoadError, Target
 from aurora_dwh.local.redshift.sources import Source
 from aurora_dwh.local.redshift.text_values import converters, is_character
 
@@ -48,7 +48,7 @@ class TextLoad:
         options: CopyOptions,
         target: Target,
         defaults: dict[str, str],
-        skip: Callable[[LoadFailure], None],
+        skip: Callable[[LoadError], None],
     ) -> None:
         self._options = options
         self._columns = target.columns
@@ -62,14 +62,14 @@ class TextLoad:
         """Yields the rows of one file as CSV, some hundred kilobytes at a time.
 
         Raises:
-            LoadFailure: from ``skip``, when there are too many bad rows.
+            LoadError: from ``skip``, when there are too many bad rows.
         """
         out: list[str] = []
         size = 0
         for line, fields in self._records(self._decoded(body)):
             try:
                 row = self._row(fields)
-            except LoadFailure as failure:
+            except LoadError as failure:
                 failure.line, failure.file = line, source.url
                 self._skip(failure)
                 continue
@@ -177,7 +177,7 @@ class TextLoad:
                 yield number, [dump(value)]
                 continue
             if not isinstance(value, dict):
-                raise LoadFailure(1216, "Invalid JSON: an object is expected", line=number)
+                raise LoadError(1216, "Invalid JSON: an object is expected", line=number)
             known = {k.lower(): v for k, v in value.items()} if mode == "auto ignorecase" else value
             yield number, [self._member(known.get(c.name), c.type == "super", c.name in known) for c in self._columns]
 
@@ -199,13 +199,15 @@ class TextLoad:
                 if not value.isascii() and _UNDECODED.search(value):
                     value = self._repaired(value, column)
                 if "\0" in value:
-                    raise LoadFailure(1216, "Invalid null byte in the field", column, value=value.replace("\0", "\\0"))
+                    raise LoadError(1216, "Invalid null byte in the field", column, value=value.replace("\0", "\\0"))
                 text = convert(value)
             if text is None and column.not_null:
                 text = self._defaults.get(column.name)
                 if text is None:
-                    raise LoadFailure(1213, "Missing data for not-null field", column)
-            out.append("" if text is None else f'"{text}"' if '"' not in text else '"{}"'.format(text.replace('"', '""')))
+                    raise LoadError(1213, "Missing data for not-null field", column)
+            out.append(
+                "" if text is None else f'"{text}"' if '"' not in text else '"{}"'.format(text.replace('"', '""'))
+            )
         return ",".join(out) + "\n"
 
     def _fitted(self, fields: list[str | None]) -> list[str | None]:
@@ -213,16 +215,16 @@ class TextLoad:
         if have == want:
             return fields
         if have > want:
-            raise LoadFailure(1202, "Extra column(s) found", value=str(fields[want]))
+            raise LoadError(1202, "Extra column(s) found", value=str(fields[want]))
         if not self._options.flag("FILLRECORD"):
-            raise LoadFailure(1214, "Delimiter not found", self._columns[have])
+            raise LoadError(1214, "Delimiter not found", self._columns[have])
         missing = self._columns[have:]
         empty = "" if self._options.format == "CSV" and not self._options.flag("NULL") else None
         return fields + [empty if is_character(column) else None for column in missing]
 
     def _repaired(self, value: str, column: Any) -> str:
         if self._replacement is None or not is_character(column):
-            raise LoadFailure(1220, "String contains invalid or unsupported UTF8 codepoints", column, value=ascii(value))
+            raise LoadError(1220, "String contains invalid or unsupported UTF8 codepoints", column, value=ascii(value))
         return _UNDECODED.sub(self._replacement, value)
 
 
@@ -269,7 +271,7 @@ def _json_values(text: io.TextIOWrapper) -> Iterator[Any]:
                     continue
             except ValueError as error:
                 if ended or len(pending) > JSON_OBJECT_BYTES:
-                    raise LoadFailure(1216, f"Invalid JSON: {error}", line=number + 1) from error
+                    raise LoadError(1216, f"Invalid JSON: {error}", line=number + 1) from error
         elif ended:
             return
         piece = text.read(CHUNK_BYTES)

@@ -1,7 +1,7 @@
 """One field of a text file as a value of its column: NULL, conversion, range, length in bytes.
 
-Belongs here: the conversions of COPY's text formats, with Redshift's load error codes. Does not belong here: cutting a file into
-fields (``text_load``).
+Belongs here: the conversions of COPY's text formats, with Redshift's load error codes. Does not belong here: cutting
+a file into fields (``text_load``).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import datetime, timedelta, timezone
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Context, Decimal
 
 from aurora_dwh.local.redshift.copy_options import CopyOptions
-from aurora_dwh.local.redshift.load_target import LoadFailure, TableColumn
+from aurora_dwh.local.redshift.load_target import LoadError, TableColumn
 
 Convert = Callable[[str], "str | None"]
 
@@ -25,15 +25,15 @@ _RANGES = {"smallint": 15, "integer": 31, "bigint": 63}
 _TRUE = frozenset({"t", "true", "1", "yes", "y"})
 _FALSE = frozenset({"f", "false", "0", "no", "n"})
 _PARTS = (
-    ("YYYY", "%Y"), ("MONTH", "%B"), ("MON", "%b"), ("MM", "%m"), ("DD", "%d"), ("HH24", "%H"), ("HH12", "%I"), ("HH", "%H"),
-    ("MI", "%M"), ("SSSSS", "%f"), ("SS", "%S"), ("AM", "%p"), ("PM", "%p"), ("OF", "%z"), ("YY", "%y"),
+    ("YYYY", "%Y"), ("MONTH", "%B"), ("MON", "%b"), ("MM", "%m"), ("DD", "%d"), ("HH24", "%H"), ("HH12", "%I"),
+    ("HH", "%H"), ("MI", "%M"), ("SSSSS", "%f"), ("SS", "%S"), ("AM", "%p"), ("PM", "%p"), ("OF", "%z"), ("YY", "%y"),
 )  # fmt: skip
 _AUTO_DATES = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%m/%d/%Y", "%d %b %Y", "%b %d %Y", "%b %d, %Y")
 _EXACT = Context(prec=80)
 
 
 def converters(columns: list[TableColumn], options: CopyOptions) -> list[Convert]:
-    """Returns one function a column; it takes a field that is not NULL and raises ``LoadFailure`` without a line."""
+    """Returns one function a column; it takes a field that is not NULL and raises ``LoadError`` without a line."""
     return [_null_aware(column, _converter(column, options), options) for column in columns]
 
 
@@ -86,9 +86,14 @@ def _integer(column: TableColumn) -> Convert:
     def convert(value: str) -> str:
         if not _INTEGER.match(value):
             place = next((i for i, c in enumerate(value) if not (c.isdigit() or (c in "+-" and i == 0))), 0)
-            raise LoadFailure(1207, f"Invalid digit, Value '{value[place : place + 1]}', Pos {place}, Type: {column.type.title()}", column, value=value)
+            raise LoadError(
+                1207,
+                f"Invalid digit, Value '{value[place : place + 1]}', Pos {place}, Type: {column.type.title()}",
+                column,
+                value=value,
+            )
         if not -limit <= int(value) < limit:
-            raise LoadFailure(1222, f"Overflow, Value '{value}', Type: {column.type.title()}", column, value=value)
+            raise LoadError(1222, f"Overflow, Value '{value}', Type: {column.type.title()}", column, value=value)
         return value.strip()
 
     return convert
@@ -102,10 +107,10 @@ def _decimal(column: TableColumn, options: CopyOptions) -> Convert:
 
     def convert(value: str) -> str:
         if not _DECIMAL.match(value):
-            raise LoadFailure(1207, f"Invalid digit, Value '{value[:1]}', Pos 0, Type: Decimal", column, value=value)
+            raise LoadError(1207, f"Invalid digit, Value '{value[:1]}', Pos 0, Type: Decimal", column, value=value)
         number = Decimal(value.strip()).quantize(step, rounding, _EXACT)
         if abs(number) >= limit:
-            raise LoadFailure(1209, f"Numeric data overflow (result precision), Value '{value}'", column, value=value)
+            raise LoadError(1209, f"Numeric data overflow (result precision), Value '{value}'", column, value=value)
         return str(number)
 
     return convert
@@ -116,7 +121,7 @@ def _float(column: TableColumn) -> Convert:
         try:
             float(value)
         except ValueError:
-            raise LoadFailure(1208, f"Invalid value for type {column.declared}: '{value}'", column, value=value) from None
+            raise LoadError(1208, f"Invalid value for type {column.declared}: '{value}'", column, value=value) from None
         return value
 
     return convert
@@ -126,7 +131,7 @@ def _boolean(column: TableColumn) -> Convert:
     def convert(value: str) -> str:
         word = value.strip().lower()
         if word not in _TRUE and word not in _FALSE:
-            raise LoadFailure(1210, f"Unknown boolean format '{value}'", column, value=value)
+            raise LoadError(1210, f"Unknown boolean format '{value}'", column, value=value)
         return "t" if word in _TRUE else "f"
 
     return convert
@@ -165,7 +170,7 @@ def _date(column: TableColumn, options: CopyOptions) -> Convert:
         if found is None:
             if options.flag("ACCEPTANYDATE"):
                 return None
-            raise LoadFailure(1205, f"Invalid Date Format - length must be 10 or more: '{value}'", column, value=value)
+            raise LoadError(1205, f"Invalid Date Format - length must be 10 or more: '{value}'", column, value=value)
         return found.date().isoformat()
 
     return convert
@@ -205,7 +210,7 @@ def _timestamp(column: TableColumn, options: CopyOptions) -> Convert:
         if found is None:
             if options.flag("ACCEPTANYDATE"):
                 return None
-            raise LoadFailure(1206, f"Invalid timestamp format or value [{pattern}]", column, value=value)
+            raise LoadError(1206, f"Invalid timestamp format or value [{pattern}]", column, value=value)
         return found.isoformat(" ") + zone
 
     return convert
@@ -220,10 +225,12 @@ def _text(column: TableColumn, options: CopyOptions) -> Convert:
         if trim:
             value = value.rstrip(" ")
         if single and not value.isascii():
-            raise LoadFailure(1215, "Multibyte character not supported for CHAR (Hint: try using VARCHAR)", column, value=value)
+            raise LoadError(
+                1215, "Multibyte character not supported for CHAR (Hint: try using VARCHAR)", column, value=value
+            )
         if len(value) * 4 > limit and len(encoded := value.encode()) > limit:
             if not truncate:
-                raise LoadFailure(1204, "String length exceeds DDL length", column, value=value)
+                raise LoadError(1204, "String length exceeds DDL length", column, value=value)
             return encoded[:limit].decode(errors="ignore")
         return value
 
@@ -233,9 +240,9 @@ def _text(column: TableColumn, options: CopyOptions) -> Convert:
 def _varbyte(column: TableColumn) -> Convert:
     def convert(value: str) -> str:
         if not _HEX.match(value):
-            raise LoadFailure(1219, f"Invalid hexadecimal value '{value}'", column, value=value)
+            raise LoadError(1219, f"Invalid hexadecimal value '{value}'", column, value=value)
         if len(value) > 2 * column.length:
-            raise LoadFailure(1204, "String length exceeds DDL length", column, value=value)
+            raise LoadError(1204, "String length exceeds DDL length", column, value=value)
         return f"\\x{value}"
 
     return convert
@@ -246,7 +253,7 @@ def _super(column: TableColumn) -> Convert:
         try:
             json.loads(value)
         except ValueError as error:
-            raise LoadFailure(1224, f"Invalid SUPER/JSON value: {error}", column, value=value) from error
+            raise LoadError(1224, f"Invalid SUPER/JSON value: {error}", column, value=value) from error
         return value
 
     return convert

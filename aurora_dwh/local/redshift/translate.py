@@ -14,7 +14,7 @@ from aurora_dwh.local.redshift.copy import copy
 from aurora_dwh.local.redshift.create_table import Table, as_select, create_table
 from aurora_dwh.local.redshift.errors import syntax_error
 from aurora_dwh.local.redshift.merge import merge
-from aurora_dwh.local.redshift.names import physical
+from aurora_dwh.local.redshift.names import physical, shortened
 from aurora_dwh.local.redshift.plans import Context, Local, Plan, Relay, Script
 from aurora_dwh.local.redshift.rewrite import Rewriter, ViewKey
 from aurora_dwh.local.redshift.sqltext import Name, Sql, quote, read_name
@@ -34,6 +34,8 @@ def translate(text: str, session: Context) -> Plan:
     if not len(sql):
         return Relay("")
     refuse.check(sql)
+    if long := shortened(token.name for token in sql.tokens if token.is_name):
+        session.learn_names(long)
     translator = _Translator(sql, session)
     handler = getattr(translator, f"_on_{sql.upper(0).lower()}", translator.query)
     plan: Plan = handler()
@@ -86,7 +88,9 @@ class _Translator:
         if sql.at(index, "TABLE"):
             index += 1
         name = read_name(sql, index)
-        table = Table(Name(tuple(physical(p) for p in name.parts), name.end), temporary or name.table.startswith("#"), False)
+        table = Table(
+            Name(tuple(physical(p) for p in name.parts), name.end), temporary or name.table.startswith("#"), False
+        )
         query = Sql(f"{sql.slice(0, into)} {sql.rest(name.end)}")
         return as_select(table, self._rewritten(query))
 
@@ -132,7 +136,9 @@ class _Translator:
         return Script((f"TRUNCATE TABLE {target}",), "TRUNCATE", commits=True)
 
     def _on_vacuum(self) -> Plan:
-        return Script(self._existing(skip={"FULL", "SORT", "DELETE", "ONLY", "REINDEX", "RECLUSTER"}), "VACUUM", alone="VACUUM")
+        return Script(
+            self._existing(skip={"FULL", "SORT", "DELETE", "ONLY", "REINDEX", "RECLUSTER"}), "VACUUM", alone="VACUUM"
+        )
 
     def _on_analyze(self) -> Plan:
         if self.sql.at(1, "COMPRESSION"):
@@ -184,13 +190,18 @@ class _Translator:
         return unload(self.sql, self.rewrite)
 
     def _on_grant(self) -> Plan:
-        return Relay(self._rewritten(self.sql))
+        """PostgreSQL grants to roles, and of roles, without the word ROLE."""
+        for index in self.sql.all("ROLE"):
+            if self.sql.upper(index - 1) in ("GRANT", "REVOKE", "TO", "FROM", ","):
+                self.sql.replace(index, index + 1, "")
+        return Relay(self._rewritten(Sql(self.sql.render())))
 
     _on_revoke = _on_grant
-    _on_comment = _on_grant
 
 
-_PASSED_ON = frozenset({"search_path", "timezone", "time", "datestyle", "statement_timeout", "application_name", "extra_float_digits"})
+_PASSED_ON = frozenset(
+    {"search_path", "timezone", "time", "datestyle", "statement_timeout", "application_name", "extra_float_digits"}
+)
 
 
 def headings(session: Context, query: str) -> list[str]:

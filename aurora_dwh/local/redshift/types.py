@@ -1,6 +1,7 @@
 """Redshift's column types: how a declared type reads in PostgreSQL, and which are refused.
 
-Belongs here: type names, defaults and limits in DDL and casts. Does not belong here: the values (``parquet``, ``text_load``).
+Belongs here: type names, defaults and limits in DDL and casts. Does not belong here: the values (``parquet``,
+``text_load``).
 """
 
 from __future__ import annotations
@@ -41,9 +42,51 @@ _CHAR = {"CHAR", "CHARACTER", "NCHAR", "BPCHAR"}
 _VARBYTE = {"VARBYTE", "VARBINARY", "BINARY"}
 _DECIMAL = {"DECIMAL", "NUMERIC"}
 UNSUPPORTED = frozenset(
-    """BIT BYTEA JSON JSONB UUID SERIAL BIGSERIAL SMALLSERIAL SERIAL4 SERIAL8 MONEY INET CIDR MACADDR XML POINT LINE LSEG BOX
-    PATH POLYGON CIRCLE TINYINT BLOB CLOB MEDIUMINT DATETIME ENUM TSVECTOR TSQUERY HSTORE INT4RANGE INT8RANGE NUMRANGE
-    TSRANGE TSTZRANGE DATERANGE MEDIUMTEXT LONGTEXT TINYTEXT DOUBLE_PRECISION NAME CITEXT""".split()
+    [
+        "BIT",
+        "BYTEA",
+        "JSON",
+        "JSONB",
+        "UUID",
+        "SERIAL",
+        "BIGSERIAL",
+        "SMALLSERIAL",
+        "SERIAL4",
+        "SERIAL8",
+        "MONEY",
+        "INET",
+        "CIDR",
+        "MACADDR",
+        "XML",
+        "POINT",
+        "LINE",
+        "LSEG",
+        "BOX",
+        "PATH",
+        "POLYGON",
+        "CIRCLE",
+        "TINYINT",
+        "BLOB",
+        "CLOB",
+        "MEDIUMINT",
+        "DATETIME",
+        "ENUM",
+        "TSVECTOR",
+        "TSQUERY",
+        "HSTORE",
+        "INT4RANGE",
+        "INT8RANGE",
+        "NUMRANGE",
+        "TSRANGE",
+        "TSTZRANGE",
+        "DATERANGE",
+        "MEDIUMTEXT",
+        "LONGTEXT",
+        "TINYTEXT",
+        "DOUBLE_PRECISION",
+        "NAME",
+        "CITEXT",
+    ]
 )
 
 
@@ -75,24 +118,10 @@ def read_type(sql: Sql, index: int) -> ColumnType:
     arguments, end = _arguments(sql, after)
     if sql[end].text == "[":
         raise RedshiftError("0A000", f'Column "{sql[index - 1].name}" has unsupported type "{word.lower()}[]".')
-    if word in _VARCHAR:
-        size = 256 if word == "TEXT" else _size(arguments, default=256, limit=MAX_VARCHAR, name="varchar")
-        return ColumnType(f"varchar({size})", size, end)
-    if word in _CHAR:
-        size = 256 if word == "BPCHAR" else _size(arguments, default=1, limit=MAX_CHAR, name="char")
-        return ColumnType(f"char({size})", size, end)
-    if word in _VARBYTE:
-        size = _size(arguments, default=64_000, limit=MAX_VARBYTE, name="varbyte")
-        return ColumnType(f"varbyte({min(size, POSTGRES_MAX_VARBYTE)})", None, end)
-    if word in _DECIMAL:
-        return ColumnType(_decimal(arguments), None, end)
-    if word == "DOUBLE":
-        if not sql.at(after, "PRECISION"):
-            raise RedshiftError("42704", 'type "double" does not exist')
+    if sized := _sized(word, arguments):
+        return ColumnType(sized[0], sized[1], end)
+    if word == "DOUBLE" and sql.at(after, "PRECISION"):
         return ColumnType("double precision", None, after + 1)
-    if word == "FLOAT":
-        small = bool(arguments) and int(arguments[0]) <= 24
-        return ColumnType("real" if small else "double precision", None, end)
     if word in ("TIMESTAMP", "TIME"):
         zone = sql.at(end, "WITH", "TIME", "ZONE")
         plain = sql.at(end, "WITHOUT", "TIME", "ZONE")
@@ -100,6 +129,24 @@ def read_type(sql: Sql, index: int) -> ColumnType:
     if word in _PLAIN:
         return ColumnType(_PLAIN[word], None, after)
     raise RedshiftError("42704", f'type "{sql[index].name}" does not exist')
+
+
+def _sized(word: str, arguments: list[str]) -> tuple[str, int | None] | None:
+    """The PostgreSQL spelling and length of a type that takes arguments; None for any other."""
+    if word in _VARCHAR:
+        size = 256 if word == "TEXT" else _size(arguments, default=256, limit=MAX_VARCHAR, name="varchar")
+        return f"varchar({size})", size
+    if word in _CHAR:
+        size = 256 if word == "BPCHAR" else _size(arguments, default=1, limit=MAX_CHAR, name="char")
+        return f"char({size})", size
+    if word in _VARBYTE:
+        size = _size(arguments, default=64_000, limit=MAX_VARBYTE, name="varbyte")
+        return f"varbyte({min(size, POSTGRES_MAX_VARBYTE)})", None
+    if word in _DECIMAL:
+        return _decimal(arguments), None
+    if word == "FLOAT":
+        return ("real" if arguments and int(arguments[0]) <= 24 else "double precision"), None
+    return None
 
 
 def byte_check(column: str, size: int) -> str:

@@ -1,6 +1,7 @@
 """UNLOAD: a query's result to S3, as Parquet or text, with a manifest.
 
-Belongs here: UNLOAD's grammar, its files and manifest. Does not belong here: the query itself (``rewrite``), reading (``copy``).
+Belongs here: UNLOAD's grammar, its files and manifest. Does not belong here: the query itself (``rewrite``), reading
+(``copy``).
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from aurora_dwh.local.redshift.plans import Context
 from aurora_dwh.local.redshift.sqltext import Sql
 from aurora_dwh.local.redshift.upstream import Row
 
-FLAGS = frozenset({"MANIFEST", "HEADER", "GZIP", "ZSTD", "BZIP2", "ADDQUOTES", "ALLOWOVERWRITE", "CLEANPATH", "ESCAPE", "VERBOSE"})
+FLAGS = frozenset(
+    {"MANIFEST", "HEADER", "GZIP", "ZSTD", "BZIP2", "ADDQUOTES", "ALLOWOVERWRITE", "CLEANPATH", "ESCAPE", "VERBOSE"}
+)
 STRINGS = frozenset({"DELIMITER", "NULL", "REGION", "EXTENSION"})
 FORMATS = frozenset({"CSV", "PARQUET", "JSON"})
 FETCH_ROWS = 50_000
@@ -62,7 +65,10 @@ class UnloadPlan:
             return
         found = s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
         if found and "CLEANPATH" not in self.given:
-            text = "Specified unload destination on S3 is not empty. Consider using a different bucket / prefix, manually removing the target files in S3, or using the ALLOWOVERWRITE option."
+            text = (
+                "Specified unload destination on S3 is not empty. Consider using a different bucket / prefix, "
+                "manually removing the target files in S3, or using the ALLOWOVERWRITE option."
+            )
             raise RedshiftError("XX000", text)
         for item in found:
             s3.delete_object(Bucket=bucket, Key=item["Key"])

@@ -7,6 +7,7 @@ through ``send`` and ``receive`` untouched.
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 import struct
@@ -15,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from aurora_dwh.local.redshift import wire
-from aurora_dwh.local.redshift.errors import UpstreamError, UpstreamLost
+from aurora_dwh.local.redshift.errors import UpstreamError, UpstreamLostError
 
 Row = tuple[str | None, ...]
 
@@ -24,7 +25,7 @@ class Upstream:
     """A live connection; ``status`` is the transaction status PostgreSQL reported last (``I``, ``T`` or ``E``).
 
     Raises:
-        UpstreamLost: PostgreSQL is not there (any method).
+        UpstreamLostError: PostgreSQL is not there (any method).
         UpstreamError: PostgreSQL refused the connection or a statement.
     """
 
@@ -37,7 +38,7 @@ class Upstream:
             sock.connect(str(socket_path))
         except OSError as error:
             sock.close()
-            raise UpstreamLost(str(error)) from error
+            raise UpstreamLostError(str(error)) from error
         self.stream = wire.Stream(sock)
         try:
             self.send(wire.startup({"user": user, "database": database, "options": options}))
@@ -56,14 +57,14 @@ class Upstream:
         try:
             self.stream.send(data)
         except OSError as error:
-            raise UpstreamLost(str(error)) from error
+            raise UpstreamLostError(str(error)) from error
 
     def receive(self) -> wire.Message:
         """Reads one message, keeping ``status`` up to date."""
         try:
             message = self.stream.message()
         except OSError as error:
-            raise UpstreamLost(str(error)) from error
+            raise UpstreamLostError(str(error)) from error
         if message.kind == b"Z":
             self.status = message.payload.decode()
         return message
@@ -93,7 +94,7 @@ class Upstream:
                 self.send(b"d" + struct.pack("!i", len(chunk) + 4) + chunk)
                 if self._readable():
                     break  # PostgreSQL speaks before the end only to refuse the data
-        except UpstreamLost:
+        except UpstreamLostError:
             raise
         except BaseException:
             self.send(wire.pack(b"f", wire.cstring("load cancelled")))
@@ -138,10 +139,8 @@ class Upstream:
 
     def close(self) -> None:
         """Closes the connection; PostgreSQL rolls back what is open."""
-        try:
+        with contextlib.suppress(OSError):  # already gone
             self.stream.send(wire.pack(b"X"))
-        except OSError:
-            pass  # already gone
         self.stream.close()
 
 

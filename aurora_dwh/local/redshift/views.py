@@ -1,9 +1,9 @@
 """Views, of both kinds.
 
-A plain view is PostgreSQL's own: bound to its tables, in the way of their DROP. A late-binding view is kept as text: a
-placeholder view of the same columns holds its name, grants and comment, depends on nothing, and every query that names the
-view gets the text in its place (``rewrite``). So it survives a DROP or a rename of its tables, and fails when it is used
-while one is missing.
+A plain view is PostgreSQL's own: bound to its tables, in the way of their DROP. A late-binding view is kept as text:
+a placeholder view of the same columns holds its name, grants and comment, depends on nothing, and every query that
+names the view gets the text in its place (``rewrite``). So it survives a DROP or a rename of its tables, and fails
+when it is used while one is missing.
 """
 
 from __future__ import annotations
@@ -66,7 +66,11 @@ def create_view(sql: Sql, session: Context, rewrite: Callable[[str], str]) -> Pl
 
 def _check_qualified(sql: Sql) -> None:
     """Every table in a late-binding view needs its schema; names of the query's own WITH clause do not."""
-    own = {sql[i].name for i in range(len(sql)) if sql.at(i + 1, "AS", "(") and sql.upper(i - 1) in ("WITH", ",", "RECURSIVE")}
+    own = {
+        sql[i].name
+        for i in range(len(sql))
+        if sql.at(i + 1, "AS", "(") and sql.upper(i - 1) in ("WITH", ",", "RECURSIVE")
+    }
     for index in range(1, len(sql)):
         if sql.upper(index - 1) not in ("FROM", "JOIN") or not sql[index].is_name:
             continue
@@ -110,7 +114,7 @@ class LateView:
                 upstream.query(f"DROP VIEW IF EXISTS {target}")
             upstream.query(f"CREATE VIEW {target} AS {self._placeholder(session)}")
             upstream.query(
-                f"INSERT INTO pg_standin.late_view VALUES ({literal(target)}::regclass, {literal(self.query)})"  # noqa: S608 - literals
+                f"INSERT INTO pg_standin.late_view VALUES ({literal(target)}::regclass, {literal(self.query)})"
                 " ON CONFLICT (relid) DO UPDATE SET query = excluded.query"
             )
         return "CREATE VIEW"

@@ -5,6 +5,7 @@ Belongs here: bytes in, bytes out. Does not belong here: what a message means fo
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 from collections.abc import Iterable, Mapping, Sequence
@@ -100,10 +101,8 @@ class Stream:
 
     def close(self) -> None:
         """Closes the socket, waking any thread that reads from it."""
-        try:
+        with contextlib.suppress(OSError):  # not connected any more: closing is all that is left
             self.sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # not connected any more: closing is all that is left
         self.sock.close()
 
 

@@ -37,17 +37,18 @@ def access(lake: LakeServer) -> S3Access:
 
 @pytest.fixture(scope="session")
 def standin(tmp_path_factory: pytest.TempPathFactory, access: S3Access) -> Iterator[RedshiftStandIn]:
-    with RedshiftStandIn(tmp_path_factory.mktemp("redshift"), s3=access, user=USER, password=PASSWORD) as running:
-        yield running
+    running = RedshiftStandIn(tmp_path_factory.mktemp("redshift"), s3=access, user=USER, password=PASSWORD)
+    running.start()
+    yield running
+    running.remove()
 
 
 class Session:
     """A connection through the real driver, autocommit on."""
 
     def __init__(self, standin: RedshiftStandIn, database: str, **options: Any) -> None:
-        self.connection = redshift_connector.connect(
-            host=standin.host, port=standin.port, user=USER, password=PASSWORD, database=database, ssl=False, **options
-        )
+        known = {"host": standin.host, "port": standin.port, "user": USER, "password": PASSWORD, "ssl": False}
+        self.connection = redshift_connector.connect(database=database, **{**known, **options})
         self.connection.autocommit = True
         self.cursor = self.connection.cursor()
 
@@ -150,7 +151,9 @@ def load(db: Session, bucket: Bucket) -> Callable[..., None]:
     """Loads an Arrow table into a Redshift table by manifest."""
 
     def run(table: str, data: pa.Table, options: str = "", **write: Any) -> None:
-        source = bucket.manifest(bucket.parquet(f"{next(NUMBERS)}.parquet", data, **write), key=f"m{next(NUMBERS)}.json")
+        source = bucket.manifest(
+            bucket.parquet(f"{next(NUMBERS)}.parquet", data, **write), key=f"m{next(NUMBERS)}.json"
+        )
         db.sql(f"COPY {table} FROM '{source}' IAM_ROLE default FORMAT AS PARQUET MANIFEST {options}")
 
     return run

@@ -1,4 +1,5 @@
 """COPY of Parquet files: allowed options, mapping by position, types without coercion (checklist points 1, 2, 15)."""
+# ruff: noqa: DTZ001 - a TIMESTAMP has no zone
 
 from __future__ import annotations
 
@@ -19,11 +20,28 @@ TWO = pa.table({"id": pa.array([1, 2], pa.int64()), "a": pa.array(["x", None])})
 @pytest.mark.parametrize(
     "option",
     [
-        "MAXERROR 0", "COMPUPDATE OFF", "TRUNCATECOLUMNS", "REGION 'eu-west-1'", "ACCEPTANYDATE", "NULL AS 'x'", "IGNOREHEADER 1",
-        "DELIMITER ','", "ESCAPE", "DATEFORMAT 'auto'", "TIMEFORMAT 'auto'", "EMPTYASNULL", "BLANKSASNULL", "TRIMBLANKS",
-        "ROUNDEC", "ENCODING UTF8", "GZIP", "ZSTD", "NOLOAD", "IGNOREALLERRORS",
+        "MAXERROR 0",
+        "COMPUPDATE OFF",
+        "TRUNCATECOLUMNS",
+        "REGION 'eu-west-1'",
+        "ACCEPTANYDATE",
+        "NULL AS 'x'",
+        "IGNOREHEADER 1",
+        "DELIMITER ','",
+        "ESCAPE",
+        "DATEFORMAT 'auto'",
+        "TIMEFORMAT 'auto'",
+        "EMPTYASNULL",
+        "BLANKSASNULL",
+        "TRIMBLANKS",
+        "ROUNDEC",
+        "ENCODING UTF8",
+        "GZIP",
+        "ZSTD",
+        "NOLOAD",
+        "IGNOREALLERRORS",
     ],
-)  # fmt: skip
+)
 def test_options_that_columnar_copy_does_not_take(db: Session, option: str) -> None:
     db.sql("CREATE TABLE t (id bigint)")
     error = db.refused(f"COPY t FROM 's3://b/k' IAM_ROLE default FORMAT AS PARQUET {option}")
@@ -47,7 +65,11 @@ def test_values_of_every_type_arrive_unchanged(db: Session, load: Load) -> None:
         "b": ("boolean", pa.bool_(), [True, False]),
         "d": ("date", pa.date32(), [date(600, 12, 2), date(9999, 12, 31)]),
         "ts": ("timestamp", pa.timestamp("us"), [datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59, 999999)]),
-        "n": ("decimal(38,10)", pa.decimal128(38, 10), [decimal.Decimal("1." + "0" * 9 + "1"), decimal.Decimal("-9" * 1)]),
+        "n": (
+            "decimal(38,10)",
+            pa.decimal128(38, 10),
+            [decimal.Decimal("1." + "0" * 9 + "1"), decimal.Decimal("-9" * 1)],
+        ),
         "u": ("decimal(20,0)", pa.decimal128(20, 0), [decimal.Decimal(2**64 - 1), decimal.Decimal(0)]),
         "s": ("varchar(65535)", pa.string(), ["", ' "quoted", \\N \\. \r\n\t é 😀 trailing  ']),
         "v": ("varbyte", pa.binary(), [b"\x00\xff\\", b""]),
@@ -82,14 +104,29 @@ def test_column_counts_must_match(db: Session, load: Load, bucket: Bucket) -> No
 @pytest.mark.parametrize(
     ("column", "kind"),
     [
-        ("integer", pa.int64()), ("bigint", pa.int32()), ("smallint", pa.int32()), ("bigint", pa.uint64()),
-        ("integer", pa.uint32()), ("smallint", pa.uint8()), ("double precision", pa.float32()), ("real", pa.float64()),
-        ("varchar(10)", pa.int64()), ("bigint", pa.string()), ("timestamp", pa.timestamp("ns")), ("timestamp", pa.date32()),
-        ("timestamp", pa.timestamp("us", tz="UTC")), ("date", pa.timestamp("us")), ("decimal(18,2)", pa.decimal128(18, 3)),
-        ("decimal(18,2)", pa.decimal128(17, 2)), ("decimal(18,2)", pa.float64()), ("time", pa.time64("us")),
-        ("varchar(10)", pa.binary()), ("varbyte", pa.string()), ("varchar(10)", pa.list_(pa.string())),
+        ("integer", pa.int64()),
+        ("bigint", pa.int32()),
+        ("smallint", pa.int32()),
+        ("bigint", pa.uint64()),
+        ("integer", pa.uint32()),
+        ("smallint", pa.uint8()),
+        ("double precision", pa.float32()),
+        ("real", pa.float64()),
+        ("varchar(10)", pa.int64()),
+        ("bigint", pa.string()),
+        ("timestamp", pa.timestamp("ns")),
+        ("timestamp", pa.date32()),
+        ("timestamp", pa.timestamp("us", tz="UTC")),
+        ("date", pa.timestamp("us")),
+        ("decimal(18,2)", pa.decimal128(18, 3)),
+        ("decimal(18,2)", pa.decimal128(17, 2)),
+        ("decimal(18,2)", pa.float64()),
+        ("time", pa.time64("us")),
+        ("varchar(10)", pa.binary()),
+        ("varbyte", pa.string()),
+        ("varchar(10)", pa.list_(pa.string())),
     ],
-)  # fmt: skip
+)
 def test_types_are_not_coerced(db: Session, load: Load, bucket: Bucket, column: str, kind: Any) -> None:
     db.sql(f"CREATE TABLE t (c {column})")
     source = bucket.manifest(bucket.parquet("x.parquet", pa.table({"c": pa.nulls(1, kind)}), version="2.6"))
@@ -116,7 +153,9 @@ def test_a05_a_string_longer_than_its_bytes_aborts_and_is_recorded(db: Session, 
         " FROM sys_load_error_detail"
     )
     assert (file, line, column, kind, length, code) == (entry["url"], 2, "a", "varchar(8)", "8", 15007)
-    assert "The length of the data column a is longer than the length defined in the table. Table: 8, Data: 12" in message
+    assert (
+        "The length of the data column a is longer than the length defined in the table. Table: 8, Data: 12" in message
+    )
 
 
 def test_a08_nul_bytes_and_invalid_utf8_are_refused(db: Session, bucket: Bucket) -> None:
@@ -191,7 +230,9 @@ def test_the_copy_count_is_the_sessions_and_survives_refusals_and_rollbacks(
     db.sql("ROLLBACK")
     copied = db.one("SELECT pg_last_copy_id()")
     assert db.sql("SELECT pg_last_copy_count(), pg_last_copy_id()") == [(2, copied)]
-    assert db.sql("SELECT status, loaded_rows FROM sys_load_history WHERE query_id = pg_last_copy_id()") == [("completed", 2)]
+    assert db.sql("SELECT status, loaded_rows FROM sys_load_history WHERE query_id = pg_last_copy_id()") == [
+        ("completed", 2)
+    ]
     db.refused("COPY t FROM 's3://b/k' FORMAT AS PARQUET")
     assert db.one("SELECT pg_last_copy_count()") == 2
     assert connect().one("SELECT pg_last_copy_count()") == 0

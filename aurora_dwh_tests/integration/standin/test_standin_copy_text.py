@@ -1,4 +1,5 @@
 """COPY of CSV, delimited text and JSON (checklist point 4; A5, A6 of the AWS facts)."""
+# ruff: noqa: DTZ001 - a TIMESTAMP has no zone
 
 from __future__ import annotations
 
@@ -38,7 +39,23 @@ def test_an_empty_csv_field_is_empty_text_and_null_elsewhere(db: Session, bucket
 
 def test_a07_a_sentinel_keeps_null_and_empty_apart(db: Session, bucket: Bucket) -> None:
     db.sql("CREATE TABLE t (k int, a varchar(100))")
-    rows = [None, "", " ", "NULL", "null", "\\N", "\\\\N", "a  ", '""', 'a"b', "x,y", "l1\nl2", "l1\r\nl2", "tab\t", "é😀"]
+    rows = [
+        None,
+        "",
+        " ",
+        "NULL",
+        "null",
+        "\\N",
+        "\\\\N",
+        "a  ",
+        '""',
+        'a"b',
+        "x,y",
+        "l1\nl2",
+        "l1\r\nl2",
+        "tab\t",
+        "é😀",
+    ]
     quoted = ["\x01" if v is None else '"{}"'.format(v.replace('"', '""')) for v in rows]
     body = "".join(f"{i},{value}\n" for i, value in enumerate(quoted))
     source = bucket.put("x.csv.gz", gzip.compress(body.encode()))
@@ -53,7 +70,8 @@ def test_an_unknown_null_sentinel_in_an_integer_is_error_1207(db: Session, bucke
     assert (error["C"], error["M"][:27]) == ("XX000", "Load into table 't' failed.")
     assert "sys_load_error_detail" in error["M"]
     assert db.sql(
-        "SELECT file_name, line_number, column_name, error_code FROM sys_load_error_detail WHERE query_id = pg_last_copy_id()"
+        "SELECT file_name, line_number, column_name, error_code FROM sys_load_error_detail WHERE query_id = "
+        "pg_last_copy_id()"
     ) == [(source, 2, "n", 1207)]
     assert db.sql("SELECT status, loaded_rows, error_count FROM sys_load_history") == [("aborted", 0, 1)]
     assert db.one("SELECT pg_last_copy_count()") == 0
@@ -76,12 +94,22 @@ def test_an_ordinary_user_may_not_read_stl_load_errors(db: Session) -> None:
 @pytest.mark.parametrize(
     ("kind", "value", "code"),
     [
-        ("smallint", "40000", 1222), ("int", "1.5", 1207), ("bigint", "9223372036854775808", 1222), ("decimal(4,2)", "x", 1207),
-        ("decimal(4,2)", "123.4", 1209), ("float8", "abc", 1208), ("boolean", "maybe", 1210), ("date", "0000-00-00", 1205),
-        ("timestamp", "2024-13-01 00:00:00", 1206), ("varchar(3)", "éé", 1204), ("char(2)", "é", 1215), ("varbyte", "0g", 1219),
-        ("super", "{", 1224), ("varchar(10)", "a\0b", 1216),
+        ("smallint", "40000", 1222),
+        ("int", "1.5", 1207),
+        ("bigint", "9223372036854775808", 1222),
+        ("decimal(4,2)", "x", 1207),
+        ("decimal(4,2)", "123.4", 1209),
+        ("float8", "abc", 1208),
+        ("boolean", "maybe", 1210),
+        ("date", "0000-00-00", 1205),
+        ("timestamp", "2024-13-01 00:00:00", 1206),
+        ("varchar(3)", "éé", 1204),
+        ("char(2)", "é", 1215),
+        ("varbyte", "0g", 1219),
+        ("super", "{", 1224),
+        ("varchar(10)", "a\0b", 1216),
     ],
-)  # fmt: skip
+)
 def test_each_kind_of_bad_value_has_its_code(db: Session, bucket: Bucket, kind: str, value: str, code: int) -> None:
     db.sql(f"CREATE TABLE t (c {kind})")
     source = bucket.put("x.txt", f"{value}\n".encode())
@@ -216,7 +244,8 @@ def test_the_sample_statements_of_the_facts_parse(db: Session, bucket: Bucket) -
     entry = {"url": bucket.put("p.csv.gz", gzip.compress(body)), "mandatory": True}
     source = bucket.manifest(entry, key="x.manifest")
     db.sql(
-        f"""COPY stg."t" ("id","a") FROM '{source}' IAM_ROLE 'arn:aws:iam::1:role/r' MANIFEST FORMAT AS CSV NULL AS '\\\\N'
+        f"""COPY stg."t" ("id","a") FROM '{source}' IAM_ROLE 'arn:aws:iam::1:role/r' MANIFEST
+        FORMAT AS CSV NULL AS '\\\\N'
         IGNOREHEADER 1 TIMEFORMAT 'auto' DATEFORMAT 'auto' GZIP;"""
     )
     assert db.sql("SELECT * FROM stg.t") == [(1, None)]

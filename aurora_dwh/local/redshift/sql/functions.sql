@@ -13,6 +13,8 @@ AS $$ SELECT $3 + CASE $1 WHEN 'quarter' THEN make_interval(months => 3 * $2::in
                           ELSE ($2 || ' ' || $1)::interval END $$;
 CREATE OR REPLACE FUNCTION pg_catalog.dateadd(text, bigint, timestamptz) RETURNS timestamptz LANGUAGE sql STABLE STRICT
 AS $$ SELECT pg_catalog.dateadd($1, $2, $3 AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' $$;
+CREATE OR REPLACE FUNCTION pg_catalog.dateadd(text, bigint, date) RETURNS timestamp LANGUAGE sql IMMUTABLE STRICT
+AS $$ SELECT pg_catalog.dateadd($1, $2, $3::timestamp) $$;
 CREATE OR REPLACE FUNCTION pg_catalog.datediff(text, timestamp, timestamp) RETURNS bigint LANGUAGE sql IMMUTABLE STRICT
 AS $$ SELECT CASE $1
     WHEN 'day' THEN $3::date - $2::date
@@ -174,6 +176,13 @@ BEGIN
 EXCEPTION WHEN invalid_text_representation THEN
   RETURN false;
 END $$;
+DO $do$
+BEGIN  -- with PostgreSQL's own of that name, a call with plain literals would be ambiguous
+  IF to_regprocedure('pg_catalog.json_extract_path_text(json, text[])') IS NOT NULL THEN
+    ALTER FUNCTION pg_catalog.json_extract_path_text(json, text[]) RENAME TO postgres_json_extract_path_text;
+  END IF;
+END
+$do$;
 CREATE OR REPLACE FUNCTION pg_catalog.json_extract_path_text(varchar, VARIADIC varchar[]) RETURNS varchar
 LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT ($1::json #>> $2::text[])::varchar $$;
 CREATE OR REPLACE FUNCTION pg_catalog.json_extract_array_element_text(varchar, integer) RETURNS varchar

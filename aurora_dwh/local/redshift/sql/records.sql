@@ -32,11 +32,10 @@ CREATE OR REPLACE FUNCTION pg_standin.long(text) RETURNS varchar LANGUAGE sql ST
 AS $$ SELECT CASE WHEN strpos($1, '~') > 0 THEN coalesce((SELECT n.name FROM pg_standin.long_name n WHERE n.short = $1), $1) ELSE $1 END::varchar $$;
 
 -- Notes the attributes of a CREATE TABLE or ALTER TABLE; keys that "attributes" does not name stay as they are.
-CREATE OR REPLACE FUNCTION pg_standin.record(relation regclass, attributes jsonb) RETURNS void
+CREATE OR REPLACE FUNCTION pg_standin.record(relation regclass, attributes jsonb, like_of regclass DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
   known pg_standin.table_attribute;
-  like_of regclass := pg_catalog.to_regclass(attributes ->> 'like');
 BEGIN
   IF relation IS NULL OR (SELECT relpersistence FROM pg_class WHERE oid = relation) = 't' THEN
     RETURN;

@@ -1,0 +1,199 @@
+"""The SQL that turns a value into one text on either side, so that equal values, and only they, have equal texts.
+
+Two expressions belong to each family of types: MySQL's over the source column, Redshift's over the staging column.
+The texts are hashed and summed where the rows are, so a comparison moves a few numbers instead of the table. What SQL
+cannot bring to one text, JSON documents, is compared by `proof` itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from aurora_dwh.schema import Column, TableSchema
+from aurora_dwh.source.quoting import identifier as mysql_identifier
+from aurora_dwh.warehouse.sql import identifier
+
+DIGEST_DIGITS = 15
+"""Hexadecimal digits of an MD5 that are summed: 60 bits, the most that fits a signed 64-bit integer on both sides."""
+
+BUCKET_DIGITS = 2
+"""Hexadecimal digits of a row's key digest that name its bucket when differing rows are looked for."""
+
+_MANTISSA = 2**52
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One side's SQL.
+
+    Attributes:
+        name: `Aurora` or `Redshift`, for people.
+        quote: Quotes a column's name.
+        text: Column -> expression of its canonical text, NULL for NULL.
+        number: Expression of a hexadecimal text -> expression of its value as an exact number.
+    """
+
+    name: str
+    quote: Callable[[str], str]
+    text: Callable[[Column], str]
+    number: Callable[[str], str]
+
+
+def comparable(schema: TableSchema) -> list[Column]:
+    """Return the columns that SQL can compare: all but JSON documents."""
+    return [column for column in schema.columns if not is_document(column)]
+
+
+def is_document(column: Column) -> bool:
+    """Return whether a column holds JSON documents, whose texts differ where their contents do not."""
+    return column.redshift_type == "SUPER"
+
+
+def sums(dialect: Dialect, columns: Sequence[Column], key: Sequence[str], table: str, where: str) -> str:
+    """Return the query of a table's fingerprint, one row.
+
+    Its columns are: the rows; the digests of the rows, summed, and of the keys; then for each column the values that
+    are not NULL and the sum of their digests.
+
+    Args:
+        dialect: Whose SQL.
+        columns: The columns to compare.
+        key: The names of key columns; without any, a row is its own key.
+        table: The table, quoted.
+        where: A condition in the dialect's SQL.
+    """
+    summed = [_sum(dialect, "h_row"), _sum(dialect, "h_key")]
+    for number in range(len(columns)):
+        summed += [f"COUNT(h{number})", _sum(dialect, f"h{number}")]
+    return f"SELECT COUNT(*), {', '.join(summed)}\nFROM (\n{_digests(dialect, columns, key, table, where)}\n) r"
+
+
+def bucket_sums(dialect: Dialect, columns: Sequence[Column], key: Sequence[str], table: str, where: str) -> str:
+    """Return the query of the rows and the row digests of each bucket of keys."""
+    bucket = f"SUBSTRING(h_key, 1, {BUCKET_DIGITS})"
+    inner = _digests(dialect, columns, key, table, where)
+    return f"SELECT {bucket}, COUNT(*), {_sum(dialect, 'h_row')}\nFROM (\n{inner}\n) r GROUP BY {bucket}"
+
+
+def rows_of_buckets(
+    dialect: Dialect, columns: Sequence[Column], key: Sequence[str], table: str, where: str, buckets: Sequence[str]
+) -> str:
+    """Return the query of the canonical texts of the rows whose keys are in the buckets."""
+    texts = ", ".join(dialect.text(column) for column in columns)
+    named = ", ".join(f"'{bucket}'" for bucket in buckets)
+    in_buckets = f"SUBSTRING({_key_digest(dialect, columns, key)}, 1, {BUCKET_DIGITS}) IN ({named})"
+    return f"SELECT {texts} FROM {table} WHERE ({where}) AND {in_buckets}"
+
+
+def _digests(dialect: Dialect, columns: Sequence[Column], key: Sequence[str], table: str, where: str) -> str:
+    each = [f"MD5({dialect.text(column)}) AS h{number}" for number, column in enumerate(columns)]
+    row, own = _together(dialect, columns), _key_digest(dialect, columns, key)
+    listed = ",\n".join(f"  {expression}" for expression in (*each, f"{row} AS h_row", f"{own} AS h_key"))
+    return f"SELECT\n{listed}\nFROM {table} WHERE {where}"
+
+
+def _key_digest(dialect: Dialect, columns: Sequence[Column], key: Sequence[str]) -> str:
+    names = {name.lower() for name in key}
+    return _together(dialect, [column for column in columns if column.target_name in names] or columns)
+
+
+def _together(dialect: Dialect, columns: Sequence[Column]) -> str:
+    """Return the digest of several values; digests are joined, not texts, so that no separator can be mistaken."""
+    digests = [f"COALESCE(MD5({dialect.text(column)}), '-')" for column in columns]
+    joined = digests[0]
+    for digest in digests[1:]:
+        joined = f"CONCAT({joined}, {digest})"
+    return f"MD5({joined})"
+
+
+def _sum(dialect: Dialect, digest: str) -> str:
+    return f"COALESCE(SUM({dialect.number(f'SUBSTRING({digest}, 1, {DIGEST_DIGITS})')}), 0)"
+
+
+def _mysql_text(column: Column) -> str:
+    name = column.read_as.format(mysql_identifier(column.name))
+    family = _family(column)
+    if family == "moment":
+        return f"CASE WHEN {_mysql_no_date(name)} THEN NULL ELSE DATE_FORMAT({name}, '%Y-%m-%d %H:%i:%s.%f') END"
+    if family == "date":
+        return f"CASE WHEN {_mysql_no_date(name)} THEN NULL ELSE DATE_FORMAT({name}, '%Y-%m-%d') END"
+    if family == "float":
+        return _float_text(
+            f"({name} * 1e0)", floor_log2=f"FLOOR(LOG2(ABS({name} * 1e0)))", integer="SIGNED", text="CHAR"
+        )
+    if family == "binary":
+        return f"HEX({name})"
+    # Adding 0 takes the leading zeros off a ZEROFILL column, and makes a number of a BIT.
+    value = f"{name} + 0" if column.data_type == "bit" or "zerofill" in column.column_type else name
+    return f"CONVERT(CAST({value} AS CHAR) USING utf8mb4)" if family == "text" else f"CAST({value} AS CHAR)"
+
+
+def _mysql_no_date(name: str) -> str:
+    """Return the condition that a value is not in the calendar, which the default policy copies as NULL."""
+    month_end = f"DAY(LAST_DAY(DATE_FORMAT({name}, '%Y-%m-01')))"
+    return f"YEAR({name}) = 0 OR MONTH({name}) = 0 OR DAY({name}) = 0 OR DAY({name}) > {month_end}"
+
+
+def _redshift_text(column: Column) -> str:
+    name = identifier(column.name)
+    family = _family(column)
+    if family == "moment":
+        return f"TO_CHAR({name}, 'YYYY-MM-DD HH24:MI:SS.US')"
+    if family == "date":
+        return f"TO_CHAR({name}, 'YYYY-MM-DD')"
+    if family == "float":
+        value = f"CAST({name} AS DOUBLE PRECISION)"
+        magnitude = f"CASE WHEN {name} = 0 THEN NULL ELSE ABS({value}) END"
+        return _float_text(value, floor_log2=f"FLOOR(LN({magnitude}) / LN(2.0))", integer="BIGINT", text="VARCHAR(64)")
+    if family == "binary":
+        return f"UPPER(FROM_VARBYTE({name}, 'hex'))"
+    if family == "boolean":
+        return f"CASE WHEN {name} THEN '1' WHEN NOT {name} THEN '0' END"
+    return f"CAST({name} AS VARCHAR(64))" if family == "number" else name
+
+
+def _float_text(value: str, *, floor_log2: str, integer: str, text: str) -> str:
+    """Return sign, mantissa and exponent of a double as text: neither side prints all of a double's digits.
+
+    Dividing by a power of two is exact. The logarithm may be off by one next to a power of two, so the quotient is
+    brought back to [1, 2) before it becomes the 53-bit integer that it stands for.
+    """
+    exponent = f"GREATEST(LEAST({floor_log2}, 1023), -1022)"
+    quotient = f"(ABS({value}) / POWER(2e0, {exponent}))"
+    half, one, two = (str(_MANTISSA * factor) for factor in (2, 1, 0.5))
+    mantissa = (
+        f"CASE WHEN {quotient} >= 2 THEN {quotient} * {int(float(two))} WHEN {quotient} < 1 AND {exponent} > -1022 "
+        f"THEN {quotient} * {half} ELSE {quotient} * {one} END"
+    )
+    shift = (
+        f"CASE WHEN {quotient} >= 2 THEN {exponent} + 1 WHEN {quotient} < 1 AND {exponent} > -1022 "
+        f"THEN {exponent} - 1 ELSE {exponent} END"
+    )
+    parts = (f"CAST(CAST({mantissa} AS {integer}) AS {text})", f"CAST(CAST({shift} AS {integer}) AS {text})")
+    sign = f"CASE WHEN {value} < 0 THEN '-' ELSE '' END"
+    return f"CASE WHEN {value} = 0 THEN '0' ELSE CONCAT(CONCAT(CONCAT({sign}, {parts[0]}), 'p'), {parts[1]}) END"
+
+
+def _family(column: Column) -> str:
+    return _FAMILIES.get(column.redshift_type.partition("(")[0], "text")
+
+
+_FAMILIES = {
+    "SMALLINT": "number",
+    "INTEGER": "number",
+    "BIGINT": "number",
+    "DECIMAL": "number",
+    "BOOLEAN": "boolean",
+    "REAL": "float",
+    "DOUBLE PRECISION": "float",
+    "DATE": "date",
+    "TIMESTAMP": "moment",
+    "VARBYTE": "binary",
+}
+"""Redshift type -> the family of expressions; every other type is text."""
+
+AURORA = Dialect("Aurora", mysql_identifier, _mysql_text, lambda digits: f"CAST(CONV({digits}, 16, 10) AS UNSIGNED)")
+REDSHIFT = Dialect(
+    "Redshift", identifier, _redshift_text, lambda digits: f"CAST(STRTOL({digits}, 16) AS DECIMAL(38,0))"
+)

@@ -1,0 +1,97 @@
+"""What the catalog does to columns before they are read: masks, and dates that are kept as text.
+
+Both are computed by the source, in the SELECT: a masked value never reaches this process, and a date that is none
+arrives as the text that MySQL shows. Here a table's schema is rewritten to what will arrive; nothing is connected to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from aurora_dwh.catalog_fields import ConstantMask, KeepLastMask
+from aurora_dwh.handoff import DataError
+from aurora_dwh.schema import TEXT_TYPES, Column, TableSchema, fold
+from aurora_dwh.source.quoting import literal
+
+if TYPE_CHECKING:
+    from aurora_dwh.catalog import Table
+
+_DATED = ("date", "datetime", "timestamp")
+_DATE_TEXT = 26
+"""Characters of the longest date as text: 9999-12-31 23:59:59.999999."""
+
+_SHA256 = 64
+"""Hexadecimal digits of a SHA-256."""
+
+
+def treat(schema: TableSchema, table: Table) -> TableSchema:
+    """Return the schema of the rows that the table's SELECT brings.
+
+    Args:
+        schema: The selected columns as they are in the source.
+        table: The table as in the catalog.
+
+    Raises:
+        DataError: A mask does not fit its column, or would hide a key or the cursor.
+    """
+    masks = {fold(name): mask for name, mask in table.mask.items()}
+    unknown = sorted(masks.keys() - {column.target_name for column in schema.columns})
+    if unknown:
+        raise DataError(f"table {table.name}: mask names columns that are not copied: {', '.join(unknown)}")
+    columns = tuple(_treated(column, masks.get(column.target_name), table) for column in schema.columns)
+    return replace(schema, columns=columns)
+
+
+def _treated(column: Column, mask: object, table: Table) -> Column:
+    if mask is not None:
+        return _masked(column, mask, table)
+    if table.zero_dates == "text" and column.data_type in _DATED and column.name != table.cursor:
+        return _text(column, "CAST({} AS CHAR)", _DATE_TEXT)
+    return column
+
+
+def _masked(column: Column, mask: object, table: Table) -> Column:
+    name = fold(column.name)
+    if name == fold(table.cursor or "") or (name in {fold(key) for key in table.key} and mask != "sha256"):
+        raise DataError(
+            f"table {table.name}: {column.name!r} finds and orders rows, and this mask would hide that; "
+            "a key can be masked with sha256, the cursor not at all"
+        )
+    if mask == "sha256":
+        return _text(column, "SHA2({}, 256)", _SHA256)
+    if mask == "null":
+        return replace(column, read_as="NULL", nullable=True)
+    if isinstance(mask, ConstantMask):
+        # A column without a value stays without one: whether there is a value is not what is hidden.
+        constant = _braces(literal(str(mask.value)))
+        return _text(column, f"IF({{0}} IS NULL, NULL, {constant})", len(str(mask.value)))
+    if isinstance(mask, KeepLastMask):
+        if column.data_type not in TEXT_TYPES:
+            raise DataError(f"table {table.name}: keep_last masks texts, and {column.name!r} is {column.column_type}")
+        return _text(column, _KEEP_LAST.format(keep=mask.keep_last), column.length or 1)
+    raise AssertionError(mask)  # the catalog knows no other
+
+
+_KEEP_LAST = (
+    "CONCAT(REPEAT('*', CHAR_LENGTH({{0}}) - IF(CHAR_LENGTH({{0}}) > {keep}, {keep}, 0)), "
+    "RIGHT({{0}}, IF(CHAR_LENGTH({{0}}) > {keep}, {keep}, 0)))"
+)
+"""Stars for all but the last characters; a text that has no more than those is hidden as a whole."""
+
+
+def _text(column: Column, read_as: str, length: int) -> Column:
+    return replace(
+        column,
+        data_type="varchar",
+        column_type=f"varchar({length})",
+        length=max(length, 1),
+        precision=None,
+        scale=None,
+        read_as=read_as,
+    )
+
+
+def _braces(text: str) -> str:
+    """Return text that `str.format` leaves as it is."""
+    return text.replace("{", "{{").replace("}", "}}")

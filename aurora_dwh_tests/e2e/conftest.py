@@ -1,0 +1,89 @@
+"""The fixture `world`: real servers, and an environment in which the product finds them and nothing else."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from aurora_dwh.local.lake import LakeServer
+from aurora_dwh.local.redshift import RedshiftStandIn
+from aurora_dwh.warehouse import connection
+from aurora_dwh_tests.e2e.world import World
+from aurora_dwh_tests.mariadb import MariaDB
+from aurora_dwh_tests.services import USER
+
+RETRY_AT_ONCE = dg.RetryPolicy(max_retries=1, delay=0.1)
+
+
+@pytest.fixture
+def world(
+    mariadb: MariaDB,
+    database: str,
+    lake_server: LakeServer,
+    redshift: RedshiftStandIn,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[World]:
+    """A source, a lake, a warehouse and a Dagster home that only this test uses; waits before retries are short."""
+    for module in ("tables", "marts"):  # where definitions are built, so it must be patched before they are
+        monkeypatch.setattr(f"aurora_dwh.assets.{module}.RETRY", RETRY_AT_ONCE)
+    monkeypatch.setattr(connection, "FIRST_WAIT", 0.01)
+    for name in os.environ:
+        if name.startswith(("AURORA_", "REDSHIFT_", "AWS_", "LAKE_", "DAGSTER_")):
+            monkeypatch.delenv(name)
+    home = tmp_path / "dagster"
+    home.mkdir()
+    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    variables = {
+        **_aurora(mariadb, database),
+        **_lake(lake_server),
+        **_redshift(redshift, f"{database}_{secrets.token_hex(3)}"),
+        "AURORA_DWH_CATALOG": str(tmp_path / "catalog.yaml"),
+        "DAGSTER_HOME": str(home),
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    redshift.create_database(variables["REDSHIFT_DATABASE"])
+    redshift.faults.clear()
+    made = World(mariadb, database, redshift, home, tmp_path / "catalog.yaml", variables)
+    yield made
+    redshift.faults.clear()
+    made.instance.dispose()
+
+
+def _aurora(mariadb: MariaDB, database: str) -> dict[str, str]:
+    return {
+        "AURORA_HOST": mariadb.host,
+        "AURORA_PORT": str(mariadb.port),
+        "AURORA_DATABASE": database,
+        "AURORA_USER": mariadb.user,
+        "AURORA_PASSWORD": mariadb.password,
+        "AURORA_TLS": "disabled",
+    }
+
+
+def _lake(server: LakeServer) -> dict[str, str]:
+    return {
+        "LAKE_URI": f"s3://{server.bucket}/e2e-{secrets.token_hex(4)}",
+        "AWS_ENDPOINT_URL_S3": server.endpoint_url,
+        "AWS_ACCESS_KEY_ID": server.access_key,
+        "AWS_SECRET_ACCESS_KEY": server.secret_key,
+        "AWS_REGION": server.region,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def _redshift(server: RedshiftStandIn, database: str) -> dict[str, str]:
+    return {
+        "REDSHIFT_HOST": server.host,
+        "REDSHIFT_PORT": str(server.port),
+        "REDSHIFT_DATABASE": database,
+        "REDSHIFT_USER": USER,
+        "REDSHIFT_PASSWORD": server._password,
+        "REDSHIFT_TLS": "disabled",
+    }

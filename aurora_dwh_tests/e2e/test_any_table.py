@@ -1,0 +1,201 @@
+"""Tables that nobody designed for the sample shop: any mode, any name, any key, any kind of cursor."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import dagster as dg
+import pytest
+
+from aurora_dwh_tests.e2e.world import World, days
+
+
+def test_a15_a_table_copied_whole_is_there_exactly_once_however_often_it_is_loaded(world: World) -> None:
+    world.catalog("country: {mode: full}")
+    world.at_source(
+        "CREATE TABLE country (code CHAR(2) PRIMARY KEY, name VARCHAR(60))",
+        "INSERT INTO country VALUES ('JP', '日本'), ('FR', 'France'), ('XX', NULL), ('DE', '')",
+    )
+    world.load("2024-01-03", "country")
+    world.load("2024-01-03", "country")
+    world.load("2024-01-01", "country")
+    world.assert_equal("country")
+    world.at_source("DELETE FROM country WHERE code = 'XX'", "UPDATE country SET name = 'Allemagne' WHERE code = 'DE'")
+    world.load("2024-01-02", "country")
+    world.assert_equal("country")
+
+
+def test_a15_a17_a_table_without_a_key_keeps_its_equal_rows_and_gets_no_more_of_them(world: World) -> None:
+    world.catalog("page_view: {mode: append, cursor: seen}")
+    world.at_source(
+        "CREATE TABLE page_view (seen DATETIME NOT NULL, path VARCHAR(20), KEY (seen))",
+        "INSERT INTO page_view VALUES ('2023-12-31 08:00:00', '/old'), ('2024-01-01 09:00:00', '/'), "
+        "('2024-01-01 09:00:00', '/'), ('2024-01-02 00:00:00', '/'), ('2024-01-02 23:59:59', NULL)",
+    )
+    for day in ("2024-01-02", "2024-01-01", "2024-01-02", "2024-01-01"):
+        world.load(day, "page_view")
+    world.load("2024-01-01", "page_view", last="2024-01-03")
+    world.assert_equal("page_view")
+    assert world.staged_rows("page_view")[next(r for r in world.source_rows("page_view") if r[0].hour == 9)] == 2
+
+
+NAMES = {
+    "order": ("`group` INT, `Case` VARCHAR(9), `full` TIMESTAMP(6) NULL, `select` INT", "group", "full"),
+    "table_with_space and UPPERCase": ("`id` INT, `Näme ` VARCHAR(20), `Changed At` DATETIME", "id", "Changed At"),
+    "注文": ("`番号` BIGINT, `品名` VARCHAR(20), `更新日` DATETIME(3)", "番号", "更新日"),
+    "semi;colon-and.dot": ("`a'b` INT, `c\"d` VARCHAR(20), `e%s` DATETIME", "a'b", "e%s"),
+}
+
+
+@pytest.mark.parametrize("table", NAMES)
+def test_a22_a_name_that_is_a_word_of_sql_or_has_odd_letters_is_copied(world: World, table: str) -> None:
+    columns, key, cursor = NAMES[table]
+    quoted_key, quoted_cursor = (name.replace("'", "''") for name in (key, cursor))
+    world.catalog(f"'{table}': {{key: '{quoted_key}', cursor: '{quoted_cursor}'}}")
+    world.at_source(
+        f"CREATE TABLE `{table}` ({columns}, PRIMARY KEY (`{key}`), KEY (`{cursor}`))",
+        *(
+            f"INSERT INTO `{table}` (`{key}`, `{cursor}`) VALUES ({n}, '2024-01-0{n} 12:00:00')"  # in UTC or in Tokyo
+            for n in (1, 2, 3)
+        ),
+    )
+    world.load("2024-01-01", table, last="2024-01-03")
+    assert _staged(world, table) == world.source_rows(table)
+    world.at_source(f"UPDATE `{table}` SET `{cursor}` = '2024-01-04 00:00:00' WHERE `{key}` = 1")
+    world.load("2024-01-04", table)
+    assert _staged(world, table) == world.source_rows(table)
+
+
+def _staged(world: World, table: str) -> Counter[tuple[object, ...]]:
+    names = ", ".join('"' + name.strip().lower().replace('"', '""') + '"' for name in world.columns(table))
+    return Counter(world.ask_warehouse(f'SELECT {names} FROM staging."{table.lower()}"'))
+
+
+def test_a_composite_key_in_another_order_than_the_columns_upserts_by_the_whole_key(world: World) -> None:
+    world.catalog("line: {key: [no, order_id], cursor: changed}")
+    world.at_source(
+        "CREATE TABLE line (order_id VARCHAR(9) NOT NULL, n INT, no INT NOT NULL, changed DATETIME(6), "
+        "PRIMARY KEY (order_id, no), KEY (changed))",
+        "INSERT INTO line VALUES ('a', 1, 1, '2024-01-01 01:00:00'), ('a', 1, 2, '2024-01-01 01:00:00'), "
+        "('b', 1, 1, '2024-01-02 01:00:00'), ('b', 1, 2, '2024-01-01 01:00:00')",
+    )
+    world.load("2024-01-01", "line", last="2024-01-02")
+    world.at_source("UPDATE line SET n = 2, changed = '2024-01-03 01:00:00' WHERE order_id = 'a' AND no = 2")
+    world.load("2024-01-03", "line")
+    world.load("2024-01-01", "line")
+    world.assert_equal("line")
+
+
+CURSORS = {
+    "TIMESTAMP(6)": ("2023-12-31 14:59:59.999999", "2023-12-31 15:00:00", "2024-01-01 14:59:59.999999"),
+    "DATETIME(6)": ("2023-12-31 23:59:59.999999", "2024-01-01 00:00:00", "2024-01-01 23:59:59.999999"),
+    "DATETIME": ("2023-12-31 23:59:59", "2024-01-01 00:00:00", "2024-01-01 23:59:59"),
+    "DATE": ("2023-12-31", "2024-01-01", "2024-01-01"),
+}
+"""Cursor type -> the last moment before a day in Tokyo, its first, its last; a TIMESTAMP as UTC writes it."""
+
+
+@pytest.mark.parametrize("mode", ["incremental", "append"])
+@pytest.mark.parametrize("kind", CURSORS)
+def test_a11_a13_rows_at_the_edges_of_a_day_are_in_one_day_and_in_no_other(world: World, kind: str, mode: str) -> None:
+    world.catalog(f"edge: {{mode: {mode}, key: id, cursor: at}}", start_date="2023-12-30")
+    before, first, last = CURSORS[kind]
+    world.at_source(f"CREATE TABLE edge (id INT AUTO_INCREMENT PRIMARY KEY, at {kind} NULL, KEY (at))")
+    for moment in (before, first, last):
+        world.at_source(f"INSERT INTO edge (at) VALUES ('{moment}'), ('{moment}'), ('{moment}')")
+    for day in ("2024-01-01", "2023-12-31", "2024-01-02", "2024-01-01"):
+        world.load(day, "edge")
+    world.assert_equal("edge")
+    by_day = "SELECT _dwh_day, COUNT(*) FROM staging.edge GROUP BY 1 ORDER BY 1"
+    assert [(day.isoformat(), rows) for day, rows in world.ask_warehouse(by_day)] == [
+        ("2023-12-31", 3),
+        ("2024-01-01", 6),
+    ]
+
+
+@pytest.mark.parametrize("mode", ["incremental", "append"])
+def test_a14_rows_without_a_cursor_come_with_the_first_day(world: World, mode: str) -> None:
+    world.catalog(f"maybe: {{mode: {mode}, key: id, cursor: at}}")
+    world.at_source(
+        "CREATE TABLE maybe (id INT PRIMARY KEY, at DATETIME NULL, note VARCHAR(9), KEY (at))",
+        "INSERT INTO maybe VALUES (1, NULL, 'a'), (2, '2024-01-02 10:00:00', 'b'), (3, NULL, NULL)",
+    )
+    world.load("2024-01-02", "maybe")
+    assert world.ask_warehouse("SELECT id FROM staging.maybe") == [(2,)]
+    world.load("2024-01-01", "maybe")
+    world.assert_equal("maybe")
+
+
+def test_a14_a_row_that_gets_its_cursor_later_is_updated(world: World) -> None:
+    world.catalog("maybe: {key: id, cursor: at}")
+    world.at_source(
+        "CREATE TABLE maybe (id INT PRIMARY KEY, at DATETIME NULL, note VARCHAR(9), KEY (at))",
+        "INSERT INTO maybe VALUES (1, NULL, 'a')",
+    )
+    world.load("2024-01-01", "maybe")
+    world.at_source("UPDATE maybe SET note = 'b'")
+    world.load("2024-01-01", "maybe")
+    world.assert_equal("maybe")
+    world.at_source("UPDATE maybe SET note = 'c', at = '2024-01-03 10:00:00'")
+    world.load("2024-01-03", "maybe")
+    world.assert_equal("maybe")
+    world.load("2024-01-01", "maybe")
+    world.assert_equal("maybe")
+
+
+def test_a25_an_old_day_that_is_loaded_again_never_brings_back_an_older_row(world: World) -> None:
+    world.catalog("task: {key: id, cursor: changed}")
+    world.at_source(
+        "CREATE TABLE task (id INT PRIMARY KEY, changed DATETIME(6), state VARCHAR(9), KEY (changed))",
+        "INSERT INTO task VALUES (1, '2024-01-01 10:00:00', 'new'), (2, '2024-01-01 11:00:00', 'new')",
+    )
+    world.load("2024-01-01", "task")
+    world.at_source("UPDATE task SET state = 'done', changed = '2024-01-02 10:00:00' WHERE id = 1")
+    world.load("2024-01-02", "task")
+    # The lake still has the old row in its day: staging alone is loaded from it again.
+    run = world.run("2024-01-01", None, [dg.AssetKey(["staging", "task"])])
+    assert run.success, run.failures
+    world.assert_equal("task")
+    world.load("2024-01-01", "task")
+    world.assert_equal("task")
+
+
+def test_a12_a_row_committed_after_its_day_was_read_is_caught_by_the_next_days_lookback(world: World) -> None:
+    world.catalog("late: {key: id, cursor: changed, lookback: 1h}")
+    world.at_source(
+        "CREATE TABLE late (id INT PRIMARY KEY, changed DATETIME(6), KEY (changed))",
+        "INSERT INTO late VALUES (1, '2024-01-02 12:00:00')",
+    )
+    writer = world.source(autocommit=False)
+    with writer.cursor() as cursor:
+        cursor.execute("INSERT INTO late VALUES (2, '2024-01-02 23:30:00')")
+    world.load("2024-01-02", "late")
+    assert world.ask_warehouse("SELECT id FROM staging.late") == [(1,)]
+    writer.commit()
+    writer.close()
+    world.load("2024-01-03", "late")
+    world.assert_equal("late")
+
+
+def test_an_empty_table_is_a_table_without_rows(world: World) -> None:
+    world.catalog("nothing: {key: id, cursor: changed}\nnone: {mode: full}")
+    world.at_source(
+        "CREATE TABLE nothing (id INT PRIMARY KEY, changed DATETIME, KEY (changed))",
+        "CREATE TABLE none (id INT PRIMARY KEY)",
+    )
+    world.load("2024-01-01", "nothing", "none", last="2024-01-02")
+    assert world.ask_warehouse("SELECT COUNT(*) FROM staging.nothing") == [(0,)]
+    assert world.ask_warehouse("SELECT COUNT(*) FROM staging.none") == [(0,)]
+    assert world.materialized_days("staging/nothing") == set(days(1, 2))
+
+
+@pytest.mark.parametrize("kind", ["DATE", "DATETIME"])
+def test_a11_a_cursor_in_another_zone_than_the_catalogs_brings_each_row_once(world: World, kind: str) -> None:
+    world.catalog("sale: {mode: append, cursor: at, cursor_timezone: America/Chicago}")
+    world.at_source(
+        f"CREATE TABLE sale (id INT, at {kind}, KEY (at))",
+        *(f"INSERT INTO sale VALUES ({n}, '2024-01-{n:02}')" for n in range(1, 8)),
+    )
+    for day in days(1, 9):
+        world.load(day, "sale")
+    world.assert_equal("sale")

@@ -1,0 +1,81 @@
+"""A range of days as one run: the same rows as day by day, figures for each day, and finished days that stay finished."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from aurora_dwh_tests.e2e.world import World, chain, days
+
+CATALOG = "event: {key: id, cursor: changed_at, zero_dates: fail}"
+TABLE = (
+    "CREATE TABLE event (id INT PRIMARY KEY, changed_at DATETIME(6) NOT NULL, due DATE NULL, note VARCHAR(40), "
+    "KEY (changed_at))"
+)
+
+
+@pytest.fixture
+def events(world: World) -> World:
+    """Five days with 2, 3, 0, 1 and 4 events."""
+    world.catalog(CATALOG)
+    rows = [(day, n) for day, count in enumerate((2, 3, 0, 1, 4), 1) for n in range(count)]
+    values = ", ".join(
+        f"({number}, '2024-01-{day:02} 0{n}:30:00', '2024-02-0{day}', 'note {number}')"
+        for number, (day, n) in enumerate(rows, 1)
+    )
+    world.at_source(TABLE, f"INSERT INTO event VALUES {values}")
+    return world
+
+
+def test_a_range_in_one_run_ends_in_the_same_rows_as_its_days_one_by_one(events: World) -> None:
+    with_days = "SELECT id, changed_at, due, note, _dwh_day FROM staging.event ORDER BY id"
+    events.load("2024-01-01", "event", last="2024-01-05")
+    events.assert_equal("event")
+    as_range = events.ask_warehouse(with_days)
+
+    events.ask_warehouse("DROP TABLE staging.event")
+    events.ask_warehouse("DROP TABLE dwh.load_history")
+    for day in days(1, 5):
+        events.load(day, "event")
+    assert events.ask_warehouse(with_days) == as_range
+
+
+def test_each_day_of_a_range_has_its_own_rows_in_its_metadata(events: World) -> None:
+    events.load("2024-01-01", "event", last="2024-01-05")
+    for asset in ("lake/event", "staging/event"):
+        assert events.materialized_days(asset) == set(days(1, 5))
+        counts = [_rows(events, asset, day) for day in days(1, 5)]
+        assert counts == [2, 3, 0, 1, 4], asset
+    history = events.ask_warehouse("SELECT rows_in_manifest FROM dwh.load_history ORDER BY day")
+    assert [rows for (rows,) in history] == [2, 3, 0, 1, 4]
+
+
+def test_a_day_alone_has_its_rows_in_its_metadata(events: World) -> None:
+    events.load("2024-01-02", "event")
+    for asset in ("lake/event", "staging/event"):
+        assert events.materialized_days(asset) == {"2024-01-02"}
+        assert _rows(events, asset, "2024-01-02") == 3
+
+
+def _rows(world: World, asset: str, day: str) -> Any:
+    return world.day_metadata(asset, day)["dagster/partition_row_count"]
+
+
+def test_a_range_that_fails_on_a_later_day_keeps_the_days_before_it(events: World) -> None:
+    with events.source() as connection, connection.cursor() as cursor:
+        cursor.execute("SET sql_mode = ''")
+        cursor.execute("INSERT INTO event VALUES (99, '2024-01-04 12:00:00', '0000-00-00', 'no day at all')")
+    run = events.run("2024-01-01", "2024-01-05", chain("event"))
+    assert not run.success
+    assert "lake/event" in run.failure
+    assert "2024-01-04" in run.failure
+    assert "due" in run.failure
+    assert "\n" not in run.failure.strip()
+    assert events.materialized_days("lake/event") == set(days(1, 3))
+    assert events.materialized_days("staging/event") == set()
+
+    events.at_source("UPDATE event SET due = NULL WHERE id = 99")
+    events.load("2024-01-01", "event", last="2024-01-05")
+    events.assert_equal("event")
+    assert events.materialized_days("staging/event") == set(days(1, 5))

@@ -1,0 +1,312 @@
+"""Logging in, transactions, conflicts, faults, and the death of PostgreSQL (points 10, 15, 16)."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redshift_connector
+
+from aurora_dwh.local.redshift import Fault, RedshiftStandIn
+from aurora_dwh_tests.integration.standin.conftest import PASSWORD, USER, Session
+
+Connect = Callable[..., Session]
+
+
+def test_a_wrong_password_is_28000(standin: RedshiftStandIn) -> None:
+    for user, password in ((USER, "wrong"), ("nobody", PASSWORD)):
+        with pytest.raises(redshift_connector.InterfaceError, match="28000"):
+            redshift_connector.connect(
+                host=standin.host, port=standin.port, user=user, password=password, database="dev", ssl=False
+            )
+
+
+def test_an_unknown_database(standin: RedshiftStandIn) -> None:
+    with pytest.raises(redshift_connector.ProgrammingError, match="3D000"):
+        Session(standin, "nope")
+
+
+def test_it_presents_itself_as_redshift(db: Session) -> None:
+    assert "Redshift 1.0" in db.one("SELECT version()")
+    assert (b"server_version", b"8.0.2") in db.connection.parameter_statuses
+    assert db.one("SELECT current_user") == USER
+    assert db.sql("SELECT isolation_level FROM stv_db_isolation_level WHERE db_name = current_database()") == [
+        ("Snapshot Isolation",)
+    ]
+
+
+def test_row_counts(db: Session) -> None:
+    db.sql("CREATE TABLE t (id int)")
+    for statement, count in (
+        ("INSERT INTO t VALUES (1), (2), (3)", 3),
+        ("UPDATE t SET id = 9 WHERE id < 3", 2),
+        ("DELETE FROM t", 3),
+        ("SELECT 1", -1),
+    ):
+        db.cursor.execute(statement)
+        assert db.cursor.rowcount == count
+
+
+def test_lenient_transaction_commands(db: Session) -> None:
+    db.sql("CREATE TABLE t (id int)")
+    db.sql("ROLLBACK")
+    db.sql("BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE")
+    db.sql("BEGIN")
+    db.sql("INSERT INTO t VALUES (1)")
+    db.sql("START TRANSACTION")
+    db.sql("END")
+    assert db.one("SELECT count(*) FROM t") == 1
+    assert list(db.connection.notices) == []
+
+
+def test_the_driver_without_autocommit(standin: RedshiftStandIn, database: str, db: Session) -> None:
+    db.sql("CREATE TABLE t (id int)")
+    other = Session(standin, database)
+    other.connection.autocommit = False
+    other.sql("INSERT INTO t VALUES (1)")
+    other.connection.rollback()
+    other.sql("INSERT INTO t VALUES (2)")
+    other.connection.commit()
+    other.close()
+    assert db.sql("SELECT id FROM t") == [(2,)]
+
+
+def test_without_a_statement_cache(connect: Connect) -> None:
+    db = connect(max_prepared_statements=0)
+    db.sql("CREATE TABLE t (id int)")
+    for number in range(3):
+        db.sql("INSERT INTO t VALUES (%s)", (number,))
+        assert db.one("SELECT count(*) FROM t") == number + 1
+
+
+def test_a_cached_statement_sees_the_new_table(db: Session) -> None:
+    for number in range(2):
+        db.sql("CREATE TEMP TABLE stage AS SELECT 1 AS id")
+        assert db.one("SELECT count(*) FROM stage") == 1
+        db.sql("DROP TABLE stage")
+        assert number >= 0
+
+
+def test_a24_the_second_writer_of_a_row_waits_and_gets_1023(connect: Connect) -> None:
+    first, second = connect(), connect()
+    first.sql("CREATE TABLE t (id int, n int)")
+    first.sql("INSERT INTO t VALUES (1, 0)")
+    for session in (first, second):
+        session.sql("BEGIN")
+        session.sql("SELECT * FROM t")
+    first.sql("UPDATE t SET n = 1 WHERE id = 1")
+    failure: list[dict[str, str]] = []
+    waiting = threading.Thread(target=lambda: failure.append(second.refused("UPDATE t SET n = 2 WHERE id = 1")))
+    waiting.start()
+    waiting.join(0.3)
+    assert waiting.is_alive()
+    first.sql("COMMIT")
+    waiting.join(10)
+    (error,) = failure
+    assert (error["C"], error["M"]) == ("XX000", "1023")
+    assert error["D"].startswith("Serializable isolation violation on table - ")
+    second.sql("ROLLBACK")
+    assert first.one("SELECT n FROM t") == 1
+
+
+def test_a_snapshot_holds_for_the_transaction(connect: Connect) -> None:
+    reader, writer = connect(), connect()
+    writer.sql("CREATE TABLE t (id int)")
+    reader.sql("BEGIN")
+    assert reader.one("SELECT count(*) FROM t") == 0
+    writer.sql("INSERT INTO t VALUES (1)")
+    assert reader.one("SELECT count(*) FROM t") == 0
+    reader.sql("COMMIT")
+    assert reader.one("SELECT count(*) FROM t") == 1
+
+
+def test_lock_blocks_readers(connect: Connect) -> None:
+    owner, reader = connect(), connect()
+    owner.sql("CREATE TABLE t (id int)")
+    owner.sql("BEGIN")
+    owner.sql("LOCK TABLE t")
+    waiting = threading.Thread(target=lambda: reader.sql("SELECT * FROM t"))
+    waiting.start()
+    waiting.join(0.3)
+    assert waiting.is_alive()
+    owner.sql("COMMIT")
+    waiting.join(10)
+    assert not waiting.is_alive()
+
+
+@pytest.mark.parametrize(("action", "code", "text"), [("1023", "XX000", "1023"), ("57014", "57014", "Query cancelled")])
+def test_injected_errors_abort_the_transaction(
+    db: Session, standin: RedshiftStandIn, action: str, code: str, text: str
+) -> None:
+    db.sql("CREATE TABLE t (id int)")
+    standin.faults.add(Fault(match=r"^insert into t", action=action))
+    db.sql("BEGIN")
+    error = db.refused("INSERT INTO t VALUES (1)")
+    assert (error["C"], error["M"]) == (code, text)
+    assert db.refused("SELECT 1")["C"] == "25P02"
+    db.sql("ROLLBACK")
+    db.sql("INSERT INTO t VALUES (1)")
+
+
+def test_a_failed_commit_commits_nothing(db: Session, standin: RedshiftStandIn) -> None:
+    db.sql("CREATE TABLE t (id int)")
+    standin.faults.add(Fault(match=r"^COMMIT", action="1023"))
+    db.sql("BEGIN")
+    db.sql("INSERT INTO t VALUES (1)")
+    assert db.refused("COMMIT")["M"] == "1023"
+    assert db.one("SELECT count(*) FROM t") == 0
+
+
+def test_a_connection_dropped_before_and_after_commit(connect: Connect, standin: RedshiftStandIn) -> None:
+    connect().sql("CREATE TABLE t (id int)")
+    for when, rows in (("before", 0), ("after", 1)):
+        victim = connect()
+        standin.faults.add(Fault(match=r"^COMMIT", action="drop", when=when))  # type: ignore[arg-type]
+        victim.sql("BEGIN")
+        victim.sql("INSERT INTO t VALUES (1)")
+        with pytest.raises(redshift_connector.InterfaceError):
+            victim.sql("COMMIT")
+        assert connect().one("SELECT count(*) FROM t") == rows
+
+
+def test_a_statement_dropped_after_it_ran_is_done(connect: Connect, standin: RedshiftStandIn) -> None:
+    victim = connect()
+    victim.sql("CREATE TABLE t (id int)")
+    standin.faults.add(Fault(match=r"^INSERT", action="drop", when="after", times=1))
+    with pytest.raises(redshift_connector.InterfaceError):
+        victim.sql("INSERT INTO t VALUES (1)")
+    assert connect().one("SELECT count(*) FROM t") == 1
+
+
+def test_delays_and_clearing(db: Session, standin: RedshiftStandIn) -> None:
+    standin.faults.add(Fault(match=r"SELECT 42", action="delay", seconds=0.3, times=5))
+    before = time.monotonic()
+    db.sql("SELECT 42")
+    assert time.monotonic() - before >= 0.3
+    standin.faults.clear()
+    before = time.monotonic()
+    db.sql("SELECT 42")
+    assert time.monotonic() - before < 0.3
+
+
+def test_statements_are_remembered_as_sent(db: Session, standin: RedshiftStandIn) -> None:
+    standin.statements.clear()
+    db.sql("SELECT  NVL(1, 2)")
+    db.sql("SELECT  NVL(1, 2)")
+    assert list(standin.statements) == ["SELECT  NVL(1, 2)"] * 2
+
+
+def test_databases_from_a_template(db: Session, standin: RedshiftStandIn, database: str) -> None:
+    db.sql("CREATE TABLE t (id int)")
+    db.close()
+    standin.create_database(f"{database}_copy", template=database)
+    copy = Session(standin, f"{database}_copy")
+    assert copy.one("SELECT count(*) FROM t") == 0
+    copy.close()
+    db.connection = copy.connection
+    db.close = lambda: None  # type: ignore[method-assign]
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[RedshiftStandIn]:
+    """A stand-in for this test alone, which the test may break."""
+    running = RedshiftStandIn(tmp_path / "state", s3=None, user=USER, password=PASSWORD)
+    running.start()
+    yield running
+    running.remove()
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return condition()
+
+
+def fails_with(action: Callable[[], object], text: str) -> bool:
+    try:
+        action()
+    except (redshift_connector.Error, OSError) as error:
+        return text in str(error)
+    return False
+
+
+def test_killing_postgres_drops_clients_and_a_restart_mends_it(own: RedshiftStandIn) -> None:
+    session = Session(own, "dev")
+    session.sql("CREATE TABLE t (id int)")
+    session.sql("INSERT INTO t VALUES (1)")
+    pid = own.postgres_pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    assert eventually(lambda: fails_with(lambda: session.sql("SELECT 1"), ""))
+    assert eventually(lambda: fails_with(lambda: Session(own, "dev").close(), "not running"))
+    assert own.postgres_pid is None
+    own.start()
+    session = Session(own, "dev")
+    assert session.one("SELECT count(*) FROM t") == 1
+    session.close()
+
+
+def test_an_idle_client_is_told_at_once(own: RedshiftStandIn) -> None:
+    session = Session(own, "dev")
+    assert own.postgres_pid is not None
+    os.kill(own.postgres_pid, signal.SIGKILL)
+    readable, _, _ = select.select([session.connection._usock], [], [], 10)
+    assert readable
+
+
+def test_data_survives_a_restart_and_a_leftover_postgres_is_ended(own: RedshiftStandIn, tmp_path: Path) -> None:
+    session = Session(own, "dev")
+    session.sql("CREATE TABLE t (id int) DISTKEY(id)")
+    session.sql("INSERT INTO t VALUES (7)")
+    left = own.postgres_pid
+    assert left is not None
+    # a second stand-in over the same folder stands for the one after a kill -9 of the first's process
+    with RedshiftStandIn(tmp_path / "state", s3=None, user=USER, password="other") as second:
+        assert second.postgres_pid not in (None, left)
+        with pytest.raises(redshift_connector.InterfaceError, match="28000"):
+            Session(second, "dev")
+        other = Session(second, "dev", password="other")
+        assert other.sql("SELECT id FROM t") == [(7,)]
+        assert other.sql("SELECT diststyle FROM svv_table_info") == [("KEY(id)",)]
+        other.close()
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection((second.host, second.port), timeout=1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent died")
+def test_postgres_dies_with_a_killed_process(tmp_path: Path) -> None:
+    script = (
+        "import sys, time; from pathlib import Path; from aurora_dwh.local.redshift import RedshiftStandIn\n"
+        "s = RedshiftStandIn(Path(sys.argv[1]), s3=None, user='u', password='p'); s.start()\n"
+        "print(s.postgres_pid, flush=True); time.sleep(60)"
+    )
+    child = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "state")], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    pid = int(child.stdout.readline())
+    child.kill()
+    child.wait()
+    assert eventually(
+        lambda: not Path(f"/proc/{pid}/cmdline").exists() or not Path(f"/proc/{pid}/cmdline").read_bytes()
+    )
+    RedshiftStandIn(tmp_path / "state", s3=None, user="u", password="p").remove()
+
+
+def test_concurrent_sessions(connect: Connect) -> None:
+    connect().sql("CREATE TABLE t (id int)")
+    sessions = [connect() for _ in range(8)]
+    threads = [threading.Thread(target=s.sql, args=(f"INSERT INTO t VALUES ({i})",)) for i, s in enumerate(sessions)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert sessions[0].one("SELECT count(*) FROM t") == 8

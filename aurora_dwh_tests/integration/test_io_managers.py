@@ -1,0 +1,232 @@
+"""A table's chain as Dagster runs it, over the real lake and the stand-in: single days, ranges, and what breaks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, time, timezone
+from logging import Logger
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+import pytest
+
+from aurora_dwh.assets.marts import build_mart_assets
+from aurora_dwh.assets.tables import build_table_assets, daily_partitions
+from aurora_dwh.catalog import Catalog, Table
+from aurora_dwh.config import LakeSettings, RedshiftSettings
+from aurora_dwh.handoff import DataError, Extract
+from aurora_dwh.lake.io_manager import S3IOManager
+from aurora_dwh.lake.store import Lake
+from aurora_dwh.local.lake import BUCKET, LakeServer
+from aurora_dwh.schema import Column, TableSchema
+from aurora_dwh.source.resource import AuroraResource
+from aurora_dwh.warehouse.connection import Warehouse
+from aurora_dwh.warehouse.io_manager import RedshiftIOManager
+from aurora_dwh.warehouse.mart import Mart, MartHeader
+from aurora_dwh_tests.services import extract, query
+
+NAME = "Order Details"
+SCHEMA = TableSchema(
+    "shop", NAME, (Column("id", "bigint", "bigint", False), Column("updated", "datetime", "datetime")), ("id",)
+)
+CATALOG = Catalog(
+    timezone="UTC",
+    start_date=date(2024, 1, 1),
+    tables={NAME: Table(name=NAME, key=("id",), cursor="updated", target_table="lines")},
+)
+PARTITIONS = daily_partitions(CATALOG)
+DAYS = ["2024-01-01", "2024-01-02", "2024-01-03"]
+broken: dict[date, Exception] = {}
+
+
+class Source(AuroraResource):
+    """A source that has one row of its own each day, and one that is updated every day."""
+
+    def extract(self, table: Table, catalog: Catalog, days: Sequence[date], log: Logger) -> Iterator[Extract]:
+        for day in days:
+            if day in broken:
+                raise broken[day]
+            noon = datetime.combine(day, time(12))
+            read = datetime(2024, 2, 1, tzinfo=timezone.utc)
+            yield extract(SCHEMA, day, [{"id": n, "updated": noon} for n in (0, day.day)], snapshot_at=read)
+
+
+MARTS = [
+    Mart(
+        "by_day",
+        MartHeader(materialization="incremental", description="d", grain=("day",), day_column="day"),
+        "SELECT _dwh_day AS day, COUNT(*) AS n FROM staging.lines WHERE _dwh_day >= :first_day AND _dwh_day < :end_day "
+        "GROUP BY 1",
+        (("staging", "lines"),),
+    ),
+    Mart(
+        "total",
+        MartHeader(materialization="table", description="d", grain=("n",)),
+        "SELECT COUNT(*) AS n FROM staging.lines",
+        (("staging", "lines"),),
+    ),
+]
+CHAIN = build_table_assets(catalog=CATALOG, partitions=PARTITIONS)
+BI = build_mart_assets(marts=MARTS, catalog=CATALOG, partitions=PARTITIONS)
+SOURCE, LAKE, STAGING = (asset.key for asset in CHAIN)
+
+
+@pytest.fixture(autouse=True)
+def _environment(
+    lake: Lake, lake_server: LakeServer, warehouse: Warehouse, redshift: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = warehouse.settings
+    assert settings.password
+    for name, value in {
+        "AURORA_DATABASE": "shop",
+        "LAKE_URI": f"s3://{BUCKET}/{lake.layout.prefix}",
+        "AWS_ENDPOINT_URL_S3": lake_server.endpoint_url,
+        "AWS_ACCESS_KEY_ID": lake_server.access_key,
+        "AWS_SECRET_ACCESS_KEY": lake_server.secret_key,
+        "AWS_REGION": lake_server.region,
+        "AWS_DEFAULT_REGION": lake_server.region,
+        "REDSHIFT_HOST": str(settings.host),
+        "REDSHIFT_PORT": str(settings.port),
+        "REDSHIFT_DATABASE": settings.database,
+        "REDSHIFT_USER": str(settings.user),
+        "REDSHIFT_PASSWORD": settings.password.get_secret_value(),
+        "REDSHIFT_TLS": "disabled",
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(LakeSettings, "client", lambda self: lake._client)
+    broken.clear()
+    assert RedshiftSettings.from_env().host
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as made:
+        yield made
+
+
+def run(
+    instance: dg.DagsterInstance, first: str, last: str = "", *, select: Any = None, also: Sequence[Any] = ()
+) -> dg.ExecuteInProcessResult:
+    """Materialize a day, or a range of days as one run as a backfill does; without a day what has no partitions."""
+    tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+    return dg.materialize(
+        [*CHAIN, *BI, *also],
+        instance=instance,
+        partition_key=None if last or not first else first,
+        tags=tags if last else {},
+        selection=select or [LAKE, STAGING],
+        resources={"aurora": Source(), "s3_io": S3IOManager(), "redshift_io": RedshiftIOManager()},
+        raise_on_error=False,
+    )
+
+
+def lines(warehouse: Warehouse) -> list[tuple[Any, ...]]:
+    return query(warehouse, "SELECT id, updated FROM staging.lines ORDER BY 1")
+
+
+def noon(day: int) -> datetime:
+    return datetime(2024, 1, day, 12)  # noqa: DTZ001 - a wall clock
+
+
+def metadata(result: dg.ExecuteInProcessResult, key: dg.AssetKey) -> dict[str, Any]:
+    """Return a run's metadata of an asset, by partition; the last event of a partition counts."""
+    events = result.asset_materializations_for_node(key.to_python_identifier())
+    return {str(event.partition): {n: v.value for n, v in event.metadata.items()} for event in events}
+
+
+def test_a_day_runs_from_the_source_into_redshift(instance: dg.DagsterInstance, warehouse: Warehouse) -> None:
+    result = run(instance, DAYS[0])
+    assert result.success
+    assert lines(warehouse) == [(0, noon(1)), (1, noon(1))]
+    lake, staging = metadata(result, LAKE)[DAYS[0]], metadata(result, STAGING)[DAYS[0]]
+    assert lake["dagster/partition_row_count"] == staging["dagster/partition_row_count"] == 2
+    assert lake["dagster/uri"].endswith("/shop/Order%20Details/day=2024-01-01/_manifest.json")
+    assert (staging["rows_inserted"], staging["rows_updated"]) == (2, 0)
+    assert "COPY" in staging["statements"]
+
+
+def test_a25_a_range_is_one_run_with_figures_for_each_day(instance: dg.DagsterInstance, warehouse: Warehouse) -> None:
+    result = run(instance, DAYS[0], DAYS[-1])
+    assert result.success
+    assert lines(warehouse) == [(0, noon(3)), (1, noon(1)), (2, noon(2)), (3, noon(3))]
+    assert [metadata(result, LAKE)[day]["dagster/partition_row_count"] for day in DAYS] == [2, 2, 2]
+    assert [metadata(result, STAGING)[day]["rows_inserted"] for day in DAYS] == [1, 1, 2]
+    assert query(warehouse, "SELECT COUNT(*), COUNT(DISTINCT load_id) FROM dwh.load_history") == [(3, 1)]
+
+
+def test_a25_the_lakes_days_load_again_without_the_source(instance: dg.DagsterInstance, warehouse: Warehouse) -> None:
+    assert run(instance, DAYS[0], DAYS[-1], select=[LAKE]).success
+    broken[date(2024, 1, 1)] = AssertionError("the source is not to be asked")
+    for days in ((DAYS[2],), (DAYS[0], DAYS[1]), (DAYS[0],)):
+        assert run(instance, *days, select=[STAGING]).success
+    assert lines(warehouse) == [(0, noon(3)), (1, noon(1)), (2, noon(2)), (3, noon(3))]
+
+
+def test_a25_a_range_that_fails_keeps_the_days_that_stand(instance: dg.DagsterInstance, lake: Lake) -> None:
+    broken[date(2024, 1, 3)] = DataError("a row that cannot be copied")
+    result = run(instance, DAYS[0], DAYS[-1])
+    assert not result.success
+    assert instance.get_materialized_partitions(LAKE) == set(DAYS[:2])
+    assert instance.get_materialized_partitions(STAGING) == set()
+    assert len(lake.read(NAME, [date(2024, 1, 1), date(2024, 1, 2)])) == 2
+    (failure,) = result.get_step_failure_events()
+    assert "a row that cannot be copied" in str(failure.step_failure_data.error)
+    assert not [e for e in result.all_events if e.is_step_up_for_retry]
+
+
+def test_a_day_that_is_not_in_the_lake_is_named_and_not_tried_again(
+    instance: dg.DagsterInstance, warehouse: Warehouse
+) -> None:
+    assert run(instance, DAYS[0], select=[LAKE]).success
+    result = run(instance, DAYS[0], DAYS[1], select=[STAGING])
+    assert not result.success
+    (failure,) = result.get_step_failure_events()
+    assert "no manifest for 2024-01-02" in str(failure.step_failure_data.error)
+    assert not [e for e in result.all_events if e.is_step_up_for_retry]
+    assert query(warehouse, "SELECT COUNT(*) FROM svv_all_columns WHERE schema_name = 'staging'") == [(0,)]
+
+
+def test_marts_are_built_from_the_runs_days(instance: dg.DagsterInstance, warehouse: Warehouse) -> None:
+    assert run(instance, DAYS[0], DAYS[-1], select=[LAKE, STAGING, BI[0].key]).success
+    expected = [(date(2024, 1, 1), 1), (date(2024, 1, 2), 1), (date(2024, 1, 3), 2)]
+    assert query(warehouse, "SELECT day, n FROM bi.by_day ORDER BY 1") == expected
+    result = run(instance, "", select=[BI[1].key])
+    assert result.success
+    assert metadata(result, BI[1].key)["None"]["dagster/row_count"] == 1
+
+
+def test_rows_of_lake_and_staging_and_mart_come_as_arrow_tables(instance: dg.DagsterInstance) -> None:
+    seen: dict[str, pa.Table] = {}
+
+    @dg.asset(
+        partitions_def=PARTITIONS,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        ins={
+            "lake": dg.AssetIn(LAKE, input_manager_key="s3_io"),
+            "staging": dg.AssetIn(STAGING, input_manager_key="redshift_io"),
+            "mart": dg.AssetIn(BI[0].key, input_manager_key="redshift_io"),
+        },
+    )
+    def features(lake: pa.Table, staging: pa.Table, mart: pa.Table) -> None:
+        seen.update(lake=lake, staging=staging, mart=mart)
+
+    select = [LAKE, STAGING, BI[0].key, features.key]
+    assert run(instance, DAYS[0], DAYS[-1], select=select, also=[features]).success
+    assert sorted(seen["lake"]["id"].to_pylist()) == [0, 0, 0, 1, 2, 3]
+    assert sorted(seen["staging"]["id"].to_pylist()) == [0, 1, 2, 3]
+    assert sum(seen["mart"]["n"].to_pylist()) == 4
+    assert run(instance, DAYS[1], select=[features.key], also=[features]).success
+    assert seen["lake"]["_dwh_day"].to_pylist() == [date(2024, 1, 2)] * 2
+    assert seen["staging"]["id"].to_pylist() == [2]
+    assert seen["mart"].to_pylist() == [{"day": date(2024, 1, 2), "n": 1}]
+
+
+def test_an_input_of_another_type_is_refused_by_name(instance: dg.DagsterInstance) -> None:
+    @dg.asset(partitions_def=PARTITIONS, ins={"rows": dg.AssetIn(LAKE, input_manager_key="s3_io")})
+    def wrong(rows: list[int]) -> None:
+        raise AssertionError
+
+    result = run(instance, DAYS[0], select=[LAKE, wrong.key], also=[wrong])
+    (failure,) = result.get_step_failure_events()
+    assert "can be taken as list[Manifest] or pyarrow.Table, not as" in str(failure.step_failure_data.error)

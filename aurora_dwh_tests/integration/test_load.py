@@ -1,0 +1,759 @@
+"""The load, over the real protocols: any order, any repetition, any crash, and the table is the same."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from aurora_dwh.handoff import DataError, Manifest, Part
+from aurora_dwh.lake.layout import Layout
+from aurora_dwh.lake.manifest import to_json
+from aurora_dwh.lake.store import Lake
+from aurora_dwh.local.lake import BUCKET
+from aurora_dwh.local.redshift import RedshiftStandIn
+from aurora_dwh.local.redshift.faults import Fault
+from aurora_dwh.schema import Column, TableSchema
+from aurora_dwh.warehouse.connection import Warehouse
+from aurora_dwh.warehouse.drift import DriftError
+from aurora_dwh.warehouse.errors import PassingError, WarehouseError
+from aurora_dwh.warehouse.load import Loaded, load
+from aurora_dwh.warehouse.statements import Target
+from aurora_dwh_tests.services import extract, query
+
+ID = Column("Id", "bigint", "bigint", nullable=False)
+NOTE = Column("note", "varchar", "varchar(10)", length=10)
+CURSOR = Column("update_date", "datetime", "datetime")
+SCHEMA = TableSchema("shop", "orders", (ID, NOTE, CURSOR), ("Id",))
+TARGET = Target("staging", "orders", key=("Id",), cursor="update_date", sort_key=("update_date",))
+FIRST = date(2024, 1, 1)
+Row = Mapping[str, Any]
+_names = itertools.count(1)
+
+
+def at(hour: int, day: int = 0) -> datetime:
+    return datetime(2024, 1, 1) + timedelta(days=day, hours=hour)  # noqa: DTZ001 - a wall clock
+
+
+def row(key: int, note: str | None, cursor: datetime | None) -> Row:
+    return {"id": key, "note": note, "update_date": cursor}
+
+
+def put(
+    lake: Lake, day: int, rows: Sequence[Row], *, schema: TableSchema = SCHEMA, snapshot_at: datetime | None = None
+) -> Manifest:
+    return lake.write(schema.table, extract(schema, FIRST + timedelta(days=day), rows, snapshot_at=snapshot_at))
+
+
+def run(
+    warehouse: Warehouse, lake: Lake, *manifests: Manifest, mode: str = "incremental", target: Target = TARGET
+) -> Loaded:
+    return load(warehouse, lake, target, mode, manifests, run_id="run")
+
+
+def notes(warehouse: Warehouse, target: Target = TARGET) -> dict[int, Any]:
+    found = query(warehouse, f"SELECT id, note FROM {target.sql} ORDER BY 1, 2")
+    assert len(dict(found)) == len(found), "a key is there twice"
+    return dict(found)
+
+
+def whole(warehouse: Warehouse, target: Target = TARGET) -> list[tuple[Any, ...]]:
+    return query(warehouse, f"SELECT * FROM {target.sql} ORDER BY id, note")
+
+
+def history(warehouse: Warehouse) -> list[tuple[Any, ...]]:
+    names = "table_name, day, mode, rows_in_manifest, rows_inserted, rows_updated"
+    return query(warehouse, f"SELECT {names} FROM dwh.load_history ORDER BY loaded_at, day")
+
+
+# Order and repetition
+
+
+def test_a_day_lands_as_it_was_written(warehouse: Warehouse, lake: Lake) -> None:
+    day = put(lake, 0, [row(1, "a", at(1)), row(2, None, at(2)), row(3, "", None)])
+    done = run(warehouse, lake, day)
+    read = day.snapshot_at.replace(tzinfo=None)
+    assert whole(warehouse) == [
+        (1, "a", at(1), FIRST, read),
+        (2, None, at(2), FIRST, read),
+        (3, "", None, FIRST, read),
+    ]
+    assert [(d.day, d.rows, d.inserted, d.updated) for d in done.days] == [(FIRST, 3, 3, 0)]
+
+
+def test_a25_an_old_day_loaded_again_never_rewinds_newer_rows(warehouse: Warehouse, lake: Lake) -> None:
+    old = put(lake, 0, [row(1, "old", at(1)), row(2, "two", at(2))])
+    new = put(lake, 1, [row(1, "new", at(1, day=1))])
+    run(warehouse, lake, new)
+    done = run(warehouse, lake, old)
+    run(warehouse, lake, old)
+    assert notes(warehouse) == {1: "new", 2: "two"}
+    assert [(d.inserted, d.updated) for d in done.days] == [(1, 0)]
+
+
+def test_a14_a_row_without_a_cursor_is_kept_and_loses_to_any_that_has_one(warehouse: Warehouse, lake: Lake) -> None:
+    day = put(lake, 0, [row(1, "null", None), row(2, "null", None), row(2, "set", at(1))])
+    later = put(lake, 1, [row(1, "null2", None)])
+    for manifests in ([day], [later], [day]):
+        run(warehouse, lake, *manifests)
+    assert notes(warehouse) == {1: "null2", 2: "set"}
+    run(warehouse, lake, put(lake, 2, [row(1, "set", at(0))]))
+    run(warehouse, lake, later)
+    assert notes(warehouse) == {1: "set", 2: "set"}
+
+
+def test_a15_of_one_key_many_times_in_a_day_the_newest_wins(warehouse: Warehouse, lake: Lake) -> None:
+    day = put(lake, 0, [row(1, "b", at(2)), row(1, "c", at(3)), row(1, "a", at(1))])
+    run(warehouse, lake, day)
+    assert notes(warehouse) == {1: "c"}
+
+
+def test_with_equal_cursors_the_later_reading_wins_in_either_order(warehouse: Warehouse, lake: Lake) -> None:
+    early = put(lake, 0, [row(1, "early", at(5))])
+    late = put(lake, 1, [row(1, "late", at(5))])
+    for order in ((early, late), (late, early)):
+        target = replace(TARGET, name=f"orders_{next(_names)}")
+        for manifest in order:
+            run(warehouse, lake, manifest, target=target)
+        assert notes(warehouse, target) == {1: "late"}
+
+
+def test_a15_a_composite_key_of_odd_values_is_matched_as_a_whole(warehouse: Warehouse, lake: Lake) -> None:
+    schema = TableSchema(
+        "shop",
+        "lines",
+        (
+            Column("order", "varchar", "varchar(9)", False, 9),
+            Column("Select", "decimal", "decimal(20,4)", precision=20, scale=4),
+            CURSOR,
+            NOTE,
+        ),
+    )
+    target = Target("staging", "lines", key=("order", "Select"), cursor="update_date")
+    keys = [("a", "1"), ("a", "1.0001"), ("A", "1"), ("'\\\"", "1"), ("", "1")]
+
+    def day(number: int) -> Manifest:
+        rows = [
+            {
+                "order": o,
+                "select": Decimal(s).quantize(Decimal("0.0001")),
+                "update_date": at(1, number),
+                "note": str(number),
+            }
+            for o, s in keys
+        ]
+        return put(lake, number, rows, schema=schema)
+
+    run(warehouse, lake, day(0), target=target)
+    done = run(warehouse, lake, day(1), target=target)
+    assert [(d.inserted, d.updated) for d in done.days] == [(0, 5)]
+    assert query(warehouse, 'SELECT COUNT(*), MIN(note), MAX(note) FROM staging."lines"') == [(5, "1", "1")]
+
+
+@dataclass(frozen=True)
+class Version:
+    """One reading of one day: `(key, hour of the cursor or None)` for each row, and when it was read."""
+
+    day: int
+    read: int
+    rows: tuple[tuple[int, int | None], ...]
+
+
+VERSIONS = st.lists(
+    st.builds(
+        Version,
+        day=st.integers(0, 2),
+        read=st.integers(0, 2),
+        rows=st.lists(st.tuples(st.integers(1, 4), st.none() | st.integers(0, 3)), max_size=5).map(tuple),
+    ),
+    min_size=1,
+    max_size=4,
+    unique_by=lambda v: (v.day, v.read),
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(versions=VERSIONS, data=st.data())
+def test_a15_a25_any_order_and_any_repetition_of_loads_ends_in_the_same_table(
+    warehouse: Warehouse, lake: Lake, versions: list[Version], data: st.DataObject
+) -> None:
+    target = replace(TARGET, name=f"orders_{next(_names)}")
+    manifests = {}
+    for number, version in enumerate(versions):
+        home = Lake(lake._client, Layout(BUCKET, f"{lake.layout.prefix}/{target.name}/{number}", "shop"))
+        read = datetime(2024, 2, 1, version.read, tzinfo=timezone.utc)
+        rows = [row(k, f"{c}/{version.read}", None if c is None else at(c)) for k, c in version.rows]
+        manifests[version] = put(home, version.day, rows, snapshot_at=read)
+    loads = data.draw(
+        st.lists(st.lists(st.sampled_from(versions), min_size=1, unique_by=lambda v: v.day), max_size=5), label="loads"
+    )
+    for batch in data.draw(st.permutations([*loads, *([v] for v in versions)]), label="order"):
+        run(warehouse, lake, *(manifests[v] for v in batch), target=target)
+    newest: dict[int, tuple[int, int, int]] = {}
+    for v in versions:
+        for key, hour in v.rows:
+            newest[key] = max(newest.get(key, (-2, 0, 0)), (-1 if hour is None else hour, v.read, v.day))
+    expected = [
+        (
+            key,
+            f"{None if hour < 0 else hour}/{read}",
+            None if hour < 0 else at(hour),
+            FIRST + timedelta(days=day),
+            datetime(2024, 2, 1, read),  # noqa: DTZ001 - as Redshift's TIMESTAMP gives it
+        )
+        for key, (hour, read, day) in sorted(newest.items())
+    ]
+    assert whole(warehouse, target) == expected
+
+
+# Ranges, empty days, modes
+
+
+def test_a23_a25_a_range_of_days_is_one_copy_with_the_result_of_single_days(
+    warehouse: Warehouse, lake: Lake, redshift: RedshiftStandIn
+) -> None:
+    days = [put(lake, n, [row(k, f"{n}", at(k, n)) for k in (n, n + 1, 100)] if n != 2 else []) for n in range(5)]
+    single, ranged = replace(TARGET, name="single"), replace(TARGET, name="ranged")
+    for day in days:
+        run(warehouse, lake, day, target=single)
+    redshift.statements.clear()
+    done = run(warehouse, lake, *days[::-1], target=ranged)
+    assert len([s for s in redshift.statements if s.startswith("COPY")]) == 1
+    assert whole(warehouse, ranged) == whole(warehouse, single)
+    assert [d.day for d in done.days] == [FIRST + timedelta(days=n) for n in range(5)]
+    assert sum(d.inserted for d in done.days) == len(whole(warehouse, ranged))
+    assert [d.rows for d in done.days] == [3, 3, 0, 3, 3]
+
+
+@pytest.mark.parametrize("mode", ["incremental", "append", "full"])
+def test_a_day_without_rows_is_recorded_and_runs_no_copy(
+    warehouse: Warehouse, lake: Lake, redshift: RedshiftStandIn, mode: str
+) -> None:
+    redshift.statements.clear()
+    run(warehouse, lake, put(lake, 0, []), mode=mode)
+    assert not [s for s in redshift.statements if s.startswith("COPY")]
+    assert whole(warehouse) == []
+    assert history(warehouse) == [("staging.orders", FIRST, mode, 0, 0, 0)]
+
+
+EVENTS = TableSchema("shop", "page_view", (Column("id", "bigint", "bigint"), NOTE, CURSOR))
+LOG = Target("staging", "page_view", cursor="update_date")
+
+
+def test_an_append_day_is_replaced_as_one_unit(warehouse: Warehouse, lake: Lake) -> None:
+    twins = [row(1, "a", at(1)), row(1, "a", at(1))]
+    first = put(lake, 0, twins, schema=EVENTS)
+    second = put(lake, 1, [row(2, "b", at(1, 1))], schema=EVENTS)
+    for manifests in ([second], [first], [first], [first, second]):
+        run(warehouse, lake, *manifests, mode="append", target=LOG)
+    names = query(warehouse, "SELECT id, note, _dwh_day FROM staging.page_view ORDER BY 1")
+    assert names == [(1, "a", FIRST), (1, "a", FIRST), (2, "b", FIRST + timedelta(days=1))]
+    run(warehouse, lake, put(lake, 0, [row(7, "c", at(2))], schema=EVENTS), mode="append", target=LOG)
+    assert [r[0] for r in query(warehouse, "SELECT id FROM staging.page_view ORDER BY 1")] == [2, 7]
+    run(warehouse, lake, put(lake, 0, [], schema=EVENTS), mode="append", target=LOG)
+    assert [r[0] for r in query(warehouse, "SELECT id FROM staging.page_view ORDER BY 1")] == [2]
+
+
+def two_readings(
+    lake: Lake, schema: TableSchema, early: Sequence[Row], late: Sequence[Row]
+) -> tuple[Manifest, Manifest]:
+    """Return two readings of one day, both still in a lake."""
+    other = Lake(lake._client, Layout(BUCKET, f"{lake.layout.prefix}/later", "shop"))
+    hour = datetime(2024, 2, 1, 1, tzinfo=timezone.utc)
+    return (
+        put(lake, 0, early, schema=schema, snapshot_at=hour),
+        put(other, 0, late, schema=schema, snapshot_at=hour + timedelta(microseconds=1)),
+    )
+
+
+@pytest.mark.parametrize(("mode", "schema", "target"), [("append", EVENTS, LOG), ("full", SCHEMA, TARGET)])
+def test_an_older_reading_never_replaces_a_newer_one(
+    warehouse: Warehouse, lake: Lake, mode: str, schema: TableSchema, target: Target
+) -> None:
+    early, late = two_readings(lake, schema, [row(1, "early", at(1))], [row(2, "late", at(1))])
+    run(warehouse, lake, early, mode=mode, target=target)
+    assert notes(warehouse, target) == {1: "early"}
+    for manifest in (late, early, late, early):
+        run(warehouse, lake, manifest, mode=mode, target=target)
+    assert notes(warehouse, target) == {2: "late"}
+
+
+def test_of_a_range_of_full_copies_the_latest_reading_stands(warehouse: Warehouse, lake: Lake) -> None:
+    days = [put(lake, n, [row(k, f"{n}", None) for k in range(n + 1)]) for n in range(3)]
+    done = run(warehouse, lake, *days, mode="full")
+    assert notes(warehouse) == {0: "2", 1: "2", 2: "2"}
+    assert [(d.rows, d.inserted) for d in done.days] == [(1, 0), (2, 0), (3, 3)]
+    run(warehouse, lake, days[0], mode="full")
+    assert notes(warehouse) == {0: "2", 1: "2", 2: "2"}
+
+
+def test_a21_a_full_copy_keeps_a_bound_view_and_never_shows_an_empty_table(
+    warehouse: Warehouse, lake: Lake, redshift: RedshiftStandIn
+) -> None:
+    days = [put(lake, n, [row(k, f"{n}", None) for k in range(20)]) for n in range(4)]
+    run(warehouse, lake, days[0], mode="full")
+    with warehouse.session() as session:
+        session.execute(f"CREATE VIEW seen AS SELECT note FROM {TARGET.sql}")
+    redshift.faults.add(Fault("^INSERT INTO .staging", "delay", when="before", times=3, seconds=0.2))
+    counts: set[int] = set()
+    ended = threading.Event()
+
+    def watch() -> None:
+        with warehouse.session() as session:
+            while not ended.is_set():
+                counts.add(session.execute("SELECT COUNT(*) FROM seen").rows[0][0])
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    for day in days[1:]:
+        run(warehouse, lake, day, mode="full")
+    ended.set()
+    watcher.join(30)
+    assert counts == {20}
+    assert query(warehouse, "SELECT DISTINCT note FROM seen") == [("3",)]
+
+
+def test_a22_names_that_are_reserved_spaced_or_upper_case_load(warehouse: Warehouse, lake: Lake) -> None:
+    name = 'Order "x" 100%'
+    schema = TableSchema(
+        "shop",
+        name,
+        (Column("Group", "int", "int", False), Column("a b%s", "int", "int"), Column("日本", "datetime", "datetime")),
+    )
+    target = Target("staging", name, key=("Group",), cursor="日本", dist_key="Group", sort_key=("日本", "Group"))
+    rows = [{"group": 1, "a b%s": 2, "日本": at(1)}]
+    for _ in range(2):
+        run(warehouse, lake, put(lake, 0, rows, schema=schema), target=target)
+    assert query(warehouse, f'SELECT "group", "a b%s", "日本" FROM {target.sql}') == [(1, 2, at(1))]
+
+
+def test_a29_json_becomes_super_and_its_null_is_not_sql_null(warehouse: Warehouse, lake: Lake) -> None:
+    schema = TableSchema("shop", "orders", (ID, Column("doc", "json", "json"), NOTE, CURSOR), ("Id",))
+    texts = ['{"b": 1, "a": [null, "é"]}', "null", None, '"text"', "9007199254740993"]
+    rows = [{**row(n, "x", at(1)), "doc": text} for n, text in enumerate(texts)]
+    run(warehouse, lake, put(lake, 0, rows, schema=schema))
+    found = [text for _, text in query(warehouse, f"SELECT id, JSON_SERIALIZE(doc) FROM {TARGET.sql} ORDER BY 1")]
+    assert [None if t is None else json.loads(t) for t in found] == [
+        None if t is None else json.loads(t) for t in texts
+    ]
+    assert found[2] is None
+    assert found[1] == "null"
+
+
+# What does not fit
+
+
+def tampered(lake: Lake, manifest: Manifest, part: Part) -> Manifest:
+    """Return the manifest naming another first part, and put it in the lake as it is returned."""
+    changed = replace(manifest, parts=(part, *manifest.parts[1:]))
+    lake._client.put_object(Bucket=BUCKET, Key=lake.layout.key(manifest.url), Body=to_json(changed))
+    return changed
+
+
+def _missing(lake: Lake, manifest: Manifest) -> Manifest:
+    lake._client.delete_object(Bucket=BUCKET, Key=lake.layout.key(manifest.parts[0].url))
+    return manifest
+
+
+def _truncated(lake: Lake, manifest: Manifest) -> Manifest:
+    part = manifest.parts[0]
+    key = lake.layout.key(part.url)
+    body = lake._client.get_object(Bucket=BUCKET, Key=key)["Body"].read()[:-10]
+    lake._client.put_object(Bucket=BUCKET, Key=key, Body=body)
+    return tampered(lake, manifest, replace(part, size=len(body)))
+
+
+def _wrong_length(lake: Lake, manifest: Manifest) -> Manifest:
+    return tampered(lake, manifest, replace(manifest.parts[0], size=manifest.parts[0].size + 1))
+
+
+@pytest.mark.parametrize("damage", [_missing, _truncated, _wrong_length])
+def test_a23_a26_a_damaged_file_is_named_and_the_table_is_unchanged(
+    warehouse: Warehouse, lake: Lake, damage: Any
+) -> None:
+    run(warehouse, lake, put(lake, 0, [row(1, "a", at(1))]))
+    before = whole(warehouse), history(warehouse)
+    manifest = damage(lake, put(lake, 1, [row(1, "b", at(2)), row(2, "b", at(2))]))
+    with pytest.raises(DataError) as caught:
+        run(warehouse, lake, manifest)
+    assert "staging.orders 2024-01-02: COPY failed." in str(caught.value)
+    assert manifest.parts[0].url.rpartition("/")[2] in str(caught.value)
+    assert (whole(warehouse), history(warehouse)) == before
+
+
+def test_a23_another_count_than_the_manifest_says_is_refused(warehouse: Warehouse, lake: Lake) -> None:
+    run(warehouse, lake, put(lake, 0, [row(1, "a", at(1))]))
+    before = whole(warehouse), history(warehouse)
+    manifest = put(lake, 1, [row(2, "b", at(2))])
+    manifest = tampered(lake, manifest, replace(manifest.parts[0], rows=2))
+    with pytest.raises(DataError) as caught:
+        run(warehouse, lake, manifest)
+    assert str(caught.value) == (
+        "staging.orders 2024-01-02: COPY loaded 1 rows and the manifest has 2; nothing was changed in staging.orders. "
+        "Materialize those days of the lake again"
+    )
+    assert (whole(warehouse), history(warehouse)) == before
+
+
+def test_a05_a26_a_value_too_long_is_named_by_file_and_column(warehouse: Warehouse, lake: Lake) -> None:
+    manifest = put(lake, 0, [row(1, "x" * 41, at(1))])  # VARCHAR(10) of MySQL is VARCHAR(40)
+    with pytest.raises(DataError, match="COPY failed") as caught:
+        run(warehouse, lake, manifest)
+    assert "note" in str(caught.value)
+    assert "longer than the length defined in the table" in str(caught.value)
+    assert manifest.parts[0].url.rpartition("/")[2] in str(caught.value)
+    assert whole(warehouse) == []
+
+
+def test_a05_a_column_full_of_four_byte_characters_fits(warehouse: Warehouse, lake: Lake) -> None:
+    run(warehouse, lake, put(lake, 0, [row(1, "😀" * 10, at(1))]))
+    assert notes(warehouse) == {1: "😀" * 10}
+
+
+# Crashes
+
+STATEMENTS = {
+    "begin": "^BEGIN",
+    "turn": '^UPDATE "dwh"',
+    "stage": '^CREATE TEMP TABLE "dwh_stage"',
+    "copy": "^COPY",
+    "count": "pg_last_copy_count",
+    "newest": '^CREATE TEMP TABLE "dwh_fresh"',
+    "figures": '^SELECT "_dwh_day", SUM',
+    "delete": "^DELETE FROM",
+    "insert": '^INSERT INTO "staging"',
+    "history": '^INSERT INTO "dwh"',
+    "commit": "^COMMIT",
+}
+
+
+@pytest.fixture
+def crash(warehouse: Warehouse, lake: Lake) -> tuple[Manifest, list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+    """A table with one day, a second day to load, and the table before and after that load."""
+    run(warehouse, lake, put(lake, 0, [row(1, "a", at(1)), row(2, "a", at(1))]))
+    before = whole(warehouse)
+    second = put(lake, 1, [row(2, "b", at(2)), row(3, "b", at(2))])
+    read = second.snapshot_at.replace(tzinfo=None)
+    after = [before[0], *((key, "b", at(2), FIRST + timedelta(days=1), read) for key in (2, 3))]
+    return second, before, after
+
+
+def loads_of(warehouse: Warehouse, day: date) -> int:
+    return len([r for r in history(warehouse) if r[1] == day])
+
+
+def test_the_names_above_are_all_the_statements_of_a_load(warehouse: Warehouse, lake: Lake, crash: Any) -> None:
+    done = run(warehouse, lake, crash[0])
+    assert [[name for name, match in STATEMENTS.items() if re.search(match, s)] for s in done.statements] == [
+        [name] for name in STATEMENTS
+    ]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("action", ["1023", "57014", "drop"])
+@pytest.mark.parametrize("statement", STATEMENTS)
+def test_a15_a24_a_crash_at_any_statement_is_overcome(
+    warehouse: Warehouse, lake: Lake, redshift: RedshiftStandIn, crash: Any, statement: str, action: Any, when: Any
+) -> None:
+    second, _, after = crash
+    redshift.faults.add(Fault(STATEMENTS[statement], action, when=when))
+    redshift.statements.clear()
+    run(warehouse, lake, second)
+    assert whole(warehouse) == after
+    assert loads_of(warehouse, second.day) == 1
+    # a COMMIT that was done is looked up, not done again
+    again = 1 if (statement, when) == ("commit", "after") else 2
+    assert len([s for s in redshift.statements if s.startswith("BEGIN")]) == again
+
+
+@pytest.mark.parametrize("action", ["1023", "57014", "drop"])
+@pytest.mark.parametrize("statement", [name for name in STATEMENTS if name != "begin"])
+def test_a15_a_crash_that_does_not_pass_leaves_the_table_unchanged(
+    warehouse: Warehouse, lake: Lake, redshift: RedshiftStandIn, crash: Any, statement: str, action: Any
+) -> None:
+    second, before, after = crash
+    redshift.faults.add(Fault(STATEMENTS[statement], action, times=1_000))
+    with pytest.raises(PassingError):
+        run(warehouse, lake, second)
+    assert (whole(warehouse), loads_of(warehouse, second.day)) == (before, 0)
+    redshift.faults.clear()
+    run(warehouse, lake, second)
+    assert (whole(warehouse), loads_of(warehouse, second.day)) == (after, 1)
+
+
+def test_a_session_that_is_lost_while_it_greets_is_opened_anew(
+    warehouse: Warehouse, lake: Lake, redshift: RedshiftStandIn
+) -> None:
+    redshift.faults.add(Fault("pg_backend_pid", "drop", times=2))
+    run(warehouse, lake, put(lake, 0, [row(1, "a", at(1))]))
+    assert notes(warehouse) == {1: "a"}
+
+
+@pytest.mark.parametrize("mode", ["append", "full"])
+@pytest.mark.parametrize(("statement", "when"), [("delete", "after"), ("insert", "after"), ("commit", "after")])
+def test_a15_a_crash_in_another_mode_is_overcome_too(
+    warehouse: Warehouse, lake: Lake, redshift: RedshiftStandIn, mode: str, statement: str, when: Any
+) -> None:
+    for number in range(2):
+        run(warehouse, lake, put(lake, number, [row(number, "a", at(1))]), mode=mode)
+    manifest = put(lake, 1, [row(5, "b", at(2))], snapshot_at=datetime(2024, 2, 1, tzinfo=timezone.utc))
+    redshift.faults.add(Fault(STATEMENTS[statement], "drop", when=when))
+    run(warehouse, lake, manifest, mode=mode)
+    assert notes(warehouse) == ({0: "a", 5: "b"} if mode == "append" else {5: "b"})
+
+
+def test_a_refusal_that_would_come_again_is_not_tried_again(
+    warehouse: Warehouse, lake: Lake, redshift: RedshiftStandIn
+) -> None:
+    run(warehouse, lake, put(lake, 0, []))
+    redshift.statements.clear()
+    with pytest.raises(WarehouseError):
+        warehouse.transaction(lambda session: session.execute("SELECT nonsense"))
+    assert len([s for s in redshift.statements if s.startswith("BEGIN")]) == 1
+
+
+# Two at once
+
+
+def together(*works: Any) -> list[Any]:
+    """Run the works at the same time and return what each returned or raised."""
+    start = threading.Barrier(len(works))
+    results: list[Any] = [None] * len(works)
+
+    def one(number: int) -> None:
+        start.wait(10)
+        try:
+            results[number] = works[number]()
+        except Exception as error:  # handed to the test
+            results[number] = error
+
+    threads = [threading.Thread(target=one, args=(n,)) for n in range(len(works))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    return results
+
+
+def test_a24_concurrent_loads_of_one_table_all_land(
+    warehouse: Warehouse, lake: Lake, redshift: RedshiftStandIn
+) -> None:
+    run(warehouse, lake, put(lake, 0, [row(1, "0", at(0))]))
+    days = [put(lake, n, [row(1, f"{n}", at(n)), row(n + 1, f"{n}", at(n))]) for n in (1, 2, 3)]
+    redshift.faults.add(Fault('^CREATE TEMP TABLE "dwh_fresh"', "delay", times=2, seconds=0.3))
+    results = together(*((lambda day=day: run(warehouse, lake, day)) for day in days))
+    assert [r for r in results if not isinstance(r, Loaded)] == []
+    assert notes(warehouse) == {1: "3", 2: "1", 3: "2", 4: "3"}
+    assert sorted(r[1] for r in history(warehouse)) == [FIRST + timedelta(days=n) for n in range(4)]
+
+
+def test_a24_concurrent_first_loads_all_land_though_nothing_is_there_yet(warehouse: Warehouse, lake: Lake) -> None:
+    days = [put(lake, n, [row(1, f"{n}", at(n)), row(n + 2, f"{n}", at(n))]) for n in range(3)]
+    results = together(*((lambda day=day: run(warehouse, lake, day)) for day in days))
+    assert [r for r in results if not isinstance(r, Loaded)] == []
+    assert notes(warehouse) == {1: "2", 2: "0", 3: "1", 4: "2"}
+
+
+def test_a20_a24_concurrent_loads_that_both_bring_a_new_column_land(warehouse: Warehouse, lake: Lake) -> None:
+    run(warehouse, lake, put(lake, 0, [row(1, "0", at(0))]))
+    wider = replace(SCHEMA, columns=(*SCHEMA.columns, Column("more", "int", "int")))
+    days = [put(lake, n, [{**row(n, "x", at(n)), "more": n}], schema=wider) for n in (1, 2)]
+    results = together(*((lambda day=day: run(warehouse, lake, day)) for day in days))
+    assert [r for r in results if not isinstance(r, Loaded)] == []
+    assert query(warehouse, f"SELECT id, more FROM {TARGET.sql} ORDER BY 1") == [(1, 1), (2, 2)]
+
+
+def test_a24_loads_of_different_tables_do_not_wait_for_one_another(
+    warehouse: Warehouse, lake: Lake, redshift: RedshiftStandIn
+) -> None:
+    other = replace(TARGET, name="other")
+    first, second = (put(lake, n, [row(1, f"{n}", at(n))]) for n in range(2))
+    run(warehouse, lake, first)
+    run(warehouse, lake, first, target=other)
+    redshift.statements.clear()
+    together(lambda: run(warehouse, lake, second), lambda: run(warehouse, lake, second, target=other))
+    assert len([s for s in redshift.statements if s.startswith("BEGIN")]) == 2
+
+
+# Drift
+
+
+def with_columns(*columns: Column) -> TableSchema:
+    return replace(SCHEMA, columns=columns)
+
+
+def test_a20_a_column_added_first_gets_its_values_and_old_days_still_load(warehouse: Warehouse, lake: Lake) -> None:
+    old = put(lake, 0, [row(1, "a", at(1)), row(2, "a", at(1))])
+    new = put(
+        lake,
+        1,
+        [{**row(1, "b", at(2)), "first": 7}],
+        schema=with_columns(Column("First", "int", "int"), ID, NOTE, CURSOR),
+    )
+    for manifests in ([old], [new], [old], [old, new]):
+        run(warehouse, lake, *manifests)
+    assert query(warehouse, f"SELECT id, note, first FROM {TARGET.sql} ORDER BY 1") == [(1, "b", 7), (2, "a", None)]
+
+
+def test_a20_columns_in_another_order_keep_their_values(warehouse: Warehouse, lake: Lake) -> None:
+    name, place = (Column(n, "varchar", "varchar(10)", length=10) for n in ("name", "place"))
+    for number, order in enumerate(((name, place), (place, name))):
+        rows = [{"id": number, "name": "n", "place": "p", "update_date": at(1)}]
+        run(warehouse, lake, put(lake, number, rows, schema=with_columns(ID, *order, CURSOR)))
+    assert query(warehouse, f"SELECT name, place FROM {TARGET.sql}") == [("n", "p")] * 2
+
+
+def test_a20_a_range_across_a_change_of_columns_loads_in_one_transaction(
+    warehouse: Warehouse, lake: Lake, redshift: RedshiftStandIn
+) -> None:
+    more = Column("more", "int", "int")
+    days = [
+        put(lake, 0, [row(1, "a", at(1))]),
+        put(lake, 1, [{**row(2, "b", at(1)), "more": 1}], schema=with_columns(ID, more, NOTE, CURSOR)),
+        put(lake, 2, [{**row(3, "c", at(1)), "more": 2}], schema=with_columns(ID, NOTE, CURSOR, more)),
+    ]
+    redshift.statements.clear()
+    run(warehouse, lake, *days)
+    assert len([s for s in redshift.statements if s.startswith("BEGIN")]) == 1
+    assert query(warehouse, f"SELECT id, note, more FROM {TARGET.sql} ORDER BY 1") == [
+        (1, "a", None),
+        (2, "b", 1),
+        (3, "c", 2),
+    ]
+
+
+def varchar(characters: int) -> Column:
+    return Column("note", "varchar", f"varchar({characters})", length=characters)
+
+
+def test_a20_a_wider_varchar_is_widened_in_place(warehouse: Warehouse, lake: Lake) -> None:
+    run(warehouse, lake, put(lake, 0, [row(1, "a", at(1))]))
+    wide = with_columns(ID, varchar(20), CURSOR)
+    run(warehouse, lake, put(lake, 1, [row(2, "x" * 80, at(1))], schema=wide))
+    run(warehouse, lake, put(lake, 2, [row(3, "c", at(1))]))  # an old schema again: nothing is narrowed
+    run(warehouse, lake, put(lake, 3, [row(4, "x" * 80, at(1))], schema=wide))
+    assert {k: len(v) for k, v in notes(warehouse).items()} == {1: 1, 2: 80, 3: 1, 4: 80}
+
+
+@pytest.mark.parametrize("sizes", [(20, 10), (10, 20)])
+def test_a20_a_range_across_a_change_of_width_holds_the_widest(
+    warehouse: Warehouse, lake: Lake, sizes: tuple[int, int]
+) -> None:
+    days = [
+        put(lake, n, [row(n, "x" * size * 4, at(1))], schema=with_columns(ID, varchar(size), CURSOR))
+        for n, size in enumerate(sizes)
+    ]
+    run(warehouse, lake, *days)
+    assert [len(note) for note in notes(warehouse).values()] == [size * 4 for size in sizes]
+
+
+@pytest.mark.parametrize(
+    ("column", "was", "becomes"),
+    [
+        (Column("id", "int", "int", False), "BIGINT", "INTEGER (int in MySQL)"),
+        (Column("note", "json", "json"), "VARCHAR(40)", "SUPER (json in MySQL)"),
+        (Column("update_date", "date", "date"), "TIMESTAMP", "DATE (date in MySQL)"),
+    ],
+    ids=lambda value: value.data_type if isinstance(value, Column) else "",
+)
+def test_a20_a_changed_type_stops_with_the_column_and_both_types(
+    warehouse: Warehouse, lake: Lake, column: Column, was: str, becomes: str
+) -> None:
+    run(warehouse, lake, put(lake, 0, [row(1, "a", at(1))]))
+    before = whole(warehouse), history(warehouse)
+    changed = with_columns(*(column if c.target_name == column.target_name else c for c in SCHEMA.columns))
+    with pytest.raises(DriftError) as caught:
+        run(warehouse, lake, put(lake, 1, [], schema=changed))
+    assert f"column {column.target_name!r} is {was} in Redshift and now {becomes}" in str(caught.value)
+    assert "drop staging.orders" in str(caught.value)
+    assert (whole(warehouse), history(warehouse)) == before
+
+
+def test_every_type_of_the_map_is_found_again_as_it_was_made(warehouse: Warehouse, lake: Lake) -> None:
+    kinds = {
+        "tinyint": {}, "smallint": {}, "int": {}, "bigint": {}, "float": {}, "double": {}, "year": {}, "date": {},
+        "datetime": {}, "timestamp": {}, "time": {}, "json": {}, "blob": {}, "point": {}, "text": {"length": 65_535},
+        "varchar": {"length": 3}, "decimal": {"precision": 12, "scale": 2}, "bit": {"precision": 1},
+    }  # fmt: skip
+    columns = [Column(f"c_{kind}", kind, kind, **sizes) for kind, sizes in kinds.items()]
+    columns += [
+        Column("c_wide", "decimal", "decimal(65,30)", precision=65, scale=30),
+        Column("c_unsigned", "bigint", "bigint unsigned"),
+        Column("c_enum", "enum", "enum('a','b')"),
+    ]
+    schema = with_columns(ID, *columns, CURSOR)
+    for number in range(2):
+        rows = [{**dict.fromkeys(schema.arrow_schema.names), "id": 1, "update_date": at(number)}]
+        run(warehouse, lake, put(lake, number, rows, schema=schema))
+    assert query(warehouse, f"SELECT COUNT(*) FROM {TARGET.sql}") == [(1,)]
+
+
+def test_a_table_that_is_not_ours_is_left_alone(warehouse: Warehouse, lake: Lake) -> None:
+    with warehouse.session() as session:
+        session.execute("CREATE SCHEMA staging")
+        session.execute(f"CREATE TABLE {TARGET.sql} (id BIGINT, note VARCHAR(40), update_date TIMESTAMP)")
+    with pytest.raises(DriftError, match="lacks _dwh_day, _dwh_loaded_at: it was not made by aurora-dwh"):
+        run(warehouse, lake, put(lake, 0, [row(1, "a", at(1))]))
+    assert query(warehouse, f"SELECT COUNT(*) FROM {TARGET.sql}") == [(0,)]
+
+
+# The audit table and the price
+
+
+def test_history_has_a_row_for_each_day_of_each_load(warehouse: Warehouse, lake: Lake) -> None:
+    first, second = put(lake, 0, [row(1, "a", at(1))]), put(lake, 1, [row(1, "b", at(2)), row(2, "b", at(2))])
+    done = run(warehouse, lake, first, second)
+    run(warehouse, lake, second)
+    assert history(warehouse) == [
+        ("staging.orders", FIRST, "incremental", 1, 0, 0),
+        ("staging.orders", FIRST + timedelta(days=1), "incremental", 2, 2, 0),
+        ("staging.orders", FIRST + timedelta(days=1), "incremental", 2, 0, 2),
+    ]
+    columns = "load_id, run_id, manifest_url, attempt, snapshot_at, converted"
+    assert query(warehouse, f"SELECT {columns} FROM dwh.load_history ORDER BY loaded_at, day")[0] == (
+        done.load_id,
+        "run",
+        first.url,
+        first.attempt,
+        first.snapshot_at.replace(tzinfo=None),
+        "{}",
+    )
+
+
+def test_what_policies_changed_is_in_the_audit_table(warehouse: Warehouse, lake: Lake) -> None:
+    work = extract(SCHEMA, FIRST, [row(1, "a", None)])
+    work.converted["update_date", "zero_date"] += 1
+    run(warehouse, lake, lake.write("orders", work))
+    assert json.loads(query(warehouse, "SELECT converted FROM dwh.load_history")[0][0]) == {
+        "update_date": {"zero_date": 1}
+    }
+
+
+@pytest.mark.parametrize("mode", ["incremental", "append", "full"])
+def test_a_days_load_is_twelve_statements_at_the_most(
+    warehouse: Warehouse, lake: Lake, redshift: RedshiftStandIn, mode: str
+) -> None:
+    days = [put(lake, n, [row(n, "a", at(1, n))]) for n in range(2)]
+    run(warehouse, lake, days[0], mode=mode)
+    redshift.statements.clear()
+    run(warehouse, lake, days[1], mode=mode)
+    sent = [s for s in redshift.statements if "pg_backend_pid" not in s]
+    assert len(sent) <= 12, sent
+
+
+def test_a28_no_statement_holds_a_secret(warehouse: Warehouse, lake: Lake, redshift: RedshiftStandIn) -> None:
+    redshift.statements.clear()
+    run(warehouse, lake, put(lake, 0, [row(1, "a", at(1))]))
+    assert redshift.s3 is not None
+    for secret in (redshift.s3.secret_key, redshift.s3.access_key, redshift._password):
+        assert not [s for s in redshift.statements if secret in s]

@@ -1,0 +1,280 @@
+"""The five marts of the sample shop, built on staged rows, and what a second build does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import aurora_dwh
+from aurora_dwh.local.redshift import RedshiftStandIn
+from aurora_dwh.local.redshift.faults import Fault
+from aurora_dwh.warehouse.connection import Warehouse
+from aurora_dwh.warehouse.errors import PassingError, WarehouseError
+from aurora_dwh.warehouse.mart import Built, Mart, MartError, MartHeader, build, read_marts
+from aurora_dwh_tests.services import query
+
+MARTS = {mart.name: mart for mart in read_marts(Path(aurora_dwh.__file__).with_name("bi"))}
+SCHEMAS = {"staging": "staging", "bi": "bi"}
+DAY = date(2024, 1, 10)
+
+STAGING = """
+CREATE SCHEMA staging;
+CREATE TABLE staging.products_master (product_id INTEGER NOT NULL, product_name VARCHAR(280), product_line VARCHAR(200),
+  product_vendor VARCHAR(200), quantity_stock INTEGER, price DECIMAL(10,2), msrp DECIMAL(10,2), delete_date TIMESTAMP,
+  update_date TIMESTAMP, _dwh_day DATE, _dwh_loaded_at TIMESTAMP);
+CREATE TABLE staging.orders_master (order_id INTEGER NOT NULL, order_date TIMESTAMP, required_date TIMESTAMP,
+  shipped_date TIMESTAMP, status VARCHAR(60), comments VARCHAR(65535), delete_date TIMESTAMP, update_date TIMESTAMP,
+  _dwh_day DATE, _dwh_loaded_at TIMESTAMP);
+CREATE TABLE staging.order_details_master (order_id INTEGER NOT NULL, product_id INTEGER NOT NULL,
+  quantity_ordered INTEGER, price_each DECIMAL(10,2), delete_date TIMESTAMP, update_date TIMESTAMP, _dwh_day DATE,
+  _dwh_loaded_at TIMESTAMP);
+CREATE TABLE staging.page_view (view_id BIGINT, session_id VARCHAR(60), path VARCHAR(400), viewed_at TIMESTAMP,
+  _dwh_day DATE, _dwh_loaded_at TIMESTAMP);
+INSERT INTO staging.products_master (product_id, product_name, product_line, product_vendor, quantity_stock, price,
+  msrp, delete_date) VALUES
+  (1, 'Car', 'Cars', 'V1', 70, 5.00, 12.50, NULL), (2, 'Ship', 'Ships', 'V2', 3, 7.25, 10.00, NULL),
+  (3, 'Gone', 'Cars', 'V1', 9, 1.00, 2.00, '2024-01-02 00:00:00'), (4, 'Unsold', 'Ships', 'V2', 8, 2.00, 3.00, NULL);
+INSERT INTO staging.orders_master (order_id, order_date, required_date, shipped_date, status, delete_date) VALUES
+  (10, '2024-01-01 23:59:59', '2024-01-05 00:00:00', '2024-01-04 00:00:00', 'Shipped', NULL),
+  (11, '2024-01-02 00:00:00', '2024-01-05 00:00:00', '2024-01-07 00:00:00', 'Shipped', NULL),
+  (12, '2024-01-02 12:00:00', '2024-01-05 00:00:00', NULL, 'Cancelled', NULL),
+  (13, '2024-01-02 12:00:00', '2024-01-05 00:00:00', NULL, 'Shipped', '2024-01-03 00:00:00'),
+  (14, '2024-01-20 12:00:00', '2024-01-25 00:00:00', NULL, 'In Process', NULL);
+INSERT INTO staging.order_details_master (order_id, product_id, quantity_ordered, price_each, delete_date) VALUES
+  (10, 1, 2, 10.00, NULL), (10, 2, 1, 9.50, NULL), (11, 1, 4, 12.00, NULL), (11, 2, 5, 9.00, '2024-01-03 00:00:00'),
+  (12, 1, 100, 1.00, NULL), (13, 1, 100, 1.00, NULL), (14, 1, 7, 12.50, NULL);
+INSERT INTO staging.page_view (view_id, session_id, path, _dwh_day) VALUES
+  (1, 's1', '/', '2024-01-10'), (2, 's1', '/', '2024-01-10'), (3, 's2', '/', '2024-01-10'),
+  (4, 's2', '/a', '2024-01-10'), (5, 's1', '/', '2024-01-11');
+"""
+
+ROWS: dict[str, list[tuple[Any, ...]]] = {
+    "daily_page_views": [
+        (date(2024, 1, 10), "/", 3, 2),
+        (date(2024, 1, 10), "/a", 1, 1),
+        (date(2024, 1, 11), "/", 1, 1),
+    ],
+    "daily_sales": [
+        (date(2024, 1, 1), "Cars", 1, 2, Decimal("20.00"), Decimal("5.00")),
+        (date(2024, 1, 1), "Ships", 1, 1, Decimal("9.50"), Decimal("0.50")),
+        (date(2024, 1, 2), "Cars", 1, 4, Decimal("48.00"), Decimal("2.00")),
+        (date(2024, 1, 20), "Cars", 1, 7, Decimal("87.50"), Decimal("0.00")),
+    ],
+    "order_fulfilment": [
+        (date(2024, 1, 1), "Shipped", 1, 1, 0, 3, 3),
+        (date(2024, 1, 2), "Cancelled", 1, 0, 0, None, None),
+        (date(2024, 1, 2), "Shipped", 1, 1, 1, 5, 5),
+        (date(2024, 1, 20), "In Process", 1, 0, 0, None, None),
+    ],
+    "stock_cover": [  # the last order is of 20 January: 14 days begin on the 7th
+        (1, "Car", "Cars", 70, Decimal("350.00"), 7, Decimal("140.0")),
+        (2, "Ship", "Ships", 3, Decimal("21.75"), 0, None),
+        (4, "Unsold", "Ships", 8, Decimal("16.00"), 0, None),
+    ],
+}
+
+
+@pytest.fixture
+def shop(warehouse: Warehouse) -> Warehouse:
+    """A warehouse with the shop's staging tables filled."""
+    with warehouse.session() as session:
+        for statement in STAGING.split(";\n"):
+            if statement.strip():
+                session.execute(statement)
+    return warehouse
+
+
+def run(warehouse: Warehouse, mart: Mart, *, days: int = 2, schemas: Mapping[str, str] = SCHEMAS) -> Built:
+    incremental = mart.header.materialization == "incremental"
+    return build(warehouse, mart, schemas=schemas, days=(DAY, DAY + timedelta(days=days)) if incremental else None)
+
+
+def rows(warehouse: Warehouse, name: str) -> list[tuple[Any, ...]]:
+    return query(warehouse, f"SELECT * FROM bi.{name} ORDER BY 1, 2")
+
+
+def table(name: str, sql: str, **header: Any) -> Mart:
+    fields = {"materialization": "table", "description": "", "grain": (), **header}
+    return Mart(name, MartHeader(**fields), sql, ())
+
+
+def test_the_rows_below_are_of_every_mart_but_the_view() -> None:
+    assert {n for n, m in MARTS.items() if m.header.materialization != "view"} == set(ROWS)
+    assert len(MARTS) == 5
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_mart_holds_what_its_description_says_after_the_first_build_and_the_second(
+    shop: Warehouse, name: str
+) -> None:
+    for _ in range(2):
+        done = run(shop, MARTS[name])
+        assert rows(shop, name) == ROWS[name]
+        assert done.rows == len(ROWS[name])
+
+
+@pytest.mark.parametrize("name", MARTS)
+def test_the_grain_tells_the_rows_of_a_mart_apart(shop: Warehouse, name: str) -> None:
+    run(shop, MARTS[name])
+    grain = ", ".join(MARTS[name].header.grain)
+    assert query(shop, f"SELECT {grain} FROM bi.{name} GROUP BY {grain} HAVING COUNT(*) > 1") == []
+    assert rows(shop, name)
+
+
+def test_the_view_shows_at_once_what_is_in_staging(shop: Warehouse) -> None:
+    assert run(shop, MARTS["order_detail"]).rows is None
+    select = "SELECT order_id, product_id, product_name, line_amount FROM bi.order_detail ORDER BY 1, 2"
+    lines = query(shop, select)
+    assert lines[0] == (10, 1, "Car", Decimal("20.00"))
+    assert [(o, p) for o, p, *_ in lines] == [(10, 1), (10, 2), (11, 1), (12, 1), (14, 1)]
+    with shop.session() as session:
+        session.execute("UPDATE staging.products_master SET product_name = 'Auto' WHERE product_id = 1")
+    assert query(shop, select)[0][2] == "Auto"
+
+
+def test_a21_the_view_survives_that_a_table_beneath_it_is_made_anew(shop: Warehouse) -> None:
+    run(shop, MARTS["order_detail"])
+    before = rows(shop, "order_detail")
+    with shop.session() as session:
+        session.execute("CREATE TABLE staging.new AS SELECT * FROM staging.orders_master")
+        session.execute("DROP TABLE staging.orders_master")
+        session.execute("ALTER TABLE staging.new RENAME TO orders_master")
+    assert rows(shop, "order_detail") == before
+    run(shop, MARTS["order_detail"])
+    assert rows(shop, "order_detail") == before
+
+
+def test_an_incremental_mart_replaces_its_days_and_no_others(shop: Warehouse) -> None:
+    mart = MARTS["daily_page_views"]
+    run(shop, mart)
+    with shop.session() as session:
+        session.execute("UPDATE bi.daily_page_views SET views = -1")
+        session.execute("INSERT INTO staging.page_view (session_id, path, _dwh_day) VALUES ('s9', '/b', '2024-01-10')")
+    done = run(shop, mart, days=1)
+    assert rows(shop, mart.name) == [
+        (DAY, "/", 3, 2),
+        (DAY, "/a", 1, 1),
+        (DAY, "/b", 1, 1),
+        (date(2024, 1, 11), "/", -1, 1),
+    ]
+    assert done.rows == 3
+
+
+def test_a_day_that_became_empty_leaves_an_incremental_mart(shop: Warehouse) -> None:
+    mart = MARTS["daily_page_views"]
+    run(shop, mart)
+    with shop.session() as session:
+        session.execute("DELETE FROM staging.page_view WHERE _dwh_day = '2024-01-10'")
+    run(shop, mart, days=1)
+    assert rows(shop, mart.name) == [(date(2024, 1, 11), "/", 1, 1)]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("SELECT 1 AS a", "SELECT 1 AS a, 2 AS b"),
+        ("SELECT 1 AS a, 2 AS b", "SELECT 2 AS b, 1 AS a"),
+        ("SELECT 1 AS a", "SELECT CAST(1 AS BIGINT) AS a"),
+        ("SELECT CAST('x' AS VARCHAR(3)) AS a", "SELECT CAST('longer' AS VARCHAR(9)) AS a"),
+        ("SELECT CAST(1 AS DECIMAL(10,2)) AS a", "SELECT CAST(1.2345 AS DECIMAL(10,4)) AS a"),
+    ],
+)
+def test_a_table_whose_columns_changed_is_made_anew(warehouse: Warehouse, first: str, second: str) -> None:
+    run(warehouse, table("m", first))
+    run(warehouse, table("m", second))
+    assert query(warehouse, "SELECT * FROM bi.m") == query(warehouse, second)
+
+
+def test_days_of_an_incremental_mart_with_other_columns_are_not_mixed(shop: Warehouse) -> None:
+    mart = MARTS["daily_page_views"]
+    run(shop, mart)
+    changed = replace(mart, query=mart.query.replace("COUNT(*) AS views", "COUNT(*) AS views, 1 AS more"))
+    with pytest.raises(MartError, match='its columns changed; drop "bi"[.]"daily_page_views" and build all'):
+        run(shop, changed)
+    assert rows(shop, mart.name) == ROWS[mart.name]
+
+
+def test_a21_a_second_build_keeps_grants_and_a_bound_view(warehouse: Warehouse) -> None:
+    run(warehouse, table("m", "SELECT 1 AS a"))
+    with warehouse.session() as session:
+        session.execute("GRANT SELECT ON bi.m TO PUBLIC")
+        session.execute("CREATE VIEW bi.seen AS SELECT a FROM bi.m")
+    run(warehouse, table("m", "SELECT 2 AS a"))
+    assert query(warehouse, "SELECT a FROM bi.seen") == [(2,)]
+    assert query(warehouse, "SELECT has_table_privilege('public', 'bi.m', 'select')") == [(True,)]
+
+
+def test_a21_readers_never_see_a_mart_half_built(warehouse: Warehouse, redshift: RedshiftStandIn) -> None:
+    run(warehouse, table("m", "SELECT 1 AS a"))
+    redshift.faults.add(Fault("^INSERT INTO .bi", "delay", seconds=0.5))
+    builder = threading.Thread(target=lambda: run(warehouse, table("m", "SELECT 2 AS a")))
+    builder.start()
+    seen = set()
+    while builder.is_alive():
+        seen.add(tuple(rows_of_m(warehouse)))
+    builder.join()
+    assert seen <= {((1,),), ((2,),)}
+    assert ((1,),) in seen
+    assert rows_of_m(warehouse) == [(2,)]
+
+
+def rows_of_m(warehouse: Warehouse) -> list[tuple[Any, ...]]:
+    return query(warehouse, "SELECT a FROM bi.m")
+
+
+def crashes() -> Iterator[tuple[str, str]]:
+    for statement in ("^CREATE TEMP TABLE", "^DELETE FROM .bi", "^INSERT INTO .bi", "^SELECT COUNT", "^COMMIT"):
+        for when in ("before", "after"):
+            yield statement, when
+
+
+@pytest.mark.parametrize(("statement", "when"), crashes())
+@pytest.mark.parametrize("action", ["1023", "drop"])
+def test_a15_a_crash_while_a_mart_is_built_is_overcome(
+    warehouse: Warehouse, redshift: RedshiftStandIn, statement: str, action: Any, when: Any
+) -> None:
+    run(warehouse, table("m", "SELECT 1 AS a"))
+    redshift.faults.add(Fault(statement, action, when=when))
+    run(warehouse, table("m", "SELECT 2 AS a"))
+    assert rows_of_m(warehouse) == [(2,)]
+
+
+def test_a_mart_that_cannot_be_built_stays_as_it_was(warehouse: Warehouse, redshift: RedshiftStandIn) -> None:
+    run(warehouse, table("m", "SELECT 1 AS a"))
+    with pytest.raises(WarehouseError, match="nonsense"):
+        run(warehouse, table("m", "SELECT nonsense AS a"))
+    assert rows_of_m(warehouse) == [(1,)]
+    redshift.faults.add(Fault("^INSERT INTO .bi", "57014", times=1_000))
+    with pytest.raises(PassingError):
+        run(warehouse, table("m", "SELECT 2 AS a"))
+    assert rows_of_m(warehouse) == [(1,)]
+
+
+def test_schemas_of_other_names_are_used_throughout(shop: Warehouse) -> None:
+    with shop.session() as session:
+        session.execute("ALTER SCHEMA staging RENAME TO raw")
+    schemas = {"staging": "raw", "bi": "reports"}
+    for mart in MARTS.values():
+        run(shop, mart, schemas=schemas)
+    assert query(shop, "SELECT * FROM reports.daily_sales ORDER BY 1, 2") == ROWS["daily_sales"]
+    assert query(shop, "SELECT COUNT(*) FROM reports.order_detail") == [(5,)]
+    assert query(shop, "SELECT COUNT(*) FROM svv_all_columns WHERE schema_name = 'bi'") == [(0,)]
+
+
+def test_a_table_has_the_keys_that_its_header_names(warehouse: Warehouse) -> None:
+    done = run(warehouse, table("m", "SELECT 1 AS a, 2 AS b", dist_key="a", sort_key=("b", "a")))
+    assert 'CREATE TABLE "bi"."m" DISTKEY ("a") SORTKEY ("b", "a") AS SELECT * FROM "dwh_mart"' in done.statements
+
+
+def test_a_view_may_change_its_columns(warehouse: Warehouse) -> None:
+    view = table("v", "SELECT 1 AS a", materialization="view")
+    run(warehouse, view)
+    run(warehouse, replace(view, query="SELECT 2 AS b, 3 AS c"))
+    assert rows(warehouse, "v") == [(2, 3)]

@@ -1,0 +1,177 @@
+"""Sessions and discovery on a real server: what a session is set to, TLS, secrets, and what a table looks like."""
+
+from __future__ import annotations
+
+import ssl
+import tempfile
+import traceback
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pymysql
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from aurora_dwh.schema import Column
+from aurora_dwh.source.connection import Connection, SourceError, connect, execute, snapshot
+from aurora_dwh.source.discovery import indexed, read_schema, read_tables
+from aurora_dwh.source.reader import Protocol, read
+from aurora_dwh.source.statement import select
+from aurora_dwh_tests.mariadb import MariaDB
+
+
+@pytest.fixture
+def session(mariadb: MariaDB, database: str) -> Iterator[Connection]:
+    with connect(**mariadb.arguments(database)) as connection:
+        yield connection
+
+
+def fill(server: MariaDB, database: str, *statements: str) -> None:
+    with server.connect(database) as connection, connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+def test_a11_a_session_is_utc_read_only_and_repeatable(mariadb: MariaDB, session: Connection) -> None:
+    modes = execute(session, "SELECT @@session.sql_mode, @@global.sql_mode")[0]
+
+    assert execute(session, "SELECT @@session.time_zone, @@session.tx_isolation, @@session.tx_read_only") == [
+        ("+00:00", "REPEATABLE-READ", 1)
+    ]
+    assert execute(session, "SELECT @@session.character_set_results, @@session.net_write_timeout") == [
+        ("utf8mb4", 1800)
+    ]
+    assert modes[0] == modes[1]
+
+
+def test_a19_a_statement_has_an_end(mariadb: MariaDB) -> None:
+    with (
+        connect(**mariadb.arguments("mysql"), statement_timeout=timedelta(seconds=0.2)) as hasty,
+        pytest.raises(pymysql.err.OperationalError, match="max_statement_time"),
+    ):
+        execute(hasty, "SELECT SLEEP(10) FROM seq_1_to_3")
+
+
+def test_the_snapshots_clock_is_the_servers(session: Connection) -> None:
+    with snapshot(session) as at:
+        assert at.tzinfo is timezone.utc
+        assert abs(at - datetime.now(timezone.utc)) < timedelta(seconds=30)
+
+
+@pytest.mark.parametrize("password", ["hunter2-wrong", "пароль-hunter2"])
+def test_a28_no_error_holds_the_password(mariadb: MariaDB, password: str) -> None:
+    arguments = {**mariadb.arguments(), "password": password.encode()}
+
+    with pytest.raises(SourceError, match="Access denied") as caught:
+        connect(**arguments)
+
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+
+
+# TLS.
+
+
+@pytest.fixture(scope="module")
+def certificate() -> Iterator[Path]:
+    """A folder with `cert.pem` for 127.0.0.1 and `key.pem`, which the server's user may read."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        home.chmod(0o755)
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
+        now = datetime.now(timezone.utc)
+        made = (
+            x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=1))
+            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+            .sign(key, hashes.SHA256())
+        )
+        (home / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+        encoding = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        (home / "key.pem").write_bytes(key.private_bytes(*encoding))
+        (home / "key.pem").chmod(0o644)
+        yield home
+
+
+@pytest.fixture(scope="module")
+def tls_server(certificate: Path) -> Iterator[MariaDB]:
+    server = MariaDB(f"--ssl-cert={certificate / 'cert.pem'}", f"--ssl-key={certificate / 'key.pem'}")
+    yield server
+    server.close()
+
+
+def over_tls(server: MariaDB, context: ssl.SSLContext, database: str | None = None) -> Connection:
+    arguments: dict[str, Any] = {**server.arguments(database), "ssl": context}
+    del arguments["ssl_disabled"]
+    return connect(**arguments)
+
+
+@pytest.mark.parametrize("wire", ["binary", "text"])
+def test_rows_are_read_over_tls(tls_server: MariaDB, certificate: Path, wire: Protocol) -> None:
+    database = tls_server.database()
+    fill(tls_server, database, "CREATE TABLE t (id int PRIMARY KEY, v varchar(100))")
+    fill(tls_server, database, "INSERT INTO t SELECT seq, REPEAT('é', seq % 40) FROM seq_1_to_100000")
+
+    with over_tls(tls_server, ssl.create_default_context(cafile=certificate / "cert.pem"), database) as session:
+        ((_, cipher),) = execute(session, "SHOW STATUS LIKE 'Ssl_cipher'")
+        schema = read_schema(session, database, "t")
+        rows = [
+            r
+            for b in read(session, select(schema), schema, wire=wire)
+            for r in zip(*b.to_pydict().values(), strict=True)
+        ]
+
+    assert cipher
+    assert sorted(rows) == [(n, "é" * (n % 40)) for n in range(1, 100_001)]
+
+
+def test_a_certificate_that_is_not_trusted_is_refused(tls_server: MariaDB) -> None:
+    with pytest.raises(SourceError, match="certificate verify failed"):
+        over_tls(tls_server, ssl.create_default_context())
+
+
+# Discovery.
+
+
+def test_a_tables_columns_key_and_comment(mariadb: MariaDB, database: str, session: Connection) -> None:
+    fill(
+        mariadb,
+        database,
+        """
+        CREATE TABLE Orders (
+          Id bigint unsigned NOT NULL COMMENT 'the key', region char(2) NOT NULL DEFAULT 'eu',
+          amount decimal(12,2) unsigned, flags bit(5), kind enum('A','it''s') CHARACTER SET latin1, doc json,
+          at timestamp(3) NOT NULL DEFAULT current_timestamp(3), raw varbinary(16), small tinyint(1),
+          PRIMARY KEY (region, Id), INDEX by_time (at, amount)
+        ) COMMENT 'all orders'
+        """,
+        "CREATE VIEW seen AS SELECT 1 AS one",
+    )
+
+    schema = read_schema(session, database, "Orders")
+
+    assert (schema.primary_key, schema.comment) == (("region", "Id"), "all orders")
+    assert [(c.name, c.data_type, c.nullable, c.length, c.precision, c.scale) for c in schema.columns] == [
+        ("Id", "bigint", False, None, None, None),
+        ("region", "char", False, 2, None, None),
+        ("amount", "decimal", True, None, 12, 2),
+        ("flags", "bit", True, None, 5, None),
+        ("kind", "enum", True, 4, None, None),
+        ("doc", "longtext", True, 4294967295, None, None),
+        ("at", "timestamp", False, None, None, None),
+        ("raw", "varbinary", True, 16, None, None),
+        ("small", "tinyint", True, None, None, None),
+    ]
+    assert schema.column("kind").members == ("A", "it's")
+    assert schema.column("id") == Column("Id", "bigint", "bigint(20) unsigned", nullable=False, comment="the key")
+    assert schema.column("amount").unsigned
+    assert read_tables(session, database) == ("Orders",)
+    assert [indexed(session, database, "Orders", c) for c in ("at", "AT", "amount", "region", "Id")] == [
+        True, True, False, True, False
+    ]  # fmt: skip

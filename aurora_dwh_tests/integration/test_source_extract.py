@@ -1,0 +1,270 @@
+"""Extracts of a table's days from a real server: which rows, how consistent, and what is said when it fails."""
+
+# ruff: noqa: DTZ001 - a DATETIME is a wall clock without a zone
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, timedelta, timezone
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from aurora_dwh.catalog import Table
+from aurora_dwh.handoff import DataError, Extract, Window
+from aurora_dwh.source.connection import SourceError, connect
+from aurora_dwh.source.extract import Source
+from aurora_dwh.source.windows import window
+from aurora_dwh_tests.mariadb import MariaDB
+
+TOKYO = ZoneInfo("Asia/Tokyo")
+START = date(2024, 1, 1)
+Run = Callable[..., list[tuple[Any, ...]]]
+
+
+@pytest.fixture
+def run(mariadb: MariaDB, database: str) -> Iterator[Run]:
+    """Runs a statement in the test's database, on a session in UTC."""
+    with mariadb.connect(database) as connection:
+
+        def execute(statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+            with connection.cursor() as cursor:
+                cursor.execute(statement, parameters or None)
+                return list(cursor.fetchall())
+
+        execute("SET time_zone = '+00:00'")
+        yield execute
+
+
+@pytest.fixture
+def warnings() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def source(mariadb: MariaDB, database: str, warnings: list[str]) -> Source:
+    return Source(lambda: connect(**mariadb.arguments(database)), database=database, zone=TOKYO, warn=warnings.append)
+
+
+def table(**fields: Any) -> Table:
+    return Table(**{"name": "orders", "key": ("id",), "cursor": "update_date", **fields})
+
+
+def windows(*days: int, zone: ZoneInfo = TOKYO, lookback: timedelta = timedelta(0)) -> list[Window]:
+    return [window(date(2024, 1, day), zone=zone, start_date=START, lookback=lookback) for day in days]
+
+
+def ids(extract: Extract) -> list[int]:
+    return sorted(value for batch in extract.batches for value in batch.column("id").to_pylist())
+
+
+def orders(run: Run, cursor: str, *rows: tuple[int, str | None]) -> None:
+    run(
+        "CREATE TABLE orders (id int PRIMARY KEY, region varchar(10) DEFAULT 'eu', "
+        f"update_date {cursor} NULL, INDEX (update_date))"
+    )
+    for number, at in rows:
+        run("INSERT INTO orders (id, update_date) VALUES (%s, %s)", number, at)
+
+
+@pytest.mark.parametrize(
+    ("cursor", "hours"), [("datetime(6)", 0), ("timestamp(6)", 9)], ids=["wall clock in Tokyo", "instant in UTC"]
+)
+def test_a13_rows_at_the_border_of_two_days_are_read_once(run: Run, source: Source, cursor: str, hours: int) -> None:
+    midnight = datetime(2024, 1, 3) - timedelta(hours=hours)
+    tick = timedelta(microseconds=1)
+    at = [
+        midnight - tick,
+        midnight,
+        midnight,
+        midnight + tick,
+        midnight + timedelta(days=1) - tick,
+        midnight + timedelta(days=1),
+    ]
+    orders(run, cursor, *[(n, f"{when}") for n, when in enumerate(at)])
+
+    got = {extract.window.day.day: ids(extract) for extract in source.extract(table(), windows(2, 3, 4))}
+
+    assert got == {2: [0], 3: [1, 2, 3, 4], 4: [5]}
+
+
+def test_a14_the_union_of_all_days_is_the_whole_table(run: Run, source: Source) -> None:
+    run("SET sql_mode = ''")
+    orders(
+        run, "datetime", (1, None), (2, "0000-00-00"), (3, "1999-01-01"), (4, "2024-01-01 23:59:59"), (5, "2024-01-02")
+    )
+
+    got = {extract.window.day.day: ids(extract) for extract in source.extract(table(), windows(1, 2))}
+
+    assert got == {1: [1, 2, 3, 4], 2: [5]}
+
+
+def test_a11_a_day_of_25_hours_is_read_in_full(run: Run, mariadb: MariaDB, database: str) -> None:
+    chicago = ZoneInfo("America/Chicago")
+    orders(run, "timestamp", *[(n, f"{datetime(2024, 11, 3, 4) + timedelta(hours=n)}") for n in range(28)])
+    source = Source(lambda: connect(**mariadb.arguments(database)), database=database, zone=chicago)
+
+    (extract,) = [ids(e) for e in source.extract(table(), [window(date(2024, 11, 3), zone=chicago, start_date=START)])]
+
+    assert extract == list(range(1, 26))
+
+
+def test_a12_a_row_that_was_committed_late_is_found_by_the_lookback(run: Run, source: Source) -> None:
+    orders(run, "datetime", (1, "2024-01-02 23:30:00"), (2, "2024-01-03 12:00:00"))
+
+    (got,) = [ids(e) for e in source.extract(table(), windows(3, lookback=timedelta(hours=1)))]
+
+    assert got == [1, 2]
+
+
+def test_all_days_are_read_as_they_were_at_one_moment(run: Run, source: Source) -> None:
+    orders(run, "datetime", (1, "2024-01-02"), (2, "2024-01-03"))
+    extracts = source.extract(table(), windows(2, 3))
+
+    first = next(extracts)
+    run("UPDATE orders SET update_date = '2024-01-02' WHERE id = 2")
+    run("INSERT INTO orders (id, update_date) VALUES (3, '2024-01-03')")
+    got = [ids(first), ids(second := next(extracts))]
+
+    assert got == [[1], [2]]
+    assert first.snapshot_at == second.snapshot_at
+    assert abs(first.snapshot_at - datetime.now(timezone.utc)) < timedelta(minutes=1)
+
+
+def test_include_exclude_and_filter(run: Run, source: Source) -> None:
+    orders(run, "datetime", (1, "2024-01-02"), (2, "2024-01-02"))
+    run("UPDATE orders SET region = 'us' WHERE id = 2")
+
+    chosen = table(exclude=("region",), filter="region = 'us' OR id > 5")
+    (rows,) = [[r for b in e.batches for r in b.to_pylist()] for e in source.extract(chosen, windows(2))]
+
+    assert rows == [{"id": 2, "update_date": datetime(2024, 1, 2)}]
+
+
+def test_mode_full_reads_every_row(run: Run, source: Source, warnings: list[str]) -> None:
+    run("CREATE TABLE orders (id int PRIMARY KEY)")
+    run("INSERT INTO orders VALUES (1), (2)")
+
+    (got,) = [ids(e) for e in source.extract(table(mode="full", cursor=None), windows(2))]
+
+    assert (got, warnings) == ([1, 2], [])
+
+
+def test_invisible_and_generated_columns_are_read(run: Run, source: Source) -> None:
+    run(
+        "CREATE TABLE orders (id int PRIMARY KEY, twice int AS (id * 2), kept int AS (id * 3) STORED, "
+        "hidden int INVISIBLE DEFAULT 7)"
+    )
+    run("INSERT INTO orders (id) VALUES (1)")
+
+    (extract,) = [list(e.batches) for e in source.extract(table(mode="full", cursor=None), windows(2))]
+
+    assert [batch.to_pylist() for batch in extract] == [[{"id": 1, "twice": 2, "kept": 3, "hidden": 7}]]
+
+
+def test_a22_odd_names(run: Run, source: Source) -> None:
+    run(
+        "CREATE TABLE `table_with_space and UPPERCase` (`Id` int PRIMARY KEY, `group` int, `na``me` int, `full 表` int)"
+    )
+    run("INSERT INTO `table_with_space and UPPERCase` VALUES (1, 2, 3, 4)")
+    odd = table(name="table_with_space and UPPERCase", mode="full", cursor=None)
+
+    (rows,) = [[r for b in e.batches for r in b.to_pylist()] for e in source.extract(odd, windows(2))]
+
+    assert rows == [{"id": 1, "group": 2, "na`me": 3, "full 表": 4}]
+
+
+def test_a19_the_condition_is_served_by_the_index(run: Run, source: Source, warnings: list[str]) -> None:
+    orders(run, "datetime")
+    run("INSERT INTO orders SELECT seq, 'eu', '2024-01-01' + INTERVAL seq MINUTE FROM seq_1_to_200000")
+    run("ANALYZE TABLE orders")
+    schema = source.schema(table())
+
+    for day in windows(1, 2):
+        (plan,) = run(f"EXPLAIN {source.statement(table(), schema, day)}")
+        kind, index = plan[3], plan[5]
+        assert (kind, index) == ("range", "update_date"), day
+    assert warnings == []
+
+
+def test_a19_a_cursor_without_an_index_is_warned_of(run: Run, source: Source, warnings: list[str]) -> None:
+    run("CREATE TABLE orders (id int PRIMARY KEY, region int, update_date datetime, INDEX (region, update_date))")
+
+    assert [ids(e) for e in source.extract(table(), windows(2))] == [[]]
+    (warning,) = warnings
+    assert "table orders" in warning
+    assert "'update_date'" in warning
+
+
+def test_days_must_be_read_to_their_end(run: Run, source: Source) -> None:
+    orders(run, "datetime", (1, "2024-01-02"))
+
+    with pytest.raises(RuntimeError, match="day 2024-01-02: the rows must all be read"):
+        list(source.extract(table(), windows(2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"name": "orderz"}, r"orderz is not there.*did you mean 'orders'\?"),
+        ({"name": "ORDERS"}, r"ORDERS is not there.*did you mean 'orders'\?"),
+        ({"cursor": "nowhere"}, "no column 'nowhere'"),
+        ({"cursor": "region"}, "cursor 'region' is of type varchar"),
+        ({"exclude": ("nowhere",)}, "no column 'nowhere'"),
+        ({"filter": "nowhere = 1"}, "day 2024-01-02: table .*nowhere.*1054"),
+        ({"filter": "1 = "}, "day 2024-01-02: table .*1064"),
+        ({"mask": {"region": "sha256"}}, "`mask` is not supported yet"),
+        ({"zero_dates": "text"}, "`zero_dates: text` is not supported yet"),
+        ({"extract": "outfile"}, "`extract: outfile` is not supported yet"),
+        ({"chunk_rows": 5}, "`chunk_rows` is not supported yet"),
+    ],
+)
+def test_what_cannot_be_copied_is_a_data_error(run: Run, source: Source, fields: dict[str, Any], message: str) -> None:
+    orders(run, "datetime")
+
+    with pytest.raises(DataError, match=message):
+        [ids(extract) for extract in source.extract(table(**fields), windows(2))]
+
+
+def test_a01_zero_dates_fail_where_the_table_says_so(run: Run, source: Source) -> None:
+    run("SET sql_mode = ''")
+    orders(run, "datetime", (7, "0000-00-00"))
+
+    with pytest.raises(DataError, match=r"day 2024-01-01: .*'update_date': zero date in the row id = 7"):
+        [ids(extract) for extract in source.extract(table(zero_dates="fail"), windows(1))]
+
+
+def test_a01_zero_dates_are_counted_in_the_extract(run: Run, source: Source) -> None:
+    run("SET sql_mode = ''")
+    orders(run, "datetime", (7, "0000-00-00"), (8, "2024-01-01"))
+
+    (extract,) = [e for e in source.extract(table(), windows(1)) if ids(e)]
+
+    assert extract.converted == {("update_date", "zero_date"): 1}
+
+
+def test_a18_a_lost_connection_says_day_and_rows_and_ends_nothing(run: Run, source: Source) -> None:
+    orders(run, "datetime")
+    run("INSERT INTO orders SELECT seq, 'eu', '2024-01-02' FROM seq_1_to_1000000")
+    extract = next(extracts := source.extract(table(), windows(2, 3)))
+    first = next(extract.batches)
+    for (process,) in run(
+        "SELECT id FROM information_schema.PROCESSLIST WHERE info LIKE 'SELECT `id`%%' AND id <> CONNECTION_ID()"
+    ):
+        run(f"KILL {process}")
+
+    with pytest.raises(SourceError, match=r"day 2024-01-02: table .*orders: .*; [\d,]+ rows had been read"):
+        for _ in extract.batches:
+            pass
+    assert 0 < first.num_rows < 1_000_000
+    with pytest.raises(SourceError):
+        ids(next(extracts))
+
+
+def test_a_source_out_of_reach_is_a_source_error(mariadb: MariaDB) -> None:
+    arguments = {**mariadb.arguments(), "port": 1}
+    source = Source(lambda: connect(**arguments), database="shop", zone=TOKYO)
+
+    with pytest.raises(SourceError, match="cannot connect to Aurora"):
+        next(source.extract(table(), windows(2)))

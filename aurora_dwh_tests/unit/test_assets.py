@@ -1,0 +1,240 @@
+"""The asset graph that a catalog and the marts become."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+import aurora_dwh
+from aurora_dwh.assets.marts import build_mart_assets
+from aurora_dwh.assets.tables import BACKFILL, asset_name, build_table_assets, daily_partitions
+from aurora_dwh.catalog import Catalog, Table
+from aurora_dwh.failures import permanent_failures
+from aurora_dwh.handoff import DataError
+from aurora_dwh.lake.io_manager import S3IOManager
+from aurora_dwh.lake.store import LakeConflictError
+from aurora_dwh.source.resource import AuroraResource
+from aurora_dwh.warehouse.errors import PassingError, WarehouseError
+from aurora_dwh.warehouse.io_manager import RedshiftIOManager, staging_target
+from aurora_dwh.warehouse.mart import Mart, MartError, MartHeader, read_marts
+
+BI = Path(aurora_dwh.__file__).with_name("bi")
+
+
+def catalog(*tables: Table, **fields: Any) -> Catalog:
+    written = {"timezone": "Asia/Tokyo", "start_date": "2024-01-01", **fields}
+    return Catalog.model_validate({**written, "tables": {table.name: table for table in tables}})
+
+
+def orders(name: str = "orders", **fields: Any) -> Table:
+    return Table(**{"name": name, "key": ["id"], "cursor": "updated", **fields})
+
+
+def assets(written: Catalog) -> list[Any]:
+    return list(build_table_assets(catalog=written, partitions=daily_partitions(written)))
+
+
+def mart(name: str = "sales", inputs: tuple[tuple[str, str], ...] = (), **header: Any) -> Mart:
+    fields = {"materialization": "table", "description": "What it is.", "grain": ("a", "b"), **header}
+    return Mart(name, MartHeader(**fields), "SELECT 1", inputs)
+
+
+def marts(*found: Mart, of: Catalog | None = None) -> list[dg.AssetsDefinition]:
+    written = of or catalog(orders())
+    return build_mart_assets(marts=found, catalog=written, partitions=daily_partitions(written))
+
+
+def key(*path: str) -> dg.AssetKey:
+    return dg.AssetKey(list(path))
+
+
+def test_a_table_is_a_chain_of_three_and_a_mart_its_fourth_layer() -> None:
+    source, lake, staging = assets(catalog(orders()))
+    (bi,) = marts(mart(inputs=(("staging", "orders"),)))
+    assert isinstance(source, dg.AssetSpec)
+    assert [source.key, lake.key, staging.key, bi.key] == [
+        key("aurora", "orders"),
+        key("lake", "orders"),
+        key("staging", "orders"),
+        key("bi", "sales"),
+    ]
+    assert [list(a.asset_deps[a.key]) for a in (lake, staging, bi)] == [[source.key], [lake.key], [staging.key]]
+    groups = [source.group_name, *(a.group_names_by_key[a.key] for a in (lake, staging, bi))]
+    assert groups == ["aurora", "lake", "staging", "bi"]
+
+
+def test_each_layer_shows_what_it_is_made_of() -> None:
+    source, *layers = assets(catalog(orders()))
+    layers += marts(mart(), mart("seen", materialization="view"))
+    kinds = [source.kinds, *(next(iter(a.specs)).kinds for a in layers)]
+    assert kinds == [{"mysql"}, {"s3", "parquet"}, {"redshift", "table"}, {"redshift", "sql"}, {"redshift", "view"}]
+
+
+def test_a25_all_chains_share_one_partitions_definition_and_one_backfill_policy() -> None:
+    written = catalog(orders(), orders("lines"))
+    partitions = daily_partitions(written)
+    found = build_table_assets(catalog=written, partitions=partitions)
+    days = {"materialization": "incremental", "day_column": "a"}
+    found += build_mart_assets(marts=[mart(**days)], catalog=written, partitions=partitions)
+    made = [a for a in found if isinstance(a, dg.AssetsDefinition)]
+    assert len(made) == 5
+    assert {id(a.partitions_def) for a in made} == {id(partitions)}
+    assert {a.backfill_policy for a in made} == {BACKFILL}
+    assert dg.BackfillPolicy.single_run() == BACKFILL
+
+
+def test_a11_days_begin_on_the_catalogs_first_in_its_zone() -> None:
+    partitions = daily_partitions(catalog(orders(), timezone="America/Chicago", start_date="2024-03-10"))
+    window = partitions.time_window_for_partition_key("2024-03-10")
+    assert partitions.get_first_partition_key() == "2024-03-10"
+    assert (window.end.timestamp() - window.start.timestamp()) / 3600 == 23  # the clocks go forward
+    assert partitions.end_offset == 0
+
+
+def test_steps_are_bounded_by_pools_and_tried_again() -> None:
+    _, lake, staging = assets(catalog(orders()))
+    (bi,) = marts(mart())
+    assert [a.op.pool for a in (lake, staging, bi)] == ["aurora", "redshift", "redshift"]
+    for asset in (lake, staging, bi):
+        policy = asset.op.retry_policy
+        assert policy is not None
+        assert policy.max_retries == 2
+
+
+def test_owners_tags_and_description_of_a_table_are_on_its_chain() -> None:
+    table = orders(description="What people buy.", owners=["team:data"], tags={"pii": "yes"})
+    source, lake, staging = assets(catalog(table))
+    for spec in (source, *lake.specs, *staging.specs):
+        assert (list(spec.owners), spec.tags["pii"]) == (["team:data"], "yes")
+        assert spec.description.startswith("What people buy.\n\n")
+
+
+@pytest.mark.parametrize(
+    ("fields", "lake_text", "staging_text"),
+    [
+        (
+            {},
+            "A day holds the rows whose `updated` lies in the day, as",
+            "upserted by `id`, the newest `updated` wins.",
+        ),
+        (
+            {"mode": "append"},
+            "A day holds the rows whose `updated` lies in the day, as",
+            "each day replaced as one unit.",
+        ),
+        ({"mode": "full", "cursor": None}, "A day holds the whole table as it was", "replaced in one transaction."),
+    ],
+)
+def test_the_description_says_what_a_day_is(fields: Any, lake_text: str, staging_text: str) -> None:
+    _, lake, staging = assets(catalog(orders(**fields)))
+    assert lake_text in next(iter(lake.specs)).description
+    assert staging_text in next(iter(staging.specs)).description
+
+
+@pytest.mark.parametrize(
+    ("table", "pattern"),
+    [
+        ("orders", "orders"),
+        ("Order_1", "Order_1"),
+        ("order-details", "order_details_[0-9a-f]{6}"),
+        ("日本", "___[0-9a-f]{6}"),
+        ("a b", "a_b_[0-9a-f]{6}"),
+    ],
+)
+def test_a22_a_table_name_that_dagster_does_not_allow_gets_a_digest(table: str, pattern: str) -> None:
+    assert re.fullmatch(pattern, asset_name(table))
+
+
+def test_a22_tables_whose_plain_names_are_equal_stay_apart() -> None:
+    names = ["a b", "a-b", "a.b", "a_b", "A_b", "a$b"]
+    assert len({asset_name(name) for name in names}) == len(names)
+
+
+@pytest.mark.parametrize(
+    "name", ["order", "select", "class", "def", "input", "type", "1st", "x" * 64, "Ünïcode 表", "a/b?*"]
+)
+def test_a22_odd_table_names_make_a_graph_that_loads(name: str) -> None:
+    written = catalog(orders(name))
+    defs = dg.Definitions(
+        assets=[*assets(written), *marts(mart(inputs=(("staging", written.tables[name].target),)), of=written)],
+        resources={"aurora": AuroraResource(), "s3_io": S3IOManager(), "redshift_io": RedshiftIOManager()},
+    )
+    dg.Definitions.validate_loadable(defs)
+    assert defs.get_assets_def(key("bi", "sales")).asset_deps[key("bi", "sales")] == {key("staging", asset_name(name))}
+
+
+def test_a22_the_lake_and_the_warehouse_know_a_table_by_its_own_name() -> None:
+    _, lake, staging = assets(catalog(orders("Order Details", target_table="Details")))
+    assert next(iter(lake.specs)).metadata["aurora_dwh/table"] == "Order Details"
+    assert next(iter(staging.specs)).metadata["aurora_dwh/target"] == "details"
+
+
+def test_a_mart_may_read_another_mart_and_a_table_by_its_name_in_redshift() -> None:
+    written = catalog(orders("Order Details", target_table="Details"))
+    found = marts(
+        mart("base", (("staging", "details"),)), mart("top", (("bi", "base"), ("staging", "details"))), of=written
+    )
+    name = asset_name("Order Details")
+    assert [a.asset_deps[a.key] for a in found] == [
+        {key("staging", name)},
+        {key("bi", "base"), key("staging", name)},
+    ]
+
+
+def test_only_incremental_marts_have_days() -> None:
+    found = marts(
+        mart("t"), mart("v", materialization="view"), mart("i", materialization="incremental", day_column="a")
+    )
+    assert [a.partitions_def is not None for a in found] == [False, False, True]
+
+
+def test_a_mart_that_reads_what_nobody_makes_is_refused() -> None:
+    with pytest.raises(MartError) as caught:
+        marts(mart(inputs=(("staging", "nowhere"), ("public", "orders"), ("staging", "orders"))))
+    assert str(caught.value) == (
+        "sales.sql reads staging.nowhere, public.orders, which is neither in the catalog nor a mart"
+    )
+
+
+def test_the_shops_marts_hang_on_the_shops_tables() -> None:
+    shop = Catalog.load(BI.with_name("catalog.yaml"))
+    found = {a.key.path[-1]: a.asset_deps[a.key] for a in marts(*read_marts(BI), of=shop)}
+    assert found["daily_page_views"] == {key("staging", "page_view")}
+    assert found["order_fulfilment"] == {key("staging", "orders_master")}
+    assert found["daily_sales"] == {
+        key("staging", n) for n in ("orders_master", "order_details_master", "products_master")
+    }
+
+
+def test_a_staging_target_is_made_from_the_catalog() -> None:
+    table = orders("Orders", dist_key="id")
+    target = staging_target(table, "raw")
+    assert (target.schema_name, target.name, target.key, target.cursor) == ("raw", "orders", ("id",), "updated")
+    assert (target.dist_key, target.sort_key, target.label) == ("id", ("updated",), "raw.orders")
+
+
+@pytest.mark.parametrize(
+    ("error", "permanent"),
+    [
+        (DataError("bad"), True),
+        (WarehouseError("refused", statement="SELECT 1"), True),
+        (PassingError("lost"), False),
+        (LakeConflictError("other"), False),
+        (ConnectionError("cut"), False),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_only_what_trying_again_cannot_mend_is_not_tried_again(error: Exception, permanent: bool) -> None:
+    with (
+        pytest.raises(dg.Failure if permanent else type(error)) as caught,
+        permanent_failures(key("staging", "orders")),
+    ):
+        raise error
+    if permanent:
+        assert caught.value.allow_retries is False
+        assert caught.value.description == f"staging/orders: {error}"
+        assert caught.value.__cause__ is error

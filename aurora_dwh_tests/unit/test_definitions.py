@@ -1,0 +1,125 @@
+"""The code location as a whole: it loads without a server, in seconds, whatever the number of tables."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import pytest
+
+from aurora_dwh.definitions import defs as load_definitions
+
+LAYERS = {
+    "aurora": {"products_master", "orders_master", "order_details_master", "country", "page_view"},
+    "lake": {"products_master", "orders_master", "order_details_master", "country", "page_view"},
+    "staging": {"products_master", "orders_master", "order_details_master", "country", "page_view"},
+    "bi": {"daily_page_views", "daily_sales", "order_detail", "order_fulfilment", "stock_cover"},
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in list(os.environ):
+        if variable.startswith(("AURORA_", "REDSHIFT_", "LAKE_", "AWS_")):
+            monkeypatch.delenv(variable)
+
+
+@pytest.fixture
+def defs() -> dg.Definitions:
+    found = load_definitions()
+    assert isinstance(found, dg.Definitions)
+    return found
+
+
+def test_the_location_is_loadable_without_any_environment(defs: dg.Definitions) -> None:
+    dg.Definitions.validate_loadable(defs)
+
+
+def test_the_graph_has_four_layers(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    layers: dict[str, set[str]] = {}
+    for key in graph.get_all_asset_keys():
+        layer, name = key.path
+        layers.setdefault(layer, set()).add(name)
+        assert graph.get(key).group_name == layer
+    assert {layer: layers[layer] for layer in LAYERS} == LAYERS
+
+
+def test_every_asset_hangs_on_the_sources_alone(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    roots = {key for key in graph.get_all_asset_keys() if not graph.get(key).parent_keys}
+    assert {key.path[0] for key in roots} == {"aurora"}
+    assert not graph.get(dg.AssetKey(["aurora", "orders_master"])).is_materializable
+
+
+def test_the_daily_job_has_every_table_and_mart(defs: dg.Definitions) -> None:
+    job = defs.resolve_job_def("daily_load")
+    selected = {key.to_user_string() for key in job.asset_layer.executable_asset_keys}
+    expected = {f"{layer}/{name}" for layer in ("lake", "staging", "bi") for name in LAYERS[layer]}
+    assert expected <= selected
+    assert not {key for key in selected if key.startswith("aurora/")}
+
+
+def test_a11_the_schedule_asks_for_yesterday_at_the_catalogs_hour_in_its_zone(defs: dg.Definitions) -> None:
+    schedule = defs.resolve_schedule_def("daily_load")
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 1 * * *", "Asia/Tokyo")
+    assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+    tick = datetime(2024, 1, 6, 1, tzinfo=ZoneInfo("Asia/Tokyo"))
+    context = dg.build_schedule_context(
+        scheduled_execution_time=tick.astimezone(timezone.utc), repository_def=defs.get_repository_def()
+    )
+    requests = schedule.evaluate_tick(context).run_requests
+    assert requests is not None
+    assert [request.partition_key for request in requests] == ["2024-01-05"]
+
+
+def test_a_schedule_at_half_past_is_at_half_past(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, monkeypatch, 'schedule: "23:30"\ntables: {a: {mode: full}}', marts=False)
+    schedule = loaded().resolve_schedule_def("daily_load")
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("30 23 * * *", "America/Chicago")
+
+
+def test_steps_run_in_the_runs_own_process(defs: dg.Definitions) -> None:
+    assert defs.executor is dg.in_process_executor
+
+
+def write(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str, *, marts: bool) -> None:
+    path = folder / "catalog.yaml"
+    path.write_text(f"timezone: America/Chicago\nstart_date: 2024-01-01\n{text}\n", encoding="utf-8")
+    monkeypatch.setenv("AURORA_DWH_CATALOG", str(path))
+    if not marts:
+        monkeypatch.setattr("aurora_dwh.definitions.BI_FOLDER", folder)
+
+
+def loaded() -> dg.Definitions:
+    found = load_definitions()
+    assert isinstance(found, dg.Definitions)
+    return found
+
+
+def test_a_thousand_tables_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = "\n".join(f"  table_{n:04d}: {{key: id, cursor: updated}}" for n in range(1_000))
+    write(tmp_path, monkeypatch, f"tables:\n{tables}", marts=False)
+    found = loaded()
+    dg.Definitions.validate_loadable(found)
+    assert len(found.resolve_asset_graph().get_all_asset_keys()) >= 3_000
+
+
+def test_importing_the_location_loads_no_clients_library_and_opens_nothing() -> None:
+    code = (
+        "import sys, socket\n"
+        "def refuse(*a, **k): raise AssertionError('a connection at import')\n"
+        "socket.socket.connect = refuse\n"
+        "import aurora_dwh.definitions as d\n"
+        "import dagster as dg\n"
+        "dg.Definitions.validate_loadable(d.defs())\n"
+        "print([m for m in ('boto3', 'redshift_connector') if m in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,169 @@
+"""A mart's file: its header, its query, what it reads, and its query as it is sent."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+import aurora_dwh
+from aurora_dwh.warehouse.mart import Mart, MartError, read_mart, read_marts, render
+
+BI = Path(aurora_dwh.__file__).with_name("bi")
+HEAD = "materialization: table\ndescription: What\ngrain: [a]\n"
+SAME = {"staging": "staging", "bi": "bi"}
+DAYS = (date(2024, 1, 5), date(2024, 1, 8))
+
+
+def mart(tmp_path: Path, query: str, header: str = HEAD) -> Mart:
+    path = tmp_path / "sales.sql"
+    path.write_text(f"/*\n{dedent(header)}*/\n{query}", encoding="utf-8")
+    return read_mart(path)
+
+
+def test_a_file_is_header_and_query(tmp_path: Path) -> None:
+    header = """\
+        materialization: incremental
+        description: |
+          First line.
+          Sécond: line
+        grain: [day, path]
+        day_column: day
+        dist_key: path
+        sort_key: [day, path]
+        owners: ["team:data"]
+    """
+    query = "SELECT day, path FROM staging.v WHERE day >= :first_day AND day < :end_day -- a comment"
+    found = mart(tmp_path, query + ";\n\n", header)
+    assert (found.name, found.query) == ("sales", query)
+    assert found.header.model_dump() == {
+        "materialization": "incremental",
+        "description": "First line.\nSécond: line\n",
+        "grain": ("day", "path"),
+        "day_column": "day",
+        "dist_key": "path",
+        "sort_key": ("day", "path"),
+        "owners": ("team:data",),
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "inputs"),
+    [
+        ("SELECT 1", ()),
+        ("SELECT a FROM staging.b, bi.c", (("bi", "c"), ("staging", "b"))),
+        ("SELECT a FROM staging.b AS x JOIN staging.b AS y ON x.a = y.a", (("staging", "b"),)),
+        ("WITH w AS (SELECT a FROM staging.b) SELECT a FROM w", (("staging", "b"),)),
+        ("SELECT a FROM (SELECT a FROM staging.b UNION SELECT a FROM bi.c)", (("bi", "c"), ("staging", "b"))),
+        ("SELECT a FROM staging.b WHERE a IN (SELECT a FROM bi.d)", (("bi", "d"), ("staging", "b"))),
+        ('SELECT a FROM staging."Order"', (("staging", "Order"),)),
+        ("SELECT 'FROM staging.x' /* staging.y */ FROM staging.b -- staging.z", (("staging", "b"),)),
+        ("SELECT DATEDIFF(day, a, b), LISTAGG(c, ',') WITHIN GROUP (ORDER BY c) FROM staging.b", (("staging", "b"),)),
+        ("SELECT a FROM staging.b QUALIFY ROW_NUMBER() OVER (PARTITION BY a ORDER BY b) = 1", (("staging", "b"),)),
+    ],
+)  # fmt: skip
+def test_what_a_query_reads_is_found_in_its_text(tmp_path: Path, query: str, inputs: object) -> None:
+    assert mart(tmp_path, query).inputs == inputs
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("SELECT 1", "must open with a /* header */"),
+        ("/* materialization: [ */ SELECT 1", "header:"),
+        ("/* materialization: table */ SELECT 1", "Field required"),
+        ("/*\nmaterialization: tabel\ndescription: x\ngrain: [a]\n*/ SELECT 1", "Input should be 'table', 'view'"),
+        (f"/*\n{HEAD}colour: red\n*/ SELECT 1", "Extra inputs are not permitted"),
+        (f"/*\n{HEAD}*/ SELECT FROM WHERE", "sales.sql"),
+        (f"/*\n{HEAD}*/ SELECT a FROM b, c", "name the schema of b, c"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named_with_the_reason(tmp_path: Path, text: str, complaint: str) -> None:
+    path = tmp_path / "sales.sql"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(MartError) as caught:
+        read_mart(path)
+    assert str(caught.value).startswith("sales.sql: ")
+    assert complaint in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("column", "query"),
+    [
+        ("", "SELECT a FROM staging.b WHERE a >= :first_day AND a < :end_day"),
+        ("day_column: a\n", "SELECT a FROM staging.b"),
+        ("day_column: a\n", "SELECT a FROM staging.b WHERE a >= :first_day"),
+        ("day_column: a\n", "SELECT a::first_day, a::end_day FROM staging.b"),
+    ],
+)
+def test_an_incremental_mart_says_which_days_it_computes(tmp_path: Path, column: str, query: str) -> None:
+    with pytest.raises(MartError, match="needs `day_column`, and :first_day and :end_day in its query"):
+        mart(tmp_path, query, HEAD.replace("table", "incremental") + column)
+
+
+def query_of(text: str) -> Mart:
+    return Mart("m", read_mart(BI / "daily_sales.sql").header, text, ())
+
+
+@pytest.mark.parametrize(
+    ("query", "rendered"),
+    [
+        ("SELECT staging.a.b FROM staging.a", 'SELECT "raw".a.b FROM "raw".a'),
+        ('SELECT b FROM staging."Order"', 'SELECT b FROM "raw"."Order"'),
+        ("SELECT x FROM bi.m JOIN staging.a", 'SELECT x FROM "reports".m JOIN "raw".a'),
+        ("SELECT my_staging.a, x.staging.b FROM my_staging", "SELECT my_staging.a, x.staging.b FROM my_staging"),
+    ],
+)
+def test_schemas_are_named_as_in_this_warehouse(query: str, rendered: str) -> None:
+    assert render(query_of(query), {"staging": "raw", "bi": "reports"}, None) == rendered
+    assert render(query_of(query), SAME, None) == query
+
+
+def test_schemas_whose_names_are_swapped_are_not_swapped_back() -> None:
+    assert (
+        render(query_of("FROM staging.a, bi.b"), {"staging": "bi", "bi": "staging"}, None) == 'FROM "bi".a, "staging".b'
+    )
+
+
+def test_days_become_typed_literals_and_casts_stay_casts() -> None:
+    query = "SELECT a::date, ':first_days' WHERE d >= :first_day AND d < :end_day AND :first_day < :end_day"
+    assert render(query_of(query), SAME, DAYS) == (
+        "SELECT a::date, ':first_days' WHERE d >= DATE '2024-01-05' AND d < DATE '2024-01-08' "
+        "AND DATE '2024-01-05' < DATE '2024-01-08'"
+    )
+
+
+def test_the_shops_marts_read_the_tables_that_they_should() -> None:
+    marts = {m.name: m for m in read_marts(BI)}
+    shop = ("order_details_master", "orders_master", "products_master")
+    lines = tuple(("staging", name) for name in shop)
+    assert {name: m.inputs for name, m in marts.items()} == {
+        "daily_page_views": (("staging", "page_view"),),
+        "daily_sales": lines,
+        "order_detail": lines,
+        "order_fulfilment": (("staging", "orders_master"),),
+        "stock_cover": lines,
+    }
+    assert {name: m.header.materialization for name, m in marts.items()} == {
+        "daily_page_views": "incremental",
+        "daily_sales": "table",
+        "order_detail": "view",
+        "order_fulfilment": "table",
+        "stock_cover": "table",
+    }
+
+
+def test_the_incremental_mart_is_sent_with_the_days_of_the_run() -> None:
+    assert render(read_mart(BI / "daily_page_views.sql"), SAME, DAYS) == (
+        "SELECT\n"
+        "  _dwh_day AS view_day,\n"
+        "  path,\n"
+        "  COUNT(*) AS views,\n"
+        "  COUNT(DISTINCT session_id) AS visits\n"
+        "FROM staging.page_view\n"
+        "WHERE _dwh_day >= DATE '2024-01-05'\n"
+        "  AND _dwh_day < DATE '2024-01-08'\n"
+        "GROUP BY 1, 2"
+    )

@@ -1,0 +1,164 @@
+"""Rows written by hand, for what a MariaDB server does not send: MySQL 8's type codes, and rows that are broken."""
+
+# ruff: noqa: DTZ001 - a DATETIME is a wall clock without a zone
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pymysql.constants import FIELD_TYPE
+
+from aurora_dwh.source.dates import Moments
+from aurora_dwh.source.decode import Decoded, decode
+from aurora_dwh.source.packets import MARGIN, Block, BrokenStreamError
+from aurora_dwh.source.protocol import WireColumn
+from aurora_dwh.source.rows import split
+
+
+def block(rows: Sequence[bytes]) -> Block:
+    ends = np.cumsum([4 + len(row) for row in rows]).astype(np.int64)
+    data = b"".join(bytes(4) + row for row in rows) + b"\xff" * MARGIN
+    sizes = np.array([len(row) for row in rows], np.int64)
+    return Block(np.frombuffer(data, np.uint8), ends - sizes, ends)
+
+
+def sized(value: bytes | None) -> bytes:
+    """Write a value behind its length, as both protocols do."""
+    if value is None:
+        return b"\xfb"
+    size = len(value)
+    if size < 0xFB:
+        return bytes([size]) + value
+    return (b"\xfc" + struct.pack("<H", size) if size < 1 << 16 else b"\xfd" + struct.pack("<I", size)[:3]) + value
+
+
+def binary_row(values: Sequence[bytes | None]) -> bytes:
+    """Write a row of the binary protocol from its values' bytes, lengths included."""
+    bits = sum(1 << (n + 2) for n, value in enumerate(values) if value is None)
+    return b"\0" + bits.to_bytes((len(values) + 9) // 8, "little") + b"".join(v for v in values if v is not None)
+
+
+def read(
+    rows: Sequence[bytes], columns: Sequence[WireColumn], targets: Sequence[pa.DataType], *, binary: bool
+) -> list[Decoded]:
+    fields = split(block(rows), columns, binary=binary)
+    return [decode(f, c, t, binary=binary) for f, c, t in zip(fields, columns, targets, strict=True)]
+
+
+def one(code: int, value: bytes | None, target: pa.DataType, *, unsigned: bool = False) -> Any:
+    (decoded,) = read([binary_row([value])], [WireColumn("v", code, unsigned)], [target], binary=True)
+    return decoded.values.to_pylist()[0]
+
+
+@pytest.mark.parametrize(
+    ("code", "value", "target", "expected"),
+    [
+        (FIELD_TYPE.JSON, sized('{"a": "é"}'.encode()), pa.string(), '{"a": "é"}'),
+        (FIELD_TYPE.VARCHAR, sized(b"x"), pa.string(), "x"),
+        (FIELD_TYPE.ENUM, sized(b"a,b"), pa.string(), "a,b"),
+        (FIELD_TYPE.GEOMETRY, sized(b"\0\xff"), pa.binary(), b"\0\xff"),
+        (FIELD_TYPE.DECIMAL, sized(b"-1.50"), pa.decimal128(10, 2), Decimal("-1.50")),
+        (FIELD_TYPE.NEWDATE, b"\x04\xe8\x07\x02\x1d", pa.date32(), date(2024, 2, 29)),
+        (FIELD_TYPE.DATETIME, b"\x04\xe8\x07\x02\x1d", pa.timestamp("us"), datetime(2024, 2, 29)),
+        (
+            FIELD_TYPE.TIMESTAMP,
+            b"\x07\xe8\x07\x02\x1d\x17\x3b\x3a",
+            pa.timestamp("us"),
+            datetime(2024, 2, 29, 23, 59, 58),
+        ),
+        (FIELD_TYPE.FLOAT, struct.pack("<f", 0.1), pa.float32(), struct.unpack("<f", struct.pack("<f", 0.1))[0]),
+        (FIELD_TYPE.INT24, struct.pack("<i", -8388608), pa.int32(), -8388608),
+        (FIELD_TYPE.NULL, None, pa.int32(), None),
+        (FIELD_TYPE.LONGLONG, struct.pack("<q", -5), pa.int64(), -5),
+    ],
+)
+def test_each_type_code_of_the_binary_protocol(
+    code: int, value: bytes | None, target: pa.DataType, expected: Any
+) -> None:
+    assert one(code, value, target) == expected
+
+
+def test_a03_the_sign_bit_is_a_digit_where_a_column_is_unsigned() -> None:
+    assert one(FIELD_TYPE.LONGLONG, b"\xff" * 8, pa.decimal128(20, 0), unsigned=True) == Decimal(2**64 - 1)
+    assert one(FIELD_TYPE.LONGLONG, b"\xff" * 8, pa.int64()) == -1
+
+
+@pytest.mark.parametrize("code", [FIELD_TYPE.TIME, FIELD_TYPE.DATE])
+def test_a_moment_where_text_is_expected_is_refused(code: int) -> None:
+    with pytest.raises(pa.ArrowInvalid, match="type"):
+        one(code, b"\x00", pa.string())
+
+
+@pytest.mark.parametrize("text", [b"yesterday!", b"2024-01-0x", b"2024-01-05 00:00", b"2024-01-05 00:00:00.1234567"])
+def test_text_that_is_no_date_is_refused(text: bytes) -> None:
+    with pytest.raises(pa.ArrowInvalid, match="no date"):
+        read([sized(text)], [WireColumn("v", FIELD_TYPE.DATE, False)], [pa.date32()], binary=False)
+
+
+cell = st.one_of(st.none(), st.binary(max_size=40), st.integers(240, 66_000).map(bytes))
+
+
+@given(rows=st.lists(st.tuples(cell, cell, cell), min_size=1, max_size=12), binary=st.booleans())
+def test_any_bytes_come_back_from_either_layout(rows: list[tuple[bytes | None, ...]], binary: bool) -> None:
+    columns = [WireColumn(name, FIELD_TYPE.BLOB, False) for name in "abc"]
+    written = [
+        binary_row([None if value is None else sized(value) for value in row]) if binary else b"".join(map(sized, row))
+        for row in rows
+    ]
+
+    decoded = read(written, columns, [pa.binary()] * 3, binary=binary)
+
+    assert list(zip(*(d.values.to_pylist() for d in decoded), strict=True)) == rows
+
+
+@given(
+    moments=st.lists(
+        st.one_of(
+            st.none(),
+            st.datetimes(datetime(1, 1, 1)),
+            st.datetimes().map(lambda d: d.replace(microsecond=0)),
+        ),
+        min_size=1,
+        max_size=20,
+    )
+)
+def test_every_moment_of_the_calendar_is_read_from_text(moments: list[datetime | None]) -> None:
+    written = [sized(None if moment is None else moment.isoformat(sep=" ").encode()) for moment in moments]
+
+    (decoded,) = read(written, [WireColumn("v", FIELD_TYPE.DATETIME, False)], [pa.timestamp("us")], binary=False)
+
+    assert decoded.values.to_pylist() == moments
+    assert decoded.converted == {}
+
+
+def test_every_day_of_the_calendar_and_no_other_is_possible() -> None:
+    """All days that could be written in nearly 10,000 years, against numpy's calendar."""
+    year, month, day = (grid.ravel().astype(np.int32) for grid in np.mgrid[1:10_000, 1:13, 1:32])
+    zeros = np.zeros(len(year), np.int64)
+    moments = Moments(year, month, day, zeros, zeros == 0)
+    months = (year.astype(np.int64) - 1970) * 12 + month - 1
+    days = months.astype("M8[M]").astype("M8[D]") + (day - 1)
+    exists = days.astype("M8[M]") == months.astype("M8[M]")
+
+    assert np.array_equal(moments.possible(), exists)
+    assert np.array_equal(moments.days()[exists], days[exists].astype(np.int64))
+
+
+@pytest.mark.parametrize("binary", [True, False])
+@pytest.mark.parametrize("change", [lambda row: row[:-1], lambda row: row + b"\0", lambda row: row[:2]])
+def test_a_row_that_does_not_fit_its_packet_is_broken(binary: bool, change: Any) -> None:
+    columns = [WireColumn("a", FIELD_TYPE.BLOB, False)] * 2
+    values = [sized(b"first"), sized(b"second")]
+    row = binary_row(values) if binary else b"".join(values)
+
+    with pytest.raises(BrokenStreamError):
+        split(block([row, change(row)]), columns, binary=binary)

@@ -1,0 +1,184 @@
+"""What is done about a source whose columns are not the target's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from aurora_dwh.schema import Column, TableSchema
+from aurora_dwh.warehouse.connection import Answer
+from aurora_dwh.warehouse.drift import DriftError, LiveColumn, adapt, changes, live_columns
+from aurora_dwh.warehouse.errors import PassingError, WarehouseError
+from aurora_dwh.warehouse.statements import Target, create_table
+
+TARGET = Target("staging", "orders", ("Id",), "Updated")
+SCHEMA = TableSchema(
+    "shop",
+    "orders",
+    (
+        Column("Id", "bigint", "bigint"),
+        Column("note", "varchar", "varchar(10)", length=10),
+        Column("price", "decimal", "decimal(12,2)", precision=12, scale=2),
+    ),
+)
+LIVE = {
+    "id": "BIGINT",
+    "note": "VARCHAR(40)",
+    "price": "DECIMAL(12,2)",
+    "_dwh_day": "DATE",
+    "_dwh_loaded_at": "TIMESTAMP",
+}
+
+
+def live(**other: str) -> dict[str, LiveColumn]:
+    return {name: LiveColumn(name, kind) for name, kind in {**LIVE, **other}.items()}
+
+
+def test_a_table_that_is_not_there_is_made() -> None:
+    assert changes(TARGET, SCHEMA, {}) == [create_table(TARGET, SCHEMA)]
+
+
+def test_a_table_that_fits_needs_nothing() -> None:
+    assert changes(TARGET, SCHEMA, live()) == []
+
+
+def test_a20_a_column_that_is_gone_from_the_source_stays_in_the_target() -> None:
+    assert changes(TARGET, SCHEMA, live(once="SUPER")) == []
+
+
+def test_a20_new_columns_are_added_and_wider_ones_widened_one_statement_each() -> None:
+    present = live(note="VARCHAR(39)")
+    del present["price"], present["id"]
+    assert changes(TARGET, SCHEMA, present) == [
+        'ALTER TABLE "staging"."orders" ADD COLUMN "id" BIGINT',
+        'ALTER TABLE "staging"."orders" ALTER COLUMN "note" TYPE VARCHAR(40)',
+        'ALTER TABLE "staging"."orders" ADD COLUMN "price" DECIMAL(12,2)',
+    ]
+
+
+def test_a20_a_narrower_source_leaves_the_target_as_wide_as_it_is() -> None:
+    assert changes(TARGET, SCHEMA, live(note="VARCHAR(65535)")) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "there", "wanted"),
+    [
+        ("Id", "INTEGER", "BIGINT (bigint in MySQL)"),
+        ("price", "DECIMAL(12,3)", "DECIMAL(12,2) (decimal(12,2) in MySQL)"),
+        ("price", "DECIMAL(10,2)", "DECIMAL(12,2) (decimal(12,2) in MySQL)"),
+        ("note", "SUPER", "VARCHAR(40) (varchar(10) in MySQL)"),
+    ],
+)
+def test_a20_a_changed_type_stops_the_load_and_says_what_to_do(name: str, there: str, wanted: str) -> None:
+    with pytest.raises(DriftError) as caught:
+        changes(TARGET, SCHEMA, live(**{name.lower(): there}))
+    assert str(caught.value).startswith(
+        f"staging.orders: column {name.lower()!r} is {there} in Redshift and now {wanted}; "
+        "Redshift cannot change it in place: drop staging.orders"
+    )
+
+
+def test_a_table_without_the_products_columns_is_not_ours() -> None:
+    present = live()
+    del present["_dwh_day"]
+    with pytest.raises(DriftError, match=r"staging\.orders exists and lacks _dwh_day: it was not made by aurora-dwh"):
+        changes(TARGET, SCHEMA, present)
+
+
+class Session:
+    """A session that answers with the target's columns, and refuses what it is told to."""
+
+    def __init__(self, *states: list[tuple[Any, ...]], refusing: dict[str, list[WarehouseError]] | None = None) -> None:
+        self.states = list(states)
+        self.refusing = refusing or {}
+        self.ran: list[str] = []
+
+    def execute(self, statement: str) -> Answer:
+        if "svv_all_columns" in statement:
+            return Answer(self.states.pop(0) if len(self.states) > 1 else self.states[0], -1)
+        self.ran.append(statement)
+        for match, errors in self.refusing.items():
+            if match in statement and errors:
+                raise errors.pop(0)
+        return Answer([], -1)
+
+
+WHOLE: list[tuple[Any, ...]] = [
+    ("id", "bigint", None, 64, 0),
+    ("note", "character varying", 40, None, None),
+    ("price", "numeric", None, 12, 2),
+    ("_dwh_day", "date", None, None, None),
+    ("_dwh_loaded_at", "timestamp without time zone", None, None, None),
+]
+
+
+@pytest.mark.parametrize(
+    ("row", "spelled"),
+    [
+        (("c", "smallint", None, 16, 0), "SMALLINT"),
+        (("c", "integer", None, 32, 0), "INTEGER"),
+        (("c", "real", None, 24, None), "REAL"),
+        (("c", "double precision", None, 53, None), "DOUBLE PRECISION"),
+        (("c", "boolean", None, None, None), "BOOLEAN"),
+        (("c", "super", None, None, None), "SUPER"),
+        (("c", "binary varying", 64_000, None, None), "VARBYTE"),
+        (("c", "binary varying(64000)", 64_000, None, None), "VARBYTE"),
+        (("c", "character varying(7)", 7, None, None), "VARCHAR(7)"),
+        (("c", "numeric", None, 38, 10), "DECIMAL(38,10)"),
+        (("c", "timestamp without time zone", None, None, None), "TIMESTAMP"),
+        (("c", "timestamp with time zone", None, None, None), "TIMESTAMP WITH TIME ZONE"),
+    ],
+)
+def test_redshifts_spellings_are_read_in_the_maps(row: tuple[Any, ...], spelled: str) -> None:
+    session: Any = Session([row])
+    assert live_columns(session, TARGET) == {"c": LiveColumn("c", spelled)}
+
+
+def test_adapt_runs_what_is_needed_and_returns_it() -> None:
+    session: Any = Session([row for row in WHOLE if row[0] != "price"])
+    assert adapt(session, TARGET, SCHEMA) == ['ALTER TABLE "staging"."orders" ADD COLUMN "price" DECIMAL(12,2)']
+    assert session.ran == ['ALTER TABLE "staging"."orders" ADD COLUMN "price" DECIMAL(12,2)']
+
+
+def test_adapt_makes_schemas_audit_tables_and_turn_before_a_first_load() -> None:
+    session: Any = Session([])
+    ran = adapt(session, TARGET, SCHEMA)
+    assert [statement.split("(")[0].split(" SELECT")[0].strip() for statement in ran] == [
+        'CREATE SCHEMA IF NOT EXISTS "staging"',
+        'CREATE SCHEMA IF NOT EXISTS "dwh"',
+        'CREATE TABLE IF NOT EXISTS "dwh"."load_history"',
+        'CREATE TABLE IF NOT EXISTS "dwh"."load_lock"',
+        'CREATE TABLE IF NOT EXISTS "staging"."orders"',
+        'INSERT INTO "dwh"."load_lock"',
+    ]
+
+
+def test_a24_a_column_that_another_writer_added_first_is_no_failure() -> None:
+    refusal = WarehouseError("exists", statement="ALTER 1", state="42701")
+    session: Any = Session([r for r in WHOLE if r[0] != "price"], WHOLE, refusing={"ADD COLUMN": [refusal]})
+    assert adapt(session, TARGET, SCHEMA) == []
+
+
+@pytest.mark.parametrize(("error", "tries"), [(WarehouseError("no", statement="A"), 2), (PassingError("lost"), 1)])
+def test_what_redshift_goes_on_refusing_is_raised(error: WarehouseError, tries: int) -> None:
+    session: Any = Session([r for r in WHOLE if r[0] != "price"], refusing={"ADD COLUMN": [error] * 9})
+    with pytest.raises(type(error)):
+        adapt(session, TARGET, SCHEMA)
+    assert len(session.ran) == tries
+
+
+def test_drift_looks_at_the_one_table_by_the_name_that_redshift_keeps() -> None:
+    class Noting(Session):
+        def execute(self, statement: str) -> Answer:
+            self.ran.append(statement)
+            return Answer([], -1)
+
+    session: Any = Noting([])
+    live_columns(session, replace(TARGET, name="It's"))
+    assert session.ran == [
+        "SELECT column_name, data_type, character_maximum_length, numeric_precision, numeric_scale "
+        "FROM svv_all_columns WHERE database_name = current_database() AND schema_name = 'staging' AND table_name = 'it''s' "
+        "ORDER BY ordinal_position"
+    ]

@@ -1,0 +1,221 @@
+"""The whole text of every statement of a load. `integration/test_load.py` runs the same statements."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timezone
+
+import pytest
+
+from aurora_dwh.schema import Column, TableSchema
+from aurora_dwh.warehouse import audit
+from aurora_dwh.warehouse import statements as sql
+from aurora_dwh.warehouse.statements import Target
+
+SCHEMA = TableSchema(
+    "shop",
+    "Order",
+    (
+        Column("Id", "bigint", "bigint unsigned", False),
+        Column("group", "varchar", "varchar(10)", False, 10),
+        Column("Doc", "json", "json"),
+        Column("Updated", "datetime", "datetime(6)"),
+    ),
+    ("Id", "group"),
+)
+TARGET = Target("staging", "Order", ("Id", "group"), "Updated", dist_key="Id", sort_key=("Updated", "Id"))
+BARE = Target("staging", "log")
+
+
+def test_create_table_names_keys_distribution_and_sorting() -> None:
+    assert sql.create_table(TARGET, SCHEMA) == (
+        'CREATE TABLE IF NOT EXISTS "staging"."order" (\n'
+        '  "id" DECIMAL(20,0) NOT NULL,\n'
+        '  "group" VARCHAR(40) NOT NULL,\n'
+        '  "doc" SUPER,\n'
+        '  "updated" TIMESTAMP,\n'
+        '  "_dwh_day" DATE,\n'
+        '  "_dwh_loaded_at" TIMESTAMP\n'
+        ")\n"
+        'DISTSTYLE KEY DISTKEY ("id")\n'
+        'COMPOUND SORTKEY ("updated", "id")'
+    )
+
+
+def test_create_table_leaves_to_redshift_what_is_not_asked_for() -> None:
+    text = sql.create_table(BARE, SCHEMA)
+    assert "NOT NULL" not in text
+    assert text.endswith(")\nDISTSTYLE AUTO\nSORTKEY AUTO")
+
+
+def test_alter_table_is_one_action_a_statement() -> None:
+    assert sql.add_column(TARGET, SCHEMA.columns[2]) == 'ALTER TABLE "staging"."order" ADD COLUMN "doc" SUPER'
+    assert sql.widen_column(TARGET, SCHEMA.columns[1]) == (
+        'ALTER TABLE "staging"."order" ALTER COLUMN "group" TYPE VARCHAR(40)'
+    )
+
+
+def test_a_column_is_added_without_not_null_though_the_source_has_it() -> None:
+    assert "NOT NULL" not in sql.add_column(TARGET, SCHEMA.columns[1])
+
+
+def test_create_stage_has_the_types_that_copy_loads() -> None:
+    assert sql.create_stage(SCHEMA) == (
+        'CREATE TEMP TABLE "dwh_stage" ("id" DECIMAL(20,0), "group" VARCHAR(40), "doc" VARCHAR(65535), '
+        '"updated" TIMESTAMP, "_dwh_day" DATE, "_dwh_loaded_at" TIMESTAMP)'
+    )
+
+
+@pytest.mark.parametrize(
+    ("role", "clause"),
+    [
+        ("default", "IAM_ROLE default"),
+        ("arn:aws:iam::123456789012:role/r", "IAM_ROLE 'arn:aws:iam::123456789012:role/r'"),
+        ("arn:a,arn:b", "IAM_ROLE 'arn:a,arn:b'"),
+    ],
+)
+def test_a23_copy_lists_the_files_columns_and_takes_the_manifest_alone(role: str, clause: str) -> None:
+    assert sql.copy(SCHEMA, "s3://lake/it's/_manifest.json", role) == (
+        'COPY "dwh_stage" ("id", "group", "doc", "updated", "_dwh_day", "_dwh_loaded_at") '
+        f"FROM 's3://lake/it''s/_manifest.json' {clause} FORMAT AS PARQUET MANIFEST"
+    )
+
+
+def test_the_count_is_asked_of_the_session_that_copied() -> None:
+    assert sql.COPY_COUNT == "SELECT pg_last_copy_count()"
+
+
+def test_a15_pick_newest_orders_by_cursor_reading_and_day() -> None:
+    assert sql.pick_newest(TARGET) == (
+        'CREATE TEMP TABLE "dwh_fresh" AS\n'
+        'SELECT s.*, t."id" IS NULL AS "_dwh_is_new"\n'
+        "FROM (\n"
+        '  SELECT s.*, ROW_NUMBER() OVER (PARTITION BY s."id", s."group" ORDER BY s."updated" DESC NULLS LAST, '
+        's."_dwh_loaded_at" DESC, s."_dwh_day" DESC) AS "_dwh_rank"\n'
+        '  FROM "dwh_stage" s\n'
+        ") s\n"
+        'LEFT JOIN "staging"."order" t ON s."id" = t."id" AND s."group" = t."group"\n'
+        'WHERE s."_dwh_rank" = 1 AND (t."id" IS NULL OR '
+        "COALESCE(s.\"updated\", '0001-01-01 00:00:00') > COALESCE(t.\"updated\", '0001-01-01 00:00:00') OR "
+        "(COALESCE(s.\"updated\", '0001-01-01 00:00:00') = COALESCE(t.\"updated\", '0001-01-01 00:00:00') AND "
+        '(s."_dwh_loaded_at" > t."_dwh_loaded_at" OR '
+        '(s."_dwh_loaded_at" = t."_dwh_loaded_at" AND s."_dwh_day" >= t."_dwh_day"))))'
+    )
+
+
+def test_pick_newest_without_a_cursor_orders_by_reading_and_day() -> None:
+    assert sql.pick_newest(Target("staging", "t", ("Id",))) == (
+        'CREATE TEMP TABLE "dwh_fresh" AS\n'
+        'SELECT s.*, t."id" IS NULL AS "_dwh_is_new"\n'
+        "FROM (\n"
+        '  SELECT s.*, ROW_NUMBER() OVER (PARTITION BY s."id" ORDER BY s."_dwh_loaded_at" DESC, s."_dwh_day" DESC)'
+        ' AS "_dwh_rank"\n'
+        '  FROM "dwh_stage" s\n'
+        ") s\n"
+        'LEFT JOIN "staging"."t" t ON s."id" = t."id"\n'
+        'WHERE s."_dwh_rank" = 1 AND (t."id" IS NULL OR s."_dwh_loaded_at" > t."_dwh_loaded_at" OR '
+        '(s."_dwh_loaded_at" = t."_dwh_loaded_at" AND s."_dwh_day" >= t."_dwh_day"))'
+    )
+
+
+def test_count_fresh_tells_new_rows_from_replaced_ones_by_day() -> None:
+    assert sql.count_fresh() == (
+        'SELECT "_dwh_day", SUM(CASE WHEN "_dwh_is_new" THEN 1 ELSE 0 END), '
+        'SUM(CASE WHEN "_dwh_is_new" THEN 0 ELSE 1 END) FROM "dwh_fresh" GROUP BY "_dwh_day"'
+    )
+
+
+def test_a_delete_has_no_alias_on_its_target() -> None:
+    assert sql.delete_replaced(TARGET) == (
+        'DELETE FROM "staging"."order" USING "dwh_fresh" WHERE "staging"."order"."id" = "dwh_fresh"."id" '
+        'AND "staging"."order"."group" = "dwh_fresh"."group"'
+    )
+    assert sql.delete_days(BARE, ["2024-01-05", "2024-01-06"]) == (
+        'DELETE FROM "staging"."log" WHERE "_dwh_day" IN (\'2024-01-05\', \'2024-01-06\')'
+    )
+    assert sql.delete_all(BARE) == 'DELETE FROM "staging"."log"'
+
+
+def test_a29_insert_names_both_sides_and_parses_json() -> None:
+    assert sql.insert(TARGET, SCHEMA, sql.FRESH) == (
+        'INSERT INTO "staging"."order" ("id", "group", "doc", "updated", "_dwh_day", "_dwh_loaded_at") '
+        'SELECT "id", "group", JSON_PARSE("doc"), "updated", "_dwh_day", "_dwh_loaded_at" FROM "dwh_fresh"'
+    )
+    assert sql.insert(TARGET, SCHEMA, sql.STAGE).endswith(' FROM "dwh_stage"')
+
+
+def test_a_column_whose_name_has_braces_or_percents_is_only_a_name() -> None:
+    odd = TableSchema("shop", "t", (Column("{0} %s", "json", "json"),))
+    assert 'JSON_PARSE("{0} %s")' in sql.insert(BARE, odd, sql.STAGE)
+
+
+def test_the_label_is_the_name_as_people_write_it() -> None:
+    assert TARGET.label == "staging.Order"
+    assert TARGET.sql == '"staging"."order"'
+
+
+def test_the_audit_schema_is_made_by_statements_that_may_run_again() -> None:
+    schema, history, lock = audit.DDL
+    assert schema == 'CREATE SCHEMA IF NOT EXISTS "dwh"'
+    assert history == (
+        'CREATE TABLE IF NOT EXISTS "dwh"."load_history" (\n'
+        "  load_id VARCHAR(64) NOT NULL,\n"
+        "  run_id VARCHAR(64),\n"
+        "  table_name VARCHAR(255) NOT NULL,\n"
+        "  day DATE NOT NULL,\n"
+        "  mode VARCHAR(16) NOT NULL,\n"
+        "  manifest_url VARCHAR(2048) NOT NULL,\n"
+        "  attempt VARCHAR(64) NOT NULL,\n"
+        "  snapshot_at TIMESTAMP NOT NULL,\n"
+        "  rows_in_manifest BIGINT NOT NULL,\n"
+        "  rows_inserted BIGINT NOT NULL,\n"
+        "  rows_updated BIGINT NOT NULL,\n"
+        "  converted VARCHAR(65535) NOT NULL,\n"
+        "  loaded_at TIMESTAMP NOT NULL\n"
+        ") DISTSTYLE AUTO SORTKEY AUTO"
+    )
+    assert lock == (
+        'CREATE TABLE IF NOT EXISTS "dwh"."load_lock" (table_name VARCHAR(255) NOT NULL, loads BIGINT NOT NULL) '
+        "DISTSTYLE ALL"
+    )
+
+
+def test_history_rows_go_in_by_one_insert() -> None:
+    moment = datetime(2024, 1, 6, 1, 2, 3, tzinfo=timezone.utc)
+    row = audit.HistoryRow(
+        "load",
+        None,
+        "staging.it's",
+        date(2024, 1, 5),
+        "append",
+        "s3://m",
+        "a",
+        moment,
+        3,
+        2,
+        1,
+        '{"c": "\\u0041"}',
+        moment,
+    )
+    values = (
+        "('load', NULL, 'staging.it''s', '2024-01-05', 'append', 's3://m', 'a', '2024-01-06 01:02:03.000000', 3, 2, 1, "
+        "'{\"c\": \"\\\\u0041\"}', '2024-01-06 01:02:03.000000')"
+    )
+    assert audit.insert_history([row, row]) == (
+        'INSERT INTO "dwh"."load_history" ("load_id", "run_id", "table_name", "day", "mode", "manifest_url", '
+        '"attempt", "snapshot_at", "rows_in_manifest", "rows_inserted", "rows_updated", "converted", "loaded_at") VALUES\n'
+        f"{values},\n{values}"
+    )
+
+
+def test_the_audits_questions_and_turns() -> None:
+    assert audit.find_load("ab") == 'SELECT COUNT(*) FROM "dwh"."load_history" WHERE load_id = \'ab\''
+    assert audit.last_snapshots("staging.t") == (
+        'SELECT day, MAX(snapshot_at) FROM "dwh"."load_history" WHERE table_name = \'staging.t\' GROUP BY day'
+    )
+    assert audit.take_turn("staging.t") == (
+        'UPDATE "dwh"."load_lock" SET loads = loads + 1 WHERE table_name = \'staging.t\''
+    )
+    assert audit.make_turn("staging.t") == (
+        'INSERT INTO "dwh"."load_lock" SELECT \'staging.t\', 0 WHERE NOT EXISTS '
+        '(SELECT 1 FROM "dwh"."load_lock" WHERE table_name = \'staging.t\')'
+    )
