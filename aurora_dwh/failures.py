@@ -1,4 +1,8 @@
-"""The border between the product's errors and Dagster's: what trying again cannot mend is not tried again."""
+"""The border between the product's errors and Dagster's: one line that names asset and cause, and whether to try again.
+
+Dagster's own message for a step that was tried to the end is "Exceeded max_retries"; nobody should have to dig for the
+reason beneath it.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +19,40 @@ RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, j
 
 
 @contextmanager
-def permanent_failures(asset: dg.AssetKey) -> Iterator[None]:
-    """Turn errors that would come again into a Dagster failure without retries, named by asset."""
+def permanent_failures(asset: dg.AssetKey, *, attempts_left: bool = True) -> Iterator[None]:
+    """Turn errors that end a step into a Dagster failure named by asset: those that would come again, and the last.
+
+    Args:
+        asset: The asset that the step makes.
+        attempts_left: Whether the step is tried again where that may help.
+    """
     try:
         yield
-    except PassingError:
+    except (dg.Failure, dg.DagsterError):
         raise
-    except (DataError, WarehouseError) as error:
+    except Exception as error:
+        if attempts_left and _may_pass(error):
+            raise
         metadata: dict[str, dg.MetadataValue] = {"asset": dg.MetadataValue.asset(asset)}
         if isinstance(error, WarehouseError) and error.statement:
             metadata["statement"] = dg.MetadataValue.md(f"```sql\n{error.statement}\n```")
-        raise dg.Failure(f"{asset.to_user_string()}: {error}", metadata=metadata, allow_retries=False) from error
+        raise dg.Failure(f"{asset.to_user_string()}: {_said(error)}", metadata=metadata, allow_retries=False) from error
+
+
+def attempts_left(context: dg.InputContext | dg.OutputContext) -> bool:
+    """Return whether the step's retry policy has an attempt left after this one."""
+    step = context.step_context
+    policy = step.op_retry_policy
+    return policy is not None and step.previous_attempt_count < policy.max_retries
+
+
+def _may_pass(error: Exception) -> bool:
+    return isinstance(error, PassingError) or not isinstance(error, DataError | WarehouseError)
+
+
+def _said(error: Exception) -> str:
+    """Return an error's text, introduced by who said it where the text does not."""
+    home = type(error).__module__.partition(".")[0]
+    if home == "aurora_dwh":
+        return str(error)
+    return f"S3: {error}" if home in ("boto3", "botocore") else f"{type(error).__name__}: {error}"

@@ -1,8 +1,8 @@
 """The proof: a table in Aurora against its copy in Redshift, by count, by keys and by every value of every column.
 
 Each side computes its own fingerprint by its own SQL (`fingerprint`), asked through plain PyMySQL and
-redshift_connector: no code is shared with the columnar reader or the load. Where fingerprints differ, the rows are narrowed down by
-buckets of keys, and the first that differ are shown with both values.
+redshift_connector: no code is shared with the columnar reader or the load. Where fingerprints differ, the rows are
+narrowed down by buckets of keys, and the first that differ are shown with both values.
 """
 
 from __future__ import annotations

@@ -200,6 +200,8 @@ class TypeRule:
         load: SQL that turns the stage's value (`{}`) into the target's, where it is not the value itself.
         byte_limit: Column -> bytes that Redshift holds at the most, where MySQL can hold more.
         applies: Whether the row covers this column, where DATA_TYPE does not decide alone.
+        policies: The catalog's fields that say what becomes of values that do not fit.
+        example: A value in MySQL, and what it is in Redshift.
         note: What a reader of the documentation should know.
     """
 
@@ -211,6 +213,8 @@ class TypeRule:
     load: str = "{}"
     byte_limit: Callable[[Column], int] | None = None
     applies: Callable[[Column], bool] = lambda _: True
+    policies: tuple[str, ...] = ()
+    example: tuple[str, str] = ("", "")
     note: str = ""
 
 
@@ -285,41 +289,63 @@ _GEOMETRY_TYPES = (
 
 TYPE_RULES: tuple[TypeRule, ...] = (
     _rule("TINYINT [UNSIGNED], BOOL", "tinyint", arrow=_arrow("int16"), redshift=_just("SMALLINT"),
-          note="TINYINT(1) too: it stores -128..127, not only 0 and 1."),
-    _rule("SMALLINT", "smallint", applies=_signed, arrow=_arrow("int16"), redshift=_just("SMALLINT")),
-    _rule("SMALLINT UNSIGNED", "smallint", arrow=_arrow("int32"), redshift=_just("INTEGER")),
-    _rule("MEDIUMINT [UNSIGNED]", "mediumint", arrow=_arrow("int32"), redshift=_just("INTEGER")),
-    _rule("INT", "int", applies=_signed, arrow=_arrow("int32"), redshift=_just("INTEGER")),
-    _rule("INT UNSIGNED", "int", arrow=_arrow("int64"), redshift=_just("BIGINT")),
-    _rule("BIGINT", "bigint", applies=_signed, arrow=_arrow("int64"), redshift=_just("BIGINT")),
+          example=("-128, 255", "-128, 255"), note="TINYINT(1) too: it stores -128..127, not only 0 and 1."),
+    _rule("SMALLINT", "smallint", applies=_signed, arrow=_arrow("int16"), redshift=_just("SMALLINT"),
+          example=("-32768", "-32768")),
+    _rule("SMALLINT UNSIGNED", "smallint", arrow=_arrow("int32"), redshift=_just("INTEGER"),
+          example=("65535", "65535")),
+    _rule("MEDIUMINT [UNSIGNED]", "mediumint", arrow=_arrow("int32"), redshift=_just("INTEGER"),
+          example=("16777215", "16777215")),
+    _rule("INT", "int", applies=_signed, arrow=_arrow("int32"), redshift=_just("INTEGER"),
+          example=("-2147483648", "-2147483648")),
+    _rule("INT UNSIGNED", "int", arrow=_arrow("int64"), redshift=_just("BIGINT"),
+          example=("4294967295", "4294967295")),
+    _rule("BIGINT", "bigint", applies=_signed, arrow=_arrow("int64"), redshift=_just("BIGINT"),
+          example=("-9223372036854775808", "-9223372036854775808")),
     _rule("BIGINT UNSIGNED, SERIAL", "bigint", arrow=_arrow_decimal, redshift=_decimal,
+          example=("18446744073709551615", "18446744073709551615"),
           note="DECIMAL(19,0) ends at 2^63-1 in Redshift."),
     _rule("DECIMAL(p,s), p > 38", "decimal", applies=_is_wide, arrow=_arrow("string"),
           redshift=lambda c: f"VARCHAR({(c.precision or 0) + 3})",
-          note="Redshift ends at 38 digits; the exact text is kept (sign, point and a leading zero are the 3)."),
-    _rule("DECIMAL(p,s)", "decimal", arrow=_arrow_decimal, redshift=_decimal),
-    _rule("FLOAT", "float", arrow=_arrow("float32"), redshift=_just("REAL"),
-          note="Read bit-exact; MySQL's own text of a FLOAT is rounded to 6 digits."),
-    _rule("DOUBLE, REAL", "double", arrow=_arrow("float64"), redshift=_just("DOUBLE PRECISION")),
-    _rule("BIT(1)", "bit", applies=lambda c: _bits(c) == 1, arrow=_arrow("bool_"), redshift=_just("BOOLEAN")),
-    _rule("BIT(2..63)", "bit", applies=lambda c: _bits(c) < 64, arrow=_arrow("int64"), redshift=_just("BIGINT")),
-    _rule("BIT(64)", "bit", arrow=_arrow_decimal, redshift=_decimal),
-    _rule("YEAR", "year", arrow=_arrow("int16"), redshift=_just("SMALLINT")),
-    _rule("DATE", "date", arrow=_arrow("date32"), redshift=_just("DATE"), note="Zero dates: `zero_dates`."),
+          example=("10000000000000000000000000000000000000000.0001", "the same digits, as text"),
+          note="Redshift ends at 38 digits; sign, point and a leading zero are the 3 more."),
+    _rule("DECIMAL(p,s)", "decimal", arrow=_arrow_decimal, redshift=_decimal, example=("12.50", "12.50")),
+    _rule("FLOAT", "float", arrow=_arrow("float32"), redshift=_just("REAL"), example=("16777216", "16777216"),
+          note="Bit-exact; MySQL's own text of a FLOAT is rounded to 6 digits."),
+    _rule("DOUBLE, REAL", "double", arrow=_arrow("float64"), redshift=_just("DOUBLE PRECISION"),
+          example=("0.1", "0.1"), note="Bit-exact."),
+    _rule("BIT(1)", "bit", applies=lambda c: _bits(c) == 1, arrow=_arrow("bool_"), redshift=_just("BOOLEAN"),
+          example=("b'1'", "true")),
+    _rule("BIT(2..63)", "bit", applies=lambda c: _bits(c) < 64, arrow=_arrow("int64"), redshift=_just("BIGINT"),
+          example=("b'101'", "5")),
+    _rule("BIT(64)", "bit", arrow=_arrow_decimal, redshift=_decimal,
+          example=("64 ones", "18446744073709551615")),
+    _rule("YEAR", "year", arrow=_arrow("int16"), redshift=_just("SMALLINT"), example=("2024", "2024")),
+    _rule("DATE", "date", arrow=_arrow("date32"), redshift=_just("DATE"), policies=("zero_dates",),
+          example=("0600-12-02", "0600-12-02")),
     _rule("DATETIME(0..6)", "datetime", arrow=_arrow("timestamp"), redshift=_just("TIMESTAMP"),
-          note="The wall clock, unchanged. Zero dates: `zero_dates`."),
+          policies=("zero_dates",), example=("9999-12-31 23:59:59.999999", "9999-12-31 23:59:59.999999"),
+          note="The wall clock, unchanged."),
     _rule("TIMESTAMP(0..6)", "timestamp", arrow=_arrow("timestamp"), redshift=_just("TIMESTAMP"),
-          note="In UTC, whatever the server's zone. Zero dates: `zero_dates`."),
+          policies=("zero_dates",), example=("2024-01-05 09:00:00 in Tokyo", "2024-01-05 00:00:00"),
+          note="In UTC, whatever the server's zone."),
     _rule("TIME(0..6)", "time", arrow=_arrow("string"), redshift=_just("VARCHAR(18)"),
+          example=("-838:59:59", "-838:59:59"),
           note="MySQL's range is -838:59:59 to 838:59:59; Redshift's TIME ends at 24:00."),
     _rule("CHAR, VARCHAR, TEXT family", *TEXT_TYPES, arrow=_arrow("string"), redshift=_varchar,
-          byte_limit=_varchar_bytes, note="4 bytes a character. Over 65,535 bytes: `oversize`."),
-    _rule("ENUM, SET", "enum", "set", arrow=_arrow("string"), redshift=_members_varchar),
+          byte_limit=_varchar_bytes, policies=("oversize", "nul_bytes"),
+          example=("'', ' ', 'NULL', '寿司🍣'", "the same"),
+          note="4 bytes a character, 65,535 at the most; every character set of MySQL becomes UTF-8."),
+    _rule("ENUM, SET", "enum", "set", arrow=_arrow("string"), redshift=_members_varchar,
+          policies=("nul_bytes",), example=("'a,b'", "'a,b'"), note="The text; ENUM's invalid value 0 is ''."),
     _rule("JSON", "json", arrow=_arrow("string"), stage=_just(f"VARCHAR({VARCHAR_LIMIT})"), load="JSON_PARSE({})",
-          redshift=_just("SUPER"), byte_limit=lambda _: VARCHAR_LIMIT,
-          note="COPY loads the text, the upsert parses it. Over 65,535 bytes: `oversize`."),
+          redshift=_just("SUPER"), byte_limit=lambda _: VARCHAR_LIMIT, policies=("oversize",),
+          example=('{"a": null}', '{"a":null}'),
+          note="COPY loads the text, the upsert parses it. JSON's null is not SQL's NULL. MariaDB's JSON is LONGTEXT."),
     _rule("BINARY, VARBINARY, BLOB family", *_BINARY_TYPES, arrow=_arrow("binary"), redshift=_just("VARBYTE"),
-          byte_limit=lambda _: VARBYTE_LIMIT, note="Over 64,000 bytes: `oversize`."),
+          byte_limit=lambda _: VARBYTE_LIMIT, policies=("oversize",), example=("x'00FF00'", "00ff00"),
+          note="Every byte, trailing zeros of BINARY(n) too."),
     _rule("GEOMETRY family", *_GEOMETRY_TYPES, arrow=_arrow("binary"), redshift=_just("VARBYTE"),
-          byte_limit=lambda _: VARBYTE_LIMIT, note="MySQL's own bytes: 4 of SRID, then WKB."),
+          byte_limit=lambda _: VARBYTE_LIMIT, policies=("oversize",), example=("POINT(1 2)", "25 bytes"),
+          note="MySQL's own bytes: 4 of SRID, then WKB."),
 )  # fmt: skip

@@ -1,0 +1,1 @@
+"""The tests, which mirror the package: unit, integration (one server), e2e (all of them), browser."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -19,6 +18,9 @@ from pymysql.cursors import Cursor
 
 INSTALL = "install it with `apt-get install mariadb-server-core mariadb-client-core`, or `brew install mariadb`"
 BOOT_SECONDS = 60.0
+WATCH = 'exec 3<&0; "$@" <&- 3<&- & server=$!; (read -r _ <&3; kill -9 $server) & wait $server'
+"""A shell that runs the server and kills it when its own input ends, as it does when the tests die in whatever way."""
+
 SYSTEM_TABLES = (
     "mysql_system_tables.sql",
     "mysql_performance_tables.sql",
@@ -58,7 +60,8 @@ class MariaDB:
         """Start the server and wait until it answers."""
         log = (self.home / "server.log").open("ab")
         with log:
-            self._process = subprocess.Popen([*self._command(), *self.options], stdout=log, stderr=log)
+            watched = ["/bin/sh", "-c", WATCH, "mariadb", *self._command(), *self.options]
+            self._process = subprocess.Popen(watched, stdin=subprocess.PIPE, stdout=log, stderr=log)
         deadline = time.monotonic() + BOOT_SECONDS
         while True:
             try:
@@ -73,8 +76,7 @@ class MariaDB:
     def kill(self) -> None:
         """Kill the server as a power cut would."""
         if self._process is not None:
-            self._process.send_signal(signal.SIGKILL)
-            self._process.wait()
+            self._process.communicate()  # closes the pipe that the watcher reads, and waits for the server's end
             self._process = None
 
     def close(self) -> None:

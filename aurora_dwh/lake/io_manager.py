@@ -12,7 +12,7 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from aurora_dwh.config import AuroraSettings, LakeSettings
-from aurora_dwh.failures import permanent_failures
+from aurora_dwh.failures import attempts_left, permanent_failures
 from aurora_dwh.handoff import Extract, Manifest
 from aurora_dwh.lake.layout import Layout
 from aurora_dwh.lake.store import Lake
@@ -51,15 +51,13 @@ class S3IOManager(dg.ConfigurableIOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: Iterable[Extract]) -> None:
         """Write the days one after the other; each is recorded as soon as it stands."""
-        table = context.asset_key.path[-1]
         several = len(context.asset_partition_keys) > 1
-        with permanent_failures(context.asset_key):
+        with permanent_failures(context.asset_key, attempts_left=attempts_left(context)):
             started = monotonic()
             for extract in obj:
                 manifest = self._lake.write(extract.schema.table, extract)
                 metadata = day_metadata(manifest, extract.statement, monotonic() - started)
                 key = manifest.day.isoformat()
-                context.log.info(f"lake/{table} {key}: {manifest.rows} rows, {manifest.size} bytes")
                 context.step_context.add_asset_metadata(metadata, asset_key=context.asset_key, partition_key=key)
                 if several:  # a range that fails on a later day keeps the days that stand
                     context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
@@ -73,7 +71,7 @@ class S3IOManager(dg.ConfigurableIOManager):
         table = (upstream.definition_metadata if upstream else {})["aurora_dwh/table"]
         days = [date.fromisoformat(key) for key in context.asset_partition_keys]
         wanted: Any = context.dagster_type.typing_type
-        with permanent_failures(context.asset_key):
+        with permanent_failures(context.asset_key, attempts_left=attempts_left(context)):
             manifests = self._lake.read(table, days)
         if wanted is pa.Table:
             return self._lake.rows(manifests)

@@ -31,7 +31,7 @@ def main() -> int:
     dagster = Path(sys.executable).with_name("dagster")
     command = [str(dagster), "dev", "-m", "aurora_dwh.definitions", "-h", "127.0.0.1", "-p", str(arguments.port)]
     try:
-        return subprocess.run(command, env=os.environ, check=False).returncode
+        return subprocess.run(command, env=os.environ, check=False).returncode  # noqa: S603 - our own program
     except KeyboardInterrupt:
         return 0
     finally:

@@ -44,7 +44,7 @@ def _column(column: Column) -> str:
 
 
 _EXPRESSIONS = {
-    "float": "{} * 1e0",  # the text of a FLOAT has six digits, the text of a DOUBLE has all; adding 0 would turn -0 into 0
+    "float": "{} * 1e0",  # the text of a FLOAT has six digits, of a DOUBLE all; adding 0 would turn -0 into 0
     "bit": "{} + 0",  # a number, instead of bytes whose count depends on the type's width
     "time": "CAST({} AS CHAR)",  # up to 838 hours, which no other type of either protocol holds
 }

@@ -1,4 +1,4 @@
-"""A range of days as one run: the same rows as day by day, figures for each day, and finished days that stay finished."""
+"""A range of days as one run: the rows of its days one by one, figures for each, and what is finished stays."""
 
 from __future__ import annotations
 

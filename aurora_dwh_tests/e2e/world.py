@@ -40,7 +40,7 @@ class Run:
     Attributes:
         run_id: Its id in Dagster.
         success: Whether all of its steps succeeded.
-        failures: What Dagster shows first of each failed step: the message, without what it was caused by.
+        failures: What Dagster shows first of each failed step, else of the run: the message without its causes.
         events: All its events.
     """
 
@@ -112,8 +112,11 @@ class World:
                 raise_on_error=False,
             )
         )
-        failures = [e.step_failure_data for e in result.all_events if e.is_step_failure]
-        return Run(result.run_id, result.success, tuple(_message(f) for f in failures), tuple(result.all_events))
+        events = tuple(result.all_events)
+        failures = [_message(e.step_failure_data) for e in events if e.is_step_failure]
+        if not failures:  # the run ended before its first step
+            failures = [str(e.job_failure_data.error.message) for e in events if e.is_job_failure]
+        return Run(result.run_id, result.success, tuple(failures), events)
 
     def load(self, first: str, *tables: str, last: str | None = None) -> Run:
         """Run the chains of tables and expect success."""

@@ -254,9 +254,9 @@ def test_timestamps_move_with_the_session_zone_and_datetimes_do_not(table: Any) 
     table.execute(f"INSERT INTO everything (id, moment, plain) VALUES (1, '{moment}', '{moment}')")
     query = "SELECT moment, plain FROM everything WHERE moment = %s"
     at_nine = wall("2024-01-01 09:00:00")
-    assert ask(table, query, "2024-01-01 09:00:00") == [(at_nine, at_nine)]
+    assert ask(table, query, ("2024-01-01 09:00:00",)) == [(at_nine, at_nine)]
     table.execute("SET time_zone = '+00:00'")
-    assert ask(table, query, "2024-01-01 00:00:00") == [(wall("2024-01-01 00:00:00"), at_nine)]
+    assert ask(table, query, ("2024-01-01 00:00:00",)) == [(wall("2024-01-01 00:00:00"), at_nine)]
 
 
 def test_a_row_of_more_than_sixteen_megabytes(connect: Connect) -> None:

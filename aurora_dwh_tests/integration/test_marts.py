@@ -196,7 +196,7 @@ def test_days_of_an_incremental_mart_with_other_columns_are_not_mixed(shop: Ware
     mart = MARTS["daily_page_views"]
     run(shop, mart)
     changed = replace(mart, query=mart.query.replace("COUNT(*) AS views", "COUNT(*) AS views, 1 AS more"))
-    with pytest.raises(MartError, match='its columns changed; drop "bi"[.]"daily_page_views" and build all'):
+    with pytest.raises(MartError, match=r'its columns changed; drop "bi"[.]"daily_page_views" and build all'):
         run(shop, changed)
     assert rows(shop, mart.name) == ROWS[mart.name]
 

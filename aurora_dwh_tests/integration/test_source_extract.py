@@ -214,8 +214,6 @@ def test_days_must_be_read_to_their_end(run: Run, source: Source) -> None:
         ({"exclude": ("nowhere",)}, "no column 'nowhere'"),
         ({"filter": "nowhere = 1"}, "day 2024-01-02: table .*nowhere.*1054"),
         ({"filter": "1 = "}, "day 2024-01-02: table .*1064"),
-        ({"mask": {"region": "sha256"}}, "`mask` is not supported yet"),
-        ({"zero_dates": "text"}, "`zero_dates: text` is not supported yet"),
         ({"extract": "outfile"}, "`extract: outfile` is not supported yet"),
         ({"chunk_rows": 5}, "`chunk_rows` is not supported yet"),
     ],

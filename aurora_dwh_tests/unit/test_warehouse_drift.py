@@ -177,8 +177,9 @@ def test_drift_looks_at_the_one_table_by_the_name_that_redshift_keeps() -> None:
 
     session: Any = Noting([])
     live_columns(session, replace(TARGET, name="It's"))
-    assert session.ran == [
+    (statement,) = session.ran
+    assert statement == (
         "SELECT column_name, data_type, character_maximum_length, numeric_precision, numeric_scale "
-        "FROM svv_all_columns WHERE database_name = current_database() AND schema_name = 'staging' AND table_name = 'it''s' "
-        "ORDER BY ordinal_position"
-    ]
+        "FROM svv_all_columns WHERE database_name = current_database() "
+        "AND schema_name = 'staging' AND table_name = 'it''s' ORDER BY ordinal_position"
+    )

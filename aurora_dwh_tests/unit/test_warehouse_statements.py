@@ -202,7 +202,8 @@ def test_history_rows_go_in_by_one_insert() -> None:
     )
     assert audit.insert_history([row, row]) == (
         'INSERT INTO "dwh"."load_history" ("load_id", "run_id", "table_name", "day", "mode", "manifest_url", '
-        '"attempt", "snapshot_at", "rows_in_manifest", "rows_inserted", "rows_updated", "converted", "loaded_at") VALUES\n'
+        '"attempt", "snapshot_at", "rows_in_manifest", "rows_inserted", "rows_updated", "converted", "loaded_at") '
+        "VALUES\n"
         f"{values},\n{values}"
     )
 

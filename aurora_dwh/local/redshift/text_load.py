@@ -118,7 +118,13 @@ class TextLoad:
         delimiter, quote = self._options.text("DELIMITER", ","), self._options.text("QUOTE", '"')
         reader = csv.reader(text, delimiter=delimiter, quotechar=quote, doublequote=True)
         line = 1
-        for row in reader:
+        while True:
+            try:
+                row = next(reader, None)
+            except csv.Error as error:  # before Python 3.11, a NUL byte among others
+                raise LoadError(1216, f"Invalid line: {error}", line=line) from error
+            if row is None:
+                return
             yield line, [None if value == self._null else value for value in row]
             line = reader.line_num + 1
 

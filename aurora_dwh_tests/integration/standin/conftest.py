@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import redshift_connector
+from redshift_connector.error import InterfaceError, ProgrammingError
 
 from aurora_dwh.local.lake import LakeServer
 from aurora_dwh.local.redshift import RedshiftStandIn, S3Access
@@ -64,7 +65,7 @@ class Session:
 
     def refused(self, text: str) -> dict[str, str]:
         """Runs a statement that must be refused and returns the error's fields."""
-        with pytest.raises((redshift_connector.ProgrammingError, redshift_connector.InterfaceError)) as caught:
+        with pytest.raises((ProgrammingError, InterfaceError)) as caught:
             self.cursor.execute(text)
         fields: dict[str, str] = caught.value.args[0]
         return fields

@@ -77,7 +77,7 @@ def test_values_of_every_type_arrive_unchanged(db: Session, load: Load) -> None:
     db.sql(f"CREATE TABLE t ({', '.join(f'{name} {kind}' for name, (kind, _, _) in columns.items())})")
     data = pa.table({name: pa.array([*values, None], kind) for name, (_, kind, values) in columns.items()})
     load("t", data)
-    expected = [list(column) for column in zip(*[[*values, None] for _, _, values in columns.values()], strict=True)]
+    expected = [list(column) for column in zip(*([*values, None] for _, _, values in columns.values()), strict=True)]
     for row in expected:
         row[-1] = None if row[-1] is None else row[-1].hex()
     assert [list(row) for row in db.sql("SELECT * FROM t")] == expected

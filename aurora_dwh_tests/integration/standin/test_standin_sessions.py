@@ -15,8 +15,10 @@ from pathlib import Path
 
 import pytest
 import redshift_connector
+from redshift_connector.error import Error, InterfaceError, ProgrammingError
 
 from aurora_dwh.local.redshift import Fault, RedshiftStandIn
+from aurora_dwh.local.redshift.faults import Action
 from aurora_dwh_tests.integration.standin.conftest import PASSWORD, USER, Session
 
 Connect = Callable[..., Session]
@@ -24,14 +26,14 @@ Connect = Callable[..., Session]
 
 def test_a_wrong_password_is_28000(standin: RedshiftStandIn) -> None:
     for user, password in ((USER, "wrong"), ("nobody", PASSWORD)):
-        with pytest.raises(redshift_connector.InterfaceError, match="28000"):
+        with pytest.raises(InterfaceError, match="28000"):
             redshift_connector.connect(
                 host=standin.host, port=standin.port, user=user, password=password, database="dev", ssl=False
             )
 
 
 def test_an_unknown_database(standin: RedshiftStandIn) -> None:
-    with pytest.raises(redshift_connector.ProgrammingError, match="3D000"):
+    with pytest.raises(ProgrammingError, match="3D000"):
         Session(standin, "nope")
 
 
@@ -145,7 +147,7 @@ def test_lock_blocks_readers(connect: Connect) -> None:
 
 @pytest.mark.parametrize(("action", "code", "text"), [("1023", "XX000", "1023"), ("57014", "57014", "Query cancelled")])
 def test_injected_errors_abort_the_transaction(
-    db: Session, standin: RedshiftStandIn, action: str, code: str, text: str
+    db: Session, standin: RedshiftStandIn, action: Action, code: str, text: str
 ) -> None:
     db.sql("CREATE TABLE t (id int)")
     standin.faults.add(Fault(match=r"^insert into t", action=action))
@@ -173,7 +175,7 @@ def test_a_connection_dropped_before_and_after_commit(connect: Connect, standin:
         standin.faults.add(Fault(match=r"^COMMIT", action="drop", when=when))  # type: ignore[arg-type]
         victim.sql("BEGIN")
         victim.sql("INSERT INTO t VALUES (1)")
-        with pytest.raises(redshift_connector.InterfaceError):
+        with pytest.raises(InterfaceError):
             victim.sql("COMMIT")
         assert connect().one("SELECT count(*) FROM t") == rows
 
@@ -182,7 +184,7 @@ def test_a_statement_dropped_after_it_ran_is_done(connect: Connect, standin: Red
     victim = connect()
     victim.sql("CREATE TABLE t (id int)")
     standin.faults.add(Fault(match=r"^INSERT", action="drop", when="after", times=1))
-    with pytest.raises(redshift_connector.InterfaceError):
+    with pytest.raises(InterfaceError):
         victim.sql("INSERT INTO t VALUES (1)")
     assert connect().one("SELECT count(*) FROM t") == 1
 
@@ -235,7 +237,7 @@ def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
 def fails_with(action: Callable[[], object], text: str) -> bool:
     try:
         action()
-    except (redshift_connector.Error, OSError) as error:
+    except (Error, OSError) as error:
         return text in str(error)
     return False
 
@@ -273,7 +275,7 @@ def test_data_survives_a_restart_and_a_leftover_postgres_is_ended(own: RedshiftS
     # a second stand-in over the same folder stands for the one after a kill -9 of the first's process
     with RedshiftStandIn(tmp_path / "state", s3=None, user=USER, password="other") as second:
         assert second.postgres_pid not in (None, left)
-        with pytest.raises(redshift_connector.InterfaceError, match="28000"):
+        with pytest.raises(InterfaceError, match="28000"):
             Session(second, "dev")
         other = Session(second, "dev", password="other")
         assert other.sql("SELECT id FROM t") == [(7,)]

@@ -1,0 +1,85 @@
+"""docs/types.md, written from the one map of types: `python -m aurora_dwh.types_page`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from aurora_dwh.schema import TYPE_RULES, VARBYTE_LIMIT, VARCHAR_LIMIT, Column, TypeRule
+
+PAGE = Path(__file__).parent.parent / "docs" / "types.md"
+
+_SAMPLES = {
+    "DECIMAL(p,s), p > 38": Column("c", "decimal", "decimal(60,4)", precision=60, scale=4),
+    "DECIMAL(p,s)": Column("c", "decimal", "decimal(12,2)", precision=12, scale=2),
+    "BIT(2..63)": Column("c", "bit", "bit(8)", precision=8),
+    "BIT(64)": Column("c", "bit", "bit(64)", precision=64),
+    "CHAR, VARCHAR, TEXT family": Column("c", "varchar", "varchar(100)", length=100),
+    "ENUM, SET": Column("c", "enum", "enum('large','small')"),
+}
+"""A column for the rows of the map whose types depend on lengths."""
+
+_INTRODUCTION = f"""# Types: MySQL to Parquet to Redshift
+
+Each column of a source table travels by one row of this map. The page is written from `aurora_dwh/schema.py`.
+
+Redshift's COPY changes no types, so the Parquet type is exactly what the Redshift column wants. Where a column is loaded
+as another type first, the table says so. Limits that matter: a VARCHAR holds {VARCHAR_LIMIT:,} bytes, a VARBYTE that COPY fills
+{VARBYTE_LIMIT:,} bytes.
+"""
+
+_POLICIES = """## When a value does not fit
+
+The catalog says per table what happens; each value that is changed is counted by column and reason in the day's manifest,
+in the metadata of the materialisation and in `dwh.load_history`. `fail` names the table, the column, the row's key and the
+value.
+
+| field | values | what it is for |
+|---|---|---|
+| `zero_dates` | `null` (default), `fail`, `text` | Dates that the calendar does not have: 0000-00-00, 2021-00-00. `text` keeps the column as VARCHAR(104). |
+| `oversize` | `fail` (default), `truncate`, `null` | Values of more bytes than Redshift holds. Texts are cut between characters; JSON cannot be cut. |
+| `nul_bytes` | `fail` (default), `remove` | The byte 00 in a text, which no Redshift text can hold. |
+
+Texts that are no valid UTF-8 always fail the day: the server converts every character set to UTF-8, so they are a sign of
+damage.
+
+A mask (`mask` in the catalog) is computed by the source and changes the type: `sha256` gives VARCHAR(256) with 64 hexadecimal
+digits, a fixed value and `keep_last` give a VARCHAR, `null` keeps the type.
+"""
+
+
+def page() -> str:
+    """Return the page's text."""
+    rows = [
+        ("MySQL", "Parquet (Arrow)", "Redshift", "may not fit", "example", ""),
+        ("---",) * 6,
+        *(_row(rule) for rule in TYPE_RULES),
+    ]
+    return "\n".join([_INTRODUCTION, *map(_line, rows), "", _POLICIES])
+
+
+def _row(rule: TypeRule) -> tuple[str, ...]:
+    column = _SAMPLES.get(rule.mysql) or _plain(rule)
+    redshift = f"{column.redshift_type}"
+    if column.stage_type != column.redshift_type:
+        redshift += f", loaded as {column.stage_type}"
+    if rule.mysql in _SAMPLES:
+        redshift += f" for {column.column_type.upper()}"
+    policies = ", ".join(f"`{policy}`" for policy in rule.policies)
+    original, copied = rule.example
+    example = f"`{original}`" if original == copied else f"`{original}` → `{copied}`"
+    return rule.mysql, str(column.arrow_type), redshift, policies, example, rule.note
+
+
+def _plain(rule: TypeRule) -> Column:
+    kind = min(rule.data_types)
+    names = (f"{kind} unsigned", kind) if "UNSIGNED" in rule.mysql and "[" not in rule.mysql else (kind,)
+    return Column("c", kind, names[0], length=16)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
