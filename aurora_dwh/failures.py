@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
+from aurora_dwh.environment import ConfigError
 from aurora_dwh.handoff import DataError
 from aurora_dwh.warehouse.errors import PassingError, WarehouseError
 
@@ -36,7 +37,7 @@ def permanent_failures(asset: dg.AssetKey, *, attempts_left: bool = True) -> Ite
         metadata: dict[str, dg.MetadataValue] = {"asset": dg.MetadataValue.asset(asset)}
         if isinstance(error, WarehouseError) and error.statement:
             metadata["statement"] = dg.MetadataValue.md(f"```sql\n{error.statement}\n```")
-        raise dg.Failure(f"{asset.to_user_string()}: {_said(error)}", metadata=metadata, allow_retries=False) from error
+        raise dg.Failure(_named(asset, _said(error)), metadata=metadata, allow_retries=False) from error
 
 
 def attempts_left(context: dg.InputContext | dg.OutputContext) -> bool:
@@ -47,7 +48,12 @@ def attempts_left(context: dg.InputContext | dg.OutputContext) -> bool:
 
 
 def _may_pass(error: Exception) -> bool:
-    return isinstance(error, PassingError) or not isinstance(error, DataError | WarehouseError)
+    return isinstance(error, PassingError) or not isinstance(error, DataError | WarehouseError | ConfigError)
+
+
+def _named(asset: dg.AssetKey, text: str) -> str:
+    name = asset.to_user_string()
+    return text if text.startswith(f"{name}:") else f"{name}: {text}"
 
 
 def _said(error: Exception) -> str:

@@ -100,11 +100,11 @@ def _key_digest(dialect: Dialect, columns: Sequence[Column], key: Sequence[str])
 
 def _together(dialect: Dialect, columns: Sequence[Column]) -> str:
     """Return the digest of several values; digests are joined, not texts, so that no separator can be mistaken."""
-    digests = [f"COALESCE(MD5({dialect.text(column)}), '-')" for column in columns]
-    joined = digests[0]
-    for digest in digests[1:]:
-        joined = f"CONCAT({joined}, {digest})"
-    return f"MD5({joined})"
+    digests = [f"COALESCE(MD5({dialect.text(column)}), '-')" for column in columns] or ["''"]
+    while len(digests) > 1:  # in pairs, as Redshift's CONCAT takes two: a wide table's would else be nested too deep
+        pairs = zip(digests[::2], digests[1::2], strict=False)
+        digests = [f"CONCAT({one}, {other})" for one, other in pairs] + digests[len(digests) // 2 * 2 :]
+    return f"MD5({digests[0]})"
 
 
 def _sum(dialect: Dialect, digest: str) -> str:
@@ -124,9 +124,11 @@ def _mysql_text(column: Column) -> str:
         )
     if family == "binary":
         return f"HEX({name})"
-    # Adding 0 takes the leading zeros off a ZEROFILL column, and makes a number of a BIT.
-    value = f"{name} + 0" if column.data_type == "bit" or "zerofill" in column.column_type else name
-    return f"CONVERT(CAST({value} AS CHAR) USING utf8mb4)" if family == "text" else f"CAST({value} AS CHAR)"
+    # Adding 0 takes the leading zeros off a ZEROFILL column and a YEAR, and makes a number of a BIT.
+    is_word = column.data_type in ("enum", "set")
+    is_padded = column.data_type in ("bit", "year") or ("zerofill" in column.column_type and not is_word)
+    value = f"{name} + 0" if is_padded else name
+    return f"CAST({value} AS CHAR)" if family == "number" else f"CONVERT(CAST({value} AS CHAR) USING utf8mb4)"
 
 
 def _mysql_no_date(name: str) -> str:
@@ -148,6 +150,8 @@ def _redshift_text(column: Column) -> str:
         return _float_text(value, floor_log2=f"FLOOR(LN({magnitude}) / LN(2.0))", integer="BIGINT", text="VARCHAR(64)")
     if family == "binary":
         return f"UPPER(FROM_VARBYTE({name}, 'hex'))"
+    if family == "document":
+        return f"JSON_SERIALIZE({name})"
     if family == "boolean":
         return f"CASE WHEN {name} THEN '1' WHEN NOT {name} THEN '0' END"
     return f"CAST({name} AS VARCHAR(64))" if family == "number" else name
@@ -190,6 +194,7 @@ _FAMILIES = {
     "DATE": "date",
     "TIMESTAMP": "moment",
     "VARBYTE": "binary",
+    "SUPER": "document",
 }
 """Redshift type -> the family of expressions; every other type is text."""
 

@@ -22,6 +22,10 @@ class DataError(Exception):
     """Data or a schema that cannot be copied as it is: trying again would fail the same way."""
 
 
+class StaleManifestError(Exception):
+    """A day was written anew in the lake while its earlier state was loaded: another attempt loads the new one."""
+
+
 @dataclass(frozen=True)
 class Window:
     """The half-open span `[start, end)` of the cursor that one day stands for.

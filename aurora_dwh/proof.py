@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
+from decimal import Context, Decimal
 from hashlib import md5
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -88,6 +88,7 @@ def compare_tables(catalog: Catalog, tables: Iterable[Table], day: date | None =
     from aurora_dwh.config import AuroraSettings, RedshiftSettings
     from aurora_dwh.source.connection import connect
     from aurora_dwh.source.extract import Source
+    from aurora_dwh.source.limits import expected
 
     aurora = AuroraSettings.from_env()
     warehouse = Warehouse(RedshiftSettings.from_env())
@@ -95,7 +96,7 @@ def compare_tables(catalog: Catalog, tables: Iterable[Table], day: date | None =
     connection = connect(**aurora.connect_arguments())
     try:
         for table in tables:
-            schema = source.schema(table)
+            schema = expected(source.schema(table), table)
             target = (warehouse.settings.staging_schema, table.target)
             there, here = _conditions(catalog, table, schema, day)
             yield compare(connection, schema, warehouse, target, key=table.key, there=there, here=here)
@@ -158,7 +159,7 @@ class _Comparison:
 
     def verdict(self) -> Verdict:
         original, copied = (self._sums(side) for side in (self.source, self.copy))
-        documents = self._differing_documents()
+        documents = list(self._differing_documents())
         there, here = (Side(int(sums[0]), int(sums[1]) % _WHOLE) for sums in (original, copied))
         if original == copied and not documents:
             return Verdict(self.schema.table, there, here)
@@ -221,28 +222,48 @@ class _Comparison:
         ]
         return f"{key}: {'; '.join(values)}"
 
-    def _differing_documents(self) -> list[str]:
+    def _differing_documents(self) -> Iterator[str]:
         """Compare JSON documents by content, each with its row's key."""
-        documents = [column for column in self.schema.columns if fingerprint.is_document(column)]
-        names = [
-            column.name
-            for column in documents
-            if self._contents(self.source, column) != self._contents(self.copy, column)
-        ]
-        return [f"JSON columns that differ: {', '.join(names)}"] if names else []
+        for column in self.schema.columns:
+            if not fingerprint.is_document(column):
+                continue
+            there, here = (self._contents(side, column) for side in (self.source, self.copy))
+            if sum(there) % _WHOLE == sum(here) % _WHOLE:
+                continue
+            yield f"JSON column that differs: {column.name}"
+            yield from self._differing_contents(column)
 
-    def _contents(self, side: _Asked, column: Column) -> int:
-        """Return a digest of a column's documents together with their rows' keys, whatever the rows' order."""
-        keys = [c for c in self.columns if c.target_name in {name.lower() for name in self.key}]
-        quoted = side.dialect.quote(column.name)
-        document = f"JSON_SERIALIZE({quoted})" if side.dialect is REDSHIFT else f"CAST({quoted} AS CHAR)"
-        texts = ", ".join([document, *(side.dialect.text(c) for c in keys)])
-        total = 0
-        for text, *key in side.query(f"SELECT {texts} FROM {side.table} WHERE {side.where}"):
-            content = None if text is None else _canonical_json(_text(text))
-            row = json.dumps([content, *map(_text, key)])
-            total += int.from_bytes(md5(row.encode(), usedforsecurity=False).digest()[:8], "big")
-        return total
+    def _contents(self, side: _Asked, column: Column) -> Iterator[int]:
+        """Yield a digest of each row's document together with the row's key."""
+        for text, *key in self._documents(side, column):
+            row = json.dumps([None if text is None else _canonical_json(text), *key])
+            yield int.from_bytes(md5(row.encode(), usedforsecurity=False).digest()[:8], "big")
+
+    def _differing_contents(self, column: Column) -> Iterator[str]:
+        there, here = (self._rows_of_documents(side, column) for side in (self.source, self.copy))
+        differing = sorted(k for k in there.keys() | here.keys() if there.get(k) != here.get(k))
+        for key in differing[:SHOWN_ROWS]:
+            original, copied = (
+                ", ".join(map(_brief, sorted(side.get(key, ()), key=repr))) or "not there" for side in (there, here)
+            )
+            yield f"{', '.join(key) or 'rows'}: {column.name} is {original} in Aurora, {copied} in Redshift"
+
+    def _rows_of_documents(self, side: _Asked, column: Column) -> dict[tuple[str, ...], list[str | None]]:
+        found: dict[tuple[str, ...], list[str | None]] = {}
+        for text, *key in self._documents(side, column):
+            named = tuple(f"{c.name}={_brief(value)}" for c, value in zip(self._keys, key, strict=True))
+            found.setdefault(named, []).append(None if text is None else _canonical_json(text))
+        return {key: sorted(documents, key=repr) for key, documents in found.items()}
+
+    @property
+    def _keys(self) -> list[Column]:
+        return [c for c in self.columns if c.target_name in {name.lower() for name in self.key}]
+
+    def _documents(self, side: _Asked, column: Column) -> Iterator[list[str | None]]:
+        """Yield each row's document and key as texts."""
+        texts = ", ".join(side.dialect.text(c) for c in (column, *self._keys))
+        for row in side.query(f"SELECT {texts} FROM {side.table} WHERE {side.where}"):
+            yield [None if value is None else _text(value) for value in row]
 
 
 def _conditions(catalog: Catalog, table: Table, schema: TableSchema, day: date | None) -> tuple[str, str]:
@@ -284,4 +305,20 @@ def _brief(value: str | None) -> str:
 
 
 def _canonical_json(text: str) -> str:
-    return json.dumps(json.loads(text, parse_float=Decimal, parse_int=Decimal), sort_keys=True, default=str)
+    return _canonical(json.loads(text, parse_float=Decimal, parse_int=Decimal))
+
+
+def _canonical(value: Any) -> str:
+    """Return a document's text with its members sorted and its numbers written by their value: 1.0 is 1."""
+    match value:
+        case dict():
+            members = (f"{json.dumps(name, ensure_ascii=False)}: {_canonical(value[name])}" for name in sorted(value))
+            return f"{{{', '.join(members)}}}"
+        case list():
+            return f"[{', '.join(map(_canonical, value))}]"
+        case Decimal():
+            return str(value.normalize(_EXACT)) if value else "0"
+    return json.dumps(value, ensure_ascii=False)
+
+
+_EXACT = Context(prec=1_000)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +49,7 @@ class Column:
         precision: Digits of a DECIMAL, bits of a BIT.
         scale: Digits behind the point of a DECIMAL.
         comment: The column's comment in MySQL.
-        read_as: SQL that the source computes instead of the column itself, which stands in it as `{}`; the type
+        read_as: SQL that the source computes instead of the column itself, which stands in it as `{0}`; the type
             attributes then describe its result. So a masked value never leaves the database.
     """
 
@@ -61,7 +61,11 @@ class Column:
     precision: int | None = None
     scale: int | None = None
     comment: str = ""
-    read_as: str = "{}"
+    read_as: str = "{0}"
+
+    def reading(self, expression: str) -> Column:
+        """Return the column with one more expression around what is read, which stands in it as `{0}`."""
+        return replace(self, read_as=expression.format(self.read_as))
 
     @property
     def target_name(self) -> str:

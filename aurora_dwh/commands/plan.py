@@ -23,7 +23,10 @@ def plan(
     for heading, statements in _sections(table, day.date() if day else None):
         console.rule(heading)
         for statement in statements:
-            console.print(Syntax(statement + ";", "sql", background_color="default", word_wrap=True))
+            if console.is_terminal:
+                console.print(Syntax(statement + ";", "sql", background_color="default", word_wrap=True))
+            else:  # what is piped on must not be broken into lines
+                typer.echo(statement + ";")
 
 
 def _sections(name: str, day: date | None) -> list[tuple[str, list[str]]]:

@@ -38,15 +38,17 @@ class S3IOManager(dg.ConfigurableIOManager):
     `list[Manifest]`, one for each day of its own run, or the rows as a `pyarrow.Table`, by its annotation.
     """
 
-    _lake: Lake = PrivateAttr()
+    _lake: Lake | None = PrivateAttr(default=None)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """Read the environment; nothing is contacted yet."""
-        self._lake = open_lake()
+        """Begin anew; the environment is read in the first step, whose failure can name what is wrong with it."""
+        self._lake = None
 
     @property
     def lake(self) -> Lake:
         """The lake behind the manager."""
+        if self._lake is None:
+            self._lake = open_lake()
         return self._lake
 
     def handle_output(self, context: dg.OutputContext, obj: Iterable[Extract]) -> None:
@@ -55,7 +57,7 @@ class S3IOManager(dg.ConfigurableIOManager):
         with permanent_failures(context.asset_key, attempts_left=attempts_left(context)):
             started = monotonic()
             for extract in obj:
-                manifest = self._lake.write(extract.schema.table, extract)
+                manifest = self.lake.write(extract.schema.table, extract)
                 metadata = day_metadata(manifest, extract.statement, monotonic() - started)
                 key = manifest.day.isoformat()
                 context.step_context.add_asset_metadata(metadata, asset_key=context.asset_key, partition_key=key)
@@ -72,9 +74,9 @@ class S3IOManager(dg.ConfigurableIOManager):
         days = [date.fromisoformat(key) for key in context.asset_partition_keys]
         wanted: Any = context.dagster_type.typing_type
         with permanent_failures(context.asset_key, attempts_left=attempts_left(context)):
-            manifests = self._lake.read(table, days)
+            manifests = self.lake.read(table, days)
         if wanted is pa.Table:
-            return self._lake.rows(manifests)
+            return self.lake.rows(manifests)
         if typing.get_origin(wanted) is list and typing.get_args(wanted) == (Manifest,):
             return manifests
         raise dg.DagsterInvariantViolationError(
@@ -83,8 +85,9 @@ class S3IOManager(dg.ConfigurableIOManager):
 
 
 def day_metadata(manifest: Manifest, statement: str, seconds: float) -> dict[str, Any]:
-    """Return what the UI shows of one day in the lake."""
-    return {
+    """Return what the UI shows of one day in the lake; which values were changed only where some were."""
+    changed = {"converted": dg.MetadataValue.json(manifest.converted)} if manifest.converted else {}
+    return changed | {
         "dagster/partition_row_count": manifest.rows,
         "dagster/uri": manifest.url,
         "bytes": manifest.size,

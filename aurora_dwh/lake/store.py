@@ -103,6 +103,11 @@ class Lake:
             )
         return [manifest for manifest in found if manifest is not None]
 
+    def is_current(self, manifests: Iterable[Manifest]) -> bool:
+        """Return whether the manifests are still those that the lake has for their days."""
+        standing = [(m, self._find(m.table, m.day)) for m in manifests]
+        return all(now is not None and now.attempt == m.attempt for m, now in standing)
+
     def rows(self, manifests: Iterable[Manifest]) -> pa.Table:
         """Return the rows of the days as one Arrow table, for consumers that compute in Python."""
         import pyarrow as pa

@@ -78,6 +78,12 @@ def run(
             )
         )
     if not result.success:
-        failures = [e.step_failure_data for e in result.all_events if e.is_step_failure]
-        reasons = [f.user_failure_data.description if f.user_failure_data else f.error_display_string for f in failures]
-        raise RuntimeError(f"run {run_id} failed: {'; '.join(str(reason) for reason in reasons)}")
+        raise RuntimeError(f"run {run_id} failed: {'; '.join(_reasons(result.all_events))}")
+
+
+def _reasons(events: Sequence[dg.DagsterEvent]) -> list[str]:
+    """Return why a run failed: its failed steps' messages, or its own where it did not come to a step."""
+    steps = [event.step_failure_data for event in events if event.is_step_failure]
+    named = [step.user_failure_data.description if step.user_failure_data else None for step in steps]
+    reasons = [name or step.error_display_string for name, step in zip(named, steps, strict=True)]
+    return reasons or [event.message or "" for event in events if event.is_failure]

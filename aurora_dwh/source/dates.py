@@ -64,6 +64,15 @@ class Moments:
         )
         return possible
 
+    def text(self, index: int, *, with_time: bool) -> str:
+        """Return one value as MySQL writes it, without the zeros at the end of its fraction."""
+        day = f"{self.year[index]:04}-{self.month[index]:02}-{self.day[index]:02}"
+        if not with_time:
+            return day
+        seconds, micro = divmod(int(self.microseconds[index]), 1_000_000)
+        clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+        return f"{day} {clock}" + (f".{micro:06}".rstrip("0") if micro else "")
+
     def days(self) -> _Numbers:
         """Return days since 1970-01-01, by the proleptic Gregorian calendar.
 

@@ -6,7 +6,9 @@ returned is a copy, so that the receive buffer can be used again.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -32,10 +34,17 @@ _FLOATS: Final = {FIELD_TYPE.FLOAT: "<f4", FIELD_TYPE.DOUBLE: "<f8"}
 
 @dataclass(frozen=True)
 class Decoded:
-    """A column of a block; `converted` says for each reason which values were made NULL."""
+    """A column of a block.
+
+    Attributes:
+        values: The values.
+        converted: Says for each reason which values were made NULL.
+        original: Gives the text of a value that was.
+    """
 
     values: pa.Array
     converted: dict[str, Mask] = field(default_factory=dict)
+    original: Callable[[int], str] = str
 
 
 def decode(fields: Field, wire: WireColumn, target: pa.DataType, *, binary: bool) -> Decoded:
@@ -68,7 +77,8 @@ def _moments(fields: Field, moments: dates.Moments, target: pa.DataType) -> Deco
     invalid = ~moments.possible() & ~zero & valid
     converted = {reason: mask for reason, mask in ((ZERO_DATE, zero), (INVALID_DATE, invalid)) if mask.any()}
     values = moments.days() if pa.types.is_date(target) else moments.timestamps()
-    return Decoded(_numbers(values, valid & ~zero & ~invalid, target), converted)
+    original = partial(moments.text, with_time=not pa.types.is_date(target))
+    return Decoded(_numbers(values, valid & ~zero & ~invalid, target), converted, original)
 
 
 def _fixed(fields: Field, wire: WireColumn) -> pa.Array:

@@ -1,12 +1,14 @@
 """Values that MySQL holds and Redshift cannot: too many bytes, or a NUL byte in a text. The catalog says what to do.
 
-Nothing here is done silently: a value is either refused, with its row's key, or changed and counted.
+Nothing here is done silently: a value is either refused, with its row's key, or changed and counted. The same changes
+as SQL, for a comparison that must expect them, are here too: `expected`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from aurora_dwh.handoff import DataError
-from aurora_dwh.schema import Column, TableSchema
+from aurora_dwh.schema import TEXT_TYPES, UTF8_BYTES_PER_CHARACTER, Column, TableSchema
 
 if TYPE_CHECKING:
     from aurora_dwh.catalog import Table
@@ -47,7 +49,7 @@ def fit(
             if wrong is None:
                 continue
             policy = getattr(table, reason)
-            if policy == "fail":
+            if policy == "fail" or (policy == "truncate" and column.redshift_type == "SUPER"):
                 raise _refusal(batch, schema, column, values, wrong, reason)
             values = _mended(values, wrong, mend(column, policy))
             converted[column.target_name, reason] += pc.sum(wrong).as_py()
@@ -93,11 +95,6 @@ def _smaller(column: Column, policy: str) -> Mend:
 
     if policy == "null":
         return lambda _: None
-    if column.redshift_type == "SUPER":
-        raise DataError(
-            f"column {column.name!r}: a JSON document of more than {limit:,} bytes cannot be truncated and stay one; "
-            "use `oversize: null`, or leave the column out with `exclude`"
-        )
     return cut
 
 
@@ -113,16 +110,69 @@ def _refusal(
     row = pc.index(wrong, True).as_py()
     value = values[row].as_py()
     size = len(value.encode() if isinstance(value, str) else value)
-    key = {name: batch.column(schema.column(name).target_name)[row].as_py() for name in schema.primary_key}
-    which = f"the row with {key}"[:_SHOWN_KEY] if key else "a row (the table has no primary key)"
+    key = key_of(batch, row, schema)
+    which = f"the row {key}" if key else "a row without a primary key"
+    shown = repr(value[:_SHOWN_VALUE]) + ("..." if len(value) > _SHOWN_VALUE else "")
+    is_document = column.redshift_type == "SUPER"
+    remedy = "`oversize: null`, as a JSON document cannot be cut" if is_document else "`oversize: truncate` or `null`"
     what = {
         "nul_bytes": "holds a NUL byte, which no Redshift text can; set `nul_bytes: remove`",
         "oversize": (
-            f"has {size:,} bytes, and Redshift's {column.stage_type} holds {column.byte_limit:,}; "
-            "set `oversize: truncate` or `oversize: null`"
+            f"has {size:,} bytes, and Redshift's {column.stage_type} holds {column.byte_limit:,}; set {remedy}"
         ),
     }[reason]
     return DataError(
-        f"table {schema.table}, column {column.name!r}: in {which} the value {value[:_SHOWN_VALUE]!r}... {what}, "
+        f"table {schema.table}, column {column.name!r}: in {which} the value {shown} {what}, "
         "or leave the column out with `exclude`"
     )
+
+
+def key_of(batch: pa.RecordBatch, row: int, schema: TableSchema) -> str:
+    """Return which row of a batch is meant, by its primary key as far as that is in the batch; empty without one."""
+    names = [name.lower() for name in schema.primary_key if name.lower() in batch.schema.names]
+    return ", ".join(f"{name} = {batch.column(name)[row].as_py()}" for name in names)[:_SHOWN_KEY]
+
+
+def expected(schema: TableSchema, table: Table) -> TableSchema:
+    """Return the schema whose columns the source computes as `fit` leaves them: what a policy changed is no difference.
+
+    Args:
+        schema: The columns.
+        table: The table's policies.
+    """
+    return replace(schema, columns=tuple(_expected(column, table) for column in schema.columns))
+
+
+def _expected(column: Column, table: Table) -> Column:
+    if table.nul_bytes == "remove" and "nul_bytes" in column.rule.policies:
+        column = column.reading(_NUL_REMOVED)
+    if table.oversize == "fail" or not _may_be_oversize(column):
+        return column
+    limit = column.byte_limit or 0
+    is_text = column.data_type in TEXT_TYPES
+    if table.oversize == "truncate":
+        return column.reading(_cut(limit) if is_text else f"LEFT({{0}}, {limit})")
+    value = "CONVERT({0} USING utf8mb4)" if is_text or column.redshift_type == "SUPER" else "{0}"
+    return column.reading(f"CASE WHEN OCTET_LENGTH({value}) <= {limit} THEN {{0}} END")
+
+
+_NUL_REMOVED = "REPLACE(CONVERT({0} USING utf8mb4), CHAR(0 USING utf8mb4), '')"
+
+_BYTES = "CAST(CONVERT({0} USING utf8mb4) AS BINARY)"
+
+
+def _cut(limit: int) -> str:
+    """Return the expression of the whole characters within the first bytes of a text: `fit` cuts there."""
+    within = (
+        f"WHEN ORD(SUBSTRING({_BYTES}, {size + 1}, 1)) NOT BETWEEN 128 AND 191 THEN {size}"  # a character ends here
+        for size in range(limit, limit - UTF8_BYTES_PER_CHARACTER + 1, -1)
+    )
+    size = f"CASE {' '.join(within)} ELSE {limit - UTF8_BYTES_PER_CHARACTER + 1} END"
+    return f"CONVERT(LEFT({_BYTES}, {size}) USING utf8mb4)"
+
+
+def _may_be_oversize(column: Column) -> bool:
+    if column.byte_limit is None:
+        return False
+    width = UTF8_BYTES_PER_CHARACTER if column.data_type in TEXT_TYPES else 1
+    return column.length is None or column.length * width > column.byte_limit

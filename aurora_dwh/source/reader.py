@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
 import pymysql
@@ -20,6 +20,7 @@ from aurora_dwh.source import protocol
 from aurora_dwh.source.connection import SourceError, explain, is_permanent, is_timeout
 from aurora_dwh.source.decode import Decoded, decode
 from aurora_dwh.source.packets import BLOCK_BYTES, Block, BrokenStreamError, ErrorPacketError, blocks
+from aurora_dwh.source.limits import key_of
 from aurora_dwh.source.rows import split
 
 if TYPE_CHECKING:
@@ -27,10 +28,6 @@ if TYPE_CHECKING:
 
 ZeroDates = Literal["null", "fail"]
 Protocol = Literal["binary", "text"]
-
-_SHOWN_KEY: Final = 200
-"""Characters of a row's key in an error."""
-
 
 def read(
     connection: Connection,
@@ -127,18 +124,18 @@ class _Columns:
         for name, column in zip(self._arrow.names, decoded, strict=True):
             for reason, mask in column.converted.items():
                 if self._zero_dates == "fail":
-                    row = self._row(batch, int(mask.argmax()))
+                    index = int(mask.argmax())
+                    row, value = self._row(batch, index), column.original(index)
                     raise DataError(
-                        f"table {self._name}, column {name!r}: {reason.replace('_', ' ')}{row}; mend the row, or set "
-                        "`zero_dates: null` to copy such dates as NULL"
+                        f"table {self._name}, column {name!r}: {reason.replace('_', ' ')}{row}: {value!r}; mend the "
+                        "row, or set `zero_dates: null` to copy such dates as NULL, or `zero_dates: text`"
                     )
                 self._converted[name, reason] += int(mask.sum())
 
     def _row(self, batch: pa.RecordBatch, index: int) -> str:
         """Return which row of a batch is meant, by its key as far as that is in the batch."""
-        names = [name.lower() for name in self._schema.primary_key]
-        key = ", ".join(f"{n} = {batch.column(n)[index].as_py()}" for n in names if n in self._arrow.names)
-        return f" in the row {key[:_SHOWN_KEY]}" if key else ""
+        key = key_of(batch, index, self._schema)
+        return f" in the row {key}" if key else ""
 
 
 def _failure(error: pymysql.err.MySQLError, schema: TableSchema) -> Exception:

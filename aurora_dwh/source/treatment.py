@@ -21,6 +21,8 @@ _DATED = ("date", "datetime", "timestamp")
 _DATE_TEXT = 26
 """Characters of the longest date as text: 9999-12-31 23:59:59.999999."""
 
+_WORDS = (*TEXT_TYPES, "enum", "set")
+
 _SHA256 = 64
 """Hexadecimal digits of a SHA-256."""
 
@@ -46,8 +48,8 @@ def treat(schema: TableSchema, table: Table) -> TableSchema:
 def _treated(column: Column, mask: object, table: Table) -> Column:
     if mask is not None:
         return _masked(column, mask, table)
-    if table.zero_dates == "text" and column.data_type in _DATED and column.name != table.cursor:
-        return _text(column, "CAST({} AS CHAR)", _DATE_TEXT)
+    if table.zero_dates == "text" and column.data_type in _DATED and column.target_name != fold(table.cursor or ""):
+        return _text(column, "CAST({0} AS CHAR)", _DATE_TEXT)
     return column
 
 
@@ -59,7 +61,9 @@ def _masked(column: Column, mask: object, table: Table) -> Column:
             "a key can be masked with sha256, the cursor not at all"
         )
     if mask == "sha256":
-        return _text(column, "SHA2({}, 256)", _SHA256)
+        # The hash is of UTF-8, so that equal texts in columns of different character sets stay equal.
+        text = "CONVERT({0} USING utf8mb4)" if column.data_type in _WORDS else "{0}"
+        return _text(column, f"SHA2({text}, 256)", _SHA256)
     if mask == "null":
         return replace(column, read_as="NULL", nullable=True)
     if isinstance(mask, ConstantMask):

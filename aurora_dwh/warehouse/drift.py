@@ -103,7 +103,7 @@ def changes(target: Target, schema: TableSchema, live: dict[str, LiveColumn]) ->
             raise DriftError(
                 f"{target.label}: column {column.target_name!r} is {present.type} in Redshift and now "
                 f"{column.redshift_type} ({column.column_type} in MySQL); Redshift cannot change it in place: drop "
-                f"{target.label} and load its days from the lake again"
+                f"{target.label} and materialize all days of its lake and staging assets again"
             )
     missing = [name for name, _ in OWN_COLUMNS if name not in live]
     if missing:

@@ -56,21 +56,23 @@ class RedshiftIOManager(dg.ConfigurableIOManager):
     A downstream asset gets the rows of its own days (all rows, where the table has no days) as a `pyarrow.Table`.
     """
 
-    _warehouse: Warehouse = PrivateAttr()
+    _warehouse: Warehouse | None = PrivateAttr(default=None)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """Read the environment; nothing is contacted yet."""
-        self._warehouse = Warehouse(RedshiftSettings.from_env())
+        """Begin anew; the environment is read in the first step, whose failure can name what is wrong with it."""
+        self._warehouse = None
 
     @property
     def warehouse(self) -> Warehouse:
         """The warehouse behind the manager."""
+        if self._warehouse is None:
+            self._warehouse = Warehouse(RedshiftSettings.from_env())
         return self._warehouse
 
     @property
     def schemas(self) -> Mapping[str, str]:
         """What the schemas that marts name are called in this warehouse."""
-        settings = self._warehouse.settings
+        settings = self.warehouse.settings
         return {"staging": settings.staging_schema, "bi": settings.bi_schema}
 
     def handle_output(self, context: dg.OutputContext, obj: StagingLoad | mart.Mart) -> None:
@@ -94,15 +96,15 @@ class RedshiftIOManager(dg.ConfigurableIOManager):
         if context.has_asset_partitions:
             days = ", ".join(literal(key) for key in context.asset_partition_keys)
             query += f" WHERE {identifier(known.get('aurora_dwh/day_column', DAY))} IN ({days})"
-        with self._warehouse.session() as session:
+        with self.warehouse.session() as session:
             answer = session.execute(query)
         names = [column for column, _ in answer.columns]
         return pa.table({n: [row[i] for row in answer.rows] for i, n in enumerate(names)})
 
     def _load(self, context: dg.OutputContext, work: StagingLoad) -> None:
-        target = staging_target(work.table, self._warehouse.settings.staging_schema)
+        target = staging_target(work.table, self.warehouse.settings.staging_schema)
         started = monotonic()
-        done = load.load(self._warehouse, work.lake, target, work.table.mode, work.manifests, run_id=context.run_id)
+        done = load.load(self.warehouse, work.lake, target, work.table.mode, work.manifests, run_id=context.run_id)
         seconds = monotonic() - started
         statements = dg.MetadataValue.md("```sql\n" + ";\n\n".join(done.statements) + ";\n```")
         for day in done.days:
@@ -125,7 +127,7 @@ class RedshiftIOManager(dg.ConfigurableIOManager):
             keys = [date.fromisoformat(key) for key in context.asset_partition_keys]
             days = (min(keys), max(keys) + timedelta(days=1))
         started = monotonic()
-        done = mart.build(self._warehouse, wanted, schemas=self.schemas, days=days)
+        done = mart.build(self.warehouse, wanted, schemas=self.schemas, days=days)
         metadata: dict[str, Any] = {
             "build_seconds": round(monotonic() - started, 3),
             "statements": dg.MetadataValue.md("```sql\n" + ";\n\n".join(done.statements) + ";\n```"),

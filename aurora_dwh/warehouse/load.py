@@ -15,7 +15,7 @@ from datetime import date, datetime, timezone
 from itertools import groupby
 from typing import Protocol
 
-from aurora_dwh.handoff import DataError, Manifest, utc_now
+from aurora_dwh.handoff import DataError, Manifest, StaleManifestError, utc_now
 from aurora_dwh.schema import Column, TableSchema
 from aurora_dwh.warehouse import audit, drift
 from aurora_dwh.warehouse import statements as sql
@@ -29,6 +29,9 @@ class Lake(Protocol):
 
     def copy_manifest(self, manifests: Sequence[Manifest]) -> AbstractContextManager[str]:
         """Give the address of a manifest that COPY can read for all the days at once."""
+
+    def is_current(self, manifests: Sequence[Manifest]) -> bool:
+        """Return whether the manifests are still those that the lake has for their days."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ def load(
 
     Raises:
         DataError: The rows do not fit the target, or COPY loaded another number of rows than the manifest says.
+        StaleManifestError: A day was extracted again meanwhile; load its new manifest.
         WarehouseError: Redshift refused a statement, or was out of reach for all attempts.
     """
     manifests = sorted(manifests, key=lambda m: m.day)
@@ -168,13 +172,21 @@ class Load:
         except PassingError:
             raise
         except WarehouseError as error:
+            self._check_current(manifests)
             raise DataError(f"{self._named(manifests)}: COPY failed. {self._reason(session.pid)}{error}") from error
         copied = int(session.execute(sql.COPY_COUNT).rows[0][0])
         expected = sum(m.rows for m in manifests)
         if copied != expected:
+            self._check_current(manifests)
             raise DataError(
                 f"{self._named(manifests)}: COPY loaded {copied} rows and the manifest has {expected}; nothing was "
                 f"changed in {self.target.label}. Materialize those days of the lake again"
+            )
+
+    def _check_current(self, manifests: Sequence[Manifest]) -> None:
+        if not self.lake.is_current(manifests):
+            raise StaleManifestError(
+                f"{self._named(manifests)}: the lake's day was extracted again while it was loaded; nothing was changed"
             )
 
     def _reason(self, pid: int) -> str:

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from aurora_dwh.handoff import DataError
 from aurora_dwh.schema import fold
 from aurora_dwh.warehouse.connection import Session, Warehouse
+from aurora_dwh.warehouse.errors import PassingError, WarehouseError
 from aurora_dwh.warehouse.sql import identifier, identifiers, literal, qualified
 
 _BUILT = "dwh_mart"
@@ -123,9 +124,13 @@ def build(
     target = qualified(schemas["bi"], mart.name)
     header = mart.header
 
-    def as_view(session: Session) -> Built:
+    def replace_view(session: Session) -> Built:
         session.execute(f"CREATE OR REPLACE VIEW {target} AS\n{query}\nWITH NO SCHEMA BINDING")
         return Built(None, tuple(session.statements))
+
+    def new_view(session: Session) -> Built:
+        session.execute(f"DROP VIEW IF EXISTS {target}")
+        return replace_view(session)
 
     def as_table(session: Session) -> Built:
         exists = _exists(session, schemas["bi"], mart.name)
@@ -144,7 +149,14 @@ def build(
 
     with warehouse.session() as session:
         session.execute(f"CREATE SCHEMA IF NOT EXISTS {identifier(schemas['bi'])}")
-    return warehouse.transaction(as_view if header.materialization == "view" else as_table)
+    if header.materialization != "view":
+        return warehouse.transaction(as_table)
+    try:
+        return warehouse.transaction(replace_view)
+    except PassingError:
+        raise
+    except WarehouseError:  # its columns changed, which OR REPLACE does not do; grants are lost with the old view
+        return warehouse.transaction(new_view)
 
 
 def render(mart: Mart, schemas: Mapping[str, str], days: tuple[date, date] | None) -> str:

@@ -32,6 +32,9 @@ class _OwnManifest:
     def copy_manifest(self, manifests: Sequence[Manifest]) -> Iterator[str]:
         yield manifests[0].url
 
+    def is_current(self, manifests: Sequence[Manifest]) -> bool:
+        return bool(manifests)
+
 
 def first_load(target: Target, schema: TableSchema) -> list[str]:
     """Return the statements that make a staging table before its first load."""

@@ -151,6 +151,11 @@ def _arithmetic(operation: Callable[[Decimal, Decimal], Decimal]) -> Callable[[A
     return exact
 
 
+def _bits(value: bytes) -> Any:
+    number = int.from_bytes(value, "big")
+    return number if number < _UNSIGNED // 2 else str(number)
+
+
 def _divide(left: Any, right: Any) -> Any:
     if left is None or right is None or to_decimal(right) == 0:
         return None
@@ -255,6 +260,7 @@ _SCALARS: Final[dict[str, tuple[int, Callable[..., Any]]]] = {
     "DWH_SUB": (2, _arithmetic(lambda left, right: left - right)),
     "DWH_MUL": (2, _arithmetic(lambda left, right: left * right)),
     "DWH_DIV": (2, _divide),
+    "DWH_BITS": (1, _null_in_null_out(_bits)),
     "DWH_ADD_SECONDS": (2, _null_in_null_out(_add_seconds)),
     "DWH_SECONDS_BETWEEN": (3, _null_in_null_out(_seconds_between)),
     "DWH_CHAR": (1, _null_in_null_out(text_of)),

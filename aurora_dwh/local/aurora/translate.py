@@ -14,7 +14,7 @@ from typing import Any, Final
 from sqlglot import exp
 
 from aurora_dwh.local.aurora import information_schema
-from aurora_dwh.local.aurora.dialect import SYNTAX, Node, digits, function_name, literal, parse, render, shifted
+from aurora_dwh.local.aurora.dialect import SYNTAX, Node, call, digits, function_name, literal, parse, render, shifted
 from aurora_dwh.local.aurora.errors import AuroraError, not_supported, unknown_table
 from aurora_dwh.local.aurora.fields import Field
 from aurora_dwh.local.aurora.kinds import ARITHMETIC, Kinds, rewritten_cast
@@ -222,6 +222,10 @@ class _Translation:
     def _arithmetic(self, node: Node) -> Node:
         if isinstance(node.expression, exp.Interval):
             return shifted(node.this, node.expression, backwards=isinstance(node, exp.Sub))
+        for side in ("this", "expression"):
+            found = self._kinds.column(node.args[side])
+            if found and found[1].data_type == "bit":  # bytes elsewhere, a number in arithmetic
+                node.set(side, call("DWH_BITS", node.args[side].copy()))
         if not isinstance(node, exp.Div) and not self._kinds.is_decimal(node.this, node.expression):
             return node
         return exp.Anonymous(this=ARITHMETIC[type(node)], expressions=[node.this, node.expression])
