@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aurora_dwh.handoff import DataError, Manifest, Part
+from aurora_dwh.handoff import DataError, Manifest, Part, StaleManifestError
 from aurora_dwh.lake.layout import Layout
 from aurora_dwh.lake.manifest import to_json
 from aurora_dwh.lake.store import Lake
@@ -401,6 +401,17 @@ def test_a23_a26_a_damaged_file_is_named_and_the_table_is_unchanged(
     assert "staging.orders 2024-01-02: COPY failed." in str(caught.value)
     assert manifest.parts[0].url.rpartition("/")[2] in str(caught.value)
     assert (whole(warehouse), history(warehouse)) == before
+
+
+def test_a_day_extracted_anew_while_it_is_loaded_is_said_to_be_worth_another_attempt(
+    warehouse: Warehouse, lake: Lake
+) -> None:
+    earlier = put(lake, 0, [row(1, "a", at(1))])
+    later = put(lake, 0, [row(1, "b", at(2)), row(2, "b", at(2))])
+    with pytest.raises(StaleManifestError, match="extracted again"):
+        run(warehouse, lake, earlier)
+    run(warehouse, lake, later)
+    assert notes(warehouse) == {1: "b", 2: "b"}
 
 
 def test_a23_another_count_than_the_manifest_says_is_refused(warehouse: Warehouse, lake: Lake) -> None:
