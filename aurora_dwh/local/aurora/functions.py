@@ -98,7 +98,15 @@ def _date_format(value: Any, pattern: Any) -> str | None:
     moment = _moment(value)
     if moment is None:
         return None
-    return re.sub(r"%(.)", lambda found: moment.strftime(_DATE_FORMATS.get(found.group(1), "%%")), text_of(pattern))
+    if moment.year < 1000:  # strftime leaves out a year's leading zeros
+        return moment.replace(year=moment.year + 4000).strftime(_strftime(text_of(pattern), f"{moment.year:04}"))
+    return moment.strftime(_strftime(text_of(pattern), "%Y"))
+
+
+@lru_cache(_REMEMBERED)
+def _strftime(pattern: str, year: str) -> str:
+    """Turn a pattern of DATE_FORMAT into one of strftime."""
+    return re.sub(r"%(.)", lambda found: {**_DATE_FORMATS, "Y": year}.get(found.group(1), "%%"), pattern)
 
 
 def _date_part(first: int, length: int) -> Callable[[Any], int]:

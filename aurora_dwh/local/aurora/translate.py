@@ -84,6 +84,11 @@ class _Translation:
         found = tuple((title, self._kinds.field(title, node)) for title, node in zip(titles, selected, strict=True))
         tree = tree.transform(self._session_value)
         tree = tree.transform(self._node)
+        for derived in tree.find_all(exp.Subquery):
+            if isinstance(derived.parent, (exp.From, exp.Join)) and not derived.this.args.get("limit"):
+                # A limit keeps SQLite from merging the query into the outer one, where each use of one of its
+                # expressions would compute it again.
+                derived.this.set("limit", exp.Limit(expression=exp.Literal.number(-1)))
         for name in ("locks", "hint"):
             for node in tree.find_all(exp.Select):
                 node.set(name, None)

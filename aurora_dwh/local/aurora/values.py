@@ -107,6 +107,8 @@ def format_datetime(text: str, digits: int, *, shift: int = 0) -> str | None:
     Returns:
         The text, or None when it is no date.
     """
+    if not shift and (usual := _usual_datetime(text, digits)):
+        return usual
     parsed = parse_datetime(text)
     if parsed is None:
         return None
@@ -121,6 +123,19 @@ def format_datetime(text: str, digits: int, *, shift: int = 0) -> str | None:
     micros = quantize(Decimal(f"0.{fraction or 0}"), digits)
     moment += dt.timedelta(seconds=int(micros) - shift)
     return moment.isoformat(sep=" ") + (f".{int(micros % 1 * 10**digits):0{digits}}" if digits else "")
+
+
+def _usual_datetime(text: str, digits: int) -> str | None:
+    """`format_datetime` for what is nearly always there, a moment in full and nothing to round; None for the rest."""
+    if len(text) not in (10, 19, 26) or text[4] != "-" or text[7] != "-":
+        return None
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if digits == 6:
+        return moment.isoformat(sep=" ", timespec="microseconds")
+    return moment.isoformat(sep=" ") if digits == 0 and not moment.microsecond else None
 
 
 def storer(column: Column, *, offset: int = 0) -> Store:
