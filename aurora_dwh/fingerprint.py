@@ -124,11 +124,11 @@ def _mysql_text(column: Column) -> str:
         )
     if family == "binary":
         return f"HEX({name})"
+    if family not in ("number", "boolean"):
+        return f"CONVERT(CAST({name} AS CHAR) USING utf8mb4)"
     # Adding 0 takes the leading zeros off a ZEROFILL column and a YEAR, and makes a number of a BIT.
-    is_word = column.data_type in ("enum", "set")
-    is_padded = column.data_type in ("bit", "year") or ("zerofill" in column.column_type and not is_word)
-    value = f"{name} + 0" if is_padded else name
-    return f"CAST({value} AS CHAR)" if family == "number" else f"CONVERT(CAST({value} AS CHAR) USING utf8mb4)"
+    is_padded = column.data_type in ("bit", "year") or "zerofill" in column.column_type
+    return f"CAST({name} + 0 AS CHAR)" if is_padded else f"CAST({name} AS CHAR)"
 
 
 def _mysql_no_date(name: str) -> str:
@@ -176,7 +176,9 @@ def _float_text(value: str, *, floor_log2: str, integer: str, text: str) -> str:
     )
     parts = (f"CAST(CAST({mantissa} AS {integer}) AS {text})", f"CAST(CAST({shift} AS {integer}) AS {text})")
     sign = f"CASE WHEN {value} < 0 THEN '-' ELSE '' END"
-    return f"CASE WHEN {value} = 0 THEN '0' ELSE CONCAT(CONCAT(CONCAT({sign}, {parts[0]}), 'p'), {parts[1]}) END"
+    # NULL is said first: GREATEST and LEAST pass over it in Redshift.
+    joined = f"CONCAT(CONCAT(CONCAT({sign}, {parts[0]}), 'p'), {parts[1]})"
+    return f"CASE WHEN {value} IS NULL THEN NULL WHEN {value} = 0 THEN '0' ELSE {joined} END"
 
 
 def _family(column: Column) -> str:

@@ -43,8 +43,10 @@ value.
 Texts that are no valid UTF-8 always fail the day: the server converts every character set to UTF-8, so they are a sign of
 damage.
 
+What a policy changed is no difference to `aurora-dwh verify`: Aurora computes the same change there by SQL.
+
 A mask (`mask` in the catalog) is computed by the source and changes the type: `sha256` gives VARCHAR(256) with 64 hexadecimal
-digits, a fixed value and `keep_last` give a VARCHAR, `null` keeps the type.
+digits, of a text's UTF-8 whatever its character set; a fixed value and `keep_last` give a VARCHAR, `null` keeps the type.
 """
 
 

@@ -15,6 +15,7 @@ from aurora_dwh.config import AuroraSettings, LakeSettings
 from aurora_dwh.failures import attempts_left, permanent_failures
 from aurora_dwh.handoff import Extract, Manifest
 from aurora_dwh.lake.layout import Layout
+from aurora_dwh.lake.parquet import own_columns
 from aurora_dwh.lake.store import Lake
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ def day_metadata(manifest: Manifest, statement: str, seconds: float) -> dict[str
     return changed | {
         "dagster/partition_row_count": manifest.rows,
         "dagster/uri": manifest.url,
+        "dagster/column_schema": _columns(manifest),
         "bytes": manifest.size,
         "files": len(manifest.parts),
         "seconds": round(seconds, 3),
@@ -97,3 +99,10 @@ def day_metadata(manifest: Manifest, statement: str, seconds: float) -> dict[str
         "snapshot_at": dg.MetadataValue.timestamp(manifest.snapshot_at),
         "statement": dg.MetadataValue.md(f"```sql\n{statement}\n```"),
     }
+
+
+def _columns(manifest: Manifest) -> dg.TableSchema:
+    """Return the columns of the day's files: the source's with their comments, then the product's own."""
+    comments = {column.target_name: column.comment for column in manifest.schema.columns}
+    fields = own_columns(manifest.schema.arrow_schema)
+    return dg.TableSchema([dg.TableColumn(f.name, str(f.type), comments.get(f.name) or None) for f in fields])

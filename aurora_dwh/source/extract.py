@@ -116,7 +116,8 @@ class Source:
         if table.mode != "full" and table.cursor is not None:
             zone = ZoneInfo(table.cursor_timezone) if table.cursor_timezone else self._zone
             cursor = _existing(schema, table.cursor)
-            where.insert(0, condition(cursor, window, table=table.name, cursor_zone=zone))
+            once = table.mode == "append"
+            where.insert(0, condition(cursor, window, table=table.name, cursor_zone=zone, once=once))
         return select(schema, where=where)
 
     def _extract(

@@ -19,8 +19,8 @@ from aurora_dwh.schema import TableSchema
 from aurora_dwh.source import protocol
 from aurora_dwh.source.connection import SourceError, explain, is_permanent, is_timeout
 from aurora_dwh.source.decode import Decoded, decode
-from aurora_dwh.source.packets import BLOCK_BYTES, Block, BrokenStreamError, ErrorPacketError, blocks
 from aurora_dwh.source.limits import key_of
+from aurora_dwh.source.packets import BLOCK_BYTES, Block, BrokenStreamError, ErrorPacketError, blocks
 from aurora_dwh.source.rows import split
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 ZeroDates = Literal["null", "fail"]
 Protocol = Literal["binary", "text"]
+
 
 def read(
     connection: Connection,

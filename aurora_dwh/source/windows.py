@@ -2,7 +2,7 @@
 
 Pure functions. A day runs from midnight to midnight in the catalog's zone, so it has 23 or 25 hours where clocks
 change. The rule behind every condition: each row lies in the window of at least one day. Windows of neighbouring days
-may overlap, as loading a row twice does no harm, but there is never a gap between them.
+may overlap where rows have a key, as loading such a row twice does no harm, but there is never a gap between them.
 """
 
 from __future__ import annotations
@@ -43,7 +43,13 @@ def _midnight(day: date, zone: tzinfo) -> datetime:
 
 
 def condition(
-    column: Column, window: Window, *, table: str, cursor_zone: tzinfo, quote: Callable[[str], str] = identifier
+    column: Column,
+    window: Window,
+    *,
+    table: str,
+    cursor_zone: tzinfo,
+    once: bool = False,
+    quote: Callable[[str], str] = identifier,
 ) -> str:
     """Return the SQL condition that selects a window's rows: half-open, and a plain range that an index serves.
 
@@ -54,12 +60,14 @@ def condition(
         window: The window.
         table: The table's name, for the error.
         cursor_zone: The zone of a DATETIME or DATE cursor's wall clock.
+        once: Whether no row may lie in two days, as in mode append. What a clock shows twice, and a date that two days
+            share, then belongs to the earlier day or to the day in which the date ends.
         quote: Quotes the column's name; another than MySQL's asks the same of the warehouse's copy.
 
     Raises:
         DataError: The column's type cannot tell when a row was written.
     """
-    bounds = _BOUNDS.get(column.data_type)
+    bounds = (_BOUNDS_ONCE if once else _BOUNDS).get(column.data_type)
     if bounds is None:
         raise DataError(
             f"table {table}: the cursor {column.name!r} is of type {column.column_type}, and only TIMESTAMP, DATETIME "
@@ -89,7 +97,18 @@ def _days(window: Window, zone: tzinfo) -> tuple[date | None, date]:
     return start and start.date(), whole
 
 
+def _wall_clock_once(window: Window, zone: tzinfo) -> tuple[datetime | None, datetime]:
+    return window.start and _latest_shown(window.start, zone), _latest_shown(window.end, zone)
+
+
+def _days_once(window: Window, zone: tzinfo) -> tuple[date | None, date]:
+    """A date has ended when the window does, so nothing is added to it after it was read."""
+    start, end = _wall_clock_once(window, zone)
+    return start and start.date(), end.date()
+
+
 _BOUNDS = {"timestamp": _instants, "datetime": _wall_clock, "date": _days}
+_BOUNDS_ONCE = {"timestamp": _instants, "datetime": _wall_clock_once, "date": _days_once}
 
 
 def _utc(instant: datetime) -> datetime:

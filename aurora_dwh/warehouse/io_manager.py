@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from time import monotonic
@@ -15,10 +15,11 @@ from aurora_dwh.catalog import Table
 from aurora_dwh.config import RedshiftSettings
 from aurora_dwh.failures import attempts_left, permanent_failures
 from aurora_dwh.handoff import Manifest
+from aurora_dwh.schema import fold
 from aurora_dwh.warehouse import load, mart
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.sql import identifier, literal, qualified
-from aurora_dwh.warehouse.statements import DAY, Target
+from aurora_dwh.warehouse.statements import DAY, OWN_COLUMNS, Target
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -118,7 +119,12 @@ class RedshiftIOManager(dg.ConfigurableIOManager):
             )
         context.log.info(f"{target.label}: {len(done.days)} days, {sum(d.rows for d in done.days)} rows staged")
         context.add_output_metadata(
-            {"load_id": done.load_id, "load_seconds": round(seconds, 3), "statements": statements}
+            {
+                "dagster/column_schema": _columns(target, work.manifests),
+                "load_id": done.load_id,
+                "load_seconds": round(seconds, 3),
+                "statements": statements,
+            }
         )
 
     def _build(self, context: dg.OutputContext, wanted: mart.Mart) -> None:
@@ -135,3 +141,19 @@ class RedshiftIOManager(dg.ConfigurableIOManager):
         if done.rows is not None:
             metadata["dagster/row_count" if days is None else "rows_built"] = done.rows
         context.add_output_metadata(metadata)
+
+
+def _columns(target: Target, manifests: Sequence[Manifest]) -> dg.TableSchema:
+    """Return the staging table's columns as the latest day has them, then the product's own."""
+    keys = {fold(name) for name in target.key}
+    latest = max(manifests, key=lambda m: m.day).schema
+    columns = [
+        dg.TableColumn(
+            column.target_name,
+            column.redshift_type,
+            column.comment or None,
+            dg.TableColumnConstraints(nullable=column.target_name not in keys),
+        )
+        for column in latest.columns
+    ]
+    return dg.TableSchema([*columns, *(dg.TableColumn(name, kind) for name, kind in OWN_COLUMNS)])

@@ -5,6 +5,7 @@ Each step leaves a picture in `screenshots/`, for people to look at.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+import pymysql
 import pytest
 import redshift_connector
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -38,6 +40,7 @@ FLAGS = [
     "--disable-sync",
 ]
 CHAIN = 'key:"lake/orders_master" or key:"staging/orders_master"'
+DAY = "2024-01-05"
 UI_SECONDS = 90.0
 RUN_MILLISECONDS = 120_000
 
@@ -66,6 +69,19 @@ class UI:
             if not cursor.fetchone()[0]:
                 return 0
             cursor.execute(f"SELECT COUNT(*) FROM staging.{table}")
+            return int(cursor.fetchone()[0])
+
+    def changed_on_day(self, table: str) -> int:
+        """Return the rows of a source table that belong to the day: lookback included, as the catalog says."""
+        connection = pymysql.connect(
+            host=self.variables["AURORA_HOST"],
+            port=int(self.variables["AURORA_PORT"]),
+            database=self.variables["AURORA_DATABASE"],
+            user=self.variables["AURORA_USER"],
+            password=self.variables["AURORA_PASSWORD"],
+        )
+        with connection, connection.cursor() as cursor:
+            cursor.execute(f"SELECT COUNT(*) FROM {table} WHERE update_date >= '2024-01-04 23:00:00'")
             return int(cursor.fetchone()[0])
 
 
@@ -129,43 +145,65 @@ def test_the_lineage_page_shows_the_layers_from_aurora_to_the_marts(ui: UI, page
     page.goto(f"{ui.url}/asset-groups")
     for layer in ("aurora", "lake", "staging", "bi"):
         expect(page.get_by_text(layer, exact=True).first).to_be_visible()
-    page.wait_for_timeout(1_500)
-    _picture(page, "lineage")
+    expect(page.get_by_text("Materialize all (15)")).to_be_visible()
+    page.keyboard.press("Alt+e")  # expands the groups
+    for asset in ("country", "page_view", "orders_master", "products_master"):
+        expect(page.get_by_text(asset, exact=True)).to_have_count(3)  # in Aurora, in the lake, in staging
+    for mart in ("daily_page_views", "daily_sales", "order_detail", "order_fulfilment", "stock_cover"):
+        expect(page.get_by_text(mart, exact=True)).to_be_visible()
+    _picture(page, "1-lineage")
 
 
 def test_a_day_that_is_materialized_in_the_browser_is_in_staging(ui: UI, page: Page) -> None:
     assert ui.staged("orders_master") == 0
     page.goto(f"{ui.url}/asset-groups")
-    search = page.locator(".CodeMirror").last
-    search.click()
-    page.keyboard.insert_text(CHAIN)
-    page.keyboard.press("Escape")
+    expect(page.get_by_text("Materialize all (15)")).to_be_visible()
+    page.locator(".CodeMirror").last.click()
+    page.keyboard.type(CHAIN)
     page.keyboard.press("Enter")
-    page.get_by_text("Materialize all (2)").click()
+    expect(page.get_by_text("Materialize all (15)")).to_be_hidden()
+    page.get_by_text(re.compile("^Materialize all")).click()
+
     dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("materialize 2 assets")).to_be_visible()
     dialog.get_by_text("Show all partitions").click()
-    days = dialog.get_by_placeholder(re.compile("partition|\\["))
-    days.fill("2024-01-01")
+    days = dialog.get_by_placeholder("ex: ")
+    days.fill(DAY)
     days.press("Tab")
-    expect(dialog.get_by_text("1 partition", exact=True)).to_be_visible()
-    _picture(page, "materialize")
-    dialog.get_by_role("button", name=re.compile("^Launch")).last.click()
-    page.wait_for_timeout(6000)
-    _picture(page, "p3")
+    _picture(page, "2-materialize")
+    dialog.get_by_role("button", name="Launch 1 run").click()
+    expect(dialog).to_be_hidden()
+
     page.goto(f"{ui.url}/runs")
-    page.wait_for_timeout(6000)
-    _picture(page, "p4")
+    page.get_by_role("link", name="View", exact=True).click()
+    expect(page.get_by_text("RUN_SUCCESS")).to_be_visible(timeout=RUN_MILLISECONDS)
+    expect(page.get_by_text(f"partition: {DAY}")).to_be_visible()
+    expect(page.get_by_text("2 assets")).to_be_visible()
+    _picture(page, "3-run")
+
+    rows = ui.staged("orders_master")
+    assert rows == ui.changed_on_day("orders_master") > 0
+    page.goto(f"{ui.url}/assets/staging/orders_master?view=partitions&partition={DAY}")
+    count = page.locator("tr", has_text="dagster/partition_row_count")
+    expect(count).to_contain_text(str(rows))
+    _picture(page, "4-partition")
+    page.goto(f"{ui.url}/assets/staging/orders_master?view=overview")
+    expect(page.get_by_text("order_date").first).to_be_visible()
+    _picture(page, "5-asset")
 
 
 def test_the_schedule_of_the_daily_load_is_running(ui: UI, page: Page) -> None:
     page.goto(f"{ui.url}/automation")
-    expect(page.get_by_text("daily_load").first).to_be_visible()
-    page.wait_for_timeout(1_000)
-    _picture(page, "automation")
+    page.get_by_text("daily_load").first.click()
+    expect(page.get_by_text("Loads yesterday at 01:00 Asia/Tokyo.")).to_be_visible()
+    expect(page.get_by_text("Execution timezone")).to_be_visible()
+    expect(page.get_by_role("checkbox").first).to_be_checked()
+    _picture(page, "6-schedule")
 
 
 def _picture(page: Page, name: str) -> None:
     PICTURES.mkdir(exist_ok=True)
+    page.wait_for_timeout(1_000)  # fonts and the graph's layout come last
     page.screenshot(path=PICTURES / f"{name}.png")
 
 
@@ -190,12 +228,8 @@ def _await(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
 def _end_group(server: subprocess.Popen[bytes]) -> None:
     """End the server and its children, which would otherwise wait for 45 seconds for a heartbeat."""
     os.killpg(server.pid, signal.SIGINT)
-    try:
+    with contextlib.suppress(subprocess.TimeoutExpired):
         server.wait(15)
-    except subprocess.TimeoutExpired:
-        pass
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(server.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     server.wait()

@@ -200,3 +200,15 @@ def test_a11_a_cursor_in_another_zone_than_the_catalogs_brings_each_row_once(wor
     for first, last in zip(days(1, 9)[::3], days(1, 9)[2::3], strict=True):
         world.load(first, "sale", last=last)
     world.assert_equal("sale")
+
+
+def test_a11_an_hour_that_clocks_show_twice_at_midnight_is_in_one_day_of_an_append_table(world: World) -> None:
+    """Clocks in Havana go back from 1:00 to 0:00 on 3 November 2024."""
+    world.catalog("sale: {mode: append, cursor: at}", timezone="America/Havana", start_date="2024-11-01")
+    world.at_source(
+        "CREATE TABLE sale (id INT, at DATETIME, KEY (at))",
+        "INSERT INTO sale SELECT seq, '2024-11-01 12:30:00' + INTERVAL seq HOUR FROM seq_0_to_80",
+    )
+    for day in ("2024-11-03", "2024-11-02", "2024-11-01", "2024-11-04"):
+        world.load(day, "sale")
+    world.assert_equal("sale")

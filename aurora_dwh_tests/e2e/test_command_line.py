@@ -1,0 +1,219 @@
+"""The product as a user has it: the embedded stack, `dagster` and `aurora-dwh` as commands in a shell."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pymysql
+import pytest
+import redshift_connector
+
+from aurora_dwh.local import shop
+from aurora_dwh_tests.mariadb import MariaDB
+
+pytestmark = [pytest.mark.xdist_group("command line"), pytest.mark.timeout(420)]
+
+BIN = Path(sys.executable).parent
+CHAIN = 'key:"lake/orders_master" or key:"staging/orders_master"'
+
+
+class Shell:
+    """A user's shell, in which `eval "$(aurora-dwh local env)"` was said.
+
+    Args:
+        folder: Where it stands; the stack's state lies beneath it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.state = folder / "state"
+        (folder / "home").mkdir(exist_ok=True)
+        kept = {n: v for n, v in os.environ.items() if not n.startswith(("AURORA_", "REDSHIFT_", "AWS_", "LAKE_"))}
+        self.variables = {**kept, "DAGSTER_HOME": str(folder / "home"), "COLUMNS": "140"}
+
+    def run(self, *command: str, exit_code: int = 0) -> str:
+        """Run a command, expect its exit code, and return what it printed."""
+        done = subprocess.run(
+            [str(BIN / command[0]), *command[1:]],
+            cwd=self.folder,
+            env=self.variables,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        said = done.stdout + done.stderr
+        assert done.returncode == exit_code, said[-6000:]
+        return said
+
+    def up(self, *options: str) -> None:
+        """Start the stack and take its variables over, by a real shell's `eval`."""
+        self.run("aurora-dwh", "local", "up", "--state", str(self.state), *options)
+        script = f'eval "$({BIN / "aurora-dwh"} local env --state {self.state})"; env -0'
+        told = subprocess.run(["/bin/sh", "-c", script], env=self.variables, capture_output=True, text=True, check=True)
+        self.variables |= dict(line.split("=", 1) for line in told.stdout.split("\0") if "=" in line)
+
+    def down(self) -> None:
+        """Stop the stack."""
+        self.run("aurora-dwh", "local", "down", "--state", str(self.state))
+
+    def materialize(self, *options: str, select: str = CHAIN) -> str:
+        """Run `dagster asset materialize`."""
+        return self.run("dagster", "asset", "materialize", "-m", "aurora_dwh.definitions", "--select", select, *options)
+
+    def source(self) -> pymysql.connections.Connection[Any]:
+        """Return a connection to the source that the variables name."""
+        return pymysql.connect(
+            host=self.variables["AURORA_HOST"],
+            port=int(self.variables["AURORA_PORT"]),
+            user=self.variables["AURORA_USER"],
+            password=self.variables["AURORA_PASSWORD"],
+            database=self.variables["AURORA_DATABASE"],
+        )
+
+    def warehouse(self, statement: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement on the warehouse, committed."""
+        with redshift_connector.connect(**_login(self.variables), ssl=False) as connection:
+            connection.autocommit = True
+            cursor = connection.cursor()
+            cursor.execute(statement)
+            return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
+
+
+def _login(variables: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "host": variables["REDSHIFT_HOST"],
+        "port": int(variables["REDSHIFT_PORT"]),
+        "database": variables["REDSHIFT_DATABASE"],
+        "user": variables["REDSHIFT_USER"],
+        "password": variables["REDSHIFT_PASSWORD"],
+    }
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    """A shell with the embedded stack up and five days of a small shop in it."""
+    shell = Shell(tmp_path_factory.mktemp("user"))
+    try:
+        shell.up()
+        with shell.source() as connection:
+            shop.create(connection)
+            shop.live(connection, last=date(2024, 1, 5), scale=0.05)
+        yield shell
+    finally:
+        shell.down()
+
+
+def test_a_day_a_range_and_the_rest_end_in_equality_and_a_changed_row_is_found(shell: Shell) -> None:
+    shell.materialize("--partition", "2024-01-05")
+    shell.materialize("--partition-range", "2024-01-01...2024-01-04")
+    said = shell.run("aurora-dwh", "verify", "orders_master")
+    assert "equal" in said
+    shell.run("aurora-dwh", "verify", "orders_master", "--day", "2024-01-05")
+
+    ((victim,),) = shell.warehouse("SELECT MAX(order_id) FROM staging.orders_master")
+    shell.warehouse(f"UPDATE staging.orders_master SET comments = 'tampered' WHERE order_id = {victim}")
+    said = shell.run("aurora-dwh", "verify", "orders_master", exit_code=1)
+    assert "comments" in said
+    assert str(victim) in said
+    assert "tampered" in said
+    shell.run("aurora-dwh", "verify", "orders_master", "--day", "2024-01-05", exit_code=1)
+    shell.run("aurora-dwh", "verify", "orders_master", "--day", "2024-01-01")
+
+    shell.warehouse(f"DELETE FROM staging.orders_master WHERE order_id = {victim}")
+    said = shell.run("aurora-dwh", "verify", "orders_master", exit_code=1)
+    assert "only in Aurora" in said
+    shell.materialize("--partition", "2024-01-05")
+    shell.run("aurora-dwh", "verify", "orders_master")
+
+
+def test_a_table_that_was_never_loaded_is_not_equal_and_says_so_in_a_line(shell: Shell) -> None:
+    said = shell.run("aurora-dwh", "verify", "products_master", exit_code=1)
+    assert "products_master" in said
+    assert "Traceback" not in said
+
+
+def test_the_plan_is_what_a_day_runs_and_changes_nothing(shell: Shell) -> None:
+    said = shell.run("aurora-dwh", "plan", "page_view", "--day", "2024-01-02")
+    for piece in ("FROM `shop`.`page_view`", "2024-01-02", "2024-01-03", "COPY", "MANIFEST", "COMMIT"):
+        assert piece in said, said
+    tables = shell.warehouse("SELECT COUNT(*) FROM pg_tables WHERE tablename = 'page_view'")
+    assert tables == [(0,)]
+
+
+def test_a_failed_run_says_why_in_the_shell_and_ends_with_an_error(shell: Shell) -> None:
+    done = subprocess.run(
+        [
+            *(BIN / "dagster", "asset", "materialize", "-m", "aurora_dwh.definitions"),
+            *("--select", 'key:"staging/country"', "--partition", "2024-01-03"),
+        ],
+        cwd=shell.folder,
+        env=shell.variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "lake/country: no manifest for 2024-01-03" in done.stdout + done.stderr
+
+
+def test_a_day_that_was_extracted_before_a_restart_is_loaded_after_it(shell: Shell) -> None:
+    shell.materialize("--partition", "2024-01-03", select='key:"lake/order_details_master"')
+    ports = shell.variables["REDSHIFT_PORT"], shell.variables["AWS_ENDPOINT_URL_S3"]
+    shell.down()
+    shell.run("aurora-dwh", "local", "env", "--state", str(shell.state), exit_code=1)
+    shell.up()
+    assert (shell.variables["REDSHIFT_PORT"], shell.variables["AWS_ENDPOINT_URL_S3"]) == ports
+    shell.materialize("--partition", "2024-01-03", select='key:"staging/order_details_master"')
+    with shell.source() as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT COUNT(*) FROM order_details_master "
+            "WHERE update_date >= '2024-01-02 23:00:00' AND update_date < '2024-01-04'"
+        )
+        rows = cursor.fetchone()
+    assert rows is not None
+    assert rows[0] > 0
+    assert shell.warehouse("SELECT COUNT(*) FROM staging.order_details_master") == [rows]
+
+
+def test_a_stack_without_aurora_copies_from_a_real_mariadb(
+    mariadb: MariaDB, database: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    shell = Shell(tmp_path_factory.mktemp("own"))
+    try:
+        shell.up("--without", "aurora")
+        assert "AURORA_HOST" not in shell.variables
+        shell.variables |= {
+            "AURORA_HOST": mariadb.host,
+            "AURORA_PORT": str(mariadb.port),
+            "AURORA_DATABASE": database,
+            "AURORA_USER": mariadb.user,
+            "AURORA_PASSWORD": mariadb.password,
+            "AURORA_TLS": "disabled",
+            "AURORA_DWH_CATALOG": "catalog.yaml",
+        }
+        with mariadb.connect(database) as connection, connection.cursor() as cursor:
+            cursor.execute(
+                "CREATE TABLE invoice (no INT PRIMARY KEY, total DECIMAL(12,2), updated_at TIMESTAMP(6) NOT NULL, "
+                "KEY (updated_at))"
+            )
+            cursor.execute(
+                "INSERT INTO invoice SELECT seq, seq / 4, '2024-01-01' + INTERVAL seq MINUTE FROM seq_1_to_5000"
+            )
+        shell.run("aurora-dwh", "discover", "--output", "catalog.yaml")
+        catalog = shell.folder / "catalog.yaml"
+        lines = catalog.read_text(encoding="utf-8").splitlines()
+        dated = ["start_date: 2024-01-01" if line.startswith("start_date:") else line for line in lines]
+        catalog.write_text("\n".join(dated) + "\n", encoding="utf-8")
+        shell.materialize("--partition-range", "2024-01-01...2024-01-05", select='key:"lake/invoice"+')
+        shell.run("aurora-dwh", "verify")
+        assert shell.warehouse("SELECT COUNT(*), SUM(total) FROM staging.invoice") == [
+            (5000, sum(n / 4 for n in range(1, 5001)))
+        ]
+    finally:
+        shell.down()

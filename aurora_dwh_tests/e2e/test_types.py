@@ -1,0 +1,154 @@
+"""Every type of the map, through the whole chain: equal by an independent comparison and by the product's proof."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from aurora_dwh import proof
+from aurora_dwh.catalog import Catalog
+from aurora_dwh.config import RedshiftSettings
+from aurora_dwh.proof import Verdict, compare_tables
+from aurora_dwh.source.connection import connect
+from aurora_dwh.source.discovery import read_schema
+from aurora_dwh.warehouse.connection import Warehouse
+from aurora_dwh_tests.e2e import type_samples
+from aurora_dwh_tests.e2e.type_samples import SAMPLES
+from aurora_dwh_tests.e2e.world import World
+
+DAY = "2024-01-01"
+
+
+def write(world: World, table: str, count: int, seed: int, names: Sequence[str] = tuple(SAMPLES)) -> None:
+    """Make a table of samples and fill it by a client of its own."""
+    with world.source() as connection, connection.cursor() as cursor:
+        cursor.execute("SET sql_mode = ''")
+        cursor.execute(type_samples.create(table, names))
+        type_samples.write(connection, table, type_samples.rows(count, seed, names), names)
+
+
+def at_source(world: World, table: str, names: Sequence[str] = tuple(SAMPLES)) -> dict[int, tuple[Any, ...]]:
+    """Return the source's rows by id, in plain values."""
+    columns = ", ".join(SAMPLES[name].read.format(f"`{name}`") for name in names)
+    return _plain(world.ask_source(f"SELECT id, {columns} FROM {table}"), names)
+
+
+def in_staging(world: World, table: str, names: Sequence[str] = tuple(SAMPLES)) -> dict[int, tuple[Any, ...]]:
+    """Return the staging table's rows by id, in plain values."""
+    columns = ", ".join(f'"{name}"' for name in names)
+    return _plain(world.ask_warehouse(f"SELECT id, {columns} FROM staging.{table}"), names)
+
+
+def _plain(rows: list[tuple[Any, ...]], names: Sequence[str]) -> dict[int, tuple[Any, ...]]:
+    found = {
+        row[0]: tuple(type_samples.plain(name, value) for name, value in zip(names, row[1:], strict=True))
+        for row in rows
+    }
+    assert len(found) == len(rows), "an id is there twice"
+    return found
+
+
+def assert_equal(world: World, table: str, names: Sequence[str] = tuple(SAMPLES)) -> None:
+    """Compare both sides, value by value."""
+    there, here = at_source(world, table, names), in_staging(world, table, names)
+    assert there.keys() == here.keys()
+    assert there
+    wrong = [
+        f"{name} of {key}: {original!r:.200} in the source, {copied!r:.200} in staging"
+        for key in there
+        for name, original, copied in zip(names, there[key], here[key], strict=True)
+        if original != copied
+    ]
+    assert not wrong, "\n".join(wrong[:20])
+
+
+def verify(table: str) -> Verdict:
+    """Return what `aurora-dwh verify` finds."""
+    catalog = Catalog.load()
+    (verdict,) = compare_tables(catalog, [catalog.tables[table]])
+    return verdict
+
+
+def test_every_type_of_the_map_arrives_exactly(world: World) -> None:
+    world.catalog("every: {key: id, cursor: changed}")
+    write(world, "every", 20_000, seed=1)
+    world.load(DAY, "every")
+    assert_equal(world, "every")
+    verdict = verify("every")
+    assert verdict.equal, verdict.differences
+    assert verdict.source.rows == verdict.warehouse.rows == 20_000
+    assert world.day_metadata("lake/every", DAY)["converted_values"] == 0
+
+
+def test_a_single_value_that_differs_is_found_whatever_its_type(world: World) -> None:
+    world.catalog("every: {key: id, cursor: changed}")
+    write(world, "every", 40, seed=2)
+    world.load(DAY, "every")
+    kinds = dict(
+        world.ask_warehouse(
+            "SELECT column_name, data_type FROM svv_all_columns WHERE schema_name = 'staging' AND table_name = 'every'"
+        )
+    )
+    with differ(world, "every") as compare:
+        assert compare() == ()
+        for number, name in enumerate(SAMPLES):
+            (key, value) = world.ask_warehouse(
+                f'SELECT id, "{name}" FROM staging.every WHERE "{name}" IS NOT NULL ORDER BY id DESC LIMIT 1'
+            )[0]
+            other = "NULL" if number % 5 == 0 else literal(kinds[name], neighbour(kinds[name], value))
+            world.ask_warehouse(f'UPDATE staging.every SET "{name}" = {other} WHERE id = {key}')
+            columns, row = compare()
+            assert columns == f"columns that differ: {name}"
+            assert row.startswith(f"id='{key}': {name} is "), row
+            world.ask_warehouse(f'UPDATE staging.every SET "{name}" = {literal(kinds[name], value)} WHERE id = {key}')
+        assert compare() == ()
+
+
+@contextmanager
+def differ(world: World, table: str) -> Iterator[Callable[[], tuple[str, ...]]]:
+    """Give what compares a table again and again and returns the differences."""
+    connection = connect(**world.mariadb.arguments(world.database))
+    schema, warehouse = read_schema(connection, world.database, table), Warehouse(RedshiftSettings.from_env())
+    yield lambda: proof.compare(connection, schema, warehouse, ("staging", table), key=("id",)).differences
+    connection.close()
+
+
+def neighbour(kind: str, value: Any) -> Any:
+    """Return the value next to a value of a Redshift type: one letter, bit, step or microsecond away."""
+    match value:
+        case bool():
+            return not value
+        case int():
+            return value - 1 if value else 1
+        case Decimal():
+            return Decimal(f"{value:f}"[:-1] + ("1" if f"{value:f}"[-1] != "1" else "2"))
+        case float() if kind == "real":
+            (bits,) = struct.unpack("<I", struct.pack("<f", value))
+            return struct.unpack("<f", struct.pack("<I", bits ^ 1))[0]
+        case float():
+            return math.nextafter(value, 0.0)
+        case datetime():
+            return value + timedelta(microseconds=1 if value.year < 9999 else -1)
+        case date():
+            return value + timedelta(days=1 if value.year < 9999 else -1)
+    if kind == "binary varying":
+        return value[:-2] + ("01" if value[-2:] == "00" else "00")
+    return value[:-1] + " " if value[-1:] != " " else value[:-1] + "."
+
+
+def literal(kind: str, value: Any) -> str:
+    """Return a value of a Redshift type as a literal."""
+    match value:
+        case bool() | int():
+            return str(value)
+        case Decimal():
+            return f"{value:f}"
+        case float():
+            return f"'{value!r}'::{kind}"
+    text = str(value).replace("\\", "\\\\").replace("'", "''")
+    return f"TO_VARBYTE('{text}', 'hex')" if kind == "binary varying" else f"'{text}'"

@@ -1,0 +1,179 @@
+"""The proof's SQL on real servers: a table in MariaDB, its copy made by hand in the stand-in, and differences in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+
+from aurora_dwh.fingerprint import AURORA, REDSHIFT
+from aurora_dwh.proof import Verdict, compare
+from aurora_dwh.schema import Column, TableSchema
+from aurora_dwh.source.connection import Connection, connect, execute
+from aurora_dwh.source.discovery import read_schema
+from aurora_dwh.warehouse.connection import Warehouse
+from aurora_dwh_tests.mariadb import MariaDB
+
+Compare = Callable[..., Verdict]
+
+
+@pytest.fixture
+def source(mariadb: MariaDB, database: str) -> Iterator[Connection]:
+    """A session on the source's database, opened as the product opens it."""
+    connection = connect(**mariadb.arguments(database))
+    yield connection
+    connection.close()
+
+
+class Pair:
+    """A table on both sides, filled by hand."""
+
+    def __init__(self, mariadb: MariaDB, database: str, source: Connection, warehouse: Warehouse) -> None:
+        self._mariadb, self._database, self._source, self._warehouse = mariadb, database, source, warehouse
+
+    def there(self, *statements: str) -> None:
+        with self._mariadb.connect(self._database) as connection, connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+
+    def here(self, *statements: str) -> None:
+        with self._warehouse.session() as session:
+            for statement in statements:
+                session.execute(statement)
+
+    def compared(self, *key: str, **kinds: str) -> Verdict:
+        schema = read_schema(self._source, self._database, "t")
+        columns = (
+            replace(c, data_type=kinds[c.name], column_type=kinds[c.name]) if c.name in kinds else c
+            for c in schema.columns
+        )
+        schema = replace(schema, columns=tuple(columns))
+        return compare(self._source, schema, self._warehouse, ("public", "t"), key=key)
+
+
+@pytest.fixture
+def pair(mariadb: MariaDB, database: str, source: Connection, warehouse: Warehouse) -> Pair:
+    """Nothing yet on both sides."""
+    return Pair(mariadb, database, source, warehouse)
+
+
+def test_empty_tables_are_equal(pair: Pair) -> None:
+    pair.there("CREATE TABLE t (id INT, v TEXT)")
+    pair.here("CREATE TABLE t (id INTEGER, v VARCHAR(65535))")
+    verdict = pair.compared("id")
+    assert verdict.equal
+    assert verdict.source == verdict.warehouse
+    assert verdict.source.rows == 0
+
+
+def test_rows_that_are_there_more_than_once_are_counted_without_a_key(pair: Pair) -> None:
+    pair.there("CREATE TABLE t (a INT, b TEXT)", "INSERT INTO t VALUES (1, 'x'), (1, 'x'), (2, NULL)")
+    pair.here("CREATE TABLE t (a INTEGER, b VARCHAR(9))", "INSERT INTO t VALUES (1, 'x'), (1, 'x'), (2, NULL)")
+    assert pair.compared().equal
+    pair.here("INSERT INTO t VALUES (1, 'x')")
+    assert pair.compared().differences[-1] == "a='1', b='x': 2 times in Aurora, 3 times in Redshift"
+
+
+def test_a_value_that_moves_to_another_row_is_seen_though_the_columns_sums_are_equal(pair: Pair) -> None:
+    pair.there("CREATE TABLE t (id INT, v TEXT)", "INSERT INTO t VALUES (1, 'a'), (2, 'b')")
+    pair.here("CREATE TABLE t (id INTEGER, v VARCHAR(9))", "INSERT INTO t VALUES (1, 'b'), (2, 'a')")
+    assert pair.compared("id").differences == (
+        "id='1': v is 'a' in Aurora, 'b' in Redshift",
+        "id='2': v is 'b' in Aurora, 'a' in Redshift",
+    )
+
+
+def test_null_and_nothing_and_blanks_are_different_texts(pair: Pair) -> None:
+    pair.there("CREATE TABLE t (id INT, v VARCHAR(9))", "INSERT INTO t VALUES (1, ''), (2, NULL), (3, 'a '), (4, 'A')")
+    pair.here(
+        "CREATE TABLE t (id INTEGER, v VARCHAR(9))", "INSERT INTO t VALUES (1, NULL), (2, ''), (3, 'a'), (4, 'a')"
+    )
+    assert len(pair.compared("id").differences) == 5
+
+
+def test_values_that_would_join_to_one_text_are_different_rows(pair: Pair) -> None:
+    pair.there("CREATE TABLE t (id INT, a TEXT, b TEXT)", "INSERT INTO t VALUES (1, 'xy', 'z')")
+    pair.here("CREATE TABLE t (id INTEGER, a VARCHAR(9), b VARCHAR(9))", "INSERT INTO t VALUES (1, 'x', 'yz')")
+    assert pair.compared("id").differences[0] == "columns that differ: a, b"
+
+
+def test_a_table_of_very_many_columns_is_compared(pair: Pair) -> None:
+    names = [f"c{number}" for number in range(500)]
+    pair.there(
+        f"CREATE TABLE t (id INT, {', '.join(f'{name} INT' for name in names)})",
+        f"INSERT INTO t VALUES (1, {', '.join('7' for _ in names)})",
+    )
+    pair.here(
+        f"CREATE TABLE t (id INTEGER, {', '.join(f'{name} INTEGER' for name in names)})",
+        f"INSERT INTO t VALUES (1, {', '.join('7' for _ in names)})",
+    )
+    assert pair.compared("id").equal
+    pair.here("UPDATE t SET c499 = 8")
+    assert pair.compared("id").differences == (
+        "columns that differ: c499",
+        "id='1': c499 is '7' in Aurora, '8' in Redshift",
+    )
+
+
+def test_a01_dates_of_no_calendar_are_expected_to_be_null(pair: Pair) -> None:
+    pair.there(
+        "SET sql_mode = 'ALLOW_INVALID_DATES'",
+        "CREATE TABLE t (id INT, d DATE, m DATETIME(6))",
+        "INSERT INTO t VALUES (1, '0000-00-00', '2021-02-30 10:00:00'), (2, '2021-05-00', '2024-02-29 01:02:03.5')",
+    )
+    pair.here(
+        "CREATE TABLE t (id INTEGER, d DATE, m TIMESTAMP)",
+        "INSERT INTO t VALUES (1, NULL, NULL), (2, NULL, '2024-02-29 01:02:03.5')",
+    )
+    assert pair.compared("id").equal
+    pair.here("UPDATE t SET d = '2021-05-01' WHERE id = 2")
+    assert pair.compared("id").differences[-1] == "id='2': d is NULL in Aurora, '2021-05-01' in Redshift"
+
+
+def test_a29_documents_are_equal_by_content_and_shown_where_they_are_not(pair: Pair) -> None:
+    pair.there(
+        "CREATE TABLE t (id INT, doc LONGTEXT)", """INSERT INTO t VALUES (1, '{"b": 1.0, "a": "1"}'), (2, NULL)"""
+    )
+    pair.here(
+        "CREATE TABLE t (id INTEGER, doc SUPER)",
+        """INSERT INTO t SELECT 1, JSON_PARSE('{"a":"1","b":1}')""",
+        "INSERT INTO t VALUES (2, NULL)",
+    )
+    assert pair.compared("id", doc="json").equal
+    pair.here("""UPDATE t SET doc = JSON_PARSE('{"a":1,"b":1}') WHERE id = 1""")
+    assert pair.compared("id", doc="json").differences == (
+        "JSON column that differs: doc",
+        """id='1': doc is '{"a": "1", "b": 1}' in Aurora, '{"a": 1, "b": 1}' in Redshift""",
+    )
+
+
+FLOATS = [0.0, 1.0, -1.0, 0.1, 1 / 3, 5e-324, 2.0**-1022, 1.7976931348623157e308, 2.0**1023, 1e22, 123456789.123456789]
+FLOATS += [2.0**n for n in range(-1074, 1024, 61)]
+FLOATS += [float.fromhex("0x1.fffffffffffffp+0") * 2.0**n for n in range(-1000, 1000, 97)]
+
+
+def test_both_sides_write_a_double_as_the_same_text(source: Connection, warehouse: Warehouse) -> None:
+    schema = TableSchema("d", "t", (Column("f", "double", "double"),))
+    (column,) = schema.columns
+    values = [*FLOATS, *(-value for value in FLOATS)]
+    there = " UNION ALL ".join(
+        f"SELECT {n} AS n, {value!r}e0 AS f" if "e" not in repr(value) else f"SELECT {n} AS n, {value!r} AS f"
+        for n, value in enumerate(values)
+    )
+    here = " UNION ALL ".join(f"SELECT {n} AS n, '{value!r}'::DOUBLE PRECISION AS f" for n, value in enumerate(values))
+    original = dict(execute(source, f"SELECT n, {AURORA.text(column)} FROM ({there}) t"))
+    with warehouse.session() as session:
+        copied = dict(session.execute(f"SELECT n, {REDSHIFT.text(column)} FROM ({here}) t").rows)
+    texts = {n: text.decode() if isinstance(text, bytes) else text for n, text in original.items()}
+    assert texts == copied
+    assert len(set(texts.values())) == len(set(values))
+    for number, value in enumerate(values):
+        assert _float(texts[number]) == value
+
+
+def _float(text: str) -> float:
+    if text == "0":
+        return 0.0
+    mantissa, _, exponent = text.partition("p")
+    return float.fromhex(f"{'-' if mantissa[0] == '-' else ''}0x{int(mantissa.lstrip('-')):x}p{int(exponent) - 52}")
