@@ -20,7 +20,7 @@ dev: $(VENV)/.embedded ## the same stack left running, with the Dagster UI on ht
 	@$(BIN)/python -m aurora_dwh.local.dev --state $(STATE) --port $(PORT)
 
 test: $(VENV)/.dev system-packages ## run all tests, installing what they need
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.dev ## check style and formatting
 	$(BIN)/ruff check .

@@ -42,11 +42,19 @@ def translate(error: Exception, statement: str) -> WarehouseError:
     fields = _fields(error)
     state = str(fields.get("C", ""))
     if not fields:
-        return PassingError(f"connection to Redshift lost ({error}) in: {_shown(statement)}", statement=statement)
+        return PassingError(f"connection to Redshift lost ({_reason(error)}) in: {_shown(statement)}", statement=statement)
     message = " - ".join(str(fields[k]) for k in ("M", "D", "H") if fields.get(k))
     text = f"Redshift {state}: {message} in: {_shown(statement)}"
     passing = state in _PASSING_STATES or state.startswith("08") or bool(_PASSING_TEXT.search(message))
     return (PassingError if passing else WarehouseError)(text, statement=statement, state=state)
+
+
+def _reason(error: BaseException) -> str:
+    """Return what went wrong on the wire; the driver wraps the socket's own error in a tuple."""
+    inner = error.args[0] if error.args else None
+    if isinstance(inner, tuple) and inner and isinstance(inner[-1], BaseException):
+        return str(inner[-1])
+    return str(error.args[-1]) if len(error.args) == 2 and isinstance(error.args[-1], BaseException) else str(error)
 
 
 def _fields(error: Exception) -> dict[str, Any]:
