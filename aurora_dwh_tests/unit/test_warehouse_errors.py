@@ -82,13 +82,13 @@ def test_a26_the_message_has_state_text_detail_hint_and_statement() -> None:
 def test_a_lost_connection_says_so_and_has_no_state() -> None:
     translated = translate(BrokenPipeError(32, "Broken pipe"), "COMMIT")
     assert str(translated) == "connection to Redshift lost ([Errno 32] Broken pipe) in: COMMIT"
+    assert (translated.state, translated.statement) == ("", "COMMIT")
 
 
 def test_a_refused_connection_is_told_by_the_socket_s_own_words() -> None:
     refused = ConnectionRefusedError(111, "Connection refused")
     for wrapped in (InterfaceError("communication error", refused), InterfaceError(("communication error", refused))):
         assert "lost ([Errno 111] Connection refused) in:" in str(translate(wrapped, "connect to wg"))
-    assert (translated.state, translated.statement) == ("", "COMMIT")
 
 
 def test_a_long_statement_is_shown_in_part_and_kept_whole() -> None:
