@@ -42,7 +42,8 @@ def translate(error: Exception, statement: str) -> WarehouseError:
     fields = _fields(error)
     state = str(fields.get("C", ""))
     if not fields:
-        return PassingError(f"connection to Redshift lost ({_reason(error)}) in: {_shown(statement)}", statement=statement)
+        text = f"connection to Redshift lost ({_reason(error)}) in: {_shown(statement)}"
+        return PassingError(text, statement=statement)
     message = " - ".join(str(fields[k]) for k in ("M", "D", "H") if fields.get(k))
     text = f"Redshift {state}: {message} in: {_shown(statement)}"
     passing = state in _PASSING_STATES or state.startswith("08") or bool(_PASSING_TEXT.search(message))
