@@ -209,6 +209,8 @@ def _start(state: Path, wanted: list[str]) -> dict[str, Any]:
     in_time = wait_until(decided, _START_SECONDS)
     if "parts" in note and _all_run(note):
         return note
+    if "error" in note:  # it is stopping the parts that it had started
+        wait_until(lambda: child.poll() is not None, _STOP_SECONDS)
     child.kill()
     child.wait()
     _end(state, note)
