@@ -20,7 +20,7 @@ RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, j
 
 
 @contextmanager
-def permanent_failures(asset: dg.AssetKey, *, attempts_left: bool = True) -> Iterator[None]:
+def named_failures(asset: dg.AssetKey, *, attempts_left: bool = True) -> Iterator[None]:
     """Turn errors that end a step into a Dagster failure named by asset: those that would come again, and the last.
 
     Args:

@@ -114,10 +114,9 @@ def _sum(dialect: Dialect, digest: str) -> str:
 def _mysql_text(column: Column) -> str:
     name = column.read_as.format(mysql_identifier(column.name))
     family = _family(column)
-    if family == "moment":
-        return f"CASE WHEN {_mysql_no_date(name)} THEN NULL ELSE DATE_FORMAT({name}, '%Y-%m-%d %H:%i:%s.%f') END"
-    if family == "date":
-        return f"CASE WHEN {_mysql_no_date(name)} THEN NULL ELSE DATE_FORMAT({name}, '%Y-%m-%d') END"
+    if family in ("moment", "date"):
+        pattern = "%Y-%m-%d %H:%i:%s.%f" if family == "moment" else "%Y-%m-%d"
+        return f"CASE WHEN {_mysql_no_date(name)} THEN NULL ELSE DATE_FORMAT({name}, '{pattern}') END"
     if family == "float":
         return _float_text(
             f"({name} * 1e0)", floor_log2=f"FLOOR(LOG2(ABS({name} * 1e0)))", integer="SIGNED", text="CHAR"
@@ -165,10 +164,9 @@ def _float_text(value: str, *, floor_log2: str, integer: str, text: str) -> str:
     """
     exponent = f"GREATEST(LEAST({floor_log2}, 1023), -1022)"
     quotient = f"(ABS({value}) / POWER(2e0, {exponent}))"
-    half, one, two = (str(_MANTISSA * factor) for factor in (2, 1, 0.5))
     mantissa = (
-        f"CASE WHEN {quotient} >= 2 THEN {quotient} * {int(float(two))} WHEN {quotient} < 1 AND {exponent} > -1022 "
-        f"THEN {quotient} * {half} ELSE {quotient} * {one} END"
+        f"CASE WHEN {quotient} >= 2 THEN {quotient} * {_MANTISSA // 2} WHEN {quotient} < 1 AND {exponent} > -1022 "
+        f"THEN {quotient} * {_MANTISSA * 2} ELSE {quotient} * {_MANTISSA} END"
     )
     shift = (
         f"CASE WHEN {quotient} >= 2 THEN {exponent} + 1 WHEN {quotient} < 1 AND {exponent} > -1022 "

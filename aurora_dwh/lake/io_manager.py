@@ -12,7 +12,7 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from aurora_dwh.config import AuroraSettings, LakeSettings
-from aurora_dwh.failures import attempts_left, permanent_failures
+from aurora_dwh.failures import attempts_left, named_failures
 from aurora_dwh.handoff import Extract, Manifest
 from aurora_dwh.lake.layout import Layout
 from aurora_dwh.lake.parquet import own_columns
@@ -55,7 +55,7 @@ class S3IOManager(dg.ConfigurableIOManager):
     def handle_output(self, context: dg.OutputContext, obj: Iterable[Extract]) -> None:
         """Write the days one after the other; each is recorded as soon as it stands."""
         several = len(context.asset_partition_keys) > 1
-        with permanent_failures(context.asset_key, attempts_left=attempts_left(context)):
+        with named_failures(context.asset_key, attempts_left=attempts_left(context)):
             started = monotonic()
             for extract in obj:
                 manifest = self.lake.write(extract.schema.table, extract)
@@ -74,7 +74,7 @@ class S3IOManager(dg.ConfigurableIOManager):
         table = (upstream.definition_metadata if upstream else {})["aurora_dwh/table"]
         days = [date.fromisoformat(key) for key in context.asset_partition_keys]
         wanted: Any = context.dagster_type.typing_type
-        with permanent_failures(context.asset_key, attempts_left=attempts_left(context)):
+        with named_failures(context.asset_key, attempts_left=attempts_left(context)):
             manifests = self.lake.read(table, days)
         if wanted is pa.Table:
             return self.lake.rows(manifests)

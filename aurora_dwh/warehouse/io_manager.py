@@ -13,7 +13,7 @@ from pydantic import PrivateAttr
 
 from aurora_dwh.catalog import Table
 from aurora_dwh.config import RedshiftSettings
-from aurora_dwh.failures import attempts_left, permanent_failures
+from aurora_dwh.failures import attempts_left, named_failures
 from aurora_dwh.handoff import Manifest
 from aurora_dwh.schema import fold
 from aurora_dwh.warehouse import load, mart
@@ -78,7 +78,7 @@ class RedshiftIOManager(dg.ConfigurableIOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: StagingLoad | mart.Mart) -> None:
         """Load the days of a staging table, or build a mart."""
-        with permanent_failures(context.asset_key, attempts_left=attempts_left(context)):
+        with named_failures(context.asset_key, attempts_left=attempts_left(context)):
             if isinstance(obj, mart.Mart):
                 self._build(context, obj)
             else:

@@ -13,7 +13,7 @@ import aurora_dwh
 from aurora_dwh.assets.marts import build_mart_assets
 from aurora_dwh.assets.tables import BACKFILL, asset_name, build_table_assets, daily_partitions
 from aurora_dwh.catalog import Catalog, Table
-from aurora_dwh.failures import permanent_failures
+from aurora_dwh.failures import named_failures
 from aurora_dwh.handoff import DataError
 from aurora_dwh.lake.io_manager import S3IOManager
 from aurora_dwh.lake.store import LakeConflictError
@@ -231,7 +231,7 @@ def test_a_staging_target_is_made_from_the_catalog() -> None:
 def test_only_what_trying_again_cannot_mend_is_not_tried_again(error: Exception, permanent: bool) -> None:
     with (
         pytest.raises(dg.Failure if permanent else type(error)) as caught,
-        permanent_failures(key("staging", "orders")),
+        named_failures(key("staging", "orders")),
     ):
         raise error
     if permanent:
