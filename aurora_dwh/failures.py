@@ -13,6 +13,7 @@ import dagster as dg
 
 from aurora_dwh.environment import ConfigError
 from aurora_dwh.handoff import DataError
+from aurora_dwh.warehouse.copy_errors import CopyError
 from aurora_dwh.warehouse.errors import PassingError, WarehouseError
 
 RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
@@ -35,7 +36,9 @@ def named_failures(asset: dg.AssetKey, *, attempts_left: bool = True) -> Iterato
         if attempts_left and _may_pass(error):
             raise
         metadata: dict[str, dg.MetadataValue] = {"asset": dg.MetadataValue.asset(asset)}
-        if isinstance(error, WarehouseError) and error.statement:
+        if isinstance(error, CopyError) and error.bad:
+            metadata["bad_values"] = dg.MetadataValue.md(error.markdown)
+        if isinstance(error, WarehouseError | CopyError) and error.statement:
             metadata["statement"] = dg.MetadataValue.md(f"```sql\n{error.statement}\n```")
         raise dg.Failure(_named(asset, _said(error)), metadata=metadata, allow_retries=False) from error
 

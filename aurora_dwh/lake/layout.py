@@ -43,9 +43,13 @@ class Layout:
         """Return the key of a day's part number `number`, counted from 0."""
         return f"{self.day(table, day)}/part-{attempt}-{number:05d}.parquet"
 
+    def loads(self, table: str) -> str:
+        """Return the key prefix of what exists while a load of several days runs."""
+        return f"{self.table(table)}/_loads/"
+
     def range_manifest(self, table: str, load: str) -> str:
         """Return the key of the manifest that joins several days for one COPY."""
-        return f"{self.table(table)}/_loads/{load}.json"
+        return f"{self.loads(table)}{load}.json"
 
     def url(self, key: str) -> str:
         """Return a key's address."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 STRAY_AGE = timedelta(days=1)
-"""Parts that no manifest names are taken for the leavings of a crash once they are this old."""
+"""Objects that nothing names are taken for the leavings of a crash once they are this old."""
 
 
 class MissingDayError(DataError):
@@ -119,6 +119,24 @@ class Lake:
             tables += [pq.read_table(pa.BufferReader(self._get(part.url))) for part in manifest.parts]
         return pa.concat_tables(tables, promote_options="default") if tables else pa.table({})
 
+    def value(self, url: str, row: int, column: str) -> str | None:
+        """Return one value of a part as text, None where the part, row or column cannot be read.
+
+        Args:
+            url: The part's address.
+            row: The row, counted from 1.
+            column: The column's name in the lake.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+        from botocore.exceptions import ClientError
+
+        try:
+            values = pq.read_table(pa.BufferReader(self._get(url)), columns=[column]).column(column)
+            return str(values[row - 1].as_py())
+        except (ClientError, ValueError, KeyError, IndexError, pa.ArrowException):
+            return None
+
     @contextmanager
     def copy_manifest(self, manifests: Sequence[Manifest]) -> Iterator[str]:
         """Give the address of a manifest that COPY can read for all the days at once.
@@ -128,7 +146,9 @@ class Lake:
         if len(manifests) == 1:
             yield manifests[0].url
             return
-        key = self.layout.range_manifest(manifests[0].table, secrets.token_hex(8))
+        table = manifests[0].table
+        key = self.layout.range_manifest(table, secrets.token_hex(8))
+        self._delete(self._strays(self.layout.loads(table)))
         parts = [part for manifest in manifests for part in manifest.parts]
         self._client.put_object(Bucket=self.layout.bucket, Key=key, Body=manifest_json.copy_json(parts))
         try:
@@ -186,17 +206,16 @@ class Lake:
 
     def _sweep(self, manifest: Manifest, before: Manifest | None) -> None:
         """Remove the parts that the new manifest replaced, and what a crash left long ago."""
-        current = {part.url for part in manifest.parts}
-        replaced = {part.url for part in before.parts} - current if before else set()
-        prefix = self.layout.day(manifest.table, manifest.day) + "/part-"
+        current = {self.layout.key(part.url) for part in manifest.parts}
+        replaced = {self.layout.key(part.url) for part in before.parts} if before else set()
+        strays = self._strays(self.layout.day(manifest.table, manifest.day) + "/part-")
+        self._delete(sorted((replaced | set(strays)) - current))
+
+    def _strays(self, prefix: str) -> list[str]:
+        """Return the keys under a prefix that are old enough to be the leavings of a crash."""
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.layout.bucket, Prefix=prefix)
-        strays = {
-            self.layout.url(item["Key"])
-            for page in pages
-            for item in page.get("Contents", ())
-            if item["LastModified"] < utc_now() - STRAY_AGE
-        }
-        self._delete([self.layout.key(url) for url in sorted(replaced | (strays - current))])
+        items = (item for page in pages for item in page.get("Contents", ()))
+        return [item["Key"] for item in items if item["LastModified"] < utc_now() - STRAY_AGE]
 
     def _delete(self, keys: Sequence[str]) -> None:
         for start in range(0, len(keys), 1000):  # S3 takes 1,000 keys a call

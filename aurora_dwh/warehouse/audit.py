@@ -32,7 +32,8 @@ DDL = (
   rows_inserted BIGINT NOT NULL,
   rows_updated BIGINT NOT NULL,
   converted VARCHAR(65535) NOT NULL,
-  loaded_at TIMESTAMP NOT NULL
+  loaded_at TIMESTAMP NOT NULL,
+  in_target BOOLEAN NOT NULL
 ) DISTSTYLE AUTO SORTKEY AUTO""",
     f"CREATE TABLE IF NOT EXISTS {LOCK} (table_name VARCHAR(255) NOT NULL, loads BIGINT NOT NULL) DISTSTYLE ALL",
 )
@@ -41,7 +42,10 @@ DDL = (
 
 @dataclass(frozen=True)
 class HistoryRow:
-    """One load of one day, in the columns of `dwh.load_history`; times in UTC."""
+    """One load of one day, in the columns of `dwh.load_history`; times in UTC.
+
+    `in_target` becomes FALSE when the table is made anew: what was loaded into the old one is not in the new one.
+    """
 
     load_id: str
     run_id: str | None
@@ -56,6 +60,7 @@ class HistoryRow:
     rows_updated: int
     converted: str
     loaded_at: datetime
+    in_target: bool = True
 
 
 def insert_history(rows: Iterable[HistoryRow]) -> str:
@@ -72,7 +77,12 @@ def find_load(load_id: str) -> str:
 
 def last_snapshots(table: str) -> str:
     """Return the query for the latest reading of the source that each day of a table was loaded from."""
-    return f"SELECT day, MAX(snapshot_at) FROM {HISTORY} WHERE table_name = {literal(table)} GROUP BY day"
+    return f"SELECT day, MAX(snapshot_at) FROM {HISTORY} WHERE table_name = {literal(table)} AND in_target GROUP BY day"
+
+
+def forget(table: str) -> str:
+    """Return the statement that marks a table's loads as no longer in it, for the moment when it is made anew."""
+    return f"UPDATE {HISTORY} SET in_target = FALSE WHERE table_name = {literal(table)} AND in_target"
 
 
 def take_turn(table: str) -> str:

@@ -10,7 +10,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -51,6 +51,7 @@ class Session:
 
     Attributes:
         pid: The server's process id, which its system views call `session_id`.
+        began: When the session began, by the server's clock, in UTC.
         statements: What was run so far, in order.
     """
 
@@ -58,7 +59,8 @@ class Session:
         self._connection = connection
         connection.autocommit = True
         self.statements: list[str] = []
-        self.pid = int(self.execute("SELECT pg_backend_pid()").rows[0][0])
+        pid, self.began = self.execute("SELECT pg_backend_pid(), GETDATE()").rows[0]
+        self.pid = int(pid)
         self.statements.clear()
 
     def execute(self, statement: str) -> Answer:
@@ -106,6 +108,22 @@ class Warehouse:
         finally:
             session.close()
 
+    def persist(self, work: Callable[[Session], T]) -> T:
+        """Run `work` on a session, and again from its start on a new one where a failure may pass.
+
+        Args:
+            work: What to do; doing it twice must be the same as once.
+
+        Raises:
+            WarehouseError: The failure does not pass, or did not within all attempts.
+        """
+
+        def attempt() -> T:
+            with closing(self._connect()) as session:
+                return work(session)
+
+        return _patiently(attempt)
+
     def transaction(self, work: Callable[[Session], T], *, landed: Callable[[Session], bool] = lambda _: False) -> T:
         """Run `work` between BEGIN and COMMIT, as a whole and again where a failure may pass.
 
@@ -121,23 +139,18 @@ class Warehouse:
             WarehouseError: The failure does not pass, or did not within all attempts.
         """
 
-        def attempt() -> T:
-            with self.session() as session:
-                session.execute("BEGIN")
-                result = work(session)
-                try:
-                    session.execute("COMMIT")
-                except PassingError:
-                    if self._landed(landed):
-                        return result
-                    raise
-                return result
+        def attempt(session: Session) -> T:
+            session.execute("BEGIN")
+            result = work(session)
+            try:
+                session.execute("COMMIT")
+            except PassingError:
+                if self.persist(landed):
+                    return result
+                raise
+            return result
 
-        return _patiently(attempt)
-
-    def _landed(self, landed: Callable[[Session], bool]) -> bool:
-        with self.session() as session:
-            return landed(session)
+        return self.persist(attempt)
 
     def _connect(self) -> Session:
         import redshift_connector

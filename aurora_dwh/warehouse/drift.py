@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from aurora_dwh.catalog_fields import OWN_PREFIX
 from aurora_dwh.handoff import DataError
 from aurora_dwh.schema import Column, TableSchema, fold
 from aurora_dwh.warehouse import audit
 from aurora_dwh.warehouse.connection import Session
-from aurora_dwh.warehouse.errors import PassingError, WarehouseError
+from aurora_dwh.warehouse.errors import WarehouseError
 from aurora_dwh.warehouse.sql import identifier, literal
 from aurora_dwh.warehouse.statements import OWN_COLUMNS, Target, add_column, create_table, widen_column
 
@@ -21,6 +23,20 @@ _SPELLINGS = {
     "binary varying": "VARBYTE",
 }
 """svv_all_columns' names of the types that the map spells otherwise."""
+
+_WIDER = frozenset(
+    {
+        ("INTEGER", "SMALLINT"),
+        ("BIGINT", "SMALLINT"),
+        ("BIGINT", "INTEGER"),
+        ("DOUBLE PRECISION", "REAL"),
+        ("TIMESTAMP", "DATE"),
+    }
+)
+"""Pairs of types of which the first holds every value of the second; VARCHAR and DECIMAL go by their sizes."""
+
+_DONE_BY_ANOTHER = ("23505", "42701", "42P06", "42P07")
+"""SQLSTATEs of what exists already: a catalogue's row, a column, a schema, a table."""
 
 
 class DriftError(DataError):
@@ -47,13 +63,13 @@ def live_columns(session: Session, target: Target) -> dict[str, LiveColumn]:
 
 
 def adapt(session: Session, target: Target, schema: TableSchema) -> list[str]:
-    """Bring the target to where it can take rows of the schema, outside any transaction.
+    """Bring the target to where it can take rows of the schema, in statements that each commit.
 
     Returns:
         The statements that were run, none where the target fits already.
 
     Raises:
-        DriftError: A column changed its type in a way that Redshift cannot follow in place.
+        DriftError: A column changed in a way that the target cannot or may not follow.
         WarehouseError: Redshift refused a statement, and not because another writer had done the same meanwhile.
     """
     refused: set[str] = set()
@@ -63,35 +79,45 @@ def adapt(session: Session, target: Target, schema: TableSchema) -> list[str]:
             for statement in statements:
                 session.execute(statement)
             return statements
-        except PassingError:
-            raise
         except WarehouseError as error:
-            if error.statement in refused:
+            if error.state not in _DONE_BY_ANOTHER or error.statement in refused:
                 raise
-            refused.add(error.statement)  # another writer may have been first: look again at what is left to do
+            refused.add(error.statement)
+            session.execute("ROLLBACK")  # another writer was first: look again at what is left to do
 
 
-def preparation(target: Target, schema: TableSchema, live: dict[str, LiveColumn]) -> list[str]:
-    """Return the statements that `adapt` runs: `changes`, and before a table's first load what it rests on.
+def preparation(target: Target, schema: TableSchema, live: Mapping[str, LiveColumn]) -> list[str]:
+    """Return the statements that `adapt` runs: `changes`, or before a table's first load what it rests on.
 
     Raises:
         DriftError: As `adapt`.
     """
-    statements = changes(target, schema, live)
     if live:
-        return statements
+        return changes(target, schema, live)
     home = f"CREATE SCHEMA IF NOT EXISTS {identifier(target.schema_name)}"
-    return [home, *audit.DDL, *statements, audit.make_turn(target.label)]
+    # What an earlier table of this name was loaded with is not in the new one, from the moment that it is there.
+    birth = ["BEGIN", create_table(target, schema), audit.forget(target.label), "COMMIT"]
+    return [home, *audit.DDL, *birth, audit.make_turn(target.label)]
 
 
-def changes(target: Target, schema: TableSchema, live: dict[str, LiveColumn]) -> list[str]:
-    """Return the statements that bring the target's columns to the schema's.
+def changes(target: Target, schema: TableSchema, live: Mapping[str, LiveColumn]) -> list[str]:
+    """Return the statements that bring the target's columns to the schema's; what the source has no more, stays.
+
+    Args:
+        target: The staging table, which exists.
+        schema: The columns to be loaded.
+        live: The target's columns.
 
     Raises:
         DriftError: As `adapt`.
     """
-    if not live:
-        return [create_table(target, schema)]
+    if missing := [name for name, _ in OWN_COLUMNS if name not in live]:
+        raise DriftError(
+            f"{target.label} exists and lacks {', '.join(missing)}: it was not made by aurora-dwh; "
+            "give the table another name with `target_table`, or drop it"
+        )
+    if target.frozen:
+        _refuse_changes(target, schema, live)
     statements = []
     for column in schema.columns:
         present = live.get(column.target_name)
@@ -99,19 +125,34 @@ def changes(target: Target, schema: TableSchema, live: dict[str, LiveColumn]) ->
             statements.append(add_column(target, column))
         elif _exceeds(column.redshift_type, present.type):
             statements.append(widen_column(target, column))
-        elif not _fits(column, present):
+        elif not holds(present.type, column.redshift_type):
             raise DriftError(
                 f"{target.label}: column {column.target_name!r} is {present.type} in Redshift and now "
-                f"{column.redshift_type} ({column.column_type} in MySQL); Redshift cannot change it in place: drop "
-                f"{target.label} and materialize all days of its lake and staging assets again"
+                f"{column.redshift_type} ({column.column_type} in MySQL), which Redshift cannot change in place; "
+                f"run `aurora-dwh rebuild {schema.table}`"
             )
-    missing = [name for name, _ in OWN_COLUMNS if name not in live]
-    if missing:
-        raise DriftError(
-            f"{target.label} exists and lacks {', '.join(missing)}: it was not made by aurora-dwh; "
-            "give the table another name with `target_table`, or drop it"
-        )
     return statements
+
+
+def absent(schema: TableSchema, live: Mapping[str, LiveColumn]) -> list[str]:
+    """Return the target's columns that the source has no more, in which new rows are NULL."""
+    known = {column.target_name for column in schema.columns}
+    return [name for name in live if name not in known and not name.startswith(OWN_PREFIX)]
+
+
+def _refuse_changes(target: Target, schema: TableSchema, live: Mapping[str, LiveColumn]) -> None:
+    kinds = {column.target_name: column for column in schema.columns}
+    changed = [f"{name!r} is gone from the source" for name in absent(schema, live)]
+    for name, column in kinds.items():
+        if name not in live:
+            changed.append(f"{name!r} is new, {column.redshift_type} ({column.column_type} in MySQL)")
+        elif live[name].type != column.redshift_type:
+            changed.append(f"{name!r} was {live[name].type} and is {column.redshift_type}")
+    if changed:
+        raise DriftError(
+            f"{target.label} is frozen (`on_drift: freeze`) and the source's columns changed: {'; '.join(changed)}. "
+            f"Leave columns out with `exclude`, or set `on_drift: evolve`, or run `aurora-dwh rebuild {schema.table}`"
+        )
 
 
 def _spelled(kind: str, length: int | None, precision: int | None, scale: int | None) -> str:
@@ -134,13 +175,31 @@ def is_wider(column: Column, other: Column) -> bool:
     return _exceeds(column.redshift_type, other.redshift_type)
 
 
+def holds(type_: str, other: str) -> bool:
+    """Return whether a column of a Redshift type takes every value of another type unchanged, without a cast.
+
+    So days from before a column was widened load into the wider one, and a source that was narrowed needs no change.
+    """
+    if type_ == other:
+        return True
+    if (wide := _varchar(type_)) is not None and (narrow := _varchar(other)) is not None:
+        return narrow <= wide
+    if (room := _decimal(type_)) is not None and (digits := _decimal(other) or _whole(other)) is not None:
+        return digits[0] <= room[0] and digits[1] <= room[1]
+    return (type_, other) in _WIDER
+
+
 def _exceeds(type_: str, other: str) -> bool:
     wanted, there = _varchar(type_), _varchar(other)
     return wanted is not None and there is not None and wanted > there
 
 
-def _fits(column: Column, present: LiveColumn) -> bool:
-    wanted, there = _varchar(column.redshift_type), _varchar(present.type)
-    if wanted is not None and there is not None:
-        return wanted <= there  # a narrower source still fits, and the target is never narrowed
-    return column.redshift_type == present.type
+def _decimal(type_: str) -> tuple[int, int] | None:
+    """Return how many digits a DECIMAL has before and behind its point."""
+    match = re.fullmatch(r"DECIMAL\((\d+),(\d+)\)", type_)
+    return (int(match[1]) - int(match[2]), int(match[2])) if match else None
+
+
+def _whole(type_: str) -> tuple[int, int] | None:
+    digits = {"SMALLINT": 5, "INTEGER": 10, "BIGINT": 19}.get(type_)
+    return None if digits is None else (digits, 0)

@@ -48,6 +48,7 @@ def staging_target(table: Table, schema: str) -> Target:
         cursor=table.cursor,
         dist_key=table.dist_key,
         sort_key=table.effective_sort_key,
+        frozen=table.on_drift == "freeze",
     )
 
 
@@ -104,26 +105,30 @@ class RedshiftIOManager(dg.ConfigurableIOManager):
 
     def _load(self, context: dg.OutputContext, work: StagingLoad) -> None:
         target = staging_target(work.table, self.warehouse.settings.staging_schema)
-        started = monotonic()
-        done = load.load(self.warehouse, work.lake, target, work.table.mode, work.manifests, run_id=context.run_id)
-        seconds = monotonic() - started
-        statements = dg.MetadataValue.md("```sql\n" + ";\n\n".join(done.statements) + ";\n```")
-        for day in done.days:
-            metadata: dict[str, Any] = {
-                "dagster/partition_row_count": day.rows,
-                "rows_inserted": day.inserted,
-                "rows_updated": day.updated,
-            }
-            context.step_context.add_asset_metadata(
-                metadata, asset_key=context.asset_key, partition_key=day.day.isoformat()
-            )
-        context.log.info(f"{target.label}: {len(done.days)} days, {sum(d.rows for d in done.days)} rows staged")
+        started, loads = monotonic(), []
+        several = len(work.manifests) > 1
+        for manifests in load.transactions(work.manifests):
+            done = load.load(self.warehouse, work.lake, target, work.table.mode, manifests, run_id=context.run_id)
+            loads.append(done)
+            for day in done.days:
+                metadata: dict[str, Any] = {
+                    "dagster/partition_row_count": day.rows,
+                    "rows_inserted": day.inserted,
+                    "rows_updated": day.updated,
+                }
+                key = day.day.isoformat()
+                context.step_context.add_asset_metadata(metadata, asset_key=context.asset_key, partition_key=key)
+                if several:  # a range that fails on a later day keeps the days that are committed
+                    context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
+        days = [day for done in loads for day in done.days]
+        context.log.info(f"{target.label}: {len(days)} days, {sum(day.rows for day in days)} rows staged")
+        statements = (statement for done in loads for statement in done.statements)
         context.add_output_metadata(
             {
                 "dagster/column_schema": _columns(target, work.manifests),
-                "load_id": done.load_id,
-                "load_seconds": round(seconds, 3),
-                "statements": statements,
+                "load_id": ", ".join(done.load_id for done in loads),
+                "load_seconds": round(monotonic() - started, 3),
+                "statements": dg.MetadataValue.md("```sql\n" + ";\n\n".join(statements) + ";\n```"),
             }
         )
 

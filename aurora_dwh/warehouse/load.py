@@ -7,31 +7,43 @@ leaves the table as it was; the audit row is there exactly when the rows are.
 from __future__ import annotations
 
 import json
+import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timezone
 from itertools import groupby
 from typing import Protocol
 
 from aurora_dwh.handoff import DataError, Manifest, StaleManifestError, utc_now
 from aurora_dwh.schema import Column, TableSchema
-from aurora_dwh.warehouse import audit, drift
+from aurora_dwh.warehouse import audit, copy_errors, drift
 from aurora_dwh.warehouse import statements as sql
 from aurora_dwh.warehouse.connection import Session, Warehouse
+from aurora_dwh.warehouse.copy_errors import CopyError
 from aurora_dwh.warehouse.errors import PassingError, WarehouseError
 from aurora_dwh.warehouse.statements import Target
 
+STAGE_BYTES = 256 * 1024**3
+"""Parquet bytes that one transaction stages; a longer range is loaded in several, each of whole days."""
+
 
 class Lake(Protocol):
-    """What the load needs of the lake: one manifest for several days."""
+    """What the load needs of the lake: one manifest for several days, and what lies in the files."""
 
     def copy_manifest(self, manifests: Sequence[Manifest]) -> AbstractContextManager[str]:
         """Give the address of a manifest that COPY can read for all the days at once."""
 
     def is_current(self, manifests: Sequence[Manifest]) -> bool:
         """Return whether the manifests are still those that the lake has for their days."""
+
+    def value(self, url: str, row: int, column: str) -> str | None:
+        """Return a value of a part as text, by its row from 1; None where it cannot be read."""
+
+
+Counts = dict[date, tuple[int, int]]
+"""Day -> rows new in the target, rows replaced there."""
 
 
 @dataclass(frozen=True)
@@ -53,17 +65,38 @@ class Loaded:
     statements: tuple[str, ...]
 
 
+def transactions(manifests: Iterable[Manifest], *, stage_bytes: int = STAGE_BYTES) -> Iterator[list[Manifest]]:
+    """Yield the days in order, in groups that one transaction can load.
+
+    A group ends where a column's type changes, since one stage has one type for it, and where the stage is full.
+    """
+    group: list[Manifest] = []
+    kinds: dict[str, tuple[str, ...]] = {}
+    size = 0
+    for manifest in sorted(manifests, key=lambda m: m.day):
+        of_day = {column.target_name: _kinds(column) for column in manifest.schema.columns}
+        retyped = any(kinds.get(name, kind) != kind for name, kind in of_day.items())
+        if group and (retyped or size + manifest.size > stage_bytes):
+            yield group
+            group, kinds, size = [], {}, 0
+        group.append(manifest)
+        kinds |= of_day
+        size += manifest.size
+    if group:
+        yield group
+
+
 def load(
     warehouse: Warehouse, lake: Lake, target: Target, mode: str, manifests: Sequence[Manifest], *, run_id: str | None
 ) -> Loaded:
-    """Load the days of one table.
+    """Load days of one table.
 
     Args:
         warehouse: Redshift.
         lake: The lake, for a manifest that spans several days.
         target: The staging table.
         mode: `incremental`, `append` or `full`, as in the catalog.
-        manifests: The days, one manifest each; at least one.
+        manifests: The days, one manifest each; at least one, and as `transactions` groups them.
         run_id: The Dagster run, for the audit table.
 
     Raises:
@@ -71,11 +104,8 @@ def load(
         StaleManifestError: A day was extracted again meanwhile; load its new manifest.
         WarehouseError: Redshift refused a statement, or was out of reach for all attempts.
     """
-    manifests = sorted(manifests, key=lambda m: m.day)
-    with warehouse.session() as session:
-        for schema in _schemas(manifests):
-            drift.adapt(session, target, schema)
-    work = Load(warehouse, lake, target, mode, manifests, run_id)
+    work = Load(warehouse, lake, target, mode, sorted(manifests, key=lambda m: m.day), run_id)
+    warehouse.persist(work.prepare)
     return warehouse.transaction(work.run, landed=work.landed)
 
 
@@ -89,14 +119,29 @@ class Load:
     mode: str
     manifests: Sequence[Manifest]
     run_id: str | None
-    load_id: str = ""
+    load_id: str = field(default_factory=lambda: secrets.token_hex(16))
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "load_id", secrets.token_hex(16))
+    def prepare(self, session: Session) -> None:
+        """Bring the target's columns to those of the days.
+
+        Raises:
+            DriftError: The target cannot follow them, and rows of these days would come into it.
+        """
+        schemas = _schemas([self._latest] if self.mode == "full" else self.manifests)
+        try:
+            for schema in schemas:
+                drift.adapt(session, self.target, schema)
+        except drift.DriftError:
+            if self._newer(session):
+                raise
 
     def landed(self, session: Session) -> bool:
-        """Return whether this load was committed."""
-        return bool(session.execute(audit.find_load(self.load_id)).rows[0][0])
+        """Return whether this load was committed, once a COMMIT that is still under way has ended."""
+        session.execute("BEGIN")
+        self._take_turn(session)
+        found = bool(session.execute(audit.find_load(self.load_id)).rows[0][0])
+        session.execute("ROLLBACK")
+        return found
 
     def run(self, session: Session) -> Loaded:
         """Run every statement between BEGIN and COMMIT."""
@@ -107,6 +152,10 @@ class Load:
         session.execute(audit.insert_history(self._history(days)))
         return Loaded(self.load_id, days, (*session.statements, "COMMIT"))
 
+    @property
+    def _latest(self) -> Manifest:
+        return max(self.manifests, key=lambda m: (m.snapshot_at, m.day))
+
     def _take_turn(self, session: Session) -> None:
         if session.execute(audit.take_turn(self.target.label)).count == 0:
             # Made outside this transaction: two first loads would else each make a row and not meet on it.
@@ -114,46 +163,63 @@ class Load:
                 other.execute(audit.make_turn(self.target.label))
             raise PassingError(f"{self.target.label} had no row in {audit.LOCK}; it has one now")
 
-    def _upsert(self, session: Session) -> dict[date, tuple[int, int]]:
+    def _upsert(self, session: Session) -> Counts:
         filled = [m for m in self.manifests if m.rows]
         if not filled:
             return {}
         schema = self._stage(session, filled)
-        session.execute(sql.pick_newest(self.target))
-        counts = {day: (int(new), int(old)) for day, new, old in session.execute(sql.count_fresh()).rows}
+        texts = [name for name in self.target.key if schema.column(name).stage_type.startswith("VARCHAR")]
+        session.execute(sql.pick_newest(self.target, texts))
+        counts = {}
+        for day, new, old, alike in session.execute(sql.count_fresh()).rows:
+            if alike:
+                raise self._alike_keys(session)
+            counts[day] = int(new), int(old)
         session.execute(sql.delete_replaced(self.target))
         session.execute(sql.insert(self.target, schema, sql.FRESH))
         return counts
 
-    def _replace_days(self, session: Session) -> dict[date, tuple[int, int]]:
-        current = self._current(session)
-        if not current:
+    def _replace_days(self, session: Session) -> Counts:
+        newer = self._newer(session)
+        if not newer:
             return {}
-        filled = [m for m in current if m.rows]
+        filled = [m for m in newer if m.rows]
         schema = self._stage(session, filled) if filled else None
-        session.execute(sql.delete_days(self.target, [m.day.isoformat() for m in current]))
+        session.execute(sql.delete_days(self.target, [m.day.isoformat() for m in newer]))
         if schema:
             session.execute(sql.insert(self.target, schema, sql.STAGE))
-        return {m.day: (m.rows, 0) for m in current}
+        return {m.day: (m.rows, 0) for m in newer}
 
-    def _replace_all(self, session: Session) -> dict[date, tuple[int, int]]:
-        last = max(self.manifests, key=lambda m: m.snapshot_at)
-        loaded = self._snapshots(session).values()
-        if any(_utc(snapshot) > last.snapshot_at for snapshot in loaded):
+    def _replace_all(self, session: Session) -> Counts:
+        if not self._newer(session):
             return {}
+        last = self._latest
         schema = self._stage(session, [last]) if last.rows else None
         session.execute(sql.delete_all(self.target))
         if schema:
             session.execute(sql.insert(self.target, schema, sql.STAGE))
         return {last.day: (last.rows, 0)}
 
-    def _current(self, session: Session) -> list[Manifest]:
-        """Return the days that are not in the target yet from a later reading of the source."""
-        loaded = self._snapshots(session)
-        return [m for m in self.manifests if m.day not in loaded or _utc(loaded[m.day]) <= m.snapshot_at]
+    def _newer(self, session: Session) -> Sequence[Manifest]:
+        """Return the days whose rows belong into the target: those that no later reading of the source overtook.
 
-    def _snapshots(self, session: Session) -> dict[date, datetime]:
-        return dict(session.execute(audit.last_snapshots(self.target.label)).rows)
+        A key decides row by row. Without one, what was loaded says it: of the same day, and in mode full of any day.
+        """
+        if self.mode == "incremental":
+            return self.manifests
+        loaded = {day: _utc(at) for day, at in session.execute(audit.last_snapshots(self.target.label)).rows}
+        if self.mode == "full":
+            return [self._latest] if all(at <= self._latest.snapshot_at for at in loaded.values()) else []
+        return [m for m in self.manifests if m.day not in loaded or loaded[m.day] <= m.snapshot_at]
+
+    def _alike_keys(self, session: Session) -> DataError:
+        rows = session.execute(sql.alike_keys(self.target)).rows
+        keys = ", ".join(repr(row[0] if len(row) == 1 else row) for row in rows)
+        return DataError(
+            f"{self._named(self.manifests)}: rows differ only in blanks at the end of their key, such as {keys}, "
+            f"and Redshift takes such keys for one; nothing was changed. Leave one of the rows out with `filter`, or "
+            f"mask the key column with sha256; if the source's row was renamed, run `aurora-dwh rebuild` for the table"
+        )
 
     def _stage(self, session: Session, manifests: Sequence[Manifest]) -> TableSchema:
         """Fill the stage and return its columns: those of all the days, however the source changed between them."""
@@ -173,7 +239,7 @@ class Load:
             raise
         except WarehouseError as error:
             self._check_current(manifests)
-            raise DataError(f"{self._named(manifests)}: COPY failed. {self._reason(session.pid)}{error}") from error
+            raise self._failed(session, error, manifests) from error
         copied = int(session.execute(sql.COPY_COUNT).rows[0][0])
         expected = sum(m.rows for m in manifests)
         if copied != expected:
@@ -189,17 +255,12 @@ class Load:
                 f"{self._named(manifests)}: the lake's day was extracted again while it was loaded; nothing was changed"
             )
 
-    def _reason(self, pid: int) -> str:
-        """Return what Redshift wrote down about the COPY that failed in session `pid`, empty where it wrote nothing."""
-        with self.warehouse.session() as session:
-            rows = session.execute(
-                "SELECT file_name, line_number, column_name, error_code, error_message FROM sys_load_error_detail "
-                f"WHERE session_id = {pid} ORDER BY start_time DESC LIMIT 1"
-            ).rows
-        if not rows:
-            return ""
-        file, line, column, code, message = (str(value).strip() for value in rows[0])
-        return f"File {file}, line {line}, column {column}: {message} (code {code}). "
+    def _failed(self, session: Session, error: WarehouseError, manifests: Sequence[Manifest]) -> CopyError:
+        with self.warehouse.session() as other:  # the failed session has no transaction left to ask in
+            bad = copy_errors.bad_values(other, self.lake.value, pid=session.pid, since=session.began)
+        found = "".join(f"{one} " for one in bad)
+        text = f"{self._named(manifests)}: COPY failed, nothing was changed. {found}{error}"
+        return CopyError(text, bad=bad, statement=error.statement)
 
     def _named(self, manifests: Sequence[Manifest]) -> str:
         first, last = manifests[0].day, manifests[-1].day
@@ -239,6 +300,11 @@ def _union(schemas: Sequence[TableSchema]) -> TableSchema:
         columns[column.target_name] = before if before and drift.is_wider(before, column) else column
     last = schemas[-1]
     return TableSchema(last.database, last.table, tuple(columns.values()), last.primary_key, last.comment)
+
+
+def _kinds(column: Column) -> tuple[str, ...]:
+    """Return a column's types on the stage and in the target, a VARCHAR's without its size, which can be the widest."""
+    return tuple(re.sub(r"^VARCHAR\(\d+\)$", "VARCHAR", t) for t in (column.stage_type, column.redshift_type))
 
 
 def _utc(moment: datetime) -> datetime:

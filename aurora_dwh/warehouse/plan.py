@@ -35,6 +35,9 @@ class _OwnManifest:
     def is_current(self, manifests: Sequence[Manifest]) -> bool:
         return bool(manifests)
 
+    def value(self, url: str, row: int, column: str) -> str | None:
+        return None
+
 
 def first_load(target: Target, schema: TableSchema) -> list[str]:
     """Return the statements that make a staging table before its first load."""

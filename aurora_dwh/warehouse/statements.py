@@ -23,7 +23,9 @@ OWN_COLUMNS = ((DAY, "DATE"), (LOADED_AT, "TIMESTAMP"))
 the row was read from the source."""
 
 _IS_NEW = "_dwh_is_new"
+_IS_ALIKE = "_dwh_is_alike"
 _RANK = "_dwh_rank"
+_LENGTH = "_dwh_length"
 _NO_CURSOR = "'0001-01-01 00:00:00'"
 
 
@@ -38,6 +40,7 @@ class Target:
         cursor: Cursor column, None where the table has none.
         dist_key: Distribution key, None leaves the choice to Redshift.
         sort_key: Sort key columns, empty leaves the choice to Redshift.
+        frozen: Whether the columns stay as they are, whatever the source's become.
     """
 
     schema_name: str
@@ -46,6 +49,7 @@ class Target:
     cursor: str | None = None
     dist_key: str | None = None
     sort_key: tuple[str, ...] = ()
+    frozen: bool = False
 
     @property
     def sql(self) -> str:
@@ -69,7 +73,7 @@ def create_table(target: Target, schema: TableSchema) -> str:
     dist = f"DISTSTYLE KEY DISTKEY ({identifier(target.dist_key)})" if target.dist_key else "DISTSTYLE AUTO"
     sort = f"COMPOUND SORTKEY ({identifiers(target.sort_key)})" if target.sort_key else "SORTKEY AUTO"
     body = ",\n  ".join(columns)
-    return f"CREATE TABLE IF NOT EXISTS {target.sql} (\n  {body}\n)\n{dist}\n{sort}"
+    return f"CREATE TABLE {target.sql} (\n  {body}\n)\n{dist}\n{sort}"
 
 
 def add_column(target: Target, column: Column) -> str:
@@ -105,11 +109,15 @@ def copy(schema: TableSchema, manifest_url: str, iam_role: str) -> str:
 COPY_COUNT = "SELECT pg_last_copy_count()"
 
 
-def pick_newest(target: Target) -> str:
+def pick_newest(target: Target, texts: Sequence[str] = ()) -> str:
     """Return the statement that keeps, of the stage, one row a key: the newest, unless the target's is newer still.
 
     Newer is the greater cursor (NULL is the oldest), then the later reading, then the later day. So the order of loads
-    does not matter.
+    does not matter. Keys that are alike but for blanks at the end are one to Redshift and not to MySQL: a mark says so.
+
+    Args:
+        target: The staging table.
+        texts: Those of its key columns that are a VARCHAR.
     """
     read, day = identifier(LOADED_AT), identifier(DAY)
     newest = f"s.{read} DESC, s.{day} DESC"
@@ -119,27 +127,32 @@ def pick_newest(target: Target) -> str:
         newest = f"s.{cursor} DESC NULLS LAST, {newest}"
         old, new = f"COALESCE(t.{cursor}, {_NO_CURSOR})", f"COALESCE(s.{cursor}, {_NO_CURSOR})"
         not_older = f"{new} > {old} OR ({new} = {old} AND ({not_older}))"
-    first = identifier(target.key[0])
+    first, key, alike = identifier(target.key[0]), identifiers(target.key, of="s"), _alike(texts)
     return (
         f"CREATE TEMP TABLE {identifier(FRESH)} AS\n"
-        f"SELECT s.*, t.{first} IS NULL AS {identifier(_IS_NEW)}\n"
+        f"SELECT s.*, t.{first} IS NULL AS {identifier(_IS_NEW)}, {alike} AS {identifier(_IS_ALIKE)}\n"
         f"FROM (\n"
-        f"  SELECT s.*, ROW_NUMBER() OVER (PARTITION BY {identifiers(target.key, of='s')} ORDER BY {newest})"
-        f" AS {identifier(_RANK)}\n"
+        f"  SELECT s.*, ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY {newest}) AS {identifier(_RANK)}"
+        f"{_lengths(key, texts)}\n"
         f"  FROM {identifier(STAGE)} s\n"
         f") s\n"
         f"LEFT JOIN {target.sql} t ON {_same_key(target.key, 's', 't')}\n"
-        f"WHERE s.{identifier(_RANK)} = 1 AND (t.{first} IS NULL OR {not_older})"
+        f"WHERE s.{identifier(_RANK)} = 1 AND (t.{first} IS NULL OR {not_older}{f' OR {alike}' if texts else ''})"
     )
 
 
 def count_fresh() -> str:
-    """Return the query that says, for each day, how many rows the load will insert and how many it will update."""
-    day, new = identifier(DAY), identifier(_IS_NEW)
+    """Return the query for a day's rows that the load will insert, will update, and has an alike key of."""
+    day, new, alike = identifier(DAY), identifier(_IS_NEW), identifier(_IS_ALIKE)
     return (
-        f"SELECT {day}, SUM(CASE WHEN {new} THEN 1 ELSE 0 END), SUM(CASE WHEN {new} THEN 0 ELSE 1 END) "
-        f"FROM {identifier(FRESH)} GROUP BY {day}"
+        f"SELECT {day}, SUM(CASE WHEN {new} THEN 1 ELSE 0 END), SUM(CASE WHEN {new} THEN 0 ELSE 1 END), "
+        f"SUM(CASE WHEN {alike} THEN 1 ELSE 0 END) FROM {identifier(FRESH)} GROUP BY {day}"
     )
+
+
+def alike_keys(target: Target) -> str:
+    """Return the query for a few of the keys that another row's resembles but for blanks at the end."""
+    return f"SELECT {identifiers(target.key)} FROM {identifier(FRESH)} WHERE {identifier(_IS_ALIKE)} LIMIT 3"
 
 
 def delete_replaced(target: Target) -> str:
@@ -174,3 +187,26 @@ def insert(target: Target, schema: TableSchema, source: str) -> str:
 
 def _same_key(key: Sequence[str], left: str, right: str) -> str:
     return " AND ".join(f"{left}.{identifier(name)} = {right}.{identifier(name)}" for name in key)
+
+
+def _lengths(key: str, texts: Sequence[str]) -> str:
+    """Return columns with the shortest and longest form in which the stage has each text of a key."""
+    return "".join(
+        f",\n    {of}(OCTET_LENGTH(s.{identifier(name)})) OVER (PARTITION BY {key}) AS {_length(of, number)}"
+        for number, name in enumerate(texts)
+        for of in ("MIN", "MAX")
+    )
+
+
+def _alike(texts: Sequence[str]) -> str:
+    """Return the condition that a key's text has another length in another row of the stage, or in the target."""
+    tests = [
+        f"s.{_length('MIN', number)} <> s.{_length('MAX', number)}"
+        f" OR COALESCE(OCTET_LENGTH(s.{identifier(name)}) <> OCTET_LENGTH(t.{identifier(name)}), FALSE)"
+        for number, name in enumerate(texts)
+    ]
+    return "(" + " OR ".join(tests) + ")" if tests else "FALSE"
+
+
+def _length(of: str, number: int) -> str:
+    return identifier(f"{_LENGTH}_{of.lower()}_{number}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from aurora_dwh.warehouse import connection
 from aurora_dwh.warehouse.connection import ATTEMPTS, Session, Warehouse
 from aurora_dwh.warehouse.errors import PassingError, WarehouseError
 
+GREETING = "SELECT pg_backend_pid(), GETDATE()"
+BEGAN = datetime(2024, 1, 1, 12)  # noqa: DTZ001 - as the driver gives it
 LOST = InterfaceError("BrokenPipe: server socket closed")
 CONFLICT = ProgrammingError({"C": "XX000", "M": "1023"})
 REFUSED = ProgrammingError({"C": "42601", "M": "syntax error"})
@@ -47,8 +50,8 @@ class Server:
                     raise errors.pop(0)
                 self.description = [(b"a", 23)] if statement.startswith("SELECT") else None
 
-            def fetchall(self) -> list[list[int]]:
-                return [[7]]
+            def fetchall(self) -> list[list[Any]]:
+                return [[7, BEGAN]] if said[-1] == GREETING else [[7]]
 
         class Connection:
             autocommit = False
@@ -91,8 +94,8 @@ def test_a_session_says_who_it_is_and_answers_with_rows_and_columns(server: Serv
         answer = session.execute("SELECT 1")
         assert (answer.rows, answer.count, answer.columns) == ([(7,)], -1, (("a", 23),))
         assert session.execute("UPDATE t").rows == []
-        assert (session.pid, session.statements) == (7, ["SELECT 1", "UPDATE t"])
-    assert server.said == [["SELECT pg_backend_pid()", "SELECT 1", "UPDATE t"]]
+        assert (session.pid, session.began, session.statements) == (7, BEGAN, ["SELECT 1", "UPDATE t"])
+    assert server.said == [[GREETING, "SELECT 1", "UPDATE t"]]
     assert server.closed == 1
 
 
@@ -130,6 +133,13 @@ def test_what_the_work_itself_raises_is_not_tried_again(server: Server) -> None:
     assert server.work == [["BEGIN"]]
 
 
+def test_a_server_that_is_gone_is_tried_as_often_as_any_failure(server: Server) -> None:
+    server.refusing_connections = [LOST] * 99
+    with pytest.raises(PassingError):
+        Warehouse(SETTINGS).transaction(do("A"))
+    assert len(server.refusing_connections) == 99 - ATTEMPTS
+
+
 def test_all_attempts_used_up_raises_the_last_failure(server: Server) -> None:
     server.failing = {"A": [CONFLICT] * 99}
     with pytest.raises(PassingError, match="1023"):
@@ -142,6 +152,12 @@ def test_a_commit_whose_answer_was_lost_is_looked_up_on_a_new_session(server: Se
     landed = do("LOOK")
     assert Warehouse(SETTINGS).transaction(do("A"), landed=lambda s: bool(landed(s))) == "done"
     assert server.work == [["BEGIN", "A", "COMMIT"], ["LOOK"]]
+
+
+def test_a_look_that_fails_too_is_repeated(server: Server) -> None:
+    server.failing = {"COMMIT": [LOST], "LOOK": [CONFLICT]}
+    assert Warehouse(SETTINGS).transaction(do("A"), landed=lambda s: bool(do("LOOK")(s))) == "done"
+    assert server.work == [["BEGIN", "A", "COMMIT"], ["LOOK"], ["LOOK"]]
 
 
 def test_a_commit_that_did_not_land_is_done_again(server: Server) -> None:
@@ -159,7 +175,7 @@ def test_a_commit_that_is_refused_for_good_is_raised(server: Server) -> None:
 
 def test_a_workgroup_that_wakes_slowly_is_waited_for(server: Server) -> None:
     server.refusing_connections = [LOST, ConnectionRefusedError(111, "refused"), LOST]
-    server.failing = {"SELECT pg_backend_pid()": [ProgrammingError({"C": "57014", "M": "Query cancelled"})]}
+    server.failing = {GREETING: [ProgrammingError({"C": "57014", "M": "Query cancelled"})]}
     with Warehouse(SETTINGS).session() as session:
         assert session.pid == 7
     assert server.closed == 2  # the connection that could not say who it is, and the good one

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from aurora_dwh.schema import Column, TableSchema
+from aurora_dwh.warehouse import audit
 from aurora_dwh.warehouse.connection import Answer
-from aurora_dwh.warehouse.drift import DriftError, LiveColumn, adapt, changes, live_columns
+from aurora_dwh.warehouse.drift import DriftError, LiveColumn, absent, adapt, changes, holds, live_columns, preparation
 from aurora_dwh.warehouse.errors import PassingError, WarehouseError
 from aurora_dwh.warehouse.statements import Target, create_table
 
@@ -36,8 +37,15 @@ def live(**other: str) -> dict[str, LiveColumn]:
     return {name: LiveColumn(name, kind) for name, kind in {**LIVE, **other}.items()}
 
 
-def test_a_table_that_is_not_there_is_made() -> None:
-    assert changes(TARGET, SCHEMA, {}) == [create_table(TARGET, SCHEMA)]
+def test_a_table_that_is_not_there_is_made_and_what_an_earlier_one_had_is_forgotten() -> None:
+    statements = preparation(TARGET, SCHEMA, {})
+    born = statements.index(create_table(TARGET, SCHEMA))
+    assert statements[born - 1 : born + 3] == [
+        "BEGIN",
+        create_table(TARGET, SCHEMA),
+        audit.forget("staging.orders"),
+        "COMMIT",
+    ]
 
 
 def test_a_table_that_fits_needs_nothing() -> None:
@@ -67,6 +75,7 @@ def test_a20_a_narrower_source_leaves_the_target_as_wide_as_it_is() -> None:
     [
         ("Id", "INTEGER", "BIGINT (bigint in MySQL)"),
         ("price", "DECIMAL(12,3)", "DECIMAL(12,2) (decimal(12,2) in MySQL)"),
+        ("price", "BIGINT", "DECIMAL(12,2) (decimal(12,2) in MySQL)"),
         ("price", "DECIMAL(10,2)", "DECIMAL(12,2) (decimal(12,2) in MySQL)"),
         ("note", "SUPER", "VARCHAR(40) (varchar(10) in MySQL)"),
     ],
@@ -75,9 +84,49 @@ def test_a20_a_changed_type_stops_the_load_and_says_what_to_do(name: str, there:
     with pytest.raises(DriftError) as caught:
         changes(TARGET, SCHEMA, live(**{name.lower(): there}))
     assert str(caught.value).startswith(
-        f"staging.orders: column {name.lower()!r} is {there} in Redshift and now {wanted}; "
-        "Redshift cannot change it in place: drop staging.orders"
+        f"staging.orders: column {name.lower()!r} is {there} in Redshift and now {wanted}, "
+        "which Redshift cannot change in place; run `aurora-dwh rebuild orders`"
     )
+
+
+@pytest.mark.parametrize(
+    ("type_", "other"),
+    [
+        ("BIGINT", "SMALLINT"),
+        ("BIGINT", "INTEGER"),
+        ("INTEGER", "SMALLINT"),
+        ("DOUBLE PRECISION", "REAL"),
+        ("TIMESTAMP", "DATE"),
+        ("VARCHAR(8)", "VARCHAR(4)"),
+        ("DECIMAL(20,0)", "BIGINT"),
+        ("DECIMAL(19,0)", "BIGINT"),
+        ("DECIMAL(14,4)", "DECIMAL(12,2)"),
+    ],
+)
+def test_a20_a_wider_type_holds_a_narrower_one_and_not_the_other_way(type_: str, other: str) -> None:
+    assert holds(type_, other)
+    assert holds(type_, type_)
+    assert not holds(other, type_)
+
+
+@pytest.mark.parametrize(
+    ("type_", "other"),
+    [
+        ("DECIMAL(18,0)", "BIGINT"),
+        ("DECIMAL(12,4)", "DECIMAL(12,2)"),
+        ("BIGINT", "DECIMAL(5,0)"),
+        ("REAL", "SMALLINT"),
+        ("SUPER", "VARCHAR(4)"),
+        ("VARCHAR(4)", "SUPER"),
+        ("BOOLEAN", "SMALLINT"),
+    ],
+)
+def test_a20_types_that_might_lose_a_value_do_not_fit(type_: str, other: str) -> None:
+    assert not holds(type_, other)
+
+
+def test_columns_that_the_source_has_no_more_are_known() -> None:
+    assert absent(SCHEMA, live(once="SUPER")) == ["once"]
 
 
 def test_a_table_without_the_products_columns_is_not_ours() -> None:
@@ -150,7 +199,10 @@ def test_adapt_makes_schemas_audit_tables_and_turn_before_a_first_load() -> None
         'CREATE SCHEMA IF NOT EXISTS "dwh"',
         'CREATE TABLE IF NOT EXISTS "dwh"."load_history"',
         'CREATE TABLE IF NOT EXISTS "dwh"."load_lock"',
-        'CREATE TABLE IF NOT EXISTS "staging"."orders"',
+        "BEGIN",
+        'CREATE TABLE "staging"."orders"',
+        'UPDATE "dwh"."load_history" SET in_target = FALSE WHERE table_name = \'staging.orders\' AND in_target',
+        "COMMIT",
         'INSERT INTO "dwh"."load_lock"',
     ]
 
@@ -161,12 +213,19 @@ def test_a24_a_column_that_another_writer_added_first_is_no_failure() -> None:
     assert adapt(session, TARGET, SCHEMA) == []
 
 
-@pytest.mark.parametrize(("error", "tries"), [(WarehouseError("no", statement="A"), 2), (PassingError("lost"), 1)])
+@pytest.mark.parametrize(
+    ("error", "tries"),
+    [
+        (WarehouseError("exists", statement="A", state="42701"), 2),
+        (WarehouseError("no", statement="A", state="42501"), 1),
+        (PassingError("lost"), 1),
+    ],
+)
 def test_what_redshift_goes_on_refusing_is_raised(error: WarehouseError, tries: int) -> None:
     session: Any = Session([r for r in WHOLE if r[0] != "price"], refusing={"ADD COLUMN": [error] * 9})
     with pytest.raises(type(error)):
         adapt(session, TARGET, SCHEMA)
-    assert len(session.ran) == tries
+    assert len([statement for statement in session.ran if statement != "ROLLBACK"]) == tries
 
 
 def test_drift_looks_at_the_one_table_by_the_name_that_redshift_keeps() -> None:

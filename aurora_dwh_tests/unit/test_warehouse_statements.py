@@ -28,7 +28,7 @@ BARE = Target("staging", "log")
 
 def test_create_table_names_keys_distribution_and_sorting() -> None:
     assert sql.create_table(TARGET, SCHEMA) == (
-        'CREATE TABLE IF NOT EXISTS "staging"."order" (\n'
+        'CREATE TABLE "staging"."order" (\n'
         '  "id" DECIMAL(20,0) NOT NULL,\n'
         '  "group" VARCHAR(40) NOT NULL,\n'
         '  "doc" SUPER,\n'
@@ -87,7 +87,7 @@ def test_the_count_is_asked_of_the_session_that_copied() -> None:
 def test_a15_pick_newest_orders_by_cursor_reading_and_day() -> None:
     assert sql.pick_newest(TARGET) == (
         'CREATE TEMP TABLE "dwh_fresh" AS\n'
-        'SELECT s.*, t."id" IS NULL AS "_dwh_is_new"\n'
+        'SELECT s.*, t."id" IS NULL AS "_dwh_is_new", FALSE AS "_dwh_is_alike"\n'
         "FROM (\n"
         '  SELECT s.*, ROW_NUMBER() OVER (PARTITION BY s."id", s."group" ORDER BY s."updated" DESC NULLS LAST, '
         's."_dwh_loaded_at" DESC, s."_dwh_day" DESC) AS "_dwh_rank"\n'
@@ -102,10 +102,25 @@ def test_a15_pick_newest_orders_by_cursor_reading_and_day() -> None:
     )
 
 
+def test_keys_that_differ_in_blanks_at_the_end_are_marked_and_never_passed_over() -> None:
+    statement = sql.pick_newest(TARGET, ["Group"])
+    alike = (
+        '(s."_dwh_length_min_0" <> s."_dwh_length_max_0" OR '
+        'COALESCE(OCTET_LENGTH(s."group") <> OCTET_LENGTH(t."group"), FALSE))'
+    )
+    assert f'{alike} AS "_dwh_is_alike"\n' in statement
+    assert statement.endswith(f" OR {alike})")
+    assert (
+        'MIN(OCTET_LENGTH(s."group")) OVER (PARTITION BY s."id", s."group") AS "_dwh_length_min_0",\n'
+        '    MAX(OCTET_LENGTH(s."group")) OVER (PARTITION BY s."id", s."group") AS "_dwh_length_max_0"\n'
+    ) in statement
+    assert sql.alike_keys(TARGET) == 'SELECT "id", "group" FROM "dwh_fresh" WHERE "_dwh_is_alike" LIMIT 3'
+
+
 def test_pick_newest_without_a_cursor_orders_by_reading_and_day() -> None:
     assert sql.pick_newest(Target("staging", "t", ("Id",))) == (
         'CREATE TEMP TABLE "dwh_fresh" AS\n'
-        'SELECT s.*, t."id" IS NULL AS "_dwh_is_new"\n'
+        'SELECT s.*, t."id" IS NULL AS "_dwh_is_new", FALSE AS "_dwh_is_alike"\n'
         "FROM (\n"
         '  SELECT s.*, ROW_NUMBER() OVER (PARTITION BY s."id" ORDER BY s."_dwh_loaded_at" DESC, s."_dwh_day" DESC)'
         ' AS "_dwh_rank"\n'
@@ -120,7 +135,8 @@ def test_pick_newest_without_a_cursor_orders_by_reading_and_day() -> None:
 def test_count_fresh_tells_new_rows_from_replaced_ones_by_day() -> None:
     assert sql.count_fresh() == (
         'SELECT "_dwh_day", SUM(CASE WHEN "_dwh_is_new" THEN 1 ELSE 0 END), '
-        'SUM(CASE WHEN "_dwh_is_new" THEN 0 ELSE 1 END) FROM "dwh_fresh" GROUP BY "_dwh_day"'
+        'SUM(CASE WHEN "_dwh_is_new" THEN 0 ELSE 1 END), SUM(CASE WHEN "_dwh_is_alike" THEN 1 ELSE 0 END) '
+        'FROM "dwh_fresh" GROUP BY "_dwh_day"'
     )
 
 
@@ -170,7 +186,8 @@ def test_the_audit_schema_is_made_by_statements_that_may_run_again() -> None:
         "  rows_inserted BIGINT NOT NULL,\n"
         "  rows_updated BIGINT NOT NULL,\n"
         "  converted VARCHAR(65535) NOT NULL,\n"
-        "  loaded_at TIMESTAMP NOT NULL\n"
+        "  loaded_at TIMESTAMP NOT NULL,\n"
+        "  in_target BOOLEAN NOT NULL\n"
         ") DISTSTYLE AUTO SORTKEY AUTO"
     )
     assert lock == (
@@ -198,12 +215,12 @@ def test_history_rows_go_in_by_one_insert() -> None:
     )
     values = (
         "('load', NULL, 'staging.it''s', '2024-01-05', 'append', 's3://m', 'a', '2024-01-06 01:02:03.000000', 3, 2, 1, "
-        "'{\"c\": \"\\\\u0041\"}', '2024-01-06 01:02:03.000000')"
+        "'{\"c\": \"\\\\u0041\"}', '2024-01-06 01:02:03.000000', TRUE)"
     )
     assert audit.insert_history([row, row]) == (
         'INSERT INTO "dwh"."load_history" ("load_id", "run_id", "table_name", "day", "mode", "manifest_url", '
-        '"attempt", "snapshot_at", "rows_in_manifest", "rows_inserted", "rows_updated", "converted", "loaded_at") '
-        "VALUES\n"
+        '"attempt", "snapshot_at", "rows_in_manifest", "rows_inserted", "rows_updated", "converted", "loaded_at", '
+        '"in_target") VALUES\n'
         f"{values},\n{values}"
     )
 
@@ -211,7 +228,8 @@ def test_history_rows_go_in_by_one_insert() -> None:
 def test_the_audits_questions_and_turns() -> None:
     assert audit.find_load("ab") == 'SELECT COUNT(*) FROM "dwh"."load_history" WHERE load_id = \'ab\''
     assert audit.last_snapshots("staging.t") == (
-        'SELECT day, MAX(snapshot_at) FROM "dwh"."load_history" WHERE table_name = \'staging.t\' GROUP BY day'
+        'SELECT day, MAX(snapshot_at) FROM "dwh"."load_history" WHERE table_name = \'staging.t\' '
+        "AND in_target GROUP BY day"
     )
     assert audit.take_turn("staging.t") == (
         'UPDATE "dwh"."load_lock" SET loads = loads + 1 WHERE table_name = \'staging.t\''
