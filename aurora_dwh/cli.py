@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from aurora_dwh.commands import discover, doctor, local, plan, verify
+from aurora_dwh.commands import discover, doctor, local, plan, rebuild, verify
 from aurora_dwh.commands.speech import speak_plainly
 
 app = typer.Typer(
@@ -15,5 +15,6 @@ app = typer.Typer(
 app.command("discover")(speak_plainly(discover.discover))
 app.command("doctor")(speak_plainly(doctor.doctor))
 app.command("plan")(speak_plainly(plan.plan))
+app.command("rebuild")(speak_plainly(rebuild.rebuild))
 app.command("verify")(speak_plainly(verify.verify))
 app.add_typer(local.app, name="local")

@@ -103,6 +103,20 @@ class Lake:
             )
         return [manifest for manifest in found if manifest is not None]
 
+    def days(self, table: str) -> list[date]:
+        """Return the days of a table that the lake has a folder for, in order."""
+        start = self.layout.table(table) + "/day="
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.layout.bucket, Prefix=start, Delimiter="/"
+        )
+        folders = (item["Prefix"] for page in pages for item in page.get("CommonPrefixes", ()))
+        return sorted(date.fromisoformat(folder[len(start) : -1]) for folder in folders)
+
+    def all(self, table: str) -> list[Manifest]:
+        """Return the manifests of all days of a table that are in the lake, in order."""
+        found = (self._find(table, day) for day in self.days(table))
+        return [manifest for manifest in found if manifest is not None]
+
     def is_current(self, manifests: Iterable[Manifest]) -> bool:
         """Return whether the manifests are still those that the lake has for their days."""
         standing = [(m, self._find(m.table, m.day)) for m in manifests]

@@ -94,3 +94,13 @@ def make_turn(table: str) -> str:
     """Return the statement that makes the row which `take_turn` updates."""
     name = literal(table)
     return f"INSERT INTO {LOCK} SELECT {name}, 0 WHERE NOT EXISTS (SELECT 1 FROM {LOCK} WHERE table_name = {name})"
+
+
+def turns(table: str) -> str:
+    """Return the query for how often a table was loaded: whoever sees the same number twice saw no load between."""
+    return f"SELECT loads FROM {LOCK} WHERE table_name = {literal(table)}"
+
+
+def adopt(table: str, name: str) -> str:
+    """Return the statement that makes the loads of one table those of another, whose name it has got."""
+    return f"UPDATE {HISTORY} SET table_name = {literal(name)} WHERE table_name = {literal(table)} AND in_target"

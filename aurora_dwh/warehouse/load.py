@@ -109,6 +109,19 @@ def load(
     return warehouse.transaction(work.run, landed=work.landed)
 
 
+def take_turn(warehouse: Warehouse, session: Session, target: Target) -> None:
+    """Make the session's transaction the target's only writer, as its first statement.
+
+    Raises:
+        PassingError: Another writer has or had the turn, or there was no row to take it on; try the transaction again.
+    """
+    if session.execute(audit.take_turn(target.label)).count == 0:
+        # Made outside this transaction: two first loads would else each make a row and not meet on it.
+        with warehouse.session() as other:
+            other.execute(audit.make_turn(target.label))
+        raise PassingError(f"{target.label} had no row in {audit.LOCK}; it has one now")
+
+
 @dataclass(frozen=True)
 class Load:
     """One load's work, which the transaction may call several times, or a plan once."""
@@ -138,14 +151,14 @@ class Load:
     def landed(self, session: Session) -> bool:
         """Return whether this load was committed, once a COMMIT that is still under way has ended."""
         session.execute("BEGIN")
-        self._take_turn(session)
+        take_turn(self.warehouse, session, self.target)
         found = bool(session.execute(audit.find_load(self.load_id)).rows[0][0])
         session.execute("ROLLBACK")
         return found
 
     def run(self, session: Session) -> Loaded:
         """Run every statement between BEGIN and COMMIT."""
-        self._take_turn(session)
+        take_turn(self.warehouse, session, self.target)
         write = {"incremental": self._upsert, "append": self._replace_days, "full": self._replace_all}[self.mode]
         counts = write(session)
         days = tuple(DayLoad(m.day, m.rows, *counts.get(m.day, (0, 0))) for m in self.manifests)
@@ -155,13 +168,6 @@ class Load:
     @property
     def _latest(self) -> Manifest:
         return max(self.manifests, key=lambda m: (m.snapshot_at, m.day))
-
-    def _take_turn(self, session: Session) -> None:
-        if session.execute(audit.take_turn(self.target.label)).count == 0:
-            # Made outside this transaction: two first loads would else each make a row and not meet on it.
-            with self.warehouse.session() as other:
-                other.execute(audit.make_turn(self.target.label))
-            raise PassingError(f"{self.target.label} had no row in {audit.LOCK}; it has one now")
 
     def _upsert(self, session: Session) -> Counts:
         filled = [m for m in self.manifests if m.rows]

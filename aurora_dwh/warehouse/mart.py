@@ -21,6 +21,7 @@ from aurora_dwh.schema import fold
 from aurora_dwh.warehouse.connection import Session, Warehouse
 from aurora_dwh.warehouse.errors import PassingError, WarehouseError
 from aurora_dwh.warehouse.sql import identifier, identifiers, literal, qualified
+from aurora_dwh.warehouse.swap import grants, swap
 
 _BUILT = "dwh_mart"
 """The temporary table that a mart's rows are computed into."""
@@ -129,8 +130,12 @@ def build(
         return Built(None, tuple(session.statements))
 
     def new_view(session: Session) -> Built:
+        given = grants(session, schemas["bi"], mart.name)
         session.execute(f"DROP VIEW IF EXISTS {target}")
-        return replace_view(session)
+        replace_view(session)
+        for grant in given:
+            session.execute(grant)
+        return Built(None, tuple(session.statements))
 
     def as_table(session: Session) -> Built:
         exists = _exists(session, schemas["bi"], mart.name)
@@ -141,9 +146,11 @@ def build(
         elif exists and header.materialization == "incremental":
             raise MartError(f"bi/{mart.name}: its columns changed; drop {target} and build all of its days again")
         else:
+            name = f"{mart.name}__new" if exists else mart.name
+            made = f"{qualified(schemas['bi'], name)}{_attributes(header)}"
+            session.execute(f"CREATE TABLE {made} AS SELECT * FROM {identifier(_BUILT)}")
             if exists:
-                session.execute(f"DROP TABLE {target}")
-            session.execute(f"CREATE TABLE {target}{_attributes(header)} AS SELECT * FROM {identifier(_BUILT)}")
+                swap(session, schemas["bi"], mart.name, replacement=name)
         rows = session.execute(f"SELECT COUNT(*) FROM {identifier(_BUILT)}").rows[0][0]
         return Built(int(rows), tuple(session.statements))
 
@@ -155,7 +162,7 @@ def build(
         return warehouse.transaction(replace_view)
     except PassingError:
         raise
-    except WarehouseError:  # its columns changed, which OR REPLACE does not do; grants are lost with the old view
+    except WarehouseError:  # its columns changed, which OR REPLACE does not do
         return warehouse.transaction(new_view)
 
 

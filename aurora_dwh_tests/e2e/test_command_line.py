@@ -10,6 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pymysql
 import pytest
 import redshift_connector
@@ -20,6 +21,12 @@ from aurora_dwh_tests.mariadb import MariaDB
 pytestmark = [pytest.mark.xdist_group("command line"), pytest.mark.timeout(420)]
 
 BIN = Path(sys.executable).parent
+S3_ARGUMENTS = {
+    "endpoint_url": "AWS_ENDPOINT_URL_S3",
+    "region_name": "AWS_REGION",
+    "aws_access_key_id": "AWS_ACCESS_KEY_ID",
+    "aws_secret_access_key": "AWS_SECRET_ACCESS_KEY",
+}
 CHAIN = 'key:"lake/orders_master" or key:"staging/orders_master"'
 
 
@@ -129,6 +136,22 @@ def test_a_day_a_range_and_the_rest_end_in_equality_and_a_changed_row_is_found(s
     said = shell.run("aurora-dwh", "verify", "orders_master", exit_code=1)
     assert "only in Aurora" in said
     shell.materialize("--partition", "2024-01-05")
+    shell.run("aurora-dwh", "verify", "orders_master")
+
+
+def test_a20_a_table_is_rebuilt_from_the_lake_and_from_aurora_and_is_equal(shell: Shell) -> None:
+    shell.warehouse("UPDATE staging.orders_master SET comments = 'tampered'")
+    shell.run("aurora-dwh", "verify", "orders_master", exit_code=1)
+    assert "from 5 days, now in place of the old table" in shell.run("aurora-dwh", "rebuild", "orders_master")
+    shell.run("aurora-dwh", "verify", "orders_master")
+
+    shell.warehouse("DELETE FROM staging.orders_master")
+    bucket, prefix = shell.variables["LAKE_URI"].removeprefix("s3://").split("/", 1)
+    s3 = boto3.client("s3", **{name: shell.variables[variable] for name, variable in S3_ARGUMENTS.items()})
+    s3.delete_object(Bucket=bucket, Key=f"{prefix.rstrip('/')}/shop/orders_master/day=2024-01-02/_manifest.json")
+    said = shell.run("aurora-dwh", "rebuild", "orders_master", exit_code=1)
+    assert "--from source" in said
+    shell.run("aurora-dwh", "rebuild", "orders_master", "--from", "source")
     shell.run("aurora-dwh", "verify", "orders_master")
 
 

@@ -211,6 +211,25 @@ def test_a21_a_second_build_keeps_grants_and_a_bound_view(warehouse: Warehouse) 
     assert query(warehouse, "SELECT has_table_privilege('public', 'bi.m', 'select')") == [(True,)]
 
 
+@pytest.mark.parametrize("materialization", ["table", "view"])
+def test_a21_a_mart_with_other_columns_keeps_its_grants_and_what_is_bound_to_it(
+    warehouse: Warehouse, materialization: Any
+) -> None:
+    def mart(query_: str) -> Mart:
+        made = table("m", query_)
+        return replace(made, header=made.header.model_copy(update={"materialization": materialization}))
+
+    run(warehouse, mart("SELECT 1 AS a"))
+    query(warehouse, "GRANT SELECT ON bi.m TO PUBLIC")
+    if materialization == "table":
+        query(warehouse, "CREATE VIEW bi.seen AS SELECT a FROM bi.m")
+    run(warehouse, mart("SELECT 'more' AS b, 2 AS a"))
+    assert query(warehouse, "SELECT * FROM bi.m") == [("more", 2)]
+    if materialization == "table":
+        assert query(warehouse, "SELECT a FROM bi.seen") == [(2,)]
+    assert query(warehouse, "SELECT has_table_privilege('public', 'bi.m', 'select')") == [(True,)]
+
+
 def test_a21_readers_never_see_a_mart_half_built(warehouse: Warehouse, redshift: RedshiftStandIn) -> None:
     run(warehouse, table("m", "SELECT 1 AS a"))
     redshift.faults.add(Fault("^INSERT INTO .bi", "delay", seconds=0.5))

@@ -24,7 +24,7 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def test_help_lists_the_commands() -> None:
     shown = RUNNER.invoke(app, ["--help"]).output
-    for command in ("discover", "doctor", "plan", "verify", "local"):
+    for command in ("discover", "doctor", "plan", "rebuild", "verify", "local"):
         assert f" {command} " in shown
 
 

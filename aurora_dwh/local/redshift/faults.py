@@ -47,6 +47,12 @@ class Faults:
         with self._lock:
             self._left.append((fault, fault.times))
 
+    @property
+    def pending(self) -> int:
+        """How many faults have not met all their statements yet."""
+        with self._lock:
+            return len(self._left)
+
     def clear(self) -> None:
         """Disarms everything."""
         with self._lock:

@@ -107,12 +107,11 @@ class LateView:
     replace: bool
 
     def run(self, session: Context) -> str:
-        """Makes the placeholder and notes the text."""
+        """Makes the placeholder and notes the text; in place of another view, its columns must be the same."""
         upstream, target = session.upstream, self.name.sql
+        verb = "CREATE OR REPLACE VIEW" if self.replace else "CREATE VIEW"
         with session.atomic():
-            if self.replace:
-                upstream.query(f"DROP VIEW IF EXISTS {target}")
-            upstream.query(f"CREATE VIEW {target} AS {self._placeholder(session)}")
+            upstream.query(f"{verb} {target} AS {self._placeholder(session)}")
             upstream.query(
                 f"INSERT INTO pg_standin.late_view VALUES ({literal(target)}::regclass, {literal(self.query)})"
                 " ON CONFLICT (relid) DO UPDATE SET query = excluded.query"

@@ -3,7 +3,7 @@ DROP VIEW IF EXISTS pg_catalog.svv_all_columns, pg_catalog.svv_columns, pg_catal
   pg_catalog.svv_tables, pg_catalog.svv_redshift_tables, pg_catalog.svv_all_schemas, pg_catalog.svv_redshift_schemas,
   pg_catalog.svv_table_info, pg_catalog.pg_table_def, pg_catalog.sys_load_history,
   pg_catalog.sys_load_error_detail, pg_catalog.sys_load_detail, pg_catalog.stl_load_errors, pg_catalog.stl_load_commits,
-  pg_catalog.stv_db_isolation_level;
+  pg_catalog.stv_db_isolation_level, pg_catalog.svv_relation_privileges;
 DROP VIEW IF EXISTS pg_standin.relation, pg_standin.col;
 
 CREATE VIEW pg_standin.relation AS
@@ -68,6 +68,14 @@ FROM pg_namespace WHERE nspname <> 'pg_standin' AND nspname NOT LIKE 'pg_toast%'
 CREATE VIEW pg_catalog.svv_redshift_schemas AS
 SELECT database_name, schema_name, schema_owner, schema_type, schema_acl, schema_option FROM pg_catalog.svv_all_schemas;
 
+CREATE VIEW pg_catalog.svv_relation_privileges AS
+SELECT r.schema_name::varchar AS namespace_name, r.table_name AS relation_name, a.privilege_type::varchar AS privilege_type,
+       a.grantee::integer AS identity_id, coalesce(g.rolname, 'public')::varchar AS identity_name,
+       CASE WHEN a.grantee = 0 THEN 'public' WHEN g.rolcanlogin THEN 'user' ELSE 'role' END::varchar AS identity_type,
+       a.is_grantable AS admin_option
+FROM pg_standin.relation r CROSS JOIN LATERAL aclexplode(r.relacl) a LEFT JOIN pg_roles g ON g.oid = a.grantee
+WHERE a.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE', 'REFERENCES', 'TRUNCATE');
+
 -- Redshift leaves empty tables out of svv_table_info; so does this.
 CREATE VIEW pg_catalog.svv_table_info AS
 SELECT current_database()::varchar AS database, i.schema_name::varchar AS schema, i.oid::integer AS table_id, i.table_name AS "table",
@@ -117,7 +125,7 @@ SELECT datname::varchar AS db_name, 'Snapshot Isolation'::varchar AS isolation_l
 GRANT SELECT ON pg_standin.relation, pg_standin.col, pg_catalog.svv_all_columns, pg_catalog.svv_columns, pg_catalog.svv_redshift_columns,
   pg_catalog.svv_all_tables, pg_catalog.svv_tables, pg_catalog.svv_redshift_tables, pg_catalog.svv_all_schemas, pg_catalog.svv_redshift_schemas,
   pg_catalog.svv_table_info, pg_catalog.pg_table_def, pg_catalog.sys_load_history, pg_catalog.sys_load_error_detail,
-  pg_catalog.sys_load_detail, pg_catalog.stv_db_isolation_level TO PUBLIC;
+  pg_catalog.sys_load_detail, pg_catalog.stv_db_isolation_level, pg_catalog.svv_relation_privileges TO PUBLIC;
 REVOKE ALL ON pg_catalog.stl_load_errors, pg_catalog.stl_load_commits FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION pg_catalog.pg_get_late_binding_view_cols()

@@ -1,0 +1,82 @@
+"""`aurora-dwh rebuild`: a staging table made anew from the lake or from Aurora, and swapped for the old one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from aurora_dwh.catalog import Catalog, Table
+    from aurora_dwh.lake.store import Lake
+
+
+class Origin(str, Enum):
+    """Where the rows of the new table come from."""
+
+    LAKE = "lake"
+    SOURCE = "source"
+
+
+def rebuild(
+    table: Annotated[str, typer.Argument(help="A table of the catalog.")],
+    origin: Annotated[
+        Origin,
+        typer.Option("--from", help="`lake` loads the days that lie on S3; `source` reads them all from Aurora first."),
+    ] = Origin.LAKE,
+) -> None:
+    """Make the staging table of TABLE anew and swap it for the old one, with its views and grants.
+
+    For what cannot be changed in place: a column's type, another key, dist_key or sort_key. Readers see the old rows
+    until they see the new ones. With `--from source`, rows that Aurora no longer has are not in the new table.
+    """
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress
+
+    from aurora_dwh.catalog import Catalog
+    from aurora_dwh.commands.choose import find_table
+    from aurora_dwh.config import RedshiftSettings
+    from aurora_dwh.lake.io_manager import open_lake
+    from aurora_dwh.warehouse import rebuild as warehouse_rebuild
+    from aurora_dwh.warehouse.connection import Warehouse
+    from aurora_dwh.warehouse.io_manager import staging_target
+
+    catalog = Catalog.load()
+    wanted = find_table(catalog, table)
+    lake, warehouse = open_lake(), Warehouse(RedshiftSettings.from_env())
+    target = staging_target(wanted, warehouse.settings.staging_schema)
+    console = Console()
+    with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console, transient=True) as progress:
+        if origin is Origin.SOURCE:
+            _read_again(catalog, wanted, lake, progress)
+        loading = progress.add_task(f"Loading {target.label}", total=len(lake.days(wanted.name)))
+        done = warehouse_rebuild.rebuild(
+            warehouse,
+            lake,
+            target,
+            wanted.mode,
+            lambda: lake.all(wanted.name),
+            loaded=lambda days: progress.advance(loading, len(days)),
+        )
+    console.print(f"{target.label}: {done.rows:,} rows from {len(done.days)} days, now in place of the old table")
+    if wanted.deletes != "keep":
+        console.print(f"Materialize reconcile/{wanted.name}: rows deleted in Aurora since their day was read are back")
+
+
+def _read_again(catalog: Catalog, table: Table, lake: Lake, progress: Progress) -> None:
+    """Write every day from the first to the last one in the lake anew; in mode full, only the last."""
+    import logging
+
+    from aurora_dwh.source.resource import AuroraResource
+
+    last = max(lake.days(table.name), default=catalog.start_date)
+    first = last if table.mode == "full" else catalog.start_date
+    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    reading = progress.add_task(f"Reading {table.name}", total=len(days))
+    for extract in AuroraResource().extract(table, catalog, days, logging.getLogger(__name__)):
+        lake.write(table.name, extract)
+        progress.advance(reading)

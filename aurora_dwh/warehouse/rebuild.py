@@ -1,0 +1,113 @@
+"""A staging table made anew from the lake beside the old one, and put in its place at once.
+
+For what cannot be changed in place: a column's type, another key, dist or sort key. Readers see the old rows until they
+see the new ones. A load that happens meanwhile is noticed, and its days are taken in before the swap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timezone
+from functools import partial
+
+from aurora_dwh.handoff import DataError, Manifest
+from aurora_dwh.warehouse import audit, load
+from aurora_dwh.warehouse.connection import Session, Warehouse
+from aurora_dwh.warehouse.drift import live_columns
+from aurora_dwh.warehouse.statements import Target
+from aurora_dwh.warehouse.swap import swap
+
+_ROUNDS = 10
+"""How often days are taken in that other loads brought meanwhile."""
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """What a rebuild did: the days in the lake that the new table was loaded from, and its rows."""
+
+    days: tuple[date, ...]
+    rows: int
+
+
+def rebuild(
+    warehouse: Warehouse,
+    lake: load.Lake,
+    target: Target,
+    mode: str,
+    read: Callable[[], Sequence[Manifest]],
+    *,
+    loaded: Callable[[Sequence[Manifest]], None] = lambda _: None,
+) -> Rebuilt:
+    """Make a staging table anew and swap it.
+
+    Args:
+        warehouse: Redshift.
+        lake: The lake that the manifests are of.
+        target: The staging table.
+        mode: `incremental`, `append` or `full`.
+        read: Gives the manifests of all the table's days in the lake, in order.
+        loaded: Told the days of each transaction that is done.
+
+    Raises:
+        DataError: The lake lacks days that the table was loaded from, or a manifest's rows do not fit.
+        WarehouseError: Redshift refused a statement. Whatever is raised, the old table stands as it was.
+    """
+    twin = replace(target, name=f"{target.name}__rebuild")
+    if not warehouse.persist(lambda session: live_columns(session, target)):
+        raise DataError(f"{target.label} does not exist, so there is nothing to rebuild; materialize its days")
+    warehouse.persist(lambda session: session.execute(f"DROP TABLE IF EXISTS {twin.sql}"))
+    taken_in: dict[date, str] = {}
+    for _ in range(_ROUNDS):
+        turns = warehouse.persist(partial(_turns, target=target))
+        manifests = list(read())
+        warehouse.persist(partial(_check_complete, target=target, mode=mode, manifests=manifests))
+        if mode == "full":  # each day of such a table is a whole copy of it
+            manifests = [max(manifests, key=lambda m: (m.snapshot_at, m.day))]
+        for group in load.transactions(m for m in manifests if taken_in.get(m.day) != m.attempt):
+            load.load(warehouse, lake, twin, mode, group, run_id=None)
+            taken_in |= {m.day: m.attempt for m in group}
+            loaded(group)
+        rows = warehouse.transaction(
+            partial(_take_place, warehouse, target=target, twin=twin, turns=turns),
+            landed=lambda session: not live_columns(session, twin),
+        )
+        if rows is not None:
+            return Rebuilt(tuple(sorted(taken_in)), rows)
+    raise DataError(f"{target.label} is loaded all the time; rebuild it when no run works on it. Nothing was changed")
+
+
+def _take_place(warehouse: Warehouse, session: Session, target: Target, twin: Target, turns: int) -> int | None:
+    """Put the twin in the table's place and return its rows, or None where the table was loaded after `turns`."""
+    load.take_turn(warehouse, session, target)
+    if _turns(session, target) != turns + 1:
+        return None
+    rows = int(session.execute(f"SELECT COUNT(*) FROM {twin.sql}").rows[0][0])
+    swap(session, target.schema_name, target.name, replacement=twin.name)
+    session.execute(audit.forget(target.label))
+    session.execute(audit.adopt(twin.label, target.label))
+    return rows
+
+
+def _turns(session: Session, target: Target) -> int:
+    rows = session.execute(audit.turns(target.label)).rows
+    return int(rows[0][0]) if rows else 0
+
+
+def _check_complete(session: Session, target: Target, mode: str, manifests: Sequence[Manifest]) -> None:
+    """Refuse to make a table anew that would lack rows of the old one."""
+    in_lake = {m.day: m.snapshot_at for m in manifests}
+    rows = session.execute(audit.last_snapshots(target.label)).rows
+    loaded = {day: at.replace(tzinfo=timezone.utc) for day, at in rows}
+    if mode == "full":
+        newest = max(in_lake.values(), default=None)
+        missing = [day for day, at in loaded.items() if newest is None or at > newest]
+    else:
+        missing = [day for day in loaded if day not in in_lake]
+    if missing or not manifests:
+        days = [day.isoformat() for day in sorted(missing)]
+        shown = ", ".join(days[:5]) + (f" and {len(days) - 5} more" if len(days) > 5 else "") if days else "any day"
+        raise DataError(
+            f"{target.label}: the lake lacks what the table was loaded from ({shown}), so nothing was changed; "
+            "read it from Aurora again with `--from source`"
+        )

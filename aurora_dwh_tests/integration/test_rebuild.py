@@ -1,0 +1,233 @@
+"""A staging table made anew and swapped: its rows, its views and grants, and whatever comes between."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from aurora_dwh.handoff import DataError, Manifest
+from aurora_dwh.lake.store import Lake
+from aurora_dwh.local.redshift import RedshiftStandIn
+from aurora_dwh.local.redshift.faults import Fault
+from aurora_dwh.schema import Column, TableSchema
+from aurora_dwh.warehouse.connection import Warehouse
+from aurora_dwh.warehouse.drift import DriftError
+from aurora_dwh.warehouse.errors import WarehouseError
+from aurora_dwh.warehouse.load import load
+from aurora_dwh.warehouse.rebuild import Rebuilt, rebuild
+from aurora_dwh.warehouse.statements import Target
+from aurora_dwh_tests.services import extract, query
+
+ID = Column("id", "int", "int", nullable=False)
+CHANGED = Column("changed", "datetime", "datetime")
+SCHEMA = TableSchema("shop", "orders", (ID, Column("size", "int", "int"), CHANGED), ("id",))
+RETYPED = replace(SCHEMA, columns=(ID, Column("size", "varchar", "varchar(9)", length=9), CHANGED))
+TARGET = Target("staging", "orders", key=("id",), cursor="changed")
+FIRST = date(2024, 1, 1)
+
+
+def put(lake: Lake, day: int, rows: dict[int, Any], *, schema: TableSchema = SCHEMA) -> Manifest:
+    changed = datetime(2024, 1, 1 + day, 12)  # noqa: DTZ001 - a wall clock
+    found = [{"id": key, "size": size, "changed": changed} for key, size in rows.items()]
+    return lake.write("orders", extract(schema, FIRST + timedelta(days=day), found))
+
+
+def run(warehouse: Warehouse, lake: Lake, *manifests: Manifest, mode: str = "incremental") -> None:
+    load(warehouse, lake, TARGET, mode, manifests, run_id="run")
+
+
+def again(warehouse: Warehouse, lake: Lake, *, mode: str = "incremental", target: Target = TARGET) -> Rebuilt:
+    return rebuild(warehouse, lake, target, mode, lambda: lake.all("orders"))
+
+
+def sizes(warehouse: Warehouse) -> dict[int, Any]:
+    found = query(warehouse, "SELECT id, size FROM staging.orders ORDER BY id")
+    assert len(dict(found)) == len(found), "a key is there twice"
+    return dict(found)
+
+
+def tables(warehouse: Warehouse) -> list[str]:
+    rows = query(warehouse, "SELECT table_name FROM svv_all_tables WHERE schema_name = 'staging' ORDER BY 1")
+    return [name for (name,) in rows]
+
+
+def test_a20_a_retyped_column_is_refused_with_the_command_that_the_rebuild_then_is(
+    warehouse: Warehouse, lake: Lake
+) -> None:
+    run(warehouse, lake, put(lake, 0, {1: 10, 2: 20}))
+    last = put(lake, 1, {2: "twenty"}, schema=RETYPED)
+    with pytest.raises(DriftError, match=r"'size' is INTEGER .* run `aurora-dwh rebuild orders`"):
+        run(warehouse, lake, last)
+    put(lake, 0, {1: "ten", 2: "20"}, schema=RETYPED)
+    done = again(warehouse, lake)
+    assert sizes(warehouse) == {1: "ten", 2: "twenty"}
+    assert (done.rows, done.days) == (2, (FIRST, last.day))
+    assert tables(warehouse) == ["orders"]
+
+
+def test_a25_after_a_rebuild_days_load_as_before_and_old_ones_do_not_rewind(warehouse: Warehouse, lake: Lake) -> None:
+    old = put(lake, 0, {1: 10, 2: 20})
+    run(warehouse, lake, old, put(lake, 1, {2: 21}))
+    again(warehouse, lake)
+    run(warehouse, lake, old)
+    run(warehouse, lake, put(lake, 2, {1: 12}))
+    assert sizes(warehouse) == {1: 12, 2: 21}
+
+
+@pytest.mark.parametrize("mode", ["append", "full"])
+def test_a_table_without_a_key_is_rebuilt_and_knows_what_it_was_loaded_from(
+    warehouse: Warehouse, lake: Lake, mode: str
+) -> None:
+    days = [put(lake, 0, {1: 10}), put(lake, 1, {2: 20, 3: 30})]
+    run(warehouse, lake, *days, mode=mode)
+    before = sizes(warehouse)
+    again(warehouse, lake, mode=mode)
+    assert sizes(warehouse) == before == ({1: 10, 2: 20, 3: 30} if mode == "append" else {2: 20, 3: 30})
+    run(warehouse, lake, days[0], mode=mode)
+    assert sizes(warehouse) == before
+
+
+def test_a21_views_and_grants_come_along(warehouse: Warehouse, lake: Lake) -> None:
+    run(warehouse, lake, put(lake, 0, {1: 10}))
+    for statement in (
+        "CREATE SCHEMA bi",
+        "CREATE VIEW bi.big AS SELECT id, size FROM staging.orders WHERE size > 5",
+        "CREATE VIEW bi.both AS SELECT b.id FROM bi.big b JOIN staging.orders o ON o.id = b.id",
+        "CREATE VIEW bi.late AS SELECT id FROM staging.orders WITH NO SCHEMA BINDING",
+        "CREATE USER analyst PASSWORD 'Analyst123'",
+        "GRANT SELECT ON staging.orders TO analyst",
+        "GRANT SELECT, DELETE ON bi.both TO analyst WITH GRANT OPTION",
+        "GRANT SELECT ON bi.big TO PUBLIC",
+    ):
+        query(warehouse, statement)
+    again(warehouse, lake)
+    run(warehouse, lake, put(lake, 1, {2: 20, 3: 3}))
+    assert query(warehouse, "SELECT id FROM bi.big ORDER BY 1") == [(1,), (2,)]
+    assert query(warehouse, "SELECT id FROM bi.both ORDER BY 1") == [(1,), (2,)]
+    assert query(warehouse, "SELECT id FROM bi.late ORDER BY 1") == [(1,), (2,), (3,)]
+    given = (
+        "SELECT relation_name, identity_name, privilege_type, admin_option FROM svv_relation_privileges "
+        "WHERE namespace_name IN ('staging', 'bi') AND identity_name <> current_user ORDER BY 1, 2, 3"
+    )
+    assert query(warehouse, given) == [
+        ("big", "public", "SELECT", False),
+        ("both", "analyst", "DELETE", True),
+        ("both", "analyst", "SELECT", True),
+        ("orders", "analyst", "SELECT", False),
+    ]
+
+
+def test_a21_a_view_that_cannot_follow_leaves_everything_as_it_was(warehouse: Warehouse, lake: Lake) -> None:
+    run(warehouse, lake, put(lake, 0, {1: 10}))
+    query(warehouse, "CREATE VIEW staging.doubled AS SELECT size * 2 AS size FROM staging.orders")
+    put(lake, 0, {1: "ten"}, schema=RETYPED)
+    with pytest.raises(WarehouseError, match="varying"):
+        again(warehouse, lake)
+    assert sizes(warehouse) == {1: 10}
+    assert query(warehouse, "SELECT size FROM staging.doubled") == [(20,)]
+
+
+def test_a21_readers_never_see_the_table_empty_or_gone(
+    warehouse: Warehouse, lake: Lake, redshift: RedshiftStandIn
+) -> None:
+    run(warehouse, lake, put(lake, 0, {1: 10}))
+    put(lake, 0, {1: "ten"}, schema=RETYPED)
+    redshift.faults.add(Fault("^ALTER TABLE .* RENAME", "delay", seconds=0.3))
+    swapping = threading.Thread(target=again, args=(warehouse, lake))
+    swapping.start()
+    seen = []
+    while swapping.is_alive():
+        seen.append(sizes(warehouse))
+    swapping.join()
+    assert {1: 10} in seen
+    assert all(rows in ({1: 10}, {1: "ten"}) for rows in seen)
+    assert sizes(warehouse) == {1: "ten"}
+
+
+def test_a24_days_that_are_loaded_meanwhile_are_taken_in(warehouse: Warehouse, lake: Lake) -> None:
+    run(warehouse, lake, put(lake, 0, {1: 10}))
+    others = [(1, {2: 20}), (0, {1: 11})]
+
+    def busy(_: Sequence[Manifest]) -> None:
+        if others:
+            run(warehouse, lake, put(lake, *others.pop(0)))
+
+    done = rebuild(warehouse, lake, TARGET, "incremental", lambda: lake.all("orders"), loaded=busy)
+    assert sizes(warehouse) == {1: 11, 2: 20}
+    assert done.rows == 2
+
+
+def test_a24_a_table_that_is_loaded_all_the_time_stays_as_it_is(warehouse: Warehouse, lake: Lake) -> None:
+    run(warehouse, lake, put(lake, 0, {1: 10}))
+
+    def restless() -> list[Manifest]:
+        found = lake.all("orders")
+        run(warehouse, lake, put(lake, 0, {1: 11}))
+        return found
+
+    with pytest.raises(DataError, match=r"staging[.]orders is loaded all the time"):
+        rebuild(warehouse, lake, TARGET, "incremental", restless)
+    assert sizes(warehouse) == {1: 11}
+
+
+def test_days_that_the_lake_lacks_are_named_and_nothing_changes(warehouse: Warehouse, lake: Lake, s3: Any) -> None:
+    gone = put(lake, 0, {1: 10})
+    run(warehouse, lake, gone, put(lake, 1, {2: 20}))
+    s3.delete_object(Bucket=lake.layout.bucket, Key=lake.layout.key(gone.url))
+    with pytest.raises(DataError, match=r"lacks .*[(]2024-01-01[)].*`--from source`"):
+        again(warehouse, lake)
+    assert sizes(warehouse) == {1: 10, 2: 20}
+    s3.delete_object(Bucket=lake.layout.bucket, Key=lake.layout.manifest("orders", FIRST + timedelta(days=1)))
+    with pytest.raises(DataError, match="`--from source`"):
+        again(warehouse, lake)
+
+
+def test_a_table_that_is_not_there_is_not_rebuilt(warehouse: Warehouse, lake: Lake) -> None:
+    put(lake, 0, {1: 10})
+    with pytest.raises(DataError, match="does not exist, so there is nothing to rebuild; materialize its days"):
+        again(warehouse, lake)
+
+
+def boundaries() -> Iterator[tuple[str, str]]:
+    building = ("^DROP TABLE IF", "^CREATE TABLE", "^COPY")
+    swapping = ("^DROP VIEW", "^DROP TABLE .staging.[.].orders.$", "^ALTER", "^CREATE VIEW", "^GRANT", "^COMMIT")
+    for statement in (*building, *swapping):
+        for when in ("before", "after"):
+            yield statement, when
+
+
+@pytest.mark.parametrize(("statement", "when"), boundaries())
+@pytest.mark.parametrize("action", ["1023", "drop"])
+def test_a15_a_crash_at_any_statement_of_a_rebuild_is_overcome(
+    warehouse: Warehouse, lake: Lake, redshift: RedshiftStandIn, statement: str, when: Any, action: Any
+) -> None:
+    run(warehouse, lake, put(lake, 0, {1: 10}), put(lake, 1, {2: 20}))
+    query(warehouse, "CREATE VIEW staging.seen AS SELECT id FROM staging.orders")
+    query(warehouse, "GRANT SELECT ON staging.seen TO PUBLIC")
+    redshift.faults.add(Fault(statement, action, when=when))
+    again(warehouse, lake)
+    assert not redshift.faults.pending, "the statement was not met"
+    assert sizes(warehouse) == {1: 10, 2: 20}
+    assert query(warehouse, "SELECT id FROM staging.seen ORDER BY 1") == [(1,), (2,)]
+    assert tables(warehouse) == ["orders", "seen"]
+
+
+def test_a_lost_answer_to_the_swap_s_commit_is_looked_up(
+    warehouse: Warehouse, lake: Lake, redshift: RedshiftStandIn
+) -> None:
+    run(warehouse, lake, put(lake, 0, {1: 10}))
+    renamed: list[bool] = []
+
+    def drop_the_next_commit(_: Sequence[Manifest]) -> None:
+        if not renamed:
+            renamed.append(True)
+            redshift.faults.add(Fault("^COMMIT", "drop", when="after"))
+
+    rebuild(warehouse, lake, TARGET, "incremental", lambda: lake.all("orders"), loaded=drop_the_next_commit)
+    assert sizes(warehouse) == {1: 10}
+    assert tables(warehouse) == ["orders"]
