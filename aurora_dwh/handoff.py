@@ -7,7 +7,7 @@ source; a `Manifest` is one day's rows as they lie in the lake. Nothing here ope
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -75,6 +75,7 @@ class Extract:
         batches: The rows, columns named and typed as `schema.arrow_schema` says.
         converted: Filled while the batches are read: `(column, reason) -> values` that a policy changed.
         statement: The SELECT that reads the rows, for display.
+        also: Windows of further days that the very same rows stand for, as in mode full.
     """
 
     schema: TableSchema
@@ -83,6 +84,7 @@ class Extract:
     batches: Iterator[pa.RecordBatch]
     converted: Counter[tuple[str, str]] = field(default_factory=Counter)
     statement: str = ""
+    also: Sequence[Window] = ()
 
 
 @dataclass(frozen=True)

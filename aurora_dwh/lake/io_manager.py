@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -57,14 +57,21 @@ class S3IOManager(dg.ConfigurableIOManager):
         several = len(context.asset_partition_keys) > 1
         with named_failures(context.asset_key, attempts_left=attempts_left(context)):
             started = monotonic()
-            for extract in obj:
-                manifest = self.lake.write(extract.schema.table, extract)
-                metadata = day_metadata(manifest, extract.statement, monotonic() - started)
+            for manifest, statement in self._written(obj):
+                metadata = day_metadata(manifest, statement, monotonic() - started)
                 key = manifest.day.isoformat()
                 context.step_context.add_asset_metadata(metadata, asset_key=context.asset_key, partition_key=key)
                 if several:  # a range that fails on a later day keeps the days that stand
                     context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
                 started = monotonic()
+
+    def _written(self, extracts: Iterable[Extract]) -> Iterator[tuple[Manifest, str]]:
+        """Write the extracts, and yield each day's manifest as soon as it stands, with the SELECT behind it."""
+        for extract in extracts:
+            manifest = self.lake.write(extract.schema.table, extract)
+            yield manifest, extract.statement
+            for window in extract.also:
+                yield self.lake.repeat(manifest, window), extract.statement
 
     def load_input(self, context: dg.InputContext) -> list[Manifest] | pa.Table:
         """Give the manifests of the run's days, or their rows where the input is annotated so."""

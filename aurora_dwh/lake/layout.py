@@ -51,6 +51,10 @@ class Layout:
         """Return the key of the manifest that joins several days for one COPY."""
         return f"{self.loads(table)}{load}.json"
 
+    def keys(self, table: str) -> str:
+        """Return the key prefix of a table's key-files, which exist while it is reconciled."""
+        return f"{self.table(table)}/_keys/"
+
     def url(self, key: str) -> str:
         """Return a key's address."""
         return f"s3://{self.bucket}/{key}"

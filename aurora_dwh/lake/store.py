@@ -6,12 +6,14 @@ Whoever reads the lake sees a day as a whole or not at all, because only the man
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
-from aurora_dwh.handoff import DataError, Extract, Manifest, Part, utc_now
+from aurora_dwh.handoff import DataError, Extract, Manifest, Part, Window, utc_now
 from aurora_dwh.lake import manifest as manifest_json
 from aurora_dwh.lake.layout import Layout
 from aurora_dwh.lake.manifest import ManifestError
@@ -56,31 +58,14 @@ class Lake:
             LakeConflictError: Another extraction wrote the day's manifest meanwhile.
         """
         day = extract.window.day
-        before, etag = self._standing(table, day)
-        attempt = f"{utc_now():%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
-        keys: list[str] = []
-
-        def open_part(number: int) -> S3Upload:
-            keys.append(self.layout.part(table, day, attempt, number))
-            return S3Upload(self._client, self.layout.bucket, keys[-1])
-
-        try:
-            sizes = write_parts(extract, open_part)
-        except BaseException:
-            self._delete(keys)
-            raise
-        converted: dict[str, dict[str, int]] = {}
-        for (column, reason), count in sorted(extract.converted.items()):
-            converted.setdefault(column, {})[reason] = count
-        manifest = Manifest(
-            table=table,
-            url=self._manifest_url(table, day),
-            attempt=attempt,
-            schema=extract.schema,
-            window=extract.window,
-            snapshot_at=extract.snapshot_at,
-            parts=tuple(Part(self.layout.url(k), size, rows) for k, (size, rows) in zip(keys, sizes, strict=True)),
-            converted=converted,
+        before, etag = self._standing(self._manifest_url(table, day))
+        attempt = _new_attempt()
+        manifest = self._write_parts(
+            table,
+            extract,
+            attempt,
+            self._manifest_url(table, day),
+            part=lambda number: self.layout.part(table, day, attempt, number),
         )
         # From here on the parts are only removed when the manifest is known not to name them: a PUT whose answer is
         # lost may well have happened.
@@ -88,13 +73,49 @@ class Lake:
         self._sweep(manifest, before)
         return manifest
 
+    @contextmanager
+    def keys(self, table: str, extracts: Iterable[Extract]) -> Iterator[Manifest]:
+        """Give a table's keys as files that COPY can read; they are removed when the context ends.
+
+        Args:
+            table: The table's name in the catalog.
+            extracts: One extract, of the key's columns. It is read to its end before the context begins, so that the
+                source's snapshot is held no longer than that.
+        """
+        home, attempt = self.layout.keys(table), _new_attempt()
+        self._delete(self._strays(home))
+        url = self.layout.url(f"{home}{attempt}.json")
+        try:
+            (manifest,) = [
+                self._write_parts(table, extract, attempt, url, part=lambda n: f"{home}{attempt}-{n:05d}.parquet")
+                for extract in extracts
+            ]
+            self._client.put_object(
+                Bucket=self.layout.bucket, Key=self.layout.key(url), Body=manifest_json.to_json(manifest)
+            )
+            yield manifest
+        finally:
+            self._delete([item["Key"] for item in self._under(f"{home}{attempt}")])
+
+    def repeat(self, manifest: Manifest, window: Window) -> Manifest:
+        """Write the rows of a day once more as those of another, which the same reading of the source stands for.
+
+        Raises:
+            LakeConflictError: As `write`.
+        """
+        batches = self._batches(manifest)
+        converted = Counter(
+            {(c, reason): n for c, reasons in manifest.converted.items() for reason, n in reasons.items()}
+        )
+        return self.write(manifest.table, Extract(manifest.schema, window, manifest.snapshot_at, batches, converted))
+
     def read(self, table: str, days: Sequence[date]) -> list[Manifest]:
         """Return the days' manifests, in the order asked for.
 
         Raises:
             MissingDayError: Some of the days are not in the lake; the message lists them.
         """
-        found = [self._find(table, day) for day in days]
+        found = [self._find(self._manifest_url(table, day)) for day in days]
         missing = [day.isoformat() for day, manifest in zip(days, found, strict=True) if manifest is None]
         if missing:
             raise MissingDayError(
@@ -114,12 +135,12 @@ class Lake:
 
     def all(self, table: str) -> list[Manifest]:
         """Return the manifests of all days of a table that are in the lake, in order."""
-        found = (self._find(table, day) for day in self.days(table))
+        found = (self._find(self._manifest_url(table, day)) for day in self.days(table))
         return [manifest for manifest in found if manifest is not None]
 
     def is_current(self, manifests: Iterable[Manifest]) -> bool:
         """Return whether the manifests are still those that the lake has for their days."""
-        standing = [(m, self._find(m.table, m.day)) for m in manifests]
+        standing = [(m, self._find(m.url)) for m in manifests]
         return all(now is not None and now.attempt == m.attempt for m, now in standing)
 
     def rows(self, manifests: Iterable[Manifest]) -> pa.Table:
@@ -170,24 +191,63 @@ class Lake:
         finally:
             self._delete([key])
 
-    def _find(self, table: str, day: date) -> Manifest | None:
-        """Return a day's manifest, None where the day is not in the lake."""
-        body, _ = self._get_manifest(table, day)
-        return None if body is None else manifest_json.from_json(body, self._manifest_url(table, day))
+    def _write_parts(
+        self, table: str, extract: Extract, attempt: str, url: str, *, part: Callable[[int], str]
+    ) -> Manifest:
+        """Write an extract's rows and return the manifest for them, which is not written; a failure leaves nothing."""
+        keys: list[str] = []
 
-    def _standing(self, table: str, day: date) -> tuple[Manifest | None, str | None]:
-        """Return what a new manifest would replace: a day's manifest, None where none can be read, and its ETag."""
-        body, etag = self._get_manifest(table, day)
+        def open_part(number: int) -> S3Upload:
+            keys.append(part(number))
+            return S3Upload(self._client, self.layout.bucket, keys[-1])
+
         try:
-            before = None if body is None else manifest_json.from_json(body, self._manifest_url(table, day))
+            sizes = write_parts(extract, open_part)
+        except BaseException:
+            self._delete(keys)
+            raise
+        converted: dict[str, dict[str, int]] = {}
+        for (column, reason), count in sorted(extract.converted.items()):
+            converted.setdefault(column, {})[reason] = count
+        return Manifest(
+            table=table,
+            url=url,
+            attempt=attempt,
+            schema=extract.schema,
+            window=extract.window,
+            snapshot_at=extract.snapshot_at,
+            parts=tuple(Part(self.layout.url(k), size, rows) for k, (size, rows) in zip(keys, sizes, strict=True)),
+            converted=converted,
+        )
+
+    def _batches(self, manifest: Manifest) -> Iterator[pa.RecordBatch]:
+        """Yield the source's columns of a day's rows; a part lies on local disk while it is read."""
+        import pyarrow.parquet as pq
+
+        names = manifest.schema.arrow_schema.names
+        for part in manifest.parts:
+            with TemporaryFile(prefix="aurora-dwh-") as file:
+                self._client.download_fileobj(self.layout.bucket, self.layout.key(part.url), file)
+                yield from pq.ParquetFile(file).iter_batches(columns=names)
+
+    def _find(self, url: str) -> Manifest | None:
+        """Return the manifest in a place, None where there is none."""
+        body, _ = self._get_manifest(url)
+        return None if body is None else manifest_json.from_json(body, url)
+
+    def _standing(self, url: str) -> tuple[Manifest | None, str | None]:
+        """Return what a new manifest would replace, None where none can be read, and its ETag."""
+        body, etag = self._get_manifest(url)
+        try:
+            before = None if body is None else manifest_json.from_json(body, url)
         except ManifestError:
             before = None  # a new extraction is what mends it; its parts are swept as strays
         return before, etag
 
-    def _get_manifest(self, table: str, day: date) -> tuple[bytes | None, str | None]:
-        """Return the bytes of a day's manifest and their ETag, or twice None where there is none."""
+    def _get_manifest(self, url: str) -> tuple[bytes | None, str | None]:
+        """Return a manifest's bytes and their ETag, or twice None where there is none."""
         try:
-            answer = self._client.get_object(Bucket=self.layout.bucket, Key=self.layout.manifest(table, day))
+            answer = self._client.get_object(Bucket=self.layout.bucket, Key=self.layout.key(url))
         except self._client.exceptions.NoSuchKey:
             return None, None
         return answer["Body"].read(), answer["ETag"]
@@ -209,7 +269,7 @@ class Lake:
         except ClientError as error:
             if error.response["Error"]["Code"] not in ("PreconditionFailed", "ConditionalRequestConflict"):
                 raise
-            standing, _ = self._standing(manifest.table, manifest.day)
+            standing, _ = self._standing(manifest.url)
             if standing is not None and standing.attempt == manifest.attempt:
                 return  # the client library sent the PUT again after it had succeeded
             self._delete([self.layout.key(part.url) for part in manifest.parts])
@@ -227,9 +287,12 @@ class Lake:
 
     def _strays(self, prefix: str) -> list[str]:
         """Return the keys under a prefix that are old enough to be the leavings of a crash."""
+        return [item["Key"] for item in self._under(prefix) if item["LastModified"] < utc_now() - STRAY_AGE]
+
+    def _under(self, prefix: str) -> Iterator[dict[str, Any]]:
+        """Yield the objects under a prefix as S3 lists them."""
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.layout.bucket, Prefix=prefix)
-        items = (item for page in pages for item in page.get("Contents", ()))
-        return [item["Key"] for item in items if item["LastModified"] < utc_now() - STRAY_AGE]
+        return (item for page in pages for item in page.get("Contents", ()))
 
     def _delete(self, keys: Sequence[str]) -> None:
         for start in range(0, len(keys), 1000):  # S3 takes 1,000 keys a call
@@ -239,6 +302,10 @@ class Lake:
     def _get(self, url: str) -> bytes:
         body: bytes = self._client.get_object(Bucket=self.layout.bucket, Key=self.layout.key(url))["Body"].read()
         return body
+
+
+def _new_attempt() -> str:
+    return f"{utc_now():%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
 
 
 def _listed(days: Sequence[str]) -> str:

@@ -8,8 +8,13 @@ from __future__ import annotations
 import io
 from typing import Any
 
-BLOCK_BYTES = 8 * 1024 * 1024
+from aurora_dwh.lake.ahead import Behind
+
+BLOCK_BYTES = 5 * 1024 * 1024
 """Bytes in one uploaded block; S3 wants 5 MiB at least for all but the last, and 10,000 blocks at most."""
+
+WAITING_BLOCKS = 1
+"""Blocks that wait for the one under way while the next is filled."""
 
 
 class S3Upload(io.RawIOBase):
@@ -24,8 +29,12 @@ class S3Upload(io.RawIOBase):
         self._target = {"Bucket": bucket, "Key": key}
         self._buffer = bytearray()
         self._upload_id: str | None = None
-        self._blocks: list[dict[str, Any]] = []
+        self._sending: Behind[dict[str, Any]] = Behind(room=WAITING_BLOCKS)
+        self._sent = 0
         self._written = 0
+
+    def __del__(self) -> None:
+        """Do nothing: a file that was forgotten must not become an object, as closing it here would make it."""
 
     def writable(self) -> bool:
         """Return True: that is what the file is for."""
@@ -41,7 +50,8 @@ class S3Upload(io.RawIOBase):
         self._buffer += view
         self._written += len(view)
         while len(self._buffer) >= BLOCK_BYTES:
-            self._send(bytes(self._buffer[:BLOCK_BYTES]))
+            with memoryview(self._buffer) as filled:
+                self._send(bytes(filled[:BLOCK_BYTES]))
             del self._buffer[:BLOCK_BYTES]
         return len(view)
 
@@ -49,14 +59,16 @@ class S3Upload(io.RawIOBase):
         """Send the rest and make the object; nothing happens when it is closed already."""
         if self.closed:
             return
-        if self._upload_id is None:
-            self._client.put_object(**self._target, Body=bytes(self._buffer))
-        else:
-            if self._buffer:
-                self._send(bytes(self._buffer))
-            self._client.complete_multipart_upload(
-                **self._target, UploadId=self._upload_id, MultipartUpload={"Parts": self._blocks}
-            )
+        try:
+            if self._upload_id is None:
+                self._client.put_object(**self._target, Body=bytes(self._buffer))
+            else:
+                if self._buffer:
+                    self._send(bytes(self._buffer))
+                blocks = {"Parts": self._sending.finish()}
+                self._client.complete_multipart_upload(**self._target, UploadId=self._upload_id, MultipartUpload=blocks)
+        finally:
+            self._sending.stop()
         super().close()
 
     def abort(self) -> None:
@@ -64,12 +76,16 @@ class S3Upload(io.RawIOBase):
         if self.closed:
             return
         super().close()
+        self._sending.stop()
         if self._upload_id is not None:
             self._client.abort_multipart_upload(**self._target, UploadId=self._upload_id)
 
     def _send(self, block: bytes) -> None:
         if self._upload_id is None:
             self._upload_id = self._client.create_multipart_upload(**self._target)["UploadId"]
-        number = len(self._blocks) + 1
-        answer = self._client.upload_part(**self._target, UploadId=self._upload_id, PartNumber=number, Body=block)
-        self._blocks.append({"PartNumber": number, "ETag": answer["ETag"]})
+        self._sent += 1
+        self._sending.call(self._send_block, self._upload_id, self._sent, block)
+
+    def _send_block(self, upload_id: str, number: int, block: bytes) -> dict[str, Any]:
+        answer = self._client.upload_part(**self._target, UploadId=upload_id, PartNumber=number, Body=block)
+        return {"PartNumber": number, "ETag": answer["ETag"]}

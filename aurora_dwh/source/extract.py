@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
-from datetime import datetime, tzinfo
+from datetime import tzinfo
+from functools import partial
 from inspect import GEN_CLOSED, getgeneratorstate
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -19,12 +20,15 @@ import pymysql
 from aurora_dwh.handoff import DataError, Extract, Window
 from aurora_dwh.schema import Column, TableSchema
 from aurora_dwh.source.connection import Connection, SourceError, explain, is_permanent, snapshot
+from aurora_dwh.source.dates import Mask
 from aurora_dwh.source.discovery import indexed, read_schema
 from aurora_dwh.source.limits import fit
-from aurora_dwh.source.reader import ZeroDates, read
+from aurora_dwh.source.quoting import identifier
+from aurora_dwh.source.reader import Changed, ZeroDates, read
+from aurora_dwh.source.split import Span, Split
 from aurora_dwh.source.statement import select
 from aurora_dwh.source.treatment import treat
-from aurora_dwh.source.windows import condition
+from aurora_dwh.source.windows import CursorRules, bounds, condition
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -77,11 +81,12 @@ class Source:
         """Yield the rows of each window, all of them as they were at one moment.
 
         One connection and one consistent snapshot serve the whole range. Rows are read as `batches` is iterated, and
-        the batches of one extract must all have been taken before the next extract is asked for.
+        the batches of one extract must all have been taken before the next extract is asked for. Where no index serves
+        the cursor, a range is read at once and waits on local disk, in the room that its rows take.
 
         Args:
-            table: The table; in mode full each window gets all of its rows.
-            windows: The days.
+            table: The table; in mode full there is one extract, which is all the windows'.
+            windows: The days, in order.
 
         Raises:
             DataError: The table cannot be copied as the catalog says.
@@ -92,19 +97,50 @@ class Source:
         connection = self._connect()
         try:
             schema = self._selected(connection, table)
-            self._warn_of_scan(connection, table)
-            with snapshot(connection) as taken_at:
-                for window in windows:
-                    extract, batches = self._extract(connection, table, schema, window, taken_at)
-                    yield extract
-                    if getgeneratorstate(batches) != GEN_CLOSED:
-                        raise RuntimeError(
-                            f"table {table.name}, day {window.day}: the rows must all be read before the next day's"
-                        )
+            scans = self._scans(connection, table)
+            days = self._in_one_scan if scans and len(windows) > 1 else self._day_by_day
+            yield from days(connection, table, schema, windows)
         except pymysql.err.Error as error:
             raise _failure(table, error) from error
         finally:
             _close(connection)
+
+    def _day_by_day(
+        self, connection: Connection, table: Table, schema: TableSchema, windows: Sequence[Window]
+    ) -> Iterator[Extract]:
+        """Yield the days, each read by a SELECT of its own; in mode full one reading is every day's."""
+        is_full = table.mode == "full"
+        with snapshot(connection) as taken_at:
+            for window in windows[-1:] if is_full else windows:
+                named = f"day {window.day}"
+                statement = self.statement(table, schema, window)
+                converted: Counter[tuple[str, str]] = Counter()
+                rows = _rows(connection, statement, schema, table, named, partial(_count, converted))
+                batches = (_fit(batch, schema, table, named, converted) for batch in rows)
+                yield Extract(schema, window, taken_at, batches, converted, statement, windows[:-1] if is_full else ())
+                if getgeneratorstate(rows) != GEN_CLOSED:
+                    raise RuntimeError(f"table {table.name}, {named}: the rows must all be read before the next day's")
+
+    def _in_one_scan(
+        self, connection: Connection, table: Table, schema: TableSchema, windows: Sequence[Window]
+    ) -> Iterator[Extract]:
+        """Yield the days of a range that one SELECT read, where one for each day would scan the table each time."""
+        first, last = windows[0], windows[-1]
+        statement = self.statement(table, schema, Window(first.day, first.start, last.end))
+        cursor = _existing(schema, table.cursor or "")
+        spans = [Span(w.day, *bounds(cursor, w, **self._cursor_rules(table))) for w in windows]
+        changed: dict[tuple[str, str], Mask] = {}
+        with Split(schema.arrow_schema, cursor.target_name, spans) as split:
+            with snapshot(connection) as taken_at:
+                named = f"days {first.day}...{last.day}"
+                for batch in _rows(connection, statement, schema, table, named, partial(_note, changed)):
+                    split.add(batch, changed)
+                    changed.clear()
+            for window in windows:
+                converted = split.converted(window.day)
+                rows = split.rows(window.day)
+                batches = (_fit(batch, schema, table, f"day {window.day}", converted) for batch in rows)
+                yield Extract(schema, window, taken_at, batches, converted, statement)
 
     def statement(self, table: Table, schema: TableSchema, window: Window) -> str:
         """Return the SELECT that reads a window's rows.
@@ -114,19 +150,13 @@ class Source:
         """
         where = [] if table.filter is None else [table.filter]
         if table.mode != "full" and table.cursor is not None:
-            zone = ZoneInfo(table.cursor_timezone) if table.cursor_timezone else self._zone
             cursor = _existing(schema, table.cursor)
-            once = table.mode == "append"
-            where.insert(0, condition(cursor, window, table=table.name, cursor_zone=zone, once=once))
+            where.insert(0, condition(cursor, window, **self._cursor_rules(table)))
         return select(schema, where=where)
 
-    def _extract(
-        self, connection: Connection, table: Table, schema: TableSchema, window: Window, taken_at: datetime
-    ) -> tuple[Extract, Generator[pa.RecordBatch, None, None]]:
-        statement = self.statement(table, schema, window)
-        converted: Counter[tuple[str, str]] = Counter()
-        batches = _batches(connection, statement, schema, table, window, converted)
-        return Extract(schema, window, taken_at, batches, converted, statement), batches
+    def _cursor_rules(self, table: Table) -> CursorRules:
+        zone = ZoneInfo(table.cursor_timezone) if table.cursor_timezone else self._zone
+        return {"table": table.name, "cursor_zone": zone, "once": table.mode == "append"}
 
     def _selected(self, connection: Connection, table: Table) -> TableSchema:
         schema = read_schema(connection, self._database, table.name)
@@ -137,39 +167,51 @@ class Source:
             raise DataError(f"table {table.name}: {error.args[0]}") from error
         return selected
 
-    def _warn_of_scan(self, connection: Connection, table: Table) -> None:
-        if (
-            table.mode == "full"
-            or table.cursor is None
-            or indexed(connection, self._database, table.name, table.cursor)
-        ):
-            return
+    def _scans(self, connection: Connection, table: Table) -> bool:
+        """Return whether Aurora must scan the table to find a day's rows, and warn if so."""
+        if table.mode == "full" or table.cursor is None:
+            return False
+        if indexed(connection, self._database, table.name, table.cursor):
+            return False
         self._warn(
-            f"table {table.name}: no index begins with the cursor {table.cursor!r}, so each day scans the whole table "
-            f"in Aurora; add one: ALTER TABLE {table.name} ADD INDEX ({table.cursor})"
+            f"table {table.name}: no index begins with the cursor {table.cursor!r}, so Aurora scans the whole table "
+            f"for each run; add one: ALTER TABLE {identifier(table.name)} ADD INDEX ({identifier(table.cursor)})"
         )
+        return True
 
 
-def _batches(
-    connection: Connection,
-    statement: str,
-    schema: TableSchema,
-    table: Table,
-    window: Window,
-    converted: Counter[tuple[str, str]],
+def _rows(
+    connection: Connection, statement: str, schema: TableSchema, table: Table, named: str, changed: Changed
 ) -> Generator[pa.RecordBatch, None, None]:
     zero_dates: ZeroDates = "fail" if table.zero_dates == "fail" else "null"
     rows = 0
     try:
-        for batch in read(connection, statement, schema, zero_dates=zero_dates, converted=converted):
+        for batch in read(connection, statement, schema, zero_dates=zero_dates, changed=changed):
             rows += batch.num_rows
-            yield fit(batch, schema, table, converted)
+            yield batch
     except DataError as error:
-        raise DataError(f"day {window.day}: {error}") from error
+        raise DataError(f"{named}: {error}") from error
     except SourceError as error:
         raise SourceError(
-            f"day {window.day}: {error}; {rows:,} rows had been read, of which nothing is kept; run the day again"
+            f"{named}: {error}; {rows:,} rows had been read, of which nothing is kept; run it again"
         ) from error
+
+
+def _fit(
+    batch: pa.RecordBatch, schema: TableSchema, table: Table, named: str, converted: Counter[tuple[str, str]]
+) -> pa.RecordBatch:
+    try:
+        return fit(batch, schema, table, converted)
+    except DataError as error:
+        raise DataError(f"{named}: {error}") from error
+
+
+def _count(converted: Counter[tuple[str, str]], column: str, reason: str, mask: Mask) -> None:
+    converted[column, reason] += int(mask.sum())
+
+
+def _note(changed: dict[tuple[str, str], Mask], column: str, reason: str, mask: Mask) -> None:
+    changed[column, reason] = mask
 
 
 def _refuse_unsupported(table: Table) -> None:

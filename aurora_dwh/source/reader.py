@@ -7,8 +7,7 @@ it cost the server a third of what it spends on printing them.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
@@ -18,6 +17,7 @@ from aurora_dwh.handoff import DataError
 from aurora_dwh.schema import TableSchema
 from aurora_dwh.source import protocol
 from aurora_dwh.source.connection import SourceError, explain, is_permanent, is_timeout
+from aurora_dwh.source.dates import Mask
 from aurora_dwh.source.decode import Decoded, decode
 from aurora_dwh.source.limits import key_of
 from aurora_dwh.source.packets import BLOCK_BYTES, Block, BrokenStreamError, ErrorPacketError, blocks
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 ZeroDates = Literal["null", "fail"]
 Protocol = Literal["binary", "text"]
+Changed = Callable[[str, str, Mask], None]
 
 
 def read(
@@ -36,7 +37,7 @@ def read(
     schema: TableSchema,
     *,
     zero_dates: ZeroDates = "null",
-    converted: Counter[tuple[str, str]] | None = None,
+    changed: Changed = lambda *_: None,
     wire: Protocol = "binary",
     block_bytes: int = BLOCK_BYTES,
 ) -> Generator[pa.RecordBatch, None, None]:
@@ -51,7 +52,8 @@ def read(
         schema: Names and types of the columns.
         zero_dates: What becomes of dates that the calendar does not have: `null` makes them NULL and counts them,
             `fail` raises.
-        converted: Counts `(column, reason)` of the values that were made NULL.
+        changed: Told, before a batch is yielded, the column and the reason for which values of it were made NULL, and
+            in which of its rows.
         wire: The protocol; `binary` falls back to `text` where the server cannot prepare the statement.
         block_bytes: How many bytes are received before they are decoded.
 
@@ -59,7 +61,7 @@ def read(
         DataError: A value cannot be copied as it is, the statement does not fit the schema, or the server refuses it.
         SourceError: The server or the connection failed; another attempt may succeed.
     """
-    columns = _Columns(schema, zero_dates, Counter() if converted is None else converted)
+    columns = _Columns(schema, zero_dates, changed)
     complete = False
     try:
         result = wire == "binary" and protocol.execute_prepared(connection, statement)
@@ -88,11 +90,11 @@ def read(
 class _Columns:
     """What is known about the result's columns, and what was found in them."""
 
-    def __init__(self, schema: TableSchema, zero_dates: ZeroDates, converted: Counter[tuple[str, str]]) -> None:
+    def __init__(self, schema: TableSchema, zero_dates: ZeroDates, changed: Changed) -> None:
         self._schema = schema
         self._arrow = schema.arrow_schema
         self._zero_dates = zero_dates
-        self._converted = converted
+        self._changed = changed
 
     def check(self, result: protocol.Result) -> None:
         """Refuse a result that is not the schema's: a table may have changed since its schema was read."""
@@ -131,7 +133,7 @@ class _Columns:
                         f"table {self._name}, column {name!r}: {reason.replace('_', ' ')}{row}: {value!r}; mend the "
                         "row, or set `zero_dates: null` to copy such dates as NULL, or `zero_dates: text`"
                     )
-                self._converted[name, reason] += int(mask.sum())
+                self._changed(name, reason, mask)
 
     def _row(self, batch: pa.RecordBatch, index: int) -> str:
         """Return which row of a batch is meant, by its key as far as that is in the batch."""

@@ -9,12 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
+from typing import TypedDict
 
 from aurora_dwh.handoff import DataError, Window
 from aurora_dwh.schema import Column
 from aurora_dwh.source.quoting import identifier, literal
 
 _DAY = timedelta(days=1)
+
+
+class CursorRules(TypedDict):
+    """What a table says of its cursor: its name, the zone of the cursor's wall clock, and whether no row may repeat."""
+
+    table: str
+    cursor_zone: tzinfo
+    once: bool
 
 
 def window(day: date, *, zone: tzinfo, start_date: date, lookback: timedelta = timedelta(0)) -> Window:
@@ -67,17 +76,27 @@ def condition(
     Raises:
         DataError: The column's type cannot tell when a row was written.
     """
-    bounds = (_BOUNDS_ONCE if once else _BOUNDS).get(column.data_type)
-    if bounds is None:
-        raise DataError(
-            f"table {table}: the cursor {column.name!r} is of type {column.column_type}, and only TIMESTAMP, DATETIME "
-            "and DATE say when a row was written; set another `cursor`, or `mode: full`"
-        )
-    start, end = bounds(window, cursor_zone)
+    start, end = bounds(column, window, table=table, cursor_zone=cursor_zone, once=once)
     name = quote(column.name)
     if start is None:
         return f"{name} < {literal(end)} OR {name} IS NULL"
     return f"{name} >= {literal(start)} AND {name} < {literal(end)}"
+
+
+def bounds(
+    column: Column, window: Window, *, table: str, cursor_zone: tzinfo, once: bool = False
+) -> tuple[date | None, date]:
+    """Return the half-open range of the cursor's values in a window, as the column shows them in a session in UTC.
+
+    Args and errors are those of `condition`. The start is None in the first window.
+    """
+    of_type = (_BOUNDS_ONCE if once else _BOUNDS).get(column.data_type)
+    if of_type is None:
+        raise DataError(
+            f"table {table}: the cursor {column.name!r} is of type {column.column_type}, and only TIMESTAMP, DATETIME "
+            "and DATE say when a row was written; set another `cursor`, or `mode: full`"
+        )
+    return of_type(window, cursor_zone)
 
 
 def _instants(window: Window, _: tzinfo) -> tuple[date | None, date]:

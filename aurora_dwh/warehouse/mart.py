@@ -146,11 +146,7 @@ def build(
         elif exists and header.materialization == "incremental":
             raise MartError(f"bi/{mart.name}: its columns changed; drop {target} and build all of its days again")
         else:
-            name = f"{mart.name}__new" if exists else mart.name
-            made = f"{qualified(schemas['bi'], name)}{_attributes(header)}"
-            session.execute(f"CREATE TABLE {made} AS SELECT * FROM {identifier(_BUILT)}")
-            if exists:
-                swap(session, schemas["bi"], mart.name, replacement=name)
+            _make(session, schemas["bi"], mart, exists=exists)
         rows = session.execute(f"SELECT COUNT(*) FROM {identifier(_BUILT)}").rows[0][0]
         return Built(int(rows), tuple(session.statements))
 
@@ -212,6 +208,15 @@ def _columns(session: Session, table: str) -> tuple[object, ...]:
     """Return what tells whether rows of one table fit another as they are: names, types, lengths and scales."""
     answer = session.execute(f"SELECT * FROM {table} LIMIT 0")
     return answer.columns, answer.modifiers
+
+
+def _make(session: Session, schema: str, mart: Mart, *, exists: bool) -> None:
+    """Make the mart's table of the rows that were built; where one exists, in its place."""
+    name = f"{mart.name}__new" if exists else mart.name
+    made = f"{qualified(schema, name)}{_attributes(mart.header)}"
+    session.execute(f"CREATE TABLE {made} AS SELECT * FROM {identifier(_BUILT)}")
+    if exists:
+        swap(session, schema, mart.name, replacement=name)
 
 
 def _delete(target: str, header: MartHeader, days: tuple[date, date] | None) -> str:

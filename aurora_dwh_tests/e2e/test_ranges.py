@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
+import dagster as dg
 import pytest
 
 from aurora_dwh_tests.e2e.world import World, chain, days
@@ -79,3 +81,25 @@ def test_a_range_that_fails_on_a_later_day_keeps_the_days_before_it(events: Worl
     events.load("2024-01-01", "event", last="2024-01-05")
     events.assert_equal("event")
     assert events.materialized_days("staging/event") == set(days(1, 5))
+
+
+def test_a25_a_range_of_a_whole_table_reads_it_once_and_gives_each_day(world: World) -> None:
+    world.catalog("country: {mode: full}")
+    world.at_source("CREATE TABLE country (code CHAR(2) PRIMARY KEY)", "INSERT INTO country VALUES ('at'), ('jp')")
+    run = world.load("2024-01-01", "country", last="2024-01-05")
+    assert run.success
+    world.assert_equal("country")
+    for asset in ("lake/country", "staging/country"):
+        assert world.materialized_days(asset) == set(days(1, 5))
+    assert [_rows(world, "lake/country", day) for day in days(1, 5)] == [2] * 5
+
+    world.at_source("INSERT INTO country VALUES ('mt')")
+    world.load("2024-01-06", "country")
+    world.run("2024-01-02", assets=[dg.AssetKey(["staging", "country"])])
+    world.assert_equal("country")
+    world.ask_warehouse("DROP TABLE staging.country")
+    world.run("2024-01-02", assets=[dg.AssetKey(["staging", "country"])])
+    assert world.ask_warehouse("SELECT code, _dwh_day FROM staging.country ORDER BY 1") == [
+        ("at", date(2024, 1, 2)),
+        ("jp", date(2024, 1, 2)),
+    ]

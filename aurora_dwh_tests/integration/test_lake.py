@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import ClientError
 
-from aurora_dwh.handoff import DataError
+from aurora_dwh.handoff import DataError, Window
 from aurora_dwh.lake import parquet, store, upload
 from aurora_dwh.lake.manifest import to_json
 from aurora_dwh.lake.store import Lake, LakeConflictError, MissingDayError
@@ -93,6 +93,25 @@ def test_rows_of_several_days_join_though_a_column_came_later(lake: Lake) -> Non
     lake.write("orders", extract(wider, DAY + timedelta(days=1), [{"id": 7, "note": "x", "more": 1}]))
     table = lake.rows(lake.read("orders", [DAY, DAY + timedelta(days=1)]))
     assert [(r["id"], r["more"]) for r in table.to_pylist()] == [(0, None), (7, 1)]
+
+
+@pytest.mark.usefixtures("_many_parts")
+def test_one_reading_stands_for_further_days(lake: Lake, s3: Any) -> None:
+    read = extract(SCHEMA, DAY, rows(25))
+    read.converted["note", "nul_bytes"] = 3
+    last = lake.write("orders", read)
+    earlier = lake.repeat(last, Window(DAY - timedelta(days=1), None, last.window.start or last.window.end))
+
+    assert (earlier.day, earlier.snapshot_at, earlier.converted) == (
+        DAY - timedelta(days=1),
+        last.snapshot_at,
+        {"note": {"nul_bytes": 3}},
+    )
+    assert ids(lake, earlier.day) == ids(lake) == list(range(25))
+    assert set(lake.rows([earlier])["_dwh_day"].to_pylist()) == {earlier.day}
+    assert len(earlier.parts) > 1
+    lake.write("orders", extract(SCHEMA, DAY, rows(2)))
+    assert ids(lake, earlier.day) == list(range(25))
 
 
 def test_a_day_without_rows_stands_and_still_has_its_columns(lake: Lake, s3: Any) -> None:

@@ -9,10 +9,12 @@ from datetime import date, datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pyarrow as pa
 import pytest
 
 from aurora_dwh.catalog import Table
 from aurora_dwh.handoff import DataError, Extract, Window
+from aurora_dwh.source import split
 from aurora_dwh.source.connection import SourceError, connect
 from aurora_dwh.source.extract import Source
 from aurora_dwh.source.windows import window
@@ -195,6 +197,70 @@ def test_a19_a_cursor_without_an_index_is_warned_of(run: Run, source: Source, wa
     (warning,) = warnings
     assert "table orders" in warning
     assert "'update_date'" in warning
+
+
+@pytest.mark.parametrize("cursor", ["datetime(6)", "timestamp(6)", "date"])
+@pytest.mark.parametrize("mode", ["incremental", "append"])
+def test_a19_a25_a_range_over_a_cursor_without_an_index_is_one_scan_and_the_days_are_those_of_many(
+    run: Run, source: Source, cursor: str, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(split, "GATHERED_BYTES", 20_000)
+    run("SET sql_mode = ''")
+    run(f"CREATE TABLE orders (id int PRIMARY KEY, region varchar(10), other date, update_date {cursor} NULL)")
+    run(
+        "INSERT INTO orders SELECT seq, IF(seq % 7, 'eu', NULL), IF(seq % 5, '2024-01-01', '0000-00-00'), "
+        "CASE seq % 100 WHEN 0 THEN NULL WHEN 1 THEN '0000-00-00' "
+        "ELSE DATE '2023-12-30' + INTERVAL seq * 41 SECOND + INTERVAL seq MICROSECOND END FROM seq_1_to_20000"
+    )
+    chosen = table(mode=mode, filter="id <> 13")
+    days = windows(1, 2, 3, 4, 5, lookback=timedelta(0) if mode == "append" else timedelta(hours=3))
+    one_by_one = [read_whole(e) for day in days for e in source.extract(chosen, [day])]
+
+    read_before = rows_read(run)
+    at_once = [read_whole(e) for e in source.extract(chosen, days)]
+
+    assert 20_000 <= rows_read(run) - read_before < 25_000
+    assert at_once == one_by_one
+    assert all(rows for _, rows, _ in at_once)
+
+
+def test_a19_the_rows_of_a_scan_that_wait_take_no_more_memory_than_is_set(run: Run, source: Source) -> None:
+    run("CREATE TABLE orders (id int PRIMARY KEY, note varchar(1000), update_date datetime)")
+    run(
+        "INSERT INTO orders SELECT seq, REPEAT(CHAR(65 + seq % 26), 900), '2023-12-31' + INTERVAL seq % 400 DAY "
+        "FROM seq_1_to_300000"
+    )
+    days = [window(date(2024, 1, 1) + timedelta(days=n), zone=TOKYO, start_date=START) for n in range(400)]
+    extracts = source.extract(table(), days)
+    before = pa.total_allocated_bytes()
+    most, rows = 0, 0
+    for extract in extracts:
+        rows += len(ids(extract))
+        most = max(most, pa.total_allocated_bytes() - before)
+
+    assert rows == 300_000
+    assert most < 2 * split.GATHERED_BYTES
+
+
+def test_a25_in_mode_full_a_range_is_read_once(run: Run, source: Source) -> None:
+    run("CREATE TABLE orders (id int PRIMARY KEY)")
+    run("INSERT INTO orders VALUES (1), (2)")
+
+    (extract,) = [e for e in source.extract(table(mode="full", cursor=None), windows(2, 3, 4)) if ids(e)]
+
+    assert extract.window.day.day == 4
+    assert [window.day.day for window in extract.also] == [2, 3]
+
+
+def read_whole(extract: Extract) -> tuple[date, list[dict[str, Any]], dict[tuple[str, str], int]]:
+    rows = [row for batch in extract.batches for row in batch.to_pylist()]
+    return extract.window.day, sorted(rows, key=lambda row: row["id"]), dict(extract.converted)
+
+
+def rows_read(run: Run) -> int:
+    """Return how many rows the server has read one after the other in scans, for all sessions."""
+    ((_, count),) = run("SHOW GLOBAL STATUS LIKE 'Handler_read_rnd_next'")
+    return int(count)
 
 
 def test_days_must_be_read_to_their_end(run: Run, source: Source) -> None:

@@ -21,7 +21,7 @@ from aurora_dwh.handoff import DataError
 from aurora_dwh.schema import TableSchema
 from aurora_dwh.source.connection import SourceError, connect, execute
 from aurora_dwh.source.discovery import read_schema
-from aurora_dwh.source.reader import Protocol, ZeroDates, read
+from aurora_dwh.source.reader import Changed, Protocol, ZeroDates, read
 from aurora_dwh.source.statement import select
 from aurora_dwh_tests.mariadb import MariaDB
 
@@ -258,6 +258,11 @@ def test_the_command_line_client_sees_the_same_rows(bench: Bench, wire: Protocol
 
 # Zero dates.
 
+
+def counting(converted: Counter[tuple[str, str]]) -> Changed:
+    return lambda column, reason, mask: converted.update({(column, reason): int(mask.sum())})
+
+
 ZERO = ("0000-00-00", "2021-00-00", "2021-01-00", "2021-02-31")
 
 
@@ -266,7 +271,7 @@ def test_a01_zero_dates_become_null_and_are_counted(bench: Bench, wire: Protocol
     bench.fill(f"v {kind} NOT NULL", *[(value,) for value in (*ZERO, "2021-02-28")], modes="ALLOW_INVALID_DATES")
     converted: Counter[tuple[str, str]] = Counter()
 
-    values = bench.read(wire, converted=converted).column("v").to_pylist()
+    values = bench.read(wire, changed=counting(converted)).column("v").to_pylist()
 
     assert values[:4] == [None] * 4
     assert values[4] is not None
@@ -277,7 +282,7 @@ def test_a01_a_zero_timestamp_becomes_null(bench: Bench, wire: Protocol) -> None
     bench.fill("v timestamp(3) NOT NULL", ("0000-00-00",))
     converted: Counter[tuple[str, str]] = Counter()
 
-    assert bench.read(wire, converted=converted).column("v").to_pylist() == [None]
+    assert bench.read(wire, changed=counting(converted)).column("v").to_pylist() == [None]
     assert converted == {("v", "zero_date"): 1}
 
 
