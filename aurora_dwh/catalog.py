@@ -41,7 +41,7 @@ PACKAGED_CATALOG = Path(__file__).with_name("catalog.yaml")
 POINTLESS: dict[str, frozenset[str]] = {
     "incremental": frozenset(),
     "append": frozenset({"lookback"}),
-    "full": frozenset({"cursor", "cursor_timezone", "lookback"}),
+    "full": frozenset({"cursor", "cursor_timezone", "deletes", "lookback"}),
 }
 """Mode -> fields that mean nothing in it: dropped where `defaults` gives them, refused where the table itself does."""
 
@@ -111,7 +111,7 @@ class TableFields(BaseModel):
     """The table's name in Redshift. Default: the source's name in lower case."""
 
     chunk_rows: int | None = Field(default=None, ge=1, strict=True)
-    """Rows read at a time, by primary key ranges. Empty: one read."""
+    """The most rows of one SELECT where most of a table is read, which is done along its primary key. Empty: 200000."""
 
     description: str = ""
     """What the table holds, shown on its assets."""
@@ -204,7 +204,7 @@ def _mode_needs(table: Table) -> Iterator[Complaint]:
     if table.mode != "full" and table.cursor is None:
         remedy = "add `cursor: ...`, the column that says when a row was last written, or use mode full"
         yield "cursor", f"mode {table.mode} finds a day's rows by their cursor; {remedy}"
-    if table.deletes != "keep" and not table.key:
+    if table.deletes != "keep" and table.mode != "full" and not table.key:
         yield "deletes", f"`deletes: {table.deletes}` finds rows by their key; add `key: [...]`, or keep them"
 
 
@@ -214,7 +214,7 @@ def _mode_forbids(table: Table) -> Iterator[Complaint]:
         "full": "the whole table is copied",
     }
     for field in sorted(POINTLESS[table.mode]):
-        if getattr(table, field):
+        if getattr(table, field) != TableFields.model_fields[field].default:
             yield field, f"mode {table.mode} takes no {field}: {reason[table.mode]}; leave it out"
 
 

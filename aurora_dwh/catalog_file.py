@@ -64,9 +64,7 @@ class NotBuilt:
 
 
 NOT_BUILT = (
-    NotBuilt("deletes", lambda value: value != "keep", "use `deletes: keep`"),
     NotBuilt("extract", lambda value: value != "stream", "use `extract: stream`"),
-    NotBuilt("chunk_rows", lambda value: value is not None, "leave it out"),
     NotBuilt("schedule", lambda value: value == "monthly", 'write a time of day: `schedule: "01:00"`'),
 )
 """Settings to come. Whoever builds one deletes its entry, and its line in docs/catalog.md."""

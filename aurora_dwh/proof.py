@@ -24,6 +24,7 @@ from aurora_dwh.source.quoting import identifier as mysql_identifier
 from aurora_dwh.source.windows import condition, window
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.sql import identifier, qualified
+from aurora_dwh.warehouse.statements import DELETED
 
 if TYPE_CHECKING:
     from pymysql.connections import Connection
@@ -269,7 +270,7 @@ class _Comparison:
 def _conditions(catalog: Catalog, table: Table, schema: TableSchema, day: date | None) -> tuple[str, str]:
     """Return the conditions that select the rows to compare, in MySQL's SQL and in Redshift's."""
     there = [f"({table.filter})"] if table.filter else []
-    here: list[str] = []
+    here = [f"NOT {identifier(DELETED)}"] if table.deletes == "flag" else []
     if day is not None:
         if table.cursor is None:
             raise DataError(f"table {table.name} is copied as a whole: compare it without a day")

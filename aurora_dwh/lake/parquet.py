@@ -7,8 +7,6 @@ files"); pages are version 1.0 without DELTA encodings, which older Parquet read
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_dwh.handoff import Extract
@@ -57,7 +55,6 @@ def write_parts(extract: Extract, open_part: Callable[[int], S3Upload]) -> list[
     """
     import pyarrow.parquet as pq
 
-    _use_lean_memory()
     schema = own_columns(extract.schema.arrow_schema)
     written: list[tuple[int, int]] = []
     groups = _row_groups(extract, schema)
@@ -78,15 +75,6 @@ def write_parts(extract: Extract, open_part: Callable[[int], S3Upload]) -> list[
             raise
         written.append((size, rows))
     return written
-
-
-@cache
-def _use_lean_memory() -> None:
-    """Have Arrow take memory from jemalloc, which gives it back; its default keeps 45 MB more for the same work."""
-    import pyarrow as pa
-
-    with suppress(NotImplementedError):  # not in every build of Arrow
-        pa.set_memory_pool(pa.jemalloc_memory_pool())
 
 
 def _row_groups(extract: Extract, schema: pa.Schema) -> Iterator[pa.Table]:

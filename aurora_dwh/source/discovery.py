@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
+import pymysql
+from pymysql.cursors import DictCursor
+
 from aurora_dwh.handoff import DataError
 from aurora_dwh.schema import Column, TableSchema, fold
 from aurora_dwh.source.connection import Connection, execute
@@ -61,6 +64,20 @@ def indexed(connection: Connection, database: str, table: str, column: str) -> b
     )
     # An index on an expression has no column name.
     return any(fold(_text(name)) == fold(column) for (name,) in rows if name is not None)
+
+
+def scans(connection: Connection, statement: str) -> bool:
+    """Return whether the server would go through the whole table for a SELECT, as it does for most of the rows.
+
+    A SELECT that the server refuses is none that scans: its reading says what is wrong.
+    """
+    with connection.cursor(DictCursor) as cursor:
+        try:
+            cursor.execute(f"EXPLAIN {statement}")
+        except pymysql.err.Error:
+            return False
+        plan = cursor.fetchone() or {}
+    return _text(plan.get("type") or "") in ("ALL", "index")
 
 
 def _primary_key(connection: Connection, database: str, table: str) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import tzinfo
 from functools import partial
 from inspect import GEN_CLOSED, getgeneratorstate
@@ -21,18 +22,14 @@ from aurora_dwh.handoff import DataError, Extract, Window
 from aurora_dwh.schema import Column, TableSchema
 from aurora_dwh.source.connection import Connection, SourceError, explain, is_permanent, snapshot
 from aurora_dwh.source.dates import Mask
-from aurora_dwh.source.discovery import indexed, read_schema
-from aurora_dwh.source.limits import fit
+from aurora_dwh.source.discovery import indexed, read_schema, scans
 from aurora_dwh.source.quoting import identifier
-from aurora_dwh.source.reader import Changed, ZeroDates, read
+from aurora_dwh.source.reading import Reading
 from aurora_dwh.source.split import Span, Split
-from aurora_dwh.source.statement import select
 from aurora_dwh.source.treatment import treat
 from aurora_dwh.source.windows import CursorRules, bounds, condition
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from aurora_dwh.catalog import Table
 
 _log = logging.getLogger(__name__)
@@ -97,8 +94,8 @@ class Source:
         connection = self._connect()
         try:
             schema = self._selected(connection, table)
-            scans = self._scans(connection, table)
-            days = self._in_one_scan if scans and len(windows) > 1 else self._day_by_day
+            is_indexed = self._is_indexed(connection, table)
+            days = self._day_by_day if is_indexed or len(windows) == 1 else self._in_one_scan
             yield from days(connection, table, schema, windows)
         except pymysql.err.Error as error:
             raise _failure(table, error) from error
@@ -108,51 +105,66 @@ class Source:
     def _day_by_day(
         self, connection: Connection, table: Table, schema: TableSchema, windows: Sequence[Window]
     ) -> Iterator[Extract]:
-        """Yield the days, each read by a SELECT of its own; in mode full one reading is every day's."""
+        """Yield the days, each read for itself; in mode full one reading is every day's."""
         is_full = table.mode == "full"
         with snapshot(connection) as taken_at:
             for window in windows[-1:] if is_full else windows:
-                named = f"day {window.day}"
-                statement = self.statement(table, schema, window)
+                reading = self._planned(connection, self._reading(table, schema, window, f"day {window.day}"))
                 converted: Counter[tuple[str, str]] = Counter()
-                rows = _rows(connection, statement, schema, table, named, partial(_count, converted))
-                batches = (_fit(batch, schema, table, named, converted) for batch in rows)
-                yield Extract(schema, window, taken_at, batches, converted, statement, windows[:-1] if is_full else ())
+                rows = reading.rows(connection, partial(_count, converted))
+                batches = reading.fitted(rows, converted)
+                also = windows[:-1] if is_full else ()
+                yield Extract(schema, window, taken_at, batches, converted, reading.statement, also)
                 if getgeneratorstate(rows) != GEN_CLOSED:
-                    raise RuntimeError(f"table {table.name}, {named}: the rows must all be read before the next day's")
+                    raise RuntimeError(
+                        f"table {table.name}, day {window.day}: the rows must all be read before the next day's"
+                    )
 
     def _in_one_scan(
         self, connection: Connection, table: Table, schema: TableSchema, windows: Sequence[Window]
     ) -> Iterator[Extract]:
-        """Yield the days of a range that one SELECT read, where one for each day would scan the table each time."""
+        """Yield the days of a range that was read at once, where a read for each would scan the table each time."""
         first, last = windows[0], windows[-1]
-        statement = self.statement(table, schema, Window(first.day, first.start, last.end))
+        span = Window(first.day, first.start, last.end)
+        reading = replace(self._reading(table, schema, span, f"days {first.day}...{last.day}"), is_whole=True)
         cursor = _existing(schema, table.cursor or "")
         spans = [Span(w.day, *bounds(cursor, w, **self._cursor_rules(table))) for w in windows]
         changed: dict[tuple[str, str], Mask] = {}
         with Split(schema.arrow_schema, cursor.target_name, spans) as split:
             with snapshot(connection) as taken_at:
-                named = f"days {first.day}...{last.day}"
-                for batch in _rows(connection, statement, schema, table, named, partial(_note, changed)):
+                for batch in reading.rows(connection, partial(_note, changed)):
                     split.add(batch, changed)
                     changed.clear()
             for window in windows:
                 converted = split.converted(window.day)
-                rows = split.rows(window.day)
-                batches = (_fit(batch, schema, table, f"day {window.day}", converted) for batch in rows)
-                yield Extract(schema, window, taken_at, batches, converted, statement)
+                batches = replace(reading, named=f"day {window.day}").fitted(split.rows(window.day), converted)
+                yield Extract(schema, window, taken_at, batches, converted, reading.statement)
 
     def statement(self, table: Table, schema: TableSchema, window: Window) -> str:
-        """Return the SELECT that reads a window's rows.
+        """Return the SELECT that reads a window's rows, or the first of several.
 
         Raises:
             DataError: The cursor is not there, or its type cannot tell when a row was written.
+            SourceError: The source cannot be reached; it is asked how it would run the SELECT.
         """
+        connection = self._connect()
+        try:
+            return self._planned(connection, self._reading(table, schema, window, f"day {window.day}")).statement
+        except pymysql.err.Error as error:
+            raise _failure(table, error) from error
+        finally:
+            _close(connection)
+
+    def _reading(self, table: Table, schema: TableSchema, window: Window, named: str) -> Reading:
         where = [] if table.filter is None else [table.filter]
         if table.mode != "full" and table.cursor is not None:
             cursor = _existing(schema, table.cursor)
             where.insert(0, condition(cursor, window, **self._cursor_rules(table)))
-        return select(schema, where=where)
+        return Reading(table, schema, tuple(where), named, is_whole=table.mode == "full")
+
+    def _planned(self, connection: Connection, reading: Reading) -> Reading:
+        """Return the reading, along the primary key where the server would go through the whole table anyway."""
+        return reading if reading.is_whole else replace(reading, is_whole=scans(connection, reading.statement))
 
     def _cursor_rules(self, table: Table) -> CursorRules:
         zone = ZoneInfo(table.cursor_timezone) if table.cursor_timezone else self._zone
@@ -167,43 +179,17 @@ class Source:
             raise DataError(f"table {table.name}: {error.args[0]}") from error
         return selected
 
-    def _scans(self, connection: Connection, table: Table) -> bool:
-        """Return whether Aurora must scan the table to find a day's rows, and warn if so."""
+    def _is_indexed(self, connection: Connection, table: Table) -> bool:
+        """Return whether Aurora finds a day's rows without a scan of the table, and warn if not."""
         if table.mode == "full" or table.cursor is None:
-            return False
+            return True
         if indexed(connection, self._database, table.name, table.cursor):
-            return False
+            return True
         self._warn(
             f"table {table.name}: no index begins with the cursor {table.cursor!r}, so Aurora scans the whole table "
             f"for each run; add one: ALTER TABLE {identifier(table.name)} ADD INDEX ({identifier(table.cursor)})"
         )
-        return True
-
-
-def _rows(
-    connection: Connection, statement: str, schema: TableSchema, table: Table, named: str, changed: Changed
-) -> Generator[pa.RecordBatch, None, None]:
-    zero_dates: ZeroDates = "fail" if table.zero_dates == "fail" else "null"
-    rows = 0
-    try:
-        for batch in read(connection, statement, schema, zero_dates=zero_dates, changed=changed):
-            rows += batch.num_rows
-            yield batch
-    except DataError as error:
-        raise DataError(f"{named}: {error}") from error
-    except SourceError as error:
-        raise SourceError(
-            f"{named}: {error}; {rows:,} rows had been read, of which nothing is kept; run it again"
-        ) from error
-
-
-def _fit(
-    batch: pa.RecordBatch, schema: TableSchema, table: Table, named: str, converted: Counter[tuple[str, str]]
-) -> pa.RecordBatch:
-    try:
-        return fit(batch, schema, table, converted)
-    except DataError as error:
-        raise DataError(f"{named}: {error}") from error
+        return False
 
 
 def _count(converted: Counter[tuple[str, str]], column: str, reason: str, mask: Mask) -> None:
@@ -218,7 +204,6 @@ def _refuse_unsupported(table: Table) -> None:
     """Refuse what the catalog can ask for and this reader does not do, instead of passing over it."""
     asked = {
         "extract: outfile": table.extract == "outfile",
-        "chunk_rows": table.chunk_rows is not None,
     }
     for what, is_asked in asked.items():
         if is_asked:

@@ -13,7 +13,12 @@ from aurora_dwh.source.quoting import identifier
 
 
 def select(
-    schema: TableSchema, *, where: Sequence[str] = (), order_by: Sequence[str] = (), limit: int | None = None
+    schema: TableSchema,
+    *,
+    where: Sequence[str] = (),
+    order_by: Sequence[str] = (),
+    limit: int | None = None,
+    by_primary_key: bool = False,
 ) -> str:
     """Return the SELECT of a table's columns, in the schema's order and named as in the schema.
 
@@ -24,9 +29,11 @@ def select(
         where: Conditions in SQL, all of which must hold.
         order_by: Columns to sort by.
         limit: The most rows to return.
+        by_primary_key: Whether the server must go along the primary key, so that rows in its order need no sorting.
     """
     columns = ",\n       ".join(_column(column) for column in schema.columns)
-    lines = [f"SELECT {columns}", f"FROM {identifier(schema.database, schema.table)}"]
+    hint = " FORCE INDEX (PRIMARY)" if by_primary_key else ""
+    lines = [f"SELECT {columns}", f"FROM {identifier(schema.database, schema.table)}{hint}"]
     if where:
         lines.append("WHERE " + "\n  AND ".join(f"({condition})" for condition in where))
     if order_by:

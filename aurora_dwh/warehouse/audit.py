@@ -1,8 +1,9 @@
-"""The project's own schema `dwh` in the warehouse: the audit table of loads, and the rows that writers take turns on.
+"""The project's own schema `dwh` in the warehouse: what was loaded and reconciled, and the rows writers take turns on.
 
 `dwh.load_history` has a row for each load of a day, written in the transaction that loads the data: it is there exactly
-when the data is. `dwh.load_lock` has a row for each staging table; a load updates it first, so that of two writers of
-one table the second waits, and is then refused by Redshift (error 1023) and tries again on what the first one left.
+when the data is. `dwh.reconcile_history` has one for each reconciliation, likewise. `dwh.load_lock` has a row for each
+staging table; a writer updates it first, so that of two writers of one table the second waits, and is then refused by
+Redshift (error 1023) and tries again on what the first one left.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from aurora_dwh.warehouse.sql import identifier, literal, qualified
 
 SCHEMA = "dwh"
 HISTORY = qualified(SCHEMA, "load_history")
+RECONCILIATIONS = qualified(SCHEMA, "reconcile_history")
 LOCK = qualified(SCHEMA, "load_lock")
 
 DDL = (
@@ -34,6 +36,18 @@ DDL = (
   converted VARCHAR(65535) NOT NULL,
   loaded_at TIMESTAMP NOT NULL,
   in_target BOOLEAN NOT NULL
+) DISTSTYLE AUTO SORTKEY AUTO""",
+    f"""CREATE TABLE IF NOT EXISTS {RECONCILIATIONS} (
+  reconcile_id VARCHAR(64) NOT NULL,
+  run_id VARCHAR(64),
+  table_name VARCHAR(255) NOT NULL,
+  deletes VARCHAR(16) NOT NULL,
+  snapshot_at TIMESTAMP NOT NULL,
+  source_keys BIGINT NOT NULL,
+  live_rows BIGINT NOT NULL,
+  rows_gone BIGINT NOT NULL,
+  rows_back BIGINT NOT NULL,
+  reconciled_at TIMESTAMP NOT NULL
 ) DISTSTYLE AUTO SORTKEY AUTO""",
     f"CREATE TABLE IF NOT EXISTS {LOCK} (table_name VARCHAR(255) NOT NULL, loads BIGINT NOT NULL) DISTSTYLE ALL",
 )
@@ -63,16 +77,50 @@ class HistoryRow:
     in_target: bool = True
 
 
+@dataclass(frozen=True)
+class ReconcileRow:
+    """One reconciliation, in the columns of `dwh.reconcile_history`; times in UTC.
+
+    `live_rows` are the target's before it, without those that were flagged already; `rows_gone` those of them that were
+    removed or flagged, `rows_back` those whose flag was taken off.
+    """
+
+    reconcile_id: str
+    run_id: str | None
+    table_name: str
+    deletes: str
+    snapshot_at: datetime
+    source_keys: int
+    live_rows: int
+    rows_gone: int
+    rows_back: int
+    reconciled_at: datetime
+
+
 def insert_history(rows: Iterable[HistoryRow]) -> str:
-    """Return the INSERT of the rows."""
+    """Return the INSERT of loads."""
     names = ", ".join(identifier(f.name) for f in fields(HistoryRow))
-    values = ",\n".join("(" + ", ".join(literal(v) for v in astuple(row)) + ")" for row in rows)
-    return f"INSERT INTO {HISTORY} ({names}) VALUES\n{values}"
+    return f"INSERT INTO {HISTORY} ({names}) VALUES\n" + ",\n".join(_values(row) for row in rows)
+
+
+def insert_reconciliation(row: ReconcileRow) -> str:
+    """Return the INSERT of a reconciliation."""
+    names = ", ".join(identifier(f.name) for f in fields(ReconcileRow))
+    return f"INSERT INTO {RECONCILIATIONS} ({names}) VALUES\n{_values(row)}"
+
+
+def _values(row: HistoryRow | ReconcileRow) -> str:
+    return "(" + ", ".join(literal(value) for value in astuple(row)) + ")"
 
 
 def find_load(load_id: str) -> str:
     """Return the query that tells whether a load was committed."""
     return f"SELECT COUNT(*) FROM {HISTORY} WHERE load_id = {literal(load_id)}"
+
+
+def find_reconciliation(reconcile_id: str) -> str:
+    """Return the query that tells whether a reconciliation was committed."""
+    return f"SELECT COUNT(*) FROM {RECONCILIATIONS} WHERE reconcile_id = {literal(reconcile_id)}"
 
 
 def last_snapshots(table: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from aurora_dwh.catalog_fields import OWN_PREFIX
@@ -13,7 +13,15 @@ from aurora_dwh.warehouse import audit
 from aurora_dwh.warehouse.connection import Session
 from aurora_dwh.warehouse.errors import WarehouseError
 from aurora_dwh.warehouse.sql import identifier, literal
-from aurora_dwh.warehouse.statements import OWN_COLUMNS, Target, add_column, create_table, widen_column
+from aurora_dwh.warehouse.statements import (
+    DELETED,
+    OWN_COLUMNS,
+    Target,
+    add_column,
+    add_deleted,
+    create_table,
+    widen_column,
+)
 
 _SPELLINGS = {
     "character varying": "VARCHAR",
@@ -72,9 +80,25 @@ def adapt(session: Session, target: Target, schema: TableSchema) -> list[str]:
         DriftError: A column changed in a way that the target cannot or may not follow.
         WarehouseError: Redshift refused a statement, and not because another writer had done the same meanwhile.
     """
+    return settle(session, lambda: preparation(target, schema, live_columns(session, target)))
+
+
+def settle(session: Session, needed: Callable[[], list[str]]) -> list[str]:
+    """Run the statements that are needed, and see again what still is where another writer was first.
+
+    Args:
+        session: A session without a transaction.
+        needed: Gives the statements, by looking at what is there.
+
+    Returns:
+        The statements that were run.
+
+    Raises:
+        WarehouseError: Redshift refused a statement, and not because another writer had done the same meanwhile.
+    """
     refused: set[str] = set()
     while True:
-        statements = preparation(target, schema, live_columns(session, target))
+        statements = needed()
         try:
             for statement in statements:
                 session.execute(statement)
@@ -118,7 +142,7 @@ def changes(target: Target, schema: TableSchema, live: Mapping[str, LiveColumn])
         )
     if target.frozen:
         _refuse_changes(target, schema, live)
-    statements = []
+    statements = missing_flag(target, live)
     for column in schema.columns:
         present = live.get(column.target_name)
         if present is None:
@@ -132,6 +156,11 @@ def changes(target: Target, schema: TableSchema, live: Mapping[str, LiveColumn])
                 f"run `aurora-dwh rebuild {schema.table}`"
             )
     return statements
+
+
+def missing_flag(target: Target, live: Mapping[str, LiveColumn]) -> list[str]:
+    """Return the statement that gives an existing target its flag of deleted rows, none where it has or needs none."""
+    return [add_deleted(target)] if target.flags_deletes and DELETED not in live else []
 
 
 def absent(schema: TableSchema, live: Mapping[str, LiveColumn]) -> list[str]:

@@ -19,7 +19,8 @@ from aurora_dwh.schema import fold
 from aurora_dwh.warehouse import load, mart
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.sql import identifier, literal, qualified
-from aurora_dwh.warehouse.statements import DAY, OWN_COLUMNS, Target
+from aurora_dwh.warehouse.stage import Lake
+from aurora_dwh.warehouse.statements import DAY, Target
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,7 +32,7 @@ class StagingLoad:
 
     table: Table
     manifests: list[Manifest]
-    lake: load.Lake
+    lake: Lake
 
 
 def staging_target(table: Table, schema: str) -> Target:
@@ -49,6 +50,7 @@ def staging_target(table: Table, schema: str) -> Target:
         dist_key=table.dist_key,
         sort_key=table.effective_sort_key,
         frozen=table.on_drift == "freeze",
+        flags_deletes=table.deletes == "flag",
     )
 
 
@@ -161,4 +163,5 @@ def _columns(target: Target, manifests: Sequence[Manifest]) -> dg.TableSchema:
         )
         for column in latest.columns
     ]
-    return dg.TableSchema([*columns, *(dg.TableColumn(name, kind) for name, kind in OWN_COLUMNS)])
+    own = (dg.TableColumn(name, kind.partition(" ")[0]) for name, kind in target.own_columns)
+    return dg.TableSchema([*columns, *own])

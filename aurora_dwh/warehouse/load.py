@@ -10,36 +10,21 @@ import json
 import re
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timezone
 from itertools import groupby
-from typing import Protocol
 
-from aurora_dwh.handoff import DataError, Manifest, StaleManifestError, utc_now
-from aurora_dwh.schema import Column, TableSchema
-from aurora_dwh.warehouse import audit, copy_errors, drift
+from aurora_dwh.handoff import DataError, Manifest, utc_now
+from aurora_dwh.schema import Column
+from aurora_dwh.warehouse import audit, drift
 from aurora_dwh.warehouse import statements as sql
 from aurora_dwh.warehouse.connection import Session, Warehouse
-from aurora_dwh.warehouse.copy_errors import CopyError
-from aurora_dwh.warehouse.errors import PassingError, WarehouseError
+from aurora_dwh.warehouse.errors import PassingError
+from aurora_dwh.warehouse.stage import Lake, Stage
 from aurora_dwh.warehouse.statements import Target
 
 STAGE_BYTES = 256 * 1024**3
 """Parquet bytes that one transaction stages; a longer range is loaded in several, each of whole days."""
-
-
-class Lake(Protocol):
-    """What the load needs of the lake: one manifest for several days, and what lies in the files."""
-
-    def copy_manifest(self, manifests: Sequence[Manifest]) -> AbstractContextManager[str]:
-        """Give the address of a manifest that COPY can read for all the days at once."""
-
-    def is_current(self, manifests: Sequence[Manifest]) -> bool:
-        """Return whether the manifests are still those that the lake has for their days."""
-
-    def value(self, url: str, row: int, column: str) -> str | None:
-        """Return a value of a part as text, by its row from 1; None where it cannot be read."""
 
 
 Counts = dict[date, tuple[int, int]]
@@ -140,10 +125,10 @@ class Load:
         Raises:
             DriftError: The target cannot follow them, and rows of these days would come into it.
         """
-        schemas = _schemas([self._latest] if self.mode == "full" else self.manifests)
+        manifests = [self._latest] if self.mode == "full" else self.manifests
         try:
-            for schema in schemas:
-                drift.adapt(session, self.target, schema)
+            for _, days in groupby(manifests, key=lambda m: m.schema.columns):
+                drift.adapt(session, self.target, next(days).schema)
         except drift.DriftError:
             if self._newer(session):
                 raise
@@ -166,6 +151,10 @@ class Load:
         return Loaded(self.load_id, days, (*session.statements, "COMMIT"))
 
     @property
+    def _stage(self) -> Stage:
+        return Stage(self.warehouse, self.lake, self.target.label)
+
+    @property
     def _latest(self) -> Manifest:
         return max(self.manifests, key=lambda m: (m.snapshot_at, m.day))
 
@@ -173,7 +162,7 @@ class Load:
         filled = [m for m in self.manifests if m.rows]
         if not filled:
             return {}
-        schema = self._stage(session, filled)
+        schema = self._stage.fill(session, filled)
         texts = [name for name in self.target.key if schema.column(name).stage_type.startswith("VARCHAR")]
         session.execute(sql.pick_newest(self.target, texts))
         counts = {}
@@ -190,7 +179,7 @@ class Load:
         if not newer:
             return {}
         filled = [m for m in newer if m.rows]
-        schema = self._stage(session, filled) if filled else None
+        schema = self._stage.fill(session, filled) if filled else None
         session.execute(sql.delete_days(self.target, [m.day.isoformat() for m in newer]))
         if schema:
             session.execute(sql.insert(self.target, schema, sql.STAGE))
@@ -200,7 +189,7 @@ class Load:
         if not self._newer(session):
             return {}
         last = self._latest
-        schema = self._stage(session, [last]) if last.rows else None
+        schema = self._stage.fill(session, [last]) if last.rows else None
         session.execute(sql.delete_all(self.target))
         if schema:
             session.execute(sql.insert(self.target, schema, sql.STAGE))
@@ -222,55 +211,10 @@ class Load:
         rows = session.execute(sql.alike_keys(self.target)).rows
         keys = ", ".join(repr(row[0] if len(row) == 1 else row) for row in rows)
         return DataError(
-            f"{self._named(self.manifests)}: rows differ only in blanks at the end of their key, such as {keys}, "
+            f"{self._stage.named(self.manifests)}: rows differ only in blanks at the end of their key, such as {keys}, "
             f"and Redshift takes such keys for one; nothing was changed. Leave one of the rows out with `filter`, or "
             f"mask the key column with sha256; if the source's row was renamed, run `aurora-dwh rebuild` for the table"
         )
-
-    def _stage(self, session: Session, manifests: Sequence[Manifest]) -> TableSchema:
-        """Fill the stage and return its columns: those of all the days, however the source changed between them."""
-        union = _union(_schemas(manifests))
-        session.execute(sql.create_stage(union))
-        for _, group in groupby(manifests, key=lambda m: m.schema.columns):
-            days = list(group)
-            with self.lake.copy_manifest(days) as url:
-                statement = sql.copy(days[0].schema, url, self.warehouse.settings.iam_role)
-                self._copy(session, statement, days)
-        return union
-
-    def _copy(self, session: Session, statement: str, manifests: Sequence[Manifest]) -> None:
-        try:
-            session.execute(statement)
-        except PassingError:
-            raise
-        except WarehouseError as error:
-            self._check_current(manifests)
-            raise self._failed(session, error, manifests) from error
-        copied = int(session.execute(sql.COPY_COUNT).rows[0][0])
-        expected = sum(m.rows for m in manifests)
-        if copied != expected:
-            self._check_current(manifests)
-            raise DataError(
-                f"{self._named(manifests)}: COPY loaded {copied} rows and the manifest has {expected}; nothing was "
-                f"changed in {self.target.label}. Materialize those days of the lake again"
-            )
-
-    def _check_current(self, manifests: Sequence[Manifest]) -> None:
-        if not self.lake.is_current(manifests):
-            raise StaleManifestError(
-                f"{self._named(manifests)}: the lake's day was extracted again while it was loaded; nothing was changed"
-            )
-
-    def _failed(self, session: Session, error: WarehouseError, manifests: Sequence[Manifest]) -> CopyError:
-        with self.warehouse.session() as other:  # the failed session has no transaction left to ask in
-            bad = copy_errors.bad_values(other, self.lake.value, pid=session.pid, since=session.began)
-        found = "".join(f"{one} " for one in bad)
-        text = f"{self._named(manifests)}: COPY failed, nothing was changed. {found}{error}"
-        return CopyError(text, bad=bad, statement=error.statement)
-
-    def _named(self, manifests: Sequence[Manifest]) -> str:
-        first, last = manifests[0].day, manifests[-1].day
-        return f"{self.target.label} {first}" + (f"...{last}" if last != first else "")
 
     def _history(self, days: Iterable[DayLoad]) -> list[audit.HistoryRow]:
         return [
@@ -291,21 +235,6 @@ class Load:
             )
             for manifest, done in zip(self.manifests, days, strict=True)
         ]
-
-
-def _schemas(manifests: Sequence[Manifest]) -> list[TableSchema]:
-    """Return the different schemas of the days, in the order of the days."""
-    return [next(group).schema for _, group in groupby(manifests, key=lambda m: m.schema.columns)]
-
-
-def _union(schemas: Sequence[TableSchema]) -> TableSchema:
-    """Return a schema with every column of the days, each as the latest day has it, but for the widest VARCHAR."""
-    columns: dict[str, Column] = {}
-    for column in (c for schema in schemas for c in schema.columns):
-        before = columns.get(column.target_name)
-        columns[column.target_name] = before if before and drift.is_wider(before, column) else column
-    last = schemas[-1]
-    return TableSchema(last.database, last.table, tuple(columns.values()), last.primary_key, last.comment)
 
 
 def _kinds(column: Column) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from aurora_dwh.handoff import DataError, Manifest
 from aurora_dwh.warehouse import audit, load
 from aurora_dwh.warehouse.connection import Session, Warehouse
 from aurora_dwh.warehouse.drift import live_columns
+from aurora_dwh.warehouse.stage import Lake
 from aurora_dwh.warehouse.statements import Target
 from aurora_dwh.warehouse.swap import swap
 
@@ -32,7 +33,7 @@ class Rebuilt:
 
 def rebuild(
     warehouse: Warehouse,
-    lake: load.Lake,
+    lake: Lake,
     target: Target,
     mode: str,
     read: Callable[[], Sequence[Manifest]],

@@ -1,4 +1,4 @@
-"""The text of every statement of a load, one function for each; nothing is executed here.
+"""The text of every statement of a load and of a reconciliation, one function for each; nothing is executed here.
 
 Each is valid on Amazon Redshift: no alias on the target of a DELETE, no ON CONFLICT, COPY of Parquet with none of the
 options that it refuses, and a column list, because COPY maps Parquet columns by position.
@@ -8,19 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from aurora_dwh.schema import Column, TableSchema
 from aurora_dwh.warehouse.sql import identifier, identifiers, literal, qualified
 
 STAGE = "dwh_stage"
 FRESH = "dwh_fresh"
-"""Temporary tables: what COPY loaded, and the rows of it that are newest and newer than the target's."""
+GONE = "dwh_gone"
+"""Temporary tables: what COPY loaded, the rows of it that are newest and newer than the target's, and the keys of the
+target that it lacks."""
 
 DAY = "_dwh_day"
 LOADED_AT = "_dwh_loaded_at"
 OWN_COLUMNS = ((DAY, "DATE"), (LOADED_AT, "TIMESTAMP"))
 """The product's own columns behind the source's: the day that brought the row, and when (UTC, by the source's clock)
 the row was read from the source."""
+
+DELETED = "_dwh_deleted"
+DELETED_TYPE = "BOOLEAN DEFAULT FALSE NOT NULL"
+"""Where deletes are flagged, the column that says that a row is gone from the source; what a load inserts is FALSE."""
 
 _IS_NEW = "_dwh_is_new"
 _IS_ALIKE = "_dwh_is_alike"
@@ -41,6 +48,7 @@ class Target:
         dist_key: Distribution key, None leaves the choice to Redshift.
         sort_key: Sort key columns, empty leaves the choice to Redshift.
         frozen: Whether the columns stay as they are, whatever the source's become.
+        flags_deletes: Whether rows that are gone from the source stay and are flagged.
     """
 
     schema_name: str
@@ -50,6 +58,12 @@ class Target:
     dist_key: str | None = None
     sort_key: tuple[str, ...] = ()
     frozen: bool = False
+    flags_deletes: bool = False
+
+    @property
+    def own_columns(self) -> tuple[tuple[str, str], ...]:
+        """The product's own columns of this table, with their types as DDL writes them."""
+        return (*OWN_COLUMNS, (DELETED, DELETED_TYPE)) if self.flags_deletes else OWN_COLUMNS
 
     @property
     def sql(self) -> str:
@@ -69,7 +83,7 @@ def create_table(target: Target, schema: TableSchema) -> str:
         f"{identifier(c.name)} {c.redshift_type}{' NOT NULL' if identifier(c.name) in keys else ''}"
         for c in schema.columns
     ]
-    columns += [f"{identifier(name)} {kind}" for name, kind in OWN_COLUMNS]
+    columns += [f"{identifier(name)} {kind}" for name, kind in target.own_columns]
     dist = f"DISTSTYLE KEY DISTKEY ({identifier(target.dist_key)})" if target.dist_key else "DISTSTYLE AUTO"
     sort = f"COMPOUND SORTKEY ({identifiers(target.sort_key)})" if target.sort_key else "SORTKEY AUTO"
     body = ",\n  ".join(columns)
@@ -79,6 +93,11 @@ def create_table(target: Target, schema: TableSchema) -> str:
 def add_column(target: Target, column: Column) -> str:
     """Return the statement that adds a column; Redshift puts it last."""
     return f"ALTER TABLE {target.sql} ADD COLUMN {identifier(column.name)} {column.redshift_type}"
+
+
+def add_deleted(target: Target) -> str:
+    """Return the statement that adds the flag of deleted rows, FALSE in every row that is there."""
+    return f"ALTER TABLE {target.sql} ADD COLUMN {identifier(DELETED)} {DELETED_TYPE}"
 
 
 def widen_column(target: Target, column: Column) -> str:
@@ -113,7 +132,8 @@ def pick_newest(target: Target, texts: Sequence[str] = ()) -> str:
     """Return the statement that keeps, of the stage, one row a key: the newest, unless the target's is newer still.
 
     Newer is the greater cursor (NULL is the oldest), then the later reading, then the later day. So the order of loads
-    does not matter. Keys that are alike but for blanks at the end are one to Redshift and not to MySQL: a mark says so.
+    does not matter. A row flagged as deleted yields to any reading later than the one that missed it, and to no other.
+    Keys that are alike but for blanks at the end are one to Redshift and not to MySQL: a mark says so.
 
     Args:
         target: The staging table.
@@ -127,6 +147,8 @@ def pick_newest(target: Target, texts: Sequence[str] = ()) -> str:
         newest = f"s.{cursor} DESC NULLS LAST, {newest}"
         old, new = f"COALESCE(t.{cursor}, {_NO_CURSOR})", f"COALESCE(s.{cursor}, {_NO_CURSOR})"
         not_older = f"{new} > {old} OR ({new} = {old} AND ({not_older}))"
+    if target.flags_deletes:
+        not_older = f"CASE WHEN t.{identifier(DELETED)} THEN s.{read} > t.{read} ELSE {not_older} END"
     first, key, alike = identifier(target.key[0]), identifiers(target.key, of="s"), _alike(texts)
     return (
         f"CREATE TEMP TABLE {identifier(FRESH)} AS\n"
@@ -183,6 +205,73 @@ def insert(target: Target, schema: TableSchema, source: str) -> str:
     names = identifiers([*(c.name for c in schema.columns), *own])
     values = [c.rule.load.format(identifier(c.name)) for c in schema.columns] + [identifier(name) for name in own]
     return f"INSERT INTO {target.sql} ({names}) SELECT {', '.join(values)} FROM {identifier(source)}"
+
+
+def find_gone(target: Target, texts: Sequence[str], snapshot_at: datetime) -> str:
+    """Return the statement that gathers the keys of live rows that the stage lacks and that were read before it was.
+
+    Args:
+        target: The staging table.
+        texts: Those of its key columns that are a VARCHAR, in which blanks at the end count here.
+        snapshot_at: When the source's keys, which are on the stage, were read.
+    """
+    first, read = identifier(target.key[0]), identifier(LOADED_AT)
+    live = f" AND NOT t.{identifier(DELETED)}" if target.flags_deletes else ""
+    return (
+        f"CREATE TEMP TABLE {identifier(GONE)} AS\n"
+        f"SELECT {identifiers(target.key, of='t')}\n"
+        f"FROM {target.sql} t\n"
+        f"LEFT JOIN {identifier(STAGE)} s ON {_exact_key(target.key, texts, 's', 't')}\n"
+        f"WHERE s.{first} IS NULL AND t.{read} <= {literal(snapshot_at)}{live}"
+    )
+
+
+def count_gone(target: Target) -> str:
+    """Return the query for the number of gone rows, and of all the target's rows that are not flagged as deleted."""
+    live = f" WHERE NOT {identifier(DELETED)}" if target.flags_deletes else ""
+    return f"SELECT (SELECT COUNT(*) FROM {identifier(GONE)}), COUNT(*) FROM {target.sql}{live}"
+
+
+def gone_keys(target: Target) -> str:
+    """Return the query for a few of the keys that are gone."""
+    keys = identifiers(target.key)
+    return f"SELECT {keys} FROM {identifier(GONE)} ORDER BY {keys} LIMIT 3"
+
+
+def delete_gone(target: Target, texts: Sequence[str], snapshot_at: datetime) -> str:
+    """Return the DELETE of the target's rows that are gone; for the arguments see `find_gone`."""
+    same = _exact_key(target.key, texts, target.sql, identifier(GONE))
+    return f"DELETE FROM {target.sql} USING {identifier(GONE)} WHERE {same} AND {_read_by(target, snapshot_at)}"
+
+
+def flag_gone(target: Target, texts: Sequence[str], snapshot_at: datetime) -> str:
+    """Return the UPDATE that flags the rows that are gone; they then count as read when their absence was."""
+    same = _exact_key(target.key, texts, target.sql, identifier(GONE))
+    return (
+        f"UPDATE {target.sql} SET {identifier(DELETED)} = TRUE, {identifier(LOADED_AT)} = {literal(snapshot_at)} "
+        f"FROM {identifier(GONE)} WHERE {same} AND {_read_by(target, snapshot_at)}"
+    )
+
+
+def unflag(target: Target, texts: Sequence[str], snapshot_at: datetime) -> str:
+    """Return the UPDATE that takes the flag off rows whose key is on the stage."""
+    same = _exact_key(target.key, texts, target.sql, identifier(STAGE))
+    return (
+        f"UPDATE {target.sql} SET {identifier(DELETED)} = FALSE FROM {identifier(STAGE)} "
+        f"WHERE {same} AND {_read_by(target, snapshot_at)} AND {target.sql}.{identifier(DELETED)}"
+    )
+
+
+def _read_by(target: Target, snapshot_at: datetime) -> str:
+    return f"{target.sql}.{identifier(LOADED_AT)} <= {literal(snapshot_at)}"
+
+
+def _exact_key(key: Sequence[str], texts: Sequence[str], left: str, right: str) -> str:
+    """Return the condition that two rows have one key in MySQL's sense, to which blanks at the end may matter."""
+    sizes = (
+        f" AND OCTET_LENGTH({left}.{identifier(name)}) = OCTET_LENGTH({right}.{identifier(name)})" for name in texts
+    )
+    return _same_key(key, left, right) + "".join(sizes)
 
 
 def _same_key(key: Sequence[str], left: str, right: str) -> str:

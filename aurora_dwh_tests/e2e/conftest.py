@@ -30,7 +30,7 @@ def world(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[World]:
     """A source, a lake, a warehouse and a Dagster home that only this test uses; waits before retries are short."""
-    for module in ("tables", "marts"):  # where definitions are built, so it must be patched before they are
+    for module in ("tables", "marts", "reconcile"):  # must be patched before the definitions are built there
         monkeypatch.setattr(f"aurora_dwh.assets.{module}.RETRY", RETRY_AT_ONCE)
     monkeypatch.setattr(connection, "FIRST_WAIT", 0.01)
     for name in os.environ:

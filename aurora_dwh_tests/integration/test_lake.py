@@ -353,7 +353,10 @@ def test_a22_a_table_with_an_odd_name_is_kept_like_any_other(lake: Lake) -> None
     assert sorted(lake.rows(lake.read(name, [DAY]))["id"].to_pylist()) == [0, 1, 2]
 
 
-@pytest.mark.parametrize("size", [0, 5, 8 * 1024 * 1024 - 1, 8 * 1024 * 1024, 17 * 1024 * 1024 + 3])
+BLOCK = upload.BLOCK_BYTES
+
+
+@pytest.mark.parametrize("size", [0, 5, BLOCK - 1, BLOCK, 3 * BLOCK + 3])
 def test_an_uploaded_object_is_byte_for_byte_what_was_written(lake: Lake, s3: Any, size: int) -> None:
     key = f"{lake.layout.prefix}/object"
     data = bytes(range(251)) * (size // 251 + 1)
@@ -362,13 +365,13 @@ def test_an_uploaded_object_is_byte_for_byte_what_was_written(lake: Lake, s3: An
             sink.write(data[start : min(start + 3_000_000, size)])
     assert s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() == data[:size]
     parts = s3.head_object(Bucket=BUCKET, Key=key)["ETag"].strip('"').partition("-")[2]
-    assert bool(parts) == (size >= upload.BLOCK_BYTES)
+    assert bool(parts) == (size >= BLOCK)
 
 
 def test_an_aborted_upload_leaves_neither_object_nor_blocks(lake: Lake, s3: Any) -> None:
     key = f"{lake.layout.prefix}/object"
     sink = S3Upload(s3, BUCKET, key)
-    sink.write(bytes(9 * 1024 * 1024))
+    sink.write(bytes(2 * BLOCK))
     assert s3.list_multipart_uploads(Bucket=BUCKET, Prefix=key)["Uploads"]
     sink.abort()
     assert not s3.list_multipart_uploads(Bucket=BUCKET, Prefix=key).get("Uploads")

@@ -269,6 +269,7 @@ def test_a_problem_has_parts() -> None:
         ("{mode: full, tags: {'a b': c}}", "tags.a b: 'a b' is not a tag's name; write up to 63 letters, digits, _ . or -"),
         ("{mode: full, name: x}", "name: a table's name is the word before the colon; leave this field out"),
         ("{mode: full, target_table: " + "x" * 128 + "}", "target_table: the name is 128 bytes long and Redshift cuts names at 127; set a shorter `target_table`"),
+        ("{mode: full, key: id, deletes: flag}", "deletes: mode full takes no deletes: the whole table is copied; leave it out"),
         ("{mode: append, cursor: u, deletes: flag}", "deletes: `deletes: flag` finds rows by their key; add `key: [...]`, or keep them"),
         ("{key: id, cursor: u, cursor_timezone: JST-9}", "cursor_timezone: 'JST-9' is not a time zone; write an IANA name such as Asia/Tokyo"),
     ],
@@ -282,14 +283,7 @@ def test_a17_a_table_without_a_key_cannot_be_incremental() -> None:
         Table(name="t", cursor="u")
 
 
-@pytest.mark.parametrize(
-    ("setting", "remedy"),
-    [
-        ("deletes: flag", "use `deletes: keep`"),
-        ("extract: outfile", "use `extract: stream`"),
-        ("chunk_rows: 1000", "leave it out"),
-    ],
-)
+@pytest.mark.parametrize(("setting", "remedy"), [("extract: outfile", "use `extract: stream`")])
 def test_a_setting_to_come_is_refused_rather_than_ignored(setting: str, remedy: str) -> None:
     field = setting.partition(":")[0]
     message = f"{field}: this setting is not built yet; {remedy}"
@@ -347,13 +341,13 @@ def test_a_missing_file_and_one_in_another_encoding_are_named() -> None:
 def test_defaults_reach_only_the_modes_that_they_mean_something_in() -> None:
     catalog = load(
         HEAD
-        + "defaults: {cursor: u, key: id, lookback: 1h, mode: append}\n"
+        + "defaults: {cursor: u, key: id, lookback: 1h, mode: append, deletes: flag}\n"
         + "tables: {a: null, f: {mode: full}, i: {mode: incremental, cursor: w}}\n"
     )
-    assert [(t.mode, t.key, t.cursor, t.lookback.seconds) for t in catalog.tables.values()] == [
-        ("append", ("id",), "u", 0),
-        ("full", ("id",), None, 0),
-        ("incremental", ("id",), "w", 3600),
+    assert [(t.mode, t.key, t.cursor, t.lookback.seconds, t.deletes) for t in catalog.tables.values()] == [
+        ("append", ("id",), "u", 0, "flag"),
+        ("full", ("id",), None, 0, "keep"),
+        ("incremental", ("id",), "w", 3600, "flag"),
     ]
 
 

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 
+from aurora_dwh.assets.tables import asset_name
 from aurora_dwh.definitions import defs as load_definitions
 
 LAYERS = {
@@ -82,6 +83,29 @@ def test_a_schedule_at_half_past_is_at_half_past(tmp_path: Path, monkeypatch: py
     write(tmp_path, monkeypatch, 'schedule: "23:30"\ntables: {a: {mode: full}}', marts=False)
     schedule = loaded().resolve_schedule_def("daily_load")
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("30 23 * * *", "America/Chicago")
+
+
+def test_a16_tables_with_deletes_are_reconciled_on_sundays_in_the_catalogs_zone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = "a b: {key: id, cursor: u, deletes: flag}, c: {key: id, cursor: u, deletes: remove}, d: {mode: full}"
+    write(tmp_path, monkeypatch, f'schedule: "22:30"\ntables: {{{tables}}}', marts=False)
+    found = loaded()
+    schedule = found.resolve_schedule_def("reconcile")
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("30 2 * * SUN", "America/Chicago")
+    assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+    keys = found.resolve_job_def("reconcile").asset_layer.executable_asset_keys
+    assert keys == {dg.AssetKey(["reconcile", asset_name("a b")]), dg.AssetKey(["reconcile", "c"])}
+    asset = found.get_assets_def(dg.AssetKey(["reconcile", "c"]))
+    assert asset.partitions_def is None
+    assert asset.op.pool == "aurora"
+    daily = found.resolve_job_def("daily_load").asset_layer.executable_asset_keys
+    assert not keys & daily
+
+
+def test_a16_without_deletes_there_is_nothing_to_reconcile(defs: dg.Definitions) -> None:
+    assert not [job for job in defs.resolve_all_job_defs() if job.name == "reconcile"]
+    assert not [key for key in defs.resolve_asset_graph().get_all_asset_keys() if key.path[0] == "reconcile"]
 
 
 def test_steps_run_in_the_runs_own_process(defs: dg.Definitions) -> None:

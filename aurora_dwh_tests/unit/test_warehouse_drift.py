@@ -12,7 +12,7 @@ from aurora_dwh.warehouse import audit
 from aurora_dwh.warehouse.connection import Answer
 from aurora_dwh.warehouse.drift import DriftError, LiveColumn, absent, adapt, changes, holds, live_columns, preparation
 from aurora_dwh.warehouse.errors import PassingError, WarehouseError
-from aurora_dwh.warehouse.statements import Target, create_table
+from aurora_dwh.warehouse.statements import Target, add_deleted, create_table
 
 TARGET = Target("staging", "orders", ("Id",), "Updated")
 SCHEMA = TableSchema(
@@ -50,6 +50,14 @@ def test_a_table_that_is_not_there_is_made_and_what_an_earlier_one_had_is_forgot
 
 def test_a_table_that_fits_needs_nothing() -> None:
     assert changes(TARGET, SCHEMA, live()) == []
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a16_a_table_whose_deletes_are_flagged_gets_the_flag_once(frozen: bool) -> None:
+    target = replace(TARGET, flags_deletes=True, frozen=frozen)
+    assert changes(target, SCHEMA, live()) == [add_deleted(target)]
+    assert changes(target, SCHEMA, live(_dwh_deleted="BOOLEAN")) == []
+    assert changes(TARGET, SCHEMA, live(_dwh_deleted="BOOLEAN")) == []
 
 
 def test_a20_a_column_that_is_gone_from_the_source_stays_in_the_target() -> None:
@@ -198,6 +206,7 @@ def test_adapt_makes_schemas_audit_tables_and_turn_before_a_first_load() -> None
         'CREATE SCHEMA IF NOT EXISTS "staging"',
         'CREATE SCHEMA IF NOT EXISTS "dwh"',
         'CREATE TABLE IF NOT EXISTS "dwh"."load_history"',
+        'CREATE TABLE IF NOT EXISTS "dwh"."reconcile_history"',
         'CREATE TABLE IF NOT EXISTS "dwh"."load_lock"',
         "BEGIN",
         'CREATE TABLE "staging"."orders"',

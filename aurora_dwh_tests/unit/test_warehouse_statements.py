@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, timezone
 
 import pytest
@@ -164,13 +165,76 @@ def test_a_column_whose_name_has_braces_or_percents_is_only_a_name() -> None:
     assert 'JSON_PARSE("{0} %s")' in sql.insert(BARE, odd, sql.STAGE)
 
 
+FLAGGED = replace(TARGET, flags_deletes=True)
+READ_AT = datetime(2024, 1, 2, 3, 4, 5, 678, tzinfo=timezone.utc)
+
+
+def test_a16_the_flag_is_a_column_that_a_load_leaves_false() -> None:
+    assert '  "_dwh_deleted" BOOLEAN DEFAULT FALSE NOT NULL\n)' in sql.create_table(FLAGGED, SCHEMA)
+    assert sql.add_deleted(FLAGGED) == (
+        'ALTER TABLE "staging"."order" ADD COLUMN "_dwh_deleted" BOOLEAN DEFAULT FALSE NOT NULL'
+    )
+    assert "_dwh_deleted" not in sql.insert(FLAGGED, SCHEMA, sql.FRESH)
+    assert sql.create_table(TARGET, SCHEMA).count("_dwh_") == 2
+
+
+def test_a16_a_flagged_row_yields_to_a_later_reading_alone() -> None:
+    plain, flagged = sql.pick_newest(TARGET), sql.pick_newest(FLAGGED)
+    head, rule = plain.split('(t."id" IS NULL OR ')
+    assert flagged == (
+        f'{head}(t."id" IS NULL OR CASE WHEN t."_dwh_deleted" THEN s."_dwh_loaded_at" > t."_dwh_loaded_at" '
+        f"ELSE {rule[:-1]} END)"
+    )
+
+
+@pytest.mark.parametrize("target", [TARGET, FLAGGED], ids=["remove", "flag"])
+def test_a16_gone_is_what_the_keys_lack_and_was_read_before_them(target: Target) -> None:
+    live = ' AND NOT t."_dwh_deleted"' if target.flags_deletes else ""
+    assert sql.find_gone(target, ["group"], READ_AT) == (
+        'CREATE TEMP TABLE "dwh_gone" AS\n'
+        'SELECT t."id", t."group"\n'
+        'FROM "staging"."order" t\n'
+        'LEFT JOIN "dwh_stage" s ON s."id" = t."id" AND s."group" = t."group"'
+        ' AND OCTET_LENGTH(s."group") = OCTET_LENGTH(t."group")\n'
+        f'WHERE s."id" IS NULL AND t."_dwh_loaded_at" <= \'2024-01-02 03:04:05.000678\'{live}'
+    )
+    assert sql.count_gone(target) == (
+        'SELECT (SELECT COUNT(*) FROM "dwh_gone"), COUNT(*) FROM "staging"."order"'
+        + (' WHERE NOT "_dwh_deleted"' if target.flags_deletes else "")
+    )
+
+
+SAME_ROW = (
+    '"staging"."order"."id" = {0}."id" AND "staging"."order"."group" = {0}."group" '
+    'AND OCTET_LENGTH("staging"."order"."group") = OCTET_LENGTH({0}."group") '
+    'AND "staging"."order"."_dwh_loaded_at" <= \'2024-01-02 03:04:05.000678\''
+)
+
+
+def test_a16_gone_rows_are_deleted_or_flagged_and_those_that_are_back_unflagged() -> None:
+    gone, back = SAME_ROW.format('"dwh_gone"'), SAME_ROW.format('"dwh_stage"')
+    assert sql.delete_gone(TARGET, ["group"], READ_AT) == (
+        f'DELETE FROM "staging"."order" USING "dwh_gone" WHERE {gone}'
+    )
+    assert sql.flag_gone(FLAGGED, ["group"], READ_AT) == (
+        'UPDATE "staging"."order" SET "_dwh_deleted" = TRUE, "_dwh_loaded_at" = \'2024-01-02 03:04:05.000678\' '
+        f'FROM "dwh_gone" WHERE {gone}'
+    )
+    assert sql.unflag(FLAGGED, ["group"], READ_AT) == (
+        'UPDATE "staging"."order" SET "_dwh_deleted" = FALSE FROM "dwh_stage" '
+        f'WHERE {back} AND "staging"."order"."_dwh_deleted"'
+    )
+    assert sql.gone_keys(TARGET) == 'SELECT "id", "group" FROM "dwh_gone" ORDER BY "id", "group" LIMIT 3'
+
+
 def test_the_label_is_the_name_as_people_write_it() -> None:
     assert TARGET.label == "staging.Order"
     assert TARGET.sql == '"staging"."order"'
 
 
 def test_the_audit_schema_is_made_by_statements_that_may_run_again() -> None:
-    schema, history, lock = audit.DDL
+    schema, history, reconciliations, lock = audit.DDL
+    assert reconciliations.startswith('CREATE TABLE IF NOT EXISTS "dwh"."reconcile_history" (\n')
     assert schema == 'CREATE SCHEMA IF NOT EXISTS "dwh"'
     assert history == (
         'CREATE TABLE IF NOT EXISTS "dwh"."load_history" (\n'

@@ -1,11 +1,11 @@
-"""What a load decides without a server: the columns of its stage, and the days that a COPY is for."""
+"""The columns of a stage that several days share, decided without a server."""
 
 from __future__ import annotations
 
 import pytest
 
 from aurora_dwh.schema import Column, TableSchema
-from aurora_dwh.warehouse.load import _union
+from aurora_dwh.warehouse.stage import _union
 
 
 def schema(*columns: Column, comment: str = "") -> TableSchema:

@@ -1,0 +1,100 @@
+"""One reading of a table: which SELECTs it takes, and its rows, with every failure told by the days that it is for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from aurora_dwh.handoff import DataError
+from aurora_dwh.schema import Column, TableSchema
+from aurora_dwh.source.chunks import CHUNK_ROWS, chunk_key, first_chunk, read_in_chunks
+from aurora_dwh.source.connection import Connection, SourceError
+from aurora_dwh.source.limits import fit
+from aurora_dwh.source.reader import Changed, ZeroDates, read
+from aurora_dwh.source.statement import select
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from aurora_dwh.catalog import Table
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is read of a table.
+
+    Attributes:
+        table: The table as in the catalog.
+        schema: The selected columns.
+        where: Conditions that the rows meet.
+        named: The days, as errors name them.
+        is_whole: Whether the server goes through the whole table, so that it is read in pieces where its key allows.
+    """
+
+    table: Table
+    schema: TableSchema
+    where: tuple[str, ...]
+    named: str
+    is_whole: bool
+
+    @property
+    def statement(self) -> str:
+        """The SELECT of the rows; of the first piece of them, where there are several."""
+        if key := self._key:
+            return first_chunk(self.schema, self.where, key, self._chunk_rows)
+        return select(self.schema, where=self.where)
+
+    def rows(self, connection: Connection, changed: Changed) -> Generator[pa.RecordBatch, None, None]:
+        """Yield the rows as they are in the source.
+
+        Args:
+            connection: A connection with a snapshot.
+            changed: Told which values were made NULL, as `reader.read` tells it.
+
+        Raises:
+            DataError: A value or the statement is not as it must be.
+            SourceError: The server or the connection failed.
+        """
+        zero_dates: ZeroDates = "fail" if self.table.zero_dates == "fail" else "null"
+        read_one = partial(read, connection, schema=self.schema, zero_dates=zero_dates, changed=changed)
+        rows = 0
+        try:
+            for batch in self._batches(read_one):
+                rows += batch.num_rows
+                yield batch
+        except DataError as error:
+            raise DataError(f"{self.named}: {error}") from error
+        except SourceError as error:
+            raise SourceError(
+                f"{self.named}: {error}; {rows:,} rows had been read, of which nothing is kept; run it again"
+            ) from error
+
+    def fitted(
+        self, batches: Iterable[pa.RecordBatch], converted: Counter[tuple[str, str]]
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield rows with every value as Redshift can hold it, and count what was changed.
+
+        Raises:
+            DataError: A value does not fit and its policy is `fail`.
+        """
+        for batch in batches:
+            try:
+                yield fit(batch, self.schema, self.table, converted)
+            except DataError as error:
+                raise DataError(f"{self.named}: {error}") from error
+
+    def _batches(self, read_one: partial[Generator[pa.RecordBatch, None, None]]) -> Iterator[pa.RecordBatch]:
+        if key := self._key:
+            return read_in_chunks(read_one, self.schema, self.where, key, self._chunk_rows)
+        return read_one(self.statement)
+
+    @property
+    def _key(self) -> tuple[Column, ...] | None:
+        return chunk_key(self.schema) if self.is_whole else None
+
+    @property
+    def _chunk_rows(self) -> int:
+        return self.table.chunk_rows or CHUNK_ROWS

@@ -1,0 +1,174 @@
+"""Whole tables in pieces along the primary key: the same rows as in one read, whatever the key is made of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import date
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from aurora_dwh.catalog import Table
+from aurora_dwh.source.connection import connect
+from aurora_dwh.source.extract import Source
+from aurora_dwh.source.windows import window
+from aurora_dwh_tests.mariadb import MariaDB
+
+UTC = ZoneInfo("UTC")
+DAY = window(date(2024, 1, 1), zone=UTC, start_date=date(2024, 1, 1))
+Run = Callable[..., list[tuple[Any, ...]]]
+
+
+@pytest.fixture
+def run(mariadb: MariaDB, database: str) -> Iterator[Run]:
+    """Runs a statement in the test's database, on a session in UTC."""
+    with mariadb.connect(database) as connection:
+
+        def execute(statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+            with connection.cursor() as cursor:
+                cursor.execute(statement, parameters or None)
+                return list(cursor.fetchall())
+
+        execute("SET time_zone = '+00:00'")
+        yield execute
+
+
+@pytest.fixture
+def source(mariadb: MariaDB, database: str) -> Source:
+    return Source(lambda: connect(**mariadb.arguments(database)), database=database, zone=UTC)
+
+
+def table(**fields: Any) -> Table:
+    return Table(**{"name": "t", "mode": "full", "chunk_rows": 7, **fields})
+
+
+def rows(source: Source, chosen: Table) -> list[tuple[Any, ...]]:
+    (found,) = [[tuple(r.values()) for b in e.batches for r in b.to_pylist()] for e in source.extract(chosen, [DAY])]
+    return found
+
+
+def asked(run: Run, database: str) -> list[str]:
+    """Return the SELECTs of the table that the server was asked since the log was begun."""
+    log = run(
+        "SELECT CONVERT(argument USING utf8mb4) FROM mysql.general_log WHERE command_type IN ('Query', 'Execute')"
+    )
+    return [text for (text,) in log if re.match(rf"SELECT .*FROM `{database}`", text, re.DOTALL)]
+
+
+@pytest.fixture
+def logged(run: Run) -> Iterator[None]:
+    """The server's log of statements, empty at the start."""
+    run("SET GLOBAL log_output = 'TABLE'")
+    run("TRUNCATE mysql.general_log")
+    run("SET GLOBAL general_log = ON")
+    yield
+    run("SET GLOBAL general_log = OFF")
+
+
+KEYS = {
+    "unsigned": ("a BIGINT UNSIGNED PRIMARY KEY", "seq * 3 + 18446744073709551000"),
+    "negative": ("a TINYINT PRIMARY KEY", "CAST(seq AS SIGNED) - 40"),
+    "decimal": ("a DECIMAL(30,10) PRIMARY KEY", "seq / 7 - 3"),
+    "text": (
+        "a VARCHAR(40) COLLATE utf8mb4_general_ci PRIMARY KEY",
+        "CONCAT(CHAR(97 + seq % 26), IF(seq % 2, '\\\\', ''''), 'É', seq)",
+    ),
+    "latin1": (
+        "a CHAR(10) CHARACTER SET latin1 COLLATE latin1_german1_ci PRIMARY KEY",
+        "CONCAT(ELT(1 + seq % 3, 'ä', 'a', 'b'), seq)",
+    ),
+    "bytes": ("a VARBINARY(8) PRIMARY KEY", "UNHEX(LPAD(HEX(seq * 7), 6, '0'))"),
+    "moment": ("a TIMESTAMP(6) PRIMARY KEY", "TIMESTAMP('2024-01-01') + INTERVAL seq * 13 MICROSECOND"),
+    "wall clock": ("a DATETIME PRIMARY KEY", "TIMESTAMP('0600-12-02') + INTERVAL seq * 13 SECOND"),
+    "composite": (
+        "a INT, b VARCHAR(9), c DATE, PRIMARY KEY (a, b, c)",
+        "seq DIV 30, ELT(1 + seq DIV 10 % 3, 'x', 'y', 'z'), DATE('2024-01-01') + INTERVAL seq % 10 DAY",
+    ),
+    "reserved": ("`group` INT, `na``me` INT, PRIMARY KEY (`na``me`, `group`)", "seq, seq % 5"),
+}
+
+
+@pytest.mark.usefixtures("logged")
+@pytest.mark.parametrize("kind", KEYS)
+def test_a18_a22_pieces_are_the_whole_table_in_the_order_of_its_key(
+    run: Run, source: Source, database: str, kind: str
+) -> None:
+    columns, values = KEYS[kind]
+    run(f"CREATE TABLE t ({columns})")
+    run(f"INSERT INTO t SELECT {values} FROM seq_1_to_90")
+
+    found = rows(source, table())
+
+    statements = asked(run, database)
+    assert sorted(found) == sorted(run("SELECT * FROM t"))
+    assert len(found) == 90
+    assert len(statements) == 13
+    for statement in statements[1:]:
+        (plan,) = run("EXPLAIN " + statement.replace("?", "1"))
+        assert (plan[3], plan[5]) == ("range", "PRIMARY"), statement
+        assert "filesort" not in (plan[9] or "")
+
+
+@pytest.mark.usefixtures("logged")
+@pytest.mark.parametrize(
+    ("columns", "values", "fields"),
+    [
+        ("a INT", "seq", {}),
+        ("a FLOAT PRIMARY KEY", "seq / 7", {}),
+        ("a ENUM('x','b','c','y'), b INT, PRIMARY KEY (a, b)", "1 + seq % 4, seq", {}),
+        ("a INT, b INT, PRIMARY KEY (a, b)", "seq, seq", {"exclude": ("b",)}),
+        ("a INT PRIMARY KEY", "seq", {"mask": {"a": "sha256"}}),
+    ],
+    ids=["no key", "float", "enum", "not copied", "masked"],
+)
+def test_a17_without_a_key_to_go_on_from_a_table_is_read_at_once(
+    run: Run, source: Source, database: str, columns: str, values: str, fields: dict[str, Any]
+) -> None:
+    run(f"CREATE TABLE t ({columns})")
+    run(f"INSERT INTO t SELECT {values} FROM seq_1_to_90")
+
+    assert len(set(rows(source, table(**fields)))) == 90
+    assert len(asked(run, database)) == 1
+
+
+def test_a18_all_pieces_are_of_one_moment(run: Run, source: Source) -> None:
+    run("CREATE TABLE t (a INT PRIMARY KEY)")
+    run("INSERT INTO t SELECT seq FROM seq_1_to_30")
+    (extract,) = [source.extract(table(chunk_rows=10), [DAY])]
+    batches = next(iter(extract)).batches
+    first = next(batches)
+    run("DELETE FROM t WHERE a = 20")
+    run("INSERT INTO t VALUES (99)")
+
+    rest = [value for batch in batches for value in batch.column("a").to_pylist()]
+    assert first.column("a").to_pylist() + rest == list(range(1, 31))
+
+
+@pytest.mark.usefixtures("logged")
+@pytest.mark.parametrize(("old", "pieces"), [(2000, 5), (20, 1)])
+def test_a19_the_history_before_the_first_day_goes_along_the_key_where_the_server_would_scan(
+    run: Run, source: Source, database: str, old: int, pieces: int
+) -> None:
+    run("CREATE TABLE t (a INT PRIMARY KEY, at DATETIME, note CHAR(50), INDEX (at))")
+    before = "IF(seq % 9, '2023-01-01' + INTERVAL seq MINUTE, NULL)"
+    run(f"INSERT INTO t SELECT seq, IF(seq <= {old}, {before}, '2024-01-05'), '' FROM seq_1_to_2010")
+    run("ANALYZE TABLE t")
+
+    history = table(mode="incremental", key=("a",), cursor="at", chunk_rows=500)
+    assert len(rows(source, history)) == old
+
+    statements = asked(run, database)
+    assert len(statements) == pieces
+    assert all(("PRIMARY" in statement) == (pieces > 1) for statement in statements)
+
+
+def test_the_policies_hold_for_every_piece(run: Run, source: Source) -> None:
+    run("SET sql_mode = ''")
+    run("CREATE TABLE t (a INT PRIMARY KEY, d DATE, n VARCHAR(9))")
+    run("INSERT INTO t SELECT seq, IF(seq % 2, '0000-00-00', '2024-01-01'), IF(seq % 3, 'a', 'a\\0b') FROM seq_1_to_30")
+
+    (extract,) = [e for e in source.extract(table(nul_bytes="remove"), [DAY]) if list(e.batches)]
+
+    assert extract.converted == {("d", "zero_date"): 15, ("n", "nul_bytes"): 10}

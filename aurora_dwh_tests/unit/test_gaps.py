@@ -1,0 +1,280 @@
+"""The gap sensor against the real code location and Dagster's own records of what was loaded and what failed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+    PARTITION_NAME_TAG,
+)
+from dagster._core.test_utils import create_run_for_test, freeze_time
+
+from aurora_dwh.automation import gaps
+from aurora_dwh.automation.gaps import ATTEMPTS, HORIZON_DAYS, PAUSE, RUNS_PER_TICK, due_days
+from aurora_dwh.catalog import Catalog
+from aurora_dwh.definitions import defs as load_definitions
+
+CATALOG = """
+timezone: Asia/Tokyo
+start_date: 2024-01-01
+schedule: "01:00"
+tables:
+  a: {key: id, cursor: updated}
+  b: {key: id, cursor: updated}
+"""
+MART = """/*
+materialization: incremental
+description: Rows of both tables.
+grain: [id]
+day_column: day
+*/
+SELECT a._dwh_day AS day, a.id FROM staging.a JOIN staging.b ON a.id = b.id
+WHERE a._dwh_day >= :first_day AND a._dwh_day < :end_day
+"""
+NOW = datetime(2024, 3, 11, 3, tzinfo=timezone.utc)
+
+
+class Place:
+    """A code location, an instance of its own, and a clock."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.catalog = Catalog.load(folder / "catalog.yaml")
+        self.instance = dg.DagsterInstance.ephemeral()
+        self.now = NOW
+        found = load_definitions()
+        assert isinstance(found, dg.Definitions)
+        self.defs = found
+
+    @property
+    def days(self) -> list[str]:
+        """The days that are due, newest first."""
+        return due_days(self.catalog, self.now)
+
+    def loaded(self, days: Iterable[str], *assets: str) -> None:
+        for day in days:
+            for asset in assets:
+                self.instance.report_runless_asset_event(
+                    dg.AssetMaterialization(dg.AssetKey(asset.split("/")), partition=day)
+                )
+
+    def run(
+        self,
+        day: str,
+        status: str,
+        *assets: str,
+        last: str | None = None,
+        job: str = "daily_load",
+        ended: datetime = NOW - PAUSE,
+    ) -> None:
+        """Record a run of a day or a range, of all the job's assets where none are given."""
+        origin = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("aurora_dwh"), "__repository__").get_job_origin(
+            job
+        )
+        has_ended = status in ("FAILURE", "CANCELED")
+        tags = {ASSET_PARTITION_RANGE_START_TAG: day, ASSET_PARTITION_RANGE_END_TAG: last or day}
+        run = create_run_for_test(
+            self.instance,
+            job_name=job,
+            status=dg.DagsterRunStatus["STARTED" if has_ended else status],
+            remote_job_origin=origin,
+            tags=tags if last else {PARTITION_NAME_TAG: day},
+            asset_selection=frozenset(dg.AssetKey(a.split("/")) for a in assets) or None,
+        )
+        if has_ended:
+            with freeze_time(ended):
+                end = self.instance.report_run_failed if status == "FAILURE" else self.instance.report_run_canceled
+                end(run)
+
+    def tick(self) -> Any:
+        repository = self.defs.get_repository_def()
+        context = dg.build_sensor_context(instance=self.instance, repository_def=repository)
+        return repository.get_sensor_def("gaps").evaluate_tick(context)
+
+    def requested(self) -> list[tuple[str, list[str]]]:
+        """Return the days of a tick's requests, each with its assets."""
+        return [
+            (request.partition_key, [key.to_user_string() for key in request.asset_selection])
+            for request in self.tick().run_requests or []
+        ]
+
+
+ALL = ("lake/a", "staging/a", "lake/b", "staging/b")
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    (tmp_path / "catalog.yaml").write_text(CATALOG)
+    monkeypatch.setenv("AURORA_DWH_CATALOG", str(tmp_path / "catalog.yaml"))
+    monkeypatch.setattr("aurora_dwh.definitions.BI_FOLDER", tmp_path)
+    made = Place(tmp_path)
+    monkeypatch.setattr(gaps, "utc_now", lambda: made.now)
+    yield made
+    made.instance.dispose()
+
+
+def test_a25_days_that_the_schedule_missed_are_requested_newest_first_a_few_at_a_time(place: Place) -> None:
+    place.loaded(place.days[7:], *ALL)  # nothing ran for a week
+    asked = []
+    while found := place.requested():
+        assert len(found) <= RUNS_PER_TICK
+        for day, assets in found:
+            assert assets == sorted(ALL)
+            asked.append(day)
+            place.loaded([day], *assets)
+    assert asked == place.days[:7]
+    assert place.tick().skip_message == f"no day of the last {HORIZON_DAYS} is missing"
+
+
+def test_one_run_asks_for_all_tables_that_lack_a_day_and_for_nothing_that_is_there(place: Place) -> None:
+    day = place.days[2]
+    others = [d for d in place.days if d != day]
+    place.loaded(others, *ALL)
+    place.loaded([day], "lake/a")  # its load failed and b's extraction
+    assert place.requested() == [(day, ["lake/b", "staging/a", "staging/b"])]
+    place.loaded([day], "lake/b", "staging/b")
+    assert place.requested() == [(day, ["staging/a"])]
+
+
+def test_a_tick_asks_with_the_same_run_key_until_something_changed(place: Place) -> None:
+    place.loaded(place.days[1:], *ALL)
+    first, second = (place.tick().run_requests[0] for _ in range(2))
+    assert first.run_key == second.run_key
+    assert first.tags["aurora_dwh/requested_by"] == "gaps"
+    place.run(place.days[0], "FAILURE")
+    assert place.tick().run_requests[0].run_key != first.run_key
+
+
+def test_a_table_that_was_never_loaded_is_left_alone(place: Place) -> None:
+    place.loaded(place.days[1:], "lake/a", "staging/a")
+    place.loaded(place.days, "lake/b")
+    assert place.requested() == [(place.days[0], ["lake/a", "staging/a"])]
+
+
+def test_days_before_the_first_one_loaded_and_tables_that_rest_for_long_are_left_alone(place: Place) -> None:
+    place.loaded([place.days[1]], "lake/a", "staging/a")
+    place.loaded([(place.now - timedelta(days=40)).date().isoformat()], "lake/b", "staging/b")
+    assert place.requested() == [(place.days[0], ["lake/a", "staging/a"])]
+
+
+@pytest.mark.parametrize("status", ["QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING"])
+def test_a_day_with_a_run_under_way_is_left_to_it(place: Place, status: str) -> None:
+    place.loaded(place.days[3:], *ALL)
+    newest, middle, oldest = place.days[:3]
+    place.run(newest, status)
+    place.run(oldest, status, "staging/b", last=middle, job="__ASSET_JOB")
+    tick = place.tick()
+    assert not tick.run_requests
+    assert tick.skip_message == "; ".join(f"{day} has a run under way" for day in (newest, middle, oldest))
+
+
+def test_a_run_of_something_else_does_not_count(place: Place) -> None:
+    place.loaded(place.days[1:], *ALL)
+    place.run(place.days[0], "STARTED", "other/asset", job="another")
+    assert [day for day, _ in place.requested()] == place.days[:1]
+
+
+def test_a_day_that_failed_is_tried_again_after_a_pause(place: Place) -> None:
+    place.loaded(place.days[1:], *ALL)
+    place.run(place.days[0], "FAILURE", ended=NOW - PAUSE + timedelta(seconds=1))
+    assert place.tick().skip_message == f"{place.days[0]} had a run without success in the last 1:00:00, and waits"
+    place.now += timedelta(seconds=1)
+    assert [day for day, _ in place.requested()] == place.days[:1]
+
+
+def test_a_day_that_fails_for_good_is_given_up_and_named(place: Place) -> None:
+    day = place.days[0]
+    place.loaded(place.days[1:], *ALL)
+    place.loaded([day], "lake/a", "staging/a")
+    for _ in range(ATTEMPTS - 1):
+        place.run(day, "FAILURE")
+    assert place.requested() == [(day, ["lake/b", "staging/b"])]
+    place.run(day, "CANCELED", "lake/b", "staging/b")
+    tick = place.tick()
+    assert not tick.run_requests
+    assert tick.skip_message == (
+        f"{day} is given up for staging/b after {ATTEMPTS} runs without success: materialize it"
+    )
+
+
+def test_runs_that_did_not_select_a_table_are_not_counted_against_it(place: Place) -> None:
+    day = place.days[0]
+    place.loaded(place.days[1:], *ALL)
+    for _ in range(ATTEMPTS):
+        place.run(day, "FAILURE", "lake/a", "staging/a")
+    assert place.requested() == [(day, ["lake/b", "staging/b"])]
+
+
+def test_days_that_are_given_up_do_not_keep_others_waiting(place: Place) -> None:
+    place.loaded(place.days[RUNS_PER_TICK + 1 :], *ALL)
+    for day in place.days[:RUNS_PER_TICK]:
+        for _ in range(ATTEMPTS):
+            place.run(day, "FAILURE")
+    assert [day for day, _ in place.requested()] == [place.days[RUNS_PER_TICK]]
+
+
+@pytest.mark.parametrize(
+    ("now", "newest"),
+    [
+        ("2024-03-10T16:59:00+00:00", "2024-03-09"),  # 01:59 in Tokyo: the schedule has its hour first
+        ("2024-03-10T17:00:00+00:00", "2024-03-10"),
+        ("2024-03-11T14:00:00+00:00", "2024-03-10"),
+    ],
+)
+def test_a11_a_day_is_due_an_hour_after_its_schedule_in_the_catalogs_zone(place: Place, now: str, newest: str) -> None:
+    days = due_days(place.catalog, datetime.fromisoformat(now))
+    assert days[0] == newest
+    assert len(days) == HORIZON_DAYS
+    assert days == sorted(days, reverse=True)
+
+
+def test_no_day_before_the_catalogs_first_is_due(place: Place) -> None:
+    assert due_days(place.catalog, datetime(2024, 1, 3, tzinfo=timezone.utc)) == ["2024-01-02", "2024-01-01"]
+
+
+def test_a_mart_with_days_is_built_with_the_tables_that_it_reads_and_never_without(place: Place) -> None:
+    place = with_mart(place)
+    day = place.days[0]
+    place.loaded(place.days[1:], *ALL, "bi/m")
+    assert place.requested() == [(day, ["bi/m", *sorted(ALL)])]
+    for _ in range(ATTEMPTS):
+        place.run(day, "FAILURE", "lake/a", "staging/a")
+    assert place.requested() == [(day, ["lake/b", "staging/b"])]
+    place.loaded([day], *ALL)
+    assert place.requested() == [(day, ["bi/m"])]
+
+
+def with_mart(place: Place) -> Place:
+    (place.folder / "m.sql").write_text(MART)
+    return Place(place.folder)
+
+
+def test_a_tick_over_a_thousand_tables_is_quick(place: Place, tmp_path: Path) -> None:
+    tables = "".join(f"  table_{n:04d}: {{key: id, cursor: updated}}\n" for n in range(1_000))
+    (tmp_path / "catalog.yaml").write_text(CATALOG + tables)
+    large = Place(tmp_path)
+    repository = large.defs.get_repository_def()
+    _ = repository.asset_graph  # the code server has it once
+    for n in range(1_000):
+        large.loaded(large.days[1:3], f"staging/table_{n:04d}")
+    context = dg.build_sensor_context(instance=large.instance, repository_def=repository)
+    started = time.monotonic()
+    tick = repository.get_sensor_def("gaps").evaluate_tick(context)
+    assert time.monotonic() - started < 20
+    (request,) = tick.run_requests
+    assert len(request.asset_selection) == 2_000
+
+
+def test_it_runs_from_the_start_on_the_daily_job(place: Place) -> None:
+    sensor = place.defs.get_repository_def().get_sensor_def("gaps")
+    assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
+    assert sensor.job_name == "daily_load"
