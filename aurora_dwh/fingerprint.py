@@ -2,7 +2,8 @@
 
 Two expressions belong to each family of types: MySQL's over the source column, Redshift's over the staging column.
 The texts are hashed and summed where the rows are, so a comparison moves a few numbers instead of the table. What SQL
-cannot bring to one text, JSON documents, is compared by `proof` itself.
+cannot bring to one text, JSON documents, is compared by `proof` itself. A zero's sign is not compared: to either side's
+SQL, 0 and -0 are equal.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ DIGEST_DIGITS = 15
 
 BUCKET_DIGITS = 2
 """Hexadecimal digits of a row's key digest that name its bucket when differing rows are looked for."""
+
+PAGE_ROWS = 20_000
+"""Rows that are read at a time where an answer is in memory as a whole."""
 
 _MANTISSA = 2**52
 
@@ -84,6 +88,17 @@ def rows_of_buckets(
     named = ", ".join(f"'{bucket}'" for bucket in buckets)
     in_buckets = f"SUBSTRING({_key_digest(dialect, columns, key)}, 1, {BUCKET_DIGITS}) IN ({named})"
     return f"SELECT {texts} FROM {table} WHERE ({where}) AND {in_buckets}"
+
+
+def pages(dialect: Dialect, columns: Sequence[Column], key: Sequence[str], rows: int) -> list[str]:
+    """Return conditions that part a table's rows into pages of about `PAGE_ROWS`, by the digest of their keys."""
+    digits = 0
+    while rows > PAGE_ROWS * 16**digits:
+        digits += 1
+    if not digits:
+        return ["TRUE"]
+    digest = f"SUBSTRING({_key_digest(dialect, columns, key)}, 1, {digits})"
+    return [f"{digest} = '{page:0{digits}x}'" for page in range(16**digits)]
 
 
 def _digests(dialect: Dialect, columns: Sequence[Column], key: Sequence[str], table: str, where: str) -> str:

@@ -8,13 +8,16 @@ narrowed down by buckets of keys, and the first that differ are shown with both 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Context, Decimal
 from hashlib import md5
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
+
+from pymysql.cursors import SSCursor
 
 from aurora_dwh import fingerprint
 from aurora_dwh.fingerprint import AURORA, REDSHIFT, Dialect
@@ -23,8 +26,9 @@ from aurora_dwh.schema import Column, TableSchema
 from aurora_dwh.source.quoting import identifier as mysql_identifier
 from aurora_dwh.source.windows import condition, window
 from aurora_dwh.warehouse.connection import Warehouse
+from aurora_dwh.warehouse.drift import LiveColumn, holds, live_columns
 from aurora_dwh.warehouse.sql import identifier, qualified
-from aurora_dwh.warehouse.statements import DELETED
+from aurora_dwh.warehouse.statements import DELETED, Target
 
 if TYPE_CHECKING:
     from pymysql.connections import Connection
@@ -37,9 +41,11 @@ SHOWN_ROWS = 5
 _BUCKETS_READ = 4
 _SHOWN_VALUE = 80
 _WHOLE = 2**64
+_DOCUMENT_BUCKETS = 256
 
 Row = tuple[Any, ...]
-Query = Callable[[str], list[Row]]
+Query = Callable[[str], Iterable[Row]]
+"""Runs a query; its rows must all be taken before the next."""
 
 
 @dataclass(frozen=True)
@@ -131,20 +137,24 @@ def compare(
     """
     with warehouse.session() as session:
         sides = (
-            _Asked(AURORA, _mysql(connection), mysql_identifier(schema.database, schema.table), there),
-            _Asked(REDSHIFT, lambda sql: session.execute(sql).rows, qualified(*target), here),
+            _Asked(AURORA, _mysql(connection), mysql_identifier(schema.database, schema.table), there, False),
+            _Asked(REDSHIFT, lambda sql: session.execute(sql).rows, qualified(*target), here, True),
         )
-        return _Comparison(schema, tuple(key), *sides).verdict()
+        return _Comparison(_as_held(schema, live_columns(session, Target(*target))), tuple(key), *sides).verdict()
 
 
 @dataclass(frozen=True)
 class _Asked:
-    """One side of a comparison: its SQL, how to ask it, the table and the rows that count."""
+    """One side of a comparison: its SQL, how to ask it, the table and the rows that count.
+
+    A side is paged whose answers are in memory as a whole.
+    """
 
     dialect: Dialect
     query: Query
     table: str
     where: str
+    is_paged: bool
 
 
 @dataclass(frozen=True)
@@ -160,8 +170,8 @@ class _Comparison:
 
     def verdict(self) -> Verdict:
         original, copied = (self._sums(side) for side in (self.source, self.copy))
-        documents = list(self._differing_documents())
         there, here = (Side(int(sums[0]), int(sums[1]) % _WHOLE) for sums in (original, copied))
+        documents = list(self._differing_documents(here.rows))
         if original == copied and not documents:
             return Verdict(self.schema.table, there, here)
         differences = [*self._differing_columns(original, copied), *documents, *self._differing_rows()]
@@ -169,7 +179,8 @@ class _Comparison:
 
     def _sums(self, side: _Asked) -> Row:
         sql = fingerprint.sums(side.dialect, self.columns, self.key, side.table, side.where)
-        return tuple(int(value) for value in side.query(sql)[0])
+        (row,) = side.query(sql)
+        return tuple(int(value) for value in row)
 
     def _differing_columns(self, original: Row, copied: Row) -> Iterator[str]:
         if original[0] != copied[0]:
@@ -223,25 +234,27 @@ class _Comparison:
         ]
         return f"{key}: {'; '.join(values)}"
 
-    def _differing_documents(self) -> Iterator[str]:
-        """Compare JSON documents by content, each with its row's key."""
+    def _differing_documents(self, rows: int) -> Iterator[str]:
+        """Compare JSON documents by content, each with its row's key; `rows` are in Redshift's table."""
         for column in self.schema.columns:
             if not fingerprint.is_document(column):
                 continue
-            there, here = (self._contents(side, column) for side in (self.source, self.copy))
-            if sum(there) % _WHOLE == sum(here) % _WHOLE:
-                continue
-            yield f"JSON column that differs: {column.name}"
-            yield from self._differing_contents(column)
+            there, here = (self._document_sums(side, column, rows) for side in (self.source, self.copy))
+            differing = {b for b in range(_DOCUMENT_BUCKETS) if there[b] != here[b]}
+            if differing:
+                yield f"JSON column that differs: {column.name}"
+                yield from self._differing_contents(column, rows, set(sorted(differing)[:_BUCKETS_READ]))
 
-    def _contents(self, side: _Asked, column: Column) -> Iterator[int]:
-        """Yield a digest of each row's document together with the row's key."""
-        for text, *key in self._documents(side, column):
+    def _document_sums(self, side: _Asked, column: Column, rows: int) -> list[int]:
+        """Return for each bucket of keys the digests of its documents and keys, summed."""
+        sums = [0] * _DOCUMENT_BUCKETS
+        for text, key in self._documents(side, column, rows):
             row = json.dumps([None if text is None else _canonical_json(text), *key])
-            yield int.from_bytes(md5(row.encode(), usedforsecurity=False).digest()[:8], "big")
+            sums[_bucket(key)] += int.from_bytes(md5(row.encode(), usedforsecurity=False).digest()[:8], "big")
+        return [total % _WHOLE for total in sums]
 
-    def _differing_contents(self, column: Column) -> Iterator[str]:
-        there, here = (self._rows_of_documents(side, column) for side in (self.source, self.copy))
+    def _differing_contents(self, column: Column, rows: int, buckets: set[int]) -> Iterator[str]:
+        there, here = (self._rows_of_documents(side, column, rows, buckets) for side in (self.source, self.copy))
         differing = sorted(k for k in there.keys() | here.keys() if there.get(k) != here.get(k))
         for key in differing[:SHOWN_ROWS]:
             original, copied = (
@@ -249,22 +262,34 @@ class _Comparison:
             )
             yield f"{', '.join(key) or 'rows'}: {column.name} is {original} in Aurora, {copied} in Redshift"
 
-    def _rows_of_documents(self, side: _Asked, column: Column) -> dict[tuple[str, ...], list[str | None]]:
+    def _rows_of_documents(
+        self, side: _Asked, column: Column, rows: int, buckets: set[int]
+    ) -> dict[tuple[str, ...], list[str | None]]:
         found: dict[tuple[str, ...], list[str | None]] = {}
-        for text, *key in self._documents(side, column):
-            named = tuple(f"{c.name}={_brief(value)}" for c, value in zip(self._keys, key, strict=True))
-            found.setdefault(named, []).append(None if text is None else _canonical_json(text))
+        for text, key in self._documents(side, column, rows):
+            if _bucket(key) in buckets:
+                named = tuple(f"{c.name}={_brief(value)}" for c, value in zip(self._keys, key, strict=True))
+                found.setdefault(named, []).append(None if text is None else _canonical_json(text))
         return {key: sorted(documents, key=repr) for key, documents in found.items()}
 
     @property
     def _keys(self) -> list[Column]:
         return [c for c in self.columns if c.target_name in {name.lower() for name in self.key}]
 
-    def _documents(self, side: _Asked, column: Column) -> Iterator[list[str | None]]:
-        """Yield each row's document and key as texts."""
+    def _documents(
+        self, side: _Asked, column: Column, rows: int
+    ) -> Iterator[tuple[str | None, tuple[str | None, ...]]]:
+        """Yield each row's document and key as texts; of Redshift's in pages, as its driver reads a result whole."""
+        pages = fingerprint.pages(side.dialect, self.columns, self.key, rows) if side.is_paged else ["TRUE"]
         texts = ", ".join(side.dialect.text(c) for c in (column, *self._keys))
-        for row in side.query(f"SELECT {texts} FROM {side.table} WHERE {side.where}"):
-            yield [None if value is None else _text(value) for value in row]
+        for page in pages:
+            for row in side.query(f"SELECT {texts} FROM {side.table} WHERE ({side.where}) AND {page}"):
+                text, *key = (None if value is None else _text(value) for value in row)
+                yield text, tuple(key)
+
+
+def _bucket(key: tuple[str | None, ...]) -> int:
+    return md5(json.dumps(key).encode(), usedforsecurity=False).digest()[0]
 
 
 def _conditions(catalog: Catalog, table: Table, schema: TableSchema, day: date | None) -> tuple[str, str]:
@@ -282,11 +307,32 @@ def _conditions(catalog: Catalog, table: Table, schema: TableSchema, day: date |
     return " AND ".join(there) or "TRUE", " AND ".join(here) or "TRUE"
 
 
+def _as_held(schema: TableSchema, live: Mapping[str, LiveColumn]) -> TableSchema:
+    """Return the schema as the target holds its values, whose columns may be wider than the source's are now.
+
+    Only a wider DECIMAL and a TIMESTAMP that takes dates show a value by another text.
+    """
+
+    def held(column: Column) -> Column:
+        type_ = live[column.target_name].type if column.target_name in live else column.redshift_type
+        if type_ == column.redshift_type or not holds(type_, column.redshift_type):
+            return column
+        if type_ == "TIMESTAMP":
+            return replace(column, data_type="datetime", column_type="datetime")
+        if match := re.fullmatch(r"DECIMAL\((\d+),(\d+)\)", type_):
+            precision, scale = int(match[1]), int(match[2])
+            wide = replace(column, data_type="decimal", column_type=type_.lower(), precision=precision, scale=scale)
+            return wide.reading(f"CAST({{0}} AS {type_})")
+        return column
+
+    return replace(schema, columns=tuple(held(column) for column in schema.columns))
+
+
 def _mysql(connection: Connection[Any]) -> Query:
-    def query(sql: str) -> list[Row]:
-        with connection.cursor() as cursor:
+    def query(sql: str) -> Iterator[Row]:
+        with connection.cursor(SSCursor) as cursor:
             cursor.execute(sql)
-            return list(cursor.fetchall())
+            yield from cursor
 
     return query
 

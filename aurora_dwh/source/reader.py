@@ -8,6 +8,7 @@ it cost the server a third of what it spends on printing them.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
@@ -21,10 +22,12 @@ from aurora_dwh.source.dates import Mask
 from aurora_dwh.source.decode import Decoded, decode
 from aurora_dwh.source.limits import key_of
 from aurora_dwh.source.packets import BLOCK_BYTES, Block, BrokenStreamError, ErrorPacketError, blocks
-from aurora_dwh.source.rows import split
+from aurora_dwh.source.rows import Field, split
 
 if TYPE_CHECKING:
     from aurora_dwh.source.connection import Connection
+
+_SHOWN_BYTES = 30
 
 ZeroDates = Literal["null", "fail"]
 Protocol = Literal["binary", "text"]
@@ -114,10 +117,38 @@ class _Columns:
             try:
                 decoded.append(decode(field, column, target.type, binary=result.binary))
             except pa.ArrowInvalid as error:
-                raise DataError(f"table {self._name}, column {target.name!r}: {error}") from error
+                raise self._undecodable(block, result, target, field, error) from error
         batch = pa.RecordBatch.from_arrays([d.values for d in decoded], schema=self._arrow)
         self._account(batch, decoded)
         return batch
+
+    def _undecodable(
+        self, block: Block, result: protocol.Result, target: pa.Field, values: Field, error: pa.ArrowInvalid
+    ) -> DataError:
+        """Return what to raise for a value that is not of its column's type, such as bytes that are no UTF-8."""
+        where = f"table {self._name}, column {target.name!r}"
+        texts = zip(values.starts, values.ends, strict=True) if pa.types.is_string(target.type) else ()
+        for row, (start, end) in enumerate(texts):
+            value = values.data[start:end].tobytes()
+            if not _is_text(value):
+                shown = value[:_SHOWN_BYTES].hex() + ("..." if len(value) > _SHOWN_BYTES else "")
+                return DataError(
+                    f"{where}{self._row_of(block, result, row)}: the bytes x'{shown}' are no valid UTF-8; mend the row, "
+                    "or leave the column out with `exclude`"
+                )
+        return DataError(f"{where}: {error}")
+
+    def _row_of(self, block: Block, result: protocol.Result, row: int) -> str:
+        """Return which row of a block is meant, by those columns of its key that can be read."""
+        one = Block(block.data, block.starts[row : row + 1], block.ends[row : row + 1])
+        arrays, names = [], []
+        for field, column, target in zip(
+            split(one, result.columns, binary=result.binary), result.columns, self._arrow, strict=True
+        ):
+            with suppress(pa.ArrowInvalid):
+                arrays.append(decode(field, column, target.type, binary=result.binary).values)
+                names.append(target.name)
+        return self._row(pa.RecordBatch.from_arrays(arrays, names=names), 0)
 
     @property
     def _name(self) -> str:
@@ -139,6 +170,14 @@ class _Columns:
         """Return which row of a batch is meant, by its key as far as that is in the batch."""
         key = key_of(batch, index, self._schema)
         return f" in the row {key}" if key else ""
+
+
+def _is_text(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _failure(error: pymysql.err.MySQLError, schema: TableSchema) -> Exception:

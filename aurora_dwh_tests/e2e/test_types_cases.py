@@ -134,7 +134,7 @@ def test_a08_bytes_that_break_text_formats_arrive(world: World) -> None:
     assert verify("t").equal
 
 
-def test_a08_bytes_that_are_no_utf8_fail_and_name_the_column(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a08_bytes_that_are_no_utf8_fail_and_name_column_row_and_value(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server converts every character set, so the bytes come from a binary column that is taken for text."""
     world.catalog("t: {key: id, cursor: at}")
     world.at_source(
@@ -143,8 +143,8 @@ def test_a08_bytes_that_are_no_utf8_fail_and_name_the_column(world: World, monke
     )
     discovered_as(monkeypatch, v="varchar")
     failure = refused(world, "t")
-    assert "column 'v'" in failure
-    assert "UTF8" in failure
+    assert "column 'v' in the row id = 2: the bytes x'ff00' are no valid UTF-8" in failure
+    assert "`exclude`" in failure
 
 
 def test_a09_every_byte_arrives(world: World) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
 
+from aurora_dwh import fingerprint
 from aurora_dwh.fingerprint import AURORA, REDSHIFT
 from aurora_dwh.proof import Verdict, compare
 from aurora_dwh.schema import Column, TableSchema
@@ -177,3 +179,69 @@ def _float(text: str) -> float:
         return 0.0
     mantissa, _, exponent = text.partition("p")
     return float.fromhex(f"{'-' if mantissa[0] == '-' else ''}0x{int(mantissa.lstrip('-')):x}p{int(exponent) - 52}")
+
+
+@pytest.mark.parametrize(
+    ("kind", "wider", "values", "other"),
+    [
+        ("DECIMAL(12,2)", "DECIMAL(14,4)", ("-1.50", "1.50", "9999999999.99"), "1.5001"),
+        ("INT", "DECIMAL(12,2)", ("-1", "0", "2147483647"), "0.01"),
+        ("INT ZEROFILL", "DECIMAL(24,4)", ("7", "0", "4294967295"), "0.01"),
+        ("SMALLINT", "BIGINT", ("-32768", "0", "32767"), "1"),
+        ("FLOAT", "DOUBLE PRECISION", ("0.1e0", "-0.0", "3.4028234663852886e38"), "0.1"),
+        ("DATE", "TIMESTAMP", ("'0600-12-02'", "'2024-02-29'", "'9999-12-31'"), "'2024-02-29 00:00:00.000001'"),
+        ("VARCHAR(9)", "VARCHAR(400)", ("'a'", "''", "'寿司'"), "'A'"),
+    ],
+)
+def test_a20_a_target_that_is_wider_than_the_source_is_now_is_compared_by_value(
+    pair: Pair, kind: str, wider: str, values: tuple[str, ...], other: str
+) -> None:
+    exactly = "CAST(CAST({} AS REAL) AS DOUBLE PRECISION)" if kind == "FLOAT" else "{}"
+    pair.there(f"CREATE TABLE t (id INT, v {kind})", "INSERT INTO t VALUES (4, NULL)")
+    pair.here(f"CREATE TABLE t (id INTEGER, v {wider})", "INSERT INTO t VALUES (4, NULL)")
+    for number, value in enumerate(values):
+        pair.there(f"INSERT INTO t VALUES ({number}, {value})")
+        pair.here(f"INSERT INTO t VALUES ({number}, {exactly.format(value)})")
+    assert pair.compared("id").equal
+    pair.here(f"UPDATE t SET v = {other} WHERE id = 1")
+    (columns, row) = pair.compared("id").differences
+    assert columns == "columns that differ: v"
+    assert row.startswith("id='1': v is ")
+
+
+def test_a_zero_and_a_negative_zero_are_one_value(pair: Pair) -> None:
+    pair.there("CREATE TABLE t (id INT, v DOUBLE)", "INSERT INTO t VALUES (1, -0e0), (2, 0)")
+    pair.here("CREATE TABLE t (id INTEGER, v DOUBLE PRECISION)", "INSERT INTO t VALUES (1, 0), (2, '-0')")
+    assert pair.compared("id").equal
+
+
+def test_a29_documents_are_compared_in_memory_that_does_not_grow_with_them(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fingerprint, "PAGE_ROWS", 100)
+    filling = "REPEAT('x', 2000)"
+    pair.there(
+        "CREATE TABLE t (id INT PRIMARY KEY, v LONGTEXT)",
+        f"INSERT INTO t SELECT seq, CONCAT('{{\"n\": ', seq, ', \"v\": \"', {filling}, '\"}}') FROM seq_1_to_4000",
+    )
+    pair.here(
+        "CREATE TABLE t (id INTEGER, v SUPER)",
+        "CREATE TEMP TABLE digits (n INTEGER)",
+        "INSERT INTO digits VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)",
+        f"INSERT INTO t SELECT id, JSON_PARSE('{{\"v\": \"' || {filling} || '\", \"n\": ' || id || '}}') FROM "
+        "(SELECT a.n + 10 * b.n + 100 * c.n + 1000 * d.n + 1 AS id FROM digits a, digits b, digits c, digits d) ids "
+        "WHERE id <= 4000",
+    )
+    tracemalloc.start()
+    try:
+        assert pair.compared("id", v="json").equal
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < 2_000_000  # the documents of either side are 8 MB
+
+    pair.here("UPDATE t SET v = JSON_PARSE('{\"n\": 0}') WHERE id = 3210")
+    said = pair.compared("id", v="json").differences
+    assert said[0] == "JSON column that differs: v"
+    assert said[1].startswith("id='3210': v is ")
+    assert len(said) == 2

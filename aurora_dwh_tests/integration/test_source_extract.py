@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import itertools
+import time
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
@@ -110,6 +112,45 @@ def test_a11_a_day_of_25_hours_is_read_in_full(run: Run, mariadb: MariaDB, datab
     (extract,) = [ids(e) for e in source.extract(table(), [window(date(2024, 11, 3), zone=chicago, start_date=START)])]
 
     assert extract == list(range(1, 26))
+
+
+CLOCKS = ("+00:00", "+09:00", "-06:00", "+05:45")
+PLACES = ("UTC", "Asia/Tokyo", "America/Chicago", "Pacific/Kiritimati")
+
+
+@pytest.mark.parametrize("catalog_zone", PLACES)
+def test_a11_the_zones_of_server_session_and_worker_change_neither_a_row_s_day_nor_a_value(
+    run: Run, mariadb: MariaDB, database: str, catalog_zone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zone = ZoneInfo(catalog_zone)
+    instants = [datetime(2024, 11, 2, 0, 30, 0, 123456) + timedelta(minutes=97 * n) for n in range(48)]
+    run("CREATE TABLE orders (id INT PRIMARY KEY, update_date TIMESTAMP(6) NULL, dt DATETIME(6), d DATE)")
+    for number, instant in enumerate(instants):
+        run("INSERT INTO orders VALUES (%s, %s, %s, %s)", number, instant, instant, instant)
+    days = [date(2024, 11, day) for day in range(1, 8)]
+    asked = [window(day, zone=zone, start_date=days[0]) for day in days]
+    expected = [
+        (instant.replace(tzinfo=timezone.utc).astimezone(zone).date(), n, instant, instant, instant.date())
+        for n, instant in enumerate(instants)
+    ]
+    try:
+        for server, session, worker in itertools.product(CLOCKS, CLOCKS, PLACES):
+            run(f"SET GLOBAL time_zone = '{server}'")
+            monkeypatch.setenv("TZ", worker)
+            time.tzset()
+            arguments = {**mariadb.arguments(database), "init_command": f"SET time_zone = '{session}'"}
+            source = Source(lambda arguments=arguments: connect(**arguments), database=database, zone=zone)
+            found = [
+                (extract.window.day, *row.values())
+                for extract in source.extract(table(), asked)
+                for batch in extract.batches
+                for row in batch.to_pylist()
+            ]
+            assert sorted(found, key=lambda row: row[1]) == expected, (server, session, worker)
+    finally:
+        run("SET GLOBAL time_zone = 'SYSTEM'")
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_a12_a_row_that_was_committed_late_is_found_by_the_lookback(run: Run, source: Source) -> None:

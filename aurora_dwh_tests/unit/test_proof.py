@@ -37,7 +37,8 @@ class Both:
         both = self
 
         class Cursor:
-            rows: list[tuple[Any, ...]] = []  # noqa: RUF012 - a stub
+            def __init__(self, _kind: Any) -> None:
+                self.rows: list[tuple[Any, ...]] = []
 
             def __enter__(self) -> Cursor:
                 return self
@@ -47,8 +48,8 @@ class Both:
             def execute(self, sql: str) -> None:
                 self.rows = both.ask("Aurora", sql)
 
-            def fetchall(self) -> list[tuple[Any, ...]]:
-                return self.rows
+            def __iter__(self) -> Iterator[tuple[Any, ...]]:
+                return iter(self.rows)
 
         return SimpleNamespace(cursor=Cursor)
 
@@ -70,6 +71,7 @@ def _named_queries(monkeypatch: pytest.MonkeyPatch) -> None:
             return " ".join([name, table, where, *(",".join(part) for part in rest)])
 
         monkeypatch.setattr(proof.fingerprint, name, query)
+    monkeypatch.setattr(proof, "live_columns", lambda *_: {})
 
 
 def verdict(aurora: Answers, redshift: Answers, *columns: Column, key: tuple[str, ...] = ("id",)) -> Verdict:

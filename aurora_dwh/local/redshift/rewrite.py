@@ -146,6 +146,11 @@ class Rewriter:
         test, present, absent = self._exactly(index, close, 3)
         return f"CASE WHEN ({test}) IS NOT NULL THEN {present} ELSE {absent} END", close + 1
 
+    def _fn_concat(self, index: int, close: int) -> tuple[str, int]:
+        """CONCAT of NULL is NULL, where PostgreSQL's passes over it."""
+        one, other = self._exactly(index, close, 2)
+        return f"(({one})::text || ({other})::text)", close + 1
+
     def _exactly(self, index: int, close: int, count: int) -> list[str]:
         arguments = self._arguments(index, close)
         if len(arguments) != count:
