@@ -59,9 +59,7 @@ class Moments:
         """Return which values are in the calendar."""
         leap = (self.year % 4 == 0) & ((self.year % 100 != 0) | (self.year % 400 == 0))
         last = _MONTH_DAYS[np.clip(self.month, 0, 12)] + (leap & (self.month == 2))
-        possible: Mask = (
-            (self.month <= 12) & (self.day <= last) & (self.microseconds < _DAY_MICROSECONDS) & ~self.zero()
-        )
+        possible: Mask = (self.month <= 12) & (self.day <= last) & (self.microseconds < _DAY_MICROSECONDS)
         return possible
 
     def text(self, index: int, *, with_time: bool) -> str:

@@ -133,8 +133,8 @@ class _Columns:
             if not _is_text(value):
                 shown = value[:_SHOWN_BYTES].hex() + ("..." if len(value) > _SHOWN_BYTES else "")
                 return DataError(
-                    f"{where}{self._row_of(block, result, row)}: the bytes x'{shown}' are no valid UTF-8; mend the row, "
-                    "or leave the column out with `exclude`"
+                    f"{where}{self._row_of(block, result, row)}: the bytes x'{shown}' are no valid UTF-8; "
+                    "mend the row, or leave the column out with `exclude`"
                 )
         return DataError(f"{where}: {error}")
 

@@ -6,13 +6,13 @@ see the new ones. A load that happens meanwhile is noticed, and its days are tak
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timezone
 from functools import partial
 
 from aurora_dwh.handoff import DataError, Manifest
-from aurora_dwh.warehouse import audit, load
+from aurora_dwh.warehouse import audit, drift, load
 from aurora_dwh.warehouse.connection import Session, Warehouse
 from aurora_dwh.warehouse.drift import live_columns
 from aurora_dwh.warehouse.stage import Lake
@@ -65,7 +65,8 @@ def rebuild(
         warehouse.persist(partial(_check_complete, target=target, mode=mode, manifests=manifests))
         if mode == "full":  # each day of such a table is a whole copy of it
             manifests = [max(manifests, key=lambda m: (m.snapshot_at, m.day))]
-        for group in load.transactions(m for m in manifests if taken_in.get(m.day) != m.attempt):
+        fresh = [m for m in manifests if taken_in.get(m.day) != m.attempt]
+        for group in _transactions(warehouse, twin, fresh):
             load.load(warehouse, lake, twin, mode, group, run_id=None)
             taken_in |= {m.day: m.attempt for m in group}
             loaded(group)
@@ -76,6 +77,21 @@ def rebuild(
         if rows is not None:
             return Rebuilt(tuple(sorted(taken_in)), rows)
     raise DataError(f"{target.label} is loaded all the time; rebuild it when no run works on it. Nothing was changed")
+
+
+def _transactions(warehouse: Warehouse, twin: Target, manifests: Sequence[Manifest]) -> Iterator[list[Manifest]]:
+    """Yield the days as they are loaded; the table is made as the latest reading has it, which may hold older ones."""
+    if manifests:
+        latest = max(manifests, key=lambda m: m.snapshot_at).schema
+        try:
+            for schema in (latest, *(m.schema for m in manifests)):
+                warehouse.persist(partial(drift.adapt, target=twin, schema=schema))
+        except drift.DriftError as error:
+            raise DataError(
+                f"table {latest.table}: days in the lake have columns of types that go into no one table, so nothing "
+                f"was changed; read them from Aurora again with `--from source` ({error})"
+            ) from error
+    yield from load.transactions(manifests)
 
 
 def _take_place(warehouse: Warehouse, session: Session, target: Target, twin: Target, turns: int) -> int | None:

@@ -134,7 +134,9 @@ def test_a08_bytes_that_break_text_formats_arrive(world: World) -> None:
     assert verify("t").equal
 
 
-def test_a08_bytes_that_are_no_utf8_fail_and_name_column_row_and_value(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a08_bytes_that_are_no_utf8_fail_and_name_column_row_and_value(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The server converts every character set, so the bytes come from a binary column that is taken for text."""
     world.catalog("t: {key: id, cursor: at}")
     world.at_source(

@@ -70,6 +70,24 @@ def test_a20_a_retyped_column_is_refused_with_the_command_that_the_rebuild_then_
     assert tables(warehouse) == ["orders"]
 
 
+def test_a20_a_wider_type_takes_the_days_from_before_it(warehouse: Warehouse, lake: Lake) -> None:
+    wide = replace(SCHEMA, columns=(ID, Column("size", "bigint", "bigint"), CHANGED))
+    run(warehouse, lake, put(lake, 0, {1: 10, 2: 20}))
+    last = put(lake, 1, {2: 2**40}, schema=wide)
+    with pytest.raises(DriftError, match="'size' is INTEGER in Redshift and now BIGINT"):
+        run(warehouse, lake, last)
+    again(warehouse, lake)
+    assert sizes(warehouse) == {1: 10, 2: 2**40}
+
+
+def test_a20_days_whose_types_go_into_no_one_table_are_to_be_read_again(warehouse: Warehouse, lake: Lake) -> None:
+    run(warehouse, lake, put(lake, 0, {1: 10}))
+    put(lake, 1, {2: "twenty"}, schema=RETYPED)
+    with pytest.raises(DataError, match=r"table orders: .* go into no one table, .*`--from source`"):
+        again(warehouse, lake)
+    assert sizes(warehouse) == {1: 10}
+
+
 def test_a25_after_a_rebuild_days_load_as_before_and_old_ones_do_not_rewind(warehouse: Warehouse, lake: Lake) -> None:
     old = put(lake, 0, {1: 10, 2: 20})
     run(warehouse, lake, old, put(lake, 1, {2: 21}))
