@@ -1,0 +1,99 @@
+"""How much an extraction slows the production load: p95 of sysbench's OLTP transactions beside it and alone.
+
+sysbench offers a fixed number of transactions a second, a third of what the server can do alone, so that what is
+measured is their latency and not how the CPU is shared out.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from statistics import median
+
+from benchmarks import harness
+from benchmarks.measure import Findings, Measure, Size, table
+from benchmarks.rig import Rig, client
+from benchmarks.tables import FIRST_DAY
+
+THROTTLED = "{mode: full}"
+"""The catalog entry of the table that is read, with what the product has to spare its source."""
+
+TABLES, TABLE_ROWS, THREADS = 4, 50_000, 4
+LOAD = 1 / 3
+INSTALL = "sysbench is missing; install it with `apt-get install sysbench` or `brew install sysbench`"
+
+
+class Oltp:
+    """sysbench's `oltp_read_write` on tables of its own."""
+
+    def __init__(self, rig: Rig) -> None:
+        program = shutil.which("sysbench")
+        if program is None:
+            raise FileNotFoundError(INSTALL)
+        rig.execute("CREATE DATABASE oltp")
+        server = rig.mariadb
+        self._command = [program, "oltp_read_write", "--db-driver=mysql", "--mysql-db=oltp", "--percentile=95"]
+        self._command += [f"--mysql-host={server.host}", f"--mysql-port={server.port}", f"--mysql-user={server.user}"]
+        self._command += [f"--mysql-password={server.password}", f"--tables={TABLES}", f"--table-size={TABLE_ROWS}"]
+        self._run("prepare")
+
+    def rate(self, seconds: int) -> float:
+        """Return the transactions a second that the server can do."""
+        return float(_after("transactions:.*\\(", self._run("run", f"--time={seconds}", f"--threads={THREADS}")))
+
+    def p95(self, seconds: int, rate: float) -> float:
+        """Return the 95th percentile of the latency, in ms, at a number of transactions a second."""
+        asked = (f"--time={seconds}", f"--threads={THREADS}", f"--rate={max(1, round(rate))}")
+        return float(_after("95th percentile:", self._run("run", *asked)))
+
+    def _run(self, *arguments: str) -> str:
+        return subprocess.run([*self._command, *arguments], check=True, capture_output=True, text=True).stdout
+
+
+def measure(rig: Rig, size: Size) -> Findings:
+    """Return p95 beside an extraction by p95 alone."""
+    oltp = Oltp(rig)
+    rig.settle()
+    variables = rig.variables({"mixed": THROTTLED})
+    rate = LOAD * oltp.rate(size.oltp_seconds)
+    alone, beside, speeds = [], [], []
+    for _ in range(size.rounds):
+        alone.append(oltp.p95(size.oltp_seconds, rate))
+        p95, copied = _beside(oltp, size.oltp_seconds, rate, variables)
+        beside.append(p95)
+        speeds.append(copied / size.oltp_seconds)
+    value = median(one / other for one, other in zip(beside, alone, strict=True))
+    rows = [
+        ["alone", f"{median(alone):.2f}", ""],
+        ["beside an extraction", f"{median(beside):.2f}", f"{median(speeds):,.0f}"],
+    ]
+    setting = (
+        f"sysbench `oltp_read_write`, {THREADS} threads, {TABLES} tables of {TABLE_ROWS:,} rows, {rate:.0f} "
+        f"transactions a second, {size.oltp_seconds} s each; the table that is read has the entry `{THROTTLED}`."
+    )
+    return Findings(
+        "Beside a production load",
+        [Measure("p95 of OLTP during a throttled extraction / alone", value, 1.25, 1.1)],
+        [setting, *table(["load", "p95 ms", "rows read a second"], rows)],
+    )
+
+
+def _beside(oltp: Oltp, seconds: int, rate: float, variables: Mapping[str, str]) -> tuple[float, int]:
+    """Return p95 while a table is copied, and the rows that were."""
+    reading = harness.start(client("extract", "--seconds", seconds, FIRST_DAY, "mixed"), variables)
+    assert reading.stdout is not None
+    reading.stdout.readline()  # it says so when all is imported
+    try:
+        p95 = oltp.p95(seconds, rate)
+    finally:
+        said = harness.finish(reading)  # it ends by itself
+    return p95, said["rows"]
+
+
+def _after(label: str, text: str) -> str:
+    found = re.search(label + r"\s*([\d.]+)", text)
+    if found is None:
+        raise ValueError(f"sysbench said nothing of {label!r}:\n{text}")
+    return found[1]

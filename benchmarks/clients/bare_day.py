@@ -1,0 +1,39 @@
+"""The same day as `dagster_day` loads, by the same SQL and the same calls of S3, in a loop without Dagster.
+
+python -m benchmarks.clients.bare_day DAY
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from datetime import date
+
+import pyarrow.parquet  # noqa: F401 - the product imports it when it needs it, which is not to be measured
+import redshift_connector  # noqa: F401
+
+from aurora_dwh.catalog import Catalog
+from aurora_dwh.config import RedshiftSettings
+from aurora_dwh.lake.io_manager import open_lake
+from aurora_dwh.source.resource import AuroraResource
+from aurora_dwh.warehouse import load
+from aurora_dwh.warehouse.connection import Warehouse
+from aurora_dwh.warehouse.io_manager import staging_target
+from benchmarks.clients.said import Clock
+
+
+def main(day: date) -> None:
+    """Load the day of one table after the other."""
+    clock = Clock()
+    catalog, lake, warehouse = Catalog.load(), open_lake(), Warehouse(RedshiftSettings.from_env())
+    for table in catalog.tables.values():
+        for extract in AuroraResource().extract(table, catalog, [day], logging.getLogger()):
+            lake.write(table.name, extract)
+        target = staging_target(table, warehouse.settings.staging_schema)
+        for manifests in load.transactions(lake.read(table.name, [day])):
+            load.load(warehouse, lake, target, table.mode, manifests, run_id="bare")
+    clock.say()
+
+
+if __name__ == "__main__":
+    main(date.fromisoformat(sys.argv[1]))

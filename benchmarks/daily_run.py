@@ -1,0 +1,61 @@
+"""What Dagster adds: a small day of many tables, the whole run beside the same work in a bare loop.
+
+Each run loads a day of its own, since to load a day twice is other work than to load it once.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from itertools import count
+
+from benchmarks.harness import Outcome, interleaved, middle, ratio
+from benchmarks.measure import Findings, Measure, Size, table
+from benchmarks.rig import Rig
+from benchmarks.tables import FIRST_DAY
+
+ROWS_A_DAY = 300
+DAGSTER, BARE = "Dagster, in process", "bare loop"
+DDL = (
+    "CREATE TABLE t{0} (id int PRIMARY KEY, name varchar(40), amount decimal(12,2), note text, "
+    "updated_at datetime NOT NULL, KEY (updated_at))"
+)
+ROWS = (
+    "INSERT INTO t{0} SELECT seq, CONCAT('name ', seq), seq / 100, REPEAT('note ', seq % 20), "
+    f"TIMESTAMP '{FIRST_DAY} 00:00:00' + INTERVAL seq DIV {ROWS_A_DAY} DAY + INTERVAL seq % {ROWS_A_DAY} MINUTE "
+    f"FROM seq_0_to_{{1}}"
+)
+
+
+def measure(rig: Rig, size: Size) -> Findings:
+    """Return the cost for both numbers of tables; the larger is run once."""
+    found = Findings("Orchestration", lines=[f"{ROWS_A_DAY} rows a table and day."])
+    for tables, rounds, must, aim in ((size.tables, size.rounds, 3.0, 1.5), (size.many_tables, 1, None, None)):
+        runs = _runs(rig, tables, rounds)
+        name = f"{tables:,} tables, small day, whole run / the same SQL and S3 calls in a bare loop"
+        found.measures.append(Measure(name, ratio(runs[DAGSTER], runs[BARE]), must, aim))
+        rows = [
+            [program, f"{(seconds := middle(of, lambda run: run.seconds)):.1f}", f"{seconds / tables * 1000:.0f}"]
+            for program, of in runs.items()
+        ]
+        found.lines += [f"{tables:,} tables:", *table(["program", "wall s", "ms a table"], rows)]
+    return found
+
+
+def _runs(rig: Rig, tables: int, rounds: int) -> dict[str, list[Outcome]]:
+    name = f"daily_{tables}"
+    rig.execute(f"CREATE DATABASE {name}")
+    last_row = (2 * rounds + 1) * ROWS_A_DAY - 1
+    for number in range(tables):
+        rig.execute(DDL.format(number), ROWS.format(number, last_row), database=name)
+    rig.settle()
+    rig.redshift.create_database(name)
+    entries = {f"t{number}": "{key: id, cursor: updated_at}" for number in range(tables)}
+    variables = rig.variables(entries, name=name, database=name)
+    days = (FIRST_DAY + timedelta(days=n) for n in count())
+    rig.run("bare_day", next(days), variables=variables)  # makes the staging tables
+
+    def run(program: str) -> Outcome:
+        return rig.run(program, next(days), variables=variables)
+
+    return interleaved({DAGSTER: partial(run, "dagster_day"), BARE: partial(run, "bare_day")}, rounds)

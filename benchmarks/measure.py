@@ -1,0 +1,99 @@
+"""A figure with what it must be and what it is hoped to be, and the sizes at which figures are taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured.
+
+    Attributes:
+        rows: Rows of the tables `mixed` and `narrow`; `wide` has a tenth of them.
+        big_rows: Rows of the table that peak memory is compared on.
+        rounds: How often each program runs.
+        tables: Tables of the daily run that has a target.
+        many_tables: Tables of the one that is only reported.
+        chain_rows: Rows of the load of the whole chain.
+        oltp_seconds: Length of each spell of the OLTP load.
+    """
+
+    rows: int = 5_000_000
+    big_rows: int = 20_000_000
+    rounds: int = 5
+    tables: int = 100
+    many_tables: int = 1_000
+    chain_rows: int = 1_000_000
+    oltp_seconds: int = 20
+
+
+QUICK = Size(rows=100_000, big_rows=400_000, rounds=1, tables=5, many_tables=10, chain_rows=50_000, oltp_seconds=4)
+"""Shows that everything runs; the figures mean nothing."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One figure.
+
+    Attributes:
+        name: What is measured.
+        value: The figure.
+        must: What it must reach; None for a figure that is only reported.
+        aim: What it is hoped to reach.
+        at_least: Whether more is better.
+        digits: Digits after the point when it is shown.
+    """
+
+    name: str
+    value: float
+    must: float | None = None
+    aim: float | None = None
+    at_least: bool = False
+    digits: int = 2
+
+    @property
+    def missed(self) -> bool:
+        """Whether the figure is not what it must be."""
+        return self.must is not None and not self._reaches(self.must)
+
+    @property
+    def verdict(self) -> str:
+        """What the figure reaches, in a word."""
+        if self.must is None:
+            return "reported"
+        if self.missed:
+            return "missed"
+        return "aim" if self.aim is not None and self._reaches(self.aim) else "must"
+
+    @property
+    def cells(self) -> list[str]:
+        """The figure as a row of the table of measures."""
+        sign = ">=" if self.at_least else "<="
+        limits = ["" if limit is None else f"{sign} {limit:,.{self.digits}f}" for limit in (self.must, self.aim)]
+        return [self.name, f"{self.value:,.{self.digits}f}", *limits, self.verdict]
+
+    def _reaches(self, limit: float) -> bool:
+        return self.value >= limit if self.at_least else self.value <= limit
+
+
+@dataclass
+class Findings:
+    """What one module found.
+
+    Attributes:
+        title: The heading of its part of the report.
+        measures: Its figures.
+        lines: Its part of the report, in Markdown.
+        bars: Seconds by program, for the chart.
+    """
+
+    title: str
+    measures: list[Measure] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+    bars: dict[str, float] = field(default_factory=dict)
+
+
+def table(head: list[str], rows: list[list[str]]) -> list[str]:
+    """Return a table in Markdown."""
+    return ["", *(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)), ""]
