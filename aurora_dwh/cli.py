@@ -5,16 +5,19 @@ from __future__ import annotations
 import typer
 
 from aurora_dwh.commands import discover, doctor, local, plan, rebuild, verify
-from aurora_dwh.commands.speech import speak_plainly
+from aurora_dwh.commands.speech import read_dotenv, register
 
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # its tracebacks show the values of variables, secrets among them
     help="Copies Amazon Aurora MySQL through S3 into Amazon Redshift, day by day.",
 )
-app.command("discover")(speak_plainly(discover.discover))
-app.command("doctor")(speak_plainly(doctor.doctor))
-app.command("plan")(speak_plainly(plan.plan))
-app.command("rebuild")(speak_plainly(rebuild.rebuild))
-app.command("verify")(speak_plainly(verify.verify))
+
+
+app.callback()(read_dotenv)
+register(app, discover.discover, examples=discover.EXAMPLES)
+register(app, doctor.doctor, examples=doctor.EXAMPLES, failed="a check failed")
+register(app, plan.plan, examples=plan.EXAMPLES)
+register(app, verify.verify, examples=verify.EXAMPLES, failed="a table differs or could not be compared")
+register(app, rebuild.rebuild, examples=rebuild.EXAMPLES)
 app.add_typer(local.app, name="local")

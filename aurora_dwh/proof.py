@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from pymysql.cursors import SSCursor
+from pymysql.err import MySQLError
 
 from aurora_dwh import fingerprint
 from aurora_dwh.fingerprint import AURORA, REDSHIFT, Dialect
@@ -27,6 +28,7 @@ from aurora_dwh.source.quoting import identifier as mysql_identifier
 from aurora_dwh.source.windows import condition, window
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.drift import LiveColumn, holds, live_columns
+from aurora_dwh.warehouse.errors import WarehouseError
 from aurora_dwh.warehouse.sql import identifier, qualified
 from aurora_dwh.warehouse.statements import DELETED, Target
 
@@ -58,42 +60,55 @@ class Side:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A table compared.
+    """A table compared, or one day of it.
 
     Attributes:
         table: The table's name in the source.
         source: Aurora's rows.
         warehouse: Redshift's rows.
         differences: What differs, as sentences: columns first, then some of the rows.
+        day: The day whose rows were compared; None where all were.
+        error: Why nothing could be compared; empty where it could.
     """
 
     table: str
-    source: Side
-    warehouse: Side
+    source: Side = Side(0, 0)
+    warehouse: Side = Side(0, 0)
     differences: tuple[str, ...] = ()
+    day: date | None = None
+    error: str = ""
 
     @property
     def equal(self) -> bool:
         """Whether both sides hold the same rows."""
-        return self.source == self.warehouse and not self.differences
+        return self.source == self.warehouse and not self.differences and not self.error
 
 
-def compare_tables(catalog: Catalog, tables: Iterable[Table], day: date | None = None) -> Iterator[Verdict]:
+def comparisons(tables: Iterable[Table], days: Sequence[date] = ()) -> list[tuple[Table, date | None]]:
+    """Return what there is to compare: each table with each of the days, or as a whole where it has none."""
+    return [(table, day) for table in tables for day in (days if table.cursor and days else (None,))]
+
+
+def compare_tables(catalog: Catalog, tables: Iterable[Table], days: Sequence[date] = ()) -> Iterator[Verdict]:
     """Compare tables of the catalog, one after the other, between the servers that the environment names.
+
+    A table that cannot be compared has a verdict that says why, and the next one follows.
 
     Args:
         catalog: The catalog, for its zone and first day.
         tables: The tables to compare.
-        day: Compare only the rows whose cursor lies in this day; None compares all rows.
+        days: Compare only the rows whose cursor lies in these days, each by itself; without days, and in a table
+            without a cursor, all rows are compared at once.
+
+    Yields:
+        The verdicts, in the order of `comparisons`.
 
     Raises:
-        DataError: A table of mode full has no days to compare.
         ConfigError: Variables are missing or wrong.
         SourceError: The source is out of reach.
-        WarehouseError: A staging table is not there, or lacks a column.
     """
     from aurora_dwh.config import AuroraSettings, RedshiftSettings
-    from aurora_dwh.source.connection import connect
+    from aurora_dwh.source.connection import SourceError, connect, explain
     from aurora_dwh.source.extract import Source
     from aurora_dwh.source.limits import expected
 
@@ -102,11 +117,17 @@ def compare_tables(catalog: Catalog, tables: Iterable[Table], day: date | None =
     source = Source(lambda: connect(**aurora.connect_arguments()), database=aurora.database, zone=catalog.zone)
     connection = connect(**aurora.connect_arguments())
     try:
-        for table in tables:
-            schema = expected(source.schema(table), table)
-            target = (warehouse.settings.staging_schema, table.target)
-            there, here = _conditions(catalog, table, schema, day)
-            yield compare(connection, schema, warehouse, target, key=table.key, there=there, here=here)
+        for table, day in comparisons(tables, days):
+            try:
+                schema = expected(source.schema(table), table)
+                target = (warehouse.settings.staging_schema, table.target)
+                there, here = _conditions(catalog, table, schema, day)
+                verdict = compare(connection, schema, warehouse, target, key=table.key, there=there, here=here)
+                yield replace(verdict, day=day)
+            except (DataError, SourceError, WarehouseError) as error:
+                yield Verdict(table.name, day=day, error=str(error))
+            except MySQLError as error:
+                yield Verdict(table.name, day=day, error=f"Aurora: {explain(error)}")
     finally:
         connection.close()
 
@@ -140,7 +161,10 @@ def compare(
             _Asked(AURORA, _mysql(connection), mysql_identifier(schema.database, schema.table), there, False),
             _Asked(REDSHIFT, lambda sql: session.execute(sql).rows, qualified(*target), here, True),
         )
-        return _Comparison(_as_held(schema, live_columns(session, Target(*target))), tuple(key), *sides).verdict()
+        live = live_columns(session, Target(*target))
+        if not live:
+            raise WarehouseError(f"{'.'.join(target)} is not there: load a day of the table first")
+        return _Comparison(_as_held(schema, live), tuple(key), *sides).verdict()
 
 
 @dataclass(frozen=True)
@@ -296,9 +320,7 @@ def _conditions(catalog: Catalog, table: Table, schema: TableSchema, day: date |
     """Return the conditions that select the rows to compare, in MySQL's SQL and in Redshift's."""
     there = [f"({table.filter})"] if table.filter else []
     here = [f"NOT {identifier(DELETED)}"] if table.deletes == "flag" else []
-    if day is not None:
-        if table.cursor is None:
-            raise DataError(f"table {table.name} is copied as a whole: compare it without a day")
+    if day is not None and table.cursor is not None:
         span = window(day, zone=catalog.zone, start_date=catalog.start_date)
         zone = ZoneInfo(table.cursor_timezone) if table.cursor_timezone else catalog.zone
         for conditions, quote in ((there, mysql_identifier), (here, identifier)):

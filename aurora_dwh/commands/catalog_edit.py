@@ -13,6 +13,7 @@ from ruamel.yaml.error import YAMLError
 
 from aurora_dwh.catalog_errors import CatalogError, Problem
 from aurora_dwh.catalog_file import shown_path
+from aurora_dwh.schema import fold
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 _NEW = """\
 # What is copied. Every field is described in docs/catalog.md; `aurora-dwh discover` adds tables and changes no others.
 
-timezone: UTC          # days are cut at midnight in this zone
+timezone: {zone} # days are cut at midnight in this zone
 start_date: {start} # the first partition holds all history up to its end
-schedule: "01:00"      # when yesterday is loaded
+schedule: "01:00" # when yesterday is loaded
 
 defaults:
   lookback: 1h # a read begins this much before its day, for rows that were committed late
@@ -39,13 +40,18 @@ _EMPTY_TABLES = re.compile(r"^tables:(?:[ \t]*(?:\{[ \t]*\}|null|~))?([ \t]+#.*)
 class CatalogFile:
     """A catalog file that is being added to; one that does not exist begins with the usual fields.
 
+    Args:
+        path: The file.
+        start: The first day of a new file.
+        zone: The time zone of a new file; None is UTC.
+
     Raises:
         CatalogError: The file is not YAML with one line or more for each table.
     """
 
-    def __init__(self, path: Path, *, start: date) -> None:
+    def __init__(self, path: Path, *, start: date, zone: str | None = None) -> None:
         self.path = path
-        self._text = path.read_bytes().decode() if path.exists() else _NEW.format(start=start)
+        self._text = path.read_bytes().decode() if path.exists() else _NEW.format(start=start, zone=zone or "UTC")
         try:
             self._root = YAML().load(self._text)
         except YAMLError as error:
@@ -59,6 +65,12 @@ class CatalogFile:
     def tables(self) -> tuple[str, ...]:
         """The names of the tables in the file."""
         return tuple(self._root.get("tables") or ())
+
+    @property
+    def targets(self) -> set[str]:
+        """The names in Redshift of the tables in the file."""
+        tables = self._root.get("tables") or {}
+        return {fold(str((fields or {}).get("target_table") or name)) for name, fields in tables.items()}
 
     def add(self, suggestions: Iterable[Suggestion]) -> None:
         """Add tables behind those of the file, each after its warnings as comments."""
@@ -100,12 +112,14 @@ class CatalogFile:
 
     def _entry(self, suggestion: Suggestion) -> str:
         """Return a table's lines, not indented."""
-        defaults = {"mode": "incremental"} | dict(self._root.get("defaults") or {})
+        zone = self._root.get("timezone")
+        defaults = {"mode": "incremental", "cursor_timezone": zone} | dict(self._root.get("defaults") or {})
         written = {n: _node(v) for n, v in suggestion.fields.items() if n == "key" or defaults.get(n) != v}
         yaml, stream = YAML(), io.StringIO()
         yaml.width = 1_000_000
         yaml.dump(CommentedMap({suggestion.table: CommentedMap(written) or None}), stream)
-        return "".join(f"# {warning}\n" for warning in suggestion.warnings) + stream.getvalue()
+        remarks = (suggestion.reason, *suggestion.warnings)
+        return "".join(f"# {remark}\n" for remark in remarks if remark) + stream.getvalue()
 
     def _error(self, message: str) -> CatalogError:
         return CatalogError([Problem(shown_path(self.path), None, None, None, message)])

@@ -1,14 +1,47 @@
-"""What a command's arguments name: a table of the catalog."""
+"""What a command's arguments name: tables of the catalog, days, and how a shell completes them."""
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aurora_dwh.commands.speech import read_dotenv
+
 if TYPE_CHECKING:
     from aurora_dwh.catalog import Catalog, Table
+
+RANGE = "..."
+"""What stands between the first and the last day of a range, as in Dagster's own `--partition-range`."""
+
+
+def complete_table(incomplete: str) -> list[str]:
+    """Return the catalog's tables that begin so; none where the catalog cannot be read."""
+    from aurora_dwh.catalog import Catalog, CatalogError
+
+    read_dotenv()
+    try:
+        return sorted(name for name in Catalog.load().tables if name.startswith(incomplete))
+    except CatalogError:
+        return []
+
+
+OneTable = Annotated[
+    str, typer.Argument(metavar="TABLE", help="A table of the catalog.", autocompletion=complete_table)
+]
+OptionalTable = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="TABLE", help="A table of the catalog; without it, all of them.", autocompletion=complete_table
+    ),
+]
+Day = Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help="The day; without it, yesterday.")]
+Days = Annotated[
+    str | None,
+    typer.Option(metavar="A|A...B", help="A day, YYYY-MM-DD, or each day of a range; without it, all rows at once."),
+]
 
 
 def find_table(catalog: Catalog, name: str) -> Table:
@@ -21,3 +54,44 @@ def find_table(catalog: Catalog, name: str) -> Table:
         return catalog.tables[name]
     near = get_close_matches(name, catalog.tables, n=3) or sorted(catalog.tables)[:5]
     raise typer.BadParameter(f"{name!r} is not in the catalog; did you mean {', '.join(near)}?", param_hint="TABLE")
+
+
+def find_tables(catalog: Catalog, name: str | None) -> list[Table]:
+    """Return the table of that name, or all where none is named.
+
+    Raises:
+        BadParameter: The catalog has none of that name.
+    """
+    return [find_table(catalog, name)] if name else list(catalog.tables.values())
+
+
+def parse_day(text: str, catalog: Catalog) -> date:
+    """Return a day that the catalog has.
+
+    Raises:
+        BadParameter: The text is no day, or lies before the catalog's first.
+    """
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a day; write it as YYYY-MM-DD", param_hint="--day") from None
+    if day < catalog.start_date:
+        reason = f"{day} lies before the catalog's start_date {catalog.start_date}, whose partition holds all before it"
+        raise typer.BadParameter(reason, param_hint="--day")
+    return day
+
+
+def parse_days(text: str | None, catalog: Catalog) -> list[date]:
+    """Return the days of `A` or `A...B`, both included; none where nothing is named.
+
+    Raises:
+        BadParameter: The text is neither, or the range ends before it begins.
+    """
+    if text is None:
+        return []
+    first, is_range, last = text.partition(RANGE)
+    start = parse_day(first, catalog)
+    end = parse_day(last, catalog) if is_range else start
+    if end < start:
+        raise typer.BadParameter(f"{text!r} ends before it begins", param_hint="--day")
+    return [start + timedelta(days=n) for n in range((end - start).days + 1)]

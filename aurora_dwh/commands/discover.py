@@ -3,123 +3,149 @@
 from __future__ import annotations
 
 import os
-from collections import defaultdict
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aurora_dwh.commands.speech import say_json
+from aurora_dwh.commands.speech import AsJson, say_json, work
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from aurora_dwh.commands.catalog_edit import CatalogFile
-    from aurora_dwh.commands.suggest import Index, Suggestion, TableFacts
-    from aurora_dwh.source.connection import Connection
+    from aurora_dwh.commands.suggest import Suggestion
+    from aurora_dwh.config import AuroraSettings
+
+EXAMPLES = (
+    "aurora-dwh discover --output catalog.yaml",
+    "aurora-dwh discover --database shop --output shop.yaml",
+    "aurora-dwh discover --json",
+)
+
+
+@dataclass
+class Found:
+    """What a run of `discover` came upon.
+
+    Attributes:
+        added: The tables that were added to the catalog.
+        views: The database's views, which are not copied.
+        gone: Tables of the catalog that the database does not have.
+    """
+
+    added: list[Suggestion] = field(default_factory=list)
+    views: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
 
 
 def discover(
-    database: Annotated[str | None, typer.Option(help="The database. Default: AURORA_DATABASE.")] = None,
-    output: Annotated[
-        Path | None, typer.Option(help="The catalog's file. Default: AURORA_DWH_CATALOG, or catalog.yaml.")
+    database: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The database. Default: AURORA_DATABASE.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what was found for scripts.")] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The catalog's file. Default: AURORA_DWH_CATALOG, or catalog.yaml."),
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Add the source's tables to the catalog, with keys, cursors and warnings. Those already in it are left alone."""
+    """Add the source's tables to the catalog, with keys, cursors and warnings. Those already in it are left alone.
+
+    Tables with a column that says when a row was last written are copied day by day, logs are appended, and all others
+    are copied whole, which is always right. Comments in the file say why, and what to look at. No row is read.
+    """
     from aurora_dwh.catalog import CATALOG_VARIABLE, Catalog
-    from aurora_dwh.commands.catalog_edit import CatalogFile
-    from aurora_dwh.commands.suggest import suggest
     from aurora_dwh.config import AuroraSettings
-    from aurora_dwh.source.connection import connect
-    from aurora_dwh.source.discovery import read_tables
 
     settings = AuroraSettings.from_env(os.environ | ({"AURORA_DATABASE": database} if database else {}))
     path = output or Path(os.environ.get(CATALOG_VARIABLE) or "catalog.yaml")
-    file = CatalogFile(path, start=datetime.now(timezone.utc).date().replace(month=1, day=1))
-    connection = connect(**settings.connect_arguments())
-    try:
-        found = read_tables(connection, settings.database)
-        new = [name for name in found if name not in file.tables]
-        added = [suggest(facts) for facts in read_facts(connection, settings.database, new)]
-    finally:
-        connection.close()
-    gone = [name for name in file.tables if name not in found]
-    if added:
-        file.add(added)
+    file, found = _discover(settings, path)
+    if found.added:
+        file.add(found.added)
         file.save()
-    (_say_for_scripts if as_json else _say)(file, added, gone)
+    (_say_for_scripts if as_json else _say)(file, found)
     if file.tables:
         Catalog.load(path)
     if not as_json and not os.environ.get(CATALOG_VARIABLE):
         typer.echo(f"The catalog in use is the packaged one until you set {CATALOG_VARIABLE}={path}")
 
 
-def read_facts(connection: Connection, database: str, tables: Iterable[str]) -> list[TableFacts]:
-    """Return what decides how each table is copied."""
-    from aurora_dwh.commands.suggest import TableFacts
-    from aurora_dwh.source.discovery import read_schema
+def _discover(settings: AuroraSettings, path: Path) -> tuple[CatalogFile, Found]:
+    from aurora_dwh.commands.catalog_edit import CatalogFile
+    from aurora_dwh.commands.facts import read_facts, read_views, read_zone
+    from aurora_dwh.commands.suggest import suggest
+    from aurora_dwh.source.connection import connect
+    from aurora_dwh.source.discovery import read_tables
 
-    indexes, touched = _indexes(connection, database), _touched(connection, database)
-    return [
-        TableFacts(read_schema(connection, database, name), tuple(indexes[name]), frozenset(touched[name]))
-        for name in tables
-    ]
-
-
-def _indexes(connection: Connection, database: str) -> defaultdict[str, list[Index]]:
-    from aurora_dwh.commands.suggest import Index
-    from aurora_dwh.source.connection import execute
-
-    rows = execute(
-        connection,
-        "SELECT TABLE_NAME, INDEX_NAME, NON_UNIQUE, COLUMN_NAME FROM information_schema.STATISTICS "
-        "WHERE TABLE_SCHEMA = %s ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX",
-        (database,),
-    )
-    columns: dict[tuple[str, str, bool], list[str | None]] = {}
-    for table, index, non_unique, column in rows:
-        place = (_text(table), _text(index), not int(non_unique))
-        columns.setdefault(place, []).append(None if column is None else _text(column))
-    found: defaultdict[str, list[Index]] = defaultdict(list)
-    for (table, _, unique), names in columns.items():
-        plain = tuple(name for name in names if name is not None)
-        if len(plain) == len(names):  # an index on an expression has parts without a name
-            found[table].append(Index(plain, unique))
-    return found
+    with closing(connect(**settings.connect_arguments())) as connection:
+        start = datetime.now(timezone.utc).date().replace(month=1, day=1)
+        file = CatalogFile(path, start=start, zone=read_zone(connection))
+        names = read_tables(connection, settings.database)
+        new = [name for name in names if name not in file.tables]
+        found = Found(
+            views=read_views(connection, settings.database),
+            gone=[name for name in file.tables if name not in names],
+        )
+        with work(f"Reading {settings.database}", len(new)) as advance:
+            for facts in read_facts(connection, settings.database, new):
+                found.added.append(suggest(facts))
+                advance(f"Read {facts.schema.table}")
+    found.added = list(_with_targets(found.added, file.targets))
+    return file, found
 
 
-def _touched(connection: Connection, database: str) -> defaultdict[str, set[str]]:
-    from aurora_dwh.source.connection import execute
+def _with_targets(suggestions: Iterable[Suggestion], taken: Iterable[str]) -> Iterator[Suggestion]:
+    """Yield suggestions with a name in Redshift of their own, where the table's is too long or another one's."""
+    from aurora_dwh.schema import IDENTIFIER_LIMIT, fold
 
-    rows = execute(
-        connection,
-        "SELECT TABLE_NAME, COLUMN_NAME, EXTRA FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s",
-        (database,),
-    )
-    found: defaultdict[str, set[str]] = defaultdict(set)
-    for table, column, extra in rows:
-        if "on update" in _text(extra or "").lower():
-            found[_text(table)].add(_text(column))
-    return found
-
-
-def _text(value: str | bytes) -> str:
-    """Return text as text: MySQL 8 gives some columns of information_schema as bytes."""
-    return value.decode() if isinstance(value, bytes) else value
+    used = set(taken)
+    for suggestion in suggestions:
+        name = target = fold(suggestion.table).encode()[:IDENTIFIER_LIMIT].decode(errors="ignore")
+        number = 1
+        while target in used:
+            number += 1
+            target = f"{name.encode()[: IDENTIFIER_LIMIT - 8].decode(errors='ignore')}_{number}"
+        used.add(target)
+        if target != fold(suggestion.table):
+            suggestion = replace(suggestion, fields={**suggestion.fields, "target_table": target})
+        yield suggestion
 
 
-def _say(file: CatalogFile, added: list[Suggestion], gone: list[str]) -> None:
-    for suggestion in added:
-        typer.echo(f"added {suggestion.table} ({suggestion.fields['mode']})")
-        for warning in suggestion.warnings:
-            typer.secho(f"  {warning}", fg=typer.colors.YELLOW)
-    for name in gone:
+def _say(file: CatalogFile, found: Found) -> None:
+    from rich.console import Console
+    from rich.table import Table as Grid
+    from rich.text import Text
+
+    if found.added:
+        grid = Grid("table", "mode", "key", "cursor", "look at")
+        for suggestion in found.added:
+            fields = suggestion.fields
+            cells = (suggestion.table, fields["mode"], ", ".join(fields.get("key", ())), fields.get("cursor", ""))
+            grid.add_row(*map(Text, cells), Text("\n".join(suggestion.warnings), style="yellow"))
+        Console().print(grid)
+    for name in found.gone:
         typer.secho(f"{name} is in the catalog and not in the database", fg=typer.colors.YELLOW)
-    typer.echo(f"{file.path}: {len(added)} added, {len(file.tables)} in all")
+    if found.views:
+        typer.echo(f"Views are not copied: {', '.join(found.views)}")
+    modes = Counter(suggestion.fields["mode"] for suggestion in found.added)
+    counted = ", ".join(f"{count} {mode}" for mode, count in modes.most_common())
+    typer.echo(f"{file.path}: {len(found.added)} added{counted and f' ({counted})'}, {len(file.tables)} in all")
 
 
-def _say_for_scripts(file: CatalogFile, added: list[Suggestion], gone: list[str]) -> None:
-    tables = [{"table": s.table, "fields": s.fields, "warnings": s.warnings} for s in added]
-    say_json({"catalog": str(file.path), "added": tables, "not_in_database": gone, "tables": file.tables})
+def _say_for_scripts(file: CatalogFile, found: Found) -> None:
+    added = [
+        {"table": s.table, "fields": s.fields, "reason": s.reason or None, "warnings": s.warnings} for s in found.added
+    ]
+    say_json(
+        {
+            "catalog": str(file.path),
+            "added": added,
+            "views": found.views,
+            "not_in_database": found.gone,
+            "tables": file.tables,
+        }
+    )

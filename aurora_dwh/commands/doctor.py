@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from aurora_dwh.commands.speech import FAILED, say_json
+from aurora_dwh.commands.speech import FAILED, AsJson, say_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from aurora_dwh.commands.checks import Check
 
 
-def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print the checks for scripts.")] = False,
-) -> None:
-    """Check every connection, privilege, index, bucket and role. Exit code 1 where one of them fails."""
+EXAMPLES = ("aurora-dwh doctor", "aurora-dwh doctor --json")
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Check every connection, privilege, index, bucket and role, and say how to mend each that fails."""
     from aurora_dwh.commands.checks import State, run_checks
 
     checks = run_checks()

@@ -9,14 +9,17 @@ from typing import Annotated
 
 import typer
 
-from aurora_dwh.commands.speech import speak_plainly
+from aurora_dwh.commands.speech import AsJson, register, say_json
 
 SERVICES = ("aurora", "lake", "warehouse")
 
 State = Annotated[
-    Path | None, typer.Option(help="The folder that the stack keeps its data in.", show_default="the stack's own")
+    Path | None,
+    typer.Option(metavar="FOLDER", help="The folder that the stack keeps its data in.", show_default="the stack's own"),
 ]
-Without = Annotated[str, typer.Option(help="Services to leave out, with commas between: aurora, lake, warehouse.")]
+Without = Annotated[
+    str, typer.Option(metavar="SERVICES", help="Services to leave out, with commas between: aurora, lake, warehouse.")
+]
 
 app = typer.Typer(no_args_is_help=True, help="Run Aurora, S3 and Redshift stand-ins on this machine.")
 
@@ -28,8 +31,6 @@ class Format(str, Enum):
     DOTENV = "dotenv"
 
 
-@app.command()
-@speak_plainly
 def up(state: State = None, without: Without = "") -> None:
     """Start the stack and leave it running."""
     from aurora_dwh.local import stack
@@ -39,8 +40,6 @@ def up(state: State = None, without: Without = "") -> None:
     typer.echo(f'The stack is up. Point a shell to it with: eval "$(aurora-dwh local env{option})"')
 
 
-@app.command()
-@speak_plainly
 def down(state: State = None) -> None:
     """Stop the stack. Its data stays."""
     from aurora_dwh.local import stack
@@ -49,18 +48,18 @@ def down(state: State = None) -> None:
     typer.echo("The stack is down.")
 
 
-@app.command()
-@speak_plainly
-def status(state: State = None) -> None:
+def status(state: State = None, as_json: AsJson = False) -> None:
     """Say what is running."""
     from aurora_dwh.local import stack
 
-    for service, condition in stack.status(state or stack.default_state()).items():
+    found = stack.status(state or stack.default_state())
+    if as_json:
+        say_json(found)
+        return
+    for service, condition in found.items():
         typer.echo(f"{service:<10} {condition}")
 
 
-@app.command()
-@speak_plainly
 def env(
     state: State = None,
     style: Annotated[
@@ -72,6 +71,21 @@ def env(
 
     for name, value in stack.environment(state or stack.default_state()).items():
         typer.echo(f"export {name}={_single_quoted(value)}" if style is Format.SHELL else f"{name}={_dotenv(value)}")
+
+
+register(
+    app,
+    up,
+    examples=("aurora-dwh local up", "aurora-dwh local up --without aurora", "aurora-dwh local up --state /tmp/stack"),
+)
+register(app, down, examples=("aurora-dwh local down",))
+register(app, status, examples=("aurora-dwh local status", "aurora-dwh local status --json"))
+register(
+    app,
+    env,
+    examples=('eval "$(aurora-dwh local env)"', "aurora-dwh local env --format dotenv > .env"),
+    failed="the stack is not up",
+)
 
 
 def _services(text: str) -> frozenset[str]:

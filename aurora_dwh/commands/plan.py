@@ -2,36 +2,93 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
-from typing import Annotated
 
 import typer
 
+from aurora_dwh.commands.choose import Day, OneTable, find_table, parse_day
+from aurora_dwh.commands.speech import AsJson, say_json
 
-def plan(
-    table: Annotated[str, typer.Argument(help="A table of the catalog.")],
-    day: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day; without it, yesterday.")] = None,
-) -> None:
+EXAMPLES = (
+    "aurora-dwh plan orders_master",
+    "aurora-dwh plan orders_master --day 2024-01-05",
+    "aurora-dwh plan orders_master --json | jq -r '.steps.[].statements.[]'",
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """Statements that are run together, in order.
+
+    Attributes:
+        heading: Where they run, and what for.
+        statements: Their texts.
+    """
+
+    heading: str
+    statements: list[str]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a day of a table runs.
+
+    Attributes:
+        table: The table's name in the source.
+        day: The day.
+        steps: What is run, in order.
+    """
+
+    table: str
+    day: date
+    steps: list[Step]
+
+
+def plan(table: OneTable, day: Day = None, as_json: AsJson = False) -> None:
     """Print every SQL statement that a day of TABLE would run; run none of them.
 
-    The table's columns are read from Aurora's information_schema.
+    The table's columns are read from Aurora's information_schema. Redshift and the lake are not asked.
     """
+    made = make_plan(table, day)
+    if as_json:
+        say_json({**asdict(made), "day": made.day.isoformat()})
+    else:
+        _say(made)
+
+
+def _say(made: Plan) -> None:
+    """Print the statements; where they are piped on, as SQL alone: headings are comments and lines stay whole."""
     from rich.console import Console
     from rich.syntax import Syntax
 
     console = Console()
-    for heading, statements in _sections(table, day.date() if day else None):
-        console.rule(heading)
-        for statement in statements:
+    for number, step in enumerate(made.steps, start=1):
+        heading = f"{number}. {step.heading}"
+        if console.is_terminal:
+            console.rule(f"[bold]{heading}", align="left")
+        else:
+            typer.echo(f"-- {heading}")
+        for statement in step.statements:
             if console.is_terminal:
                 console.print(Syntax(statement + ";", "sql", background_color="default", word_wrap=True))
-            else:  # what is piped on must not be broken into lines
+            else:
                 typer.echo(statement + ";")
+        console.print()
 
 
-def _sections(name: str, day: date | None) -> list[tuple[str, list[str]]]:
+def make_plan(name: str, written_day: str | None) -> Plan:
+    """Return what a day of the table of that name would run.
+
+    Args:
+        name: A table of the catalog.
+        written_day: The day as text; None is yesterday in the catalog's zone.
+
+    Raises:
+        BadParameter: The catalog has no such table or day.
+        DataError: Aurora has no such table.
+    """
     from aurora_dwh.catalog import Catalog
-    from aurora_dwh.commands.choose import find_table
     from aurora_dwh.config import AuroraSettings, RedshiftSettings
     from aurora_dwh.handoff import Manifest, Part, utc_now
     from aurora_dwh.lake.io_manager import open_lake
@@ -44,7 +101,8 @@ def _sections(name: str, day: date | None) -> list[tuple[str, list[str]]]:
 
     catalog = Catalog.load()
     table = find_table(catalog, name)
-    day = day or datetime.now(catalog.zone).date() - timedelta(days=1)
+    yesterday = datetime.now(catalog.zone).date() - timedelta(days=1)
+    day = parse_day(written_day or yesterday.isoformat(), catalog)
     aurora = AuroraSettings.from_env()
     source = Source(lambda: connect(**aurora.connect_arguments()), database=aurora.database, zone=catalog.zone)
     schema = source.schema(table)
@@ -63,8 +121,9 @@ def _sections(name: str, day: date | None) -> list[tuple[str, list[str]]]:
         parts=(Part(lake.url(lake.part(table.name, day, "plan", 0)), size=1, rows=1),),
         converted={},
     )
-    return [
-        (f"Aurora: read {table.name} {day}", [source.statement(table, schema, span)]),
-        (f"Redshift: before the first load of {target.label}", warehouse_plan.first_load(target, schema)),
-        (f"Redshift: load {day}", warehouse_plan.load_of(warehouse, target, table.mode, manifest)),
+    steps = [
+        Step(f"Aurora: read {table.name} {day}", [source.statement(table, schema, span)]),
+        Step(f"Redshift: before the first load of {target.label}", warehouse_plan.first_load(target, schema)),
+        Step(f"Redshift: load {day}", warehouse_plan.load_of(warehouse, target, table.mode, manifest)),
     ]
+    return Plan(table.name, day, steps)

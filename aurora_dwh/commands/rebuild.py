@@ -8,11 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from rich.progress import Progress
+from aurora_dwh.commands.choose import OneTable, find_table
+from aurora_dwh.commands.speech import AsJson, say_json, work
 
+if TYPE_CHECKING:
     from aurora_dwh.catalog import Catalog, Table
     from aurora_dwh.lake.store import Lake
+
+
+EXAMPLES = (
+    "aurora-dwh rebuild orders_master",
+    "aurora-dwh rebuild orders_master --from source",
+)
 
 
 class Origin(str, Enum):
@@ -23,22 +30,19 @@ class Origin(str, Enum):
 
 
 def rebuild(
-    table: Annotated[str, typer.Argument(help="A table of the catalog.")],
+    table: OneTable,
     origin: Annotated[
         Origin,
         typer.Option("--from", help="`lake` loads the days that lie on S3; `source` reads them all from Aurora first."),
     ] = Origin.LAKE,
+    as_json: AsJson = False,
 ) -> None:
     """Make the staging table of TABLE anew and swap it for the old one, with its views and grants.
 
     For what cannot be changed in place: a column's type, another key, dist_key or sort_key. Readers see the old rows
     until they see the new ones. With `--from source`, rows that Aurora no longer has are not in the new table.
     """
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress
-
     from aurora_dwh.catalog import Catalog
-    from aurora_dwh.commands.choose import find_table
     from aurora_dwh.config import RedshiftSettings
     from aurora_dwh.lake.io_manager import open_lake
     from aurora_dwh.warehouse import rebuild as warehouse_rebuild
@@ -49,25 +53,30 @@ def rebuild(
     wanted = find_table(catalog, table)
     lake, warehouse = open_lake(), Warehouse(RedshiftSettings.from_env())
     target = staging_target(wanted, warehouse.settings.staging_schema)
-    console = Console()
-    with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console, transient=True) as progress:
-        if origin is Origin.SOURCE:
-            _read_again(catalog, wanted, lake, progress)
-        loading = progress.add_task(f"Loading {target.label}", total=len(lake.days(wanted.name)))
+    if origin is Origin.SOURCE:
+        _read_again(catalog, wanted, lake)
+    with work(f"Loading {target.label}", len(lake.days(wanted.name))) as advance:
         done = warehouse_rebuild.rebuild(
             warehouse,
             lake,
             target,
             wanted.mode,
             lambda: lake.all(wanted.name),
-            loaded=lambda days: progress.advance(loading, len(days)),
+            loaded=lambda days: advance(parts=len(days)),
         )
-    console.print(f"{target.label}: {done.rows:,} rows from {len(done.days)} days, now in place of the old table")
+    advice = ""
     if wanted.deletes != "keep":
-        console.print(f"Materialize reconcile/{wanted.name}: rows deleted in Aurora since their day was read are back")
+        advice = f"Materialize reconcile/{wanted.name}: rows deleted in Aurora since their day was read are back"
+    if as_json:
+        days = [day.isoformat() for day in done.days]
+        say_json({"table": target.label, "rows": done.rows, "days": days, "advice": advice or None})
+        return
+    typer.echo(f"{target.label}: {done.rows:,} rows from {len(done.days)} days, now in place of the old table")
+    if advice:
+        typer.echo(advice)
 
 
-def _read_again(catalog: Catalog, table: Table, lake: Lake, progress: Progress) -> None:
+def _read_again(catalog: Catalog, table: Table, lake: Lake) -> None:
     """Write every day from the first to the last one in the lake anew; in mode full, only the last."""
     import logging
 
@@ -76,7 +85,7 @@ def _read_again(catalog: Catalog, table: Table, lake: Lake, progress: Progress) 
     last = max(lake.days(table.name), default=catalog.start_date)
     first = last if table.mode == "full" else catalog.start_date
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
-    reading = progress.add_task(f"Reading {table.name}", total=len(days))
-    for extract in AuroraResource().extract(table, catalog, days, logging.getLogger(__name__)):
-        lake.write(table.name, extract)
-        progress.advance(reading)
+    with work(f"Reading {table.name}", len(days)) as advance:
+        for extract in AuroraResource().extract(table, catalog, days, logging.getLogger(__name__)):
+            lake.write(table.name, extract)
+            advance()

@@ -1,4 +1,4 @@
-"""How commands speak: one line in red for an error, JSON for scripts, exit codes.
+"""How commands speak: help with examples, one line in red for an error, JSON for scripts, progress, exit codes.
 
 Exit codes: 0 all is well, 1 a check failed or the work could not be done, 2 wrong usage or configuration.
 """
@@ -6,8 +6,11 @@ Exit codes: 0 all is well, 1 a check failed or the work could not be done, 2 wro
 from __future__ import annotations
 
 import functools
+import inspect
 import json
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Protocol, TypeVar
 
 import typer
 
@@ -15,15 +18,57 @@ from aurora_dwh.catalog_errors import CatalogError
 from aurora_dwh.environment import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
 FAILED = 1
 MISUSED = 2
+
+EXIT_CODES = f"Exit codes: 0 done, {FAILED} {{failed}}, {MISUSED} wrong usage, settings or catalog."
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 _KNOWN = ("aurora_dwh", "pymysql", "redshift_connector", "botocore")
 """Packages whose errors are about the user's surroundings; others are the program's faults and keep their traceback."""
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
+
+
+def register(
+    app: typer.Typer,
+    command: Callable[..., Any],
+    *,
+    name: str | None = None,
+    examples: Sequence[str],
+    failed: str = "could not be done",
+) -> None:
+    """Add a command to an app, with what `--help` shows behind its options.
+
+    Args:
+        app: The app.
+        command: The command; its docstring is the help.
+        name: Its name, where that is not the function's.
+        examples: Lines to type into a shell.
+        failed: What exit code 1 says, in words that follow "1".
+    """
+    lines = ("Examples:", *(f"  {example}" for example in examples))
+    app.command(
+        name,
+        help=_unwrapped(inspect.getdoc(command) or ""),
+        epilog="\n".join(lines) + "\n\n" + EXIT_CODES.format(failed=failed),
+    )(speak_plainly(command))
+
+
+def read_dotenv() -> None:
+    """Take over what the working directory's .env says and the environment does not, as Dagster does for its runs."""
+    if Path(".env").is_file():
+        from dotenv import load_dotenv
+
+        load_dotenv(".env")
+
+
+def _unwrapped(text: str) -> str:
+    """Return a text with each paragraph on one line, for a terminal of any width."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 def speak_plainly(command: Command) -> Command:
@@ -48,6 +93,35 @@ def fail(message: str, *, code: int = FAILED) -> NoReturn:
     for line in message.splitlines():
         typer.secho(f"error: {line}", fg=typer.colors.RED, err=True)
     raise typer.Exit(code)
+
+
+class Advance(Protocol):
+    """Notes that a part of the work is done."""
+
+    def __call__(self, description: str | None = None, *, parts: int = 1) -> None:
+        """Move the bar on by some parts, and say what is being done now."""
+
+
+@contextmanager
+def work(description: str, total: int | None) -> Iterator[Advance]:
+    """Show the progress of long work on stderr, where that is a terminal.
+
+    Args:
+        description: What is done.
+        total: How many parts the work has; None where nobody knows.
+    """
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(description, total=total)
+
+        def advance(description: str | None = None, *, parts: int = 1) -> None:
+            progress.update(task, advance=parts, description=description)
+
+        yield advance
 
 
 def say_json(value: Any) -> None:

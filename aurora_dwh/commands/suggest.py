@@ -1,23 +1,35 @@
-"""What the catalog should say about a table, judged by its columns and indexes alone.
+"""What the catalog should say about a table, judged by its columns, indexes and size.
 
-Nothing here connects to anything; `discover` reads the facts and writes the suggestion.
+Nothing here connects to anything; `facts` reads what decides and `discover` writes the suggestion. Where names and
+indexes do not prove that a cheaper way is right, the table is copied whole, which always is.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aurora_dwh.catalog_fields import OWN_PREFIX
+from aurora_dwh.commands import naming
 from aurora_dwh.schema import Column, TableSchema, UnsupportedTypeError, fold
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MOMENTS = frozenset({"datetime", "timestamp"})
-_UPDATE_NAME = re.compile(r"(last_?)?(update|modif|chang)", re.IGNORECASE)
-_CREATE_NAME = re.compile(r"(creat|insert|register|record|log|occur|receiv)|.*_at$", re.IGNORECASE)
+CURSORS = MOMENTS | {"date"}
+"""The types that a cursor may have; a DATE has no time to cut at, so its days are read whole."""
+
+LARGE_ROWS = 10_000_000
+"""From how many rows on a table is too large to be copied whole every day."""
+
+SMALL_ROWS = 10_000
+"""Up to how many rows nobody cares how a table is copied."""
+
+_SNAPSHOT_ENGINES = frozenset({"", "innodb"})
+_FLAGS = frozenset({"tinyint(1)", "bit(1)", "tinyint(1) unsigned", "tinyint(4)", "tinyint"})
+_TEXT_TIMES = frozenset({"char", "varchar", "binary", "varbinary"})
+_NUMBER_TIMES = frozenset({"int", "bigint"})
 
 
 @dataclass(frozen=True)
@@ -36,11 +48,17 @@ class TableFacts:
         schema: The table's columns and primary key.
         indexes: Its indexes.
         touched: Names of the columns that MySQL itself sets on each update.
+        filled: Names of the columns that MySQL itself sets when a row is made.
+        rows: About how many rows it has; None where the server does not say.
+        engine: Its storage engine; empty where the server does not say.
     """
 
     schema: TableSchema
     indexes: tuple[Index, ...] = ()
     touched: frozenset[str] = frozenset()
+    filled: frozenset[str] = frozenset()
+    rows: int | None = None
+    engine: str = ""
 
     def is_indexed(self, column: str) -> bool:
         """Return whether an index begins with the column."""
@@ -49,41 +67,58 @@ class TableFacts:
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A table's entry for the catalog, and what its reader should know."""
+    """A table's entry for the catalog.
+
+    Attributes:
+        table: The table's name.
+        fields: Its fields.
+        warnings: What should be looked at before the table is loaded.
+        reason: Why it is copied the way it is; empty where the fields say it.
+    """
 
     table: str
     fields: dict[str, Any]
-    warnings: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    reason: str = ""
 
 
 def suggest(facts: TableFacts) -> Suggestion:
     """Return how a table should be copied.
 
-    Rows that say when they were last updated are copied day by day and upserted by key; rows that only say when they
-    were made, by an indexed column, are appended; everything else is copied whole.
+    Rows that say when they were last updated are copied day by day and upserted by key; a log's rows, which only say
+    when they were made, are appended; everything else is copied whole.
     """
     key, updated, made = _key(facts), _updated(facts), _made(facts)
-    fields: dict[str, Any] = {"mode": "full"}
+    fields: dict[str, Any] = {"mode": "full"} | ({"key": key} if key else {})
     warnings: list[str] = []
+    reason = ""
     if updated and key:
-        fields = {"mode": "incremental", "key": key, "cursor": updated.name}
-        if not facts.is_indexed(updated.name):
-            warnings.append(f"cursor {updated.name} has no index: each day scans the whole table; add an index")
-    elif made and not updated:
-        fields = {"mode": "append", "cursor": made.name} | ({"key": key} if key else {})
+        fields = {"mode": "incremental", "key": key, "cursor": updated.name} | _zone(updated)
+        warnings += _cursor_warnings(facts, updated)
+    elif made and not updated and naming.is_log(facts.schema.table):
+        fields = {"mode": "append", "cursor": made.name} | ({"key": key} if key else {}) | _zone(made)
         warnings.append(f"taken for rows that never change after {made.name}; use mode full where they do")
     else:
-        fields |= {"key": key} if key else {}
-        warnings += [] if updated else ["no cursor: no column says when a row was last written, so it is copied whole"]
-    if not key:
-        warnings.append("no primary key, nor a unique index without NULLs: rows cannot be upserted")
-    unsupported = _unsupported(facts.schema)
-    warnings += [f"column {column.name} is left out: type {column.column_type} is not known" for column in unsupported]
-    if unsupported:
+        reason = _why_whole(facts, updated, made)
+        warnings += _size_warnings(facts)
+    if deleted := _deleted(facts):
+        fields["soft_delete"] = deleted
+    if facts.engine.lower() not in _SNAPSHOT_ENGINES:
+        warnings.append(f"engine {facts.engine} keeps no snapshot: rows written while the table is read may be missed")
+    if unsupported := _unsupported(facts.schema):
         fields["exclude"] = tuple(column.name for column in unsupported)
+        warnings += [f"column {c.name} is left out: type {c.column_type} is not known" for c in unsupported]
     if facts.schema.comment:
         fields["description"] = facts.schema.comment
-    return Suggestion(facts.schema.table, fields, tuple(warnings))
+    return Suggestion(facts.schema.table, fields, tuple(warnings), reason)
+
+
+def about(rows: int) -> str:
+    """Return an estimate as people say it."""
+    for size, unit in ((1_000_000_000, " billion"), (1_000_000, " million")):
+        if rows >= size:
+            return f"about {rows / size:.3g}{unit}"
+    return f"about {rows:,}"
 
 
 def _key(facts: TableFacts) -> tuple[str, ...]:
@@ -101,24 +136,86 @@ def _any_nullable(schema: TableSchema, names: Iterable[str]) -> bool:
 def _updated(facts: TableFacts) -> Column | None:
     """Return the column that changes on update: one with an index by preference, then one that MySQL itself sets."""
     touched = {fold(name) for name in facts.touched}
+    prefix = naming.prefix(column.name for column in facts.schema.columns)
     candidates = [
-        c for c in _moments(facts.schema) if c.target_name in touched or _UPDATE_NAME.match(c.name) is not None
+        c
+        for c in _of_types(facts.schema, CURSORS)
+        if c.target_name in touched or naming.is_update(c.name, table=facts.schema.table, prefix=prefix)
     ]
-    return min(
-        candidates,
-        key=lambda c: (not facts.is_indexed(c.name), c.target_name not in touched),
-        default=None,
-    )
+
+    def rank(column: Column) -> tuple[bool, ...]:
+        return (
+            column.data_type not in MOMENTS,
+            not facts.is_indexed(column.name),
+            column.target_name not in touched,
+            not naming.is_utc(column.name),
+        )
+
+    return min(candidates, key=rank, default=None)
 
 
 def _made(facts: TableFacts) -> Column | None:
-    """Return the indexed column that says when a row was made."""
-    indexed = (c for c in _moments(facts.schema) if facts.is_indexed(c.name))
-    return next((c for c in indexed if _CREATE_NAME.match(c.name)), None)
+    """Return the indexed column that says when a row was made; one in UTC by preference."""
+    indexed = [c for c in _of_types(facts.schema, MOMENTS) if facts.is_indexed(c.name) and naming.is_creation(c.name)]
+    return min(indexed, key=lambda c: not naming.is_utc(c.name), default=None)
 
 
-def _moments(schema: TableSchema) -> list[Column]:
-    return [c for c in schema.columns if c.data_type in MOMENTS and not c.target_name.startswith(OWN_PREFIX)]
+def _deleted(facts: TableFacts) -> str | None:
+    return next(
+        (
+            c.name
+            for c in facts.schema.columns
+            if naming.is_deletion(c.name) and (c.data_type in CURSORS or c.column_type.lower() in _FLAGS)
+        ),
+        None,
+    )
+
+
+def _zone(cursor: Column) -> dict[str, str]:
+    return {"cursor_timezone": "UTC"} if cursor.data_type != "timestamp" and naming.is_utc(cursor.name) else {}
+
+
+def _cursor_warnings(facts: TableFacts, cursor: Column) -> list[str]:
+    found = []
+    if not facts.is_indexed(cursor.name):
+        found.append(f"cursor {cursor.name} has no index: each day scans the whole table; add an index")
+    if cursor.nullable and cursor.target_name not in {fold(name) for name in facts.filled}:
+        found.append(
+            f"cursor {cursor.name} may be NULL, and such rows come with the first day only: use mode full where new "
+            "rows begin without it"
+        )
+    return found
+
+
+def _why_whole(facts: TableFacts, updated: Column | None, made: Column | None) -> str:
+    whole = (
+        "copied whole" if facts.rows is None or facts.rows <= SMALL_ROWS else f"{about(facts.rows)} rows, copied whole"
+    )
+    if updated:
+        return f"{whole}: {updated.name} says when a row was last written, but no key says which row it is"
+    if made:
+        return f"{whole}: where rows never change, use mode append with cursor {made.name}"
+    times = [c for c in facts.schema.columns if _is_time_in_disguise(c)]
+    if times:
+        named = ", ".join(f"{c.name} ({c.column_type})" for c in times[:3])
+        return f"{whole}: a cursor must be a TIMESTAMP, DATETIME or DATE, unlike {named}"
+    return f"{whole}: no column says when a row was last written"
+
+
+def _is_time_in_disguise(column: Column) -> bool:
+    """Return whether a column seems to hold times as digits (20240105235959) or as seconds since 1970."""
+    is_digits = column.data_type in _TEXT_TIMES and column.length == 14
+    return (is_digits or column.data_type in _NUMBER_TIMES) and naming.is_time(column.name)
+
+
+def _size_warnings(facts: TableFacts) -> list[str]:
+    if facts.rows is None or facts.rows < LARGE_ROWS:
+        return []
+    return [f"{about(facts.rows)} rows are read every day; add an indexed column that changes on update as its cursor"]
+
+
+def _of_types(schema: TableSchema, types: frozenset[str]) -> list[Column]:
+    return [c for c in schema.columns if c.data_type in types and not c.target_name.startswith(OWN_PREFIX)]
 
 
 def _unsupported(schema: TableSchema) -> list[Column]:

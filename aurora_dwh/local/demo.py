@@ -99,7 +99,7 @@ def _load(progress: Progress, title: str, first: date, last: date) -> None:
 
 def _prove(console: Console, progress: Progress, step: TaskID) -> bool:
     from aurora_dwh.catalog import Catalog
-    from aurora_dwh.commands.verify import verdict_grid
+    from aurora_dwh.commands.verify import say_verdicts
     from aurora_dwh.proof import compare_tables
 
     catalog = Catalog.load()
@@ -109,9 +109,7 @@ def _prove(console: Console, progress: Progress, step: TaskID) -> bool:
     for verdict in compare_tables(catalog, tables):
         verdicts.append(verdict)
         progress.advance(step)
-    console.print(verdict_grid(verdicts))
-    for difference in (d for verdict in verdicts for d in verdict.differences):
-        console.print(f"[red]{difference}[/]")
+    say_verdicts(console, verdicts)
     return all(verdict.equal for verdict in verdicts)
 
 

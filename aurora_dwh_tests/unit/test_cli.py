@@ -1,5 +1,6 @@
 """The command line as a whole: what it offers, how quick it starts, how it speaks of errors."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,59 @@ def test_help_loads_nothing_heavy() -> None:
     code = "import sys; import aurora_dwh.cli; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"dagster", "pyarrow", "numpy", "boto3", "pymysql", "redshift_connector", "sqlglot"} & set(loaded)
+
+
+def commands() -> list[str]:
+    group = typer.main.get_command(app)
+    nested = [f"local {name}" for name in group.commands["local"].commands]
+    return [name for name in group.commands if name != "local"] + nested
+
+
+@pytest.mark.parametrize("command", commands())
+def test_help_of_every_command_has_examples_and_exit_codes(command: str) -> None:
+    shown = RUNNER.invoke(app, [*command.split(), "--help"]).output
+    assert "Examples:" in shown
+    assert f"aurora-dwh {command}" in shown.partition("Examples:")[2]
+    assert "Exit codes: 0 " in shown
+
+
+@pytest.mark.parametrize("command", ["plan", "verify", "rebuild"])
+def test_a_shell_completes_tables_of_the_catalog(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = f"aurora-dwh {command} order"
+    asked = {"_AURORA_DWH_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": "2"}
+    executable = Path(sys.executable).with_name("aurora-dwh")
+    done = subprocess.run([executable], env={**os.environ, **asked}, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["order_details_master", "orders_master"]
+    monkeypatch.setenv("AURORA_DWH_CATALOG", "none.yaml")
+    done = subprocess.run([executable], env={**os.environ, **asked}, capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.stderr) == ("", "")
+
+
+def test_a_dotenv_file_is_read_and_the_environment_goes_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("AURORA_HOST=h\nAURORA_DATABASE='d'\nAURORA_USER=\n", encoding="utf-8")
+    for name in ("AURORA_HOST", "AURORA_DATABASE"):
+        monkeypatch.setenv(name, "")  # so that it is put back after the test
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AURORA_USER", "u")
+    result = RUNNER.invoke(app, ["discover"])
+    assert result.stderr.splitlines() == [
+        "error: none of AURORA_PASSWORD, AURORA_SECRET_ID, AURORA_IAM_AUTH is set: set one of them"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("day", "complaint"),
+    [
+        ("2024-13-01", "'2024-13-01' is not a day; write it as YYYY-MM-DD"),
+        ("2024-01-05...", "'' is not a day; write it as YYYY-MM-DD"),
+        ("2024-01-05...2024-01-04", "'2024-01-05...2024-01-04' ends before it begins"),
+        ("2023-12-31", "2023-12-31 lies before the catalog's start_date 2024-01-01"),
+    ],
+)
+def test_a_day_that_is_none_is_wrong_usage(day: str, complaint: str) -> None:
+    result = RUNNER.invoke(app, ["verify", "orders_master", "--day", day], env={"COLUMNS": "200"})
+    assert result.exit_code == 2
+    assert complaint in " ".join(result.stderr.replace("│", " ").split())
 
 
 def test_missing_settings_are_said_in_lines_and_end_with_2() -> None:

@@ -18,68 +18,135 @@ from aurora_dwh_tests.mariadb import MariaDB
 ID = Column("id", "bigint", "bigint", nullable=False)
 CODE = Column("Code", "char", "char(2)", nullable=False, length=2)
 OPTIONAL = Column("alias", "char", "char(2)", length=2)
-UPDATED = Column("updated_at", "datetime", "datetime")
-MODIFIED = Column("modified", "timestamp", "timestamp")
+UPDATED = Column("updated_at", "datetime", "datetime", nullable=False)
+MODIFIED = Column("modified", "timestamp", "timestamp", nullable=False)
 CREATED = Column("created_at", "datetime", "datetime")
 TOUCHED = Column("seen", "timestamp", "timestamp")
 STRANGE = Column("strange", "vector", "vector(3)")
 
 
 def facts(
-    *columns: Column, primary: tuple[str, ...] = ("id",), indexes: tuple[Index, ...] = (), touched: str = ""
+    *columns: Column,
+    table: str = "t",
+    primary: tuple[str, ...] = ("id",),
+    indexes: tuple[Index, ...] = (),
+    touched: str = "",
+    filled: str = "",
+    rows: int | None = None,
+    engine: str = "InnoDB",
 ) -> TableFacts:
-    return TableFacts(TableSchema("d", "t", columns, primary), indexes, frozenset(touched.split()))
+    schema = TableSchema("d", table, columns, primary)
+    return TableFacts(schema, indexes, frozenset(touched.split()), frozenset(filled.split()), rows, engine)
 
 
 def on(*columns: str, unique: bool = False) -> Index:
     return Index(columns, unique)
 
 
+def moment(name: str, kind: str = "datetime", *, nullable: bool = False) -> Column:
+    return Column(name, kind, kind, nullable=nullable)
+
+
+BY_CHANGE = {"mode": "incremental", "key": ("id",), "cursor": "updated_at"}
+WHOLE = {"mode": "full", "key": ("id",)}
+
+
 @pytest.mark.parametrize(
     ("table", "fields"),
     [
-        (facts(ID, UPDATED), {"mode": "incremental", "key": ("id",), "cursor": "updated_at"}),
+        (facts(ID, UPDATED), BY_CHANGE),
         (facts(ID, UPDATED, MODIFIED, indexes=(on("modified"),)), {"mode": "incremental", "key": ("id",), "cursor": "modified"}),
         (facts(ID, UPDATED, TOUCHED, touched="seen"), {"mode": "incremental", "key": ("id",), "cursor": "seen"}),
         (facts(ID, UPDATED, primary=()), {"mode": "full"}),
-        (facts(ID, CREATED), {"mode": "full", "key": ("id",)}),
-        (facts(ID, CREATED, indexes=(on("created_at"),)), {"mode": "append", "cursor": "created_at", "key": ("id",)}),
-        (facts(ID, CREATED, primary=(), indexes=(on("created_at"),)), {"mode": "append", "cursor": "created_at"}),
-        (facts(ID, CREATED, indexes=(on("id", "created_at"),)), {"mode": "full", "key": ("id",)}),
+        (facts(ID, CREATED), WHOLE),
+        (facts(ID, CREATED, indexes=(on("created_at"),)), WHOLE),
+        (facts(ID, CREATED, table="page_view", indexes=(on("created_at"),)), {"mode": "append", "cursor": "created_at", "key": ("id",)}),
+        (facts(ID, CREATED, table="page_view", primary=(), indexes=(on("created_at"),)), {"mode": "append", "cursor": "created_at"}),
+        (facts(ID, CREATED, table="page_view", indexes=(on("id", "created_at"),)), WHOLE),
+        (facts(ID, UPDATED, CREATED, table="log", indexes=(on("created_at"),)), BY_CHANGE),
         (
             facts(ID, CODE, primary=(), indexes=(on("id", "Code", unique=True), on("Code", unique=True))),
             {"mode": "full", "key": ("Code",)},
         ),
         (facts(ID, OPTIONAL, primary=(), indexes=(on("alias", unique=True), on("id"))), {"mode": "full"}),
-        (facts(ID, UPDATED, STRANGE), {"mode": "incremental", "key": ("id",), "cursor": "updated_at", "exclude": ("strange",)}),
+        (facts(ID, UPDATED, STRANGE), BY_CHANGE | {"exclude": ("strange",)}),
+        (facts(ID, moment("post_author"), moment("post_modified"), moment("post_modified_gmt"), table="wp_posts"),
+            {"mode": "incremental", "key": ("id",), "cursor": "post_modified_gmt", "cursor_timezone": "UTC"}),
+        (facts(ID, moment("LastUpdate")), BY_CHANGE | {"cursor": "LastUpdate"}),
+        (facts(ID, moment("order_updated_on"), table="orders"), BY_CHANGE | {"cursor": "order_updated_on"}),
+        (facts(ID, moment("update_date", "date")), BY_CHANGE | {"cursor": "update_date"}),
+        (facts(ID, moment("update_date", "date"), UPDATED, indexes=(on("update_date"),)), BY_CHANGE),
+        (facts(ID, moment("password_changed_at"), moment("price_update_time")), WHOLE),
+        (facts(ID, UPDATED, moment("deleted_at")), BY_CHANGE | {"soft_delete": "deleted_at"}),
+        (facts(ID, UPDATED, Column("is_deleted", "tinyint", "tinyint(1)")), BY_CHANGE | {"soft_delete": "is_deleted"}),
+        (facts(ID, UPDATED, Column("deleted_by", "int", "int"), Column("deleted", "text", "text")), BY_CHANGE),
+        (facts(ID, moment("deleted_at"), moment("expires_at"), table="log", indexes=(on("deleted_at"), on("expires_at"))), WHOLE | {"soft_delete": "deleted_at"}),
     ],
 )  # fmt: skip
 def test_what_is_suggested(table: TableFacts, fields: dict[str, object]) -> None:
     assert suggest(table).fields == fields
 
 
+INDEXED = (on("updated_at"),)
+
+
 @pytest.mark.parametrize(
     ("table", "warnings"),
     [
-        (facts(ID, UPDATED, indexes=(on("updated_at"),)), ()),
+        (facts(ID, UPDATED, indexes=INDEXED), ()),
         (facts(ID, UPDATED), ("cursor updated_at has no index: each day scans the whole table; add an index",)),
-        (facts(ID), ("no cursor: no column says when a row was last written, so it is copied whole",)),
+        (facts(ID, moment("updated_at", nullable=True), indexes=INDEXED, filled="updated_at"), ()),
         (
-            facts(ID, UPDATED, primary=()),
-            ("no primary key, nor a unique index without NULLs: rows cannot be upserted",),
+            facts(ID, moment("updated_at", nullable=True), indexes=INDEXED),
+            (
+                "cursor updated_at may be NULL, and such rows come with the first day only: use mode full where new rows begin without it",
+            ),
         ),
         (
-            facts(ID, CREATED, indexes=(on("created_at"),)),
+            facts(ID, CREATED, table="log", indexes=(on("created_at"),)),
             ("taken for rows that never change after created_at; use mode full where they do",),
         ),
         (
-            facts(ID, UPDATED, STRANGE, indexes=(on("updated_at"),)),
+            facts(ID, UPDATED, STRANGE, indexes=INDEXED),
             ("column strange is left out: type vector(3) is not known",),
+        ),
+        (facts(ID, rows=9_999_999), ()),
+        (
+            facts(ID, rows=50_000_000),
+            ("about 50 million rows are read every day; add an indexed column that changes on update as its cursor",),
+        ),
+        (
+            facts(ID, engine="MyISAM"),
+            ("engine MyISAM keeps no snapshot: rows written while the table is read may be missed",),
         ),
     ],
 )
 def test_what_is_warned_of(table: TableFacts, warnings: tuple[str, ...]) -> None:
     assert suggest(table).warnings == warnings
+
+
+@pytest.mark.parametrize(
+    ("table", "reason"),
+    [
+        (facts(ID, UPDATED), ""),
+        (facts(ID), "copied whole: no column says when a row was last written"),
+        (facts(ID, rows=10_001), "about 10,001 rows, copied whole: no column says when a row was last written"),
+        (
+            facts(ID, UPDATED, primary=()),
+            "copied whole: updated_at says when a row was last written, but no key says which row it is",
+        ),
+        (
+            facts(ID, CREATED, indexes=(on("created_at"),)),
+            "copied whole: where rows never change, use mode append with cursor created_at",
+        ),
+        (
+            facts(ID, Column("rev_timestamp", "binary", "binary(14)", length=14), Column("clock", "int", "int(11)")),
+            "copied whole: a cursor must be a TIMESTAMP, DATETIME or DATE, unlike rev_timestamp (binary(14)), clock (int(11))",
+        ),
+    ],
+)
+def test_why_a_table_is_copied_whole(table: TableFacts, reason: str) -> None:
+    assert suggest(table).reason == reason
 
 
 ADDED = "  # first\n  # second\n  events:\n    mode: append\n    cursor: made_at\n  shops:\n    key: [area, id]\n"
@@ -91,7 +158,7 @@ def add_two(path: Path) -> str:
     file.add(
         [
             Suggestion("events", {"mode": "append", "cursor": "made_at"}, ("first", "second")),
-            Suggestion("shops", {"mode": "incremental", "key": ("area", "id"), "cursor": "update_date"}, ()),
+            Suggestion("shops", {"mode": "incremental", "key": ("area", "id"), "cursor": "update_date"}),
         ]
     )
     file.save()
@@ -172,16 +239,18 @@ def test_a_new_catalog_of_a_real_database(shop: str) -> None:
     text = Path("catalog.yaml").read_text(encoding="utf-8")
     assert text.partition("\ntables:\n")[2] == (
         "  # cursor update_date has no index: each day scans the whole table; add an index\n"
+        "  # cursor update_date may be NULL, and such rows come with the first day only: use mode full where new rows begin "
+        "without it\n"
         "  lines:\n    key: [o, p]\n    cursor: update_date\n"
-        "  # no cursor: no column says when a row was last written, so it is copied whole\n"
+        "  # copied whole: no column says when a row was last written\n"
         "  my country:\n    mode: full\n    key: code\n"
         "  orders:\n    key: id\n    cursor: changed\n    description: Orders\n"
         "  # taken for rows that never change after viewed_at; use mode full where they do\n"
-        "  # no primary key, nor a unique index without NULLs: rows cannot be upserted\n"
         "  views:\n    mode: append\n    cursor: viewed_at\n"
     )
-    assert result.stdout.splitlines()[-2:] == [
-        "catalog.yaml: 4 added, 4 in all",
+    assert result.stdout.splitlines()[-3:] == [
+        "Views are not copied: a_view",
+        "catalog.yaml: 4 added (2 incremental, 1 full, 1 append), 4 in all",
         "The catalog in use is the packaged one until you set AURORA_DWH_CATALOG=catalog.yaml",
     ]
     assert set(Catalog.load(Path("catalog.yaml")).tables) == {"lines", "my country", "orders", "views"}
@@ -197,11 +266,48 @@ def test_a_second_run_adds_only_what_is_new_and_tells_what_is_gone(shop: str, ma
         cursor.execute("CREATE TABLE extra (id INT PRIMARY KEY)")
     result = CliRunner().invoke(app, ["discover", "--database", shop, "--output", "c.yaml", "--json"])
     assert result.exit_code == 0, result.stderr
-    warning = "no cursor: no column says when a row was last written, so it is copied whole"
+    reason = "copied whole: no column says when a row was last written"
     assert json.loads(result.stdout) == {
         "catalog": "c.yaml",
-        "added": [{"table": "extra", "fields": {"mode": "full", "key": ["id"]}, "warnings": [warning]}],
+        "added": [
+            {"table": "extra", "fields": {"mode": "full", "key": ["id"]}, "reason": reason, "warnings": []},
+        ],
+        "views": ["a_view"],
         "not_in_database": ["views"],
         "tables": ["lines", "my country", "orders", "views", "extra"],
     }
     assert Path("c.yaml").read_text(encoding="utf-8").startswith(edited)
+
+
+def test_tables_whose_names_fall_together_or_are_too_long_get_names_of_their_own(shop: str, mariadb: MariaDB) -> None:
+    long = "顧" * 45
+    with mariadb.connect(shop) as connection, connection.cursor() as cursor:
+        for name in ("Orders", "ORDERS", long):
+            cursor.execute(f"CREATE TABLE `{name}` (id INT PRIMARY KEY)")
+    assert CliRunner().invoke(app, ["discover", "--database", shop, "--output", "c.yaml"]).exit_code == 0
+    tables = Catalog.load(Path("c.yaml")).tables
+    assert {tables[name].target for name in ("orders", "Orders", "ORDERS")} == {"orders", "orders_2", "orders_3"}
+    assert tables[long].target == "顧" * 42
+    with mariadb.connect(shop) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE oRDERS (id INT PRIMARY KEY)")
+    assert CliRunner().invoke(app, ["discover", "--database", shop, "--output", "c.yaml"]).exit_code == 0
+    assert Catalog.load(Path("c.yaml")).tables["oRDERS"].target == "orders_4"
+
+
+ZONE = (
+    "INSERT INTO mysql.time_zone (Time_zone_id, Use_leap_seconds) VALUES (1, 'N')",
+    "INSERT INTO mysql.time_zone_name VALUES ('Asia/Tokyo', 1)",
+    "INSERT INTO mysql.time_zone_transition_type VALUES (1, 0, 32400, 0, 'JST')",
+    "SET GLOBAL time_zone = 'Asia/Tokyo'",
+)
+
+
+def test_a_new_catalogs_zone_is_the_servers_where_it_has_a_name(shop: str, mariadb: MariaDB) -> None:
+    with mariadb.connect(shop) as connection, connection.cursor() as cursor:
+        try:
+            for statement in ZONE:
+                cursor.execute(statement)
+            assert CliRunner().invoke(app, ["discover", "--database", shop, "--output", "c.yaml"]).exit_code == 0
+        finally:
+            cursor.execute("SET GLOBAL time_zone = 'SYSTEM'")
+    assert Catalog.load(Path("c.yaml")).timezone == "Asia/Tokyo"

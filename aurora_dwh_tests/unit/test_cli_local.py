@@ -1,6 +1,7 @@
 """`aurora-dwh local`: what it asks of the embedded stack, and variables that shells and .env readers understand."""
 
 import io
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -69,7 +70,8 @@ def test_up_and_down(stack: Stack) -> None:
 
 def test_status(stack: Stack) -> None:
     assert run("status", "--state", "s") == "aurora     running\nlake       stopped\n"
-    assert stack.asked == [("status", Path("s"))]
+    assert json.loads(run("status", "--json")) == {"aurora": "running", "lake": "stopped"}
+    assert stack.asked == [("status", Path("s")), ("status", Path("default-state"))]
 
 
 def test_a_service_that_is_none_is_refused(stack: Stack) -> None:

@@ -12,9 +12,9 @@ import pytest
 
 from aurora_dwh import proof
 from aurora_dwh.catalog import Catalog, Table
-from aurora_dwh.handoff import DataError
-from aurora_dwh.proof import Side, Verdict, compare
+from aurora_dwh.proof import Side, Verdict, compare, comparisons
 from aurora_dwh.schema import Column, TableSchema
+from aurora_dwh.warehouse.drift import LiveColumn
 
 Answers = dict[str, list[tuple[Any, ...]]]
 PLAIN = (Column("Id", "int", "int"), Column("note", "varchar", "varchar(9)", length=9))
@@ -71,7 +71,7 @@ def _named_queries(monkeypatch: pytest.MonkeyPatch) -> None:
             return " ".join([name, table, where, *(",".join(part) for part in rest)])
 
         monkeypatch.setattr(proof.fingerprint, name, query)
-    monkeypatch.setattr(proof, "live_columns", lambda *_: {})
+    monkeypatch.setattr(proof, "live_columns", lambda *_: {"id": LiveColumn("id", "INTEGER")})
 
 
 def verdict(aurora: Answers, redshift: Answers, *columns: Column, key: tuple[str, ...] = ("id",)) -> Verdict:
@@ -217,7 +217,8 @@ def test_without_a_day_all_rows_count() -> None:
     assert proof._conditions(SHOP, ORDERS, DATED, None) == ("(a = 1 OR b)", "TRUE")
 
 
-def test_a_table_that_is_copied_whole_has_no_days_to_compare() -> None:
+def test_each_table_is_compared_with_each_day_and_one_without_a_cursor_once() -> None:
     whole = Table(name="country", mode="full")
-    with pytest.raises(DataError, match="table country is copied as a whole: compare it without a day"):
-        proof._conditions(SHOP, whole, DATED, date(2024, 1, 5))
+    first, second = date(2024, 1, 5), date(2024, 1, 6)
+    assert comparisons([ORDERS, whole], [first, second]) == [(ORDERS, first), (ORDERS, second), (whole, None)]
+    assert comparisons([ORDERS, whole]) == [(ORDERS, None), (whole, None)]
