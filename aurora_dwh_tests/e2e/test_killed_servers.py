@@ -15,7 +15,7 @@ import pytest
 from aurora_dwh.lake import store
 from aurora_dwh.local.lake import LakeServer
 from aurora_dwh.local.redshift import Fault
-from aurora_dwh.source import extract
+from aurora_dwh.source import reading
 from aurora_dwh.warehouse import connection
 from aurora_dwh_tests.e2e.world import Run, World, chain
 
@@ -170,7 +170,7 @@ def _do_before(patch: pytest.MonkeyPatch, owner: Any, name: str, action: Callabl
 
 def _do_after_first_batch(patch: pytest.MonkeyPatch, action: Callable[[], None]) -> None:
     """Let the source's reader do `action` when it has given its first rows."""
-    original = extract.read
+    original = reading.read
 
     def read(*args: Any, **kwargs: Any) -> Iterator[Any]:
         for number, batch in enumerate(original(*args, **kwargs)):
@@ -178,4 +178,4 @@ def _do_after_first_batch(patch: pytest.MonkeyPatch, action: Callable[[], None])
                 action()
             yield batch
 
-    patch.setattr(extract, "read", read)
+    patch.setattr(reading, "read", read)
