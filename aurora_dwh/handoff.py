@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timezone
+from datetime import date, datetime, time, timezone, tzinfo
 from typing import TYPE_CHECKING, Any
 
 from aurora_dwh.schema import TableSchema
@@ -76,6 +76,10 @@ class Extract:
         converted: Filled while the batches are read: `(column, reason) -> values` that a policy changed.
         statement: The SELECT that reads the rows, for display.
         also: Windows of further days that the very same rows stand for, as in mode full.
+        cursor: The column, named as in `batches`, that says when a row was written; None where there is none.
+        cursor_zone: The zone of the cursor's wall clock.
+        rows_read: How many rows `batches` has given so far.
+        newest_at: The greatest cursor among them, as an instant in UTC; None where there is none.
     """
 
     schema: TableSchema
@@ -85,6 +89,36 @@ class Extract:
     converted: Counter[tuple[str, str]] = field(default_factory=Counter)
     statement: str = ""
     also: Sequence[Window] = ()
+    cursor: str | None = None
+    cursor_zone: tzinfo = timezone.utc
+    rows_read: int = field(init=False, default=0)
+    newest_at: datetime | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self.batches = self._counted(self.batches)
+
+    def _counted(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Pass the batches on, and keep what is known of the rows in them."""
+        import pyarrow.compute as pc
+
+        for batch in batches:
+            self.rows_read += batch.num_rows
+            if self.cursor is not None and batch.num_rows:
+                newest = _instant(pc.max(batch.column(self.cursor)).as_py(), self.cursor_zone)
+                self.newest_at = max(filter(None, (self.newest_at, newest)), default=None)
+            yield batch
+
+
+def _instant(moment: date | datetime | None, zone: tzinfo) -> datetime | None:
+    """Return a cursor's value as an instant in UTC; a date is its first moment."""
+    if moment is None:
+        return None
+    if not isinstance(moment, datetime):
+        moment = datetime.combine(moment, time.min)
+    try:
+        return moment.replace(tzinfo=zone).astimezone(timezone.utc)
+    except OverflowError:  # the first or the last day that there is
+        return moment.replace(tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True)
@@ -107,6 +141,7 @@ class Manifest:
         schema: The columns of the parts, in file order.
         window: The day's window.
         snapshot_at: When, by the source's clock in UTC, the rows were as they are here.
+        source_rows: How many rows the source gave.
         parts: The files, none where the day has no rows.
         converted: `column -> reason -> values` that a policy changed.
     """
@@ -117,6 +152,7 @@ class Manifest:
     schema: TableSchema
     window: Window
     snapshot_at: datetime
+    source_rows: int
     parts: tuple[Part, ...]
     converted: dict[str, dict[str, int]]
 
@@ -129,6 +165,11 @@ class Manifest:
     def rows(self) -> int:
         """Rows in all parts."""
         return sum(part.rows for part in self.parts)
+
+    @property
+    def converted_values(self) -> int:
+        """How many values a policy changed."""
+        return sum(count for reasons in self.converted.values() for count in reasons.values())
 
     @property
     def size(self) -> int:

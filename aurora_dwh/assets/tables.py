@@ -5,13 +5,15 @@ one run. Building them reads the catalog only; no server is asked.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from hashlib import sha256
 from typing import Any
 
 import dagster as dg
 
+from aurora_dwh.assets.addresses import Addresses
+from aurora_dwh.assets.checks import staging_check_results, staging_check_specs
 from aurora_dwh.catalog import Catalog, Table
 from aurora_dwh.failures import RETRY
 from aurora_dwh.handoff import Manifest
@@ -43,28 +45,39 @@ def build_table_assets(
         catalog: What is copied.
         partitions: `daily_partitions(catalog)`; one object, since equal days must be the same days.
     """
+    places = Addresses.from_env()
     chains: list[dg.AssetsDefinition | dg.AssetSpec] = []
     for table in catalog.tables.values():
-        chains += [_source(table), _lake(table, catalog, partitions), _staging(table, partitions)]
+        chains += [
+            _source(table, places),
+            _lake(table, catalog, partitions, places),
+            _staging(table, partitions, places),
+        ]
     return chains
 
 
-def _described(table: Table, what: str) -> str:
-    return f"{table.description or table.name}\n\n{what}"
+def _described(table: Table, otherwise: str, what: str) -> str:
+    """Return a description; its first line stands in lists, and so is plain text."""
+    return f"{table.description.strip() or otherwise}\n\n{what}"
 
 
-def _source(table: Table) -> dg.AssetSpec:
+def _source(table: Table, places: Addresses) -> dg.AssetSpec:
     return dg.AssetSpec(
         ["aurora", asset_name(table.name)],
         group_name="aurora",
         kinds={"mysql"},
         owners=table.owners,
         tags=table.tags,
-        description=_described(table, f"The table `{table.name}` in Aurora MySQL. It is only read."),
+        description=_described(
+            table, f"Table {table.name} of the source.", f"The table `{table.name}` in Aurora MySQL. It is only read."
+        ),
+        metadata=places.of_source(table.name),
     )
 
 
-def _lake(table: Table, catalog: Catalog, partitions: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+def _lake(
+    table: Table, catalog: Catalog, partitions: dg.DailyPartitionsDefinition, places: Addresses
+) -> dg.AssetsDefinition:
     @dg.asset(
         key=["lake", asset_name(table.name)],
         deps=[["aurora", asset_name(table.name)]],
@@ -72,8 +85,8 @@ def _lake(table: Table, catalog: Catalog, partitions: dg.DailyPartitionsDefiniti
         kinds={"s3", "parquet"},
         owners=table.owners,
         tags=table.tags,
-        description=_described(table, _lake_text(table)),
-        metadata={"aurora_dwh/table": table.name, "mode": table.mode},
+        description=_described(table, f"Table {table.name} in the lake, a folder for each day.", _lake_text(table)),
+        metadata={"aurora_dwh/table": table.name, "mode": table.mode, **places.of_lake(table.name)},
         partitions_def=partitions,
         backfill_policy=BACKFILL,
         io_manager_key="s3_io",
@@ -86,16 +99,19 @@ def _lake(table: Table, catalog: Catalog, partitions: dg.DailyPartitionsDefiniti
     return lake
 
 
-def _staging(table: Table, partitions: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+def _staging(table: Table, partitions: dg.DailyPartitionsDefinition, places: Addresses) -> dg.AssetsDefinition:
+    key = dg.AssetKey(["staging", asset_name(table.name)])
+
     @dg.asset(
-        key=["staging", asset_name(table.name)],
+        key=key,
         ins={"manifests": dg.AssetIn(["lake", asset_name(table.name)], input_manager_key="s3_io")},
         group_name="staging",
         kinds={"redshift", "table"},
         owners=table.owners,
         tags=table.tags,
-        description=_described(table, _staging_text(table)),
-        metadata={"aurora_dwh/target": table.target, "dagster/table_name": f"staging.{table.target}"},
+        description=_described(table, f"Table {table.name} in Redshift.", _staging_text(table)),
+        metadata={"aurora_dwh/target": table.target, **places.of_warehouse("staging", table.target)},
+        check_specs=staging_check_specs(key, table),
         partitions_def=partitions,
         backfill_policy=BACKFILL,
         io_manager_key="redshift_io",
@@ -103,9 +119,11 @@ def _staging(table: Table, partitions: dg.DailyPartitionsDefinition) -> dg.Asset
         pool="redshift",
         required_resource_keys={"s3_io"},
     )
-    def staging(context: dg.AssetExecutionContext, manifests: list[Manifest]) -> dg.MaterializeResult[Any]:
+    def staging(context: dg.AssetExecutionContext, manifests: list[Manifest]) -> Iterator[Any]:
         s3_io: S3IOManager = context.resources.s3_io
-        return dg.MaterializeResult(value=StagingLoad(table, manifests, s3_io.lake))
+        work = StagingLoad(table, manifests, s3_io.lake)
+        yield dg.MaterializeResult(value=work)  # the IO manager has loaded it when the next line is reached
+        yield from staging_check_results(table, work.loads)
 
     return staging
 

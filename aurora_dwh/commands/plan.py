@@ -118,6 +118,7 @@ def make_plan(name: str, written_day: str | None) -> Plan:
         schema=schema,
         window=span,
         snapshot_at=utc_now(),
+        source_rows=1,
         parts=(Part(lake.url(lake.part(table.name, day, "plan", 0)), size=1, rows=1),),
         converted={},
     )

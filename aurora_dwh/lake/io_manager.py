@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import PrivateAttr
 
+from aurora_dwh.columns import table_schema
 from aurora_dwh.config import AuroraSettings, LakeSettings
 from aurora_dwh.failures import attempts_left, named_failures
 from aurora_dwh.handoff import Extract, Manifest
@@ -57,21 +58,22 @@ class S3IOManager(dg.ConfigurableIOManager):
         several = len(context.asset_partition_keys) > 1
         with named_failures(context.asset_key, attempts_left=attempts_left(context)):
             started = monotonic()
-            for manifest, statement in self._written(obj):
-                metadata = day_metadata(manifest, statement, monotonic() - started)
+            for manifest, extract in self._written(obj):
+                metadata = day_metadata(manifest, extract, monotonic() - started)
                 key = manifest.day.isoformat()
                 context.step_context.add_asset_metadata(metadata, asset_key=context.asset_key, partition_key=key)
                 if several:  # a range that fails on a later day keeps the days that stand
                     context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
                 started = monotonic()
+            context.log_event(_seen_in_source(context.asset_key, manifest))
 
-    def _written(self, extracts: Iterable[Extract]) -> Iterator[tuple[Manifest, str]]:
-        """Write the extracts, and yield each day's manifest as soon as it stands, with the SELECT behind it."""
+    def _written(self, extracts: Iterable[Extract]) -> Iterator[tuple[Manifest, Extract]]:
+        """Write the extracts, and yield each day's manifest as soon as it stands, with the extract behind it."""
         for extract in extracts:
             manifest = self.lake.write(extract.schema.table, extract)
-            yield manifest, extract.statement
+            yield manifest, extract
             for window in extract.also:
-                yield self.lake.repeat(manifest, window), extract.statement
+                yield self.lake.repeat(manifest, window), extract
 
     def load_input(self, context: dg.InputContext) -> list[Manifest] | pa.Table:
         """Give the manifests of the run's days, or their rows where the input is annotated so."""
@@ -92,19 +94,29 @@ class S3IOManager(dg.ConfigurableIOManager):
         )
 
 
-def day_metadata(manifest: Manifest, statement: str, seconds: float) -> dict[str, Any]:
-    """Return what the UI shows of one day in the lake; which values were changed only where some were."""
+def day_metadata(manifest: Manifest, extract: Extract, seconds: float) -> dict[str, Any]:
+    """Return what the UI shows of one day in the lake; which values were changed only where some were.
+
+    Args:
+        manifest: The day as it stands in the lake.
+        extract: Where its rows came from, read to the end.
+        seconds: How long it took to read and write them.
+    """
     changed = {"converted": dg.MetadataValue.json(manifest.converted)} if manifest.converted else {}
+    newest = extract.newest_at
+    lag = {"lag_seconds": round((manifest.snapshot_at - newest).total_seconds(), 3)} if newest else {}
     return changed | {
         "dagster/partition_row_count": manifest.rows,
         "dagster/uri": manifest.url,
         "dagster/column_schema": _columns(manifest),
         "bytes": manifest.size,
         "files": len(manifest.parts),
-        "seconds": round(seconds, 3),
-        "converted_values": sum(n for reasons in manifest.converted.values() for n in reasons.values()),
+        "extract_seconds": round(seconds, 3),
+        "rows_per_second": round(manifest.rows / max(seconds, 0.001)),
+        "converted_values": manifest.converted_values,
+        **lag,
         "snapshot_at": dg.MetadataValue.timestamp(manifest.snapshot_at),
-        "statement": dg.MetadataValue.md(f"```sql\n{statement}\n```"),
+        "statement": dg.MetadataValue.md(f"```sql\n{extract.statement}\n```"),
     }
 
 
@@ -112,4 +124,19 @@ def _columns(manifest: Manifest) -> dg.TableSchema:
     """Return the columns of the day's files: the source's with their comments, then the product's own."""
     comments = {column.target_name: column.comment for column in manifest.schema.columns}
     fields = own_columns(manifest.schema.arrow_schema)
-    return dg.TableSchema([dg.TableColumn(f.name, str(f.type), comments.get(f.name) or None) for f in fields])
+    shown = [(f.name, str(f.type), comments.get(f.name, "")) for f in fields]
+    return table_schema(shown, key=manifest.schema.primary_key)
+
+
+def _seen_in_source(lake: dg.AssetKey, manifest: Manifest) -> dg.AssetObservation:
+    """Return what the reading saw of the table itself, for the page of the asset that stands for it."""
+    schema = manifest.schema
+    comment = {"comment": schema.comment} if schema.comment else {}
+    columns = table_schema(
+        [(c.name, c.column_type, c.comment) for c in schema.columns],
+        key=schema.primary_key,
+        required=[c.name for c in schema.columns if not c.nullable],
+    )
+    return dg.AssetObservation(
+        dg.AssetKey(["aurora", *lake.path[1:]]), metadata={**comment, "dagster/column_schema": columns}
+    )

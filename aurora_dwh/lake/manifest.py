@@ -42,7 +42,7 @@ def to_json(manifest: Manifest) -> bytes:
             "format": FORMAT,
             "table": manifest.table,
             "attempt": manifest.attempt,
-            "rows": manifest.rows,
+            "rows": manifest.source_rows,
             "window": manifest.window.to_json(),
             "snapshot_at": manifest.snapshot_at.isoformat(),
             "converted": manifest.converted,
@@ -74,6 +74,7 @@ def from_json(data: bytes, url: str) -> Manifest:
             schema=TableSchema.from_json(own["schema"]),
             window=Window.from_json(own["window"]),
             snapshot_at=datetime.fromisoformat(own["snapshot_at"]),
+            source_rows=own["rows"],
             parts=tuple(
                 Part(e["url"], e["meta"]["content_length"], e["meta"]["record_count"]) for e in body["entries"]
             ),

@@ -216,6 +216,7 @@ class Lake:
             schema=extract.schema,
             window=extract.window,
             snapshot_at=extract.snapshot_at,
+            source_rows=extract.rows_read,
             parts=tuple(Part(self.layout.url(k), size, rows) for k, (size, rows) in zip(keys, sizes, strict=True)),
             converted=converted,
         )

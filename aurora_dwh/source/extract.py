@@ -10,10 +10,10 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import tzinfo
+from datetime import timezone, tzinfo
 from functools import partial
 from inspect import GEN_CLOSED, getgeneratorstate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 from zoneinfo import ZoneInfo
 
 import pymysql
@@ -33,6 +33,13 @@ if TYPE_CHECKING:
     from aurora_dwh.catalog import Table
 
 _log = logging.getLogger(__name__)
+
+
+class ExtractCursor(TypedDict):
+    """What an `Extract` says of its cursor."""
+
+    cursor: str | None
+    cursor_zone: tzinfo
 
 
 class Source:
@@ -114,7 +121,9 @@ class Source:
                 rows = reading.rows(connection, partial(_count, converted))
                 batches = reading.fitted(rows, converted)
                 also = windows[:-1] if is_full else ()
-                yield Extract(schema, window, taken_at, batches, converted, reading.statement, also)
+                yield Extract(
+                    schema, window, taken_at, batches, converted, reading.statement, also, **self._cursor_of(reading)
+                )
                 if getgeneratorstate(rows) != GEN_CLOSED:
                     raise RuntimeError(
                         f"table {table.name}, day {window.day}: the rows must all be read before the next day's"
@@ -138,7 +147,9 @@ class Source:
             for window in windows:
                 converted = split.converted(window.day)
                 batches = replace(reading, named=f"day {window.day}").fitted(split.rows(window.day), converted)
-                yield Extract(schema, window, taken_at, batches, converted, reading.statement)
+                yield Extract(
+                    schema, window, taken_at, batches, converted, reading.statement, **self._cursor_of(reading)
+                )
 
     def statement(self, table: Table, schema: TableSchema, window: Window) -> str:
         """Return the SELECT that reads a window's rows, or the first of several.
@@ -165,6 +176,15 @@ class Source:
     def _planned(self, connection: Connection, reading: Reading) -> Reading:
         """Return the reading, along the primary key where the server would go through the whole table anyway."""
         return reading if reading.is_whole else replace(reading, is_whole=scans(connection, reading.statement))
+
+    def _cursor_of(self, reading: Reading) -> ExtractCursor:
+        """Return what an extract says of its cursor, none where it has no moments."""
+        table = reading.table
+        if table.cursor is None or table.mode == "full":
+            return {"cursor": None, "cursor_zone": timezone.utc}
+        cursor = _existing(reading.schema, table.cursor)
+        shown_in = timezone.utc if cursor.data_type == "timestamp" else self._cursor_rules(table)["cursor_zone"]
+        return {"cursor": cursor.target_name, "cursor_zone": shown_in}
 
     def _cursor_rules(self, table: Table) -> CursorRules:
         zone = ZoneInfo(table.cursor_timezone) if table.cursor_timezone else self._zone

@@ -128,6 +128,15 @@ def last_snapshots(table: str) -> str:
     return f"SELECT day, MAX(snapshot_at) FROM {HISTORY} WHERE table_name = {literal(table)} AND in_target GROUP BY day"
 
 
+def usual_rows(table: str, days: Iterable[date]) -> str:
+    """Return the query for what some days of a table had in their manifests, a day's latest load last."""
+    listed = ", ".join(literal(day) for day in sorted(days))
+    return (
+        f"SELECT day, rows_in_manifest FROM {HISTORY} WHERE table_name = {literal(table)} AND day IN ({listed}) "
+        "ORDER BY loaded_at"
+    )
+
+
 def forget(table: str) -> str:
     """Return the statement that marks a table's loads as no longer in it, for the moment when it is made anew."""
     return f"UPDATE {HISTORY} SET in_target = FALSE WHERE table_name = {literal(table)} AND in_target"

@@ -53,15 +53,18 @@ class Session:
         pid: The server's process id, which its system views call `session_id`.
         began: When the session began, by the server's clock, in UTC.
         statements: What was run so far, in order.
+        seconds: How long each of them took.
     """
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
         connection.autocommit = True
         self.statements: list[str] = []
+        self.seconds: list[float] = []
         pid, self.began = self.execute("SELECT pg_backend_pid(), GETDATE()").rows[0]
         self.pid = int(pid)
         self.statements.clear()
+        self.seconds.clear()
 
     def execute(self, statement: str) -> Answer:
         """Run one statement.
@@ -70,6 +73,7 @@ class Session:
             WarehouseError: Redshift refused it; PassingError where another attempt may do better.
         """
         self.statements.append(statement)
+        started = time.monotonic()
         try:
             cursor = self._connection.cursor()
             cursor.execute(statement)
@@ -78,6 +82,8 @@ class Session:
             return Answer(rows, cursor.rowcount, columns, _modifiers(cursor))
         except Exception as error:  # the driver raises OSError, struct.error and others besides its own
             raise translate(error, statement) from error
+        finally:
+            self.seconds.append(time.monotonic() - started)
 
     def close(self) -> None:
         """Close the connection, whatever state it is in."""

@@ -7,11 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from aurora_dwh.catalog_fields import OWN_PREFIX
-from aurora_dwh.handoff import DataError
 from aurora_dwh.schema import Column, TableSchema, fold
 from aurora_dwh.warehouse import audit
 from aurora_dwh.warehouse.connection import Session
-from aurora_dwh.warehouse.errors import WarehouseError
+from aurora_dwh.warehouse.errors import SCHEMA, CheckError, WarehouseError
 from aurora_dwh.warehouse.sql import identifier, literal
 from aurora_dwh.warehouse.statements import (
     DELETED,
@@ -47,8 +46,11 @@ _DONE_BY_ANOTHER = ("23505", "42701", "42P06", "42P07")
 """SQLSTATEs of what exists already: a catalogue's row, a column, a schema, a table."""
 
 
-class DriftError(DataError):
+class DriftError(CheckError):
     """The source's columns changed in a way that the target cannot follow in place."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(SCHEMA, message)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from aurora_dwh.handoff import DataError
+
+ROWS, KEYS, SCHEMA, VOLUME = "rows", "keys", "schema", "volume"
+"""The checks of a load."""
+
 _PASSING_STATES = ("40001", "57014", "57P01", "57P02", "57P03", "53300")
 """SQLSTATEs of a lost race, a cancelled query, a server that shuts down or starts, too many connections."""
 
@@ -35,6 +40,14 @@ class WarehouseError(Exception):
 
 class PassingError(WarehouseError):
     """A failure that a later attempt may not meet: a lost connection, a lost race, a cancelled query."""
+
+
+class CheckError(DataError):
+    """A check that found data that would be wrong, so that nothing of them was committed; `check` is its name."""
+
+    def __init__(self, check: str, message: str) -> None:
+        super().__init__(message)
+        self.check = check
 
 
 def translate(error: Exception, statement: str) -> WarehouseError:

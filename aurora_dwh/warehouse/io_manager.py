@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
+from dagster._core.events import DagsterEvent
 from pydantic import PrivateAttr
 
 from aurora_dwh.catalog import Table
+from aurora_dwh.columns import table_schema
 from aurora_dwh.config import RedshiftSettings
 from aurora_dwh.failures import attempts_left, named_failures
 from aurora_dwh.handoff import Manifest
-from aurora_dwh.schema import fold
 from aurora_dwh.warehouse import load, mart
 from aurora_dwh.warehouse.connection import Warehouse
+from aurora_dwh.warehouse.errors import CheckError
 from aurora_dwh.warehouse.sql import identifier, literal, qualified
 from aurora_dwh.warehouse.stage import Lake
 from aurora_dwh.warehouse.statements import DAY, Target
@@ -28,11 +31,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StagingLoad:
-    """What a `staging/` asset hands over: a table of the catalog, the days to load, and the lake they lie in."""
+    """What a `staging/` asset hands over: a table of the catalog, the days to load, and the lake they lie in.
+
+    `loads` is filled as they are loaded, with an entry for each transaction.
+    """
 
     table: Table
     manifests: list[Manifest]
     lake: Lake
+    loads: list[load.Loaded] = field(default_factory=list)
 
 
 def staging_target(table: Table, schema: str) -> Target:
@@ -107,28 +114,28 @@ class RedshiftIOManager(dg.ConfigurableIOManager):
 
     def _load(self, context: dg.OutputContext, work: StagingLoad) -> None:
         target = staging_target(work.table, self.warehouse.settings.staging_schema)
-        started, loads = monotonic(), []
+        started = monotonic()
         several = len(work.manifests) > 1
         for manifests in load.transactions(work.manifests):
-            done = load.load(self.warehouse, work.lake, target, work.table.mode, manifests, run_id=context.run_id)
-            loads.append(done)
-            for day in done.days:
-                metadata: dict[str, Any] = {
-                    "dagster/partition_row_count": day.rows,
-                    "rows_inserted": day.inserted,
-                    "rows_updated": day.updated,
-                }
-                key = day.day.isoformat()
+            try:
+                done = load.load(self.warehouse, work.lake, target, work.table.mode, manifests, run_id=context.run_id)
+            except CheckError as error:
+                _show_failed_check(context, error)
+                raise
+            work.loads.append(done)
+            for manifest in manifests:
+                metadata = _day_metadata(done, manifest)
+                key = manifest.day.isoformat()
                 context.step_context.add_asset_metadata(metadata, asset_key=context.asset_key, partition_key=key)
                 if several:  # a range that fails on a later day keeps the days that are committed
                     context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
-        days = [day for done in loads for day in done.days]
+        days = [day for done in work.loads for day in done.days]
         context.log.info(f"{target.label}: {len(days)} days, {sum(day.rows for day in days)} rows staged")
-        statements = (statement for done in loads for statement in done.statements)
+        statements = (statement for done in work.loads for statement in done.statements)
         context.add_output_metadata(
             {
                 "dagster/column_schema": _columns(target, work.manifests),
-                "load_id": ", ".join(done.load_id for done in loads),
+                "load_id": ", ".join(done.load_id for done in work.loads),
                 "load_seconds": round(monotonic() - started, 3),
                 "statements": dg.MetadataValue.md("```sql\n" + ";\n\n".join(statements) + ";\n```"),
             }
@@ -150,18 +157,38 @@ class RedshiftIOManager(dg.ConfigurableIOManager):
         context.add_output_metadata(metadata)
 
 
+def _day_metadata(done: load.Loaded, manifest: Manifest) -> dict[str, Any]:
+    """Return what the UI shows of one day in Redshift.
+
+    One COPY and one upsert write all the days of a transaction: a day's share of their seconds goes by its rows.
+    """
+    (day,) = (day for day in done.days if day.day == manifest.day)
+    all_rows = sum(day.rows for day in done.days)
+    share = day.rows / all_rows if all_rows else 1 / len(done.days)
+    copy_seconds, write_seconds = share * done.copy_seconds, share * done.write_seconds
+    return {
+        "dagster/partition_row_count": day.rows,
+        "rows_inserted": day.inserted,
+        "rows_updated": day.updated,
+        "bytes": manifest.size,
+        "copy_seconds": round(copy_seconds, 3),
+        "upsert_seconds": round(write_seconds, 3),
+        "rows_per_second": round(day.rows / max(copy_seconds + write_seconds, 0.001)),
+        "converted_values": manifest.converted_values,
+    }
+
+
+def _show_failed_check(context: dg.OutputContext, error: CheckError) -> None:
+    """Record a check that ends the step, which itself could only tell of those that it comes to."""
+    evaluation = AssetCheckEvaluation(
+        context.asset_key, error.check, passed=False, description=str(error), blocking=True
+    )
+    DagsterEvent.asset_check_evaluation(context.step_context, evaluation)
+
+
 def _columns(target: Target, manifests: Sequence[Manifest]) -> dg.TableSchema:
     """Return the staging table's columns as the latest day has them, then the product's own."""
-    keys = {fold(name) for name in target.key}
     latest = max(manifests, key=lambda m: m.day).schema
-    columns = [
-        dg.TableColumn(
-            column.target_name,
-            column.redshift_type,
-            column.comment or None,
-            dg.TableColumnConstraints(nullable=column.target_name not in keys),
-        )
-        for column in latest.columns
-    ]
-    own = (dg.TableColumn(name, kind.partition(" ")[0]) for name, kind in target.own_columns)
-    return dg.TableSchema([*columns, *own])
+    columns = [(c.target_name, c.redshift_type, c.comment) for c in latest.columns]
+    columns += [(name, kind.partition(" ")[0], "") for name, kind in target.own_columns]
+    return table_schema(columns, key=target.key)

@@ -10,16 +10,17 @@ import json
 import re
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime, timezone
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta, timezone
 from itertools import groupby
+from statistics import median
 
-from aurora_dwh.handoff import DataError, Manifest, utc_now
+from aurora_dwh.handoff import Manifest, utc_now
 from aurora_dwh.schema import Column
-from aurora_dwh.warehouse import audit, drift
+from aurora_dwh.warehouse import audit, checks, drift
 from aurora_dwh.warehouse import statements as sql
 from aurora_dwh.warehouse.connection import Session, Warehouse
-from aurora_dwh.warehouse.errors import PassingError
+from aurora_dwh.warehouse.errors import KEYS, CheckError, PassingError
 from aurora_dwh.warehouse.stage import Lake, Stage
 from aurora_dwh.warehouse.statements import Target
 
@@ -27,27 +28,59 @@ STAGE_BYTES = 256 * 1024**3
 """Parquet bytes that one transaction stages; a longer range is loaded in several, each of whole days."""
 
 
+USUAL_WEEKS = 4
+"""How many weeks back a day's rows are compared with those of the same weekday."""
+
 Counts = dict[date, tuple[int, int]]
 """Day -> rows new in the target, rows replaced there."""
 
 
 @dataclass(frozen=True)
 class DayLoad:
-    """What a load did for one day: rows in the day's manifest, rows new in the target, rows replaced there."""
+    """What a load did for one day.
+
+    Attributes:
+        day: The day.
+        rows: Rows in its manifest, which are as many as the source gave and COPY loaded.
+        inserted: Rows new in the target.
+        updated: Rows replaced there.
+        usual_rows: What the same weekday had in the weeks before, None where too few are known.
+    """
 
     day: date
     rows: int
     inserted: int
     updated: int
+    usual_rows: float | None = None
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a load did: each day's figures, and the statements that were run."""
+    """What a load did.
+
+    Attributes:
+        load_id: Its id in the audit table.
+        days: Each day's figures.
+        statements: What was run between BEGIN and COMMIT.
+        changes: What was run before, because the source's columns had changed.
+        copy_seconds: How long COPY took.
+        write_seconds: How long the rest of the transaction took, up to COMMIT.
+    """
 
     load_id: str
     days: tuple[DayLoad, ...]
     statements: tuple[str, ...]
+    changes: tuple[str, ...] = ()
+    copy_seconds: float = 0.0
+    write_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What is known before the transaction: the statements that changed the target's columns, and days' usual rows."""
+
+    changes: tuple[str, ...]
+    usual: dict[date, float]
 
 
 def transactions(manifests: Iterable[Manifest], *, stage_bytes: int = STAGE_BYTES) -> Iterator[list[Manifest]]:
@@ -85,13 +118,16 @@ def load(
         run_id: The Dagster run, for the audit table.
 
     Raises:
-        DataError: The rows do not fit the target, or COPY loaded another number of rows than the manifest says.
+        DataError: The rows do not fit the target.
+        CheckError: What would be in the target is not what the source gave.
         StaleManifestError: A day was extracted again meanwhile; load its new manifest.
         WarehouseError: Redshift refused a statement, or was out of reach for all attempts.
     """
     work = Load(warehouse, lake, target, mode, sorted(manifests, key=lambda m: m.day), run_id)
-    warehouse.persist(work.prepare)
-    return warehouse.transaction(work.run, landed=work.landed)
+    before = warehouse.persist(work.prepare)
+    done = warehouse.transaction(work.run, landed=work.landed)
+    days = tuple(replace(day, usual_rows=before.usual.get(day.day)) for day in done.days)
+    return replace(done, days=days, changes=before.changes)
 
 
 def take_turn(warehouse: Warehouse, session: Session, target: Target) -> None:
@@ -119,19 +155,34 @@ class Load:
     run_id: str | None
     load_id: str = field(default_factory=lambda: secrets.token_hex(16))
 
-    def prepare(self, session: Session) -> None:
-        """Bring the target's columns to those of the days.
+    def prepare(self, session: Session) -> Prepared:
+        """Bring the target's columns to those of the days, and look up what these usually have.
 
         Raises:
             DriftError: The target cannot follow them, and rows of these days would come into it.
         """
         manifests = [self._latest] if self.mode == "full" else self.manifests
+        changes: list[str] = []
         try:
             for _, days in groupby(manifests, key=lambda m: m.schema.columns):
-                drift.adapt(session, self.target, next(days).schema)
+                changes += drift.adapt(session, self.target, next(days).schema)
         except drift.DriftError:
             if self._newer(session):
                 raise
+        is_new = any(statement.startswith("CREATE TABLE") for statement in changes)
+        return Prepared(() if is_new else tuple(changes), self._usual(session))
+
+    def _usual(self, session: Session) -> dict[date, float]:
+        """Return the middle of what the same weekdays of the last weeks had, where at least three of them are known.
+
+        The middle, because one of them may be a table's first day, which holds all history.
+        """
+        weeks = {m.day: [m.day - timedelta(weeks=week) for week in range(1, USUAL_WEEKS + 1)] for m in self.manifests}
+        asked = {day for days in weeks.values() for day in days}
+        known = {day: int(rows) for day, rows in session.execute(audit.usual_rows(self.target.label, asked)).rows}
+        known |= {m.day: m.rows for m in self.manifests}
+        counts = {day: [known[other] for other in days if other in known] for day, days in weeks.items()}
+        return {day: median(rows) for day, rows in counts.items() if len(rows) >= USUAL_WEEKS - 1}
 
     def landed(self, session: Session) -> bool:
         """Return whether this load was committed, once a COMMIT that is still under way has ended."""
@@ -143,12 +194,20 @@ class Load:
 
     def run(self, session: Session) -> Loaded:
         """Run every statement between BEGIN and COMMIT."""
+        checks.check_source_rows(self.target, self.manifests)
         take_turn(self.warehouse, session, self.target)
         write = {"incremental": self._upsert, "append": self._replace_days, "full": self._replace_all}[self.mode]
         counts = write(session)
         days = tuple(DayLoad(m.day, m.rows, *counts.get(m.day, (0, 0))) for m in self.manifests)
         session.execute(audit.insert_history(self._history(days)))
-        return Loaded(self.load_id, days, (*session.statements, "COMMIT"))
+        took = list(zip(session.statements, session.seconds, strict=True))
+        return Loaded(
+            self.load_id,
+            days,
+            (*session.statements, "COMMIT"),
+            copy_seconds=sum(seconds for statement, seconds in took if statement.startswith("COPY")),
+            write_seconds=sum(seconds for statement, seconds in took if not statement.startswith("COPY")),
+        )
 
     @property
     def _stage(self) -> Stage:
@@ -163,8 +222,7 @@ class Load:
         if not filled:
             return {}
         schema = self._stage.fill(session, filled)
-        texts = [name for name in self.target.key if schema.column(name).stage_type.startswith("VARCHAR")]
-        session.execute(sql.pick_newest(self.target, texts))
+        session.execute(sql.pick_newest(self.target, sql.texts_of(self.target, schema)))
         counts = {}
         for day, new, old, alike in session.execute(sql.count_fresh()).rows:
             if alike:
@@ -172,6 +230,7 @@ class Load:
             counts[day] = int(new), int(old)
         session.execute(sql.delete_replaced(self.target))
         session.execute(sql.insert(self.target, schema, sql.FRESH))
+        checks.check_keys(session, self.target)
         return counts
 
     def _replace_days(self, session: Session) -> Counts:
@@ -183,6 +242,7 @@ class Load:
         session.execute(sql.delete_days(self.target, [m.day.isoformat() for m in newer]))
         if schema:
             session.execute(sql.insert(self.target, schema, sql.STAGE))
+            checks.check_rows(session, self.target, sql.texts_of(self.target, schema), newer)
         return {m.day: (m.rows, 0) for m in newer}
 
     def _replace_all(self, session: Session) -> Counts:
@@ -193,6 +253,7 @@ class Load:
         session.execute(sql.delete_all(self.target))
         if schema:
             session.execute(sql.insert(self.target, schema, sql.STAGE))
+            checks.check_rows(session, self.target, sql.texts_of(self.target, schema), [last])
         return {last.day: (last.rows, 0)}
 
     def _newer(self, session: Session) -> Sequence[Manifest]:
@@ -207,13 +268,14 @@ class Load:
             return [self._latest] if all(at <= self._latest.snapshot_at for at in loaded.values()) else []
         return [m for m in self.manifests if m.day not in loaded or loaded[m.day] <= m.snapshot_at]
 
-    def _alike_keys(self, session: Session) -> DataError:
+    def _alike_keys(self, session: Session) -> CheckError:
         rows = session.execute(sql.alike_keys(self.target)).rows
         keys = ", ".join(repr(row[0] if len(row) == 1 else row) for row in rows)
-        return DataError(
+        return CheckError(
+            KEYS,
             f"{self._stage.named(self.manifests)}: rows differ only in blanks at the end of their key, such as {keys}, "
             f"and Redshift takes such keys for one; nothing was changed. Leave one of the rows out with `filter`, or "
-            f"mask the key column with sha256; if the source's row was renamed, run `aurora-dwh rebuild` for the table"
+            f"mask the key column with sha256; if the source's row was renamed, run `aurora-dwh rebuild` for the table",
         )
 
     def _history(self, days: Iterable[DayLoad]) -> list[audit.HistoryRow]:

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from aurora_dwh.handoff import Manifest
 from aurora_dwh.schema import TableSchema
-from aurora_dwh.warehouse import drift, load
+from aurora_dwh.warehouse import checks, drift, load
 from aurora_dwh.warehouse.connection import Answer, Session, Warehouse
-from aurora_dwh.warehouse.statements import COPY_COUNT, Target
+from aurora_dwh.warehouse.statements import COPY_COUNT, Target, texts_of
 
 
 class _Notebook(Session):
-    """A session without a server; COPY is said to have loaded what the manifest has."""
+    """A session without a server; answers that a load depends on are given, all others have no rows."""
 
-    def __init__(self, rows: int) -> None:
+    def __init__(self, answers: Mapping[str, tuple[object, ...]]) -> None:
         self.statements: list[str] = []
+        self.seconds: list[float] = []
         self.pid = 0
-        self._rows = rows
+        self._answers = answers
 
     def execute(self, statement: str) -> Answer:
         self.statements.append(statement)
-        return Answer([(self._rows,)] if statement == COPY_COUNT else [], 1)
+        self.seconds.append(0.0)
+        return Answer([self._answers[statement]] if statement in self._answers else [], 1)
 
 
 class _OwnManifest:
@@ -53,6 +55,7 @@ def load_of(warehouse: Warehouse, target: Target, mode: str, manifest: Manifest)
         mode: The table's mode.
         manifest: The day as it would be in the lake.
     """
-    notebook = _Notebook(manifest.rows)
+    count = checks.count_rows(target, texts_of(target, manifest.schema), [manifest.day.isoformat()])
+    notebook = _Notebook({COPY_COUNT: (manifest.rows,), count: (manifest.day, manifest.rows, manifest.rows)})
     work = load.Load(warehouse, _OwnManifest(), target, mode, [manifest], run_id=None)
     return ["BEGIN", *work.run(notebook).statements]

@@ -120,7 +120,7 @@ class _Work:
         take_turn(self.warehouse, session, target)
         self._check_types(session, self.keys.schema)
         schema = Stage(self.warehouse, self.lake, target.label).fill(session, [self.keys])
-        texts = [name for name in target.key if schema.column(name).stage_type.startswith("VARCHAR")]
+        texts = sql.texts_of(target, schema)
         session.execute(sql.find_gone(target, texts, read_at))
         gone, live = (int(count) for count in session.execute(sql.count_gone(target)).rows[0])
         self._check_share(session, gone, live)

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Protocol
 
-from aurora_dwh.handoff import DataError, Manifest, StaleManifestError
+from aurora_dwh.handoff import Manifest, StaleManifestError
 from aurora_dwh.schema import Column, TableSchema
 from aurora_dwh.warehouse import copy_errors, drift
 from aurora_dwh.warehouse import statements as sql
 from aurora_dwh.warehouse.connection import Session, Warehouse
 from aurora_dwh.warehouse.copy_errors import CopyError
-from aurora_dwh.warehouse.errors import PassingError, WarehouseError
+from aurora_dwh.warehouse.errors import ROWS, CheckError, PassingError, WarehouseError
 
 
 class Lake(Protocol):
@@ -48,7 +48,8 @@ class Stage:
             The stage's columns: those of all the days, however the source changed between them.
 
         Raises:
-            DataError: COPY failed on a value, or loaded another number of rows than the manifests say.
+            CopyError: COPY failed on a value.
+            CheckError: It loaded another number of rows than the manifests say.
             StaleManifestError: A day was extracted again meanwhile.
             WarehouseError: Redshift refused a statement, or was lost.
         """
@@ -78,9 +79,10 @@ class Stage:
         expected = sum(m.rows for m in manifests)
         if copied != expected:
             self._check_current(manifests)
-            raise DataError(
+            raise CheckError(
+                ROWS,
                 f"{self.named(manifests)}: COPY loaded {copied} rows and the manifest has {expected}; nothing was "
-                f"changed in {self.label}. Materialize those days of the lake again"
+                f"changed in {self.label}. Materialize those days of the lake again",
             )
 
     def _check_current(self, manifests: Sequence[Manifest]) -> None:

@@ -76,6 +76,11 @@ class Target:
         return f"{self.schema_name}.{self.name}"
 
 
+def texts_of(target: Target, schema: TableSchema) -> list[str]:
+    """Return the key columns that are a VARCHAR, in which blanks at the end may matter."""
+    return [name for name in target.key if schema.column(name).stage_type.startswith("VARCHAR")]
+
+
 def create_table(target: Target, schema: TableSchema) -> str:
     """Return the staging table's DDL. Only key columns are NOT NULL: a policy may turn a zero date into NULL."""
     keys = {identifier(name) for name in target.key}
@@ -158,7 +163,7 @@ def pick_newest(target: Target, texts: Sequence[str] = ()) -> str:
         f"{_lengths(key, texts)}\n"
         f"  FROM {identifier(STAGE)} s\n"
         f") s\n"
-        f"LEFT JOIN {target.sql} t ON {_same_key(target.key, 's', 't')}\n"
+        f"LEFT JOIN {target.sql} t ON {same_key(target.key, 's', 't')}\n"
         f"WHERE s.{identifier(_RANK)} = 1 AND (t.{first} IS NULL OR {not_older}{f' OR {alike}' if texts else ''})"
     )
 
@@ -180,12 +185,12 @@ def alike_keys(target: Target) -> str:
 def delete_replaced(target: Target) -> str:
     """Return the DELETE of the target's rows that newer ones replace."""
     fresh = identifier(FRESH)
-    return f"DELETE FROM {target.sql} USING {fresh} WHERE {_same_key(target.key, target.sql, fresh)}"
+    return f"DELETE FROM {target.sql} USING {fresh} WHERE {same_key(target.key, target.sql, fresh)}"
 
 
 def delete_days(target: Target, days: Iterable[str]) -> str:
     """Return the DELETE of whole days, which an append table replaces as units."""
-    return f"DELETE FROM {target.sql} WHERE {identifier(DAY)} IN ({', '.join(literal(d) for d in days)})"
+    return f"DELETE FROM {target.sql} {of_days(days)}"
 
 
 def delete_all(target: Target) -> str:
@@ -205,6 +210,11 @@ def insert(target: Target, schema: TableSchema, source: str) -> str:
     names = identifiers([*(c.name for c in schema.columns), *own])
     values = [c.rule.load.format(identifier(c.name)) for c in schema.columns] + [identifier(name) for name in own]
     return f"INSERT INTO {target.sql} ({names}) SELECT {', '.join(values)} FROM {identifier(source)}"
+
+
+def of_days(days: Iterable[str]) -> str:
+    """Return the condition that a row is of one of the days."""
+    return f"WHERE {identifier(DAY)} IN ({', '.join(literal(day) for day in days)})"
 
 
 def find_gone(target: Target, texts: Sequence[str], snapshot_at: datetime) -> str:
@@ -271,10 +281,11 @@ def _exact_key(key: Sequence[str], texts: Sequence[str], left: str, right: str) 
     sizes = (
         f" AND OCTET_LENGTH({left}.{identifier(name)}) = OCTET_LENGTH({right}.{identifier(name)})" for name in texts
     )
-    return _same_key(key, left, right) + "".join(sizes)
+    return same_key(key, left, right) + "".join(sizes)
 
 
-def _same_key(key: Sequence[str], left: str, right: str) -> str:
+def same_key(key: Sequence[str], left: str, right: str) -> str:
+    """Return the condition that two rows have one key in Redshift's sense."""
     return " AND ".join(f"{left}.{identifier(name)} = {right}.{identifier(name)}" for name in key)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date, datetime, time, timezone
 from logging import Logger
 from typing import Any
@@ -28,7 +29,11 @@ from aurora_dwh_tests.services import extract, query
 
 NAME = "Order Details"
 SCHEMA = TableSchema(
-    "shop", NAME, (Column("id", "bigint", "bigint", False), Column("updated", "datetime", "datetime")), ("id",)
+    "shop",
+    NAME,
+    (Column("id", "bigint", "bigint", False, comment="Its number"), Column("updated", "datetime", "datetime", False)),
+    ("id",),
+    comment="What was ordered",
 )
 CATALOG = Catalog(
     timezone="UTC",
@@ -49,7 +54,8 @@ class Source(AuroraResource):
                 raise broken[day]
             noon = datetime.combine(day, time(12))
             read = datetime(2024, 2, 1, tzinfo=timezone.utc)
-            yield extract(SCHEMA, day, [{"id": n, "updated": noon} for n in (0, day.day)], snapshot_at=read)
+            found = extract(SCHEMA, day, [{"id": n, "updated": noon} for n in (0, day.day)], snapshot_at=read)
+            yield replace(found, cursor="updated")
 
 
 MARTS = [
@@ -153,6 +159,88 @@ def test_a25_a_range_is_one_run_with_figures_for_each_day(instance: dg.DagsterIn
     assert [metadata(result, LAKE)[day]["dagster/partition_row_count"] for day in DAYS] == [2, 2, 2]
     assert [metadata(result, STAGING)[day]["rows_inserted"] for day in DAYS] == [1, 1, 2]
     assert query(warehouse, "SELECT COUNT(*), COUNT(DISTINCT load_id) FROM dwh.load_history") == [(3, 1)]
+
+
+def test_each_day_of_a_range_has_figures_of_its_own_that_can_be_plotted(instance: dg.DagsterInstance) -> None:
+    broken.clear()
+    result = run(instance, DAYS[0], DAYS[-1])
+    for day in DAYS:
+        lake, staging = metadata(result, LAKE)[day], metadata(result, STAGING)[day]
+        for figures, names in (
+            (lake, ("bytes", "files", "extract_seconds", "rows_per_second", "converted_values", "lag_seconds")),
+            (staging, ("bytes", "copy_seconds", "upsert_seconds", "rows_per_second", "converted_values")),
+        ):
+            assert {name: type(figures[name]) for name in names if type(figures[name]) not in (int, float)} == {}
+        assert lake["bytes"] == staging["bytes"] > 0
+    noon = datetime.combine(date(2024, 1, 2), time(12), timezone.utc)
+    read = datetime(2024, 2, 1, tzinfo=timezone.utc)
+    assert metadata(result, LAKE)[DAYS[1]]["lag_seconds"] == (read - noon).total_seconds()
+
+
+def test_columns_are_shown_with_types_comments_and_keys_of_each_place(instance: dg.DagsterInstance) -> None:
+    result = run(instance, DAYS[0])
+    lake, staging = metadata(result, LAKE)[DAYS[0]], metadata(result, STAGING)[DAYS[0]]
+    source = instance.fetch_observations(SOURCE, limit=1).records[0].asset_observation
+    assert source is not None
+    assert source.metadata["comment"].value == "What was ordered"
+    shown = {
+        "lake": lake["dagster/column_schema"],
+        "staging": staging["dagster/column_schema"],
+        "aurora": source.metadata["dagster/column_schema"].value,
+    }
+    assert {
+        layer: [(c.name, c.type, c.description, c.constraints.nullable, c.constraints.unique) for c in schema.columns]
+        for layer, schema in shown.items()
+    } == {
+        "lake": [
+            ("id", "int64", "Its number", False, True),
+            ("updated", "timestamp[us]", None, True, False),
+            ("_dwh_day", "date32[day]", None, True, False),
+            ("_dwh_loaded_at", "timestamp[us]", None, True, False),
+        ],
+        "staging": [
+            ("id", "BIGINT", "Its number", False, True),
+            ("updated", "TIMESTAMP", None, True, False),
+            ("_dwh_day", "DATE", None, True, False),
+            ("_dwh_loaded_at", "TIMESTAMP", None, True, False),
+        ],
+        "aurora": [("id", "bigint", "Its number", False, True), ("updated", "datetime", None, False, False)],
+    }
+    assert {tuple(schema.constraints.other) for schema in shown.values()} == {("key (id)",)}
+
+
+def test_the_checks_of_a_load_say_what_they_found(instance: dg.DagsterInstance) -> None:
+    result = run(instance, DAYS[0], DAYS[1])
+    found = {one.check_name: one for one in result.get_asset_check_evaluations()}
+    assert {name: one.passed for name, one in found.items()} == dict.fromkeys(
+        ("rows", "keys", "schema", "volume"), True
+    )
+    assert (
+        found["rows"].description == "2024-01-01...2024-01-02: 4 rows read from the source, in the manifest and copied"
+    )
+    assert {one.asset_key for one in found.values()} == {STAGING}
+
+
+def test_a15_a_check_that_fails_ends_the_run_before_the_commit_and_is_shown(
+    instance: dg.DagsterInstance, warehouse: Warehouse
+) -> None:
+    assert run(instance, DAYS[0]).success
+    query(warehouse, "INSERT INTO staging.lines SELECT * FROM staging.lines WHERE id = 0")
+    before = query(warehouse, "SELECT * FROM staging.lines ORDER BY 1")
+    result = run(instance, DAYS[1])
+    assert not result.success
+    assert query(warehouse, "SELECT * FROM staging.lines ORDER BY 1") == before
+    assert instance.get_materialized_partitions(STAGING) == {DAYS[0]}
+    check = dg.AssetCheckKey(STAGING, "keys")
+    last = instance.event_log_storage.get_latest_asset_check_execution_by_key([check])[check]
+    assert last.event is not None
+    evaluation = last.event.dagster_event.asset_check_evaluation_data
+    assert (evaluation.passed, evaluation.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert (
+        "2024-01-02: of 2 keys 0 are not in the table after the load and 1 are there more than once, such as 0"
+        in str(evaluation.description)
+    )
+    assert not [e for e in result.all_events if e.is_step_up_for_retry]
 
 
 def test_a25_the_lakes_days_load_again_without_the_source(instance: dg.DagsterInstance, warehouse: Warehouse) -> None:

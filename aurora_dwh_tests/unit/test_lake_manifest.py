@@ -24,6 +24,7 @@ MANIFEST = Manifest(
         datetime(2024, 1, 5, 15, 0, 0, 1, tzinfo=timezone.utc),
     ),
     snapshot_at=datetime(2024, 1, 6, 1, 2, 3, 456789, tzinfo=timezone.utc),
+    source_rows=11,
     parts=(Part("s3://lake/p-0.parquet", 1234, 10), Part("s3://lake/p-1.parquet", 99, 1)),
     converted={"c": {"zero_date": 3}},
 )
@@ -49,7 +50,7 @@ def test_the_manifest_comes_back_as_it_was() -> None:
 
 def test_a_day_without_rows_comes_back_too() -> None:
     empty = Manifest("t", URL, "a", MANIFEST.schema, Window(date(2024, 1, 1), None, MANIFEST.window.end),
-                     MANIFEST.snapshot_at, (), {})  # fmt: skip
+                     MANIFEST.snapshot_at, 0, (), {})  # fmt: skip
     assert json.loads(to_json(empty))["entries"] == []
     assert from_json(to_json(empty), URL) == empty
 

@@ -1,0 +1,76 @@
+"""Where each asset's data lie, as far as the environment says so when the definitions are loaded.
+
+Names are put together and nothing is asked; a variable that is missing leaves an address out, and is an error only
+when a run needs it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aurora_dwh.environment import Environment
+from aurora_dwh.lake.layout import Layout
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """The three places between which tables are copied.
+
+    Attributes:
+        source: `mysql://host:port/database`, None where it is not known.
+        layout: The lake's layout, None where it is not known.
+        warehouse: `redshift://host/database`, None where it is not known.
+        database: Redshift's database, None where it is not known.
+        schemas: What the schemas that marts name are called in this warehouse.
+    """
+
+    source: str | None
+    layout: Layout | None
+    warehouse: str | None
+    database: str | None
+    schemas: Mapping[str, str]
+
+    @staticmethod
+    def from_env(environ: Mapping[str, str] | None = None) -> Addresses:
+        """Read what the variables say."""
+        env = Environment(os.environ if environ is None else environ)
+        source, database = env.text("AURORA_DATABASE"), env.text("REDSHIFT_DATABASE")
+        bucket, prefix = env.s3_uri("LAKE_URI")
+        host = env.text("REDSHIFT_HOST") or env.text("REDSHIFT_WORKGROUP")
+        aurora = env.text("AURORA_HOST")
+        port = env.text("AURORA_PORT") or "3306"
+        return Addresses(
+            source=f"mysql://{aurora}:{port}/{source}" if aurora and source else None,
+            layout=Layout(bucket, prefix, source) if bucket and source else None,
+            warehouse=f"redshift://{host}/{database}" if host and database else None,
+            database=database,
+            schemas={
+                "staging": env.text("REDSHIFT_STAGING_SCHEMA") or "staging",
+                "bi": env.text("REDSHIFT_BI_SCHEMA") or "bi",
+            },
+        )
+
+    def of_source(self, table: str) -> dict[str, Any]:
+        """Return the metadata that say where a table of the source lies."""
+        return {"dagster/uri": f"{self.source}/{table}"} if self.source else {}
+
+    def of_lake(self, table: str) -> dict[str, Any]:
+        """Return the metadata that say where a table's days lie in the lake."""
+        if self.layout is None:
+            return {}
+        return {"dagster/uri": self.layout.url(self.layout.table(table)) + "/"}
+
+    def of_warehouse(self, schema: str, name: str) -> dict[str, Any]:
+        """Return the metadata that say where a table lies in Redshift.
+
+        Args:
+            schema: `staging` or `bi`.
+            name: The table's name in Redshift.
+        """
+        called = self.schemas[schema]
+        full = ".".join(part for part in (self.database, called, name) if part)
+        uri = {"dagster/uri": f"{self.warehouse}/{called}/{name}"} if self.warehouse else {}
+        return {"dagster/table_name": full, **uri}

@@ -1,0 +1,104 @@
+"""The checks that are shown on assets: what there is to check, and what a load or a build found.
+
+They are made in the step that writes the data, over the days of the run, and those that tell right data from wrong
+inside its transaction: where one fails, the step fails and nothing was committed. Only an unusual number of rows, and
+columns that changed, are warnings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+from aurora_dwh.catalog import Table
+from aurora_dwh.warehouse.errors import KEYS, ROWS, SCHEMA, VOLUME
+from aurora_dwh.warehouse.load import DayLoad, Loaded
+
+UNUSUAL_ROWS = 100
+"""A difference of fewer rows than this is no surprise, unless there are none at all."""
+
+_STAGING: Mapping[str, tuple[bool, str]] = {
+    ROWS: (True, "As many rows were read from the source as lie in the manifest and were copied."),
+    KEYS: (True, "Each key of the days is in the table, once."),
+    SCHEMA: (True, "The source's columns fit the table's. A warning where columns were added or widened."),
+    VOLUME: (False, "The day has about as many rows as the same weekday of the last 28 days."),
+}
+
+
+def staging_check_specs(key: dg.AssetKey, table: Table) -> list[dg.AssetCheckSpec]:
+    """Return the checks of a staging table."""
+    return [
+        dg.AssetCheckSpec(name, asset=key, blocking=blocking, description=text)
+        for name, (blocking, text) in _STAGING.items()
+        if name != KEYS or table.key
+    ]
+
+
+def staging_check_results(table: Table, loads: Sequence[Loaded]) -> Iterator[dg.AssetCheckResult]:
+    """Yield what the loads of a run found; those that blocked would have ended it.
+
+    Args:
+        table: The table as in the catalog.
+        loads: The run's loads, one for each transaction.
+    """
+    days = [day for done in loads for day in done.days]
+    rows = sum(day.rows for day in days)
+    figures = {"source_rows": rows, "manifest_rows": rows, "copied_rows": rows}
+    yield _passed(ROWS, days, f"{rows:,} rows read from the source, in the manifest and copied", figures)
+    if table.key:
+        written = {"rows_inserted": sum(d.inserted for d in days), "rows_updated": sum(d.updated for d in days)}
+        yield _passed(KEYS, days, f"each key ({', '.join(table.key)}) of {rows:,} rows is in the table once", written)
+    yield _schema([statement for done in loads for statement in done.changes], days)
+    yield _volume(days)
+
+
+def _schema(changes: Sequence[str], days: Sequence[DayLoad]) -> dg.AssetCheckResult:
+    if not changes:
+        return _passed(SCHEMA, days, "the source's columns fit the table's", {"changes": 0})
+    text = f"{_span(days)}: the source's columns changed and the table followed them in {len(changes)} statements"
+    statements = dg.MetadataValue.md("```sql\n" + ";\n\n".join(changes) + ";\n```")
+    return _warning(SCHEMA, text, {"changes": len(changes), "statements": statements})
+
+
+def _volume(days: Sequence[DayLoad]) -> dg.AssetCheckResult:
+    known = [day for day in days if day.usual_rows is not None]
+    figures: dict[str, Any] = {"days_compared": len(known)}
+    if len(days) == len(known) == 1:
+        figures |= {"rows": days[0].rows, "usual_rows": known[0].usual_rows}
+    odd = [_compared(day) for day in known if is_unusual(day.rows, day.usual_rows or 0)]
+    if odd:
+        return _warning(VOLUME, "; ".join(odd), figures)
+    if not known:
+        return _passed(VOLUME, days, "fewer than three of the last four same weekdays are loaded", figures)
+    text = _compared(known[0]) if len(known) == len(days) == 1 else f"{len(known)} days have about their usual rows"
+    return dg.AssetCheckResult(
+        check_name=VOLUME, passed=True, severity=dg.AssetCheckSeverity.WARN, description=text, metadata=figures
+    )
+
+
+def is_unusual(rows: int, usual: float) -> bool:
+    """Return whether a day's rows are fewer than half or more than twice of what is usual, and not just by a few."""
+    return not usual / 2 <= rows <= usual * 2 and (abs(rows - usual) >= UNUSUAL_ROWS or rows == 0)
+
+
+def _compared(day: DayLoad) -> str:
+    return f"{day.day}: {day.rows:,} rows, and {day.usual_rows:,.0f} are usual on a {day.day:%A}"
+
+
+def _passed(check: str, days: Sequence[DayLoad], text: str, figures: Mapping[str, Any]) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name=check, passed=True, description=f"{_span(days)}: {text}", metadata={"days": len(days), **figures}
+    )
+
+
+def _warning(check: str, text: str, figures: Mapping[str, Any]) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name=check, passed=False, severity=dg.AssetCheckSeverity.WARN, description=text, metadata=dict(figures)
+    )
+
+
+def _span(days: Iterable[DayLoad]) -> str:
+    dates = sorted(day.day for day in days)
+    return f"{dates[0]}" if len(dates) == 1 else f"{dates[0]}...{dates[-1]}"
