@@ -15,6 +15,9 @@ import dagster as dg
 from aurora_dwh.catalog import Table
 from aurora_dwh.warehouse.errors import KEYS, ROWS, SCHEMA, VOLUME
 from aurora_dwh.warehouse.load import DayLoad, Loaded
+from aurora_dwh.warehouse.mart import MartHeader
+from aurora_dwh.warehouse.mart_build import Built
+from aurora_dwh.warehouse.mart_checks import NOT_EMPTY, SUMS, UNIQUE_GRAIN
 
 UNUSUAL_ROWS = 100
 """A difference of fewer rows than this is no surprise, unless there are none at all."""
@@ -52,6 +55,47 @@ def staging_check_results(table: Table, loads: Sequence[Loaded]) -> Iterator[dg.
         yield _passed(KEYS, days, f"each key ({', '.join(table.key)}) of {rows:,} rows is in the table once", written)
     yield _schema([statement for done in loads for statement in done.changes], days)
     yield _volume(days)
+
+
+_MART: Mapping[str, str] = {
+    NOT_EMPTY: "The mart has rows.",
+    UNIQUE_GRAIN: "Each row differs from all others in the columns of the grain.",
+    SUMS: "The sums of the mart's columns are those of staging.",
+}
+
+
+def mart_check_specs(key: dg.AssetKey, header: MartHeader) -> list[dg.AssetCheckSpec]:
+    """Return the checks of a mart."""
+    return [
+        dg.AssetCheckSpec(name, asset=key, blocking=True, description=text)
+        for name, text in _MART.items()
+        if name != SUMS or header.sums
+    ]
+
+
+def mart_check_results(header: MartHeader, built: Sequence[Built]) -> Iterator[dg.AssetCheckResult]:
+    """Yield what a build found; what blocked would have ended it.
+
+    Args:
+        header: The mart's header.
+        built: The one build of the run.
+    """
+    (done,) = built
+    figures = done.figures
+    days = f"{min(done.days)}...{max(done.days)}: " if done.days else ""
+    rows = {"rows": figures.rows}
+    if figures.rows:
+        yield dg.AssetCheckResult(
+            check_name=NOT_EMPTY, passed=True, description=f"{days}{figures.rows:,} rows", metadata=rows
+        )
+    else:
+        yield _warning(NOT_EMPTY, "no rows, which may be right for the days of the run and for a view", rows)
+    grain = f"{days}{figures.rows:,} rows, each with its own ({', '.join(header.grain)})"
+    yield dg.AssetCheckResult(check_name=UNIQUE_GRAIN, passed=True, description=grain, metadata=rows)
+    if header.sums:
+        sums = {name: float(found) for name, (found, _) in figures.sums.items()}
+        text = days + ", ".join(f"{name} is {found:,}" for name, (found, _) in figures.sums.items()) + " in both"
+        yield dg.AssetCheckResult(check_name=SUMS, passed=True, description=text, metadata=sums)
 
 
 def _schema(changes: Sequence[str], days: Sequence[DayLoad]) -> dg.AssetCheckResult:

@@ -1,13 +1,17 @@
 """Marts as assets: each `bi/<name>.sql` becomes `bi/<name>`, downstream of the tables that its SELECT names."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import dagster as dg
 
+from aurora_dwh.assets.addresses import Addresses
+from aurora_dwh.assets.checks import mart_check_results, mart_check_specs
 from aurora_dwh.assets.tables import BACKFILL, asset_name
 from aurora_dwh.catalog import Catalog
 from aurora_dwh.failures import RETRY
+from aurora_dwh.warehouse.io_manager import MartBuild
+from aurora_dwh.warehouse.lineage import column_origins, lineage_table
 from aurora_dwh.warehouse.mart import Mart, MartError
 
 
@@ -30,7 +34,8 @@ def build_mart_assets(
     staging = {("staging", table.target): asset_name(table.name) for table in catalog.tables.values()}
     marts = _of_catalog(list(marts), set(staging))
     known = staging | {("bi", mart.name): mart.name for mart in marts}
-    return [_mart(mart, known, partitions) for mart in marts]
+    places = Addresses.from_env()
+    return [_mart(mart, known, partitions, places) for mart in marts]
 
 
 def _of_catalog(marts: list[Mart], tables: set[tuple[str, str]]) -> list[Mart]:
@@ -44,33 +49,53 @@ def _of_catalog(marts: list[Mart], tables: set[tuple[str, str]]) -> list[Mart]:
 
 
 def _mart(
-    mart: Mart, known: dict[tuple[str, str], str], partitions: dg.DailyPartitionsDefinition
+    mart: Mart, known: dict[tuple[str, str], str], partitions: dg.DailyPartitionsDefinition, places: Addresses
 ) -> dg.AssetsDefinition:
     unknown = [f"{schema}.{name}" for schema, name in mart.inputs if (schema, name) not in known]
     if unknown:
         raise MartError(f"{mart.name}.sql reads {', '.join(unknown)}, which is neither in the catalog nor a mart")
+    key = dg.AssetKey(["bi", mart.name])
     incremental = mart.header.materialization == "incremental"
 
     @dg.asset(
-        key=["bi", mart.name],
+        key=key,
         deps=[[schema, known[schema, name]] for schema, name in mart.inputs],
         group_name="bi",
         kinds={"redshift", "view" if mart.header.materialization == "view" else "sql"},
         owners=mart.header.owners,
-        description=f"{mart.header.description.strip()}\n\n```sql\n{mart.query}\n```",
+        description=_description(mart),
         metadata={
-            "dagster/table_name": f"bi.{mart.name}",
+            **places.of_warehouse("bi", mart.name),
+            **_code(mart),
             "materialization": mart.header.materialization,
             "grain": ", ".join(mart.header.grain),
             **({"aurora_dwh/day_column": mart.header.day_column} if incremental else {}),
         },
+        check_specs=mart_check_specs(key, mart.header),
         partitions_def=partitions if incremental else None,
         backfill_policy=BACKFILL if incremental else None,
         io_manager_key="redshift_io",
         retry_policy=RETRY,
         pool="redshift",
     )
-    def build() -> dg.MaterializeResult[Any]:
-        return dg.MaterializeResult(value=mart)
+    def build() -> Iterator[Any]:
+        work = MartBuild(mart)
+        yield dg.MaterializeResult(value=work)  # the IO manager has built it when the next line is reached
+        yield from mart_check_results(mart.header, work.built)
 
     return build
+
+
+def _description(mart: Mart) -> str:
+    """Return what the mart's page says of it; the first line stands in lists, and so is plain text."""
+    origins = column_origins(mart)
+    lineage = f"\n\n### Columns\n\n{lineage_table(origins)}" if origins else ""
+    return f"{mart.header.description.strip()}\n\n### SQL\n\n```sql\n{mart.query}\n```{lineage}"
+
+
+def _code(mart: Mart) -> dict[str, Any]:
+    """Return the metadata that link to the mart's file."""
+    if mart.file is None:
+        return {}
+    file = dg.LocalFileCodeReference(file_path=str(mart.file.resolve()), line_number=1, label=mart.file.name)
+    return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[file])}

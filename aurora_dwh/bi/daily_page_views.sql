@@ -7,6 +7,8 @@ grain: [view_day, path]
 day_column: view_day
 sort_key: [view_day]
 owners: ["team:data_platform"]
+sums:
+  views: SELECT COUNT(*) FROM staging.page_view WHERE _dwh_day >= :first_day AND _dwh_day < :end_day
 */
 SELECT
   _dwh_day AS view_day,

@@ -7,6 +7,11 @@ grain: [order_day, product_line]
 dist_key: order_day
 sort_key: [order_day]
 owners: ["team:data_platform"]
+sums:
+  units: |
+    SELECT SUM(d.quantity_ordered) FROM staging.order_details_master AS d
+    INNER JOIN staging.orders_master AS o ON o.order_id = d.order_id
+    WHERE o.delete_date IS NULL AND d.delete_date IS NULL AND o.status <> 'Cancelled'
 */
 SELECT
   CAST(o.order_date AS DATE) AS order_day,

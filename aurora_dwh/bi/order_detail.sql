@@ -5,6 +5,10 @@ description: |
   A late-binding view: it always shows what is in staging, and rebuilding a table beneath it does not break it.
 grain: [order_id, product_id]
 owners: ["team:data_platform"]
+sums:
+  quantity_ordered: |
+    SELECT SUM(quantity_ordered) FROM staging.order_details_master
+    WHERE delete_date IS NULL AND order_id IN (SELECT order_id FROM staging.orders_master WHERE delete_date IS NULL)
 */
 SELECT
   d.order_id,

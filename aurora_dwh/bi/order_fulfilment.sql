@@ -6,6 +6,9 @@ description: |
 grain: [order_day, status]
 sort_key: [order_day]
 owners: ["team:data_platform"]
+sums:
+  orders: SELECT COUNT(*) FROM staging.orders_master WHERE delete_date IS NULL
+  shipped: SELECT COUNT(shipped_date) FROM staging.orders_master WHERE delete_date IS NULL
 */
 SELECT
   CAST(order_date AS DATE) AS order_day,

@@ -6,6 +6,8 @@ description: |
 grain: [product_id]
 dist_key: product_id
 owners: ["team:data_platform"]
+sums:
+  quantity_stock: SELECT SUM(quantity_stock) FROM staging.products_master WHERE delete_date IS NULL
 */
 WITH last_day AS (
   SELECT MAX(CAST(order_date AS DATE)) AS day FROM staging.orders_master WHERE delete_date IS NULL

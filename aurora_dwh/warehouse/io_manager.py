@@ -18,9 +18,10 @@ from aurora_dwh.columns import table_schema
 from aurora_dwh.config import RedshiftSettings
 from aurora_dwh.failures import attempts_left, named_failures
 from aurora_dwh.handoff import Manifest
-from aurora_dwh.warehouse import load, mart
+from aurora_dwh.warehouse import load, mart_build
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.errors import CheckError
+from aurora_dwh.warehouse.mart import Mart
 from aurora_dwh.warehouse.sql import identifier, literal, qualified
 from aurora_dwh.warehouse.stage import Lake
 from aurora_dwh.warehouse.statements import DAY, Target
@@ -40,6 +41,14 @@ class StagingLoad:
     manifests: list[Manifest]
     lake: Lake
     loads: list[load.Loaded] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class MartBuild:
+    """What a `bi/` asset hands over: a mart; `built` is filled when it stands."""
+
+    mart: Mart
+    built: list[mart_build.Built] = field(default_factory=list)
 
 
 def staging_target(table: Table, schema: str) -> Target:
@@ -86,13 +95,14 @@ class RedshiftIOManager(dg.ConfigurableIOManager):
         settings = self.warehouse.settings
         return {"staging": settings.staging_schema, "bi": settings.bi_schema}
 
-    def handle_output(self, context: dg.OutputContext, obj: StagingLoad | mart.Mart) -> None:
+    def handle_output(self, context: dg.OutputContext, obj: StagingLoad | MartBuild) -> None:
         """Load the days of a staging table, or build a mart."""
         with named_failures(context.asset_key, attempts_left=attempts_left(context)):
-            if isinstance(obj, mart.Mart):
-                self._build(context, obj)
-            else:
-                self._load(context, obj)
+            try:
+                self._build(context, obj) if isinstance(obj, MartBuild) else self._load(context, obj)
+            except CheckError as error:
+                _show_failed_check(context, error)
+                raise
 
     def load_input(self, context: dg.InputContext) -> pa.Table:
         """Give the table's rows, for assets that compute in Python on what fits into memory."""
@@ -117,11 +127,7 @@ class RedshiftIOManager(dg.ConfigurableIOManager):
         started = monotonic()
         several = len(work.manifests) > 1
         for manifests in load.transactions(work.manifests):
-            try:
-                done = load.load(self.warehouse, work.lake, target, work.table.mode, manifests, run_id=context.run_id)
-            except CheckError as error:
-                _show_failed_check(context, error)
-                raise
+            done = load.load(self.warehouse, work.lake, target, work.table.mode, manifests, run_id=context.run_id)
             work.loads.append(done)
             for manifest in manifests:
                 metadata = _day_metadata(done, manifest)
@@ -141,19 +147,26 @@ class RedshiftIOManager(dg.ConfigurableIOManager):
             }
         )
 
-    def _build(self, context: dg.OutputContext, wanted: mart.Mart) -> None:
+    def _build(self, context: dg.OutputContext, work: MartBuild) -> None:
+        header = work.mart.header
         days: tuple[date, date] | None = None
-        if wanted.header.materialization == "incremental":
+        if header.materialization == "incremental":
             keys = [date.fromisoformat(key) for key in context.asset_partition_keys]
             days = (min(keys), max(keys) + timedelta(days=1))
         started = monotonic()
-        done = mart.build(self.warehouse, wanted, schemas=self.schemas, days=days)
+        done = mart_build.build(self.warehouse, work.mart, schemas=self.schemas, days=days)
+        work.built.append(done)
+        for key in context.asset_partition_keys if days else ():
+            rows = {"dagster/partition_row_count": done.days.get(date.fromisoformat(key), 0)}
+            context.step_context.add_asset_metadata(rows, asset_key=context.asset_key, partition_key=key)
         metadata: dict[str, Any] = {
             "build_seconds": round(monotonic() - started, 3),
             "statements": dg.MetadataValue.md("```sql\n" + ";\n\n".join(done.statements) + ";\n```"),
+            "rows_built" if days else "dagster/row_count": done.figures.rows,
         }
-        if done.rows is not None:
-            metadata["dagster/row_count" if days is None else "rows_built"] = done.rows
+        if done.columns:
+            shown = [(name, kind, "") for name, kind in done.columns]
+            metadata["dagster/column_schema"] = table_schema(shown, key=header.grain, required=())
         context.add_output_metadata(metadata)
 
 

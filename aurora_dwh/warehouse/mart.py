@@ -1,7 +1,7 @@
-"""A mart: one SELECT in `bi/<name>.sql` under a header, and how its table or view is built from it.
+"""A mart's file: one SELECT in `bi/<name>.sql` under a header. How its table or view is built is `mart_build`.
 
 The header is YAML in the comment that opens the file. What the SELECT reads is found in its own text, so nothing has to
-be listed twice. Every build is one transaction: readers see the old rows or the new, and views and grants stay.
+be listed twice.
 """
 
 from __future__ import annotations
@@ -14,17 +14,11 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aurora_dwh.handoff import DataError
-from aurora_dwh.schema import fold
-from aurora_dwh.warehouse.connection import Session, Warehouse
-from aurora_dwh.warehouse.errors import PassingError, WarehouseError
-from aurora_dwh.warehouse.sql import identifier, identifiers, literal, qualified
-from aurora_dwh.warehouse.swap import grants, swap
-
-_BUILT = "dwh_mart"
-"""The temporary table that a mart's rows are computed into."""
+from aurora_dwh.warehouse.mart_checks import sum_query
+from aurora_dwh.warehouse.sql import identifier, literal
 
 _HEADER = re.compile(r"\A\s*/\*(?P<header>.*?)\*/\s*(?P<query>.*?);?\s*\Z", re.DOTALL)
 
@@ -44,17 +38,19 @@ class MartHeader(BaseModel):
         dist_key: Distribution key of the table.
         sort_key: Sort key of the table.
         owners: Who answers for the mart.
+        sums: Column -> what it must add up to, as `staging.table.column` or a SELECT of one number.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     materialization: Literal["table", "view", "incremental"]
     description: str
-    grain: tuple[str, ...]
+    grain: tuple[str, ...] = Field(min_length=1)
     day_column: str | None = None
     dist_key: str | None = None
     sort_key: tuple[str, ...] = ()
     owners: tuple[str, ...] = ()
+    sums: dict[str, str] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -65,6 +61,7 @@ class Mart:
     header: MartHeader
     query: str
     inputs: tuple[tuple[str, str], ...]
+    file: Path | None = None
 
 
 def read_mart(path: Path) -> Mart:
@@ -83,14 +80,13 @@ def read_mart(path: Path) -> Mart:
         header = MartHeader.model_validate(YAML(typ="safe").load(io.StringIO(match["header"])))
     except (YAMLError, ValidationError) as error:
         raise MartError(f"{path.name}: header: {error}") from error
-    incremental = header.materialization == "incremental"
-    if incremental and (
-        header.day_column is None or not {":first_day", ":end_day"} <= set(_parameters(match["query"]))
-    ):
+    if header.materialization == "incremental" and not (header.day_column and _names_days(match["query"])):
         raise MartError(
             f"{path.name}: an incremental mart needs `day_column`, and :first_day and :end_day in its query"
         )
-    return Mart(path.stem, header, match["query"], _inputs(path.name, match["query"]))
+    found = Mart(path.stem, header, match["query"], _inputs(path.name, match["query"]), path)
+    _check_sums(path.name, found)
+    return found
 
 
 def read_marts(folder: Path) -> list[Mart]:
@@ -98,73 +94,8 @@ def read_marts(folder: Path) -> list[Mart]:
     return [read_mart(path) for path in sorted(folder.glob("*.sql"))]
 
 
-@dataclass(frozen=True)
-class Built:
-    """What a build did: rows written (None for a view) and the statements that were run."""
-
-    rows: int | None
-    statements: tuple[str, ...]
-
-
-def build(
-    warehouse: Warehouse, mart: Mart, *, schemas: Mapping[str, str], days: tuple[date, date] | None = None
-) -> Built:
-    """Build a mart in one transaction.
-
-    Args:
-        warehouse: Redshift.
-        mart: What to build.
-        schemas: The names that the query uses for schemas (`staging`, `bi`) and what they are called in Redshift.
-        days: For an incremental mart, the half-open range of days to compute.
-
-    Raises:
-        MartError: The mart's columns changed and days built earlier have the old ones.
-        WarehouseError: Redshift refused a statement.
-    """
-    query = render(mart, schemas, days)
-    target = qualified(schemas["bi"], mart.name)
-    header = mart.header
-
-    def replace_view(session: Session) -> Built:
-        session.execute(f"CREATE OR REPLACE VIEW {target} AS\n{query}\nWITH NO SCHEMA BINDING")
-        return Built(None, tuple(session.statements))
-
-    def new_view(session: Session) -> Built:
-        given = grants(session, schemas["bi"], mart.name)
-        session.execute(f"DROP VIEW IF EXISTS {target}")
-        replace_view(session)
-        for grant in given:
-            session.execute(grant)
-        return Built(None, tuple(session.statements))
-
-    def as_table(session: Session) -> Built:
-        exists = _exists(session, schemas["bi"], mart.name)
-        session.execute(f"CREATE TEMP TABLE {identifier(_BUILT)} AS\n{query}")
-        if exists and _columns(session, identifier(_BUILT)) == _columns(session, target):
-            session.execute(_delete(target, header, days))
-            session.execute(f"INSERT INTO {target} SELECT * FROM {identifier(_BUILT)}")
-        elif exists and header.materialization == "incremental":
-            raise MartError(f"bi/{mart.name}: its columns changed; drop {target} and build all of its days again")
-        else:
-            _make(session, schemas["bi"], mart, exists=exists)
-        rows = session.execute(f"SELECT COUNT(*) FROM {identifier(_BUILT)}").rows[0][0]
-        return Built(int(rows), tuple(session.statements))
-
-    with warehouse.session() as session:
-        session.execute(f"CREATE SCHEMA IF NOT EXISTS {identifier(schemas['bi'])}")
-    if header.materialization != "view":
-        return warehouse.transaction(as_table)
-    try:
-        return warehouse.transaction(replace_view)
-    except PassingError:
-        raise
-    except WarehouseError:  # its columns changed, which OR REPLACE does not do
-        return warehouse.transaction(new_view)
-
-
-def render(mart: Mart, schemas: Mapping[str, str], days: tuple[date, date] | None) -> str:
-    """Return the query with schemas named as in this warehouse, and with the days of the run."""
-    query = mart.query
+def render(query: str, schemas: Mapping[str, str], days: tuple[date, date] | None) -> str:
+    """Return a mart's query with schemas named as in this warehouse, and with the days of the run."""
     for name, called in schemas.items():
         if name != called:
             query = re.sub(rf"(?<![\w.\"]){name}\.(?=[\w\"])", f"{identifier(called)}.", query)
@@ -176,6 +107,26 @@ def render(mart: Mart, schemas: Mapping[str, str], days: tuple[date, date] | Non
 
 def _parameters(query: str) -> list[str]:
     return re.findall(r"(?<!:):\w+\b", query)
+
+
+def _names_days(query: str) -> bool:
+    return {":first_day", ":end_day"} <= set(_parameters(query))
+
+
+def _check_sums(file: str, mart: Mart) -> None:
+    """Refuse sums that are compared with what the mart does not read, or with more than the days that it computes."""
+    by_day = mart.header.materialization == "incremental"
+    for column, wanted in mart.header.sums.items():
+        query = sum_query(wanted, by_day=by_day)
+        if not query.lower().startswith("select"):
+            raise MartError(
+                f"{file}: sums: {column}: {wanted!r} is neither `schema.table.column` nor a SELECT of one number"
+            )
+        if by_day and not _names_days(query):
+            raise MartError(f"{file}: sums: {column}: the SELECT needs :first_day and :end_day, as the mart's query")
+        strange = [f"{schema}.{name}" for schema, name in _inputs(file, query) if (schema, name) not in mart.inputs]
+        if strange:
+            raise MartError(f"{file}: sums: {column}: the mart does not read {', '.join(strange)}")
 
 
 def _inputs(file: str, query: str) -> tuple[tuple[str, str], ...]:
@@ -194,39 +145,3 @@ def _inputs(file: str, query: str) -> tuple[tuple[str, str], ...]:
     if loose:
         raise MartError(f"{file}: name the schema of {', '.join(loose)} (staging. or bi.)")
     return tuple(sorted((db, name) for db, name in tables if db))
-
-
-def _exists(session: Session, schema: str, name: str) -> bool:
-    rows = session.execute(
-        "SELECT COUNT(*) FROM svv_all_columns WHERE database_name = current_database() "
-        f"AND schema_name = {literal(fold(schema))} AND table_name = {literal(fold(name))}"
-    ).rows
-    return bool(rows[0][0])
-
-
-def _columns(session: Session, table: str) -> tuple[object, ...]:
-    """Return what tells whether rows of one table fit another as they are: names, types, lengths and scales."""
-    answer = session.execute(f"SELECT * FROM {table} LIMIT 0")
-    return answer.columns, answer.modifiers
-
-
-def _make(session: Session, schema: str, mart: Mart, *, exists: bool) -> None:
-    """Make the mart's table of the rows that were built; where one exists, in its place."""
-    name = f"{mart.name}__new" if exists else mart.name
-    made = f"{qualified(schema, name)}{_attributes(mart.header)}"
-    session.execute(f"CREATE TABLE {made} AS SELECT * FROM {identifier(_BUILT)}")
-    if exists:
-        swap(session, schema, mart.name, replacement=name)
-
-
-def _delete(target: str, header: MartHeader, days: tuple[date, date] | None) -> str:
-    if header.materialization != "incremental" or days is None or header.day_column is None:
-        return f"DELETE FROM {target}"
-    column = identifier(header.day_column)
-    return f"DELETE FROM {target} WHERE {column} >= {literal(days[0])} AND {column} < {literal(days[1])}"
-
-
-def _attributes(header: MartHeader) -> str:
-    dist = f" DISTKEY ({identifier(header.dist_key)})" if header.dist_key else ""
-    sort = f" SORTKEY ({identifiers(header.sort_key)})" if header.sort_key else ""
-    return dist + sort

@@ -61,7 +61,13 @@ class Source(AuroraResource):
 MARTS = [
     Mart(
         "by_day",
-        MartHeader(materialization="incremental", description="d", grain=("day",), day_column="day"),
+        MartHeader(
+            materialization="incremental",
+            description="d",
+            grain=("day",),
+            day_column="day",
+            sums={"n": "SELECT COUNT(*) FROM staging.lines WHERE _dwh_day >= :first_day AND _dwh_day < :end_day"},
+        ),
         "SELECT _dwh_day AS day, COUNT(*) AS n FROM staging.lines WHERE _dwh_day >= :first_day AND _dwh_day < :end_day "
         "GROUP BY 1",
         (("staging", "lines"),),
@@ -281,7 +287,42 @@ def test_marts_are_built_from_the_runs_days(instance: dg.DagsterInstance, wareho
     assert query(warehouse, "SELECT day, n FROM bi.by_day ORDER BY 1") == expected
     result = run(instance, "", select=[BI[1].key])
     assert result.success
-    assert metadata(result, BI[1].key)["None"]["dagster/row_count"] == 1
+    built = metadata(result, BI[1].key)["None"]
+    assert built["dagster/row_count"] == 1
+    assert [(c.name, c.type) for c in built["dagster/column_schema"].columns] == [("n", "BIGINT")]
+    assert {one.check_name: one.passed for one in result.get_asset_check_evaluations()} == {
+        "not_empty": True,
+        "unique_grain": True,
+    }
+
+
+def test_each_day_of_a_mart_has_its_rows_and_its_sums_are_checked(
+    instance: dg.DagsterInstance, warehouse: Warehouse
+) -> None:
+    result = run(instance, DAYS[0], DAYS[-1], select=[LAKE, STAGING, BI[0].key])
+    assert [metadata(result, BI[0].key)[day]["dagster/partition_row_count"] for day in DAYS] == [1, 1, 1]
+    found = {one.check_name: one for one in result.get_asset_check_evaluations() if one.asset_key == BI[0].key}
+    assert found["sums"].description == "2024-01-01...2024-01-03: n is 4 in both"
+
+    query(warehouse, "INSERT INTO staging.lines (id) VALUES (7)")  # of no day, so that only the sum of all is another
+    assert run(instance, DAYS[1], select=[BI[0].key]).success
+    before = query(warehouse, "SELECT * FROM bi.by_day ORDER BY 1")
+    unfair = replace(MARTS[0], header=MARTS[0].header.model_copy(update={"sums": {"n": "SELECT 0"}}))
+    (asset,) = build_mart_assets(marts=[unfair], catalog=CATALOG, partitions=PARTITIONS)
+    failed = dg.materialize(
+        [*CHAIN, asset],
+        instance=instance,
+        partition_key=DAYS[1],
+        selection=[asset.key],
+        resources={"aurora": Source(), "s3_io": S3IOManager(), "redshift_io": RedshiftIOManager()},
+        raise_on_error=False,
+    )
+    assert not failed.success
+    assert query(warehouse, "SELECT * FROM bi.by_day ORDER BY 1") == before
+    check = dg.AssetCheckKey(asset.key, "sums")
+    last = instance.event_log_storage.get_latest_asset_check_execution_by_key([check])[check]
+    assert last.event is not None
+    assert not last.event.dagster_event.asset_check_evaluation_data.passed
 
 
 def test_rows_of_lake_and_staging_and_mart_come_as_arrow_tables(instance: dg.DagsterInstance) -> None:

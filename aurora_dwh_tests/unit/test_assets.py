@@ -238,3 +238,58 @@ def test_only_what_trying_again_cannot_mend_is_not_tried_again(error: Exception,
         assert caught.value.allow_retries is False
         assert caught.value.description == f"staging/orders: {error}"
         assert caught.value.__cause__ is error
+
+
+def test_a_marts_page_shows_its_sql_and_where_its_columns_come_from() -> None:
+    shop = Catalog.load(BI.with_name("catalog.yaml"))
+    (spec,) = (
+        spec for a in marts(*read_marts(BI), of=shop) for spec in a.specs if spec.key == key("bi", "daily_sales")
+    )
+    assert spec.description is not None
+    first, _, rest = spec.description.partition("\n")
+    assert first == "Sales by day and product line."
+    assert "```sql\nSELECT\n  CAST(o.order_date AS DATE) AS order_day," in rest
+    assert "| `units` | `staging.order_details_master.quantity_ordered` | `SUM(d.quantity_ordered)` |" in rest
+    (file,) = spec.metadata["dagster/code_references"].code_references
+    assert file.label == "daily_sales.sql"
+
+
+def test_a_mart_is_checked_for_rows_for_its_grain_and_for_the_sums_that_its_header_names() -> None:
+    plain, summed = marts(mart(), mart("summed", sums={"a": "staging.orders.a"}))
+    names = [[spec.name for spec in asset.check_specs] for asset in (plain, summed)]
+    assert names == [["not_empty", "unique_grain"], ["not_empty", "unique_grain", "sums"]]
+    assert all(spec.blocking for spec in (*plain.check_specs, *summed.check_specs))
+
+
+def test_a_table_without_a_description_has_a_first_line_of_its_layer() -> None:
+    source, lake, staging = assets(catalog(orders("Order Details")))
+    lines = [spec.description.partition("\n")[0] for spec in (source, *lake.specs, *staging.specs)]
+    assert lines == [
+        "Table Order Details of the source.",
+        "Table Order Details in the lake, a folder for each day.",
+        "Table Order Details in Redshift.",
+    ]
+
+
+def test_each_layer_says_where_its_data_lie(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "AURORA_HOST": "reader",
+        "AURORA_DATABASE": "shop",
+        "LAKE_URI": "s3://lake/data",
+        "REDSHIFT_HOST": "wg",
+        "REDSHIFT_DATABASE": "dwh",
+        "REDSHIFT_STAGING_SCHEMA": "raw",
+        "REDSHIFT_BI_SCHEMA": "reports",
+    }.items():
+        monkeypatch.setenv(name, value)
+    source, *layers = assets(catalog(orders("Orders")))
+    specs = [source, *(next(iter(a.specs)) for a in (*layers, *marts(mart())))]
+    assert [spec.metadata["dagster/uri"] for spec in specs] == [
+        "mysql://reader:3306/shop/Orders",
+        "s3://lake/data/shop/Orders/",
+        "redshift://wg/dwh/raw/orders",
+        "redshift://wg/dwh/reports/sales",
+    ]
+    assert [spec.metadata.get("dagster/table_name") for spec in specs] == [
+        None, None, "dwh.raw.orders", "dwh.reports.sales",
+    ]  # fmt: skip

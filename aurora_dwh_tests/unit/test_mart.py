@@ -9,7 +9,9 @@ from textwrap import dedent
 import pytest
 
 import aurora_dwh
+from aurora_dwh.warehouse.lineage import column_origins, lineage_table
 from aurora_dwh.warehouse.mart import Mart, MartError, read_mart, read_marts, render
+from aurora_dwh.warehouse.mart_checks import sum_query
 
 BI = Path(aurora_dwh.__file__).with_name("bi")
 HEAD = "materialization: table\ndescription: What\ngrain: [a]\n"
@@ -34,6 +36,7 @@ def test_a_file_is_header_and_query(tmp_path: Path) -> None:
         dist_key: path
         sort_key: [day, path]
         owners: ["team:data"]
+        sums: {visits: staging.v.visits}
     """
     query = "SELECT day, path FROM staging.v WHERE day >= :first_day AND day < :end_day -- a comment"
     found = mart(tmp_path, query + ";\n\n", header)
@@ -46,7 +49,9 @@ def test_a_file_is_header_and_query(tmp_path: Path) -> None:
         "dist_key": "path",
         "sort_key": ("day", "path"),
         "owners": ("team:data",),
+        "sums": {"visits": "staging.v.visits"},
     }
+    assert found.file == tmp_path / "sales.sql"
 
 
 @pytest.mark.parametrize(
@@ -103,10 +108,6 @@ def test_an_incremental_mart_says_which_days_it_computes(tmp_path: Path, column:
         mart(tmp_path, query, HEAD.replace("table", "incremental") + column)
 
 
-def query_of(text: str) -> Mart:
-    return Mart("m", read_mart(BI / "daily_sales.sql").header, text, ())
-
-
 @pytest.mark.parametrize(
     ("query", "rendered"),
     [
@@ -117,19 +118,82 @@ def query_of(text: str) -> Mart:
     ],
 )
 def test_schemas_are_named_as_in_this_warehouse(query: str, rendered: str) -> None:
-    assert render(query_of(query), {"staging": "raw", "bi": "reports"}, None) == rendered
-    assert render(query_of(query), SAME, None) == query
+    assert render(query, {"staging": "raw", "bi": "reports"}, None) == rendered
+    assert render(query, SAME, None) == query
+
+
+@pytest.mark.parametrize(
+    ("sums", "complaint"),
+    [
+        ("b: staging.b", "sums: b: 'staging.b' is neither `schema.table.column` nor a SELECT of one number"),
+        ("b: staging.c.b", "sums: b: the mart does not read staging.c"),
+        ("b: SELECT SUM(c.b) FROM staging.b JOIN staging.c", "sums: b: the mart does not read staging.c"),
+        ("b: SELECT SUM(b) FROM", "Expected table name"),
+    ],
+)
+def test_sums_are_compared_with_what_the_mart_reads(tmp_path: Path, sums: str, complaint: str) -> None:
+    with pytest.raises(MartError) as caught:
+        mart(tmp_path, "SELECT a, b FROM staging.b", f"{HEAD}sums:\n  {sums}\n")
+    assert str(caught.value).startswith("sales.sql: ")
+    assert complaint in str(caught.value)
+
+
+def test_the_sums_of_an_incremental_mart_are_those_of_its_days(tmp_path: Path) -> None:
+    header = HEAD.replace("table", "incremental") + "day_column: a\nsums:\n  "
+    query = "SELECT a, b FROM staging.b WHERE a >= :first_day AND a < :end_day"
+    assert mart(tmp_path, query, f"{header}b: staging.b.b\n").header.sums == {"b": "staging.b.b"}
+    with pytest.raises(MartError, match="sums: b: the SELECT needs :first_day and :end_day, as the mart's query"):
+        mart(tmp_path, query, f"{header}b: SELECT SUM(b) FROM staging.b\n")
+
+
+def test_a_column_to_compare_with_becomes_its_sum() -> None:
+    assert sum_query(" staging.b.c ", by_day=False) == "SELECT SUM(c) FROM staging.b"
+    assert sum_query("staging.b.c", by_day=True) == (
+        "SELECT SUM(c) FROM staging.b WHERE _dwh_day >= :first_day AND _dwh_day < :end_day"
+    )
+    assert sum_query("SELECT 1\n", by_day=True) == "SELECT 1"
+
+
+ORIGINS = [
+    ("SELECT a FROM staging.b", [("a", ("staging.b.a",), "")]),
+    ("SELECT x.a AS c, 1 AS d FROM staging.b AS x", [("c", ("staging.b.a",), ""), ("d", (), "1")]),
+    (
+        "WITH w AS (SELECT a * r AS n FROM staging.b) SELECT SUM(w.n) AS total FROM w",
+        [("total", ("staging.b.a", "staging.b.r"), "SUM(w.n)")],
+    ),
+    (
+        "SELECT x.a FROM staging.b AS x UNION ALL SELECT y.c FROM bi.d AS y",
+        [("a", ("bi.d.c", "staging.b.a"), "x.a")],
+    ),
+    ("SELECT COUNT(*) AS n FROM staging.b", [("n", (), "COUNT(*)")]),
+    ("SELECT * FROM staging.b", []),
+    ("SELECT a FROM staging.b, staging.c", [("a", (), "a")]),  # whose it is, only the server knows
+]
+
+
+@pytest.mark.parametrize(("query", "origins"), ORIGINS)
+def test_where_a_column_comes_from_is_found_in_the_query(tmp_path: Path, query: str, origins: object) -> None:
+    found = column_origins(mart(tmp_path, query))
+    assert [(o.name, o.sources, o.expression) for o in found] == origins
+
+
+def test_the_lineage_is_a_table_of_markdown(tmp_path: Path) -> None:
+    found = column_origins(mart(tmp_path, 'SELECT a || r AS "a|r", a FROM staging.b'))
+    assert lineage_table(found) == (
+        "| column | comes from | computed as |\n"
+        "|---|---|---|\n"
+        "| `a\\|r` | `staging.b.a`<br>`staging.b.r` | `b.a \\|\\| b.r` |\n"
+        "| `a` | `staging.b.a` |  |"
+    )
 
 
 def test_schemas_whose_names_are_swapped_are_not_swapped_back() -> None:
-    assert (
-        render(query_of("FROM staging.a, bi.b"), {"staging": "bi", "bi": "staging"}, None) == 'FROM "bi".a, "staging".b'
-    )
+    assert render("FROM staging.a, bi.b", {"staging": "bi", "bi": "staging"}, None) == 'FROM "bi".a, "staging".b'
 
 
 def test_days_become_typed_literals_and_casts_stay_casts() -> None:
     query = "SELECT a::date, ':first_days' WHERE d >= :first_day AND d < :end_day AND :first_day < :end_day"
-    assert render(query_of(query), SAME, DAYS) == (
+    assert render(query, SAME, DAYS) == (
         "SELECT a::date, ':first_days' WHERE d >= DATE '2024-01-05' AND d < DATE '2024-01-08' "
         "AND DATE '2024-01-05' < DATE '2024-01-08'"
     )
@@ -156,7 +220,7 @@ def test_the_shops_marts_read_the_tables_that_they_should() -> None:
 
 
 def test_the_incremental_mart_is_sent_with_the_days_of_the_run() -> None:
-    assert render(read_mart(BI / "daily_page_views.sql"), SAME, DAYS) == (
+    assert render(read_mart(BI / "daily_page_views.sql").query, SAME, DAYS) == (
         "SELECT\n"
         "  _dwh_day AS view_day,\n"
         "  path,\n"

@@ -1,0 +1,159 @@
+"""How a mart's table or view is built: each build is one transaction, in which the new rows are checked.
+
+Readers see the old rows or the new, and views and grants stay. What a mart is, is `mart`'s business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+
+from aurora_dwh.schema import fold
+from aurora_dwh.warehouse.connection import Session, Warehouse
+from aurora_dwh.warehouse.drift import live_columns
+from aurora_dwh.warehouse.errors import CheckError, PassingError, WarehouseError
+from aurora_dwh.warehouse.mart import Mart, MartError, MartHeader, render
+from aurora_dwh.warehouse.mart_checks import MartFigures, check_mart, count_days
+from aurora_dwh.warehouse.sql import identifier, identifiers, literal, qualified
+from aurora_dwh.warehouse.statements import Target
+from aurora_dwh.warehouse.swap import grants, swap
+
+_BUILT = "dwh_mart"
+"""The temporary table that a mart's rows are computed into."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a build did.
+
+    Attributes:
+        figures: What was found of the rows.
+        statements: What was run.
+        columns: The columns' names and types.
+        days: Of an incremental mart, each day's rows.
+    """
+
+    figures: MartFigures
+    statements: tuple[str, ...]
+    columns: tuple[tuple[str, str], ...] = ()
+    days: Mapping[date, int] = field(default_factory=dict)
+
+
+def build(
+    warehouse: Warehouse, mart: Mart, *, schemas: Mapping[str, str], days: tuple[date, date] | None = None
+) -> Built:
+    """Build a mart in one transaction.
+
+    Args:
+        warehouse: Redshift.
+        mart: What to build.
+        schemas: The names that the query uses for schemas (`staging`, `bi`) and what they are called in Redshift.
+        days: For an incremental mart, the half-open range of days to compute.
+
+    Raises:
+        CheckError: The new rows are not as they must be; the old ones stay.
+        MartError: The mart's columns changed and days built earlier have the old ones.
+        WarehouseError: Redshift refused a statement.
+    """
+    work = _Build(mart, schemas, days)
+    with warehouse.session() as session:
+        session.execute(f"CREATE SCHEMA IF NOT EXISTS {identifier(schemas['bi'])}")
+    if mart.header.materialization != "view":
+        return warehouse.transaction(work.table)
+    try:
+        return warehouse.transaction(work.view)
+    except (PassingError, CheckError):
+        raise
+    except WarehouseError:  # its columns changed, which OR REPLACE does not do
+        return warehouse.transaction(work.new_view)
+
+
+@dataclass(frozen=True)
+class _Build:
+    """One build's work, of which a transaction may call a part several times."""
+
+    mart: Mart
+    schemas: Mapping[str, str]
+    days: tuple[date, date] | None
+
+    def view(self, session: Session) -> Built:
+        session.execute(f"CREATE OR REPLACE VIEW {self._target} AS\n{self._query}\nWITH NO SCHEMA BINDING")
+        return self._built(session, self._check(session, self._target))
+
+    def new_view(self, session: Session) -> Built:
+        given = grants(session, self.schemas["bi"], self.mart.name)
+        session.execute(f"DROP VIEW IF EXISTS {self._target}")
+        done = self.view(session)
+        for grant in given:
+            session.execute(grant)
+        return replace(done, statements=tuple(session.statements))
+
+    def table(self, session: Session) -> Built:
+        schema, header, new = self.schemas["bi"], self.mart.header, identifier(_BUILT)
+        exists = _exists(session, schema, self.mart.name)
+        session.execute(f"CREATE TEMP TABLE {new} AS\n{self._query}")
+        figures = self._check(session, new)
+        if exists and _columns(session, new) == _columns(session, self._target):
+            session.execute(_delete(self._target, header, self.days))
+            session.execute(f"INSERT INTO {self._target} SELECT * FROM {new}")
+        elif exists and header.materialization == "incremental":
+            raise MartError(
+                f"bi/{self.mart.name}: its columns changed; drop {self._target} and build all its days again"
+            )
+        else:
+            _make(session, schema, self.mart, exists=exists)
+        by_day = session.execute(count_days(new, header.day_column)).rows if header.day_column and self.days else ()
+        return self._built(session, figures, {day: int(rows) for day, rows in by_day})
+
+    @property
+    def _query(self) -> str:
+        return render(self.mart.query, self.schemas, self.days)
+
+    @property
+    def _target(self) -> str:
+        return qualified(self.schemas["bi"], self.mart.name)
+
+    def _check(self, session: Session, table: str) -> MartFigures:
+        return check_mart(session, self.mart, table, render=lambda text: render(text, self.schemas, self.days))
+
+    def _built(self, session: Session, figures: MartFigures, by_day: Mapping[date, int] | None = None) -> Built:
+        statements = tuple(session.statements)
+        columns = live_columns(session, Target(self.schemas["bi"], self.mart.name)).values()
+        return Built(figures, statements, tuple((c.name, c.type) for c in columns), by_day or {})
+
+
+def _exists(session: Session, schema: str, name: str) -> bool:
+    rows = session.execute(
+        "SELECT COUNT(*) FROM svv_all_columns WHERE database_name = current_database() "
+        f"AND schema_name = {literal(fold(schema))} AND table_name = {literal(fold(name))}"
+    ).rows
+    return bool(rows[0][0])
+
+
+def _columns(session: Session, table: str) -> tuple[object, ...]:
+    """Return what tells whether rows of one table fit another as they are: names, types, lengths and scales."""
+    answer = session.execute(f"SELECT * FROM {table} LIMIT 0")
+    return answer.columns, answer.modifiers
+
+
+def _make(session: Session, schema: str, mart: Mart, *, exists: bool) -> None:
+    """Make the mart's table of the rows that were built; where one exists, in its place."""
+    name = f"{mart.name}__new" if exists else mart.name
+    made = f"{qualified(schema, name)}{_attributes(mart.header)}"
+    session.execute(f"CREATE TABLE {made} AS SELECT * FROM {identifier(_BUILT)}")
+    if exists:
+        swap(session, schema, mart.name, replacement=name)
+
+
+def _delete(target: str, header: MartHeader, days: tuple[date, date] | None) -> str:
+    if header.materialization != "incremental" or days is None or header.day_column is None:
+        return f"DELETE FROM {target}"
+    column = identifier(header.day_column)
+    return f"DELETE FROM {target} WHERE {column} >= {literal(days[0])} AND {column} < {literal(days[1])}"
+
+
+def _attributes(header: MartHeader) -> str:
+    dist = f" DISTKEY ({identifier(header.dist_key)})" if header.dist_key else ""
+    sort = f" SORTKEY ({identifiers(header.sort_key)})" if header.sort_key else ""
+    return dist + sort
