@@ -18,6 +18,7 @@ def defs() -> dg.Definitions:
     from aurora_dwh.assets.marts import build_mart_assets
     from aurora_dwh.assets.reconcile import build_reconcile_assets
     from aurora_dwh.assets.tables import build_table_assets, daily_partitions
+    from aurora_dwh.automation.alerts import build_alert_sensors
     from aurora_dwh.automation.gaps import build_gap_sensor
     from aurora_dwh.automation.schedules import (
         build_daily_job,
@@ -47,7 +48,7 @@ def defs() -> dg.Definitions:
             build_daily_schedule(catalog=catalog, job=job),
             *(build_reconcile_schedule(catalog=catalog, job=job) for job in reconcile_jobs),
         ],
-        sensors=[build_gap_sensor(catalog=catalog, job=job)],
+        sensors=[build_gap_sensor(catalog=catalog, job=job), *build_alert_sensors()],
         resources={"aurora": AuroraResource(), "s3_io": S3IOManager(), "redshift_io": RedshiftIOManager()},
         executor=dg.in_process_executor,  # a step in its own process costs 20 to 40 times what the step itself does
     )

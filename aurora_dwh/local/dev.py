@@ -9,6 +9,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
+from aurora_dwh.automation.alert_settings import UI
 from aurora_dwh.local import shop, stack
 from aurora_dwh.local.demo import use
 
@@ -28,6 +29,7 @@ def main() -> int:
     if not shop.is_open(arguments.state):
         shop.reset(arguments.state)
         shop.live_embedded(arguments.state, first=shop.START, last=shop.START + timedelta(days=shop.DAYS - 1))
+    os.environ.setdefault(UI, f"http://127.0.0.1:{arguments.port}")
     dagster = Path(sys.executable).with_name("dagster")
     command = [str(dagster), "dev", "-m", "aurora_dwh.definitions", "-h", "127.0.0.1", "-p", str(arguments.port)]
     try:

@@ -16,6 +16,7 @@ import pytest
 import redshift_connector
 
 from aurora_dwh import catalog, config
+from aurora_dwh.automation import alert_settings
 from aurora_dwh.config import AuroraSettings, ConfigError, LakeSettings, RedshiftSettings, Settings
 
 PASSWORD = "s3cr3t-p\u00e4ss "
@@ -321,8 +322,8 @@ def test_a28_no_secret_is_shown_by_an_error() -> None:
 
 
 def test_the_example_lists_the_variables_that_are_read_and_no_others() -> None:
-    source = inspect.getsource(config) + inspect.getsource(catalog)
-    read = set(re.findall(r'"((?:AURORA|LAKE|REDSHIFT|AWS)_[A-Z0-9_]+)"', source))
+    source = "".join(inspect.getsource(module) for module in (config, catalog, alert_settings))
+    read = set(re.findall(r'"((?:AURORA|LAKE|REDSHIFT|AWS|ALERT|DAGSTER)_[A-Z0-9_]+)"', source))
     example = Path(__file__).parents[2].joinpath(".env.example").read_text(encoding="utf-8")
     assert set(re.findall(r"^([A-Z0-9_]+)=", example, re.MULTILINE)) == read
 

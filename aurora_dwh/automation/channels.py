@@ -1,0 +1,115 @@
+"""The two ways out for an alert: an SNS topic, and a webhook that takes what Slack's incoming webhooks take.
+
+A channel sends one message or raises `SendError`, whose text never holds the webhook's address. Nothing is tried again
+here: the sensor does that at its next tick.
+"""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+SECONDS = 10
+"""How long a channel may take to answer; Dagster gives a whole tick 60."""
+
+SUBJECT_CHARACTERS = 99
+"""SNS takes less than 100."""
+
+
+class SendError(Exception):
+    """A message was not taken."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """An alert as it is sent.
+
+    Attributes:
+        subject: Its first line.
+        body: The other lines.
+        severity: `error` where anything failed, `warning` where there are warnings alone.
+    """
+
+    subject: str
+    body: str
+    severity: str
+
+
+class Channel(Protocol):
+    """A way out."""
+
+    def send(self, message: Message) -> None:
+        """Send a message.
+
+        Raises:
+            SendError: It was not taken.
+        """
+
+
+@dataclass(frozen=True)
+class SnsTopic:
+    """An SNS topic. Subscriptions can filter by the message attribute `severity`."""
+
+    arn: str
+
+    def send(self, message: Message) -> None:
+        """Publish a message, in the topic's own Region."""
+        import boto3
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        config = Config(connect_timeout=SECONDS, read_timeout=SECONDS, retries={"total_max_attempts": 1})
+        try:
+            client = boto3.Session(region_name=self.arn.split(":")[3]).client("sns", config=config)
+            client.publish(
+                TopicArn=self.arn,
+                Subject=message.subject[:SUBJECT_CHARACTERS],
+                Message=message.body,
+                MessageAttributes={"severity": {"DataType": "String", "StringValue": message.severity}},
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise SendError(f"SNS did not take the alert: {error}") from None
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """An address that takes `{"text": ...}`, as Slack, Mattermost and Google Chat have them."""
+
+    url: SecretStr
+
+    def send(self, message: Message) -> None:
+        """Post a message."""
+        body = json.dumps({"text": _escaped(f"{message.subject}\n{message.body}")}).encode()
+        opener = urllib.request.build_opener(_NoRedirect)
+        try:
+            request = urllib.request.Request(  # noqa: S310 - AlertSettings lets http and https through, no others
+                self.url.get_secret_value().strip(), data=body, headers={"Content-Type": "application/json"}
+            )
+            with opener.open(request, timeout=SECONDS):
+                return
+        except urllib.error.HTTPError as error:
+            reason = f"HTTP {error.code} {error.reason}"
+        except urllib.error.URLError as error:
+            reason = str(error.reason)
+        except (OSError, HTTPException, ValueError) as error:
+            reason = type(error).__name__  # some of these texts hold the address
+        raise SendError(f"the webhook did not take the alert: {reason}")
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Takes a redirect for a failure: urllib would follow it with a GET, and the alert would be lost in silence."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        return None
+
+
+def _escaped(text: str) -> str:
+    """Return text without anything that Slack would take for markup of its own: links, mentions of a whole channel."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
