@@ -1,7 +1,7 @@
-"""The few calls of AWS that settings need: a secret, a database token, an S3 client. boto3 is loaded at the first call.
+"""The few calls of AWS that settings need: a secret, a database token, clients of S3 and QuickSight.
 
-Each call has a session of its own: boto3's default session is not safe to share between threads.
-Errors name the secret or the service and never carry what was fetched.
+boto3 is loaded at the first call. Each call has a session of its own: boto3's default session is not safe to share
+between threads. Errors name the secret or the service and never carry what was fetched.
 """
 
 from __future__ import annotations
@@ -67,3 +67,20 @@ def s3_client(endpoint: str | None, region: str | None) -> Any:
         s3={"addressing_style": "path" if endpoint else "auto"},
     )
     return boto3.Session(region_name=region).client("s3", endpoint_url=endpoint, config=config)
+
+
+def quicksight_client(region: str | None) -> Any:
+    """Return a QuickSight client that tries failed requests again.
+
+    Raises:
+        ConfigError: No Region is at hand.
+    """
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import NoRegionError
+
+    config = Config(retries={"mode": "standard", "total_max_attempts": ATTEMPTS})
+    try:
+        return boto3.Session(region_name=region).client("quicksight", config=config)
+    except NoRegionError:
+        raise ConfigError(["QuickSight: set `region` in the catalog's section quicksight, or AWS_REGION"]) from None

@@ -28,6 +28,7 @@ from aurora_dwh.catalog_fields import (
     ZeroDates,
     Zone,
 )
+from aurora_dwh.catalog_quicksight import QuickSight
 from aurora_dwh.schema import IDENTIFIER_LIMIT, fold
 
 __all__ = ["CATALOG_VARIABLE", "Catalog", "CatalogError", "Problem", "Table", "TableFields", "table_problems"]
@@ -166,6 +167,9 @@ class Catalog(BaseModel):
 
     tables: dict[str, Table]
     """The tables to copy, by name."""
+
+    quicksight: QuickSight | None = None
+    """The SPICE datasets of QuickSight that are refreshed after their marts. Empty: none."""
 
     @property
     def zone(self) -> ZoneInfo:

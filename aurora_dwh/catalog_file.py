@@ -28,6 +28,7 @@ from aurora_dwh.catalog import (
     TableFields,
 )
 from aurora_dwh.catalog_errors import near_match
+from aurora_dwh.catalog_quicksight import QuickSight, QuickSightDataset
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -253,7 +254,14 @@ def _message(detail: ErrorDetails, fields: Iterable[str]) -> str:
         case "value_error":
             return str(context["error"])
         case "extra_forbidden":
-            return f"not a field of a table{near_match(str(detail['loc'][-1]), fields)}"
+            of_quicksight = detail["loc"][0] == "quicksight"
+            known = [*QuickSight.model_fields, *QuickSightDataset.model_fields] if of_quicksight else fields
+            where = "quicksight" if of_quicksight else "a table"
+            return f"not a field of {where}{near_match(str(detail['loc'][-1]), known)}"
+        case "missing":
+            return "must be given"
+        case "model_type" | "model_attributes_type":
+            return f"{detail['input']!r} is not what belongs here: write fields, as docs/catalog.md shows"
         case "literal_error":
             return f"{detail['input']!r} is none of {context['expected']}"
         case "greater_than_equal":

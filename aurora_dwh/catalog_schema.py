@@ -11,15 +11,25 @@ from pathlib import Path
 from typing import Any
 
 from aurora_dwh.catalog import Catalog, TableFields
+from aurora_dwh.catalog_quicksight import QuickSight, QuickSightDataset
 
 SCHEMA_FILE = Path(__file__).with_name("catalog.schema.json")
 
 
 def editor_schema() -> dict[str, Any]:
     """Return the JSON Schema of a catalog file."""
-    catalog = Catalog.model_json_schema()["properties"]
+    whole = Catalog.model_json_schema()
+    catalog = whole["properties"]
+    sections = {
+        model.__name__: {
+            **_object(str(model.__doc__), whole["$defs"][model.__name__]["properties"]),
+            "required": whole["$defs"][model.__name__]["required"],
+        }
+        for model in (QuickSight, QuickSightDataset)
+    }
     table = _object("One table's fields.", TableFields.model_json_schema()["properties"])
     table["properties"]["lookback"]["default"] = 0
+    sections["QuickSightDataset"]["properties"]["timeout"]["default"] = "1h"
     tables = {
         "description": catalog["tables"]["description"],
         "type": "object",
@@ -34,7 +44,7 @@ def editor_schema() -> dict[str, Any]:
         "title": "aurora-dwh catalog",
         **_object(str(Catalog.__doc__), properties),
         "required": ["timezone", "start_date", "tables"],
-        "$defs": {"table": table},
+        "$defs": {"table": table, **sections},
     }
 
 

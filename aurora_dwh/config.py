@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-__all__ = ["AuroraSettings", "ConfigError", "LakeSettings", "RedshiftSettings", "Settings"]
+__all__ = ["AuroraSettings", "ConfigError", "LakeSettings", "RedshiftSettings", "Settings", "aws_region"]
 
 APPLICATION_NAME = "aurora-dwh"
 CONNECT_TIMEOUT = 15
@@ -248,6 +248,11 @@ class Settings:
             ConfigError: Variables are missing or contradict one another; all of the three are named at once.
         """
         return _read(environ, _all)
+
+
+def aws_region(environ: Mapping[str, str] | None = None) -> str | None:
+    """Return the AWS Region that the environment names; None leaves it to the AWS configuration."""
+    return _read(environ, _region)
 
 
 def _read(variables: Mapping[str, str] | None, make: Callable[[Environment], T]) -> T:

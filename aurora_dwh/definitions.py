@@ -16,10 +16,12 @@ BI_FOLDER = Path(__file__).with_name("bi")
 def defs() -> dg.Definitions:
     """Assemble the code location from the catalog that the environment names."""
     from aurora_dwh.assets.marts import build_mart_assets
+    from aurora_dwh.assets.quicksight import build_quicksight_assets
     from aurora_dwh.assets.reconcile import build_reconcile_assets
     from aurora_dwh.assets.tables import build_table_assets, daily_partitions
     from aurora_dwh.automation.alerts import build_alert_sensors
     from aurora_dwh.automation.gaps import build_gap_sensor
+    from aurora_dwh.automation.quicksight import build_quicksight_sensor
     from aurora_dwh.automation.schedules import (
         build_daily_job,
         build_daily_schedule,
@@ -35,12 +37,15 @@ def defs() -> dg.Definitions:
     catalog = Catalog.load()
     partitions = daily_partitions(catalog)
     job = build_daily_job(partitions=partitions)
+    marts = build_mart_assets(marts=read_marts(BI_FOLDER), catalog=catalog, partitions=partitions)
+    datasets = build_quicksight_assets(catalog=catalog, marts=[mart.key.path[-1] for mart in marts])
     reconciliations = build_reconcile_assets(catalog=catalog)
     reconcile_jobs = [build_reconcile_job()] if reconciliations else []
     return dg.Definitions(
         assets=[
             *build_table_assets(catalog=catalog, partitions=partitions),
-            *build_mart_assets(marts=read_marts(BI_FOLDER), catalog=catalog, partitions=partitions),
+            *marts,
+            *datasets,
             *reconciliations,
         ],
         jobs=[job, *reconcile_jobs],
@@ -48,7 +53,11 @@ def defs() -> dg.Definitions:
             build_daily_schedule(catalog=catalog, job=job),
             *(build_reconcile_schedule(catalog=catalog, job=job) for job in reconcile_jobs),
         ],
-        sensors=[build_gap_sensor(catalog=catalog, job=job), *build_alert_sensors()],
+        sensors=[
+            build_gap_sensor(catalog=catalog, job=job),
+            *build_alert_sensors(),
+            *([build_quicksight_sensor()] if datasets else []),
+        ],
         resources={"aurora": AuroraResource(), "s3_io": S3IOManager(), "redshift_io": RedshiftIOManager()},
         executor=dg.in_process_executor,  # a step in its own process costs 20 to 40 times what the step itself does
     )

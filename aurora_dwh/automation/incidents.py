@@ -92,13 +92,10 @@ class _Look:
     _runs: dict[str, dg.DagsterRun | None] = field(default_factory=dict)
 
     def checks(self, entries: Sequence[dg.EventLogEntry]) -> Iterator[Incident]:
-        told: set[tuple[str, ...]] = set()
         for entry in entries:
             evaluation = _evaluation(entry)
-            same = (entry.run_id, *_identity(evaluation))
-            if evaluation.passed or _is_old(entry) or same in told or not self._is_ours(entry.run_id):
+            if evaluation.passed or _is_old(entry) or not self._is_ours(entry.run_id):
                 continue
-            told.add(same)
             if not self._failed_before(entry):
                 yield self._check(entry, evaluation)
 

@@ -395,7 +395,15 @@ def test_markup_in_a_reason_reaches_nobody(place: Place, hook: Hook) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:1{}", "http://no-such-host.invalid{}", "http://[::1{}", "ftp://h{}", "{}"]
+    "url",
+    [
+        "http://127.0.0.1:1{}",
+        "http://127.0.0.1:1/a b{}",
+        "http://no-such-host.invalid{}",
+        "http://[::1{}",
+        "ftp://h{}",
+        "{}",
+    ],
 )
 def test_a28_the_webhooks_address_is_never_shown(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], url: str
