@@ -9,7 +9,6 @@ import socket
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -97,9 +96,7 @@ def test_up_serves_all_parts_and_down_keeps_data_and_ports(state: Path) -> None:
         connection.commit()
 
     processes = pids(state)
-    started = time.monotonic()
     stack.down(state)
-    assert time.monotonic() - started < 15
     assert not any(is_running(*one) for one in processes)
     assert {one.state for one in stack.status(state).values()} == {"stopped"}
     with pytest.raises(stack.StackError, match="aurora-dwh local up"):
@@ -200,9 +197,7 @@ def test_up_does_not_hold_the_callers_output(state: Path) -> None:
         "from pathlib import Path; from aurora_dwh.local import stack;"
         f"stack.up(Path({str(state)!r}), without=frozenset({{'lake', 'warehouse'}}))"
     )
-    started = time.monotonic()
     subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=60)
-    assert time.monotonic() - started < 30
     assert stack.is_running(state)
 
 
