@@ -23,6 +23,8 @@ from aurora_dwh.catalog_fields import (
     Names,
     Oversize,
     Owners,
+    PauseAbove,
+    Pools,
     Schedule,
     Tags,
     ZeroDates,
@@ -114,6 +116,9 @@ class TableFields(BaseModel):
     chunk_rows: int | None = Field(default=None, ge=1, strict=True)
     """The most rows of one SELECT where most of a table is read, which is done along its primary key. Empty: 200000."""
 
+    max_rows_per_second: int | None = Field(default=None, ge=1, strict=True)
+    """The most rows a second that are read of the table. Empty: as many as Aurora gives."""
+
     description: str = ""
     """What the table holds, shown on its assets."""
 
@@ -164,6 +169,12 @@ class Catalog(BaseModel):
 
     schedule: Schedule = "01:00"
     """The time of day, in the catalog's timezone, when yesterday is loaded."""
+
+    pause_above: PauseAbove | None = None
+    """How busy Aurora may be before reading pauses. Empty: reading never pauses."""
+
+    pools: Pools = Pools()
+    """How many steps may work on a server at once, over all runs."""
 
     tables: dict[str, Table]
     """The tables to copy, by name."""

@@ -201,3 +201,30 @@ Oversize = Annotated[
     BeforeValidator(_null_word),
     WithJsonSchema({"enum": ["fail", "truncate", "null", None]}),
 ]
+
+
+class PauseAbove(BaseModel):
+    """How busy Aurora may be before reading pauses. It is asked before each SELECT, at most once a second."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    threads_running: int | None = Field(default=None, ge=1, strict=True)
+    """Statements that run at once, the reader's own among them."""
+
+    replica_lag: Duration | None = None
+    """How far the replicas may be behind the writer."""
+
+    give_up_after: Duration = timedelta(minutes=30)
+    """How long a pause may last before the read fails, to be tried again."""
+
+
+class Pools(BaseModel):
+    """How many steps may work on a server at once, over all runs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    aurora: int = Field(default=4, ge=1, strict=True)
+    """Steps that read Aurora."""
+
+    redshift: int = Field(default=4, ge=1, strict=True)
+    """Steps that load into Redshift or build a mart there."""

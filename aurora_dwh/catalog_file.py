@@ -28,6 +28,7 @@ from aurora_dwh.catalog import (
     TableFields,
 )
 from aurora_dwh.catalog_errors import near_match
+from aurora_dwh.catalog_fields import PauseAbove, Pools
 from aurora_dwh.catalog_quicksight import QuickSight, QuickSightDataset
 
 if TYPE_CHECKING:
@@ -37,6 +38,13 @@ if TYPE_CHECKING:
 
 Location = tuple[int | str, ...]
 """The steps from a file's top to one of its values."""
+
+GROUPS: dict[str, tuple[type[BaseModel], ...]] = {
+    "pause_above": (PauseAbove,),
+    "pools": (Pools,),
+    "quicksight": (QuickSight, QuickSightDataset),
+}
+"""Fields of the catalog that hold fields of their own."""
 
 HEAD_FIELDS = frozenset(Catalog.model_fields) - {"tables"}
 TOP_FIELDS = (*Catalog.model_fields, "defaults")
@@ -245,19 +253,19 @@ def _complaints(error: ValidationError, model: type[BaseModel]) -> Iterator[tupl
             yield from (((field,), message) for field, message in detail["ctx"]["problems"])
         else:
             location = tuple(step for step in detail["loc"] if step != "[key]")
-            yield location, _message(detail, [name for name in model.model_fields if name != "name"])
+            group = str(location[0]) if len(location) > 1 and location[0] in GROUPS else None
+            models = GROUPS[group] if group else (model,)
+            fields = [name for of in models for name in of.model_fields if group or name != "name"]
+            yield location, _message(detail, fields, group or "a table")
 
 
-def _message(detail: ErrorDetails, fields: Iterable[str]) -> str:
+def _message(detail: ErrorDetails, fields: Iterable[str], owner: str) -> str:
     context = detail.get("ctx", {})
     match detail["type"]:
         case "value_error":
             return str(context["error"])
         case "extra_forbidden":
-            of_quicksight = detail["loc"][0] == "quicksight"
-            known = [*QuickSight.model_fields, *QuickSightDataset.model_fields] if of_quicksight else fields
-            where = "quicksight" if of_quicksight else "a table"
-            return f"not a field of {where}{near_match(str(detail['loc'][-1]), known)}"
+            return f"not a field of {owner}{near_match(str(detail['loc'][-1]), fields)}"
         case "missing":
             return "must be given"
         case "model_type" | "model_attributes_type":

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from aurora_dwh.catalog import Catalog, TableFields
-from aurora_dwh.catalog_quicksight import QuickSight, QuickSightDataset
+from aurora_dwh.catalog_file import GROUPS
 
 SCHEMA_FILE = Path(__file__).with_name("catalog.schema.json")
 
@@ -19,17 +19,21 @@ SCHEMA_FILE = Path(__file__).with_name("catalog.schema.json")
 def editor_schema() -> dict[str, Any]:
     """Return the JSON Schema of a catalog file."""
     whole = Catalog.model_json_schema()
-    catalog = whole["properties"]
+    catalog = {
+        name: {"description": Catalog.model_fields[name].description, **f} for name, f in whole["properties"].items()
+    }
     sections = {
         model.__name__: {
             **_object(str(model.__doc__), whole["$defs"][model.__name__]["properties"]),
-            "required": whole["$defs"][model.__name__]["required"],
+            "required": whole["$defs"][model.__name__].get("required", []),
         }
-        for model in (QuickSight, QuickSightDataset)
+        for models in GROUPS.values()
+        for model in models
     }
     table = _object("One table's fields.", TableFields.model_json_schema()["properties"])
     table["properties"]["lookback"]["default"] = 0
     sections["QuickSightDataset"]["properties"]["timeout"]["default"] = "1h"
+    sections["PauseAbove"]["properties"]["give_up_after"]["default"] = "30m"
     tables = {
         "description": catalog["tables"]["description"],
         "type": "object",

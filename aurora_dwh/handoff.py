@@ -80,6 +80,7 @@ class Extract:
         cursor_zone: The zone of the cursor's wall clock.
         rows_read: How many rows `batches` has given so far.
         newest_at: The greatest cursor among them, as an instant in UTC; None where there is none.
+        waited: Filled while the batches are read: what reading waited for, to spare the source -> seconds.
     """
 
     schema: TableSchema
@@ -89,6 +90,7 @@ class Extract:
     converted: Counter[tuple[str, str]] = field(default_factory=Counter)
     statement: str = ""
     also: Sequence[Window] = ()
+    waited: dict[str, float] = field(default_factory=dict)
     cursor: str | None = None
     cursor_zone: tzinfo = timezone.utc
     rows_read: int = field(init=False, default=0)

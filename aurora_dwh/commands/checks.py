@@ -107,7 +107,7 @@ def _check_source(run: Attempts, tables: dict[str, Table]) -> None:
 def check_table(connection: Connection, database: str, table: Table) -> Check:
     """Check that a table may be read, has the columns that the catalog names, and an index on its cursor."""
     from aurora_dwh.source.connection import execute
-    from aurora_dwh.source.discovery import indexed, read_schema
+    from aurora_dwh.source.discovery import index_ddl, indexes, read_schema
     from aurora_dwh.source.quoting import identifier
 
     name, place = f"aurora: table {table.name}", identifier(database, table.name)
@@ -119,12 +119,12 @@ def check_table(connection: Connection, database: str, table: Table) -> Check:
         for column in selected.columns:
             _ = column.rule
         execute(connection, f"SELECT * FROM {place} LIMIT 0")
-        has_index = table.cursor is None or indexed(connection, database, table.name, table.cursor)
+        has_index = table.cursor is None or indexes(connection, database, table.name, table.cursor)
     except Exception as error:  # whatever the server or the schema says is the answer
         message = str(error.args[0]) if isinstance(error, KeyError) else str(error)
         return Check(name, State.FAILED, message, f"GRANT SELECT ON {place}, or mend the table's entry in the catalog")
     if not has_index:
-        remedy = f"CREATE INDEX {identifier(f'{table.cursor}_idx')} ON {place} ({identifier(str(table.cursor))})"
+        remedy = index_ddl(database, table.name, str(table.cursor))
         return Check(name, State.WARNING, f"cursor {table.cursor} has no index: each day scans the table", remedy)
     return Check(name, State.OK, "")
 

@@ -104,7 +104,13 @@ def make_plan(name: str, written_day: str | None) -> Plan:
     yesterday = datetime.now(catalog.zone).date() - timedelta(days=1)
     day = parse_day(written_day or yesterday.isoformat(), catalog)
     aurora = AuroraSettings.from_env()
-    source = Source(lambda: connect(**aurora.connect_arguments()), database=aurora.database, zone=catalog.zone)
+    source = Source(
+        lambda: connect(**aurora.connect_arguments()),
+        database=aurora.database,
+        zone=catalog.zone,
+        pause_above=catalog.pause_above,
+        warn=lambda text: typer.echo(f"-- {text}", err=True),
+    )
     schema = source.schema(table)
     span = window(day, zone=catalog.zone, start_date=catalog.start_date, lookback=table.lookback)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -61,6 +61,11 @@ class S3IOManager(dg.ConfigurableIOManager):
             for manifest, extract in self._written(obj):
                 metadata = day_metadata(manifest, extract, monotonic() - started)
                 key = manifest.day.isoformat()
+                if extract.waited and manifest.day == extract.window.day:
+                    metadata |= _waiting(extract.waited)
+                    context.log.info(
+                        f"{context.asset_key.to_user_string()} {key}: reading waited {_told(extract.waited)}"
+                    )
                 context.step_context.add_asset_metadata(metadata, asset_key=context.asset_key, partition_key=key)
                 if several:  # a range that fails on a later day keeps the days that stand
                     context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
@@ -118,6 +123,16 @@ def day_metadata(manifest: Manifest, extract: Extract, seconds: float) -> dict[s
         "snapshot_at": dg.MetadataValue.timestamp(manifest.snapshot_at),
         "statement": dg.MetadataValue.md(f"```sql\n{extract.statement}\n```"),
     }
+
+
+def _waiting(waited: Mapping[str, float]) -> dict[str, Any]:
+    """Return what the UI shows of the waits that spared the source."""
+    seconds = {what: round(of, 3) for what, of in waited.items()}
+    return {"seconds_waited": round(sum(waited.values()), 3), "waited_for": dg.MetadataValue.json(seconds)}
+
+
+def _told(waited: Mapping[str, float]) -> str:
+    return ", ".join(f"{seconds:.1f} s for {what}" for what, seconds in sorted(waited.items()))
 
 
 def _columns(manifest: Manifest) -> dg.TableSchema:

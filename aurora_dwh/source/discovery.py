@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Any
 
 import pymysql
 from pymysql.cursors import DictCursor
@@ -10,9 +12,28 @@ from pymysql.cursors import DictCursor
 from aurora_dwh.handoff import DataError
 from aurora_dwh.schema import Column, TableSchema, fold
 from aurora_dwh.source.connection import Connection, execute
+from aurora_dwh.source.quoting import identifier
+
+PRIMARY = "PRIMARY"
+"""The name of every primary key's index."""
 
 _PRECISE = frozenset({"decimal", "bit"})
 """The types whose size NUMERIC_PRECISION decides; an INT's, say, differs between servers and says nothing."""
+
+
+@dataclass(frozen=True)
+class Index:
+    """An index of a table.
+
+    Attributes:
+        name: Its name.
+        columns: Its columns in order, an expression as an empty text.
+        is_plain: Whether it holds whole values of columns in ascending order.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    is_plain: bool
 
 
 def read_tables(connection: Connection, database: str) -> tuple[str, ...]:
@@ -54,16 +75,29 @@ def read_schema(connection: Connection, database: str, table: str) -> TableSchem
     )
 
 
-def indexed(connection: Connection, database: str, table: str, column: str) -> bool:
-    """Return whether an index of the table begins with the column, so that a range of it is read without a scan."""
+def indexes(connection: Connection, database: str, table: str, column: str) -> list[Index]:
+    """Return the indexes of the table that begin with the column: a range of it is read without a scan."""
     rows = execute(
         connection,
-        "SELECT COLUMN_NAME FROM information_schema.STATISTICS "
-        "WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s AND SEQ_IN_INDEX = 1",
+        "SELECT INDEX_NAME, COLUMN_NAME, SUB_PART, COLLATION FROM information_schema.STATISTICS "
+        "WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s ORDER BY INDEX_NAME, SEQ_IN_INDEX",
         (database, table),
     )
-    # An index on an expression has no column name.
-    return any(fold(_text(name)) == fold(column) for (name,) in rows if name is not None)
+    found: dict[str, list[tuple[str, bool]]] = {}
+    for index, name, prefix, order in rows:
+        # An index on an expression has no column name.
+        is_plain = name is not None and prefix is None and _text(order or "") == "A"
+        found.setdefault(_text(index), []).append((_text(name or ""), is_plain))
+    return [
+        Index(name, tuple(column for column, _ in parts), all(is_plain for _, is_plain in parts))
+        for name, parts in found.items()
+        if fold(parts[0][0]) == fold(column)
+    ]
+
+
+def index_ddl(database: str, table: str, column: str) -> str:
+    """Return the statement that makes the index which a cursor lacks; rows can be written while it is made."""
+    return f"CREATE INDEX {identifier(f'{column}_idx')} ON {identifier(database, table)} ({identifier(column)})"
 
 
 def scans(connection: Connection, statement: str) -> bool:
@@ -71,13 +105,23 @@ def scans(connection: Connection, statement: str) -> bool:
 
     A SELECT that the server refuses is none that scans: its reading says what is wrong.
     """
+    return _text(_plan(connection, statement).get("type") or "") in ("ALL", "index")
+
+
+def is_in_order(connection: Connection, statement: str) -> bool:
+    """Return whether the server reads a range of an index for a SELECT, whose order it gives without sorting."""
+    plan = _plan(connection, statement)
+    return _text(plan.get("type") or "") == "range" and "filesort" not in _text(plan.get("Extra") or "")
+
+
+def _plan(connection: Connection, statement: str) -> dict[str, Any]:
+    """Return how the server would run a SELECT, nothing where it refuses it."""
     with connection.cursor(DictCursor) as cursor:
         try:
             cursor.execute(f"EXPLAIN {statement}")
         except pymysql.err.Error:
-            return False
-        plan = cursor.fetchone() or {}
-    return _text(plan.get("type") or "") in ("ALL", "index")
+            return {}
+        return cursor.fetchone() or {}
 
 
 def _primary_key(connection: Connection, database: str, table: str) -> tuple[str, ...]:

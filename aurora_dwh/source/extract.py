@@ -20,17 +20,19 @@ import pymysql
 
 from aurora_dwh.handoff import DataError, Extract, Window
 from aurora_dwh.schema import Column, TableSchema
+from aurora_dwh.source.chunks import index_keyset, primary_keyset
 from aurora_dwh.source.connection import Connection, SourceError, explain, is_permanent, snapshot
 from aurora_dwh.source.dates import Mask
-from aurora_dwh.source.discovery import indexed, read_schema, scans
-from aurora_dwh.source.quoting import identifier
+from aurora_dwh.source.discovery import Index, index_ddl, indexes, is_in_order, read_schema, scans
 from aurora_dwh.source.reading import Reading
 from aurora_dwh.source.split import Span, Split
+from aurora_dwh.source.throttle import Throttle
 from aurora_dwh.source.treatment import treat
 from aurora_dwh.source.windows import CursorRules, bounds, condition
 
 if TYPE_CHECKING:
     from aurora_dwh.catalog import Table
+    from aurora_dwh.catalog_fields import PauseAbove
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +53,7 @@ class Source:
         *,
         database: str,
         zone: tzinfo,
+        pause_above: PauseAbove | None = None,
         warn: Callable[[str], None] = _log.warning,
     ) -> None:
         """Remember how to connect; nothing is opened yet.
@@ -59,11 +62,13 @@ class Source:
             connect: Opens a session, as `connection.connect` does.
             database: The database whose tables are read.
             zone: The catalog's zone, which cursors have that say nothing of their own.
+            pause_above: How busy the source may be before reading pauses; None for no limit.
             warn: Takes what an operator should know.
         """
         self._connect = connect
         self._database = database
         self._zone = zone
+        self._pause_above = pause_above
         self._warn = warn
 
     def schema(self, table: Table) -> TableSchema:
@@ -101,28 +106,45 @@ class Source:
         connection = self._connect()
         try:
             schema = self._selected(connection, table)
-            is_indexed = self._is_indexed(connection, table)
-            days = self._day_by_day if is_indexed or len(windows) == 1 else self._in_one_scan
-            yield from days(connection, table, schema, windows)
+            along = self._indexes(connection, table)
+            if along or table.mode == "full" or len(windows) == 1:
+                yield from self._day_by_day(connection, table, schema, windows, along)
+            else:
+                yield from self._in_one_scan(connection, table, schema, windows)
         except pymysql.err.Error as error:
             raise _failure(table, error) from error
         finally:
             _close(connection)
 
     def _day_by_day(
-        self, connection: Connection, table: Table, schema: TableSchema, windows: Sequence[Window]
+        self,
+        connection: Connection,
+        table: Table,
+        schema: TableSchema,
+        windows: Sequence[Window],
+        along: Sequence[Index],
     ) -> Iterator[Extract]:
         """Yield the days, each read for itself; in mode full one reading is every day's."""
         is_full = table.mode == "full"
+        throttle = self._throttle(connection, table)
         with snapshot(connection) as taken_at:
             for window in windows[-1:] if is_full else windows:
-                reading = self._planned(connection, self._reading(table, schema, window, f"day {window.day}"))
+                reading = self._planned(connection, table, schema, window, along)
                 converted: Counter[tuple[str, str]] = Counter()
-                rows = reading.rows(connection, partial(_count, converted))
+                waited = throttle.begin(f"table {table.name}, day {window.day}")
+                rows = reading.rows(connection, throttle, partial(_count, converted))
                 batches = reading.fitted(rows, converted)
                 also = windows[:-1] if is_full else ()
                 yield Extract(
-                    schema, window, taken_at, batches, converted, reading.statement, also, **self._cursor_of(reading)
+                    schema,
+                    window,
+                    taken_at,
+                    batches,
+                    converted,
+                    reading.statement,
+                    also,
+                    waited=waited,
+                    **self._cursor_of(reading),
                 )
                 if getgeneratorstate(rows) != GEN_CLOSED:
                     raise RuntimeError(
@@ -135,21 +157,25 @@ class Source:
         """Yield the days of a range that was read at once, where a read for each would scan the table each time."""
         first, last = windows[0], windows[-1]
         span = Window(first.day, first.start, last.end)
-        reading = replace(self._reading(table, schema, span, f"days {first.day}...{last.day}"), is_whole=True)
+        reading = replace(
+            self._reading(table, schema, span, f"days {first.day}...{last.day}"), keyset=primary_keyset(schema)
+        )
+        throttle = self._throttle(connection, table)
+        waited = throttle.begin(f"table {table.name}, days {first.day}...{last.day}")
         cursor = _existing(schema, table.cursor or "")
         spans = [Span(w.day, *bounds(cursor, w, **self._cursor_rules(table))) for w in windows]
         changed: dict[tuple[str, str], Mask] = {}
         with Split(schema.arrow_schema, cursor.target_name, spans) as split:
             with snapshot(connection) as taken_at:
-                for batch in reading.rows(connection, partial(_note, changed)):
+                for batch in reading.rows(connection, throttle, partial(_note, changed)):
                     split.add(batch, changed)
                     changed.clear()
             for window in windows:
                 converted = split.converted(window.day)
                 batches = replace(reading, named=f"day {window.day}").fitted(split.rows(window.day), converted)
-                yield Extract(
-                    schema, window, taken_at, batches, converted, reading.statement, **self._cursor_of(reading)
-                )
+                said = self._cursor_of(reading)
+                yield Extract(schema, window, taken_at, batches, converted, reading.statement, waited=waited, **said)
+                waited = {}  # told once, with the first day
 
     def statement(self, table: Table, schema: TableSchema, window: Window) -> str:
         """Return the SELECT that reads a window's rows, or the first of several.
@@ -160,7 +186,8 @@ class Source:
         """
         connection = self._connect()
         try:
-            return self._planned(connection, self._reading(table, schema, window, f"day {window.day}")).statement
+            along = self._indexes(connection, table)
+            return self._planned(connection, table, schema, window, along).statement
         except pymysql.err.Error as error:
             raise _failure(table, error) from error
         finally:
@@ -171,11 +198,30 @@ class Source:
         if table.mode != "full" and table.cursor is not None:
             cursor = _existing(schema, table.cursor)
             where.insert(0, condition(cursor, window, **self._cursor_rules(table)))
-        return Reading(table, schema, tuple(where), named, is_whole=table.mode == "full")
+        return Reading(table, schema, tuple(where), named, primary_keyset(schema) if table.mode == "full" else None)
 
-    def _planned(self, connection: Connection, reading: Reading) -> Reading:
-        """Return the reading, along the primary key where the server would go through the whole table anyway."""
-        return reading if reading.is_whole else replace(reading, is_whole=scans(connection, reading.statement))
+    def _planned(
+        self, connection: Connection, table: Table, schema: TableSchema, window: Window, along: Sequence[Index]
+    ) -> Reading:
+        """Return the reading of a day: along the primary key where the server would go through the whole table anyway.
+
+        Where the source is to be spared, a day of a few rows is read in pieces too, along an index on the cursor. Only
+        the first day is not, which has rows whose cursor is NULL; most often it is most of the table.
+        """
+        reading = self._reading(table, schema, window, f"day {window.day}")
+        if table.mode == "full":
+            return reading
+        if scans(connection, reading.statement):
+            return replace(reading, keyset=primary_keyset(schema))
+        is_spared = table.max_rows_per_second is not None or self._pause_above is not None
+        if is_spared and window.start is not None:
+            keysets = (index_keyset(schema, index) for index in along if index.is_plain)
+            in_pieces = (replace(reading, keyset=keyset) for keyset in keysets if keyset)
+            return next((one for one in in_pieces if is_in_order(connection, one.statement)), reading)
+        return reading
+
+    def _throttle(self, connection: Connection, table: Table) -> Throttle:
+        return Throttle(connection, ceiling=table.max_rows_per_second, limits=self._pause_above, warn=self._warn)
 
     def _cursor_of(self, reading: Reading) -> ExtractCursor:
         """Return what an extract says of its cursor, none where it has no moments."""
@@ -199,17 +245,17 @@ class Source:
             raise DataError(f"table {table.name}: {error.args[0]}") from error
         return selected
 
-    def _is_indexed(self, connection: Connection, table: Table) -> bool:
-        """Return whether Aurora finds a day's rows without a scan of the table, and warn if not."""
+    def _indexes(self, connection: Connection, table: Table) -> list[Index]:
+        """Return the indexes by which Aurora finds a day's rows without a scan of the table, and warn of none."""
         if table.mode == "full" or table.cursor is None:
-            return True
-        if indexed(connection, self._database, table.name, table.cursor):
-            return True
-        self._warn(
-            f"table {table.name}: no index begins with the cursor {table.cursor!r}, so Aurora scans the whole table "
-            f"for each run; add one: ALTER TABLE {identifier(table.name)} ADD INDEX ({identifier(table.cursor)})"
-        )
-        return False
+            return []
+        found = indexes(connection, self._database, table.name, table.cursor)
+        if not found:
+            self._warn(
+                f"table {table.name}: no index begins with the cursor {table.cursor!r}, so Aurora scans the whole "
+                f"table for each run; add one: {index_ddl(self._database, table.name, table.cursor)}"
+            )
+        return found
 
 
 def _count(converted: Counter[tuple[str, str]], column: str, reason: str, mask: Mask) -> None:

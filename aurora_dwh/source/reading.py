@@ -9,12 +9,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from aurora_dwh.handoff import DataError
-from aurora_dwh.schema import Column, TableSchema
-from aurora_dwh.source.chunks import CHUNK_ROWS, chunk_key, first_chunk, read_in_chunks
+from aurora_dwh.schema import TableSchema
+from aurora_dwh.source.chunks import CHUNK_ROWS, Keyset, first_chunk, read_in_chunks
 from aurora_dwh.source.connection import Connection, SourceError
 from aurora_dwh.source.limits import fit
 from aurora_dwh.source.reader import Changed, ZeroDates, read
 from aurora_dwh.source.statement import select
+from aurora_dwh.source.throttle import Throttle
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,38 +32,41 @@ class Reading:
         schema: The selected columns.
         where: Conditions that the rows meet.
         named: The days, as errors name them.
-        is_whole: Whether the server goes through the whole table, so that it is read in pieces where its key allows.
+        keyset: The index that it is read along in pieces; None where it is one SELECT.
     """
 
     table: Table
     schema: TableSchema
     where: tuple[str, ...]
     named: str
-    is_whole: bool
+    keyset: Keyset | None
 
     @property
     def statement(self) -> str:
         """The SELECT of the rows; of the first piece of them, where there are several."""
-        if key := self._key:
-            return first_chunk(self.schema, self.where, key, self._chunk_rows)
+        if self.keyset:
+            return first_chunk(self.schema, self.where, self.keyset, self._chunk_rows)
         return select(self.schema, where=self.where)
 
-    def rows(self, connection: Connection, changed: Changed) -> Generator[pa.RecordBatch, None, None]:
-        """Yield the rows as they are in the source.
+    def rows(
+        self, connection: Connection, throttle: Throttle, changed: Changed
+    ) -> Generator[pa.RecordBatch, None, None]:
+        """Yield the rows as they are in the source, and empty batches while one waits.
 
         Args:
             connection: A connection with a snapshot.
+            throttle: Says when to wait.
             changed: Told which values were made NULL, as `reader.read` tells it.
 
         Raises:
             DataError: A value or the statement is not as it must be.
-            SourceError: The server or the connection failed.
+            SourceError: The server or the connection failed, or was too busy for too long.
         """
         zero_dates: ZeroDates = "fail" if self.table.zero_dates == "fail" else "null"
         read_one = partial(read, connection, schema=self.schema, zero_dates=zero_dates, changed=changed)
         rows = 0
         try:
-            for batch in self._batches(read_one):
+            for batch in self._batches(read_one, throttle):
                 rows += batch.num_rows
                 yield batch
         except DataError as error:
@@ -86,15 +90,31 @@ class Reading:
             except DataError as error:
                 raise DataError(f"{self.named}: {error}") from error
 
-    def _batches(self, read_one: partial[Generator[pa.RecordBatch, None, None]]) -> Iterator[pa.RecordBatch]:
-        if key := self._key:
-            return read_in_chunks(read_one, self.schema, self.where, key, self._chunk_rows)
-        return read_one(self.statement)
+    def _batches(
+        self, read_one: partial[Generator[pa.RecordBatch, None, None]], throttle: Throttle
+    ) -> Iterator[pa.RecordBatch]:
+        import pyarrow as pa
 
-    @property
-    def _key(self) -> tuple[Column, ...] | None:
-        return chunk_key(self.schema) if self.is_whole else None
+        nothing = pa.RecordBatch.from_pylist([], schema=self.schema.arrow_schema)
+
+        def rest(*, is_between_selects: bool) -> Iterator[pa.RecordBatch]:
+            return (nothing for _ in throttle.rest(is_between_selects=is_between_selects))
+
+        def read_counted(statement: str) -> Iterator[pa.RecordBatch]:
+            for batch in read_one(statement):
+                throttle.took(batch.num_rows)
+                yield batch
+                if self.keyset is None:
+                    yield from rest(is_between_selects=False)
+
+        between = partial(rest, is_between_selects=True)
+        yield from between()
+        if self.keyset:
+            yield from read_in_chunks(read_counted, self.schema, self.where, self.keyset, self._chunk_rows, between)
+        else:
+            yield from read_counted(self.statement)
 
     @property
     def _chunk_rows(self) -> int:
-        return self.table.chunk_rows or CHUNK_ROWS
+        """The most rows of a piece: under a ceiling those of a second, so that no wait is longer."""
+        return min(self.table.chunk_rows or CHUNK_ROWS, self.table.max_rows_per_second or CHUNK_ROWS)

@@ -37,6 +37,7 @@ class AuroraResource(dg.ConfigurableResource[None]):
             lambda: connect(**settings.connect_arguments()),
             database=settings.database,
             zone=catalog.zone,
+            pause_above=catalog.pause_above,
             warn=log.warning,
         )
         windows = [

@@ -18,7 +18,7 @@ def select(
     where: Sequence[str] = (),
     order_by: Sequence[str] = (),
     limit: int | None = None,
-    by_primary_key: bool = False,
+    index: str | None = None,
 ) -> str:
     """Return the SELECT of a table's columns, in the schema's order and named as in the schema.
 
@@ -29,10 +29,10 @@ def select(
         where: Conditions in SQL, all of which must hold.
         order_by: Columns to sort by.
         limit: The most rows to return.
-        by_primary_key: Whether the server must go along the primary key, so that rows in its order need no sorting.
+        index: An index that the server must go along, so that rows in its order need no sorting.
     """
     columns = ",\n       ".join(_column(column) for column in schema.columns)
-    hint = " FORCE INDEX (PRIMARY)" if by_primary_key else ""
+    hint = f" FORCE INDEX ({identifier(index)})" if index else ""
     lines = [f"SELECT {columns}", f"FROM {identifier(schema.database, schema.table)}{hint}"]
     if where:
         lines.append("WHERE " + "\n  AND ".join(f"({condition})" for condition in where))

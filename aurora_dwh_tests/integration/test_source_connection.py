@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from aurora_dwh.schema import Column
 from aurora_dwh.source.connection import Connection, SourceError, connect, execute, snapshot
-from aurora_dwh.source.discovery import indexed, read_schema, read_tables
+from aurora_dwh.source.discovery import indexes, read_schema, read_tables
 from aurora_dwh.source.reader import Protocol, read
 from aurora_dwh.source.statement import select
 from aurora_dwh_tests.mariadb import MariaDB
@@ -172,6 +172,11 @@ def test_a_tables_columns_key_and_comment(mariadb: MariaDB, database: str, sessi
     assert schema.column("id") == Column("Id", "bigint", "bigint(20) unsigned", nullable=False, comment="the key")
     assert schema.column("amount").unsigned
     assert read_tables(session, database) == ("Orders",)
-    assert [indexed(session, database, "Orders", c) for c in ("at", "AT", "amount", "region", "Id")] == [
-        True, True, False, True, False
-    ]  # fmt: skip
+    found = {c: indexes(session, database, "Orders", c) for c in ("at", "AT", "amount", "region", "Id")}
+    assert {column: [(i.name, i.columns) for i in of] for column, of in found.items()} == {
+        "at": [("by_time", ("at", "amount"))],
+        "AT": [("by_time", ("at", "amount"))],
+        "amount": [],
+        "region": [("PRIMARY", ("region", "Id"))],
+        "Id": [],
+    }

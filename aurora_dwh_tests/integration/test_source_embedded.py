@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, datetime, timezone
+from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -13,9 +13,11 @@ import pymysql
 import pytest
 
 from aurora_dwh.catalog import Table
+from aurora_dwh.catalog_fields import PauseAbove
 from aurora_dwh.local.aurora import EmbeddedAurora
 from aurora_dwh.source.connection import connect
 from aurora_dwh.source.extract import Source
+from aurora_dwh.source.throttle import replica_lag, threads_running
 from aurora_dwh.source.windows import window
 
 DEFINITION = """
@@ -63,3 +65,20 @@ def test_the_days_of_a_table_are_read_exactly(arguments: dict[str, Any]) -> None
     }
 
     assert got == {1: [], 2: [ROWS[1], ROWS[0]], 3: [ROWS[2]]}
+
+
+def test_a_spared_source_is_asked_for_its_load_and_its_readers_lag(arguments: dict[str, Any]) -> None:
+    session = connect(**arguments)
+    assert (threads_running(session), replica_lag(session)) == (1, 0.02)
+    session.close()
+    table = Table(name="orders", key=("id",), cursor="update_date", chunk_rows=1)
+    source = Source(
+        lambda: connect(**arguments),
+        database=arguments["database"],
+        zone=timezone.utc,
+        pause_above=PauseAbove(threads_running=1, replica_lag=timedelta(seconds=1)),
+    )
+    day = window(date(2024, 1, 2), zone=timezone.utc, start_date=date(2024, 1, 1))
+    for extract in source.extract(table, [day]):
+        assert sum(batch.num_rows for batch in extract.batches) == 2
+        assert extract.waited == {}

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from aurora_dwh.catalog import Catalog, CatalogError, Problem, Table, TableFields
-from aurora_dwh.catalog_fields import ConstantMask, KeepLastMask
+from aurora_dwh.catalog_fields import ConstantMask, KeepLastMask, PauseAbove
 from aurora_dwh.catalog_file import TOP_FIELDS
 
 HEAD = "timezone: Asia/Tokyo\nstart_date: 2024-01-01\n"
@@ -404,3 +404,31 @@ def test_reading_imports_neither_orchestrator_nor_data_libraries() -> None:
     code = "import sys; from aurora_dwh.catalog import Catalog; Catalog.load(); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"dagster", "pyarrow", "boto3", "pymysql", "numpy"} & set(loaded)
+
+
+def test_limits_and_pools_are_read() -> None:
+    limits = "pause_above: {threads_running: 40, replica_lag: 30s, give_up_after: 10m}\npools: {aurora: 2}\n"
+    read = load(HEAD + limits + "defaults: {max_rows_per_second: 500}\ntables: {t: {mode: full}}")
+    assert read.pause_above == PauseAbove(
+        threads_running=40, replica_lag=timedelta(seconds=30), give_up_after=timedelta(minutes=10)
+    )
+    assert (read.pools.aurora, read.pools.redshift) == (2, 4)
+    assert read.tables["t"].max_rows_per_second == 500
+    assert load(HEAD + "tables: {t: {mode: full}}").pause_above is None
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("pools: {aurorra: 2}", "3: pools.aurorra: not a field of pools, did you mean `aurora`?"),
+        ("pools: {aurora: 0}", "3: pools.aurora: 0 is too small; write 1 or more"),
+        ("pools: 4", "3: pools: 4 is not what belongs here: write fields, as docs/catalog.md shows"),
+        (
+            "pause_above: {replica_lag: 30}",
+            "3: pause_above.replica_lag: 30 is not a duration; write a number and a unit",
+        ),
+        ("pause_above: {threads: 3}", "3: pause_above.threads: not a field of pause_above"),
+    ],
+)
+def test_what_is_no_limit_or_pool_is_refused(written: str, message: str) -> None:
+    assert errors(HEAD + f"{written}\ntables: {{t: {{mode: full}}}}").startswith(f"catalog.yaml:{message}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timezone
 from typing import Any, Final, TypeAlias
 
 from aurora_dwh.local.aurora.functions import register
@@ -32,6 +33,7 @@ COLUMNS: Final[dict[str, str]] = {
     "CONSTRAINT_TYPE ENFORCED",
     "VIEWS": "TABLE_CATALOG TABLE_SCHEMA TABLE_NAME VIEW_DEFINITION CHECK_OPTION IS_UPDATABLE DEFINER SECURITY_TYPE "
     "CHARACTER_SET_CLIENT COLLATION_CONNECTION",
+    "REPLICA_HOST_STATUS": "SERVER_ID SESSION_ID REPLICA_LAG_IN_MILLISECONDS LAST_UPDATE_TIMESTAMP",
 }
 
 
@@ -112,6 +114,13 @@ def _views(tables: list[Table], schemas: list[str], _: Count) -> Iterator[Row]:
             )  # fmt: skip
 
 
+def _replica_host_status(tables: list[Table], schemas: list[str], _: Count) -> Iterator[Row]:
+    """A cluster of a writer and a reader, which is as far behind as a reader of Aurora mostly is."""
+    now = f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M:%S}"
+    yield ("writer", "MASTER_SESSION_ID", 0, now)
+    yield ("reader", "6f2c1c2e-0000-0000-0000-000000000000", 20, now)
+
+
 _ROWS: Final[dict[str, Callable[[list[Table], list[str], Count], Iterator[Row]]]] = {
     "SCHEMATA": _schemata,
     "TABLES": _tables,
@@ -120,6 +129,7 @@ _ROWS: Final[dict[str, Callable[[list[Table], list[str], Count], Iterator[Row]]]
     "KEY_COLUMN_USAGE": _key_column_usage,
     "TABLE_CONSTRAINTS": _table_constraints,
     "VIEWS": _views,
+    "REPLICA_HOST_STATUS": _replica_host_status,
 }
 
 
@@ -132,12 +142,19 @@ def definition(name: str) -> Table:
     """The information_schema table `name`, as a table whose columns have MySQL's spelling."""
     numbers = {"ORDINAL_POSITION", "TABLE_ROWS", "DATA_LENGTH", "SEQ_IN_INDEX", "NON_UNIQUE", "CARDINALITY"}
     numbers |= {"NUMERIC_PRECISION", "NUMERIC_SCALE", "DATETIME_PRECISION", "VERSION", "AVG_ROW_LENGTH"}
-    numbers |= {"CHARACTER_MAXIMUM_LENGTH", "CHARACTER_OCTET_LENGTH", "INDEX_LENGTH", "MAX_DATA_LENGTH", "DATA_FREE"}
+    numbers |= {
+        "REPLICA_LAG_IN_MILLISECONDS",
+        "CHARACTER_MAXIMUM_LENGTH",
+        "CHARACTER_OCTET_LENGTH",
+        "INDEX_LENGTH",
+        "MAX_DATA_LENGTH",
+        "DATA_FREE",
+    }
 
     def column(title: str) -> Column:
         if title in numbers:
             return Column(title, "bigint", unsigned=True)
-        if title in {"CREATE_TIME", "UPDATE_TIME", "CHECK_TIME"}:
+        if title in {"LAST_UPDATE_TIMESTAMP", "CREATE_TIME", "UPDATE_TIME", "CHECK_TIME"}:
             return Column(title, "datetime")
         return Column(title, "longtext", character_set=CHARACTER_SET, collation=COLLATION)
 

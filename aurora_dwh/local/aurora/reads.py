@@ -215,7 +215,7 @@ def show_variables(session: Session, text: str) -> Result:
 
 def show_status(session: Session, text: str) -> Result:
     """SHOW STATUS: the few counters that clients look for."""
-    rows = [("Ssl_cipher", ""), ("Threads_connected", "1"), ("Uptime", "1")]
+    rows = [("Ssl_cipher", ""), ("Threads_connected", "1"), ("Threads_running", "1"), ("Uptime", "1")]
     return listed(["Variable_name", "Value"], [row for row in rows if _matches(text, row[0])])
 
 

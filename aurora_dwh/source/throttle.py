@@ -1,0 +1,204 @@
+"""Sparing the source: a ceiling on rows a second, and a pause while the server is busier than the catalog allows.
+
+Whoever reads calls `rest` between two SELECTs, so that no result is open on the server while one waits, and between two
+batches only of a SELECT that cannot be cut into pieces.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+import pymysql
+from pymysql.constants import ER
+from pymysql.cursors import DictCursor
+
+from aurora_dwh.source.connection import Connection, SourceError, execute, explain
+
+if TYPE_CHECKING:
+    from aurora_dwh.catalog_fields import PauseAbove
+
+LOOK_SECONDS: Final = 1.0
+"""How often the server is asked how busy it is, and the longest that `rest` waits before it gives its caller a turn."""
+
+_AURORA_LAG: Final = (
+    "SELECT MAX(REPLICA_LAG_IN_MILLISECONDS) FROM information_schema.replica_host_status "
+    "WHERE SESSION_ID <> 'MASTER_SESSION_ID'"
+)
+_REPLICA_STATUS: Final = ("SHOW REPLICA STATUS", "SHOW SLAVE STATUS")
+"""The names of one statement: the second is that of servers before MySQL 8.0.22 and MariaDB 10.5."""
+
+_STOPPED: Final = float("inf")
+_BEHIND: Final = ("Seconds_Behind_Source", "Seconds_Behind_Master")
+_UNKNOWN: Final = frozenset(
+    {ER.UNKNOWN_TABLE, ER.NO_SUCH_TABLE, ER.PARSE_ERROR, ER.BAD_FIELD_ERROR, ER.DBACCESS_DENIED_ERROR}
+)
+"""What a server says of a statement that another kind of server has."""
+
+
+class Throttle:
+    """Waits on behalf of one extraction, whose connection it asks.
+
+    Args:
+        connection: The connection that the rows are read on: another might lead to another replica.
+        ceiling: The most rows a second, None for no ceiling.
+        limits: How busy the server may be, None for no limit.
+        warn: Takes what an operator should know.
+        clock: Seconds, as `time.monotonic`.
+        sleep: As `time.sleep`.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        ceiling: int | None,
+        limits: PauseAbove | None,
+        warn: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._connection = connection
+        self._ceiling = ceiling
+        self._limits = limits
+        self._warn = warn
+        self._clock = clock
+        self._sleep = sleep
+        self._next_look = self._due = self._resumed = clock()
+        self._probes = _probes(limits)
+        self._named = ""
+        self.waited: dict[str, float] = {}
+
+    def begin(self, named: str) -> dict[str, float]:
+        """Begin a reading, and return what it will have waited for: the catalog's field -> seconds.
+
+        Args:
+            named: The table and day, as messages name them.
+        """
+        self._named, self.waited = named, {}
+        return self.waited
+
+    def took(self, rows: int) -> None:
+        """Note rows that were read since the last rest."""
+        if self._ceiling is not None:
+            # Time in which nothing was asked for is no credit for a burst later.
+            self._due = max(self._due, self._resumed) + rows / self._ceiling
+
+    def rest(self, *, is_between_selects: bool) -> Iterator[None]:
+        """Wait until more may be read. Yields once a second meanwhile, so that whoever reads can stop.
+
+        Args:
+            is_between_selects: Whether the connection is free, so that the server can be asked how busy it is.
+
+        Raises:
+            SourceError: The server was too busy for as long as the catalog lets a pause last.
+        """
+        while (ahead := self._due - self._clock()) > 0:
+            self._wait("max_rows_per_second", min(ahead, LOOK_SECONDS))
+            yield
+        if is_between_selects and self._probes and self._clock() >= self._next_look:
+            yield from self._pause()
+            self._next_look = self._clock() + LOOK_SECONDS
+        self._resumed = self._clock()
+
+    def _pause(self) -> Iterator[None]:
+        if self._limits is None:
+            return
+        began, end, warned = self._clock(), self._limits.give_up_after, False
+        while busy := self._busy():
+            field, what = busy
+            if not warned:
+                self._warn(f"{self._named}: {what}; reading pauses until it is not, for {end} at the most")
+                warned = True
+            if self._clock() - began >= end.total_seconds():
+                raise SourceError(
+                    f"reading was paused for {end}, and still {what}; run it when the source is less busy, or raise "
+                    "`pause_above` or its `give_up_after` in the catalog"
+                )
+            self._wait(field, LOOK_SECONDS)
+            yield
+        if warned:
+            self._warn(f"{self._named}: reading goes on after {self._clock() - began:.0f} s")
+
+    def _busy(self) -> tuple[str, str] | None:
+        """Return the catalog's field that the server is above, and what it says; None where there is none."""
+        for field, (limit, probe) in list(self._probes.items()):
+            try:
+                value = probe(self._connection)
+            except pymysql.err.MySQLError as error:
+                if not self._is_usable(error):
+                    raise SourceError(f"asking how busy the source is: {explain(error)}") from error
+                del self._probes[field]
+                self._warn(f"`pause_above.{field}` has no effect, as the server does not tell: {explain(error)}")
+            else:
+                if value is not None and value > limit:
+                    return field, _told(field, value, limit)
+        return None
+
+    def _is_usable(self, error: pymysql.err.MySQLError) -> bool:
+        """Return whether the connection can go on after an error, which then was about a privilege or a name."""
+        return (
+            self._connection.open
+            and not isinstance(error, pymysql.err.InterfaceError)
+            and bool(error.args)
+            and (error.args[0] in _UNKNOWN or error.args[0] == ER.SPECIFIC_ACCESS_DENIED_ERROR)
+        )
+
+    def _wait(self, field: str, seconds: float) -> None:
+        began = self._clock()
+        self._sleep(seconds)
+        self.waited[field] = self.waited.get(field, 0.0) + self._clock() - began
+
+
+def _told(field: str, value: float, limit: float) -> str:
+    if value == _STOPPED:
+        return "replication has stopped"
+    unit = " s" if field == "replica_lag" else ""
+    return f"{field} is {value:,.6g}{unit}, above {limit:,.6g}{unit}"
+
+
+def _probes(limits: PauseAbove | None) -> dict[str, tuple[float, Callable[[Connection], float | None]]]:
+    found: dict[str, tuple[float, Callable[[Connection], float | None]]] = {}
+    if limits and limits.threads_running is not None:
+        found["threads_running"] = limits.threads_running, threads_running
+    if limits and limits.replica_lag is not None:
+        found["replica_lag"] = limits.replica_lag.total_seconds(), replica_lag
+    return found
+
+
+def threads_running(connection: Connection) -> float | None:
+    """Return how many statements the server runs at the moment, this one among them."""
+    rows = execute(connection, "SHOW GLOBAL STATUS LIKE 'Threads_running'")
+    return float(rows[0][1]) if rows else None
+
+
+def replica_lag(connection: Connection) -> float | None:
+    """Return how many seconds the replicas are behind: of Aurora all, else the server that is asked.
+
+    None where there is no replica; infinite where a replica has stopped.
+    """
+    try:
+        ((milliseconds,),) = execute(connection, _AURORA_LAG)
+    except pymysql.err.MySQLError as error:
+        if not error.args or error.args[0] not in _UNKNOWN:
+            raise
+        behind = [_behind(row) for row in _replica_status(connection)]
+        return max(behind, default=None)
+    return None if milliseconds is None else float(milliseconds) / 1000
+
+
+def _replica_status(connection: Connection) -> list[dict[str, Any]]:
+    newer, older = _REPLICA_STATUS
+    with connection.cursor(DictCursor) as cursor:
+        with suppress(pymysql.err.ProgrammingError):  # a server that does not know the newer name cannot parse it
+            cursor.execute(newer)
+            return list(cursor.fetchall())
+        cursor.execute(older)
+        return list(cursor.fetchall())
+
+
+def _behind(row: dict[str, Any]) -> float:
+    seconds = next((row[name] for name in _BEHIND if name in row), None)
+    return _STOPPED if seconds is None else float(seconds)

@@ -1,0 +1,326 @@
+"""Sparing the source, on a real server: days in short pieces, a ceiling on rows, pauses while the server is busy."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from datetime import date, timedelta
+from threading import Thread
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pymysql
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from aurora_dwh.catalog import Table
+from aurora_dwh.catalog_fields import PauseAbove
+from aurora_dwh.handoff import DataError, Extract
+from aurora_dwh.source import throttle
+from aurora_dwh.source.connection import SourceError, connect
+from aurora_dwh.source.extract import Source
+from aurora_dwh.source.windows import window
+from aurora_dwh_tests.mariadb import MariaDB
+
+UTC = ZoneInfo("UTC")
+DAYS = [window(date(2024, 1, n), zone=UTC, start_date=date(2024, 1, 1)) for n in (1, 2, 3)]
+DAY = DAYS[1]
+QUIET = PauseAbove(threads_running=10_000)
+"""A limit that is never reached: the source is to be spared, and is not busy."""
+
+Run = Callable[..., list[tuple[Any, ...]]]
+
+
+@pytest.fixture
+def run(mariadb: MariaDB, database: str) -> Iterator[Run]:
+    """Runs a statement in the test's database, on a session in UTC."""
+    with mariadb.connect(database) as connection:
+
+        def execute(statement: str) -> list[tuple[Any, ...]]:
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+                return list(cursor.fetchall())
+
+        execute("SET time_zone = '+00:00'")
+        yield execute
+
+
+class World:
+    """The test's database as a source, and what it warned of."""
+
+    def __init__(self, mariadb: MariaDB, database: str) -> None:
+        self.warned: list[str] = []
+        self._arguments = mariadb.arguments(database)
+        self._database = database
+
+    def source(self, pause_above: PauseAbove | None = None, **arguments: Any) -> Source:
+        return Source(
+            lambda: connect(**self._arguments | arguments),
+            database=self._database,
+            zone=UTC,
+            pause_above=pause_above,
+            warn=self.warned.append,
+        )
+
+
+@pytest.fixture
+def world(mariadb: MariaDB, database: str) -> World:
+    return World(mariadb, database)
+
+
+def table(**fields: Any) -> Table:
+    return Table(**{"name": "t", "key": "id", "cursor": "at", "chunk_rows": 7, **fields})
+
+
+def ids(extract: Extract) -> list[int]:
+    return [number for batch in extract.batches for number in batch.column("id").to_pylist()]
+
+
+def read(source: Source, chosen: Table, days: list[Any] = [DAY]) -> list[int]:  # noqa: B006 - it is not changed
+    return [number for extract in source.extract(chosen, days) for number in ids(extract)]
+
+
+def asked(run: Run, database: str) -> list[str]:
+    log = run("SELECT CONVERT(argument USING utf8mb4) FROM mysql.general_log WHERE command_type = 'Execute'")
+    return [text for (text,) in log if re.match(rf"SELECT .*FROM `{database}`", text, re.DOTALL)]
+
+
+@pytest.fixture
+def logged(run: Run) -> Iterator[None]:
+    run("SET GLOBAL log_output = 'TABLE'")
+    run("TRUNCATE mysql.general_log")
+    run("SET GLOBAL general_log = ON")
+    yield
+    run("SET GLOBAL general_log = OFF")
+
+
+def fill(run: Run, rows: int = 50, index: str = "KEY (at)") -> None:
+    """Make `t`: of every hundred rows one lies in the day, so that its index is worth its while."""
+    run(f"CREATE TABLE t (id INT, at DATETIME(3) NOT NULL, kind INT, PRIMARY KEY (id), {index})")
+    run(f"INSERT INTO t SELECT seq, '2024-01-02 10:00:00' + INTERVAL seq DIV 3 SECOND, 1 FROM seq_1_to_{rows}")
+    run(f"INSERT INTO t SELECT seq + 1000000, '2024-01-03 00:00:00', 1 FROM seq_1_to_{rows * 100}")
+    run("ANALYZE TABLE t")
+
+
+@pytest.mark.usefixtures("logged")
+def test_a_day_of_a_spared_source_is_read_in_pieces_along_the_index_of_its_cursor(
+    world: World, run: Run, database: str
+) -> None:
+    fill(run)
+    before = dict(run("SHOW GLOBAL STATUS LIKE 'Handler_read_%'"))
+    found = read(world.source(QUIET), table())
+    after = dict(run("SHOW GLOBAL STATUS LIKE 'Handler_read_%'"))
+
+    assert found == list(range(1, 51))
+    pieces = asked(run, database)
+    assert len(pieces) == 8
+    assert pieces[1] == (
+        "SELECT `id`,\n       `at`,\n       `kind`\n"
+        f"FROM `{database}`.`t` FORCE INDEX (`at`)\n"
+        "WHERE (`at` >= '2024-01-02 00:00:00' AND `at` < '2024-01-03 00:00:00')\n"
+        "  AND (`at` >= '2024-01-02 10:00:02' AND (`at` > '2024-01-02 10:00:02' OR (`id` > 7)))\n"
+        "ORDER BY `at`, `id`\nLIMIT 7"
+    )
+    examined = sum(int(after[name]) - int(before[name]) for name in ("Handler_read_next", "Handler_read_key"))
+    assert examined < 50 * 3, "each piece is a range of its own, and the day is not sorted again for each"
+
+
+@pytest.mark.usefixtures("logged")
+def test_a_day_of_a_source_that_needs_no_sparing_is_one_select(world: World, run: Run, database: str) -> None:
+    fill(run)
+    assert sorted(read(world.source(), table())) == list(range(1, 51))
+    assert len(asked(run, database)) == 1
+
+
+@pytest.mark.usefixtures("logged")
+@pytest.mark.parametrize("index", ["KEY (at, kind)", "KEY (at DESC)"])
+def test_where_the_index_gives_no_order_the_day_is_one_select(
+    world: World, run: Run, database: str, index: str
+) -> None:
+    """A second column that may be NULL tells no place to go on from, and a descending index has another order."""
+    fill(run, index=index)
+    assert sorted(read(world.source(QUIET), table())) == list(range(1, 51))
+    assert len(asked(run, database)) == 1
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seconds=st.lists(st.integers(0, 4), max_size=40), rows=st.integers(1, 9))
+def test_pieces_hold_every_row_once_however_many_share_an_instant(
+    world: World, run: Run, seconds: list[int], rows: int
+) -> None:
+    run("CREATE TABLE IF NOT EXISTS t (a VARCHAR(5), id INT, at TIMESTAMP(6) NULL, PRIMARY KEY (a, id), KEY (at, id))")
+    run("DELETE FROM t WHERE id < 1000")
+    if not run("SELECT 1 FROM t LIMIT 1"):
+        run("INSERT INTO t SELECT 'x', seq + 1000, '2024-01-09' FROM seq_1_to_3000")
+    moments = (f"'2024-01-0{2 if second else 1} 23:59:5{second}.000001'" for second in seconds)
+    made = [f"('{'yz'[number % 2]}', {number}, {at})" for number, at in enumerate(moments)]
+    without_cursor = "('n', 999, NULL)"
+    run(f"INSERT INTO t VALUES {', '.join([*made, without_cursor])}")
+
+    by_day = [sorted(ids(e)) for e in world.source(QUIET).extract(table(key=["a", "id"], chunk_rows=rows), DAYS)]
+
+    assert by_day == [
+        [*(number for number, second in enumerate(seconds) if not second), 999],
+        [number for number, second in enumerate(seconds) if second],
+        [],
+    ]
+
+
+def test_a_piece_that_ends_in_a_date_that_is_none_is_an_error_and_no_lost_rows(world: World, run: Run) -> None:
+    run("SET sql_mode = ''")
+    run("CREATE TABLE t (d DATE, id INT, PRIMARY KEY (d, id))")
+    run("INSERT INTO t SELECT '0000-00-00', seq FROM seq_1_to_20")
+    whole = {"mode": "full", "key": (), "cursor": None}
+    assert len(read(world.source(), table(**whole, chunk_rows=21))) == 20
+    assert len(read(world.source(), table(**whole, zero_dates="text"))) == 20
+    with pytest.raises(DataError, match=r"table test_\d+\.t: a row whose d, id holds a date .* set `zero_dates: text`"):
+        read(world.source(), table(**whole))
+
+
+def test_a_ceiling_is_kept_by_waiting_between_pieces_with_no_result_open(world: World, run: Run, database: str) -> None:
+    fill(run, rows=30)
+    began = time.monotonic()
+    states = set()
+    found = []
+    for extract in world.source().extract(table(max_rows_per_second=10, chunk_rows=None), [DAY]):
+        for batch in extract.batches:
+            found += batch.column("id").to_pylist()
+            if not batch.num_rows:
+                states |= {
+                    command
+                    for (command,) in run(
+                        f"SELECT COMMAND FROM information_schema.PROCESSLIST "
+                        f"WHERE DB = '{database}' AND ID <> CONNECTION_ID()"
+                    )
+                }
+        assert found == list(range(1, 31))
+        assert extract.waited["max_rows_per_second"] >= 1.9, "the second and the third ten wait a second each"
+    assert time.monotonic() - began >= 1.9
+    assert states == {"Sleep"}
+
+
+def test_a_day_that_is_one_select_is_slowed_too(world: World, run: Run) -> None:
+    run("CREATE TABLE t (id INT, at DATETIME NOT NULL, KEY (at))")
+    run("INSERT INTO t SELECT seq, '2024-01-02' FROM seq_1_to_20")
+    (extract,) = [e for e in world.source().extract(table(max_rows_per_second=20), [DAY]) if ids(e)]
+    assert extract.waited["max_rows_per_second"] >= 0.9
+
+
+@pytest.fixture
+def busy(mariadb: MariaDB) -> Iterator[Callable[[int], Callable[[], None]]]:
+    """Has statements run on the server, until what it returns is called."""
+    with ExitStack() as stack:
+
+        def begin(statements: int) -> Callable[[], None]:
+            sessions = [stack.enter_context(mariadb.connect()) for _ in range(statements)]
+            threads = [Thread(target=_sleep, args=(session,)) for session in sessions]
+            for thread in threads:
+                thread.start()
+
+            def end() -> None:
+                with mariadb.connect() as other, other.cursor() as cursor:
+                    for session in sessions:
+                        cursor.execute(f"KILL QUERY {session.thread_id()}")
+                for thread in threads:
+                    thread.join()
+
+            return end
+
+        yield begin
+
+
+def _sleep(session: Any) -> None:
+    with session.cursor() as cursor, suppress(pymysql.err.OperationalError):  # it is killed
+        cursor.execute("SELECT SLEEP(60)")
+
+
+def _until_busy(run: Run, statements: int) -> None:
+    deadline = time.monotonic() + 60
+    while int(run("SHOW GLOBAL STATUS LIKE 'Threads_running'")[0][1]) <= statements:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_reading_pauses_while_many_statements_run_and_goes_on_after_them(
+    world: World, run: Run, busy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(throttle, "LOOK_SECONDS", 0.05)
+    fill(run)
+    end = busy(3)
+    _until_busy(run, 3)
+    found, pauses = [], 0
+    for extract in world.source(PauseAbove(threads_running=3)).extract(table(), [DAY]):
+        for batch in extract.batches:
+            found += batch.column("id").to_pylist()
+            pauses += not batch.num_rows
+            if pauses == 3 and not batch.num_rows:
+                assert not found, "the pause comes before the first SELECT"
+                end()
+        assert extract.waited["threads_running"] >= 0.15
+    assert found == list(range(1, 51))
+    begun, ended = world.warned
+    assert re.match(
+        r"table t, day 2024-01-02: threads_running is \d, above 3; reading pauses until it is not, for 0:30:00", begun
+    )
+    assert re.match(r"table t, day 2024-01-02: reading goes on after \d+ s", ended)
+
+
+def test_a_pause_has_an_end(world: World, run: Run, busy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(throttle, "LOOK_SECONDS", 0.05)
+    fill(run)
+    end = busy(2)
+    _until_busy(run, 2)
+    limits = PauseAbove(threads_running=2, give_up_after=timedelta(seconds=0.2))
+    with pytest.raises(SourceError, match=r"day 2024-01-02: reading was paused for 0:00:00.2.*threads_running is \d"):
+        read(world.source(limits), table())
+    end()
+
+
+def test_a_server_that_is_no_replica_has_no_lag(world: World, run: Run) -> None:
+    fill(run)
+    assert len(read(world.source(PauseAbove(replica_lag=timedelta(0))), table())) == 50
+    assert world.warned == []
+
+
+def test_a_lag_that_may_not_be_asked_for_is_warned_of_once(
+    world: World, run: Run, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(throttle, "LOOK_SECONDS", 0.0)
+    fill(run)
+    run("CREATE OR REPLACE USER plain@'%' IDENTIFIED BY 'p'")
+    run(f"GRANT SELECT ON {database}.* TO plain@'%'")
+    source = world.source(PauseAbove(replica_lag=timedelta(seconds=1)), user="plain", password="p")
+    assert len(read(source, table())) == 50
+    (warning,) = world.warned
+    assert re.match(r"`pause_above.replica_lag` has no effect, as the server does not tell: Access denied", warning)
+
+
+def test_the_lag_of_a_replica_is_told_and_one_that_has_stopped_is_behind_without_end() -> None:
+    with ExitStack() as stack:
+        writer, replica = (MariaDB("--log-bin=log", f"--server-id={n}") for n in (1, 2))
+        stack.callback(writer.close)
+        stack.callback(replica.close)
+        with writer.connect() as there, replica.connect() as here:
+            _run(
+                here,
+                f"CHANGE MASTER TO MASTER_HOST = '{writer.host}', MASTER_PORT = {writer.port}, MASTER_USER = 'root', "
+                f"MASTER_PASSWORD = '{writer.password}', MASTER_DELAY = 3600",
+            )
+            _run(here, "START SLAVE")
+            _run(there, "CREATE DATABASE late")
+            session = connect(**replica.arguments())
+            deadline = time.monotonic() + 60
+            while not 1 <= (throttle.replica_lag(session) or 0) < 3600:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            _run(here, "STOP SLAVE")
+            assert throttle.replica_lag(session) == float("inf")
+            session.close()
+
+
+def _run(connection: pymysql.connections.Connection[Any], statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
