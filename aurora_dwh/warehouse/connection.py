@@ -130,11 +130,18 @@ class Warehouse:
 
         return _patiently(attempt)
 
-    def transaction(self, work: Callable[[Session], T], *, landed: Callable[[Session], bool] = lambda _: False) -> T:
+    def transaction(
+        self,
+        work: Callable[[Session], T],
+        *,
+        before: Callable[[Session], None] = lambda _: None,
+        landed: Callable[[Session], bool] = lambda _: False,
+    ) -> T:
         """Run `work` between BEGIN and COMMIT, as a whole and again where a failure may pass.
 
         Args:
             work: What to do; it may be called several times, each time after a ROLLBACK on a new session.
+            before: Done on the same session before BEGIN, in each attempt anew; its statements each commit.
             landed: Asked on a new session after a COMMIT whose answer was lost: is the work there? Without it, work
                 must be such that doing it twice is the same as once.
 
@@ -146,6 +153,9 @@ class Warehouse:
         """
 
         def attempt(session: Session) -> T:
+            before(session)
+            session.statements.clear()
+            session.seconds.clear()
             session.execute("BEGIN")
             result = work(session)
             try:

@@ -124,10 +124,13 @@ def load(
         WarehouseError: Redshift refused a statement, or was out of reach for all attempts.
     """
     work = Load(warehouse, lake, target, mode, sorted(manifests, key=lambda m: m.day), run_id)
-    before = warehouse.persist(work.prepare)
-    done = warehouse.transaction(work.run, landed=work.landed)
-    days = tuple(replace(day, usual_rows=before.usual.get(day.day)) for day in done.days)
-    return replace(done, days=days, changes=before.changes)
+    prepared: list[Prepared] = []
+    # On one session: a connection to Redshift takes longer than most statements of a small day.
+    done = warehouse.transaction(
+        work.run, before=lambda session: prepared.append(work.prepare(session)), landed=work.landed
+    )
+    days = tuple(replace(day, usual_rows=prepared[-1].usual.get(day.day)) for day in done.days)
+    return replace(done, days=days, changes=tuple(change for one in prepared for change in one.changes))
 
 
 def take_turn(warehouse: Warehouse, session: Session, target: Target) -> None:

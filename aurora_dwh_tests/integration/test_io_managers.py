@@ -43,6 +43,7 @@ CATALOG = Catalog(
 PARTITIONS = daily_partitions(CATALOG)
 DAYS = ["2024-01-01", "2024-01-02", "2024-01-03"]
 broken: dict[date, Exception] = {}
+waits: dict[str, float] = {}
 
 
 class Source(AuroraResource):
@@ -55,6 +56,7 @@ class Source(AuroraResource):
             noon = datetime.combine(day, time(12))
             read = datetime(2024, 2, 1, tzinfo=timezone.utc)
             found = extract(SCHEMA, day, [{"id": n, "updated": noon} for n in (0, day.day)], snapshot_at=read)
+            found.waited |= waits
             yield replace(found, cursor="updated")
 
 
@@ -108,6 +110,7 @@ def _environment(
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(LakeSettings, "client", lambda self: lake._client)
     broken.clear()
+    waits.clear()
     assert RedshiftSettings.from_env().host
 
 
@@ -156,6 +159,17 @@ def test_a_day_runs_from_the_source_into_redshift(instance: dg.DagsterInstance, 
     assert lake["dagster/uri"].endswith("/shop/Order%20Details/day=2024-01-01/_manifest.json")
     assert (staging["rows_inserted"], staging["rows_updated"]) == (2, 0)
     assert "COPY" in staging["statements"]
+
+
+def test_what_reading_waited_for_is_in_the_days_metadata_and_the_log(
+    instance: dg.DagsterInstance, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert "seconds_waited" not in metadata(run(instance, DAYS[0], select=[LAKE]), LAKE)[DAYS[0]]
+    waits.update({"threads_running": 40.0, "max_rows_per_second": 2.5})
+    shown = metadata(run(instance, DAYS[0], select=[LAKE]), LAKE)[DAYS[0]]
+    assert (shown["seconds_waited"], shown["waited_for"]) == (42.5, waits)
+    said = "2024-01-01: reading waited 2.5 s for max_rows_per_second, 40.0 s for threads_running"
+    assert said in capfd.readouterr().err
 
 
 def test_a25_a_range_is_one_run_with_figures_for_each_day(instance: dg.DagsterInstance, warehouse: Warehouse) -> None:

@@ -77,6 +77,28 @@ def history(warehouse: Warehouse) -> list[tuple[Any, ...]]:
     return query(warehouse, f"SELECT {names} FROM dwh.load_history ORDER BY loaded_at, day")
 
 
+# Cost
+
+
+@pytest.mark.parametrize("days", [1, 5])
+@pytest.mark.parametrize("mode", ["incremental", "append", "full"])
+def test_a_load_is_one_transaction_of_at_most_twelve_statements(
+    warehouse: Warehouse, lake: Lake, redshift: RedshiftStandIn, mode: str, days: int
+) -> None:
+    """All that goes over the wire once the table is there: one COPY and one upsert, whatever the number of days."""
+    run(warehouse, lake, put(lake, 0, [row(1, "a", at(1))]), mode=mode)
+    manifests = [put(lake, n, [row(1, "b", at(n)), row(n, "c", at(n))]) for n in range(2, 2 + days)]
+    redshift.statements.clear()
+    done = run(warehouse, lake, *manifests, mode=mode)
+    sent = [statement.split()[0] for statement in redshift.statements]
+    assert sent.count("COMMIT") == sent.count("COPY") == sent.count("BEGIN") == 1
+    assert (sent.count("INSERT"), sent.count("DELETE")) == (2, 1), "one into the target, one into the history"
+    begin = sent.index("BEGIN")
+    assert sent[:begin] == ["SELECT"] * 3, "on the same session: who it is, the table's columns, the days' usual rows"
+    assert len(sent) - begin <= 12, sent
+    assert [statement.split()[0] for statement in done.statements] == sent[begin:]
+
+
 # Order and repetition
 
 
