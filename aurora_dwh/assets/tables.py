@@ -139,7 +139,7 @@ def _lake_text(table: Table) -> str:
 
 def _staging_text(table: Table) -> str:
     how = {
-        "incremental": f"upserted by `{', '.join(table.key)}`, the newest `{table.cursor}` wins",
+        "incremental": f"upserted by `{', '.join(table.key)}`, the latest reading of a row wins",
         "append": "each day replaced as one unit",
         "full": "the whole table replaced in one transaction",
     }[table.mode]

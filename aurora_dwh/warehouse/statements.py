@@ -136,8 +136,10 @@ COPY_COUNT = "SELECT pg_last_copy_count()"
 def pick_newest(target: Target, texts: Sequence[str] = ()) -> str:
     """Return the statement that keeps, of the stage, one row a key: the newest, unless the target's is newer still.
 
-    Newer is the greater cursor (NULL is the oldest), then the later reading, then the later day. So the order of loads
-    does not matter. A row flagged as deleted yields to any reading later than the one that missed it, and to no other.
+    Newer is the later reading, since each is of one moment of the source; of rows that one reading has under one key,
+    the greater cursor (NULL is the least), then the later day. So the order of loads does not matter, nor does it that
+    a cursor may go back: clocks are set back, a row is restored, an UPDATE waited for a lock with its time already
+    taken. A row flagged as deleted yields to any reading later than the one that missed it, and to no other.
     Keys that are alike but for blanks at the end are one to Redshift and not to MySQL: a mark says so.
 
     Args:
@@ -145,13 +147,14 @@ def pick_newest(target: Target, texts: Sequence[str] = ()) -> str:
         texts: Those of its key columns that are a VARCHAR.
     """
     read, day = identifier(LOADED_AT), identifier(DAY)
-    newest = f"s.{read} DESC, s.{day} DESC"
-    not_older = f"s.{read} > t.{read} OR (s.{read} = t.{read} AND s.{day} >= t.{day})"
+    newest, as_new = f"s.{day} DESC", f"s.{day} >= t.{day}"
     if target.cursor is not None:
         cursor = identifier(target.cursor)
         newest = f"s.{cursor} DESC NULLS LAST, {newest}"
         old, new = f"COALESCE(t.{cursor}, {_NO_CURSOR})", f"COALESCE(s.{cursor}, {_NO_CURSOR})"
-        not_older = f"{new} > {old} OR ({new} = {old} AND ({not_older}))"
+        as_new = f"({new} > {old} OR ({new} = {old} AND {as_new}))"
+    newest = f"s.{read} DESC, {newest}"
+    not_older = f"s.{read} > t.{read} OR (s.{read} = t.{read} AND {as_new})"
     if target.flags_deletes:
         not_older = f"CASE WHEN t.{identifier(DELETED)} THEN s.{read} > t.{read} ELSE {not_older} END"
     first, key, alike = identifier(target.key[0]), identifiers(target.key, of="s"), _alike(texts)

@@ -141,13 +141,16 @@ def test_a15_of_one_key_many_times_in_a_day_the_newest_wins(warehouse: Warehouse
     assert notes(warehouse) == {1: "c"}
 
 
-def test_with_equal_cursors_the_later_reading_wins_in_either_order(warehouse: Warehouse, lake: Lake) -> None:
+@pytest.mark.parametrize("later", [at(5), at(4), None], ids=["equal", "smaller", "null"])
+def test_a25_the_later_reading_of_a_row_wins_in_either_order_whatever_its_cursor_is(
+    warehouse: Warehouse, lake: Lake, later: datetime | None
+) -> None:
     early = put(lake, 0, [row(1, "early", at(5))])
-    late = put(lake, 1, [row(1, "late", at(5))])
-    for order in ((early, late), (late, early)):
+    late = put(lake, 1, [row(1, "late", later)])
+    for order in ([early], [late]), ([late], [early]), ([early, late],):
         target = replace(TARGET, name=f"orders_{next(_names)}")
-        for manifest in order:
-            run(warehouse, lake, manifest, target=target)
+        for manifests in order:
+            run(warehouse, lake, *manifests, target=target)
         assert notes(warehouse, target) == {1: "late"}
 
 
@@ -237,7 +240,7 @@ def test_a15_a25_any_order_and_any_repetition_of_loads_ends_in_the_same_table(
     newest: dict[int, tuple[int, int, int]] = {}
     for v in versions:
         for key, hour in v.rows:
-            newest[key] = max(newest.get(key, (-2, 0, 0)), (-1 if hour is None else hour, v.read, v.day))
+            newest[key] = max(newest.get(key, (-1, 0, 0)), (v.read, -1 if hour is None else hour, v.day))
     expected = [
         (
             key,
@@ -246,7 +249,7 @@ def test_a15_a25_any_order_and_any_repetition_of_loads_ends_in_the_same_table(
             FIRST + timedelta(days=day),
             datetime(2024, 2, 1, read),  # noqa: DTZ001 - as Redshift's TIMESTAMP gives it
         )
-        for key, (hour, read, day) in sorted(newest.items())
+        for key, (read, hour, day) in sorted(newest.items())
     ]
     assert whole(warehouse, target) == expected
 

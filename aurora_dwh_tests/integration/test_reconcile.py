@@ -372,7 +372,7 @@ class Model:
     def load(self, rows: Mapping[int, int], read: int) -> None:
         for key, cursor in rows.items():
             old = self.table.get(key)
-            if old is None or (read > old[1] if old[2] else (cursor, read) >= old[:2]):
+            if old is None or (read > old[1] if old[2] else read >= old[1]):
                 self.table[key] = (cursor, read, False)
 
     def reconcile(self, keys: set[int], read: int) -> tuple[int, int]:

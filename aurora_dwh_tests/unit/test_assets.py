@@ -119,7 +119,7 @@ def test_owners_tags_and_description_of_a_table_are_on_its_chain() -> None:
         (
             {},
             "A day holds the rows whose `updated` lies in the day, as",
-            "upserted by `id`, the newest `updated` wins.",
+            "upserted by `id`, the latest reading of a row wins.",
         ),
         (
             {"mode": "append"},

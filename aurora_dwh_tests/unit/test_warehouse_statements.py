@@ -85,21 +85,21 @@ def test_the_count_is_asked_of_the_session_that_copied() -> None:
     assert sql.COPY_COUNT == "SELECT pg_last_copy_count()"
 
 
-def test_a15_pick_newest_orders_by_cursor_reading_and_day() -> None:
+def test_a15_pick_newest_orders_by_reading_cursor_and_day() -> None:
     assert sql.pick_newest(TARGET) == (
         'CREATE TEMP TABLE "dwh_fresh" AS\n'
         'SELECT s.*, t."id" IS NULL AS "_dwh_is_new", FALSE AS "_dwh_is_alike"\n'
         "FROM (\n"
-        '  SELECT s.*, ROW_NUMBER() OVER (PARTITION BY s."id", s."group" ORDER BY s."updated" DESC NULLS LAST, '
-        's."_dwh_loaded_at" DESC, s."_dwh_day" DESC) AS "_dwh_rank"\n'
+        '  SELECT s.*, ROW_NUMBER() OVER (PARTITION BY s."id", s."group" ORDER BY s."_dwh_loaded_at" DESC, '
+        's."updated" DESC NULLS LAST, s."_dwh_day" DESC) AS "_dwh_rank"\n'
         '  FROM "dwh_stage" s\n'
         ") s\n"
         'LEFT JOIN "staging"."order" t ON s."id" = t."id" AND s."group" = t."group"\n'
         'WHERE s."_dwh_rank" = 1 AND (t."id" IS NULL OR '
-        "COALESCE(s.\"updated\", '0001-01-01 00:00:00') > COALESCE(t.\"updated\", '0001-01-01 00:00:00') OR "
+        's."_dwh_loaded_at" > t."_dwh_loaded_at" OR (s."_dwh_loaded_at" = t."_dwh_loaded_at" AND '
+        "(COALESCE(s.\"updated\", '0001-01-01 00:00:00') > COALESCE(t.\"updated\", '0001-01-01 00:00:00') OR "
         "(COALESCE(s.\"updated\", '0001-01-01 00:00:00') = COALESCE(t.\"updated\", '0001-01-01 00:00:00') AND "
-        '(s."_dwh_loaded_at" > t."_dwh_loaded_at" OR '
-        '(s."_dwh_loaded_at" = t."_dwh_loaded_at" AND s."_dwh_day" >= t."_dwh_day"))))'
+        's."_dwh_day" >= t."_dwh_day"))))'
     )
 
 
