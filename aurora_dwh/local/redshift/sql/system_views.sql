@@ -29,9 +29,11 @@ SELECT r.oid AS relid, r.schema_name, r.table_name, pg_standin.long(a.attname) A
 FROM pg_standin.relation r JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
 LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum;
 
+-- The position is counted for each column by itself: a window over all columns would be worked out for those of all tables.
 CREATE VIEW pg_catalog.svv_all_columns AS
 SELECT current_database()::varchar AS database_name, schema_name::varchar, table_name, column_name,
-       (row_number() OVER (PARTITION BY relid ORDER BY attnum))::integer AS ordinal_position, column_default,
+       (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = relid AND a.attnum BETWEEN 1 AND col.attnum
+        AND NOT a.attisdropped)::integer AS ordinal_position, column_default,
        CASE WHEN attnotnull THEN 'NO' ELSE 'YES' END::varchar AS is_nullable, data_type, character_maximum_length,
        numeric_precision, numeric_scale, remarks
 FROM pg_standin.col;
