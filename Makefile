@@ -8,7 +8,7 @@ PORT   ?= 3000
 SCALE  ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test lint types bench clean system-packages
+.PHONY: help demo dev test soak lint types bench clean system-packages
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -21,6 +21,9 @@ dev: $(VENV)/.embedded ## the same stack left running, with the Dagster UI on ht
 
 test: $(VENV)/.dev system-packages ## run all tests, installing what they need
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+soak: $(VENV)/.dev system-packages ## ten times the random table histories that make test runs, anew each time
+	$(BIN)/python -m pytest --hypothesis-profile soak aurora_dwh_tests/integration/over_time
 
 lint: $(VENV)/.dev ## check style and formatting
 	$(BIN)/ruff check .

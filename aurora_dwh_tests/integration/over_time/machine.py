@@ -1,0 +1,438 @@
+"""The state machine: whatever may befall a table and its copy, in any order, and what must hold after each step.
+
+After each step that touches the warehouse, the staging table is compared, row by row and with the product's own
+columns, with what it must hold: so a day is never half there, no key is there twice, and no row is replaced by an older
+one. At the end the days that lack something are read, what was read is loaded, and the copy must equal the original.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from aurora_dwh.assets.reconcile import keys_of
+from aurora_dwh.catalog import Table
+from aurora_dwh.handoff import DataError, Extract, StaleManifestError
+from aurora_dwh.local.redshift.faults import Fault
+from aurora_dwh.source.connection import Connection, SourceError, connect
+from aurora_dwh.source.extract import Source
+from aurora_dwh.source.windows import window
+from aurora_dwh.warehouse import rebuild as warehouse_rebuild
+from aurora_dwh.warehouse import reconcile as warehouse_reconcile
+from aurora_dwh.warehouse.drift import DriftError
+from aurora_dwh.warehouse.errors import PassingError
+from aurora_dwh.warehouse.io_manager import staging_target
+from aurora_dwh.warehouse.load import load, transactions
+from aurora_dwh_tests.integration.over_time.clock import CALENDARS, Calendar, Clock
+from aurora_dwh_tests.integration.over_time.copy import Copy, Reading
+from aurora_dwh_tests.integration.over_time.original import CHANGES, COLUMNS, Original
+from aurora_dwh_tests.integration.over_time.parts import CrashError, Parts
+
+LOOKBACK = timedelta(hours=1)
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a table is: its mode, what becomes of deleted rows, its cursor's type, and whether an index serves it."""
+
+    mode: str = "incremental"
+    deletes: str = "remove"
+    cursor: str = "DATETIME(6)"
+    indexed: bool = True
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What goes wrong during a step: a process or a connection ends, or the warehouse refuses a statement.
+
+    Attributes:
+        what: `crash` at a call of S3, `cut` of the source's connection, or a fault of the warehouse.
+        when: Before or after that call or statement.
+        number: Which call of S3, day of a range, or statement it is.
+        passes: Whether the fault is met once; else each attempt meets it.
+    """
+
+    what: str
+    when: str = "before"
+    number: int = 0
+    passes: bool = True
+
+    @property
+    def fault(self) -> Fault | None:
+        """The fault of the warehouse, None where it is none."""
+        if self.what not in ("1023", "57014", "drop"):
+            return None
+        match = STATEMENTS[self.number % len(STATEMENTS)]
+        return Fault(match, self.what, when=self.when, times=1 if self.passes else 100)  # type: ignore[arg-type]
+
+
+STATEMENTS = (
+    "^BEGIN",
+    '^UPDATE "dwh"',
+    '^CREATE TEMP TABLE "dwh_stage"',
+    "^COPY",
+    "pg_last_copy_count",
+    '^CREATE TEMP TABLE "dwh_(fresh|gone)"',
+    "^DELETE FROM",
+    '^(INSERT INTO|UPDATE) "staging"',
+    '^INSERT INTO "dwh"',
+    "^COMMIT",
+    "svv_all_columns",
+    "^CREATE TABLE",
+    "^ALTER TABLE",
+    "^DROP TABLE",
+)
+"""The statements of loads, reconciliations and rebuilds."""
+
+KINDS = st.builds(
+    Kind,
+    mode=st.sampled_from(("incremental", "incremental", "incremental", "append", "full")),
+    deletes=st.sampled_from(("remove", "flag")),
+    cursor=st.sampled_from(("DATETIME(6)", "TIMESTAMP(6)", "DATETIME", "DATE")),
+    indexed=st.booleans(),
+)
+KEYS = st.integers(1, 4)
+NUMBERS = st.integers(0, 30)
+WHEN = st.sampled_from(("before", "after"))
+CRASHES = st.builds(Trouble, what=st.just("crash"), when=WHEN, number=st.integers(0, 11))
+CUTS = st.builds(Trouble, what=st.just("cut"), number=st.integers(0, 3))
+FAULTS = st.builds(
+    Trouble,
+    what=st.sampled_from(("1023", "57014", "drop")),
+    when=WHEN,
+    number=st.integers(0, len(STATEMENTS) - 1),
+    passes=st.booleans(),
+)
+NOTHING: st.SearchStrategy[Trouble | None] = st.none()
+
+
+class TableLife(RuleBasedStateMachine):
+    """One table, from its making to the proof that its copy is right."""
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__()
+        self.parts = parts
+
+    @initialize(kind=KINDS, calendar=st.sampled_from(CALENDARS))
+    def begin(self, kind: Kind, calendar: Calendar) -> None:
+        self.kind, self.clock = kind, Clock(calendar)
+        name = f"t{next(_numbers)}"
+        is_incremental = kind.mode == "incremental"
+        lookback = LOOKBACK if is_incremental else timedelta(0)
+        self.table = Table(
+            name=name,
+            mode=kind.mode,
+            key="id" if is_incremental else (),
+            cursor=None if kind.mode == "full" else "touched",
+            cursor_timezone=None if kind.mode == "full" else calendar.cursor_zone,
+            lookback=lookback,
+            deletes=kind.deletes if is_incremental else "keep",
+            chunk_rows=2,
+        )
+        self.original = Original(
+            self.parts.mariadb,
+            self.parts.database,
+            name,
+            self.clock,
+            mode=kind.mode,
+            cursor=kind.cursor,
+            lookback=lookback,
+        )
+        self.original.create(indexed=kind.indexed)
+        self.target = staging_target(self.table, "staging")
+        self.lake = self.parts.lake(name)
+        self.connections: list[Connection] = []
+        self.source = Source(self._connect, database=self.parts.database, zone=ZoneInfo(calendar.zone), warn=_ignore)
+        self.readings: list[Reading] = []
+        self.standing: dict[date, Reading] = {}
+        self.unloaded: set[date] = set()
+        self.copy = Copy(kind.mode, flags=self.target.flags_deletes)
+
+    def teardown(self) -> None:
+        if not hasattr(self, "copy"):
+            return
+        try:
+            if sys.exc_info()[0] is None:
+                self.settle()
+        finally:
+            self.original.drop()
+            for name in (self.table.target, f"{self.table.target}__rebuild"):
+                self.parts.ask(f"DROP TABLE IF EXISTS staging.{name}")
+
+    # The application
+
+    @rule(key=KEYS, number=NUMBERS)
+    def write(self, key: int, number: int) -> None:
+        self.original.write(key, number)
+
+    @rule(key=KEYS, number=NUMBERS)
+    def write_without_cursor(self, key: int, number: int) -> None:
+        self.original.write_without_cursor(key, number)
+
+    @rule(key=KEYS, number=NUMBERS)
+    def write_silently(self, key: int, number: int) -> None:
+        self.original.write_silently(key, number)
+
+    @rule(key=KEYS, number=NUMBERS, hours=st.sampled_from((1, 12, 30, 60)))
+    def write_back(self, key: int, number: int, hours: int) -> None:
+        self.original.write_back(key, number, timedelta(hours=hours))
+
+    @rule(key=KEYS)
+    def soft_delete(self, key: int) -> None:
+        self.original.soft_delete(key)
+
+    @rule(key=KEYS)
+    def delete(self, key: int) -> None:
+        self.original.delete(key)
+
+    @rule(key=KEYS, number=NUMBERS)
+    def begin_late(self, key: int, number: int) -> None:
+        self.original.begin_late(key, number)
+
+    @rule(commit=st.sampled_from((True, True, False)))
+    def end_late(self, commit: bool) -> None:
+        self.original.end_late(commit=commit)
+
+    @rule(change=st.sampled_from(CHANGES), column=st.sampled_from(COLUMNS), number=NUMBERS)
+    def alter(self, change: str, column: str, number: int) -> None:
+        self.original.alter(change, column, number)
+
+    @rule(how=st.sampled_from(Clock.MOVES))
+    def pass_time(self, how: str) -> None:
+        self.clock.move(how)
+
+    # The product
+
+    @rule(first=st.integers(0, 3), count=st.integers(1, 4), trouble=NOTHING | NOTHING | CRASHES | CUTS, meanwhile=KEYS)
+    def extract(self, first: int, count: int, trouble: Trouble | None = None, meanwhile: int = 1) -> None:
+        """Read days, while a row is written between the first of them and the next."""
+        days = self.clock.calendar.days[first : first + count]
+        with self.original.being_read(set(days)) as done:
+            try:
+                with self._crashing(trouble):
+                    self._extract(days, trouble, meanwhile)
+            except (CrashError, SourceError):
+                if trouble is None:
+                    raise
+            done |= {day for day in days if self._look(day)}
+
+    @rule(back=st.lists(st.integers(0, 7), min_size=1, max_size=4), trouble=NOTHING | NOTHING | FAULTS | CRASHES)
+    @precondition(lambda self: self.readings)
+    def load(self, back: Sequence[int], trouble: Trouble | None = None) -> None:
+        """Load days, each as it was once read: most often as it stands in the lake."""
+        readings = {}
+        for number in back:
+            reading = self.readings[-1 - number % len(self.readings)]
+            readings[reading.manifest.day] = reading
+        self._load(list(readings.values()), trouble)
+
+    @rule()
+    def nightly(self) -> None:
+        """Load yesterday at one o'clock, as the schedule does."""
+        yesterday = self.clock.calendar.days.index(self.clock.today)
+        self.clock.move("to 01:00")
+        self.extract(yesterday, 1)
+        self._load([self.standing[self.clock.calendar.days[yesterday]]])
+
+    @rule(trouble=NOTHING | NOTHING | FAULTS | CRASHES, meanwhile=st.booleans(), key=KEYS)
+    @precondition(lambda self: self.kind.mode == "incremental" and self.readings)
+    def reconcile(self, trouble: Trouble | None = None, meanwhile: bool = False, key: int = 1) -> None:
+        """Reconcile deletes, while a row may be written, read and loaded after the keys were read."""
+        try:
+            warehouse_reconcile.prepare(self.parts.warehouse, self.target)
+        except DataError:
+            assert not self.copy.rows(), "the table is said not to exist"
+            return
+        try:
+            with self._crashing(trouble), self._keys() as (keys, found):
+                if meanwhile:
+                    self.original.write(key, 7)
+                    self.extract(self.clock.calendar.days.index(self.clock.today), 1)
+                    self._load([self.standing[self.clock.today]])
+                self._change(
+                    lambda: warehouse_reconcile.reconcile(
+                        self.parts.warehouse, self.lake, self.target, keys, max_share=1
+                    ),
+                    lambda copy: copy.reconcile(found, keys.snapshot_at),
+                    trouble,
+                )
+        except CrashError:
+            if trouble is None:
+                raise
+        self._check()
+
+    @rule(trouble=NOTHING | FAULTS)
+    @precondition(lambda self: self.copy.rows())
+    def rebuild(self, trouble: Trouble | None = None) -> None:
+        """Make the staging table anew from the lake, or from the source where the lake's types do not go together."""
+        try:
+            self._rebuild(trouble)
+        except DataError as error:
+            if not (self.original.retyped and "--from source" in str(error)):
+                raise
+            last = 1 + self.clock.calendar.days.index(max(self.standing))
+            self.extract(0, last)
+            self._rebuild(None)
+
+    # The end
+
+    def settle(self) -> None:
+        """Read what is due, load what was read, reconcile, and compare both sides."""
+        self.original.end_late(commit=True)
+        while due := sorted(self.original.due):
+            first = self.clock.calendar.days.index(due[0])
+            length = next(n for n in itertools.count(1) if due[0] + timedelta(days=n) not in due)
+            self.extract(first, length, meanwhile=0)
+        if self.unloaded:
+            self._load([self.standing[day] for day in self.unloaded])
+        if self.kind.mode == "incremental":
+            self.reconcile()
+        names = {name.lower() for name in self.original.columns()}
+        there = Counter(
+            frozenset((n.lower(), v) for n, v in zip(self.original.columns(), row, strict=True) if v is not None)
+            for row in self.original.rows().elements()
+        )
+        here = Counter(
+            frozenset((name, value) for name, value in row if name in names)
+            for row in self.parts.staged(self.table.target).elements()
+            if ("_dwh_deleted", True) not in row
+        )
+        assert here == there, _difference(here, there)
+
+    # How it is done
+
+    def _connect(self) -> Connection:
+        self.connections.append(connect(**self.parts.mariadb.arguments(self.parts.database)))
+        return self.connections[-1]
+
+    def _crashing(self, trouble: Trouble | None) -> Any:
+        is_crash = trouble is not None and trouble.what == "crash"
+        return self.parts.crashing(trouble.number if is_crash else None, when=trouble.when if is_crash else "")
+
+    def _windows(self, days: Sequence[date]) -> list[Any]:
+        calendar = self.clock.calendar
+        zone = ZoneInfo(calendar.zone)
+        return [window(day, zone=zone, start_date=calendar.first, lookback=self.table.lookback) for day in days]
+
+    def _extract(self, days: Sequence[date], trouble: Trouble | None, meanwhile: int) -> None:
+        for number, extract in enumerate(self.source.extract(self.table, self._windows(days))):
+            if number == 0 and meanwhile:
+                self.original.write(meanwhile, 30)
+            if trouble and trouble.what == "cut" and trouble.number == number:
+                self.connections[-1]._force_close()
+            manifest = self.lake.write(self.table.name, extract)
+            for also in extract.also:
+                self.lake.repeat(manifest, also)
+
+    def _look(self, day: date) -> bool:
+        """Take note of a day as it stands in the lake; return whether it is new there."""
+        reading = self.parts.reading(self.lake, self.table.name, day)
+        before = self.standing.get(day)
+        if reading is None or (before and before.manifest.attempt == reading.manifest.attempt):
+            assert (reading is None) == (before is None), f"{day} is gone from the lake"
+            return False
+        self.readings.append(reading)
+        self.standing[day] = reading
+        self.unloaded.add(day)
+        return True
+
+    def _load(self, readings: Sequence[Reading], trouble: Trouble | None = None) -> None:
+        of_day = {reading.manifest.day: reading for reading in readings}
+        for manifests in transactions(reading.manifest for reading in readings):
+            group = [of_day[manifest.day] for manifest in manifests]
+            is_loaded = self._change(
+                lambda manifests=manifests: load(
+                    self.parts.warehouse, self.lake, self.target, self.table.mode, manifests, run_id=None
+                ),
+                lambda copy, group=group: copy.load(group),
+                trouble,
+                stale=any(self.standing[r.manifest.day] is not r for r in group),
+            )
+            if is_loaded:
+                self.unloaded -= {day for day in of_day if self.standing[day] in group}
+
+    def _rebuild(self, trouble: Trouble | None) -> None:
+        def effect(copy: Copy) -> None:
+            copy.__init__(self.kind.mode, flags=self.target.flags_deletes)  # type: ignore[misc]
+            copy.load([self.standing[day] for day in sorted(self.standing)])
+
+        is_done = self._change(
+            lambda: warehouse_rebuild.rebuild(
+                self.parts.warehouse, self.lake, self.target, self.table.mode, lambda: self.lake.all(self.table.name)
+            ),
+            effect,
+            trouble,
+        )
+        if is_done:
+            self.unloaded.clear()
+
+    def _keys(self) -> Any:
+        return _Keys(self)
+
+    def _change(
+        self,
+        work: Callable[[], object],
+        effect: Callable[[Copy], None],
+        trouble: Trouble | None,
+        *,
+        stale: bool = False,
+    ) -> bool:
+        """Do a step in the warehouse, which must then hold either what it held or all of the step's effect."""
+        after = self.copy.duplicate()
+        effect(after)
+        drifted = False
+        try:
+            with self.parts.failing(trouble and trouble.fault), self._crashing(trouble):
+                work()
+        except DriftError:
+            assert self.original.retyped
+            drifted = True
+        except (PassingError, CrashError):
+            if trouble is None:
+                raise
+        except StaleManifestError:
+            assert stale
+        else:
+            self.copy = after
+        self._check()
+        if drifted:
+            self.rebuild()
+        return self.copy is after
+
+    def _check(self) -> None:
+        here, there = self.parts.staged(self.table.target), self.copy.rows()
+        assert here == there, _difference(here, there)
+
+
+class _Keys:
+    """The keys of the source in the lake, for a while, and as another client sees them at the same time."""
+
+    def __init__(self, life: TableLife) -> None:
+        self._life = life
+
+    def __enter__(self) -> tuple[Any, set[int]]:
+        life = self._life
+        extracts: Iterator[Extract] = life.source.extract(keys_of(life.table), life._windows([life.clock.today]))
+        self._context = life.lake.keys(life.table.name, extracts)
+        return self._context.__enter__(), life.original.keys()
+
+    def __exit__(self, *error: Any) -> Any:
+        return self._context.__exit__(*error)
+
+
+def _difference(here: Counter[Any], there: Counter[Any]) -> str:
+    return f"only in Redshift: {[dict(row) for row in here - there]}; not there: {[dict(row) for row in there - here]}"
+
+
+def _ignore(_: str) -> None:
+    """Take a warning that is expected: some cursors have no index."""

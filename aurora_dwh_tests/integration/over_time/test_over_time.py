@@ -1,0 +1,103 @@
+"""Any order, any repetition, any crash, any change of columns: the copy ends equal to the original."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from aurora_dwh.local.lake import LakeServer
+from aurora_dwh.local.redshift import RedshiftStandIn
+from aurora_dwh.warehouse import connection
+from aurora_dwh.warehouse.connection import Warehouse
+from aurora_dwh_tests.integration.over_time.clock import CALENDARS
+from aurora_dwh_tests.integration.over_time.machine import Kind, TableLife
+from aurora_dwh_tests.integration.over_time.parts import Parts
+from aurora_dwh_tests.mariadb import MariaDB
+
+TOKYO, CHICAGO_IN_MARCH, CHICAGO_IN_NOVEMBER, HAVANA, PHOENIX = CALENDARS
+IS_SOAK = settings.get_current_profile_name() == "soak"
+
+
+@pytest.fixture
+def parts(
+    mariadb: MariaDB,
+    database: str,
+    lake_server: LakeServer,
+    s3: Any,
+    redshift: RedshiftStandIn,
+    warehouse: Warehouse,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Parts]:
+    """The servers; what fails is tried again at once, and not often."""
+    monkeypatch.setattr(connection, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(connection, "ATTEMPTS", 3)
+    crashing = boto3.client(
+        "s3",
+        endpoint_url=lake_server.endpoint_url,
+        region_name=lake_server.region,
+        aws_access_key_id=lake_server.access_key,
+        aws_secret_access_key=lake_server.secret_key,
+        config=Config(s3={"addressing_style": "path"}, proxies={}),
+    )
+    made = Parts(mariadb, database, crashing, s3, redshift, warehouse)
+    yield made
+    made.close()
+
+
+@pytest.mark.timeout(6 * 3600 if IS_SOAK else 3600)
+def test_a12_to_a25_whatever_befalls_a_table_its_copy_is_never_wrong_and_ends_equal(parts: Parts) -> None:
+    run_state_machine_as_test(
+        lambda: TableLife(parts),
+        settings=settings(
+            max_examples=settings.default.max_examples if IS_SOAK else 200,
+            stateful_step_count=50,
+            derandomize=not IS_SOAK,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+# What the machine found once
+
+
+@pytest.fixture
+def life(parts: Parts) -> TableLife:
+    """A table whose life a test tells as the machine would; its teardown is the proof."""
+    return TableLife(parts)
+
+
+def test_a11_a25_a_row_written_twice_in_the_hour_that_clocks_show_twice_ends_as_it_was_written_last(
+    life: TableLife,
+) -> None:
+    life.begin(kind=Kind(), calendar=CHICAGO_IN_NOVEMBER)
+    for how in ("to 01:00", "20 minutes", "20 minutes"):
+        life.pass_time(how)
+    life.write(key=3, number=1)  # at 01:40
+    life.extract(first=1, count=1)
+    life.load(back=[0])
+    life.pass_time("20 minutes")
+    life.pass_time("20 minutes")
+    life.write(key=3, number=2)  # at 01:20
+    life.extract(first=1, count=1)
+    life.load(back=[0])
+    life.teardown()
+
+
+def test_a14_a25_a_row_whose_cursor_goes_back_or_is_taken_away_ends_as_it_was_written_last(life: TableLife) -> None:
+    life.begin(kind=Kind(), calendar=TOKYO)
+    life.pass_time("to 01:00")
+    for key in (1, 2, 3):
+        life.write(key=key, number=1)
+    life.nightly()
+    life.write_back(key=1, number=2, hours=30)
+    life.write_without_cursor(key=2, number=2)
+    life.delete(key=3)
+    life.write_back(key=3, number=3, hours=30)
+    life.teardown()
