@@ -8,7 +8,7 @@ PORT   ?= 3000
 SCALE  ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test soak lint types bench clean system-packages
+.PHONY: help demo dev test soak lint types infra bench clean system-packages
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -32,12 +32,15 @@ lint: $(VENV)/.dev ## check style and formatting
 types: $(VENV)/.dev ## check types, strictly
 	$(BIN)/mypy
 
+infra: $(VENV)/.dev ## make the CDK templates of every kind of deployment, offline, and check them
+	$(BIN)/python -m pytest -q aurora_dwh_tests/infra
+
 bench: $(VENV)/.dev system-packages ## measure against other clients, side by side
 	$(BIN)/python -m benchmarks.reader
 
 clean: ## stop the stack and remove what was made, except the virtual environment
 	@if [ -x $(BIN)/aurora-dwh ]; then $(BIN)/aurora-dwh local down --state $(STATE); fi
-	rm -rf $(STATE) .dagster .mypy_cache .ruff_cache .pytest_cache .hypothesis screenshots build *.egg-info
+	rm -rf $(STATE) .dagster .mypy_cache .ruff_cache .pytest_cache .hypothesis screenshots build cdk.out infra/cdk.out *.egg-info
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -48,7 +51,7 @@ $(VENV)/.embedded: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[embedded,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[embedded,dev,platform,infra]'
 	@touch $@ $(VENV)/.embedded
 
 # The tests read from a real MariaDB server and click through the UI in Chromium.

@@ -1,0 +1,73 @@
+"""Every deployment's templates, made once a session and in one app: starting an app is what costs time."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import infra.app  # sets up Node.js before the CDK is read
+from aurora_dwh_tests.infra.deployments import DEPLOYMENTS
+from infra.config_file import parse_config
+
+import aws_cdk as cdk  # isort: skip
+from cdk_nag import AwsSolutionsChecks  # isort: skip
+
+
+@dataclass(frozen=True)
+class Templates:
+    """What was made.
+
+    Attributes:
+        folder: Where the files are.
+        stacks: (deployment, stack without its prefix) -> CloudFormation template.
+        findings: What the CDK and Amazon's rules find and nobody has given a reason for.
+    """
+
+    folder: Path
+    stacks: dict[tuple[str, str], dict[str, Any]]
+    findings: str
+
+    def of(self, kind: str, stack: str | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The properties of every resource of a type, in every deployment, after the name of its place."""
+        for (deployment, name), template in self.stacks.items():
+            for logical, resource in template["Resources"].items():
+                if resource["Type"] == kind and stack in (None, name):
+                    yield f"{deployment}/{name}/{logical}", resource.get("Properties", {})
+
+    def files(self) -> list[Path]:
+        """One file for each template that differs from all others."""
+        different = {}
+        for file in self.folder.glob("assembly-*/*.template.json"):
+            deployment = file.parent.name.removeprefix("assembly-")
+            text = file.read_text(encoding="utf-8").replace(deployment, "").replace(deployment.replace("-", ""), "")
+            different[re.sub(r"[0-9A-F]{8}", "", text)] = file
+        return sorted(different.values())
+
+
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> Templates:
+    """The templates of all deployments."""
+    folder = tmp_path_factory.mktemp("cdk.out")
+    app = cdk.App(context=infra.app.CONTEXT, outdir=str(folder), analytics_reporting=False)
+    for name, written in DEPLOYMENTS.items():
+        infra.app.build(cdk.Stage(app, name), parse_config(written))
+    cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    findings = ""
+    try:
+        app.synth()
+    except RuntimeError as error:
+        report = folder / "validation-report.json"
+        findings = f"{error}\n{report.read_text(encoding='utf-8') if report.exists() else ''}"
+    stacks = {}
+    for file in sorted(folder.glob("assembly-*/*.template.json")):
+        deployment = file.parent.name.removeprefix("assembly-")
+        named = re.fullmatch(rf"{deployment.replace('-', '')}dwh([a-z]+)[0-9A-F]{{8}}", file.name.split(".")[0])
+        assert named, file.name
+        stacks[deployment, named[1]] = json.loads(file.read_text(encoding="utf-8"))
+    return Templates(folder, stacks, findings)

@@ -1,0 +1,69 @@
+"""Kinds of deployments: the options of the configuration that change which resources there are, and their products."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+ACCOUNT = "123456789012"
+REGION = "ap-northeast-1"
+SUBNETS = [
+    {"id": f"subnet-0000000{n}", "availability_zone": f"{REGION}{zone}", "route_table": f"rtb-0000000{n}"}
+    for n, zone in enumerate("acd")
+]
+PUBLIC = [{**subnet, "id": subnet["id"].replace("-0", "-1")} for subnet in SUBNETS[:2]]
+NEW_NETWORK: dict[str, Any] = {"new": {}}
+EXISTING_NETWORK = {
+    "existing": {"vpc_id": "vpc-01234567", "cidr": "10.1.0.0/16", "subnets": SUBNETS, "public_subnets": PUBLIC}
+}
+EXISTING_SOURCE = {
+    "id": "production",
+    "host": "production.cluster-ro-abc.ap-northeast-1.rds.amazonaws.com",
+    "secret_arn": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:production/reader-AbCdEf",
+    "security_group": "sg-01234567",
+}
+CERTIFICATE = f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/11112222-3333-4444-5555-666677778888"
+OIDC = {
+    "issuer": "https://id.example.com",
+    "authorization_endpoint": "https://id.example.com/authorize",
+    "token_endpoint": "https://id.example.com/token",
+    "user_info_endpoint": "https://id.example.com/userinfo",
+    "client_id": "dagster",
+    "client_secret_arn": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:oidc-AbCdEf",
+}
+
+SOURCES: dict[str, dict[str, Any]] = {
+    "new": {"network": NEW_NETWORK, "source": {"new": {}}},
+    "newInVpc": {"network": EXISTING_NETWORK, "source": {"new": {}}},
+    "aurora": {"network": EXISTING_NETWORK, "source": {"existing": EXISTING_SOURCE}},
+    "instance": {"network": EXISTING_NETWORK, "source": {"existing": {**EXISTING_SOURCE, "kind": "instance"}}},
+}
+UIS: dict[str, dict[str, Any]] = {
+    "http": {},
+    "https": {"certificate_arn": CERTIFICATE},
+    "oidc": {"certificate_arn": CERTIFICATE, "oidc": OIDC},
+    "internet": {
+        "certificate_arn": CERTIFICATE,
+        "oidc": OIDC,
+        "internet_facing": True,
+        "allowed_cidrs": ["0.0.0.0/0"],
+    },
+}
+BIS: dict[str, dict[str, Any] | None] = {
+    "none": None,
+    "quicksight": {"owners": [f"arn:aws:quicksight:{REGION}:{ACCOUNT}:user/default/analyst"]},
+}
+FATES = {"kept": False, "destroyable": True}
+
+DEPLOYMENTS: dict[str, dict[str, Any]] = {
+    f"{source}-{ui}-{bi}-{fate}": {
+        "account": ACCOUNT,
+        "name": "dwh",
+        **SOURCES[source],
+        "platform": {"ui": UIS[ui], "alarm_emails": ["data@example.com"]},
+        "bi": BIS[bi],
+        "destroyable": FATES[fate],
+    }
+    for source, ui, bi, fate in itertools.product(SOURCES, UIS, BIS, FATES)
+}
+"""Name of a deployment -> its configuration: every product of the options."""

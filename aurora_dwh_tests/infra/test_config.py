@@ -1,0 +1,102 @@
+"""The configuration's file: what is accepted, and that what is not is told by its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aurora_dwh_tests.infra.deployments import ACCOUNT, EXISTING_NETWORK, EXISTING_SOURCE, SUBNETS
+from infra.config import Config
+from infra.config_file import ConfigError, parse_config, read_config
+
+SMALLEST: dict[str, Any] = {"account": ACCOUNT, "network": {"new": {}}, "source": {"new": {}}}
+EXAMPLE = Path(__file__).parents[2] / "infra" / "config.example.yaml"
+
+
+def wrong(**changes: Any) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        parse_config({**SMALLEST, **changes}, "config.yaml")
+    return caught.value.problems
+
+
+def test_three_lines_are_a_deployment_in_tokyo_that_keeps_its_data() -> None:
+    config = parse_config(SMALLEST)
+    assert config.region == "ap-northeast-1"
+    assert config.zones == ("ap-northeast-1a", "ap-northeast-1c", "ap-northeast-1d")
+    assert not config.destroyable
+    assert not config.platform.ui.internet_facing
+
+
+def test_the_example_is_a_configuration_and_shows_every_field() -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+    read_config(EXAMPLE)
+    for name in _fields(Config):
+        assert f"{name}:" in text, name
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"account": 123456789012}, "config.yaml: account: must be a text; put 123456789012 in quotes"),
+        ({"account": "12345"}, r"config.yaml: account: '12345' does not have the form \d{12}"),
+        ({"acount": "1"}, "config.yaml: acount: is not a field"),
+        ({"source": {}}, "config.yaml: source: write exactly one of `new` and `existing`"),
+        (
+            {"source": {"new": {}, "existing": EXISTING_SOURCE}},
+            "config.yaml: source: write exactly one of `new` and `existing`",
+        ),
+        ({"source": {"new": {"min_acu": 9, "max_acu": 1}}}, "config.yaml: source.new: min_acu is more than max_acu"),
+        (
+            {"network": {"existing": {**EXISTING_NETWORK["existing"], "subnets": SUBNETS[:2] + SUBNETS[:1]}}},
+            "config.yaml: network.existing: subnets: name subnets of three zones; Redshift Serverless needs three",
+        ),
+        (
+            {"platform": {"ui": {"internet_facing": True}}},
+            "config.yaml: platform.ui: internet_facing: needs `oidc`; Dagster's UI has no sign-in of its own",
+        ),
+        (
+            {"platform": {"run": {"cpu": 1024, "memory": 20480}}},
+            "config.yaml: platform.run: memory: Fargate gives 1024 CPU units 2048 to 8192 MiB, in whole GiB",
+        ),
+        (
+            {"network": {"new": {"availability_zones": ["us-east-1a", "ap-northeast-1a", "ap-northeast-1c"]}}},
+            "config.yaml: network.new.availability_zones: us-east-1a is not in ap-northeast-1",
+        ),
+        (
+            {"source": {"existing": EXISTING_SOURCE}},
+            "config.yaml: source.existing: needs `network.existing`, the VPC that the database is in or reached from",
+        ),
+        (
+            {"network": EXISTING_NETWORK, "source": {"existing": EXISTING_SOURCE}, "region": "eu-west-1"},
+            "config.yaml: source.existing.secret_arn: is not in eu-west-1, where everything else is",
+        ),
+    ],
+)
+def test_a_mistake_is_told_by_its_place_and_what_to_write(changes: dict[str, Any], said: str) -> None:
+    assert wrong(**changes) == [said]
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    assert len(wrong(account=1, nets={}, warehouse={"base_rpu": 7, "max": 1})) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("a: [", "is not YAML"), ("- a", "must hold fields"), (None, "cannot be read")]
+)
+def test_a_file_that_is_none_is_told_by_its_name(tmp_path: Path, text: str | None, said: str) -> None:
+    file = tmp_path / "mine.yaml"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(ConfigError, match=f"mine.yaml: {said}"):
+        read_config(file)
+
+
+def _fields(model: Any) -> set[str]:
+    names = set(model.model_fields)
+    for field in model.model_fields.values():
+        for part in (field.annotation, *getattr(field.annotation, "__args__", ())):
+            if hasattr(part, "model_fields"):
+                names |= _fields(part)
+    return names

@@ -1,0 +1,120 @@
+"""What holds for every template of every deployment: Amazon's rules, CloudFormation's schemas, nothing public."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aurora_dwh_tests.infra.conftest import Templates
+from aurora_dwh_tests.infra.deployments import DEPLOYMENTS
+
+KEPT = {
+    "AWS::S3::Bucket",
+    "AWS::RDS::DBCluster",
+    "AWS::RedshiftServerless::Namespace",
+    "AWS::KMS::Key",
+    "AWS::Logs::LogGroup",
+}
+"""Types that hold what cannot be made again."""
+
+NOT_ERRORS = {
+    "W3005": "the CDK writes dependencies that a reference implies",
+    "W3010": "zones are named in the configuration, so that nothing is looked up",
+}
+
+
+def statements(templates: Templates) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every statement of a role's policy, after the name of its place."""
+    for kind in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::Role"):
+        for place, properties in templates.of(kind):
+            documents = [
+                properties.get("PolicyDocument"),
+                *(p["PolicyDocument"] for p in properties.get("Policies", ())),
+            ]
+            for document in filter(None, documents):
+                for statement in document["Statement"]:
+                    yield place, statement
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def test_every_product_of_the_options_is_made(templates: Templates) -> None:
+    assert {deployment for deployment, _ in templates.stacks} == set(DEPLOYMENTS)
+
+
+def test_amazons_rules_find_nothing_without_a_reason(templates: Templates) -> None:
+    assert templates.findings == ""
+
+
+@pytest.mark.timeout(600)
+def test_cloudformation_accepts_every_template(templates: Templates) -> None:
+    command = [Path(sys.executable).with_name("cfn-lint"), "--format", "parseable"]
+    for rule in NOT_ERRORS:
+        command += ["--ignore-checks", rule]
+    done = subprocess.run([*command, "--", *templates.files()], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_role_may_do_everything(templates: Templates) -> None:
+    seen = 0
+    for place, statement in statements(templates):
+        for action in listed(statement["Action"]):
+            seen += 1
+            assert action != "*", place
+            assert not action.endswith(":*"), (place, action)
+    assert seen
+
+
+def test_no_bucket_is_public_or_in_the_clear(templates: Templates) -> None:
+    buckets = dict(templates.of("AWS::S3::Bucket"))
+    for place, bucket in buckets.items():
+        assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}, place
+        assert len(bucket["PublicAccessBlockConfiguration"]) == 4
+        assert bucket["BucketEncryption"], place
+    policies = list(templates.of("AWS::S3::BucketPolicy"))
+    assert len(policies) == len(buckets)
+    for place, policy in policies:
+        denied = [s for s in policy["PolicyDocument"]["Statement"] if s["Effect"] == "Deny"]
+        conditions = [s["Condition"] for s in denied]
+        assert {"Bool": {"aws:SecureTransport": "false"}} in conditions, place
+
+
+def test_no_security_group_is_open_to_the_internet(templates: Templates) -> None:
+    for place, group in templates.of("AWS::EC2::SecurityGroup"):
+        for rule in group.get("SecurityGroupIngress", ()):
+            if "-internet-" in place and "Balancer" in place:
+                assert (rule["CidrIp"], rule["FromPort"]) == ("0.0.0.0/0", 443)
+            else:
+                assert rule.get("CidrIp") != "0.0.0.0/0", place
+    for place, rule in templates.of("AWS::EC2::SecurityGroupIngress"):
+        assert "CidrIp" not in rule, place
+
+
+def test_no_machine_gets_a_public_address(templates: Templates) -> None:
+    for place, subnet in templates.of("AWS::EC2::Subnet"):
+        assert subnet["MapPublicIpOnLaunch"] is False, place
+    for place, service in templates.of("AWS::ECS::Service"):
+        assert service["NetworkConfiguration"]["AwsvpcConfiguration"]["AssignPublicIp"] == "DISABLED", place
+
+
+def test_data_outlives_its_stack_unless_the_switch_says_otherwise(templates: Templates) -> None:
+    for (deployment, stack), template in templates.stacks.items():
+        wanted = "Delete" if deployment.endswith("destroyable") else "Retain"
+        for logical, resource in template["Resources"].items():
+            if resource["Type"] in KEPT:
+                assert resource["DeletionPolicy"] == wanted, f"{deployment}/{stack}/{logical}"
+
+
+def test_the_templates_hold_no_secret(templates: Templates) -> None:
+    for place, template in templates.stacks.items():
+        text = json.dumps(template)
+        assert 'MasterUserPassword": "' not in text, place
+        assert 'client_secret": "' not in text.lower(), place

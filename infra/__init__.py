@@ -1,0 +1,1 @@
+"""The deployment: CDK stacks, the image, Dagster's production configuration. Not part of the installed product."""

@@ -1,0 +1,69 @@
+"""The CDK app: the configuration becomes stacks. `python -m infra.app`, which `cdk` runs by `infra/cdk.json`.
+
+No call to AWS is made here: names, zones and subnets come from the configuration.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import infra.node  # noqa: F401 - must come before aws_cdk
+
+import aws_cdk as cdk  # isort: skip
+from cdk_nag import AwsSolutionsChecks  # isort: skip
+from constructs import Construct  # isort: skip
+
+from infra.config import Config  # isort: skip
+from infra.config_file import ConfigError, read_config  # isort: skip
+from infra.stacks.foundation import Foundation  # isort: skip
+from infra.stacks.warehouse import Warehouse  # isort: skip
+
+DEFAULT_CONFIG = "infra/config.yaml"
+"""Another is named with `cdk --context config=PATH`."""
+
+CONTEXT = {
+    "@aws-cdk/aws-iam:minimizePolicies": True,
+    "@aws-cdk/core:checkSecretUsage": True,
+    "@aws-cdk/aws-s3:serverAccessLogsUseBucketPolicy": True,
+    "@aws-cdk/aws-s3:createDefaultLoggingPolicy": True,
+    "@aws-cdk/aws-ecs:disableExplicitDeploymentControllerForCircuitBreaker": True,
+    "@aws-cdk/aws-rds:databaseProxyUniqueResourceName": True,
+    "@aws-cdk/aws-ec2:restrictDefaultSecurityGroup": False,
+}
+"""The CDK's feature flags, here so that tests and deployments have the same."""
+
+
+def build(scope: Construct, config: Config) -> list[cdk.Stack]:
+    """Make the stacks of a configuration, in the order in which they are deployed.
+
+    Args:
+        scope: An app, or a stage of one.
+        config: What to deploy.
+    """
+    common = {
+        "config": config,
+        "env": cdk.Environment(account=config.account, region=config.region),
+        "termination_protection": not config.destroyable,
+        "tags": {"project": config.name, **config.tags},
+    }
+    foundation = Foundation(scope, f"{config.name}-foundation", **common)
+    warehouse = Warehouse(scope, f"{config.name}-warehouse", foundation=foundation, **common)
+    return [foundation, warehouse]
+
+
+def main() -> None:
+    """Read the configuration and write the templates to where `cdk` looks for them."""
+    app = cdk.App(context=CONTEXT)
+    path = Path(app.node.try_get_context("config") or DEFAULT_CONFIG)
+    try:
+        config = read_config(path)
+    except ConfigError as error:
+        sys.exit(str(error))
+    build(app, config)
+    cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    app.synth()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""The containers' command lines, health checks and ports: one place for the task definitions and for the tests.
+
+They are run in the folder that holds `dagster.yaml` and `workspace.yaml`, which is DAGSTER_HOME.
+"""
+
+HOME = "/opt/dagster"
+"""DAGSTER_HOME in the image, and where commands are run."""
+
+CODE_PORT = 4000
+UI_PORT = 3000
+LOCATION = "aurora_dwh.definitions"
+
+
+def code_server(port: int = CODE_PORT) -> list[str]:
+    """Serve the assets, schedules and sensors over gRPC."""
+    return ["dagster", "api", "grpc", "-h", "0.0.0.0", "-p", str(port), "-m", LOCATION]  # noqa: S104 - the VPC's own
+
+
+def code_server_health(port: int = CODE_PORT) -> list[str]:
+    """Whether the code server answers."""
+    return ["dagster", "api", "grpc-health-check", "-p", str(port)]
+
+
+def daemon() -> list[str]:
+    """Run schedules and sensors, and start queued runs. There must be exactly one."""
+    return ["dagster-daemon", "run", "-w", "workspace.yaml"]
+
+
+def daemon_health() -> list[str]:
+    """Whether each of the daemon's parts has given a sign of life."""
+    return ["dagster-daemon", "liveness-check"]
+
+
+def webserver(port: int = UI_PORT) -> list[str]:
+    """Serve the UI and GraphQL."""
+    return ["dagster-webserver", "-h", "0.0.0.0", "-p", str(port), "-w", "workspace.yaml"]  # noqa: S104
+
+
+WEBSERVER_HEALTH_PATH = "/server_info"
+
+
+def watch(deadline: str, port: int = UI_PORT) -> list[str]:
+    """Print measures of the platform, which alarms are made of; it asks the webserver beside it."""
+    return ["python", "-m", "infra.watch", "--ui", f"http://127.0.0.1:{port}", "--deadline", deadline]
+
+
+def seed() -> list[str]:
+    """Make the sample shop and the user that reads it, in a new source."""
+    return ["python", "-m", "infra.seed"]

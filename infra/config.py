@@ -1,0 +1,362 @@
+"""What is deployed, as typed values: the fields of the configuration and how they go together.
+
+The forms of single fields are `config_fields`, reading the file is `config_file`, `config.example.yaml` shows them all.
+What is made of them is in `stacks`. Nothing here needs AWS or the CDK.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from infra.config_fields import (
+    Account,
+    CertificateArn,
+    Cidr,
+    DatabaseId,
+    Email,
+    Host,
+    Https,
+    Identifier,
+    KeyArn,
+    LogDays,
+    Name,
+    Principal,
+    Region,
+    RouteTableId,
+    SecretArn,
+    SecurityGroupId,
+    SubnetId,
+    TimeOfDay,
+    VpcId,
+)
+
+DEFAULT_REGION = "ap-northeast-1"
+ZONES = {"ap-northeast-1": ("ap-northeast-1a", "ap-northeast-1c", "ap-northeast-1d")}
+"""Regions whose first three zones are not a, b and c: nothing is looked up when the templates are made."""
+
+Fields = TypeVar("Fields", bound=BaseModel)
+
+
+def _exactly_one(model: Fields, *names: str) -> Fields:
+    given = [name for name in names if getattr(model, name) is not None]
+    if len(given) != 1:
+        raise ValueError(f"write exactly one of {' and '.join(f'`{name}`' for name in names)}")
+    return model
+
+
+def _in_order(model: Fields, least: str, most: str) -> Fields:
+    if getattr(model, least) > getattr(model, most):
+        raise ValueError(f"{least} is more than {most}")
+    return model
+
+
+class _Fields(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class NewNetwork(_Fields):
+    """A VPC of its own: private subnets in three zones, and public ones for nothing but the NAT gateways."""
+
+    cidr: Cidr = "10.60.0.0/16"
+    """The addresses of the VPC."""
+
+    availability_zones: tuple[str, ...] = ()
+    """Three zones of the Region; by default its first three."""
+
+    nat_gateways: int = Field(default=1, ge=1, le=3)
+    """1 is the cheapest; with 3 a zone that fails leaves the others their way out."""
+
+    @model_validator(mode="after")
+    def _three_zones(self) -> NewNetwork:
+        if self.availability_zones and len(set(self.availability_zones)) != 3:
+            raise ValueError("availability_zones: name three different zones; Redshift Serverless needs three")
+        return self
+
+
+class Subnet(_Fields):
+    """A private subnet whose route table leads out through a NAT gateway."""
+
+    id: SubnetId
+    availability_zone: str
+    route_table: RouteTableId
+
+
+class ExistingNetwork(_Fields):
+    """A VPC that stands already, such as the source's."""
+
+    vpc_id: VpcId
+    cidr: Cidr
+    subnets: tuple[Subnet, ...] = Field(min_length=3)
+    """Private subnets in three zones at least."""
+
+    public_subnets: tuple[Subnet, ...] = ()
+    """Only for `ui.internet_facing`: where its load balancer stands, in two zones at least."""
+
+    s3_endpoint: bool = True
+    """Whether to make an S3 gateway endpoint; false where the route tables have one."""
+
+    @model_validator(mode="after")
+    def _zones(self) -> ExistingNetwork:
+        if len({subnet.availability_zone for subnet in self.subnets}) < 3:
+            raise ValueError("subnets: name subnets of three zones; Redshift Serverless needs three")
+        if self.public_subnets and len({subnet.availability_zone for subnet in self.public_subnets}) < 2:
+            raise ValueError("public_subnets: name subnets of two zones; a load balancer needs two")
+        return self
+
+
+class Network(_Fields):
+    """Where everything runs. Exactly one of the two."""
+
+    new: NewNetwork | None = None
+    existing: ExistingNetwork | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Network:
+        return _exactly_one(self, "new", "existing")
+
+
+class NewSource(_Fields):
+    """A new Aurora MySQL 3 cluster with the sample shop's database: a writer and a reader, Serverless v2."""
+
+    min_acu: float = Field(default=0.5, ge=0.5, le=256, multiple_of=0.5)
+    max_acu: float = Field(default=4, ge=1, le=256, multiple_of=0.5)
+    backup_days: int = Field(default=7, ge=1, le=35)
+
+    @model_validator(mode="after")
+    def _range(self) -> NewSource:
+        return _in_order(self, "min_acu", "max_acu")
+
+
+class ExistingSource(_Fields):
+    """A database that stands already. Nothing of it is changed but one rule of its security group."""
+
+    kind: Literal["aurora", "instance"] = "aurora"
+    """aurora: an Aurora MySQL cluster. instance: RDS for MySQL or MariaDB, which has no `extract: outfile`."""
+
+    id: DatabaseId
+    """The cluster's or the instance's identifier."""
+
+    host: Host
+    """The endpoint to read from, the cluster's reader endpoint by preference."""
+
+    port: int = Field(default=3306, ge=1, le=65535)
+    secret_arn: SecretArn
+    """A secret with `username` and `password` of a user that may SELECT the tables."""
+
+    secret_key_arn: KeyArn | None = None
+    """The KMS key of that secret, where it is not the account's default key."""
+
+    security_group: SecurityGroupId
+    """The database's security group, which gets a rule for the platform's tasks."""
+
+
+class Source(_Fields):
+    """Where rows come from. Exactly one of `new` and `existing`."""
+
+    database: Identifier = "shop"
+    """The MySQL database whose tables are copied."""
+
+    new: NewSource | None = None
+    existing: ExistingSource | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Source:
+        return _exactly_one(self, "new", "existing")
+
+
+class Warehouse(_Fields):
+    """The lake's bucket and Redshift Serverless."""
+
+    database: Identifier = "dwh"
+    base_rpu: int = Field(default=8, ge=8, le=512, multiple_of=8)
+    """Capacity that a query starts with, in RPU of 16 GB memory."""
+
+    max_rpu: int = Field(default=64, ge=8, le=5632, multiple_of=8)
+    """Capacity that scaling out may reach."""
+
+    daily_rpu_hours: int = Field(default=64, ge=1)
+    """RPU-hours a day. An alarm is sent at 80 per cent, and `over_limit` happens at 100."""
+
+    over_limit: Literal["log", "deactivate"] = "log"
+    """deactivate: queries of users are refused until the next day, the loads among them."""
+
+    noncurrent_days: int = Field(default=30, ge=1)
+    """How long replaced and deleted objects of the lake can be brought back."""
+
+    @model_validator(mode="after")
+    def _range(self) -> Warehouse:
+        return _in_order(self, "base_rpu", "max_rpu")
+
+
+class Oidc(_Fields):
+    """The identity provider that people sign in with before they see the UI."""
+
+    issuer: Https
+    authorization_endpoint: Https
+    token_endpoint: Https
+    user_info_endpoint: Https
+    client_id: str = Field(min_length=1)
+    client_secret_arn: SecretArn
+    """A secret whose JSON has the field `client_secret`."""
+
+
+class Ui(_Fields):
+    """How people reach the Dagster UI, which has no sign-in of its own."""
+
+    internet_facing: bool = False
+    """false: from within the VPC and what is connected to it. true: from the Internet, behind `oidc`."""
+
+    allowed_cidrs: tuple[Cidr, ...] = Field(default=("10.0.0.0/8",), min_length=1)
+    """The only addresses that may connect."""
+
+    certificate_arn: CertificateArn | None = None
+    """The certificate of its host name; without it the UI speaks HTTP, inside the VPC only."""
+
+    oidc: Oidc | None = None
+
+    @model_validator(mode="after")
+    def _guarded(self) -> Ui:
+        if self.internet_facing and not self.oidc:
+            raise ValueError("internet_facing: needs `oidc`; Dagster's UI has no sign-in of its own")
+        if self.oidc and not self.certificate_arn:
+            raise ValueError("oidc: needs `certificate_arn`; a load balancer signs people in over HTTPS only")
+        if "0.0.0.0/0" in self.allowed_cidrs and not self.oidc:
+            raise ValueError("allowed_cidrs: 0.0.0.0/0 needs `oidc`; name your networks instead")
+        return self
+
+
+class TaskSize(_Fields):
+    """A Fargate task."""
+
+    cpu: Literal[256, 512, 1024, 2048, 4096, 8192, 16384]
+    """CPU units; 1024 are one vCPU."""
+
+    memory: int = Field(ge=512, le=122880)
+    """MiB. Fargate allows 2 to 8 GiB for each vCPU, and less for parts of one."""
+
+    @model_validator(mode="after")
+    def _pair(self) -> TaskSize:
+        least, most = (self.cpu * 2, self.cpu * 8) if self.cpu > 256 else (512, 2048)
+        if not least <= self.memory <= most or (self.memory % 1024 and self.memory != 512):
+            raise ValueError(f"memory: Fargate gives {self.cpu} CPU units {least} to {most} MiB, in whole GiB")
+        return self
+
+
+class Storage(_Fields):
+    """The PostgreSQL that keeps Dagster's runs, events and schedules: Aurora Serverless v2."""
+
+    min_acu: float = Field(default=0.5, ge=0.5, le=256, multiple_of=0.5)
+    max_acu: float = Field(default=2, ge=1, le=256, multiple_of=0.5)
+    backup_days: int = Field(default=7, ge=1, le=35)
+
+    @model_validator(mode="after")
+    def _range(self) -> Storage:
+        return _in_order(self, "min_acu", "max_acu")
+
+
+class Platform(_Fields):
+    """Dagster on ECS Fargate."""
+
+    catalog: str = "aurora_dwh/catalog.yaml"
+    """The catalog, as a path in this repository; it becomes part of the image."""
+
+    image: str | None = None
+    """The address of an image that is built already; by default `infra/Dockerfile` is built when deploying."""
+
+    architecture: Literal["x86_64", "arm64"] = "x86_64"
+    """What the image is built for."""
+
+    ui: Ui = Ui()
+    storage: Storage = Storage()
+    webserver: TaskSize = TaskSize(cpu=512, memory=2048)
+    webserver_max_tasks: int = Field(default=4, ge=2, le=20)
+    """Two always run; more are started when those are busy."""
+
+    code_server: TaskSize = TaskSize(cpu=512, memory=2048)
+    daemon: TaskSize = TaskSize(cpu=512, memory=2048)
+    run: TaskSize = TaskSize(cpu=2048, memory=8192)
+    """The task of one run, which reads, writes and loads."""
+
+    log_days: LogDays = 90
+    """How long logs of tasks, and of steps in the Dagster UI, are kept."""
+
+    alarm_emails: tuple[Email, ...] = ()
+    """Who is told of alarms; each has to confirm the subscription once."""
+
+    load_deadline: TimeOfDay = "06:00"
+    """When yesterday must have been loaded, in the catalog's timezone; an alarm tells where it is not."""
+
+
+class Bi(_Fields):
+    """QuickSight: a connection into the VPC, a data source, and a dataset for each mart."""
+
+    owners: tuple[Principal, ...] = Field(min_length=1)
+    """Users or groups who may edit and share the datasets."""
+
+    readers: tuple[Principal, ...] = ()
+    """Users or groups who may build analyses on them."""
+
+    import_mode: Literal["SPICE", "DIRECT_QUERY"] = "SPICE"
+    """SPICE: a copy in QuickSight, refreshed as the catalog says. DIRECT_QUERY: each look queries Redshift."""
+
+
+class Config(_Fields):
+    """The whole file."""
+
+    account: Account
+    region: Region = DEFAULT_REGION
+    name: Name = "aurora-dwh"
+    """The beginning of every name. Two deployments in one account need two names."""
+
+    destroyable: bool = False
+    """false: what holds data outlives its stack, and databases cannot be deleted. true: `cdk destroy` removes all."""
+
+    tags: dict[str, str] = {}
+    network: Network
+    source: Source
+    warehouse: Warehouse = Warehouse()
+    platform: Platform = Platform()
+    bi: Bi | None = None
+
+    @property
+    def zones(self) -> tuple[str, ...]:
+        """The three zones of a new VPC."""
+        named = self.network.new.availability_zones if self.network.new else ()
+        return named or ZONES.get(self.region, tuple(self.region + letter for letter in "abc"))
+
+    @model_validator(mode="after")
+    def _together(self) -> Config:
+        problems = [*self._network_problems(), *self._arn_problems()]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _network_problems(self) -> list[str]:
+        problems = []
+        existing = self.network.existing
+        if self.source.existing and not existing:
+            problems.append(
+                "source.existing: needs `network.existing`, the VPC that the database is in or reached from"
+            )
+        if self.platform.ui.internet_facing and existing and not existing.public_subnets:
+            problems.append("platform.ui.internet_facing: needs `network.existing.public_subnets`")
+        for zone in self.zones:
+            if not zone.startswith(self.region):
+                problems.append(f"network.new.availability_zones: {zone} is not in {self.region}")
+        return problems
+
+    def _arn_problems(self) -> list[str]:
+        existing, ui = self.source.existing, self.platform.ui
+        arns = {
+            "source.existing.secret_arn": existing and existing.secret_arn,
+            "source.existing.secret_key_arn": existing and existing.secret_key_arn,
+            "platform.ui.certificate_arn": ui.certificate_arn,
+            "platform.ui.oidc.client_secret_arn": ui.oidc and ui.oidc.client_secret_arn,
+        }
+        return [
+            f"{place}: is not in {self.region}, where everything else is"
+            for place, arn in arns.items()
+            if arn and arn.split(":")[3] != self.region
+        ]

@@ -1,0 +1,1 @@
+"""One module for each stack. What they share comes from `infra.config` and `infra.commands`."""

@@ -1,0 +1,75 @@
+"""What several stacks do the same way: keeping or removing data, private buckets, and why a rule does not apply."""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3 as s3
+from constructs import Construct, IConstruct
+
+from infra.config import Config
+
+REDSHIFT_PORT = 5439
+BASIC_EXECUTION = "arn:<AWS::Partition>:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
+"""As cdk-nag writes it."""
+
+
+def removal(config: Config) -> cdk.RemovalPolicy:
+    """What becomes of data when its stack is deleted."""
+    return cdk.RemovalPolicy.DESTROY if config.destroyable else cdk.RemovalPolicy.RETAIN
+
+
+def acknowledge(construct: IConstruct, rule: str, reason: str) -> None:
+    """Say why a rule of cdk-nag does not apply to a construct and what is in it.
+
+    Args:
+        construct: The construct.
+        rule: `IAM5`, or with the one finding that is meant, `IAM5[Resource::*]`.
+        reason: Why it is right as it is.
+    """
+    cdk.Validations.of(construct).acknowledge(
+        cdk.Acknowledgment(id=f"AwsSolutions::AwsSolutions-{rule}", reason=reason)
+    )
+
+
+def private_bucket(
+    scope: Construct,
+    name: str,
+    *,
+    config: Config,
+    rules: list[s3.LifecycleRule],
+    versioned: bool = False,
+    access_logs: s3.IBucket | None = None,
+) -> s3.Bucket:
+    """Make a bucket that is encrypted, reached over TLS only, and never public."""
+    return s3.Bucket(
+        scope,
+        name,
+        encryption=s3.BucketEncryption.S3_MANAGED,
+        enforce_ssl=True,
+        minimum_tls_version=1.2,
+        block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+        object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+        versioned=versioned,
+        lifecycle_rules=rules,
+        server_access_logs_bucket=access_logs,
+        server_access_logs_prefix=f"s3/{name.lower()}/" if access_logs else None,
+        removal_policy=removal(config),
+        auto_delete_objects=config.destroyable,
+    )
+
+
+def lake_access(bucket: s3.IBucket, prefix: str, *, write: bool) -> list[iam.PolicyStatement]:
+    """Return what a role needs to read, or to read and write, the objects below a prefix and nothing else."""
+    actions = ["s3:GetObject"]
+    if write:
+        actions += ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
+    return [
+        iam.PolicyStatement(actions=actions, resources=[bucket.arn_for_objects(f"{prefix}/*")]),
+        iam.PolicyStatement(
+            actions=["s3:ListBucket"],
+            resources=[bucket.bucket_arn],
+            conditions={"StringLike": {"s3:prefix": [prefix, f"{prefix}/*"]}},
+        ),
+        iam.PolicyStatement(actions=["s3:GetBucketLocation"], resources=[bucket.bucket_arn]),
+    ]

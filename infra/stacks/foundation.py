@@ -1,0 +1,115 @@
+"""Foundation: the network, the bucket that logs go to, and the topic that alarms are sent to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from constructs import Construct
+
+from infra.config import Config, ExistingNetwork, NewNetwork, Subnet
+from infra.stacks.common import acknowledge, private_bucket, removal
+
+
+class Foundation(cdk.Stack):
+    """What the other stacks stand on.
+
+    Attributes:
+        vpc: The network, made here or standing already.
+        private: Its subnets that everything runs in.
+        public: Its subnets for a load balancer that faces the Internet, and for nothing else.
+        log_bucket: Where access logs, flow logs and the steps' own output go, and leave after some time.
+        alarms: Where alarms are sent.
+    """
+
+    def __init__(self, scope: Construct, name: str, *, config: Config, **stack: Any) -> None:
+        super().__init__(scope, name, **stack)
+        self.log_bucket = self._log_bucket(config)
+        self.alarms = self._alarms(config)
+        if config.network.new:
+            self.vpc: ec2.IVpc = self._new_network(config, config.network.new)
+            self.private = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
+            self.public = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PUBLIC)
+        elif config.network.existing:
+            self.vpc = self._existing_network(config.network.existing)
+            self.private = self._existing_subnets(config.network.existing.subnets)
+            self.public = self._existing_subnets(config.network.existing.public_subnets)
+        cdk.CfnOutput(self, "AlarmTopic", value=self.alarms.topic_arn)
+
+    def _new_network(self, config: Config, wanted: NewNetwork) -> ec2.Vpc:
+        vpc = ec2.Vpc(
+            self,
+            "Vpc",
+            ip_addresses=ec2.IpAddresses.cidr(wanted.cidr),
+            availability_zones=list(config.zones),
+            nat_gateways=wanted.nat_gateways,
+            subnet_configuration=[
+                ec2.SubnetConfiguration(
+                    name="Public", subnet_type=ec2.SubnetType.PUBLIC, cidr_mask=26, map_public_ip_on_launch=False
+                ),
+                ec2.SubnetConfiguration(name="Private", subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS, cidr_mask=22),
+            ],
+        )
+        vpc.add_flow_log(
+            "Rejected",
+            destination=ec2.FlowLogDestination.to_s3(self.log_bucket, "vpc/"),
+            traffic_type=ec2.FlowLogTrafficType.REJECT,
+        )
+        return vpc
+
+    def _existing_network(self, existing: ExistingNetwork) -> ec2.IVpc:
+        zones = sorted({subnet.availability_zone for subnet in existing.subnets})
+        return ec2.Vpc.from_vpc_attributes(
+            self, "Vpc", vpc_id=existing.vpc_id, vpc_cidr_block=existing.cidr, availability_zones=zones
+        )
+
+    def _existing_subnets(self, subnets: tuple[Subnet, ...]) -> ec2.SubnetSelection:
+        return ec2.SubnetSelection(
+            subnets=[
+                ec2.Subnet.from_subnet_attributes(
+                    self,
+                    subnet.id,
+                    subnet_id=subnet.id,
+                    availability_zone=subnet.availability_zone,
+                    route_table_id=subnet.route_table,
+                )
+                for subnet in subnets
+            ]
+        )
+
+    def _log_bucket(self, config: Config) -> s3.Bucket:
+        days = cdk.Duration.days(config.platform.log_days)
+        bucket = private_bucket(
+            self, "Logs", config=config, rules=[s3.LifecycleRule(id="expire", enabled=True, expiration=days)]
+        )
+        acknowledge(bucket, "S1", "It holds access logs itself; a log of the log would grow without end.")
+        return bucket
+
+    def _alarms(self, config: Config) -> sns.Topic:
+        key = kms.Key(
+            self,
+            "AlarmKey",
+            description=f"{config.name}: what alarms say",
+            enable_key_rotation=True,
+            removal_policy=removal(config),
+        )
+        # Amazon's own key for SNS cannot be used by CloudWatch, whose alarms would then be lost without a word.
+        key.grant(iam.ServicePrincipal("cloudwatch.amazonaws.com"), "kms:Decrypt", "kms:GenerateDataKey")
+        topic = sns.Topic(self, "Alarms", topic_name=f"{config.name}-alarms", master_key=key, enforce_ssl=True)
+        topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                actions=["sns:Publish"],
+                resources=[topic.topic_arn],
+                conditions={"StringEquals": {"aws:SourceAccount": self.account}},
+            )
+        )
+        for address in config.platform.alarm_emails:
+            topic.add_subscription(subscriptions.EmailSubscription(address))
+        return topic
