@@ -72,10 +72,7 @@ class NotBuilt:
     leave: str
 
 
-NOT_BUILT = (
-    NotBuilt("extract", lambda value: value != "stream", "use `extract: stream`"),
-    NotBuilt("schedule", lambda value: value == "monthly", 'write a time of day: `schedule: "01:00"`'),
-)
+NOT_BUILT = (NotBuilt("schedule", lambda value: value == "monthly", 'write a time of day: `schedule: "01:00"`'),)
 """Settings to come. Whoever builds one deletes its entry, and its line in docs/catalog.md."""
 
 

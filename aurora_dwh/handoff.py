@@ -7,12 +7,12 @@ source; a `Manifest` is one day's rows as they lie in the lake. Nothing here ope
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timezone, tzinfo
 from typing import TYPE_CHECKING, Any
 
-from aurora_dwh.schema import TableSchema
+from aurora_dwh.schema import FileFormat, TableSchema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -106,12 +106,12 @@ class Extract:
         for batch in batches:
             self.rows_read += batch.num_rows
             if self.cursor is not None and batch.num_rows:
-                newest = _instant(pc.max(batch.column(self.cursor)).as_py(), self.cursor_zone)
+                newest = as_instant(pc.max(batch.column(self.cursor)).as_py(), self.cursor_zone)
                 self.newest_at = max(filter(None, (self.newest_at, newest)), default=None)
             yield batch
 
 
-def _instant(moment: date | datetime | None, zone: tzinfo) -> datetime | None:
+def as_instant(moment: date | datetime | None, zone: tzinfo) -> datetime | None:
     """Return a cursor's value as an instant in UTC; a date is its first moment."""
     if moment is None:
         return None
@@ -124,12 +124,38 @@ def _instant(moment: date | datetime | None, zone: tzinfo) -> datetime | None:
 
 
 @dataclass(frozen=True)
+class Export:
+    """One day's rows that the source itself writes to S3, as soon as it is told where to.
+
+    Attributes:
+        schema: The selected columns, in source order.
+        window: The day that the rows belong to.
+        snapshot_at: The source's clock (UTC) when the consistent snapshot was taken.
+        rows: How many rows there are.
+        newest_at: The greatest cursor among them, as an instant in UTC; None where there is none.
+        converted: `(column, reason) -> values` that a policy changes.
+        statement: The SELECT of the rows, for display.
+        write: Takes an address (`s3://bucket/key`) that all files are to begin with, writes the files, and returns the
+            addresses of the source's own manifests that list them. It is called before the next export is asked for.
+    """
+
+    schema: TableSchema
+    window: Window
+    snapshot_at: datetime
+    rows: int
+    newest_at: datetime | None
+    converted: Mapping[tuple[str, str], int]
+    statement: str
+    write: Callable[[str], Sequence[str]]
+
+
+@dataclass(frozen=True)
 class Part:
-    """One Parquet file of a day: its address (`s3://bucket/key`), size in bytes and rows."""
+    """One file of a day: its address (`s3://bucket/key`), size in bytes, and rows, None where they were not counted."""
 
     url: str
     size: int
-    rows: int
+    rows: int | None
 
 
 @dataclass(frozen=True)
@@ -146,6 +172,7 @@ class Manifest:
         source_rows: How many rows the source gave.
         parts: The files, none where the day has no rows.
         converted: `column -> reason -> values` that a policy changed.
+        files: What the parts are.
     """
 
     table: str
@@ -157,6 +184,7 @@ class Manifest:
     source_rows: int
     parts: tuple[Part, ...]
     converted: dict[str, dict[str, int]]
+    files: FileFormat = "parquet"
 
     @property
     def day(self) -> date:
@@ -165,8 +193,9 @@ class Manifest:
 
     @property
     def rows(self) -> int:
-        """Rows in all parts."""
-        return sum(part.rows for part in self.parts)
+        """Rows in all parts; of parts that the source wrote by itself, as many as it counted."""
+        rows = [part.rows for part in self.parts]
+        return self.source_rows if None in rows else sum(filter(None, rows))
 
     @property
     def converted_values(self) -> int:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,6 +29,17 @@ MAX_PRECISION = 38
 """Digits of Redshift's DECIMAL."""
 
 UTF8_BYTES_PER_CHARACTER = 4
+
+
+FileFormat = Literal["parquet", "csv"]
+"""What a day's files in the lake are: written by the worker, or by Aurora itself."""
+
+CSV_NULL = "<aurora-dwh NULL>"
+"""What stands for NULL in a CSV file. COPY takes every field that equals it for NULL, so no text may; it is checked."""
+
+CSV_BYTES_LEAD = "00"
+"""A byte in hexadecimal that all bytes begin with in a CSV file, and lose when they are loaded: to COPY, an empty field
+that is no text is NULL."""
 
 
 def fold(name: str) -> str:
@@ -106,6 +117,23 @@ class Column:
     def stage_type(self) -> str:
         """The Redshift type that COPY loads the column's Parquet values into."""
         return (self.rule.stage or self.rule.redshift)(self)
+
+    def stage_type_of(self, files: FileFormat) -> str:
+        """Return the Redshift type that COPY loads the column's values into from files of a format."""
+        return (self._csv_stage if files == "csv" else None) or self.stage_type
+
+    def staged_value(self, quoted: str, files: FileFormat) -> str:
+        """Return the SQL of the column's value on a stage that was filled from files of a format.
+
+        Args:
+            quoted: The column's quoted name.
+            files: The format.
+        """
+        return f"SUBSTRING({quoted}, 2)" if files == "csv" and self._csv_stage else quoted
+
+    @property
+    def _csv_stage(self) -> str | None:
+        return f"VARBYTE({VARBYTE_LIMIT + 1})" if self.redshift_type == "VARBYTE" else None
 
     @property
     def redshift_type(self) -> str:

@@ -82,7 +82,7 @@ def _lake(
         key=["lake", asset_name(table.name)],
         deps=[["aurora", asset_name(table.name)]],
         group_name="lake",
-        kinds={"s3", "parquet"},
+        kinds={"s3", "parquet" if table.extract == "stream" else "csv"},
         owners=table.owners,
         tags=table.tags,
         description=_described(table, f"Table {table.name} in the lake, a folder for each day.", _lake_text(table)),
@@ -94,7 +94,7 @@ def _lake(
         pool="aurora",
     )
     def lake(context: dg.AssetExecutionContext, aurora: AuroraResource) -> dg.MaterializeResult[Any]:
-        return dg.MaterializeResult(value=aurora.extract(table, catalog, _days(context.partition_keys), context.log))
+        return dg.MaterializeResult(value=aurora.days(table, catalog, _days(context.partition_keys), context.log))
 
     return lake
 
@@ -134,7 +134,8 @@ def _lake_text(table: Table) -> str:
         "append": f"the rows whose `{table.cursor}` lies in the day",
         "full": "the whole table as it was when the day was read",
     }[table.mode]
-    return f"A day holds {rows}, as Parquet files and a manifest on S3."
+    files = "Parquet files" if table.extract == "stream" else "CSV files that Aurora writes"
+    return f"A day holds {rows}, as {files} and a manifest on S3."
 
 
 def _staging_text(table: Table) -> str:

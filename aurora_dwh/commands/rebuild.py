@@ -86,6 +86,6 @@ def _read_again(catalog: Catalog, table: Table, lake: Lake) -> None:
     first = last if table.mode == "full" else catalog.start_date
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     with work(f"Reading {table.name}", len(days)) as advance:
-        for extract in AuroraResource().extract(table, catalog, days, logging.getLogger(__name__)):
+        for extract in AuroraResource().days(table, catalog, days, logging.getLogger(__name__)):
             lake.write(table.name, extract)
             advance()

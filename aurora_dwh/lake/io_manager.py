@@ -14,7 +14,7 @@ from pydantic import PrivateAttr
 from aurora_dwh.columns import table_schema
 from aurora_dwh.config import AuroraSettings, LakeSettings
 from aurora_dwh.failures import attempts_left, named_failures
-from aurora_dwh.handoff import Extract, Manifest
+from aurora_dwh.handoff import Export, Extract, Manifest
 from aurora_dwh.lake.layout import Layout
 from aurora_dwh.lake.parquet import own_columns
 from aurora_dwh.lake.store import Lake
@@ -34,10 +34,10 @@ def open_lake() -> Lake:
 
 
 class S3IOManager(dg.ConfigurableIOManager):
-    """Days of source tables on S3: Parquet parts and, last, the manifest that names them.
+    """Days of source tables on S3: parts and, last, the manifest that names them.
 
-    An asset stored here gives an iterable of `Extract`, one for each day of the run. A downstream asset gets
-    `list[Manifest]`, one for each day of its own run, or the rows as a `pyarrow.Table`, by its annotation.
+    An asset stored here gives an iterable of `Extract` or `Export`, one for each day of the run. A downstream asset
+    gets `list[Manifest]`, one for each day of its own run, or the rows as a `pyarrow.Table`, by its annotation.
     """
 
     _lake: Lake | None = PrivateAttr(default=None)
@@ -53,7 +53,7 @@ class S3IOManager(dg.ConfigurableIOManager):
             self._lake = open_lake()
         return self._lake
 
-    def handle_output(self, context: dg.OutputContext, obj: Iterable[Extract]) -> None:
+    def handle_output(self, context: dg.OutputContext, obj: Iterable[Extract | Export]) -> None:
         """Write the days one after the other; each is recorded as soon as it stands."""
         several = len(context.asset_partition_keys) > 1
         with named_failures(context.asset_key, attempts_left=attempts_left(context)):
@@ -61,7 +61,7 @@ class S3IOManager(dg.ConfigurableIOManager):
             for manifest, extract in self._written(obj):
                 metadata = day_metadata(manifest, extract, monotonic() - started)
                 key = manifest.day.isoformat()
-                if extract.waited and manifest.day == extract.window.day:
+                if isinstance(extract, Extract) and extract.waited and manifest.day == extract.window.day:
                     metadata |= _waiting(extract.waited)
                     context.log.info(
                         f"{context.asset_key.to_user_string()} {key}: reading waited {_told(extract.waited)}"
@@ -72,12 +72,12 @@ class S3IOManager(dg.ConfigurableIOManager):
                 started = monotonic()
             context.log_event(_seen_in_source(context.asset_key, manifest))
 
-    def _written(self, extracts: Iterable[Extract]) -> Iterator[tuple[Manifest, Extract]]:
+    def _written(self, extracts: Iterable[Extract | Export]) -> Iterator[tuple[Manifest, Extract | Export]]:
         """Write the extracts, and yield each day's manifest as soon as it stands, with the extract behind it."""
         for extract in extracts:
             manifest = self.lake.write(extract.schema.table, extract)
             yield manifest, extract
-            for window in extract.also:
+            for window in extract.also if isinstance(extract, Extract) else ():
                 yield self.lake.repeat(manifest, window), extract
 
     def load_input(self, context: dg.InputContext) -> list[Manifest] | pa.Table:
@@ -99,7 +99,7 @@ class S3IOManager(dg.ConfigurableIOManager):
         )
 
 
-def day_metadata(manifest: Manifest, extract: Extract, seconds: float) -> dict[str, Any]:
+def day_metadata(manifest: Manifest, extract: Extract | Export, seconds: float) -> dict[str, Any]:
     """Return what the UI shows of one day in the lake; which values were changed only where some were.
 
     Args:

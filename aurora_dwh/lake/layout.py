@@ -43,6 +43,10 @@ class Layout:
         """Return the key of a day's part number `number`, counted from 0."""
         return f"{self.day(table, day)}/part-{attempt}-{number:05d}.parquet"
 
+    def export(self, table: str, day: date, attempt: str) -> str:
+        """Return what the keys of an attempt's files begin with where Aurora writes a day's parts itself."""
+        return f"{self.day(table, day)}/part-{attempt}-"
+
     def loads(self, table: str) -> str:
         """Return the key prefix of what exists while a load of several days runs."""
         return f"{self.table(table)}/_loads/"

@@ -24,9 +24,12 @@ class ManifestError(DataError, ValueError):
 
 def entries(parts: Iterable[Part]) -> list[dict[str, Any]]:
     """Return COPY's list of files for the parts."""
-    return [
-        {"url": p.url, "mandatory": True, "meta": {"content_length": p.size, "record_count": p.rows}} for p in parts
-    ]
+    return [{"url": p.url, "mandatory": True, "meta": _meta(p)} for p in parts]
+
+
+def _meta(part: Part) -> dict[str, int]:
+    counted = {} if part.rows is None else {"record_count": part.rows}
+    return {"content_length": part.size, **counted}
 
 
 def copy_json(parts: Iterable[Part]) -> bytes:
@@ -42,6 +45,7 @@ def to_json(manifest: Manifest) -> bytes:
             "format": FORMAT,
             "table": manifest.table,
             "attempt": manifest.attempt,
+            "files": manifest.files,
             "rows": manifest.source_rows,
             "window": manifest.window.to_json(),
             "snapshot_at": manifest.snapshot_at.isoformat(),
@@ -76,9 +80,10 @@ def from_json(data: bytes, url: str) -> Manifest:
             snapshot_at=datetime.fromisoformat(own["snapshot_at"]),
             source_rows=own["rows"],
             parts=tuple(
-                Part(e["url"], e["meta"]["content_length"], e["meta"]["record_count"]) for e in body["entries"]
+                Part(e["url"], e["meta"]["content_length"], e["meta"].get("record_count")) for e in body["entries"]
             ),
             converted=own["converted"],
+            files=own["files"],
         )
     except (KeyError, TypeError, AttributeError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ManifestError(

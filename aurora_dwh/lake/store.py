@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
-from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
-from aurora_dwh.handoff import DataError, Extract, Manifest, Part, Window, utc_now
+from aurora_dwh.handoff import DataError, Export, Extract, Manifest, Part, Window, utc_now
+from aurora_dwh.lake import contents, intake
 from aurora_dwh.lake import manifest as manifest_json
 from aurora_dwh.lake.layout import Layout
 from aurora_dwh.lake.manifest import ManifestError
@@ -47,8 +47,8 @@ class Lake:
         self._client = client
         self.layout = layout
 
-    def write(self, table: str, extract: Extract) -> Manifest:
-        """Write one day's rows and then its manifest, which replaces an earlier one of the same day.
+    def write(self, table: str, extract: Extract | Export) -> Manifest:
+        """Write one day's rows, or have them written, and then its manifest, which replaces an earlier one of the day.
 
         Args:
             table: The table's name in the catalog.
@@ -56,17 +56,18 @@ class Lake:
 
         Raises:
             LakeConflictError: Another extraction wrote the day's manifest meanwhile.
+            IntakeError: What the source wrote is not what it says.
         """
         day = extract.window.day
-        before, etag = self._standing(self._manifest_url(table, day))
+        url = self._manifest_url(table, day)
+        before, etag = self._standing(url)
         attempt = _new_attempt()
-        manifest = self._write_parts(
-            table,
-            extract,
-            attempt,
-            self._manifest_url(table, day),
-            part=lambda number: self.layout.part(table, day, attempt, number),
-        )
+        if isinstance(extract, Export):
+            manifest = self._have_written(table, extract, attempt, url)
+        else:
+            manifest = self._write_parts(
+                table, extract, attempt, url, part=lambda number: self.layout.part(table, day, attempt, number)
+            )
         # From here on the parts are only removed when the manifest is known not to name them: a PUT whose answer is
         # lost may well have happened.
         self._put_manifest(manifest, etag)
@@ -103,7 +104,7 @@ class Lake:
         Raises:
             LakeConflictError: As `write`.
         """
-        batches = self._batches(manifest)
+        batches = contents.batches(self._client, self.layout.bucket, manifest, manifest.schema.arrow_schema)
         converted = Counter(
             {(c, reason): n for c, reasons in manifest.converted.items() for reason, n in reasons.items()}
         )
@@ -146,31 +147,30 @@ class Lake:
     def rows(self, manifests: Iterable[Manifest]) -> pa.Table:
         """Return the rows of the days as one Arrow table, for consumers that compute in Python."""
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         tables = []
         for manifest in manifests:
-            tables.append(own_columns(manifest.schema.arrow_schema).empty_table())  # a day without rows has columns too
-            tables += [pq.read_table(pa.BufferReader(self._get(part.url))) for part in manifest.parts]
+            schema = own_columns(manifest.schema.arrow_schema)
+            tables.append(schema.empty_table())  # a day without rows has columns too
+            tables += [
+                pa.Table.from_batches([batch])
+                for batch in contents.batches(self._client, self.layout.bucket, manifest, schema)
+            ]
         return pa.concat_tables(tables, promote_options="default") if tables else pa.table({})
 
-    def value(self, url: str, row: int, column: str) -> str | None:
-        """Return one value of a part as text, None where the part, row or column cannot be read.
+    def value(self, manifests: Sequence[Manifest], url: str, row: int, column: str) -> str | None:
+        """Return one value of a part of the days as text, None where the part, row or column cannot be read.
 
         Args:
+            manifests: The days.
             url: The part's address.
-            row: The row, counted from 1.
+            row: The row of a Parquet file, the line at which the row begins of a CSV file, counted from 1.
             column: The column's name in the lake.
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-        from botocore.exceptions import ClientError
-
-        try:
-            values = pq.read_table(pa.BufferReader(self._get(url)), columns=[column]).column(column)
-            return str(values[row - 1].as_py())
-        except (ClientError, ValueError, KeyError, IndexError, pa.ArrowException):
-            return None
+        for manifest in manifests:
+            if any(part.url == url for part in manifest.parts):
+                return contents.value(self._client, self.layout.bucket, manifest, url, row, column)
+        return None
 
     @contextmanager
     def copy_manifest(self, manifests: Sequence[Manifest]) -> Iterator[str]:
@@ -206,9 +206,6 @@ class Lake:
         except BaseException:
             self._delete(keys)
             raise
-        converted: dict[str, dict[str, int]] = {}
-        for (column, reason), count in sorted(extract.converted.items()):
-            converted.setdefault(column, {})[reason] = count
         return Manifest(
             table=table,
             url=url,
@@ -218,18 +215,31 @@ class Lake:
             snapshot_at=extract.snapshot_at,
             source_rows=extract.rows_read,
             parts=tuple(Part(self.layout.url(k), size, rows) for k, (size, rows) in zip(keys, sizes, strict=True)),
-            converted=converted,
+            converted=_by_column(extract.converted),
         )
 
-    def _batches(self, manifest: Manifest) -> Iterator[pa.RecordBatch]:
-        """Yield the source's columns of a day's rows; a part lies on local disk while it is read."""
-        import pyarrow.parquet as pq
-
-        names = manifest.schema.arrow_schema.names
-        for part in manifest.parts:
-            with TemporaryFile(prefix="aurora-dwh-") as file:
-                self._client.download_fileobj(self.layout.bucket, self.layout.key(part.url), file)
-                yield from pq.ParquetFile(file).iter_batches(columns=names)
+    def _have_written(self, table: str, export: Export, attempt: str, url: str) -> Manifest:
+        """Have the source write a day's rows and return the manifest for them; a failure leaves nothing."""
+        prefix = self.layout.export(table, export.window.day, attempt)
+        try:
+            keys = [self.layout.key(one) for one in export.write(self.layout.url(prefix))] if export.rows else []
+            parts = [part for key in keys for part in intake.parts_of(self._client, self.layout, key)]
+        except BaseException:
+            self._delete([item["Key"] for item in self._under(prefix)])
+            raise
+        self._delete(keys)
+        return Manifest(
+            table=table,
+            url=url,
+            attempt=attempt,
+            schema=export.schema,
+            window=export.window,
+            snapshot_at=export.snapshot_at,
+            source_rows=export.rows,
+            parts=tuple(parts),
+            converted=_by_column(export.converted),
+            files="csv",
+        )
 
     def _find(self, url: str) -> Manifest | None:
         """Return the manifest in a place, None where there is none."""
@@ -300,9 +310,13 @@ class Lake:
             batch = [{"Key": key} for key in keys[start : start + 1000]]
             self._client.delete_objects(Bucket=self.layout.bucket, Delete={"Objects": batch, "Quiet": True})
 
-    def _get(self, url: str) -> bytes:
-        body: bytes = self._client.get_object(Bucket=self.layout.bucket, Key=self.layout.key(url))["Body"].read()
-        return body
+
+def _by_column(converted: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:
+    """Return `(column, reason) -> values` as `column -> reason -> values`."""
+    found: dict[str, dict[str, int]] = {}
+    for (column, reason), count in sorted(converted.items()):
+        found.setdefault(column, {})[reason] = count
+    return found
 
 
 def _new_attempt() -> str:

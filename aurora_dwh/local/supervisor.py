@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from aurora_dwh.local.aurora import EmbeddedAurora
+from aurora_dwh.local.aurora import EmbeddedAurora, Exports
 from aurora_dwh.local.lake import LakeServer
 from aurora_dwh.local.processes import keep_ports, random_secret, read_json, start_time, write_private_json
 from aurora_dwh.local.redshift import RedshiftStandIn, S3Access
@@ -48,7 +48,7 @@ class Supervisor:
         lake = self._launch_lake() if "lake" in self._wanted else None
         found: dict[str, Any] = {}
         if "aurora" in self._wanted:
-            found["aurora"] = self._start_aurora()
+            found["aurora"] = self._start_aurora(_access(lake))
         if "warehouse" in self._wanted:
             found["warehouse"] = self._start_warehouse(_access(lake))
         if lake is not None:
@@ -78,13 +78,14 @@ class Supervisor:
         lake.launch()
         return lake
 
-    def _start_aurora(self) -> dict[str, Any]:
+    def _start_aurora(self, access: S3Access | None) -> dict[str, Any]:
         aurora = EmbeddedAurora(
             self._state / "aurora",
             user=USER,
             password=self._secrets["aurora"],
             database=AURORA_DATABASE,
             port=self._ports["aurora"],
+            exports=Exports(access),
         )
         self._stops.append(aurora.stop)
         aurora.start()
@@ -140,7 +141,7 @@ def _note(pid: int | None, address: str, variables: Mapping[str, str]) -> dict[s
 
 
 def _access(lake: LakeServer | None) -> S3Access | None:
-    """How the warehouse reads S3: the embedded lake, else what the AWS variables lead to, else not at all."""
+    """How the servers reach S3: the embedded lake, else what the AWS variables lead to, else not at all."""
     if lake is not None:
         return S3Access(lake.endpoint_url, lake.region, lake.access_key, lake.secret_key)
     variables = os.environ

@@ -8,7 +8,7 @@ gives no second connection the same snapshot (there is no lock that holds its ch
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from aurora_dwh.handoff import DataError
@@ -105,6 +105,36 @@ def read_in_chunks(
                 "`zero_dates: text` where the date is in the key, or a larger `chunk_rows`"
             )
         yield from between()
+
+
+def piece_conditions(
+    ask: Callable[[str], Sequence[tuple[Any, ...]]],
+    schema: TableSchema,
+    where: Sequence[str],
+    keyset: Keyset,
+    rows: int,
+) -> list[str]:
+    """Return conditions that part a table's rows into ranges of a key, each of so many rows; the key is walked once.
+
+    Args:
+        ask: Returns the rows of a SELECT.
+        schema: The columns.
+        where: Conditions that the rows meet.
+        keyset: The key.
+        rows: The rows of a range.
+    """
+    names = [column.name for column in keyset.columns]
+    keys = replace(schema, columns=keyset.columns)
+    found: list[str] = []
+    behind: list[str] = []
+    while True:
+        conditions = [*where, *behind]
+        last = ask(select(keys, where=conditions, order_by=names, limit=1, offset=rows - 1, index=keyset.index))
+        if not last:
+            return [*found, " AND ".join(behind) or "TRUE"]
+        after = _behind(names, [literal(value) for value in last[0]])
+        found.append(" AND ".join([*behind, f"NOT ({after})"]))
+        behind = [f"({after})"]
 
 
 def _keyset(schema: TableSchema, index: str, names: Sequence[str]) -> Keyset | None:

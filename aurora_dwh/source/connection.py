@@ -39,6 +39,7 @@ _PERMANENT: Final = frozenset(
         ER.DBACCESS_DENIED_ERROR,
         ER.NO_SUCH_TABLE,
         ER.PARSE_ERROR,
+        ER.SPECIFIC_ACCESS_DENIED_ERROR,
         ER.TABLEACCESS_DENIED_ERROR,
     }
 )
@@ -132,6 +133,8 @@ def explain(error: BaseException) -> str:
     """Return what a driver's error says, in one line."""
     if isinstance(error, pymysql.err.MySQLError) and len(error.args) == 2:
         code, message = error.args
+        if isinstance(code, int):
+            code %= 1 << 16  # PyMySQL takes the number for a signed one, and Aurora's own errors are large
         return f"{message} (MySQL error {code})" if message else f"MySQL error {code}"
     return f"{error}" or type(error).__name__
 

@@ -18,12 +18,15 @@ from zoneinfo import ZoneInfo
 
 import pymysql
 
-from aurora_dwh.handoff import DataError, Extract, Window
+from aurora_dwh.handoff import DataError, Export, Extract, Window
 from aurora_dwh.schema import Column, TableSchema
 from aurora_dwh.source.chunks import index_keyset, primary_keyset
 from aurora_dwh.source.connection import Connection, SourceError, explain, is_permanent, snapshot
 from aurora_dwh.source.dates import Mask
 from aurora_dwh.source.discovery import Index, index_ddl, indexes, is_in_order, read_schema, scans
+from aurora_dwh.source.export import export, require_export
+from aurora_dwh.source.misfits import count_rows, misfits
+from aurora_dwh.source.outfile import NOW, into_s3, select_csv
 from aurora_dwh.source.reading import Reading
 from aurora_dwh.source.split import Span, Split
 from aurora_dwh.source.throttle import Throttle
@@ -102,7 +105,6 @@ class Source:
             SourceError: The source failed, and another attempt may succeed. `batches` raises the same two errors.
             RuntimeError: Batches of the extract before were left behind.
         """
-        _refuse_unsupported(table)
         connection = self._connect()
         try:
             schema = self._selected(connection, table)
@@ -111,6 +113,35 @@ class Source:
                 yield from self._day_by_day(connection, table, schema, windows, along)
             else:
                 yield from self._in_one_scan(connection, table, schema, windows)
+        except pymysql.err.Error as error:
+            raise _failure(table, error) from error
+        finally:
+            _close(connection)
+
+    def export(self, table: Table, windows: Sequence[Window]) -> Iterator[Export]:
+        """Yield the rows of each window for Aurora to write them, all of them as they were at one moment.
+
+        Aurora counts a day's rows, and what a policy changes of them, before it writes them. A day must be written
+        before the next one is asked for; in mode full each day is written anew, since each has its own day in its rows.
+
+        Args:
+            table: The table.
+            windows: The days, in order.
+
+        Raises:
+            DataError: The user may not export, or a value does not fit and its policy is to fail.
+            SourceError: The source failed, and another attempt may succeed. `write` raises the same two errors.
+        """
+        connection = self._connect()
+        try:
+            require_export(connection)
+            schema = self._selected(connection, table)
+            self._indexes(connection, table)
+            with snapshot(connection) as taken_at:
+                for window in windows:
+                    reading = self._reading(table, schema, window, f"day {window.day}")
+                    said = self._cursor_of(reading)
+                    yield export(connection, table, schema, reading.where, window, taken_at, **said)
         except pymysql.err.Error as error:
             raise _failure(table, error) from error
         finally:
@@ -193,6 +224,23 @@ class Source:
         finally:
             _close(connection)
 
+    def export_statements(self, table: Table, schema: TableSchema, window: Window, prefix: str) -> tuple[str, str]:
+        """Return the SELECT that counts a window's rows and misfits, and the statement by which Aurora writes them.
+
+        Args:
+            table: The table.
+            schema: Its columns, as `schema` gives them.
+            window: The day.
+            prefix: The address that the files begin with.
+
+        Raises:
+            DataError: As `statement`.
+        """
+        reading = self._reading(table, schema, window, f"day {window.day}")
+        rows = select_csv(schema, table, where=reading.where, day=window.day, read_at=NOW)
+        newest = self._cursor_of(reading)["cursor"]
+        return count_rows(schema, misfits(schema, table), reading.where, newest=newest), into_s3(rows, prefix)
+
     def _reading(self, table: Table, schema: TableSchema, window: Window, named: str) -> Reading:
         where = [] if table.filter is None else [table.filter]
         if table.mode != "full" and table.cursor is not None:
@@ -264,16 +312,6 @@ def _count(converted: Counter[tuple[str, str]], column: str, reason: str, mask: 
 
 def _note(changed: dict[tuple[str, str], Mask], column: str, reason: str, mask: Mask) -> None:
     changed[column, reason] = mask
-
-
-def _refuse_unsupported(table: Table) -> None:
-    """Refuse what the catalog can ask for and this reader does not do, instead of passing over it."""
-    asked = {
-        "extract: outfile": table.extract == "outfile",
-    }
-    for what, is_asked in asked.items():
-        if is_asked:
-            raise DataError(f"table {table.name}: `{what}` is not supported yet; take it out of the catalog")
 
 
 def _existing(schema: TableSchema, column: str) -> Column:

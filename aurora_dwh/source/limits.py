@@ -7,7 +7,7 @@ as SQL, for a comparison that must expect them, are here too: `expected`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -110,7 +110,20 @@ def _refusal(
     row = pc.index(wrong, True).as_py()
     value = values[row].as_py()
     size = len(value.encode() if isinstance(value, str) else value)
-    key = key_of(batch, row, schema)
+    return refusal(schema, column, key_of(batch, row, schema), value, size, reason)
+
+
+def refusal(schema: TableSchema, column: Column, key: str, value: str | bytes, size: int, reason: str) -> DataError:
+    """Return what to raise for a value that does not fit.
+
+    Args:
+        schema: The table.
+        column: The value's column.
+        key: The value's row, as `key_of` names it.
+        value: The value, or its beginning.
+        size: The bytes of the whole value, in UTF-8.
+        reason: `nul_bytes` or `oversize`.
+    """
     which = f"the row {key}" if key else "a row without a primary key"
     shown = repr(value[:_SHOWN_VALUE]) + ("..." if len(value) > _SHOWN_VALUE else "")
     is_document = column.redshift_type == "SUPER"
@@ -130,7 +143,12 @@ def _refusal(
 def key_of(batch: pa.RecordBatch, row: int, schema: TableSchema) -> str:
     """Return which row of a batch is meant, by its primary key as far as that is in the batch; empty without one."""
     names = [name.lower() for name in schema.primary_key if name.lower() in batch.schema.names]
-    return ", ".join(f"{name} = {batch.column(name)[row].as_py()}" for name in names)[:_SHOWN_KEY]
+    return named_key({name: batch.column(name)[row].as_py() for name in names})
+
+
+def named_key(values: Mapping[str, object]) -> str:
+    """Return a row's key as errors name it, by the values of its columns."""
+    return ", ".join(f"{name} = {value}" for name, value in values.items())[:_SHOWN_KEY]
 
 
 def expected(schema: TableSchema, table: Table) -> TableSchema:
@@ -145,8 +163,8 @@ def expected(schema: TableSchema, table: Table) -> TableSchema:
 
 def _expected(column: Column, table: Table) -> Column:
     if table.nul_bytes == "remove" and "nul_bytes" in column.rule.policies:
-        column = column.reading(_NUL_REMOVED)
-    if table.oversize == "fail" or not _may_be_oversize(column):
+        column = column.reading(NUL_REMOVED)
+    if table.oversize == "fail" or not may_be_oversize(column):
         return column
     limit = column.byte_limit or 0
     is_text = column.data_type in TEXT_TYPES
@@ -156,7 +174,8 @@ def _expected(column: Column, table: Table) -> Column:
     return column.reading(f"CASE WHEN OCTET_LENGTH({value}) <= {limit} THEN {{0}} END")
 
 
-_NUL_REMOVED = "REPLACE(CONVERT({0} USING utf8mb4), CHAR(0 USING utf8mb4), '')"
+NUL_REMOVED = "REPLACE(CONVERT({0} USING utf8mb4), CHAR(0 USING utf8mb4), '')"
+"""The expression of a text without its NUL bytes."""
 
 _BYTES = "CAST(CONVERT({0} USING utf8mb4) AS BINARY)"
 
@@ -171,7 +190,8 @@ def _cut(limit: int) -> str:
     return f"CONVERT(LEFT({_BYTES}, {size}) USING utf8mb4)"
 
 
-def _may_be_oversize(column: Column) -> bool:
+def may_be_oversize(column: Column) -> bool:
+    """Return whether a value of the column may have more bytes than Redshift holds."""
     if column.byte_limit is None:
         return False
     width = UTF8_BYTES_PER_CHARACTER if column.data_type in TEXT_TYPES else 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from logging import Logger
 
@@ -10,7 +10,7 @@ import dagster as dg
 
 from aurora_dwh.catalog import Catalog, Table
 from aurora_dwh.config import AuroraSettings
-from aurora_dwh.handoff import Extract
+from aurora_dwh.handoff import Export, Extract, Window
 from aurora_dwh.source.connection import connect
 from aurora_dwh.source.extract import Source
 from aurora_dwh.source.windows import window
@@ -18,6 +18,16 @@ from aurora_dwh.source.windows import window
 
 class AuroraResource(dg.ConfigurableResource[None]):
     """The source database that the AURORA_* variables name. It is only read, in one consistent snapshot for a run."""
+
+    def days(self, table: Table, catalog: Catalog, days: Sequence[date], log: Logger) -> Iterator[Extract | Export]:
+        """Yield the days of a table to be written as its `extract` says: by this process, or by Aurora itself.
+
+        Args and errors are those of `extract`.
+        """
+        if table.extract == "stream":
+            yield from self.extract(table, catalog, days, log)
+        else:
+            yield from open_source(catalog, log.warning).export(table, _windows(table, catalog, days))
 
     def extract(self, table: Table, catalog: Catalog, days: Sequence[date], log: Logger) -> Iterator[Extract]:
         """Yield the days of a table; nothing is read before the first is asked for.
@@ -32,15 +42,28 @@ class AuroraResource(dg.ConfigurableResource[None]):
             SourceError: The source is out of reach, or was lost while rows were read; another attempt may do better.
             DataError: The table cannot be read as the catalog says.
         """
-        settings = AuroraSettings.from_env()
-        source = Source(
-            lambda: connect(**settings.connect_arguments()),
-            database=settings.database,
-            zone=catalog.zone,
-            pause_above=catalog.pause_above,
-            warn=log.warning,
-        )
-        windows = [
-            window(day, zone=catalog.zone, start_date=catalog.start_date, lookback=table.lookback) for day in days
-        ]
-        yield from source.extract(table, windows)
+        yield from open_source(catalog, log.warning).extract(table, _windows(table, catalog, days))
+
+
+def open_source(catalog: Catalog, warn: Callable[[str], None]) -> Source:
+    """Return the source that the AURORA_* variables name; nothing is opened yet.
+
+    Args:
+        catalog: The catalog, for its zone and its limits.
+        warn: Takes what an operator should know.
+
+    Raises:
+        ConfigError: Variables are missing or wrong.
+    """
+    settings = AuroraSettings.from_env()
+    return Source(
+        lambda: connect(**settings.connect_arguments()),
+        database=settings.database,
+        zone=catalog.zone,
+        pause_above=catalog.pause_above,
+        warn=warn,
+    )
+
+
+def _windows(table: Table, catalog: Catalog, days: Sequence[date]) -> list[Window]:
+    return [window(day, zone=catalog.zone, start_date=catalog.start_date, lookback=table.lookback) for day in days]

@@ -18,6 +18,7 @@ def select(
     where: Sequence[str] = (),
     order_by: Sequence[str] = (),
     limit: int | None = None,
+    offset: int = 0,
     index: str | None = None,
 ) -> str:
     """Return the SELECT of a table's columns, in the schema's order and named as in the schema.
@@ -29,6 +30,7 @@ def select(
         where: Conditions in SQL, all of which must hold.
         order_by: Columns to sort by.
         limit: The most rows to return.
+        offset: How many rows before them are passed over.
         index: An index that the server must go along, so that rows in its order need no sorting.
     """
     columns = ",\n       ".join(_column(column) for column in schema.columns)
@@ -39,7 +41,7 @@ def select(
     if order_by:
         lines.append("ORDER BY " + ", ".join(identifier(name) for name in order_by))
     if limit is not None:
-        lines.append(f"LIMIT {limit:d}")
+        lines.append(f"LIMIT {limit:d}" + (f" OFFSET {offset:d}" if offset else ""))
     return "\n".join(lines)
 
 

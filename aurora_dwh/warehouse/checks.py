@@ -33,18 +33,23 @@ def check_source_rows(target: Target, manifests: Iterable[Manifest]) -> None:
             )
 
 
-def check_keys(session: Session, target: Target) -> None:
+def check_keys(session: Session, target: Target, staged: str) -> None:
     """See that the target has each key on the stage, and has it once.
+
+    Args:
+        session: A session in the load's transaction.
+        target: The staging table.
+        staged: The staged rows, as `statements.staged` gives them.
 
     Raises:
         CheckError: It lacks keys, or has some of them in several rows.
     """
-    for day, keys, missing, repeated in session.execute(count_keys(target)).rows:
+    for day, keys, missing, repeated in session.execute(count_keys(target, staged)).rows:
         if missing or repeated:
             raise CheckError(
                 KEYS,
                 f"{target.label} {day}: of {keys} keys {missing} are not in the table after the load and {repeated} "
-                f"are there more than once, such as {_such(session, wrong_keys(target))}; nothing was changed. "
+                f"are there more than once, such as {_such(session, wrong_keys(target, staged))}; nothing was changed. "
                 "If somebody else wrote to the table, run `aurora-dwh rebuild` for it",
             )
 
@@ -84,26 +89,27 @@ def _such(session: Session, statement: str) -> str:
     return ", ".join(repr(row[0] if len(row) == 1 else row) for row in session.execute(statement).rows)
 
 
-def count_keys(target: Target) -> str:
+def count_keys(target: Target, staged: str = f'"{STAGE}"') -> str:
     """Return the query for how many keys a day brought, how many the target lacks, and how many it has twice."""
     day, copies = identifier(DAY), identifier(_COPIES)
     return (
         f"SELECT {day}, COUNT(*), SUM(CASE WHEN {copies} = 0 THEN 1 ELSE 0 END), "
-        f"SUM(CASE WHEN {copies} > 1 THEN 1 ELSE 0 END)\nFROM {_keys_in_target(target)}\nGROUP BY {day}"
+        f"SUM(CASE WHEN {copies} > 1 THEN 1 ELSE 0 END)\nFROM {_keys_in_target(target, staged)}\nGROUP BY {day}"
     )
 
 
-def wrong_keys(target: Target) -> str:
+def wrong_keys(target: Target, staged: str = f'"{STAGE}"') -> str:
     """Return the query for a few of the keys that a day brought and that the target lacks or has twice."""
-    return f"SELECT {identifiers(target.key)} FROM {_keys_in_target(target)} WHERE {identifier(_COPIES)} <> 1 LIMIT 3"
+    wrong = f"{_keys_in_target(target, staged)} WHERE {identifier(_COPIES)} <> 1"
+    return f"SELECT {identifiers(target.key)} FROM {wrong} LIMIT 3"
 
 
-def _keys_in_target(target: Target) -> str:
+def _keys_in_target(target: Target, staged: str) -> str:
     day, key = identifier(DAY), identifiers(target.key, of="s")
     return (
         f"(\n"
         f"  SELECT s.{day}, {key}, COUNT(t.{identifier(target.key[0])}) AS {identifier(_COPIES)}\n"
-        f"  FROM (SELECT DISTINCT {day}, {identifiers(target.key)} FROM {identifier(STAGE)}) s\n"
+        f"  FROM (SELECT DISTINCT {day}, {identifiers(target.key)} FROM {staged} r) s\n"
         f"  LEFT JOIN {target.sql} t ON {same_key(target.key, 's', 't')}\n"
         f"  GROUP BY s.{day}, {key}\n"
         f") k"

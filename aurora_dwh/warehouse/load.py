@@ -16,7 +16,7 @@ from itertools import groupby
 from statistics import median
 
 from aurora_dwh.handoff import Manifest, utc_now
-from aurora_dwh.schema import Column
+from aurora_dwh.schema import Column, FileFormat
 from aurora_dwh.warehouse import audit, checks, drift
 from aurora_dwh.warehouse import statements as sql
 from aurora_dwh.warehouse.connection import Session, Warehouse
@@ -25,7 +25,7 @@ from aurora_dwh.warehouse.stage import Lake, Stage
 from aurora_dwh.warehouse.statements import Target
 
 STAGE_BYTES = 256 * 1024**3
-"""Parquet bytes that one transaction stages; a longer range is loaded in several, each of whole days."""
+"""Bytes of files that one transaction stages; a longer range is loaded in several, each of whole days."""
 
 
 USUAL_WEEKS = 4
@@ -86,7 +86,8 @@ class Prepared:
 def transactions(manifests: Iterable[Manifest], *, stage_bytes: int = STAGE_BYTES) -> Iterator[list[Manifest]]:
     """Yield the days in order, in groups that one transaction can load.
 
-    A group ends where a column's type changes, since one stage has one type for it, and where the stage is full.
+    A group ends where a column's type or the files' format changes, since one stage has one type for a column, and
+    where the stage is full.
     """
     group: list[Manifest] = []
     kinds: dict[str, tuple[str, ...]] = {}
@@ -94,6 +95,7 @@ def transactions(manifests: Iterable[Manifest], *, stage_bytes: int = STAGE_BYTE
     for manifest in sorted(manifests, key=lambda m: m.day):
         of_day = {column.target_name: _kinds(column) for column in manifest.schema.columns}
         retyped = any(kinds.get(name, kind) != kind for name, kind in of_day.items())
+        retyped = retyped or any(m.files != manifest.files for m in group[-1:])
         if group and (retyped or size + manifest.size > stage_bytes):
             yield group
             group, kinds, size = [], {}, 0
@@ -220,12 +222,18 @@ class Load:
     def _latest(self) -> Manifest:
         return max(self.manifests, key=lambda m: (m.snapshot_at, m.day))
 
+    @property
+    def _files(self) -> FileFormat:
+        return self.manifests[0].files
+
     def _upsert(self, session: Session) -> Counts:
         filled = [m for m in self.manifests if m.rows]
         if not filled:
             return {}
         schema = self._stage.fill(session, filled)
-        session.execute(sql.pick_newest(self.target, sql.texts_of(self.target, schema)))
+        session.execute(
+            sql.pick_newest(self.target, sql.texts_of(self.target, schema), sql.staged(schema, self._files))
+        )
         counts = {}
         for day, new, old, alike in session.execute(sql.count_fresh()).rows:
             if alike:
@@ -233,7 +241,7 @@ class Load:
             counts[day] = int(new), int(old)
         session.execute(sql.delete_replaced(self.target))
         session.execute(sql.insert(self.target, schema, sql.FRESH))
-        checks.check_keys(session, self.target)
+        checks.check_keys(session, self.target, sql.staged(schema, self._files))
         return counts
 
     def _replace_days(self, session: Session) -> Counts:
@@ -244,7 +252,7 @@ class Load:
         schema = self._stage.fill(session, filled) if filled else None
         session.execute(sql.delete_days(self.target, [m.day.isoformat() for m in newer]))
         if schema:
-            session.execute(sql.insert(self.target, schema, sql.STAGE))
+            session.execute(sql.insert(self.target, schema, sql.STAGE, self._files))
             checks.check_rows(session, self.target, sql.texts_of(self.target, schema), newer)
         return {m.day: (m.rows, 0) for m in newer}
 
@@ -255,7 +263,7 @@ class Load:
         schema = self._stage.fill(session, [last]) if last.rows else None
         session.execute(sql.delete_all(self.target))
         if schema:
-            session.execute(sql.insert(self.target, schema, sql.STAGE))
+            session.execute(sql.insert(self.target, schema, sql.STAGE, self._files))
             checks.check_rows(session, self.target, sql.texts_of(self.target, schema), [last])
         return {last.day: (last.rows, 0)}
 

@@ -37,7 +37,7 @@ class _OwnManifest:
     def is_current(self, manifests: Sequence[Manifest]) -> bool:
         return bool(manifests)
 
-    def value(self, url: str, row: int, column: str) -> str | None:
+    def value(self, manifests: Sequence[Manifest], url: str, row: int, column: str) -> str | None:
         return None
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from typing import Protocol
 
@@ -29,8 +30,8 @@ class Lake(Protocol):
     def is_current(self, manifests: Sequence[Manifest]) -> bool:
         """Return whether the manifests are still those that the lake has in their places."""
 
-    def value(self, url: str, row: int, column: str) -> str | None:
-        """Return a value of a part as text, by its row from 1; None where it cannot be read."""
+    def value(self, manifests: Sequence[Manifest], url: str, row: int, column: str) -> str | None:
+        """Return a value of a part as text, by its row or line from 1; None where it cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Stage:
     label: str
 
     def fill(self, session: Session, manifests: Sequence[Manifest]) -> TableSchema:
-        """Make the stage of the session and COPY the days into it, in their order.
+        """Make the stage of the session and COPY the days into it, in their order; their files are of one format.
 
         Returns:
             The stage's columns: those of all the days, however the source changed between them.
@@ -54,12 +55,13 @@ class Stage:
             WarehouseError: Redshift refused a statement, or was lost.
         """
         union = _union([next(days).schema for _, days in groupby(manifests, key=lambda m: m.schema.columns)])
-        session.execute(sql.create_stage(union))
+        (files,) = {m.files for m in manifests}
+        session.execute(sql.create_stage(union, files))
         filled = (m for m in manifests if m.rows)  # COPY refuses a manifest without files
         for _, group in groupby(filled, key=lambda m: m.schema.columns):
             days = list(group)
             with self.lake.copy_manifest(days) as url:
-                self._copy(session, sql.copy(days[0].schema, url, self.warehouse.settings.iam_role), days)
+                self._copy(session, sql.copy(days[0].schema, url, self.warehouse.settings.iam_role, files), days)
         return union
 
     def named(self, manifests: Sequence[Manifest]) -> str:
@@ -93,7 +95,8 @@ class Stage:
 
     def _failed(self, session: Session, error: WarehouseError, manifests: Sequence[Manifest]) -> CopyError:
         with self.warehouse.session() as other:  # the failed session has no transaction left to ask in
-            bad = copy_errors.bad_values(other, self.lake.value, pid=session.pid, since=session.began)
+            find = partial(self.lake.value, manifests)
+            bad = copy_errors.bad_values(other, find, pid=session.pid, since=session.began)
         found = "".join(f"{one} " for one in bad)
         text = f"{self.named(manifests)}: COPY failed, nothing was changed. {found}{error}"
         return CopyError(text, bad=bad, statement=error.statement)

@@ -1,7 +1,7 @@
 """The text of every statement of a load and of a reconciliation, one function for each; nothing is executed here.
 
 Each is valid on Amazon Redshift: no alias on the target of a DELETE, no ON CONFLICT, COPY of Parquet with none of the
-options that it refuses, and a column list, because COPY maps Parquet columns by position.
+options that it refuses, and a column list, because COPY maps a file's columns by position.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from aurora_dwh.schema import Column, TableSchema
+from aurora_dwh.schema import CSV_NULL, Column, FileFormat, TableSchema
 from aurora_dwh.warehouse.sql import identifier, identifiers, literal, qualified
 
 STAGE = "dwh_stage"
@@ -110,30 +110,42 @@ def widen_column(target: Target, column: Column) -> str:
     return f"ALTER TABLE {target.sql} ALTER COLUMN {identifier(column.name)} TYPE {column.redshift_type}"
 
 
-def create_stage(schema: TableSchema) -> str:
-    """Return the DDL of the temporary table, with the types that COPY loads the Parquet columns into."""
-    columns = [f"{identifier(c.name)} {c.stage_type}" for c in schema.columns]
+def create_stage(schema: TableSchema, files: FileFormat = "parquet") -> str:
+    """Return the DDL of the temporary table, with the types that COPY loads the files' columns into."""
+    columns = [f"{identifier(c.name)} {c.stage_type_of(files)}" for c in schema.columns]
     columns += [f"{identifier(name)} {kind}" for name, kind in OWN_COLUMNS]
     return f"CREATE TEMP TABLE {identifier(STAGE)} ({', '.join(columns)})"
 
 
-def copy(schema: TableSchema, manifest_url: str, iam_role: str) -> str:
-    """Return the COPY of a manifest's Parquet files into the stage.
+def copy(schema: TableSchema, manifest_url: str, iam_role: str, files: FileFormat = "parquet") -> str:
+    """Return the COPY of a manifest's files into the stage.
 
     Args:
         schema: The files' columns, in file order.
         manifest_url: Address of the manifest.
         iam_role: `default`, or the ARN of a role.
+        files: What the files are.
     """
     names = identifiers([*(c.name for c in schema.columns), *(name for name, _ in OWN_COLUMNS)])
     role = "default" if iam_role == "default" else literal(iam_role)
-    return f"COPY {identifier(STAGE)} ({names}) FROM {literal(manifest_url)} IAM_ROLE {role} FORMAT AS PARQUET MANIFEST"
+    kind = "PARQUET" if files == "parquet" else f"CSV NULL AS {literal(CSV_NULL)}"
+    return f"COPY {identifier(STAGE)} ({names}) FROM {literal(manifest_url)} IAM_ROLE {role} FORMAT AS {kind} MANIFEST"
+
+
+def staged(schema: TableSchema, files: FileFormat = "parquet") -> str:
+    """Return what stands behind FROM for the rows on the stage; it needs an alias."""
+    values = {identifier(c.name): c.staged_value(identifier(c.name), files) for c in schema.columns}
+    if all(name == value for name, value in values.items()):
+        return identifier(STAGE)
+    listed = [name if name == value else f"{value} AS {name}" for name, value in values.items()]
+    own = identifiers(name for name, _ in OWN_COLUMNS)
+    return f"(SELECT {', '.join(listed)}, {own} FROM {identifier(STAGE)})"
 
 
 COPY_COUNT = "SELECT pg_last_copy_count()"
 
 
-def pick_newest(target: Target, texts: Sequence[str] = ()) -> str:
+def pick_newest(target: Target, texts: Sequence[str] = (), source: str = f'"{STAGE}"') -> str:
     """Return the statement that keeps, of the stage, one row a key: the newest, unless the target's is newer still.
 
     Newer is the later reading, since each is of one moment of the source; of rows that one reading has under one key,
@@ -145,6 +157,7 @@ def pick_newest(target: Target, texts: Sequence[str] = ()) -> str:
     Args:
         target: The staging table.
         texts: Those of its key columns that are a VARCHAR.
+        source: The staged rows, as `staged` gives them.
     """
     read, day = identifier(LOADED_AT), identifier(DAY)
     newest, as_new = f"s.{day} DESC", f"s.{day} >= t.{day}"
@@ -164,7 +177,7 @@ def pick_newest(target: Target, texts: Sequence[str] = ()) -> str:
         f"FROM (\n"
         f"  SELECT s.*, ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY {newest}) AS {identifier(_RANK)}"
         f"{_lengths(key, texts)}\n"
-        f"  FROM {identifier(STAGE)} s\n"
+        f"  FROM {source} s\n"
         f") s\n"
         f"LEFT JOIN {target.sql} t ON {same_key(target.key, 's', 't')}\n"
         f"WHERE s.{identifier(_RANK)} = 1 AND (t.{first} IS NULL OR {not_older}{f' OR {alike}' if texts else ''})"
@@ -201,18 +214,20 @@ def delete_all(target: Target) -> str:
     return f"DELETE FROM {target.sql}"
 
 
-def insert(target: Target, schema: TableSchema, source: str) -> str:
+def insert(target: Target, schema: TableSchema, source: str, files: FileFormat = "parquet") -> str:
     """Return the INSERT from a temporary table, each column turned from its stage type into its own.
 
     Args:
         target: The staging table.
         schema: The columns that the temporary table has of the source.
         source: `STAGE` or `FRESH`.
+        files: What the stage was filled from.
     """
     own = [name for name, _ in OWN_COLUMNS]
     names = identifiers([*(c.name for c in schema.columns), *own])
+    rows = staged(schema, files) if source == STAGE else identifier(source)
     values = [c.rule.load.format(identifier(c.name)) for c in schema.columns] + [identifier(name) for name in own]
-    return f"INSERT INTO {target.sql} ({names}) SELECT {', '.join(values)} FROM {identifier(source)}"
+    return f"INSERT INTO {target.sql} ({names}) SELECT {', '.join(values)} FROM {rows} s"
 
 
 def of_days(days: Iterable[str]) -> str:

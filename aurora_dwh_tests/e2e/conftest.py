@@ -6,12 +6,15 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 
+from aurora_dwh.local.aurora import EmbeddedAurora, Exports
 from aurora_dwh.local.lake import LakeServer
 from aurora_dwh.local.redshift import RedshiftStandIn
+from aurora_dwh.local.s3 import S3Access
 from aurora_dwh.warehouse import connection
 from aurora_dwh_tests.e2e.world import World
 from aurora_dwh_tests.mariadb import MariaDB
@@ -30,6 +33,48 @@ def world(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[World]:
     """A source, a lake, a warehouse and a Dagster home that only this test uses; waits before retries are short."""
+    yield from _world(mariadb, database, lake_server, redshift, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def aurora_world(
+    lake_server: LakeServer, redshift: RedshiftStandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[World]:
+    """A world whose source is an embedded Aurora, which writes to the lake by itself, a part for some hundred bytes."""
+    access = S3Access(lake_server.endpoint_url, lake_server.region, lake_server.access_key, lake_server.secret_key)
+    server = EmbeddedSource(tmp_path / "aurora", Exports(access, part_bytes=500))
+    server.start()
+    yield from _world(server, server.database, lake_server, redshift, tmp_path, monkeypatch)
+    server.stop()
+
+
+class EmbeddedSource(EmbeddedAurora):
+    """An embedded Aurora, with what a world asks of its source."""
+
+    def __init__(self, folder: Path, exports: Exports) -> None:
+        self.user, self.password = "reader", secrets.token_urlsafe(9)
+        database = f"shop_{secrets.token_hex(3)}"
+        super().__init__(folder, user=self.user, password=self.password, database=database, exports=exports)
+
+    def arguments(self, database: str | None = None) -> dict[str, Any]:
+        """Return the keyword arguments of `pymysql.connect`."""
+        return {
+            "host": self.host,
+            "port": self.port,
+            "user": self.user,
+            "password": self.password,
+            "database": database or self.database,
+        }
+
+
+def _world(
+    source: Any,
+    database: str,
+    lake_server: LakeServer,
+    redshift: RedshiftStandIn,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[World]:
     for module in ("tables", "marts", "reconcile"):  # must be patched before the definitions are built there
         monkeypatch.setattr(f"aurora_dwh.assets.{module}.RETRY", RETRY_AT_ONCE)
     monkeypatch.setattr(connection, "FIRST_WAIT", 0.01)
@@ -40,7 +85,7 @@ def world(
     home.mkdir()
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     variables = {
-        **_aurora(mariadb, database),
+        **_aurora(source, database),
         **_lake(lake_server),
         **_redshift(redshift, f"{database}_{secrets.token_hex(3)}"),
         "AURORA_DWH_CATALOG": str(tmp_path / "catalog.yaml"),
@@ -50,13 +95,13 @@ def world(
         monkeypatch.setenv(name, value)
     redshift.create_database(variables["REDSHIFT_DATABASE"])
     redshift.faults.clear()
-    made = World(mariadb, database, redshift, home, tmp_path / "catalog.yaml", variables)
+    made = World(source, database, redshift, home, tmp_path / "catalog.yaml", variables)
     yield made
     redshift.faults.clear()
     made.instance.dispose()
 
 
-def _aurora(mariadb: MariaDB, database: str) -> dict[str, str]:
+def _aurora(mariadb: Any, database: str) -> dict[str, str]:
     return {
         "AURORA_HOST": mariadb.host,
         "AURORA_PORT": str(mariadb.port),

@@ -283,15 +283,6 @@ def test_a17_a_table_without_a_key_cannot_be_incremental() -> None:
         Table(name="t", cursor="u")
 
 
-@pytest.mark.parametrize(("setting", "remedy"), [("extract: outfile", "use `extract: stream`")])
-def test_a_setting_to_come_is_refused_rather_than_ignored(setting: str, remedy: str) -> None:
-    field = setting.partition(":")[0]
-    message = f"{field}: this setting is not built yet; {remedy}"
-    assert table_errors(f"{{key: id, cursor: u, {setting}}}") == [message]
-    in_defaults = errors(HEAD + f"defaults: {{{setting}}}\ntables: {{t: {{key: id, cursor: u}}}}")
-    assert in_defaults == f"catalog.yaml:3: defaults.{message}"
-
-
 def test_a_monthly_schedule_is_to_come() -> None:
     message = errors(HEAD + "schedule: monthly\ntables: {t: {mode: full}}")
     assert (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date, datetime, timezone
 from typing import Any
 
@@ -57,6 +58,16 @@ def test_a_day_without_rows_comes_back_too() -> None:
 
 def test_the_manifest_says_how_many_rows_it_names() -> None:
     assert json.loads(to_json(MANIFEST))["aurora_dwh"]["rows"] == 11
+
+
+def test_files_of_csv_come_back_with_their_rows_as_the_source_counted_them() -> None:
+    parts = tuple(Part(p.url, p.size, None) for p in MANIFEST.parts)
+    manifest = replace(MANIFEST, parts=parts, files="csv", source_rows=12)
+    body = json.loads(to_json(manifest))
+    assert body["entries"][0] == {"url": parts[0].url, "mandatory": True, "meta": {"content_length": 1234}}
+    assert (body["aurora_dwh"]["files"], body["aurora_dwh"]["rows"]) == ("csv", 12)
+    assert from_json(to_json(manifest), URL) == manifest
+    assert manifest.rows == 12
 
 
 def changed(change: dict[str, Any]) -> bytes:

@@ -155,9 +155,9 @@ def test_a_delete_has_no_alias_on_its_target() -> None:
 def test_a29_insert_names_both_sides_and_parses_json() -> None:
     assert sql.insert(TARGET, SCHEMA, sql.FRESH) == (
         'INSERT INTO "staging"."order" ("id", "group", "doc", "updated", "_dwh_day", "_dwh_loaded_at") '
-        'SELECT "id", "group", JSON_PARSE("doc"), "updated", "_dwh_day", "_dwh_loaded_at" FROM "dwh_fresh"'
+        'SELECT "id", "group", JSON_PARSE("doc"), "updated", "_dwh_day", "_dwh_loaded_at" FROM "dwh_fresh" s'
     )
-    assert sql.insert(TARGET, SCHEMA, sql.STAGE).endswith(' FROM "dwh_stage"')
+    assert sql.insert(TARGET, SCHEMA, sql.STAGE).endswith(' FROM "dwh_stage" s')
 
 
 def test_a_column_whose_name_has_braces_or_percents_is_only_a_name() -> None:
@@ -302,3 +302,28 @@ def test_the_audits_questions_and_turns() -> None:
         'INSERT INTO "dwh"."load_lock" SELECT \'staging.t\', 0 WHERE NOT EXISTS '
         '(SELECT 1 FROM "dwh"."load_lock" WHERE table_name = \'staging.t\')'
     )
+
+
+BYTES = TableSchema("shop", "t", (Column("id", "binary", "binary(16)", length=16), Column("doc", "json", "json")))
+
+
+def test_csv_is_loaded_with_a_mark_for_null_and_bytes_lose_their_lead() -> None:
+    assert sql.create_stage(BYTES, "csv") == (
+        'CREATE TEMP TABLE "dwh_stage" ("id" VARBYTE(64001), "doc" VARCHAR(65535), "_dwh_day" DATE, '
+        '"_dwh_loaded_at" TIMESTAMP)'
+    )
+    assert sql.copy(BYTES, "s3://lake/m.json", "default", "csv") == (
+        'COPY "dwh_stage" ("id", "doc", "_dwh_day", "_dwh_loaded_at") FROM \'s3://lake/m.json\' IAM_ROLE default '
+        "FORMAT AS CSV NULL AS '<aurora-dwh NULL>' MANIFEST"
+    )
+    rows = '(SELECT SUBSTRING("id", 2) AS "id", "doc", "_dwh_day", "_dwh_loaded_at" FROM "dwh_stage")'
+    assert sql.staged(BYTES, "csv") == rows
+    assert sql.insert(BARE, BYTES, sql.STAGE, "csv") == (
+        'INSERT INTO "staging"."log" ("id", "doc", "_dwh_day", "_dwh_loaded_at") '
+        f'SELECT "id", JSON_PARSE("doc"), "_dwh_day", "_dwh_loaded_at" FROM {rows} s'
+    )
+    assert f"FROM {rows} s" in sql.pick_newest(TARGET, (), rows)
+
+
+def test_a_stage_without_bytes_is_read_as_it_is_whatever_filled_it() -> None:
+    assert sql.staged(SCHEMA, "csv") == '"dwh_stage"' == sql.staged(BYTES, "parquet")

@@ -5,6 +5,7 @@ send, refuses the rest with MySQL's errors, and keeps MySQL's types, snapshots a
 socket down: `wire`, `statements` (`reads`, `writes`, `control`), `session`, `translate`, `catalogue`, `values`.
 """
 
+from aurora_dwh.local.aurora.outfile import Exports
 from aurora_dwh.local.aurora.server import EmbeddedAurora
 
-__all__ = ["EmbeddedAurora"]
+__all__ = ["EmbeddedAurora", "Exports"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from aurora_dwh.local.aurora.errors import AuroraError, syntax_error
+from aurora_dwh.local.aurora.errors import AuroraError, not_supported, syntax_error
+from aurora_dwh.local.aurora.outfile import ROLE
 from aurora_dwh.local.aurora.reader import Reader, unescape
 from aurora_dwh.local.aurora.results import Done, Result
 from aurora_dwh.local.aurora.session import Session
@@ -45,6 +46,26 @@ def _value(session: Session, written: str) -> Any:
         return written
     cursor = session.sqlite.execute(translate(parse(f"SELECT {written}"), session.context()).sql)
     return cursor.fetchone()[0]
+
+
+def set_role(session: Session, text: str) -> Result:
+    """SET ROLE: there is one role, which lets a session write to S3."""
+    wanted = re.split(r"\s+", text, maxsplit=2)[2].strip("`'\"").upper()
+    if wanted not in ("ALL", "DEFAULT", "NONE", ROLE):
+        raise syntax_error(text)
+    if wanted == ROLE and not session.exports.granted:
+        raise AuroraError(3530, f"`{ROLE}`@`%` is not granted to `{session.user}`@`%`")
+    session.roles_active = wanted in ("ALL", ROLE)
+    return Done()
+
+
+def grant(session: Session, text: str) -> Result:
+    """GRANT and REVOKE of the role that lets the account write to S3."""
+    found = re.match(rf"(?i)\A(GRANT|REVOKE)\s+[`'\"]?{ROLE}[`'\"]?\s+(?:TO|FROM)\s", text)
+    if found is None:
+        raise not_supported("GRANT and REVOKE of other privileges")
+    session.exports.granted = found.group(1).upper() == "GRANT"
+    return Done()
 
 
 def set_names(session: Session, text: str) -> Result:

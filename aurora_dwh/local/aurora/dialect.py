@@ -42,6 +42,9 @@ class _SqliteText(MySQL):
             exp.RegexpLike: lambda self, node: self.func("REGEXP", node.expression, node.this),
             exp.GroupConcat: lambda self, node: _group_concat(self, node),
             exp.Lock: lambda self, node: "",
+            # SQLite takes these two names for the beginning of a join.
+            exp.Left: lambda self, node: self.func("DWH_LEFT", node.this, node.expression),
+            exp.Right: lambda self, node: self.func("DWH_RIGHT", node.this, node.expression),
         }
 
         def literal_sql(self, expression: exp.Literal) -> str:
@@ -136,10 +139,29 @@ def _introduced(node: Node) -> Node:
     return literal
 
 
+def _characters(node: Node) -> Node:
+    """CHAR(n, ...): a text of the characters, here of one byte each."""
+    codes = [int(one.name) for one in node.expressions if isinstance(one, exp.Literal)]
+    if len(codes) < len(node.expressions) or any(code > 127 for code in codes):
+        raise not_supported("CHAR() of other than ASCII codes")
+    return exp.Literal.string("".join(map(chr, codes)))
+
+
+def _part_of_date(node: Node) -> Node:
+    """YEAR, MONTH, DAY: of the value as it is; sqlglot puts a conversion to a date into them, which would round."""
+    if isinstance(node.this, exp.TsOrDsToDate):
+        node.set("this", node.this.this)
+    return node
+
+
 SYNTAX: Final[dict[type[Any], Callable[[Node], Node]]] = {
     exp.Introducer: _introduced,
+    exp.Chr: _characters,
     exp.DateAdd: _date_function,
     exp.DateSub: _date_function,
     exp.TimestampDiff: _difference,
+    exp.Year: _part_of_date,
+    exp.Month: _part_of_date,
+    exp.Day: _part_of_date,
     exp.TsOrDsToDate: lambda node: call("DWH_DATE", node.this),
 }

@@ -86,10 +86,27 @@ def _conv(value: Any, source: int, target: int) -> str:
     return digits or "0"
 
 
-def _substring(value: Any, start: int, length: int | None = None) -> str:
-    text = text_of(value)
+def _left(value: Any, count: int) -> Any:
+    """LEFT: characters of a text, bytes of bytes."""
+    return (value if isinstance(value, bytes) else text_of(value))[: max(count, 0)]
+
+
+def _locate(part: Any, value: Any, start: int = 1) -> int:
+    """LOCATE: the first place, from 1; by bytes where one of the two is bytes."""
+    if isinstance(part, bytes) or isinstance(value, bytes):
+        return bytes_of(value).find(bytes_of(part), start - 1) + 1
+    return text_of(value).lower().find(text_of(part).lower(), start - 1) + 1
+
+
+def _ord(value: Any) -> int:
+    first = value[:1] if isinstance(value, bytes) else text_of(value)[:1].encode()
+    return int.from_bytes(first, "big")
+
+
+def _substring(value: Any, start: int, length: int | None = None) -> Any:
+    text = value if isinstance(value, bytes) else text_of(value)
     if start == 0:
-        return ""
+        return text[:0]
     begin = start - 1 if start > 0 else max(len(text) + start, 0)
     return text[begin:] if length is None else text[begin : begin + max(length, 0)]
 
@@ -239,8 +256,11 @@ _SCALARS: Final[dict[str, tuple[int, Callable[..., Any]]]] = {
     "UPPER": (1, _null_in_null_out(lambda value: text_of(value).upper())),
     "LCASE": (1, _null_in_null_out(lambda value: text_of(value).lower())),
     "UCASE": (1, _null_in_null_out(lambda value: text_of(value).upper())),
-    "LEFT": (2, _null_in_null_out(lambda value, count: text_of(value)[: max(count, 0)])),
-    "RIGHT": (2, _null_in_null_out(lambda value, count: text_of(value)[-count:] if count > 0 else "")),
+    "DWH_LEFT": (2, _null_in_null_out(_left)),
+    "LOCATE": (-1, _null_in_null_out(_locate)),
+    "ORD": (1, _null_in_null_out(_ord)),
+    "REPLACE": (3, _null_in_null_out(lambda value, old, new: text_of(value).replace(text_of(old), text_of(new)))),
+    "DWH_RIGHT": (2, _null_in_null_out(lambda value, count: text_of(value)[-count:] if count > 0 else "")),
     "SUBSTRING": (-1, _null_in_null_out(_substring)),
     "SUBSTR": (-1, _null_in_null_out(_substring)),
     "MID": (3, _null_in_null_out(_substring)),
@@ -334,4 +354,5 @@ def register(connection: sqlite3.Connection) -> None:
     connection.create_aggregate("SUM", 1, _Sum)
     connection.create_aggregate("AVG", 1, _Average)
     connection.create_aggregate("BIT_XOR", 1, _BitXor)
+    connection.create_collation("utf8mb4_bin", lambda left, right: (left > right) - (left < right))
     connection.create_collation(NUMBER_COLLATION, compare_numbers)

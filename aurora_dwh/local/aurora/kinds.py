@@ -53,6 +53,8 @@ class Kinds:
         found = self.column(node)
         if found:
             return fields.of_column(title, *found)
+        if isinstance(node, exp.Coalesce) and any(isinstance(o, exp.Literal) and o.is_string for o in node.expressions):
+            return fields.text(title)
         if isinstance(node, _TRANSPARENT):
             return self._anonymous(title, node.expressions[0] if isinstance(node, exp.Distinct) else node.this)
         if isinstance(node, exp.If):

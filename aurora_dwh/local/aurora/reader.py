@@ -58,6 +58,11 @@ def unescape(literal: str) -> str:
 
 def tokens_of(sql: str) -> list[Token]:
     """Split a statement; comments are dropped."""
+    return [token for _, token in spans_of(sql)]
+
+
+def spans_of(sql: str) -> list[tuple[int, Token]]:
+    """Split a statement, each token with the place where it begins; comments are dropped."""
     found = []
     for match in _TOKEN.finditer(sql.rstrip().rstrip(";")):
         kind = match.lastgroup or "mark"
@@ -67,7 +72,7 @@ def tokens_of(sql: str) -> list[Token]:
         elif kind == "text":
             value = unescape(value)
         if kind != "comment" and value.strip() + ("x" if kind in {"name", "text"} else ""):
-            found.append(Token(kind, value))
+            found.append((match.start(kind), Token(kind, value)))
     return found
 
 

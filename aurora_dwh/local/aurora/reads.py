@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 from aurora_dwh.local.aurora import information_schema
 from aurora_dwh.local.aurora.errors import not_supported, syntax_error
+from aurora_dwh.local.aurora.fields import Field
+from aurora_dwh.local.aurora.outfile import ROLE, split_outfile, write
 from aurora_dwh.local.aurora.reader import Reader
-from aurora_dwh.local.aurora.results import Result, Rows, field_of_value, listed
+from aurora_dwh.local.aurora.results import Done, Result, Rows, field_of_value, listed
 from aurora_dwh.local.aurora.session import Session
 from aurora_dwh.local.aurora.tables import Table, show_create
 from aurora_dwh.local.aurora.translate import Translated, parse, translate
@@ -19,6 +22,7 @@ _USED_INDEX: Final = re.compile(
     r"(?P<verb>SEARCH|SCAN) (?P<alias>\S+)(?: USING (?:COVERING )?(?:INDEX (?P<index>\S+)|(?P<primary>PRIMARY KEY)))?"
     r"(?: \((?P<terms>.*)\))?"
 )
+_BATCH: Final = 1_000
 _EXPLAIN_TITLES: Final = (
     "id", "select_type", "table", "partitions", "type", "possible_keys", "key", "key_len", "ref", "rows", "filtered",
     "Extra",
@@ -26,7 +30,20 @@ _EXPLAIN_TITLES: Final = (
 
 
 def select(session: Session, text: str) -> Result:
-    """SELECT, on tables or on information_schema."""
+    """SELECT, on tables or on information_schema; INTO OUTFILE S3 writes the rows to S3."""
+    parted = split_outfile(text)
+    if parted is None:
+        fields, fetch = _opened(session, text)
+        return Rows(fields, lambda count: session.guarded(lambda: fetch(count)))
+    query, clause = parted
+    fields, fetch = _opened(session, query)
+    titles = [field.name for field in fields]
+    rows = (row for batch in iter(lambda: fetch(_BATCH), []) for row in batch)
+    return Done(affected=write(session.exports, clause, titles, rows, allowed=session.may_export))
+
+
+def _opened(session: Session, text: str) -> tuple[list[Field], Callable[[int], list[Any]]]:
+    """Begin a query; return its columns, and what gives its next rows, none at the end."""
     tree = parse(text)
     if tree.args.get("into"):
         raise not_supported("SELECT ... INTO")
@@ -49,13 +66,11 @@ def select(session: Session, text: str) -> Result:
     fields = [field or field_of_value(title, value) for (title, field), value in zip(named, first, strict=True)]
 
     def fetch(count: int) -> list[Any]:
-        rows = session.guarded(lambda: cursor.fetchmany(count))
-        if ahead:
-            rows = [*ahead, *rows]
-            ahead.clear()
+        rows = [*ahead, *cursor.fetchmany(count)]
+        ahead.clear()
         return rows
 
-    return Rows(fields, fetch)
+    return fields, fetch
 
 
 def count_rows(session: Session, table: Table) -> int:
@@ -197,7 +212,7 @@ def show_grants(session: Session, text: str) -> Result:
     account = f"`{session.user}`@`%`"
     grants = [
         f"GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, INDEX, ALTER, CREATE VIEW, SHOW VIEW ON *.* TO {account}",
-        f"GRANT AWS_SELECT_S3_ACCESS@`%` TO {account}",
+        *([f"GRANT `{ROLE}`@`%` TO {account}"] if session.exports.granted else []),
     ]
     return listed([f"Grants for {session.user}@%"], [(grant,) for grant in grants])
 

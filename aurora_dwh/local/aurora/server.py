@@ -10,6 +10,7 @@ from typing import Final
 
 from aurora_dwh.local.aurora.catalogue import Catalogue
 from aurora_dwh.local.aurora.errors import AuroraError
+from aurora_dwh.local.aurora.outfile import Exports
 from aurora_dwh.local.aurora.session import Session, open_store
 from aurora_dwh.local.aurora.wire import AuroraServer, Client
 
@@ -26,11 +27,22 @@ class EmbeddedAurora:
         password: The account's password.
         database: The schema that exists from the start.
         port: Port on the loopback interface; 0 takes a free one.
+        exports: What SELECT INTO OUTFILE S3 may do; without it the cluster has no role for S3.
     """
 
     host: Final = "127.0.0.1"
 
-    def __init__(self, state_dir: Path, *, user: str, password: str, database: str = "shop", port: int = 0) -> None:
+    def __init__(
+        self,
+        state_dir: Path,
+        *,
+        user: str,
+        password: str,
+        database: str = "shop",
+        port: int = 0,
+        exports: Exports | None = None,
+    ) -> None:
+        self.exports = exports or Exports()
         self._path = state_dir / "aurora.sqlite"
         self._user = user
         self._password = password
@@ -106,6 +118,7 @@ class EmbeddedAurora:
             user=self._user,
             connection_id=client.connection_id,
             kill=self._kill,
+            exports=self.exports,
         )
 
     def _kill(self, connection_id: int, only_query: bool) -> None:

@@ -19,6 +19,7 @@ from typing import Final, TypeVar
 from aurora_dwh.local.aurora.catalogue import Catalogue
 from aurora_dwh.local.aurora.errors import AuroraError, syntax_error, unknown_column
 from aurora_dwh.local.aurora.functions import register
+from aurora_dwh.local.aurora.outfile import ROLE, Exports
 from aurora_dwh.local.aurora.translate import Context
 from aurora_dwh.local.aurora.variables import Variables
 
@@ -46,16 +47,26 @@ class Session:
         user: The authenticated user.
         connection_id: The server's number for this connection.
         kill: Ends the connection of that number, or only its statement when the second argument is true.
+        exports: What the server may write to S3.
     """
 
     def __init__(
-        self, path: Path, *, schema: str, user: str, connection_id: int, kill: Callable[[int, bool], None]
+        self,
+        path: Path,
+        *,
+        schema: str,
+        user: str,
+        connection_id: int,
+        kill: Callable[[int, bool], None],
+        exports: Exports,
     ) -> None:
         self.schema = schema
         self.user = user
         self.connection_id = connection_id
         self.kill = kill
-        self.variables = Variables()
+        self.variables = Variables(aws_default_s3_role=exports.iam_role)
+        self.exports = exports
+        self.roles_active = False
         self.sqlite = open_store(path)
         self.catalogue = Catalogue(self.sqlite)
         self.next_read_only = False
@@ -65,6 +76,11 @@ class Session:
         self._deadline = float("inf")
         self._now = dt.datetime.now(dt.timezone.utc)
         self.sqlite.set_progress_handler(lambda: int(time.monotonic() > self._deadline), _PROGRESS_STEPS)
+
+    @property
+    def may_export(self) -> bool:
+        """Whether the role that lets a session write to S3 is granted and active."""
+        return self.exports.granted and self.roles_active
 
     @property
     def in_transaction(self) -> bool:
@@ -115,6 +131,7 @@ class Session:
                 "CURRENT_SCHEMA": lambda _: self.schema,
                 "USER": lambda _: f"{self.user}@localhost",
                 "SESSION_USER": lambda _: f"{self.user}@localhost",
+                "CURRENT_ROLE": lambda _: f"`{ROLE}`@`%`" if self.may_export else "NONE",
                 "CURRENT_USER": lambda _: f"{self.user}@%",
             },
             offset=self.variables.offset,

@@ -45,6 +45,8 @@ _LIST: Final[tuple[tuple[str, Callable[[Session, str], Result]], ...]] = (
     (r"RENAME TABLE\b", writes.rename_table),
     (r"TRUNCATE\b", writes.truncate),
     (r"SET (NAMES|CHARACTER SET|CHARSET)\b", control.set_names),
+    (r"SET ROLE\b", control.set_role),
+    (r"(GRANT|REVOKE)\b", control.grant),
     (r"SET ((SESSION|GLOBAL) )?TRANSACTION\b", control.set_transaction),
     (r"SET\b", control.set_variables),
     (r"(START TRANSACTION|BEGIN)\b", control.start_transaction),

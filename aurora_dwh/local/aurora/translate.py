@@ -83,7 +83,7 @@ class _Translation:
         selected = tree.selects if titles else []
         found = tuple((title, self._kinds.field(title, node)) for title, node in zip(titles, selected, strict=True))
         tree = tree.transform(self._session_value)
-        tree = tree.transform(self._node)
+        tree = self._rewritten(tree)
         for derived in tree.find_all(exp.Subquery):
             if isinstance(derived.parent, (exp.From, exp.Join)) and not derived.this.args.get("limit"):
                 # A limit keeps SQLite from merging the query into the outer one, where each use of one of its
@@ -158,6 +158,15 @@ class _Translation:
         if name in self._context.functions:
             return literal(self._context.functions[name](digits(node)))
         return node
+
+    def _rewritten(self, node: Node) -> Node:
+        """Rewrite a node, and what is in it; sqlglot's own transform would leave out what is in a new node."""
+        new = self._node(node)
+        for child in list(new.iter_expressions()):
+            inner = self._rewritten(child)
+            if inner is not child:
+                child.replace(inner)
+        return new
 
     def _node(self, node: Node) -> Node:
         if isinstance(node, _COMPARISONS):

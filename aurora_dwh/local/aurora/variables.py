@@ -80,8 +80,9 @@ _ON: Final = {"ON": 1, "OFF": 0, "TRUE": 1, "FALSE": 0}
 class Variables:
     """One session's system and user variables."""
 
-    def __init__(self) -> None:
-        self._values = dict(_DEFAULTS)
+    def __init__(self, **own: Any) -> None:
+        """Begin with the defaults, and with the server's own values."""
+        self._values = {**_DEFAULTS, **own}
         self.offset = 0
 
     def get(self, name: str) -> Any:

@@ -13,7 +13,7 @@ literal that becomes a string in a SUPER column (write JSON_PARSE).
 """
 
 from aurora_dwh.local.redshift.faults import Fault
-from aurora_dwh.local.redshift.plans import S3Access
 from aurora_dwh.local.redshift.standin import RedshiftStandIn
+from aurora_dwh.local.s3 import S3Access
 
 __all__ = ["Fault", "RedshiftStandIn", "S3Access"]

@@ -25,6 +25,7 @@ from aurora_dwh.local.redshift.sources import Source
 from aurora_dwh.local.redshift.sqltext import Sql
 from aurora_dwh.local.redshift.text_load import TextLoad
 from aurora_dwh.local.redshift.upstream import literal
+from aurora_dwh.local.s3 import client as s3_client
 
 
 def copy(sql: Sql) -> CopyPlan:
@@ -91,7 +92,7 @@ class _Load:
 
     def _load(self) -> None:
         assert self.session.s3 is not None  # noqa: S101 - checked by CopyPlan.run
-        s3 = sources.client(self.session.s3)
+        s3 = s3_client(self.session.s3)
         self.files = sources.resolve(self.options, s3)
         columnar = self.options.format == "PARQUET"
         defaults = self._defaults()

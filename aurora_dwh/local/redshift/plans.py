@@ -12,23 +12,7 @@ from typing import Protocol
 
 from aurora_dwh.local.redshift.errors import RedshiftError
 from aurora_dwh.local.redshift.upstream import Upstream
-
-
-@dataclass(frozen=True)
-class S3Access:
-    """How the stand-in reaches S3, in the place of the IAM role that a real COPY names.
-
-    Args:
-        endpoint_url: the S3 server.
-        region: its region name.
-        access_key: access key id.
-        secret_key: secret access key.
-    """
-
-    endpoint_url: str
-    region: str
-    access_key: str
-    secret_key: str
+from aurora_dwh.local.s3 import S3Access
 
 
 @dataclass

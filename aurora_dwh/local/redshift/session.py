@@ -28,11 +28,12 @@ from aurora_dwh.local.redshift.errors import (
     serialization_failure,
 )
 from aurora_dwh.local.redshift.faults import Fault
-from aurora_dwh.local.redshift.plans import LoadState, Plan, Relay, S3Access
+from aurora_dwh.local.redshift.plans import LoadState, Plan, Relay
 from aurora_dwh.local.redshift.results import Results, Statement, binary_results, plain_hex
 from aurora_dwh.local.redshift.sqltext import Sql, tokenize
 from aurora_dwh.local.redshift.translate import translate
 from aurora_dwh.local.redshift.upstream import Upstream, literal
+from aurora_dwh.local.s3 import S3Access
 
 if TYPE_CHECKING:
     from aurora_dwh.local.redshift.standin import RedshiftStandIn

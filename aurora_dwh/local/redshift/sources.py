@@ -6,7 +6,6 @@ in them.
 
 from __future__ import annotations
 
-import functools
 import json
 import tempfile
 from collections.abc import Iterator
@@ -14,13 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from aurora_dwh.local.redshift.copy_options import CopyOptions
 from aurora_dwh.local.redshift.errors import RedshiftError, block, spectrum_error
-from aurora_dwh.local.redshift.plans import S3Access
 
 S3_ERROR = 8001
 
@@ -38,19 +34,6 @@ class Source:
     def url(self) -> str:
         """Its s3:// address."""
         return f"s3://{self.bucket}/{self.key}"
-
-
-@functools.lru_cache(maxsize=8)
-def client(access: S3Access) -> Any:
-    """Returns the S3 client for ``access``; boto3's clients may be shared by threads."""
-    return boto3.client(
-        "s3",
-        endpoint_url=access.endpoint_url,
-        region_name=access.region,
-        aws_access_key_id=access.access_key,
-        aws_secret_access_key=access.secret_key,
-        config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 3}),
-    )
 
 
 def s3_error(message: str, context: str) -> RedshiftError:

@@ -26,11 +26,11 @@ from aurora_dwh.local.redshift.catalog import install
 from aurora_dwh.local.redshift.errors import Fields, RedshiftError, UpstreamError, UpstreamLostError, from_postgres
 from aurora_dwh.local.redshift.faults import Faults
 from aurora_dwh.local.redshift.names import LongNames
-from aurora_dwh.local.redshift.plans import S3Access
 from aurora_dwh.local.redshift.postgres import SUPERUSER, PostgresServer
 from aurora_dwh.local.redshift.session import SESSION_OPTIONS, Session
 from aurora_dwh.local.redshift.sqltext import quote
 from aurora_dwh.local.redshift.upstream import Upstream, connected, literal
+from aurora_dwh.local.s3 import S3Access
 
 SERVER_VERSION = "8.0.2"
 """What Redshift reports; the driver chooses its behaviour by it."""

@@ -109,7 +109,7 @@ def _decimal(column: TableColumn, options: CopyOptions) -> Convert:
         if not _DECIMAL.match(value):
             raise LoadError(1207, f"Invalid digit, Value '{value[:1]}', Pos 0, Type: Decimal", column, value=value)
         number = Decimal(value.strip()).quantize(step, rounding, _EXACT)
-        if abs(number) >= limit:
+        if number.copy_abs() >= limit:  # abs() would round to 28 digits
             raise LoadError(1209, f"Numeric data overflow (result precision), Value '{value}'", column, value=value)
         return str(number)
 

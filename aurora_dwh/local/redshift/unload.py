@@ -22,6 +22,7 @@ from aurora_dwh.local.redshift.errors import RedshiftError, syntax_error, unsupp
 from aurora_dwh.local.redshift.plans import Context
 from aurora_dwh.local.redshift.sqltext import Sql
 from aurora_dwh.local.redshift.upstream import Row
+from aurora_dwh.local.s3 import client as s3_client
 
 FLAGS = frozenset(
     {"MANIFEST", "HEADER", "GZIP", "ZSTD", "BZIP2", "ADDQUOTES", "ALLOWOVERWRITE", "CLEANPATH", "ESCAPE", "VERBOSE"}
@@ -44,7 +45,7 @@ class UnloadPlan:
         """Writes the result; an empty one writes nothing, not even a manifest."""
         if session.s3 is None:
             raise RedshiftError("XX000", "S3ServiceException: the stand-in was started without S3")
-        s3 = sources.client(session.s3)
+        s3 = s3_client(session.s3)
         bucket, prefix = sources.split_url(self.url)
         self._prepare(s3, bucket, prefix)
         query_id = session.next_query_id()

@@ -1,0 +1,97 @@
+"""CSV parts, which Aurora wrote: their rows as Arrow, and single values, by what `source.outfile` writes into a field.
+
+A field that equals `CSV_NULL` is NULL; bytes are hexadecimal behind `CSV_BYTES_LEAD`; all else is MySQL's own text.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from itertools import islice
+from typing import IO, TYPE_CHECKING
+
+from aurora_dwh.schema import CSV_BYTES_LEAD, CSV_NULL
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BLOCK_BYTES = 32 * 1024 * 1024
+"""Bytes that are made rows of at a time; a row must fit into them."""
+
+_FIELD_BYTES = 128 * 1024 * 1024
+
+
+def batches(file: IO[bytes], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a part.
+
+    Args:
+        file: The part.
+        schema: Names and types of its columns, in their order.
+
+    Raises:
+        pa.ArrowInvalid: A field is not of its column's type, or a row has another number of fields.
+    """
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    if not file.read(1):
+        return
+    file.seek(0)
+    as_text = {f.name: pa.string() if pa.types.is_binary(f.type) else f.type for f in schema}
+    reader = arrow_csv.open_csv(
+        file,
+        arrow_csv.ReadOptions(column_names=schema.names, block_size=BLOCK_BYTES),
+        arrow_csv.ParseOptions(newlines_in_values=True),
+        arrow_csv.ConvertOptions(
+            column_types=as_text,
+            null_values=[CSV_NULL],
+            strings_can_be_null=True,
+            true_values=["1"],
+            false_values=["0"],
+        ),
+    )
+    for batch in reader:
+        columns = [
+            _bytes(values) if pa.types.is_binary(field.type) else values
+            for field, values in zip(schema, batch.columns, strict=True)
+        ]
+        yield pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _bytes(texts: pa.Array) -> pa.Array:
+    import pyarrow as pa
+
+    lead = len(CSV_BYTES_LEAD)
+    return pa.array([None if t is None else bytes.fromhex(t[lead:]) for t in texts.to_pylist()], pa.binary())
+
+
+def records(file: IO[bytes]) -> Iterator[tuple[int, list[str]]]:
+    """Yield the line, from 1, at which each row of a part begins, and the row's fields.
+
+    Raises:
+        csv.Error: The bytes are no CSV.
+        UnicodeDecodeError: The bytes are no UTF-8.
+    """
+    csv.field_size_limit(_FIELD_BYTES)
+    reader = csv.reader(io.TextIOWrapper(file, encoding="utf-8", newline=""), strict=True)
+    line = 1
+    for fields in reader:
+        yield line, fields
+        line = reader.line_num + 1
+
+
+def value(file: IO[bytes], line: int, column: int) -> str:
+    """Return one field.
+
+    Args:
+        file: The part.
+        line: The line at which the field's row begins, counted from 1.
+        column: The field, counted from 0.
+
+    Raises:
+        IndexError: The part has no such row or field; else as `records`.
+    """
+    for fields in islice((fields for at, fields in records(file) if at >= line), 1):
+        return fields[column]
+    raise IndexError(f"line {line}")

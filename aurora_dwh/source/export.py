@@ -1,0 +1,186 @@
+"""Aurora writes a day to S3 by itself: what it needs for that, what is counted beforehand, and the statements it runs.
+
+No row passes through this process. The text of the statements is `outfile`'s and `misfits`'.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import date, datetime, tzinfo
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pymysql
+
+from aurora_dwh.handoff import DataError, Export, Window, as_instant
+from aurora_dwh.schema import TableSchema
+from aurora_dwh.source.chunks import piece_conditions, primary_keyset
+from aurora_dwh.source.connection import Connection, SourceError, execute, explain, is_permanent
+from aurora_dwh.source.limits import named_key, refusal
+from aurora_dwh.source.misfits import Misfit, count_rows, first_row, key_columns, misfits
+from aurora_dwh.source.outfile import into_s3, select_csv
+from aurora_dwh.source.quoting import literal
+
+if TYPE_CHECKING:
+    from aurora_dwh.catalog import Table
+
+EXPORT_BYTES = 25 * 1024**3
+"""Rows of more bytes are written by several statements, one after the other (Amazon Aurora User Guide, "Saving data ...
+into text files in an Amazon S3 bucket", Considerations)."""
+
+ROLE = "AWS_SELECT_S3_ACCESS"
+
+_log = logging.getLogger(__name__)
+
+
+def require_export(connection: Connection) -> None:
+    """Make a session one that may write to S3.
+
+    Raises:
+        DataError: Something is missing; the message says which statement or setting gives it.
+        pymysql.err.Error: The server or the connection failed.
+    """
+    try:
+        ((user, role),) = execute(connection, "SELECT CURRENT_USER(), @@aws_default_s3_role")
+        # All roles, not this one alone: what lets the user read the tables may be a role too.
+        execute(connection, "SET ROLE ALL")
+        ((active,),) = execute(connection, "SELECT CURRENT_ROLE()")
+    except pymysql.err.Error as error:
+        if error.args and error.args[0] in _NOT_AURORA:
+            raise DataError(
+                f"`extract: outfile` needs Aurora MySQL version 3, and this server is none ({explain(error)}); "
+                "use `extract: stream`"
+            ) from error
+        raise
+    if f"`{ROLE}`" not in str(active):
+        name, _, host = str(user).rpartition("@")
+        raise DataError(
+            f"{user} may not write to S3, as `extract: outfile` wants it; run on the writer: "
+            f"GRANT {ROLE} TO {literal(name)}@{literal(host)}"
+        )
+    if not role:
+        raise DataError(
+            "the cluster has no role to write to S3 with; add an IAM role to it (aws rds add-role-to-db-cluster) that "
+            "may s3:ListBucket on the lake's bucket and s3:PutObject, s3:GetObject, s3:DeleteObject, "
+            "s3:AbortMultipartUpload and s3:ListMultipartUploadParts in it, and set the cluster parameter "
+            "aws_default_s3_role to its ARN"
+        )
+
+
+_NOT_AURORA = frozenset({1064, 1193, 1305, 1959, 3523})
+"""A statement, variable or function that the server does not know; MariaDB has roles and knows none called ALL."""
+
+
+def export(
+    connection: Connection,
+    table: Table,
+    schema: TableSchema,
+    where: Sequence[str],
+    window: Window,
+    taken_at: datetime,
+    *,
+    cursor: str | None,
+    cursor_zone: tzinfo,
+) -> Export:
+    """Count a day's rows and what is to be changed in them, and return them for Aurora to write.
+
+    Args:
+        connection: A connection with a snapshot, which may write to S3.
+        table: The table as in the catalog.
+        schema: The selected columns.
+        where: Conditions that the day's rows meet.
+        window: The day.
+        taken_at: When the snapshot was taken.
+        cursor: The column that says when a row was written; None where there is none.
+        cursor_zone: The zone of its wall clock.
+
+    Raises:
+        DataError: A value does not fit and its policy is to fail.
+        pymysql.err.Error: The server or the connection failed.
+    """
+    kinds = misfits(schema, table)
+    ((rows, newest, *counts),) = execute(connection, count_rows(schema, kinds, where, newest=cursor))
+    for kind, count in zip(kinds, counts, strict=True):
+        if count and kind.is_refused:
+            raise _refused(connection, schema, kind, where, window, int(count))
+    converted = {(k.column.target_name, k.reason): int(n) for k, n in zip(kinds, counts, strict=True) if n}
+    make = partial(select_csv, schema, table, day=window.day, read_at=literal(taken_at.replace(tzinfo=None)))
+    write = partial(_write, connection, schema, where, make, int(rows), f"table {table.name}, day {window.day}")
+    newest_at = as_instant(newest, cursor_zone) if isinstance(newest, date) else None  # else it is no date
+    return Export(schema, window, taken_at, int(rows), newest_at, converted, make(where=where), write)
+
+
+def _write(
+    connection: Connection,
+    schema: TableSchema,
+    where: Sequence[str],
+    make: Any,
+    rows: int,
+    named: str,
+    prefix: str,
+) -> list[str]:
+    """Have Aurora write the rows to files that begin with `prefix`; return the addresses of its manifests."""
+    try:
+        pieces = _pieces(connection, schema, where, rows, named)
+        written = [f"{prefix}{number:03d}" for number in range(len(pieces))]
+        for piece, address in zip(pieces, written, strict=True):
+            execute(connection, into_s3(make(where=[*where, *piece]), address))
+    except pymysql.err.Error as error:
+        kind = DataError if is_permanent(error) else SourceError
+        raise kind(f"{named}: Aurora did not write the rows to {prefix}: {explain(error)}") from error
+    return [f"{address}.manifest" for address in written]
+
+
+def _pieces(
+    connection: Connection, schema: TableSchema, where: Sequence[str], rows: int, named: str
+) -> list[list[str]]:
+    """Return the conditions, besides `where`, of each statement that the rows are written by."""
+    size = rows * _row_bytes(connection, schema)
+    if size <= EXPORT_BYTES:
+        return [[]]
+    keyset = primary_keyset(schema)
+    if keyset is None:
+        _log.warning(
+            f"{named}: about {size / 1024**3:.0f} GB are written by one statement, as the copied columns hold no "
+            "primary key to part them by; Aurora needs as much local storage while it does so"
+        )
+        return [[]]
+    each = -(-rows // -(-size // EXPORT_BYTES))
+    conditions = piece_conditions(partial(execute, connection), schema, where, keyset, each)
+    return [[condition] for condition in conditions]
+
+
+def _row_bytes(connection: Connection, schema: TableSchema) -> int:
+    """Return a row's bytes as the server estimates them."""
+    found = execute(
+        connection,
+        "SELECT AVG_ROW_LENGTH FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s",
+        (schema.database, schema.table),
+    )
+    return int(found[0][0] or 0) if found else 0
+
+
+def _refused(
+    connection: Connection, schema: TableSchema, kind: Misfit, where: Sequence[str], window: Window, count: int
+) -> DataError:
+    """Return what to raise for values that fail the day: the first of them, and how many there are."""
+    *key, value, size = execute(connection, first_row(schema, kind, where))[0]
+    names = (column.target_name for column in key_columns(schema))
+    row = named_key(dict(zip(names, key, strict=True)))
+    if kind.reason in ("nul_bytes", "oversize"):
+        problem = str(refusal(schema, kind.column, row, value, int(size), kind.reason))
+    else:
+        which = f" in the row {row}" if row else ""
+        where_ = f"table {schema.database}.{schema.table}, column {kind.column.target_name!r}"
+        remedy = _REMEDIES[kind.reason]
+        problem = f"{where_}: {kind.reason.replace('_', ' ')}{which}: {value!r}; {remedy}"
+    return DataError(f"day {window.day}: {problem}" + (f" ({count:,} such values)" if count > 1 else ""))
+
+
+_DATES = "mend the row, or set `zero_dates: null` to copy such dates as NULL, or `zero_dates: text`"
+_REMEDIES = {
+    "zero_date": _DATES,
+    "invalid_date": _DATES,
+    "null_mark": "a CSV file takes this very text for NULL; set `extract: stream` for the table",
+}

@@ -1,0 +1,112 @@
+"""Values that Redshift or a CSV file cannot hold, as conditions in MySQL's SQL, for rows that this process never sees.
+
+What `reader` and `limits` find in the rows that pass through them, the source finds by these. The reasons, and the
+policies that say what becomes of such values, are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aurora_dwh.schema import CSV_NULL, UTF8_BYTES_PER_CHARACTER, Column, TableSchema
+from aurora_dwh.source.limits import NUL_REMOVED, may_be_oversize
+from aurora_dwh.source.quoting import identifier, literal
+
+if TYPE_CHECKING:
+    from aurora_dwh.catalog import Table
+
+ZERO_DATE = "YEAR({0}) = 0 OR MONTH({0}) = 0 OR DAY({0}) = 0"
+INVALID_DATE = f"NOT ({ZERO_DATE}) AND DAY({{0}}) > DAY(LAST_DAY(DATE_FORMAT({{0}}, '%Y-%m-01')))"
+"""Dates with a part of zero, and others that the calendar does not have: 31 February."""
+
+DATED = ("date", "datetime", "timestamp")
+
+_TEXT = "CONVERT({0} USING utf8mb4)"
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """Values of a column that do not fit.
+
+    Attributes:
+        column: The column.
+        reason: Why, as it is counted: `zero_date`, `invalid_date`, `nul_bytes`, `oversize`, `null_mark`.
+        condition: The SQL condition that such a value meets.
+        is_refused: Whether such a value fails the day; else a policy changes it.
+    """
+
+    column: Column
+    reason: str
+    condition: str
+    is_refused: bool
+
+
+def misfits(schema: TableSchema, table: Table) -> list[Misfit]:
+    """Return every kind of value that may be in the table and does not fit.
+
+    Args:
+        schema: The selected columns, as they are read.
+        table: The table's policies.
+    """
+    return [misfit for column in schema.columns if column.read_as != "NULL" for misfit in _of_column(column, table)]
+
+
+def count_rows(schema: TableSchema, kinds: Sequence[Misfit], where: Sequence[str], *, newest: str | None = None) -> str:
+    """Return the SELECT of the number of rows, of the greatest value of a column, and of the values of each kind.
+
+    Args:
+        schema: The selected columns.
+        kinds: What to count.
+        where: Conditions that the rows meet.
+        newest: The column; None gives NULL.
+    """
+    greatest = "NULL" if newest is None else f"MAX({identifier(schema.column(newest).name)})"
+    counted = "".join(f",\n       COUNT(CASE WHEN {kind.condition} THEN 1 END)" for kind in kinds)
+    return f"SELECT COUNT(*), {greatest}{counted}\n{_from(schema, where)}"
+
+
+def first_row(schema: TableSchema, kind: Misfit, where: Sequence[str]) -> str:
+    """Return the SELECT of one value of a kind: the columns of its row's primary key, its beginning, and its bytes."""
+    value = kind.column.read_as.format(identifier(kind.column.name))
+    text = _TEXT.format(value)
+    is_binary = kind.column.redshift_type == "VARBYTE"
+    shown = f"LEFT({value if is_binary else text}, 100)", f"OCTET_LENGTH({value if is_binary else text})"
+    key = (column.read_as.format(identifier(column.name)) for column in key_columns(schema))
+    return f"SELECT {', '.join((*key, *shown))}\n{_from(schema, [*where, kind.condition])}\nLIMIT 1"
+
+
+def key_columns(schema: TableSchema) -> list[Column]:
+    """Return the columns of the primary key that are copied."""
+    by_name = {column.name: column for column in schema.columns}
+    return [by_name[name] for name in schema.primary_key if name in by_name]
+
+
+def _from(schema: TableSchema, where: Sequence[str]) -> str:
+    conditions = "\n  AND ".join(f"({condition})" for condition in where)
+    return f"FROM {identifier(schema.database, schema.table)}" + (f"\nWHERE {conditions}" if where else "")
+
+
+def _of_column(column: Column, table: Table) -> Iterator[Misfit]:
+    value = column.read_as.format(identifier(column.name))
+    if column.data_type in DATED:
+        for reason, condition in (("zero_date", ZERO_DATE), ("invalid_date", INVALID_DATE)):
+            yield Misfit(column, reason, condition.format(value), table.zero_dates == "fail")
+    text = _TEXT.format(value)
+    if "nul_bytes" in column.rule.policies:
+        condition = f"LOCATE(x'00', CAST({text} AS BINARY)) > 0"
+        yield Misfit(column, "nul_bytes", condition, table.nul_bytes == "fail")
+        if _may_be_mark(column):
+            yield Misfit(column, "null_mark", f"{text} = {literal(CSV_NULL)} COLLATE utf8mb4_bin", True)
+    if may_be_oversize(column):
+        is_removed = table.nul_bytes == "remove" and "nul_bytes" in column.rule.policies
+        whole = NUL_REMOVED.format(value) if is_removed else value if column.redshift_type == "VARBYTE" else text
+        is_refused = table.oversize == "fail" or (table.oversize == "truncate" and column.redshift_type == "SUPER")
+        yield Misfit(column, "oversize", f"OCTET_LENGTH({whole}) > {column.byte_limit}", is_refused)
+
+
+def _may_be_mark(column: Column) -> bool:
+    if column.members:
+        return CSV_NULL in column.members
+    return column.byte_limit is None or column.byte_limit >= UTF8_BYTES_PER_CHARACTER * len(CSV_NULL)

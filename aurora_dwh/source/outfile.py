@@ -1,0 +1,84 @@
+"""The text of SELECT ... INTO OUTFILE S3: rows as CSV that COPY reads exactly, whatever Aurora makes of type or NULL.
+
+Every field is brought to plain text in the SELECT list. NULL becomes a mark, as Aurora's documentation does not say how
+it is written; bytes become hexadecimal, a BIT its number, a FLOAT all its digits, a date that is none NULL; texts are
+UTF-8, cut or cleaned as the table's policies say. Files have no header: the day's manifest names their columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import TYPE_CHECKING
+
+from aurora_dwh.schema import CSV_BYTES_LEAD, CSV_NULL, TEXT_TYPES, Column, TableSchema
+from aurora_dwh.source.limits import expected
+from aurora_dwh.source.misfits import DATED, INVALID_DATE, ZERO_DATE
+from aurora_dwh.source.quoting import identifier, literal
+
+if TYPE_CHECKING:
+    from aurora_dwh.catalog import Table
+
+NOW = "UTC_TIMESTAMP(6)"
+"""When a statement of its own reads the rows, in UTC."""
+
+
+def select_csv(schema: TableSchema, table: Table, *, where: Sequence[str], day: date, read_at: str) -> str:
+    """Return the SELECT of a day's rows as fields of CSV files: the columns, then the product's own.
+
+    Args:
+        schema: The selected columns, as they are read.
+        table: The table's policies.
+        where: Conditions that the rows meet.
+        day: The day.
+        read_at: SQL of the moment in UTC when the rows were as they are.
+    """
+    fields = [f"{_field(column)} AS {identifier(column.name)}" for column in expected(schema, table).columns]
+    fields += [f"{literal(day)} AS `_dwh_day`", f"{read_at} AS `_dwh_loaded_at`"]
+    lines = ["SELECT " + ",\n       ".join(fields), f"FROM {identifier(schema.database, schema.table)}"]
+    if where:
+        lines.append("WHERE " + "\n  AND ".join(f"({condition})" for condition in where))
+    return "\n".join(lines)
+
+
+def into_s3(select: str, prefix: str) -> str:
+    """Return the statement that writes a SELECT's rows to S3.
+
+    Args:
+        select: What `select_csv` gives.
+        prefix: The address that the files begin with, `s3://bucket/key`: `.part_00000` and so on, then `.manifest`.
+    """
+    return f"{select}\nINTO OUTFILE S3 {literal(prefix)}\nCHARACTER SET utf8mb4\nFORMAT CSV\nMANIFEST ON\nOVERWRITE OFF"
+
+
+def _field(column: Column) -> str:
+    """Return the expression of a column's field."""
+    value = column.read_as.format(identifier(column.name))
+    if column.read_as == "NULL":
+        return literal(CSV_NULL)
+    return f"COALESCE({_text(column).format(value)}, {literal(CSV_NULL)})"
+
+
+def _text(column: Column) -> str:
+    """Return the expression, around `{0}`, of a value as text that COPY reads as the same value."""
+    if column.redshift_type == "VARBYTE":
+        return f"CONCAT('{CSV_BYTES_LEAD}', HEX({{0}}))"
+    if column.data_type in DATED:
+        return f"IF({ZERO_DATE} OR {INVALID_DATE}, NULL, {{0}})"
+    if column.data_type in _EXACT:
+        return _EXACT[column.data_type]
+    if column.data_type in _WORDS:
+        return "CONVERT({0} USING utf8mb4)"
+    return "{0} + 0" if "zerofill" in column.column_type else "{0}"
+
+
+_WORDS = (*TEXT_TYPES, "enum", "set", "json")
+
+
+_EXACT = {
+    "float": "{0} * 1e0",  # the text of a FLOAT has six digits, of a DOUBLE all
+    "double": "{0} * 1e0",  # without the number of digits that a DOUBLE(m,d) is shown with
+    "bit": "{0} + 0",
+    "time": "CAST({0} AS CHAR)",
+}
+"""DATA_TYPE -> the expression whose text has the whole value."""

@@ -1,0 +1,347 @@
+"""`extract: outfile` from end to end: an embedded Aurora writes CSV by itself, and the warehouse holds it all."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from typing import Any
+
+import pytest
+
+from aurora_dwh.config import LakeSettings
+from aurora_dwh.handoff import Manifest
+from aurora_dwh.lake.io_manager import open_lake
+from aurora_dwh.local.aurora import outfile
+from aurora_dwh_tests.e2e import type_samples
+from aurora_dwh_tests.e2e.test_types import assert_equal, verify
+from aurora_dwh_tests.e2e.test_types_policies import converted, refused, staged
+from aurora_dwh_tests.e2e.type_samples import SAMPLES
+from aurora_dwh_tests.e2e.world import World, chain, days
+
+DAY = "2024-01-01"
+NOON = "'2023-12-31 12:00:00'"
+
+NAMES = tuple(
+    name
+    for name in SAMPLES
+    if name not in ("t4_z", "t8_z", "d10_z", "d60_z", "f4", "b64", "e", "s", "p", "g", "made", "kept", "hidden")
+    and not name.startswith("v_")
+    and name not in ("x2_latin1", "x3", "e_latin1")
+)
+"""The samples whose types the embedded Aurora has; the rest is compared on a real server, field by field."""
+
+
+def manifest_of(table: str, day: str = DAY) -> Manifest:
+    (manifest,) = open_lake().read(table, [date.fromisoformat(day)])
+    return manifest
+
+
+def assert_copied(world: World) -> None:
+    """Compare every row of `t`."""
+    there = sorted(world.ask_source("SELECT id, at, v, b FROM t"))
+    here = world.ask_warehouse("SELECT id, at, v, b FROM staging.t")
+    assert sorted((*row[:3], bytes.fromhex(row[3])) for row in here) == there
+    assert there
+
+
+def keys(prefix: str = "") -> list[str]:
+    """Return every key in the lake that holds `prefix`."""
+    settings = LakeSettings.from_env()
+    listed = settings.client().list_objects_v2(Bucket=settings.bucket, Prefix=settings.prefix)
+    return [one["Key"] for one in listed.get("Contents", ()) if prefix in one["Key"]]
+
+
+def three_days(world: World, entry: str = "key: id, cursor: at") -> None:
+    world.catalog(f"t: {{{entry}, extract: outfile}}")
+    world.at_source("CREATE TABLE t (id INT PRIMARY KEY, at DATETIME(6), v TEXT, b VARBINARY(20), KEY (at))")
+    with world.source() as connection, connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO t VALUES (%s, %s, %s, %s)",
+            [
+                (
+                    n,
+                    f"2024-01-{1 + n % 3:02} 04:05:06.{n:06}",
+                    f'row "{n}",\r\nof\\many \t',
+                    n.to_bytes(2, "big") if n % 5 else b"",
+                )
+                for n in range(90)
+            ],
+        )
+
+
+@pytest.mark.parametrize("names", [NAMES[:20], NAMES[20:]], ids=["numbers", "words"])
+def test_the_types_arrive_exactly_by_way_of_csv(aurora_world: World, names: tuple[str, ...]) -> None:
+    world = aurora_world
+    world.catalog("every: {key: id, cursor: changed, extract: outfile}")
+    world.at_source(type_samples.create("every", names))
+    with world.source() as connection:
+        type_samples.write(connection, "every", type_samples.rows(300, 5, names), names)
+    world.load(DAY, "every")
+    assert_equal(world, "every", tuple(name for name in names if name != "j"))
+    verdict = verify("every")
+    assert verdict.equal, verdict.differences
+    assert world.day_metadata("lake/every", DAY)["dagster/partition_row_count"] == 300
+    manifest = manifest_of("every")
+    assert manifest.files == "csv"
+    assert len(manifest.parts) > 10
+    if "j" in names:
+        there = dict(world.ask_source("SELECT id, j FROM every"))
+        here = dict(world.ask_warehouse("SELECT id, j FROM staging.every"))
+        assert {k: v if v is None else json.loads(v) for k, v in there.items()} == {
+            k: v if v is None else json.loads(v) for k, v in here.items()
+        }
+        assert here[1] == "null", "the document null is a value"
+
+
+def test_a_day_is_aurora_s_parts_and_the_product_s_manifest(aurora_world: World, s3: Any) -> None:
+    world = aurora_world
+    three_days(world)
+    world.load("2024-01-02", "t")
+    world_rows = world.ask_source("SELECT COUNT(*) FROM t WHERE at >= '2024-01-02' AND at < '2024-01-03'")
+    manifest = manifest_of("t", "2024-01-02")
+    assert [(manifest.rows,)] == world_rows
+    assert len(manifest.parts) > 1
+    settings = LakeSettings.from_env()
+    home = f"{settings.prefix}/{world.database}/t/day=2024-01-02"
+    assert sorted(keys()) == sorted([f"{home}/_manifest.json", *(p.url.split("/", 3)[3] for p in manifest.parts)])
+    body = json.loads(s3.get_object(Bucket=settings.bucket, Key=f"{home}/_manifest.json")["Body"].read())
+    assert all(e["mandatory"] is True and e["url"].startswith("s3://") for e in body["entries"])
+    statements = world.day_metadata("lake/t", "2024-01-02")["statement"]
+    assert "COALESCE(CONCAT('00', HEX(`b`)), '<aurora-dwh NULL>') AS `b`" in str(statements)
+    assert "NULL AS '<aurora-dwh NULL>' MANIFEST" in world.day_metadata("staging/t", "2024-01-02")["statements"]
+
+
+@pytest.mark.parametrize(
+    "entry", ["key: id, cursor: at", "mode: append, cursor: at", "mode: full", "key: b, cursor: at"]
+)
+def test_a_range_of_days_is_loaded_and_loaded_again(aurora_world: World, entry: str) -> None:
+    world = aurora_world
+    three_days(world, entry)
+    if entry.startswith("key: b"):
+        world.at_source("DELETE FROM t WHERE b = x'' AND id > 0")
+    world.load("2024-01-01", "t", last="2024-01-03")
+    assert_copied(world)
+    world.load("2024-01-02", "t")
+    world.load("2024-01-01", "t", last="2024-01-03")
+    assert_copied(world)
+    assert world.materialized_days("lake/t") == set(days(1, 3))
+    assert verify("t").equal
+
+
+def test_days_of_both_formats_are_one_range_one_rebuild_and_one_table_of_rows(aurora_world: World) -> None:
+    world = aurora_world
+    three_days(world)
+    world.load("2024-01-01", "t")
+    world.catalog("t: {key: id, cursor: at}")
+    world.load("2024-01-02", "t")
+    world.catalog("t: {key: id, cursor: at, extract: outfile}")
+    world.load("2024-01-03", "t")
+    lake = open_lake()
+    manifests = lake.read("t", [date(2024, 1, n) for n in (1, 2, 3)])
+    assert [m.files for m in manifests] == ["csv", "parquet", "csv"]
+    rows = lake.rows(manifests).to_pylist()
+    assert sorted((r["id"], r["v"], r["b"], r["at"]) for r in rows) == sorted(
+        world.ask_source("SELECT id, v, b, at FROM t")
+    )
+    assert {str(r["_dwh_day"]) for r in rows} == set(days(1, 3))
+    world.ask_warehouse("DELETE FROM staging.t")
+    run = world.run("2024-01-01", "2024-01-03", _staging("t"))
+    assert run.success, run.failures
+    assert_copied(world)
+
+    from typer.testing import CliRunner
+
+    from aurora_dwh.cli import app
+
+    for origin in ("lake", "source"):
+        world.ask_warehouse("DELETE FROM staging.t")
+        done = CliRunner().invoke(app, ["rebuild", "t", "--from", origin])
+        assert done.exit_code == 0, done.output
+        assert_copied(world)
+    assert {m.files for m in lake.all("t")} == {"csv"}
+
+
+def _staging(table: str) -> list[Any]:
+    import dagster as dg
+
+    return [dg.AssetKey(["staging", table])]
+
+
+def test_a_day_without_rows_runs_no_export(aurora_world: World) -> None:
+    world = aurora_world
+    three_days(world)
+    world.load("2024-01-03", "t")
+    before = len(world.staged_rows("t"))
+    world.load("2024-01-04", "t")
+    assert manifest_of("t", "2024-01-04").parts == ()
+    assert len(world.staged_rows("t")) == before
+    assert not keys("day=2024-01-04/part-")
+
+
+def test_a23_a_stale_file_under_the_prefix_is_not_loaded_and_a_missing_one_fails(aurora_world: World, s3: Any) -> None:
+    world = aurora_world
+    three_days(world)
+    settings = LakeSettings.from_env()
+    stale = f"{settings.prefix}/{world.database}/t/day=2024-01-02/part-old-000.part_00000"
+    s3.put_object(Bucket=settings.bucket, Key=stale, Body=b'1,2024-01-02,"stale",00,2024-01-02,2024-01-02\n')
+    world.load("2024-01-02", "t")
+    assert not world.ask_warehouse("SELECT id FROM staging.t WHERE v = 'stale'")
+    part = manifest_of("t", "2024-01-02").parts[-1].url.split("/", 3)[3]
+    s3.delete_object(Bucket=settings.bucket, Key=part)
+    world.ask_warehouse("DELETE FROM staging.t")
+    run = world.run("2024-01-02", None, _staging("t"))
+    assert not run.success
+    assert part.rpartition("/")[2] in run.failure
+    assert world.ask_warehouse("SELECT COUNT(*) FROM staging.t") == [(0,)]
+
+
+def test_a26_a_bad_field_is_named_by_file_line_column_and_value(aurora_world: World, s3: Any) -> None:
+    world = aurora_world
+    three_days(world)
+    world.load("2024-01-02", "t")
+    part = manifest_of("t", "2024-01-02").parts[1].url
+    bucket, _, key = part.removeprefix("s3://").partition("/")
+    body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    lines = body.split(b"\n")
+    at = next(n for n, line in enumerate(lines) if n and line[:1].isdigit())
+    lines[at] = b"x" + lines[at][1:]
+    s3.put_object(Bucket=bucket, Key=key, Body=b"\n".join(lines))
+    run = world.run("2024-01-02", None, _staging("t"))
+    assert not run.success
+    value = lines[at].partition(b",")[0].decode()
+    for word in (part, f"line {at + 1}", "column id", f"value {value!r}", "code 1207"):
+        assert word in run.failure
+
+
+def test_a_statement_that_fails_leaves_no_part_and_another_attempt_mends_it(
+    aurora_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = aurora_world
+    three_days(world)
+    real, calls = outfile.Upload.put_part, []
+
+    def broken(self: outfile.Upload, file: Any) -> None:
+        calls.append(len(keys("/part-")))
+        if len(calls) in (3, 5):
+            raise outfile.AuroraError(63_985, "S3 API returned error: SlowDown")
+        real(self, file)
+
+    monkeypatch.setattr(outfile.Upload, "put_part", broken)
+    run = world.run("2024-01-02", None, chain("t"))
+    assert not run.success
+    assert "Aurora did not write the rows to s3://" in run.failure
+    assert "SlowDown (MySQL error 63985)" in run.failure
+    assert max(calls) == 2, "parts were there when it failed"
+    assert not keys()
+    assert not world.materialized_days("lake/t")
+    world.load("2024-01-02", "t")
+    assert manifest_of("t", "2024-01-02").rows == 30
+
+
+def test_a_manifest_that_never_comes_or_lists_what_is_not_there_fails(
+    aurora_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = aurora_world
+    three_days(world)
+    with monkeypatch.context() as patched:
+        patched.setattr(outfile.Upload, "put_manifest", lambda self: None)
+        assert "is not there: Aurora writes it last, so the export did not end" in refused_day(world)
+    real = outfile.Upload.put_manifest
+
+    def one_gone(self: outfile.Upload) -> None:
+        real(self)
+        self._client.delete_object(Bucket=self._bucket, Key=self._keys[1])
+
+    monkeypatch.setattr(outfile.Upload, "put_manifest", one_gone)
+    assert "part_00001, which is not there" in refused_day(world)
+    assert not keys()
+
+
+def refused_day(world: World) -> str:
+    run = world.run("2024-01-02", None, chain("t"))
+    assert not run.success
+    return run.failure
+
+
+def test_policies_are_counted_by_aurora_and_masks_computed_there(aurora_world: World) -> None:
+    world = aurora_world
+    world.catalog(
+        "big: {key: id, cursor: at, oversize: truncate, nul_bytes: remove, extract: outfile, "
+        "mask: {s: sha256, k: {keep_last: 2}, n: null}}"
+    )
+    world.at_source(
+        "CREATE TABLE big (id INT PRIMARY KEY, at DATETIME, t LONGTEXT, b LONGBLOB, d DATE, s TEXT, k VARCHAR(20), "
+        "n VARBINARY(9), KEY (at))"
+    )
+    with world.source(sql_mode="ALLOW_INVALID_DATES") as connection, connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO big VALUES (%s, '2023-12-31 12:00:00', %s, %s, %s, %s, %s, %s)",
+            [
+                (1, "🍣" * 16_384, b"x" * 64_001, "0000-00-00", "secret", "secret", b"secret"),
+                (2, "a\0b", b"\0", "2024-02-29", None, None, None),
+                (3, None, None, None, "", "", b""),
+            ],
+        )
+    world.load(DAY, "big")
+    assert staged(world, "big", "t, b, d, k, n") == [
+        ("🍣" * 16_383, "78" * 64_000, None, "****et", None),
+        ("ab", "00", date(2024, 2, 29), None, None),
+        (None, None, None, "", None),
+    ]
+    assert converted(world, "big") == {
+        "b": {"oversize": 1},
+        "d": {"zero_date": 1},
+        "t": {"nul_bytes": 1, "oversize": 1},
+    }
+    assert verify("big").equal, verify("big").differences
+
+
+REFUSED = {
+    "oversize": ("LONGTEXT", "x" * 65_536, "65,536 bytes, and Redshift's VARCHAR(65535) holds 65,535"),
+    "nul bytes": ("TEXT", "a\0b", "holds a NUL byte, which no Redshift text can; set `nul_bytes: remove`"),
+    "zero date": ("DATE", "0000-00-00", "zero date in the row id = 7: '0000-00-00'; mend the row"),
+    "mark": ("TEXT", "<aurora-dwh NULL>", "a CSV file takes this very text for NULL; set `extract: stream`"),
+    "document": ("JSON", json.dumps("x" * 65_534), "set `oversize: null`, as a JSON document cannot be cut"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_a_value_that_csv_or_redshift_cannot_hold_fails_the_day_and_is_named(aurora_world: World, kind: str) -> None:
+    world = aurora_world
+    column, value, message = REFUSED[kind]
+    world.catalog("t: {key: id, cursor: at, zero_dates: fail, extract: outfile}")
+    world.at_source(f"CREATE TABLE t (id INT PRIMARY KEY, at DATETIME, v {column}, KEY (at))")
+    with world.source() as connection, connection.cursor() as cursor:
+        cursor.execute(f"INSERT INTO t VALUES (6, {NOON}, NULL), (7, {NOON}, %s)", (value,))
+    failure = refused(world, "t")
+    assert message in failure
+    assert "id = 7" in failure
+    assert f"day {DAY}" in failure
+    assert not keys()
+
+
+def test_a_large_table_is_written_by_several_statements_in_one_snapshot(
+    aurora_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = aurora_world
+    three_days(world, "mode: full")
+    from aurora_dwh.source import export
+
+    monkeypatch.setattr(export, "_row_bytes", lambda *_: 1024**3)
+    world.load("2024-01-02", "t")
+    assert_copied(world)
+    statements = {part.url.rpartition(".part_")[0][-3:] for part in manifest_of("t", "2024-01-02").parts}
+    assert statements == {"000", "001", "002", "003"}
+    assert manifest_of("t", "2024-01-02").rows == 90
+
+
+def test_what_lets_aurora_write_is_checked_beforehand(aurora_world: World) -> None:
+    world = aurora_world
+    three_days(world)
+    exports = world.mariadb.exports  # type: ignore[attr-defined]
+    exports.granted = False
+    assert "run on the writer: GRANT AWS_SELECT_S3_ACCESS TO 'reader'@'%'" in refused_day(world)
+    exports.granted, access, exports.access = True, exports.access, None
+    assert "set the cluster parameter aws_default_s3_role" in refused_day(world)
+    exports.access = access
+    world.load("2024-01-02", "t")
