@@ -20,6 +20,7 @@ def defs() -> dg.Definitions:
     from aurora_dwh.assets.reconcile import build_reconcile_assets
     from aurora_dwh.assets.tables import build_table_assets, daily_partitions
     from aurora_dwh.automation.alerts import build_alert_sensors
+    from aurora_dwh.automation.arrivals import build_arrivals_sensor
     from aurora_dwh.automation.gaps import build_gap_sensor
     from aurora_dwh.automation.pools import build_pool_sensor
     from aurora_dwh.automation.quicksight import build_quicksight_sensor
@@ -56,6 +57,7 @@ def defs() -> dg.Definitions:
         ],
         sensors=[
             build_gap_sensor(catalog=catalog, job=job),
+            build_arrivals_sensor(catalog=catalog, job=job),
             build_pool_sensor(catalog=catalog),
             *build_alert_sensors(),
             *([build_quicksight_sensor()] if datasets else []),

@@ -10,6 +10,7 @@ import uuid
 from contextlib import closing
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aurora_dwh.catalog import Catalog
@@ -82,6 +83,8 @@ def run_checks() -> list[Check]:
     _check_source(run, tables)
     lake = run.attempt("lake: settings", LakeSettings.from_env, remedy="set the variables, see .env.example")
     bucket_works = lake is not None and _check_bucket(run, lake)
+    if lake is not None and bucket_works and any(table.extract == "outfile" for table in tables.values()):
+        run.attempt("aurora: SELECT INTO OUTFILE S3", partial(export_a_row, lake), remedy=EXPORT_REMEDY)
     _check_warehouse(run, lake if bucket_works else None)
     return run.checks
 
@@ -174,6 +177,39 @@ def _check_warehouse(run: Attempts, lake: LakeSettings | None) -> None:
                     remedy=f"attach a role to the namespace (REDSHIFT_IAM_ROLE: {settings.iam_role}) and allow it "
                     f"s3:GetObject and s3:ListBucket on {lake.uri}, in the Region of Redshift",
                 )
+
+
+EXPORT_REMEDY = (
+    "let the user and the cluster write to the lake, see docs/catalog.md, `extract: outfile`; the instance needs a way "
+    "to S3, such as a gateway endpoint"
+)
+
+
+def export_a_row(lake: LakeSettings) -> None:
+    """Have Aurora write a row to the lake, and delete it again.
+
+    Raises:
+        DataError: A privilege or the cluster's role is missing, or what Aurora wrote is not there.
+        SourceError: The source is out of reach.
+        pymysql.err.Error: Aurora could not write.
+    """
+    from aurora_dwh.lake import intake
+    from aurora_dwh.lake.layout import Layout
+    from aurora_dwh.source.connection import connect, execute
+    from aurora_dwh.source.export import require_export
+    from aurora_dwh.source.outfile import into_s3
+
+    settings = AuroraSettings.from_env()
+    layout, key = Layout(lake.bucket, lake.prefix, settings.database), probe_key(lake)
+    client = lake.client()
+    with closing(connect(**settings.connect_arguments())) as connection:
+        require_export(connection)
+        execute(connection, into_s3("SELECT 1", layout.url(key)))
+    try:
+        intake.parts_of(client, layout, f"{key}.manifest")
+    finally:
+        for made in (f"{key}.manifest", f"{key}.part_00000"):
+            client.delete_object(Bucket=lake.bucket, Key=made)
 
 
 def _session(settings: RedshiftSettings) -> Session:

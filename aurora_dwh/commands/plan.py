@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
+from typing import Annotated
 
 import typer
 
@@ -13,6 +14,7 @@ from aurora_dwh.commands.speech import AsJson, say_json
 EXAMPLES = (
     "aurora-dwh plan orders_master",
     "aurora-dwh plan orders_master --day 2024-01-05",
+    "aurora-dwh plan orders_master --day 2024-01-05 --by-hand",
     "aurora-dwh plan orders_master --json | jq -r '.steps.[].statements.[]'",
 )
 
@@ -38,19 +40,26 @@ class Plan:
         table: The table's name in the source.
         day: The day.
         steps: What is run, in order.
+        notes: What cannot be carried, and what becomes of it.
     """
 
     table: str
     day: date
     steps: list[Step]
+    notes: list[str] = field(default_factory=list)
 
 
-def plan(table: OneTable, day: Day = None, as_json: AsJson = False) -> None:
+ByHand = Annotated[
+    bool, typer.Option("--by-hand", help="Print what a person runs to export the day, which the platform takes in.")
+]
+
+
+def plan(table: OneTable, day: Day = None, by_hand: ByHand = False, as_json: AsJson = False) -> None:
     """Print every SQL statement that a day of TABLE would run; run none of them.
 
     The table's columns are read from Aurora's information_schema. Redshift and the lake are not asked.
     """
-    made = make_plan(table, day)
+    made = make_plan(table, day, is_by_hand=by_hand)
     if as_json:
         say_json({**asdict(made), "day": made.day.isoformat()})
     else:
@@ -75,14 +84,17 @@ def _say(made: Plan) -> None:
             else:
                 typer.echo(statement + ";")
         console.print()
+    for note in made.notes:
+        typer.echo(f"-- {note}")
 
 
-def make_plan(name: str, written_day: str | None) -> Plan:
+def make_plan(name: str, written_day: str | None, *, is_by_hand: bool = False) -> Plan:
     """Return what a day of the table of that name would run.
 
     Args:
         name: A table of the catalog.
         written_day: The day as text; None is yesterday in the catalog's zone.
+        is_by_hand: Whether a person is to export the day.
 
     Raises:
         BadParameter: The catalog has no such table or day.
@@ -94,6 +106,7 @@ def make_plan(name: str, written_day: str | None) -> Plan:
     from aurora_dwh.lake.io_manager import open_lake
     from aurora_dwh.source.connection import connect
     from aurora_dwh.source.extract import Source
+    from aurora_dwh.source.misfits import told
     from aurora_dwh.source.windows import window
     from aurora_dwh.warehouse import plan as warehouse_plan
     from aurora_dwh.warehouse.connection import Warehouse
@@ -115,6 +128,11 @@ def make_plan(name: str, written_day: str | None) -> Plan:
     span = window(day, zone=catalog.zone, start_date=catalog.start_date, lookback=table.lookback)
 
     lake = open_lake().layout
+    carried = told(schema, table) if is_by_hand or table.extract == "outfile" else []
+    if is_by_hand:
+        place = lake.url(lake.arrival(table.name, day, f"{utc_now():%Y%m%dT%H%M%S}"))
+        statements = source.export_statements(table, schema, span, place, is_by_hand=True)
+        return Plan(table.name, day, [Step(f"Aurora, by hand: export {table.name} {day}", statements)], carried)
     warehouse = Warehouse(RedshiftSettings.from_env())
     target = staging_target(table, warehouse.settings.staging_schema)
     manifest = Manifest(
@@ -127,10 +145,17 @@ def make_plan(name: str, written_day: str | None) -> Plan:
         source_rows=1,
         parts=(Part(lake.url(lake.part(table.name, day, "plan", 0)), size=1, rows=1),),
         converted={},
+        files="parquet" if table.extract == "stream" else "csv",
     )
+    if table.extract == "stream":
+        reading = Step(f"Aurora: read {table.name} {day}", [source.statement(table, schema, span)])
+    else:
+        place = lake.url(lake.export(table.name, day, "plan")) + "000"
+        statements = source.export_statements(table, schema, span, place)
+        reading = Step(f"Aurora: count {table.name} {day} and write it to S3", statements)
     steps = [
-        Step(f"Aurora: read {table.name} {day}", [source.statement(table, schema, span)]),
+        reading,
         Step(f"Redshift: before the first load of {target.label}", warehouse_plan.first_load(target, schema)),
         Step(f"Redshift: load {day}", warehouse_plan.load_of(warehouse, target, table.mode, manifest)),
     ]
-    return Plan(table.name, day, steps)
+    return Plan(table.name, day, steps, carried)

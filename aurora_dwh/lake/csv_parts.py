@@ -9,7 +9,7 @@ import csv
 import io
 from collections.abc import Iterator
 from itertools import islice
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from aurora_dwh.schema import CSV_BYTES_LEAD, CSV_NULL
 
@@ -66,7 +66,7 @@ def _bytes(texts: pa.Array) -> pa.Array:
     return pa.array([None if t is None else bytes.fromhex(t[lead:]) for t in texts.to_pylist()], pa.binary())
 
 
-def records(file: IO[bytes]) -> Iterator[tuple[int, list[str]]]:
+def records(file: IO[bytes] | Stream) -> Iterator[tuple[int, list[str]]]:
     """Yield the line, from 1, at which each row of a part begins, and the row's fields.
 
     Raises:
@@ -74,11 +74,29 @@ def records(file: IO[bytes]) -> Iterator[tuple[int, list[str]]]:
         UnicodeDecodeError: The bytes are no UTF-8.
     """
     csv.field_size_limit(_FIELD_BYTES)
-    reader = csv.reader(io.TextIOWrapper(file, encoding="utf-8", newline=""), strict=True)
+    buffered = io.BufferedReader(file) if isinstance(file, Stream) else file
+    reader = csv.reader(io.TextIOWrapper(buffered, encoding="utf-8", newline=""), strict=True)
     line = 1
     for fields in reader:
         yield line, fields
         line = reader.line_num + 1
+
+
+class Stream(io.RawIOBase):
+    """A file over the body of an answer of S3, which is read as far as it is asked for."""
+
+    def __init__(self, body: Any) -> None:
+        self._body = body
+
+    def readable(self) -> bool:
+        """Return True: that is what the stream is for."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer, as `io.RawIOBase` wants it."""
+        data = self._body.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
 
 def value(file: IO[bytes], line: int, column: int) -> str:

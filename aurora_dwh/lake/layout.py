@@ -47,6 +47,16 @@ class Layout:
         """Return what the keys of an attempt's files begin with where Aurora writes a day's parts itself."""
         return f"{self.day(table, day)}/part-{attempt}-"
 
+    @property
+    def inbox(self) -> str:
+        """The key prefix of days that are exported by hand."""
+        parts = [self.prefix, quote(self.database, safe=""), "_arrivals"]
+        return "/".join(part for part in parts if part) + "/"
+
+    def arrival(self, table: str, day: date, name: str) -> str:
+        """Return what the keys of a day begin with that is exported by hand under a name."""
+        return f"{self.inbox}{quote(table, safe='')}/day={day.isoformat()}/{name}"
+
     def loads(self, table: str) -> str:
         """Return the key prefix of what exists while a load of several days runs."""
         return f"{self.table(table)}/_loads/"

@@ -13,8 +13,10 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from aurora_dwh.handoff import DataError, Export, Extract, Manifest, Part, Window, utc_now
-from aurora_dwh.lake import contents, intake
+from aurora_dwh.lake import arrivals, intake
+from aurora_dwh.lake import contents as part_contents
 from aurora_dwh.lake import manifest as manifest_json
+from aurora_dwh.lake.arrivals import Arrival, Contents
 from aurora_dwh.lake.layout import Layout
 from aurora_dwh.lake.manifest import ManifestError
 from aurora_dwh.lake.parquet import own_columns, write_parts
@@ -22,6 +24,8 @@ from aurora_dwh.lake.upload import S3Upload
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from aurora_dwh.schema import TableSchema
 
 STRAY_AGE = timedelta(days=1)
 """Objects that nothing names are taken for the leavings of a crash once they are this old."""
@@ -70,9 +74,66 @@ class Lake:
             )
         # From here on the parts are only removed when the manifest is known not to name them: a PUT whose answer is
         # lost may well have happened.
+        try:
+            self._put_manifest(manifest, etag)
+        except LakeConflictError:
+            self._delete([self.layout.key(part.url) for part in manifest.parts])
+            raise
+        self._sweep(manifest, before)
+        return manifest
+
+    def take_in(
+        self,
+        arrival: Arrival,
+        contents: Contents,
+        schema: TableSchema,
+        window: Window,
+        converted: Mapping[tuple[str, str], int],
+    ) -> Manifest | None:
+        """Make a day that was exported by hand the lake's own; its files stay where they are.
+
+        Args:
+            arrival: The arrival.
+            contents: What it holds.
+            schema: The columns of its files.
+            window: The day.
+            converted: `(column, reason) -> values` that a policy changed.
+
+        Returns:
+            The day's manifest, which may stand already; None where the lake has a later reading of the day.
+
+        Raises:
+            LakeConflictError: Another extraction wrote the day's manifest meanwhile.
+        """
+        url = self._manifest_url(arrival.table, window.day)
+        before, etag = self._standing(url)
+        manifest = Manifest(
+            table=arrival.table,
+            url=url,
+            attempt=f"arrival-{arrival.mark}",
+            schema=schema,
+            window=window,
+            snapshot_at=contents.read_at,
+            source_rows=contents.rows,
+            parts=contents.parts,
+            converted=_by_column(converted),
+            files="csv",
+        )
+        if before is not None and before.attempt == manifest.attempt:
+            return before
+        if before is not None and before.snapshot_at >= manifest.snapshot_at:
+            return None
         self._put_manifest(manifest, etag)
         self._sweep(manifest, before)
         return manifest
+
+    def arrivals(self) -> list[Arrival]:
+        """Return all days in the inbox, in the order in which they arrived."""
+        return arrivals.find(self._client, self.layout)
+
+    def contents(self, arrival: Arrival, schema: TableSchema, counts: int) -> Contents:
+        """Return what an arrival holds, as `arrivals.read` does."""
+        return arrivals.read(self._client, self.layout, arrival, schema, counts)
 
     @contextmanager
     def keys(self, table: str, extracts: Iterable[Extract]) -> Iterator[Manifest]:
@@ -104,7 +165,7 @@ class Lake:
         Raises:
             LakeConflictError: As `write`.
         """
-        batches = contents.batches(self._client, self.layout.bucket, manifest, manifest.schema.arrow_schema)
+        batches = part_contents.batches(self._client, self.layout.bucket, manifest, manifest.schema.arrow_schema)
         converted = Counter(
             {(c, reason): n for c, reasons in manifest.converted.items() for reason, n in reasons.items()}
         )
@@ -154,7 +215,7 @@ class Lake:
             tables.append(schema.empty_table())  # a day without rows has columns too
             tables += [
                 pa.Table.from_batches([batch])
-                for batch in contents.batches(self._client, self.layout.bucket, manifest, schema)
+                for batch in part_contents.batches(self._client, self.layout.bucket, manifest, schema)
             ]
         return pa.concat_tables(tables, promote_options="default") if tables else pa.table({})
 
@@ -169,7 +230,7 @@ class Lake:
         """
         for manifest in manifests:
             if any(part.url == url for part in manifest.parts):
-                return contents.value(self._client, self.layout.bucket, manifest, url, row, column)
+                return part_contents.value(self._client, self.layout.bucket, manifest, url, row, column)
         return None
 
     @contextmanager
@@ -283,7 +344,6 @@ class Lake:
             standing, _ = self._standing(manifest.url)
             if standing is not None and standing.attempt == manifest.attempt:
                 return  # the client library sent the PUT again after it had succeeded
-            self._delete([self.layout.key(part.url) for part in manifest.parts])
             raise LakeConflictError(
                 f"lake/{manifest.table} {manifest.day}: another extraction of this day ended first and its rows stand; "
                 "materialize the day again if it must be read anew"

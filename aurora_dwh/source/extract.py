@@ -26,7 +26,7 @@ from aurora_dwh.source.dates import Mask
 from aurora_dwh.source.discovery import Index, index_ddl, indexes, is_in_order, read_schema, scans
 from aurora_dwh.source.export import export, require_export
 from aurora_dwh.source.misfits import count_rows, misfits
-from aurora_dwh.source.outfile import NOW, into_s3, select_csv
+from aurora_dwh.source.outfile import NOW, by_hand, into_s3, select_csv
 from aurora_dwh.source.reading import Reading
 from aurora_dwh.source.split import Span, Split
 from aurora_dwh.source.throttle import Throttle
@@ -224,22 +224,26 @@ class Source:
         finally:
             _close(connection)
 
-    def export_statements(self, table: Table, schema: TableSchema, window: Window, prefix: str) -> tuple[str, str]:
-        """Return the SELECT that counts a window's rows and misfits, and the statement by which Aurora writes them.
+    def export_statements(
+        self, table: Table, schema: TableSchema, window: Window, prefix: str, *, is_by_hand: bool = False
+    ) -> list[str]:
+        """Return the statements that count a window's rows and misfits, and by which Aurora writes the rows to S3.
 
         Args:
             table: The table.
             schema: Its columns, as `schema` gives them.
             window: The day.
             prefix: The address that the files begin with.
+            is_by_hand: Whether a person is to run them, whose session must be set up too.
 
         Raises:
             DataError: As `statement`.
         """
         reading = self._reading(table, schema, window, f"day {window.day}")
-        rows = select_csv(schema, table, where=reading.where, day=window.day, read_at=NOW)
         newest = self._cursor_of(reading)["cursor"]
-        return count_rows(schema, misfits(schema, table), reading.where, newest=newest), into_s3(rows, prefix)
+        count = count_rows(schema, misfits(schema, table), reading.where, newest=newest)
+        rows = select_csv(schema, table, where=reading.where, day=window.day, read_at=NOW)
+        return by_hand(count, rows, prefix) if is_by_hand else [count, into_s3(rows, prefix)]
 
     def _reading(self, table: Table, schema: TableSchema, window: Window, named: str) -> Reading:
         where = [] if table.filter is None else [table.filter]

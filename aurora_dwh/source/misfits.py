@@ -83,6 +83,29 @@ def key_columns(schema: TableSchema) -> list[Column]:
     return [by_name[name] for name in schema.primary_key if name in by_name]
 
 
+def told(schema: TableSchema, table: Table) -> list[str]:
+    """Return, in sentences, what a CSV file or Redshift cannot carry of a table, and what becomes of it."""
+    return [f"column {m.column.name}: {_WHAT[m.reason].format(m.column.byte_limit)} {_outcome(m, table)}" for m in
+            misfits(schema, table) if m.reason != "invalid_date"]  # fmt: skip
+
+
+_WHAT = {
+    "zero_date": "dates that the calendar does not have",
+    "nul_bytes": "NUL bytes in texts",
+    "null_mark": f"texts that read {CSV_NULL!r}, which stands for NULL,",
+    "oversize": "values of more than {0:,} bytes",
+}
+
+
+def _outcome(misfit: Misfit, table: Table) -> str:
+    if misfit.is_refused:
+        return "fail the day"
+    if misfit.reason == "nul_bytes":
+        return "are removed and counted"
+    is_cut = misfit.reason == "oversize" and table.oversize == "truncate"
+    return "are cut and counted" if is_cut else "become NULL and are counted"
+
+
 def _from(schema: TableSchema, where: Sequence[str]) -> str:
     conditions = "\n  AND ".join(f"({condition})" for condition in where)
     return f"FROM {identifier(schema.database, schema.table)}" + (f"\nWHERE {conditions}" if where else "")

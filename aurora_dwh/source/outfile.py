@@ -51,6 +51,24 @@ def into_s3(select: str, prefix: str) -> str:
     return f"{select}\nINTO OUTFILE S3 {literal(prefix)}\nCHARACTER SET utf8mb4\nFORMAT CSV\nMANIFEST ON\nOVERWRITE OFF"
 
 
+def by_hand(count: str, rows: str, prefix: str) -> list[str]:
+    """Return the statements by which a person exports a day: its rows, then what is counted of them, in one snapshot.
+
+    Args:
+        count: The SELECT that counts.
+        rows: What `select_csv` gives.
+        prefix: The address that the files begin with.
+    """
+    return [
+        "SET time_zone = '+00:00'",  # a TIMESTAMP is written in UTC
+        "SET ROLE ALL",
+        "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+        into_s3(rows, prefix),
+        into_s3(count, f"{prefix}-count"),
+        "COMMIT",
+    ]
+
+
 def _field(column: Column) -> str:
     """Return the expression of a column's field."""
     value = column.read_as.format(identifier(column.name))

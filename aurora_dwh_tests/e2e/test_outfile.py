@@ -7,7 +7,10 @@ from datetime import date
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from aurora_dwh.cli import app
+from aurora_dwh.commands.checks import Check, State, run_checks
 from aurora_dwh.config import LakeSettings
 from aurora_dwh.handoff import Manifest
 from aurora_dwh.lake.io_manager import open_lake
@@ -148,10 +151,6 @@ def test_days_of_both_formats_are_one_range_one_rebuild_and_one_table_of_rows(au
     run = world.run("2024-01-01", "2024-01-03", _staging("t"))
     assert run.success, run.failures
     assert_copied(world)
-
-    from typer.testing import CliRunner
-
-    from aurora_dwh.cli import app
 
     for origin in ("lake", "source"):
         world.ask_warehouse("DELETE FROM staging.t")
@@ -345,3 +344,42 @@ def test_what_lets_aurora_write_is_checked_beforehand(aurora_world: World) -> No
     assert "set the cluster parameter aws_default_s3_role" in refused_day(world)
     exports.access = access
     world.load("2024-01-02", "t")
+
+
+def exports_checked() -> list[Check]:
+    return [check for check in run_checks() if check.name == "aurora: SELECT INTO OUTFILE S3"]
+
+
+def test_doctor_has_aurora_write_a_row_where_a_table_is_exported(aurora_world: World) -> None:
+    world = aurora_world
+    three_days(world)
+    (check,) = exports_checked()
+    assert (check.state, check.detail) == (State.OK, "")
+    assert not keys()
+    exports = world.mariadb.exports  # type: ignore[attr-defined]
+    exports.granted = False
+    (check,) = exports_checked()
+    assert check.state is State.FAILED
+    assert "GRANT AWS_SELECT_S3_ACCESS TO 'reader'@'%'" in check.detail
+    assert "docs/catalog.md" in check.remedy
+    world.catalog("t: {key: id, cursor: at}")
+    assert exports_checked() == []
+
+
+def test_the_plan_shows_what_aurora_runs_and_what_csv_cannot_carry(aurora_world: World) -> None:
+    world = aurora_world
+    world.catalog("t: {key: id, cursor: at, oversize: null, extract: outfile}")
+    world.at_source("CREATE TABLE t (id INT PRIMARY KEY, at DATETIME, v TEXT, d JSON, KEY (at))")
+    said = CliRunner().invoke(app, ["plan", "t", "--day", "2024-01-02"])
+    assert said.exit_code == 0, said.output
+    export, load = said.output.partition("INTO OUTFILE S3 's3://")[::2]
+    assert export.index("COUNT(*), MAX(`at`)") < export.index("COALESCE(CONVERT(CASE WHEN OCTET_LENGTH(")
+    assert "/t/day=2024-01-02/part-plan-000'\nCHARACTER SET utf8mb4\nFORMAT CSV\nMANIFEST ON\nOVERWRITE OFF;" in load
+    assert "FORMAT AS CSV NULL AS '<aurora-dwh NULL>' MANIFEST;" in load
+    assert said.output.splitlines()[-5:] == [
+        "-- column at: dates that the calendar does not have become NULL and are counted",
+        "-- column v: NUL bytes in texts fail the day",
+        "-- column v: texts that read '<aurora-dwh NULL>', which stands for NULL, fail the day",
+        "-- column v: values of more than 65,535 bytes become NULL and are counted",
+        "-- column d: values of more than 65,535 bytes become NULL and are counted",
+    ]

@@ -1,0 +1,193 @@
+"""The arrivals sensor: days that somebody exported by hand are taken into the lake, and their staging is requested.
+
+A person who runs SELECT ... INTO OUTFILE S3 on Aurora, by the statements that `aurora-dwh plan --by-hand` prints,
+leaves the day in the lake's inbox (`lake.arrivals` says where and how). The sensor compares it with the table's columns
+as they are now, writes the day's manifest, records the day of `lake/<table>`, requests `staging/<table>`. The cursor
+has a mark for each arrival that was dealt with, so nothing is taken in twice, or complained of.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from logging import Logger
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from aurora_dwh.assets.tables import asset_name
+from aurora_dwh.catalog import Catalog, Table
+from aurora_dwh.handoff import DataError, Export, Manifest, utc_now
+
+if TYPE_CHECKING:
+    from aurora_dwh.lake.arrivals import Arrival
+    from aurora_dwh.lake.store import Lake
+    from aurora_dwh.schema import TableSchema
+    from aurora_dwh.source.extract import Source
+
+ARRIVALS_PER_TICK = 20
+"""How many days are looked at in one tick."""
+
+PATIENCE = timedelta(hours=1)
+"""How long an arrival may lack its count, which is exported after the rows."""
+
+INTERVAL_SECONDS = 120
+
+
+def build_arrivals_sensor(*, catalog: Catalog, job: dg.UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
+    """Return the sensor that takes in days that were exported by hand.
+
+    Args:
+        catalog: The catalog.
+        job: The daily job, whose run loads the day into staging.
+    """
+
+    @dg.sensor(
+        name="arrivals",
+        job=job,
+        minimum_interval_seconds=INTERVAL_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Takes days that were exported by hand into the lake, from LAKE_URI/<database>/_arrivals, and "
+        "requests their staging tables.",
+    )
+    def arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        from aurora_dwh.lake.io_manager import open_lake
+        from aurora_dwh.source.resource import open_source
+
+        before = frozenset(json.loads(context.cursor or "[]"))
+        try:
+            lake = open_lake()
+            listed = lake.arrivals()
+            source = open_source(catalog, context.log.warning)
+        except Exception as error:  # S3 or the settings: the next tick may do better
+            return dg.SensorResult(skip_reason=f"the lake's inbox cannot be read: {error}", cursor=context.cursor)
+        tick = _Tick(catalog, lake, source, context.log)
+        new = [arrival for arrival in listed if arrival.mark not in before]
+        for arrival in new[:ARRIVALS_PER_TICK]:
+            tick.look_at(arrival)
+        marks = {arrival.mark for arrival in listed} & (before | tick.done)
+        said = "; ".join(tick.said) or f"nothing new among {len(listed)} arrivals"
+        return dg.SensorResult(
+            run_requests=tick.requests,
+            asset_events=tick.events,
+            skip_reason=None if tick.requests else said,
+            cursor=json.dumps(sorted(marks)),
+        )
+
+    return arrivals
+
+
+@dataclass
+class _Tick:
+    """One look at the inbox.
+
+    Attributes:
+        done: Marks of the arrivals that need not be looked at again.
+        said: What became of those that no run is requested for.
+    """
+
+    catalog: Catalog
+    lake: Lake
+    source: Source
+    log: Logger
+    done: set[str] = field(default_factory=set)
+    said: list[str] = field(default_factory=list)
+    requests: list[dg.RunRequest] = field(default_factory=list)
+    events: list[dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation] = field(default_factory=list)
+
+    def look_at(self, arrival: Arrival) -> None:
+        """Take an arrival in, or say why not; whatever goes wrong with it is its own affair."""
+        where = self.lake.layout.url(arrival.key)
+        try:
+            table, day = self._place(arrival)
+            if waits_for := self._waits_for(arrival, day):
+                self.said.append(f"{where} waits for {waits_for}")
+                return
+            self._take_in(arrival, table, day)
+        except DataError as error:
+            self._refuse(arrival, str(error))
+        except Exception as error:  # out of reach, say: the next tick may do better
+            self.log.warning(f"{where} could not be looked at: {error}")
+            self.said.append(f"{where} is tried again: {error}")
+            return
+        self.done.add(arrival.mark)
+
+    def _waits_for(self, arrival: Arrival, day: date) -> str | None:
+        if day >= datetime.now(self.catalog.zone).date():
+            return "its day to end"
+        return None if arrival.is_counted or utc_now() - arrival.arrived_at > PATIENCE else "its count"
+
+    def _take_in(self, arrival: Arrival, table: Table, day: date) -> None:
+        from aurora_dwh.source.misfits import misfits
+        from aurora_dwh.source.windows import window
+
+        started = monotonic()
+        if not arrival.is_counted:
+            raise DataError(
+                "there is no count of its rows beside it; run the statements of `aurora-dwh plan "
+                f"{table.name} --day {day} --by-hand`, all of them in one transaction"
+            )
+        schema = self.source.schema(table)
+        kinds = misfits(schema, table)
+        contents = self.lake.contents(arrival, schema, len(kinds))
+        found = {kind: count for kind, count in zip(kinds, contents.counts, strict=True) if count}
+        for kind, count in found.items():
+            if kind.is_refused:
+                raise DataError(
+                    f"{count:,} values of column {kind.column.name!r} do not fit ({kind.reason.replace('_', ' ')}), "
+                    "and the catalog's policy is to fail"
+                )
+        converted = {(kind.column.target_name, kind.reason): count for kind, count in found.items()}
+        span = window(day, zone=self.catalog.zone, start_date=self.catalog.start_date, lookback=table.lookback)
+        manifest = self.lake.take_in(arrival, contents, schema, span, converted)
+        if manifest is None:
+            self.said.append(f"{arrival.table} {day} was read again since it was exported by hand, which stands")
+            return
+        self._record(arrival, manifest, schema, monotonic() - started)
+
+    def _place(self, arrival: Arrival) -> tuple[Table, date]:
+        """Return the table and the day that an arrival is of, by its folder."""
+        if arrival.day is None:
+            raise DataError("a day is exported to _arrivals/<table>/day=YYYY-MM-DD/<name>, and this is another place")
+        if arrival.table not in self.catalog.tables:
+            raise DataError(f"the catalog has no table {arrival.table!r}")
+        if arrival.day < self.catalog.start_date:
+            raise DataError(f"{arrival.day} lies before the catalog's first day, {self.catalog.start_date}")
+        return self.catalog.tables[arrival.table], arrival.day
+
+    def _record(self, arrival: Arrival, manifest: Manifest, schema: TableSchema, seconds: float) -> None:
+        """Record the lake's day and request the load of it, which is asked for once whatever becomes of the tick."""
+        from aurora_dwh.lake.io_manager import day_metadata
+
+        key, name = manifest.day.isoformat(), asset_name(arrival.table)
+        statement = f"-- exported by hand to {self.lake.layout.url(arrival.key)}"
+        export = Export(schema, manifest.window, manifest.snapshot_at, manifest.rows, None, {}, statement, lambda _: ())
+        metadata = day_metadata(manifest, export, seconds)
+        self.events.append(dg.AssetMaterialization(["lake", name], partition=key, metadata=metadata))
+        self.requests.append(
+            dg.RunRequest(
+                run_key=f"arrival-{arrival.mark}",
+                partition_key=key,
+                asset_selection=[dg.AssetKey(["staging", name])],
+                tags={"aurora_dwh/requested_by": "arrivals"},
+            )
+        )
+        self.log.info(f"{arrival.table} {key}: {manifest.rows} rows exported by hand are in the lake")
+
+    def _refuse(self, arrival: Arrival, reason: str) -> None:
+        """Say once why an arrival is not taken in: in the tick, and on the asset where there is one."""
+        where = self.lake.layout.url(arrival.key)
+        text = f"{where} is not taken in: {reason}"
+        self.log.error(text)
+        self.said.append(text)
+        if arrival.table in self.catalog.tables:
+            self.events.append(
+                dg.AssetObservation(
+                    ["lake", asset_name(arrival.table)],
+                    partition=arrival.day.isoformat() if arrival.day else None,
+                    description=text,
+                    metadata={"arrival": where, "refused": reason},
+                )
+            )

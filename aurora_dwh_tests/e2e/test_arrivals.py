@@ -1,0 +1,248 @@
+"""Days exported by hand: from what `plan --by-hand` prints to rows in staging that equal the source's."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import dagster as dg
+import pytest
+from typer.testing import CliRunner
+
+from aurora_dwh.automation import arrivals
+from aurora_dwh.cli import app
+from aurora_dwh.config import LakeSettings
+from aurora_dwh.lake.io_manager import open_lake
+from aurora_dwh_tests.e2e.test_outfile import assert_copied, keys, manifest_of, three_days
+from aurora_dwh_tests.e2e.test_types import verify
+from aurora_dwh_tests.e2e.world import World
+
+DAY = "2024-01-02"
+
+
+class Sensor:
+    """The sensor of a code location, ticked by hand, with the cursor that it left."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.cursor: str | None = None
+
+    def tick(self) -> dg.SensorResult:
+        """Evaluate the sensor, and store what Dagster's daemon would store."""
+        definitions = self.world.definitions()
+        with dg.build_sensor_context(
+            instance=self.world.instance, cursor=self.cursor, definitions=definitions
+        ) as context:
+            (found,) = [one for one in definitions.sensors or () if one.name == "arrivals"]
+            assert isinstance(found, dg.SensorDefinition)
+            result = found(context)
+        assert isinstance(result, dg.SensorResult)
+        for event in result.asset_events:
+            self.world.instance.report_runless_asset_event(event)
+        self.cursor = result.cursor
+        return result
+
+    def run(self, request: dg.RunRequest) -> None:
+        """Run what the sensor asked for."""
+        assert request.partition_key
+        assert request.asset_selection
+        run = self.world.run(request.partition_key, None, request.asset_selection)
+        assert run.success, run.failures
+
+
+def by_hand(world: World, day: str = DAY, table: str = "t", run: bool = True, leave_out: str = "nothing") -> list[str]:
+    """Return what a DBA is to run, and run it in a plain client."""
+    made = CliRunner().invoke(app, ["plan", table, "--day", day, "--by-hand", "--json"])
+    assert made.exit_code == 0, made.output
+    (step,) = json.loads(made.output)["steps"]
+    statements = [one for one in step["statements"] if leave_out not in one]
+    if run:
+        world.at_source(*statements)
+    return statements
+
+
+def put(s3: Any, name: str, body: bytes) -> None:
+    settings = LakeSettings.from_env()
+    s3.put_object(Bucket=settings.bucket, Key=open_lake().layout.inbox + name, Body=body)
+
+
+@pytest.mark.parametrize("extract", ["stream", "outfile"])
+def test_a_day_exported_by_hand_is_taken_in_recorded_and_loaded(aurora_world: World, extract: str) -> None:
+    world = aurora_world
+    three_days(world)
+    world.catalog(f"t: {{key: id, cursor: at, extract: {extract}}}")
+    sensor = Sensor(world)
+    assert not sensor.tick().run_requests
+    by_hand(world)
+    result = sensor.tick()
+    (request,) = result.run_requests or ()
+    assert request.partition_key == DAY
+    assert request.asset_selection == [dg.AssetKey(["staging", "t"])]
+    assert world.materialized_days("lake/t") == {DAY}
+    shown = world.day_metadata("lake/t", DAY)
+    assert shown["dagster/partition_row_count"] == 30
+    manifest = manifest_of("t", DAY)
+    assert (manifest.files, manifest.rows, len(manifest.parts) > 1) == ("csv", 30, True)
+    assert all("/_arrivals/t/day=2024-01-02/" in part.url for part in manifest.parts)
+    sensor.run(request)
+    world.load("2024-01-01", "t")
+    world.load("2024-01-03", "t")
+    assert_copied(world)
+    assert verify("t").equal
+
+    again = sensor.tick()
+    assert not again.run_requests
+    assert not again.asset_events
+
+    sensor.cursor = None  # the cursor was lost: the same day is asked for by the same key, which Dagster runs once
+    (repeated,) = sensor.tick().run_requests or ()
+    assert repeated.run_key == request.run_key
+
+    world.load(DAY, "t")
+    assert not [key for key in keys("_arrivals") if ".part_" in key and "-count" not in key], (
+        "read again, they are gone"
+    )
+    sensor.cursor = None
+    assert not sensor.tick().run_requests
+    assert_copied(world)
+
+
+def test_a_day_without_rows_and_a_second_export_are_taken_in(aurora_world: World) -> None:
+    world = aurora_world
+    three_days(world)
+    sensor = Sensor(world)
+    by_hand(world, "2024-01-09")
+    (empty,) = sensor.tick().run_requests or ()
+    sensor.run(empty)
+    assert manifest_of("t", "2024-01-09").parts == ()
+    first = [one.replace("/day=2024-01-02/", "/day=2024-01-02/first-") for one in by_hand(world, run=False)]
+    world.at_source(*first)
+    (request,) = sensor.tick().run_requests or ()
+    sensor.run(request)
+    world.at_source("UPDATE t SET v = 'changed' WHERE id = 1")
+    by_hand(world)
+    (request,) = sensor.tick().run_requests or ()
+    sensor.run(request)
+    assert world.ask_warehouse("SELECT v FROM staging.t WHERE id = 1") == [("changed",)]
+
+
+REFUSED = {
+    "no manifest": (b"not JSON", "is not a manifest as Aurora writes it"),
+    "no files": (b'{"entries": []}', "lists no files"),
+    "other files": (b'{"entries": [{"url": "s3-us-east-1://elsewhere/x"}]}', "is not in bucket"),
+    "missing": (b'{"entries": [{"url": "s3-us-east-1://aurora-dwh-lake/INBOXt/day=2024-01-02/x.part_00000"}]}',
+                "which is not there"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_a_malformed_manifest_is_said_once_and_stops_nothing(aurora_world: World, s3: Any, kind: str) -> None:
+    world = aurora_world
+    three_days(world)
+    body, message = REFUSED[kind]
+    put(s3, "t/day=2024-01-02/x.manifest", body.replace(b"INBOX", open_lake().layout.inbox.encode()))
+    put(s3, "t/day=2024-01-02/x-count.part_00000", b"1,2\n")
+    by_hand(world, "2024-01-03")
+    sensor = Sensor(world)
+    result = sensor.tick()
+    assert [r.partition_key for r in result.run_requests or ()] == ["2024-01-03"]
+    (refused,) = [event for event in result.asset_events if isinstance(event, dg.AssetObservation)]
+    assert message in str(refused.description)
+    assert refused.partition == DAY
+    assert world.materialized_days("lake/t") == {"2024-01-03"}
+    assert not sensor.tick().asset_events
+
+
+def test_files_that_are_not_of_the_table_or_the_day_are_refused(aurora_world: World, s3: Any) -> None:
+    world = aurora_world
+    three_days(world)
+    statements = by_hand(world, run=False)
+
+    def exported(name: str, *changes: tuple[str, str]) -> str:
+        texts = [one.replace("/day=2024-01-02/", f"/day=2024-01-02/{name}-") for one in statements]
+        for old, new in changes:
+            assert any(old in text for text in texts), old
+            texts = [text.replace(old, new) for text in texts]
+        world.at_source(*texts)
+        (event,) = sensor.tick().asset_events
+        return str(event.description)
+
+    sensor = Sensor(world)
+    dropped = "COALESCE(CONVERT(`v` USING utf8mb4), '<aurora-dwh NULL>') AS `v`,"
+    assert "its first row has 5 fields, and table t wants 6: id, at, v, b, _dwh_day" in exported("a", (dropped, ""))
+    assert "is of the day '2024-01-07'" in exported("b", ("'2024-01-02' AS `_dwh_day`", "'2024-01-07' AS `_dwh_day`"))
+    assert "which is no moment" in exported("c", ("UTC_TIMESTAMP(6) AS", "'soon' AS"))
+    assert "the count beside it has" in exported("d", ("SELECT COUNT(*), MAX(`at`),", "SELECT"))
+    put(s3, "nothing/day=2024-01-02/x.manifest", b"{}")
+    put(s3, "x.manifest", b"{}")
+    put(s3, "t/day=2023-12-01/x.manifest", b"{}")
+    put(s3, "t/day=2023-12-01/x-count.part_00000", b"1\n")
+    said = str(sensor.tick().skip_reason)
+    for part in ("no table 'nothing'", "and this is another place", "before the catalog's first day"):
+        assert part in said
+    assert not world.materialized_days("lake/t")
+
+
+def test_a_day_waits_for_its_count_and_for_its_end(
+    aurora_world: World, s3: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = aurora_world
+    three_days(world)
+    sensor = Sensor(world)
+    statements = by_hand(world, leave_out="-count'")
+    put(s3, "t/day=2999-01-01/x.manifest", b"{}")
+    said = str(sensor.tick().skip_reason)
+    assert "waits for its count" in said
+    assert "waits for its day to end" in said
+    with monkeypatch.context() as patched:
+        patched.setattr(arrivals, "PATIENCE", -arrivals.PATIENCE)
+        (event,) = sensor.tick().asset_events
+        assert "--by-hand`, all of them in one transaction" in str(event.description)
+    (rows,) = [one for one in statements if "INTO OUTFILE" in one]
+    place = rows.partition("INTO OUTFILE S3 '")[2].partition("'")[0]
+    (count,) = [one for one in by_hand(world, run=False) if "-count'" in one]
+    world.at_source("SET ROLE ALL", re.sub(r"S3 '[^']*'", f"S3 '{place}-count'", count))
+    assert len(sensor.tick().run_requests or ()) == 1
+
+
+def test_values_that_the_policies_refuse_are_not_taken_in(aurora_world: World) -> None:
+    world = aurora_world
+    three_days(world)
+    world.at_source("UPDATE t SET v = 'a\\0b' WHERE id = 4")
+    by_hand(world)
+    (event,) = Sensor(world).tick().asset_events
+    assert "1 values of column 'v' do not fit (nul bytes)" in str(event.description)
+    world.catalog("t: {key: id, cursor: at, nul_bytes: remove, extract: outfile}")
+    by_hand(world)
+    sensor = Sensor(world)
+    (request, *_) = sensor.tick().run_requests or ()
+    sensor.run(request)
+    assert manifest_of("t", DAY).converted == {"v": {"nul_bytes": 1}}
+    assert world.ask_warehouse("SELECT v FROM staging.t WHERE id = 4") == [("ab",)]
+
+
+def test_no_more_than_some_arrivals_are_looked_at_in_a_tick(
+    aurora_world: World, s3: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = aurora_world
+    three_days(world)
+    for n in range(5):
+        put(s3, f"t/day=2024-01-02/{n}.manifest", b"no JSON")
+        put(s3, f"t/day=2024-01-02/{n}-count.part_00000", b"1,2\n")
+    monkeypatch.setattr(arrivals, "ARRIVALS_PER_TICK", 2)
+    sensor = Sensor(world)
+    assert [len(sensor.tick().asset_events) for _ in range(4)] == [2, 2, 1, 0]
+
+
+def test_a_lake_or_a_source_out_of_reach_is_tried_again(aurora_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = aurora_world
+    three_days(world)
+    by_hand(world)
+    sensor = Sensor(world)
+    with monkeypatch.context() as patched:
+        patched.setenv("AURORA_PORT", "1")
+        assert "is tried again: cannot connect to Aurora" in str(sensor.tick().skip_reason)
+        patched.setenv("LAKE_URI", "s3://no-such-bucket/x")
+        assert "the lake's inbox cannot be read" in str(sensor.tick().skip_reason)
+    assert len(sensor.tick().run_requests or ()) == 1
