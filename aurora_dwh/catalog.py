@@ -233,6 +233,12 @@ def _mode_forbids(table: Table) -> Iterator[Complaint]:
             yield field, f"mode {table.mode} takes no {field}: {reason[table.mode]}; leave it out"
 
 
+def _export_forbids(table: Table) -> Iterator[Complaint]:
+    if table.extract == "outfile" and table.max_rows_per_second is not None:
+        reason = "Aurora writes an export at its own speed"
+        yield "max_rows_per_second", f"`extract: outfile` has no ceiling, as {reason}; write `null` for this table"
+
+
 def _named_once(table: Table) -> Iterator[Complaint]:
     for field in ("key", "include", "exclude", "sort_key", "mask"):
         seen: dict[str, str] = {}
@@ -281,6 +287,7 @@ def _target_fits(table: Table) -> Iterator[Complaint]:
 _RULES: tuple[Callable[[Table], Iterator[Complaint]], ...] = (
     _mode_needs,
     _mode_forbids,
+    _export_forbids,
     _named_once,
     _used_columns_are_copied,
     _target_fits,

@@ -137,6 +137,7 @@ class Export:
         statement: The SELECT of the rows, for display.
         write: Takes an address (`s3://bucket/key`) that all files are to begin with, writes the files, and returns the
             addresses of the source's own manifests that list them. It is called before the next export is asked for.
+        waited: What counting and writing waited for, to spare the source -> seconds.
     """
 
     schema: TableSchema
@@ -147,6 +148,7 @@ class Export:
     converted: Mapping[tuple[str, str], int]
     statement: str
     write: Callable[[str], Sequence[str]]
+    waited: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

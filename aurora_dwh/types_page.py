@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from aurora_dwh.schema import TYPE_RULES, VARBYTE_LIMIT, VARCHAR_LIMIT, Column, TypeRule
+from aurora_dwh.schema import CSV_BYTES_LEAD, CSV_NULL, TYPE_RULES, VARBYTE_LIMIT, VARCHAR_LIMIT, Column, TypeRule
 
 PAGE = Path(__file__).parent.parent / "docs" / "types.md"
 
@@ -24,7 +24,10 @@ _INTRODUCTION = f"""# Types: MySQL to Parquet to Redshift
 Each column of a source table travels by one row of this map. The page is written from `aurora_dwh/schema.py`.
 
 Redshift's COPY changes no types, so the Parquet type is exactly what the Redshift column wants. Where a column is loaded
-as another type first, the table says so. Limits that matter: a VARCHAR holds {VARCHAR_LIMIT:,} bytes, a VARBYTE that COPY fills
+as another type first, the table says so. Files that Aurora writes by itself (`extract: outfile`) are CSV and end in the same
+Redshift types: NULL is `{CSV_NULL}` there, bytes are hexadecimal behind `{CSV_BYTES_LEAD}`, all else is MySQL's text.
+
+Limits that matter: a VARCHAR holds {VARCHAR_LIMIT:,} bytes, a VARBYTE that COPY fills
 {VARBYTE_LIMIT:,} bytes.
 """
 

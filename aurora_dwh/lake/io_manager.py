@@ -61,7 +61,7 @@ class S3IOManager(dg.ConfigurableIOManager):
             for manifest, extract in self._written(obj):
                 metadata = day_metadata(manifest, extract, monotonic() - started)
                 key = manifest.day.isoformat()
-                if isinstance(extract, Extract) and extract.waited and manifest.day == extract.window.day:
+                if extract.waited and manifest.day == extract.window.day:
                     metadata |= _waiting(extract.waited)
                     context.log.info(
                         f"{context.asset_key.to_user_string()} {key}: reading waited {_told(extract.waited)}"

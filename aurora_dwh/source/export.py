@@ -21,6 +21,7 @@ from aurora_dwh.source.limits import named_key, refusal
 from aurora_dwh.source.misfits import Misfit, count_rows, first_row, key_columns, misfits
 from aurora_dwh.source.outfile import into_s3, select_csv
 from aurora_dwh.source.quoting import literal
+from aurora_dwh.source.throttle import Throttle
 
 if TYPE_CHECKING:
     from aurora_dwh.catalog import Table
@@ -79,6 +80,7 @@ def export(
     where: Sequence[str],
     window: Window,
     taken_at: datetime,
+    throttle: Throttle,
     *,
     cursor: str | None,
     cursor_zone: tzinfo,
@@ -92,6 +94,7 @@ def export(
         where: Conditions that the day's rows meet.
         window: The day.
         taken_at: When the snapshot was taken.
+        throttle: Waits before each statement while the source is busy.
         cursor: The column that says when a row was written; None where there is none.
         cursor_zone: The zone of its wall clock.
 
@@ -99,16 +102,18 @@ def export(
         DataError: A value does not fit and its policy is to fail.
         pymysql.err.Error: The server or the connection failed.
     """
-    kinds = misfits(schema, table)
+    kinds, named = misfits(schema, table), f"table {table.name}, day {window.day}"
+    waited = throttle.begin(named)
+    _wait(throttle)
     ((rows, newest, *counts),) = execute(connection, count_rows(schema, kinds, where, newest=cursor))
     for kind, count in zip(kinds, counts, strict=True):
         if count and kind.is_refused:
             raise _refused(connection, schema, kind, where, window, int(count))
     converted = {(k.column.target_name, k.reason): int(n) for k, n in zip(kinds, counts, strict=True) if n}
     make = partial(select_csv, schema, table, day=window.day, read_at=literal(taken_at.replace(tzinfo=None)))
-    write = partial(_write, connection, schema, where, make, int(rows), f"table {table.name}, day {window.day}")
+    write = partial(_write, connection, schema, where, make, int(rows), named, throttle)
     newest_at = as_instant(newest, cursor_zone) if isinstance(newest, date) else None  # else it is no date
-    return Export(schema, window, taken_at, int(rows), newest_at, converted, make(where=where), write)
+    return Export(schema, window, taken_at, int(rows), newest_at, converted, make(where=where), write, waited)
 
 
 def _write(
@@ -118,6 +123,7 @@ def _write(
     make: Any,
     rows: int,
     named: str,
+    throttle: Throttle,
     prefix: str,
 ) -> list[str]:
     """Have Aurora write the rows to files that begin with `prefix`; return the addresses of its manifests."""
@@ -125,11 +131,18 @@ def _write(
         pieces = _pieces(connection, schema, where, rows, named)
         written = [f"{prefix}{number:03d}" for number in range(len(pieces))]
         for piece, address in zip(pieces, written, strict=True):
+            _wait(throttle)
             execute(connection, into_s3(make(where=[*where, *piece]), address))
     except pymysql.err.Error as error:
         kind = DataError if is_permanent(error) else SourceError
         raise kind(f"{named}: Aurora did not write the rows to {prefix}: {explain(error)}") from error
     return [f"{address}.manifest" for address in written]
+
+
+def _wait(throttle: Throttle) -> None:
+    """Wait while the source is busier than the catalog allows."""
+    for _ in throttle.rest(is_between_selects=True):
+        pass
 
 
 def _pieces(

@@ -137,11 +137,12 @@ class Source:
             require_export(connection)
             schema = self._selected(connection, table)
             self._indexes(connection, table)
+            throttle = self._throttle(connection, table)
             with snapshot(connection) as taken_at:
                 for window in windows:
                     reading = self._reading(table, schema, window, f"day {window.day}")
                     said = self._cursor_of(reading)
-                    yield export(connection, table, schema, reading.where, window, taken_at, **said)
+                    yield export(connection, table, schema, reading.where, window, taken_at, throttle, **said)
         except pymysql.err.Error as error:
             raise _failure(table, error) from error
         finally:

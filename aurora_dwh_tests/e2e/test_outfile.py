@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
+import dagster as dg
 import pytest
 from typer.testing import CliRunner
 
@@ -15,6 +17,8 @@ from aurora_dwh.config import LakeSettings
 from aurora_dwh.handoff import Manifest
 from aurora_dwh.lake.io_manager import open_lake
 from aurora_dwh.local.aurora import outfile
+from aurora_dwh.source import export
+from aurora_dwh.source.throttle import Throttle
 from aurora_dwh_tests.e2e import type_samples
 from aurora_dwh_tests.e2e.test_types import assert_equal, verify
 from aurora_dwh_tests.e2e.test_types_policies import converted, refused, staged
@@ -87,6 +91,7 @@ def test_the_types_arrive_exactly_by_way_of_csv(aurora_world: World, names: tupl
     manifest = manifest_of("every")
     assert manifest.files == "csv"
     assert len(manifest.parts) > 10
+    assert_read_back_as_parquet_is(world, manifest)
     if "j" in names:
         there = dict(world.ask_source("SELECT id, j FROM every"))
         here = dict(world.ask_warehouse("SELECT id, j FROM staging.every"))
@@ -94,6 +99,21 @@ def test_the_types_arrive_exactly_by_way_of_csv(aurora_world: World, names: tupl
             k: v if v is None else json.loads(v) for k, v in here.items()
         }
         assert here[1] == "null", "the document null is a value"
+
+
+def assert_read_back_as_parquet_is(world: World, manifest: Manifest) -> None:
+    """Compare the rows that Python gets from CSV with those that it gets from the same table's Parquet files."""
+    own = ["_dwh_loaded_at"]
+    from_csv = open_lake().rows([manifest]).sort_by("id").drop_columns(own)
+    world.catalog("every: {key: id, cursor: changed}")
+    run = world.run(DAY, None, [dg.AssetKey(["lake", "every"])])
+    assert run.success, run.failures
+    parquet = manifest_of("every")
+    assert parquet.files == "parquet"
+    from_parquet = open_lake().rows([parquet]).sort_by("id").drop_columns(own)
+    assert from_csv.schema.equals(from_parquet.schema)
+    for name in from_parquet.column_names:
+        assert from_csv[name].combine_chunks().equals(from_parquet[name].combine_chunks()), name
 
 
 def test_a_day_is_aurora_s_parts_and_the_product_s_manifest(aurora_world: World, s3: Any) -> None:
@@ -161,8 +181,6 @@ def test_days_of_both_formats_are_one_range_one_rebuild_and_one_table_of_rows(au
 
 
 def _staging(table: str) -> list[Any]:
-    import dagster as dg
-
     return [dg.AssetKey(["staging", table])]
 
 
@@ -324,8 +342,6 @@ def test_a_large_table_is_written_by_several_statements_in_one_snapshot(
 ) -> None:
     world = aurora_world
     three_days(world, "mode: full")
-    from aurora_dwh.source import export
-
     monkeypatch.setattr(export, "_row_bytes", lambda *_: 1024**3)
     world.load("2024-01-02", "t")
     assert_copied(world)
@@ -383,3 +399,29 @@ def test_the_plan_shows_what_aurora_runs_and_what_csv_cannot_carry(aurora_world:
         "-- column v: values of more than 65,535 bytes become NULL and are counted",
         "-- column d: values of more than 65,535 bytes become NULL and are counted",
     ]
+
+
+def test_a_busy_source_is_waited_for_before_the_count_and_before_each_statement(
+    aurora_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = aurora_world
+    three_days(world, "mode: full")
+    happened: list[str] = []
+    begin = outfile.Upload.begin
+
+    def rest(self: Throttle, *, is_between_selects: bool) -> Iterator[None]:
+        assert is_between_selects
+        happened.append("rest")
+        self.waited["threads_running"] = 1.5
+        yield
+
+    def uploading(self: outfile.Upload, *, overwrite: bool) -> None:
+        happened.append("write")
+        begin(self, overwrite=overwrite)
+
+    monkeypatch.setattr(Throttle, "rest", rest)
+    monkeypatch.setattr(outfile.Upload, "begin", uploading)
+    monkeypatch.setattr(export, "_row_bytes", lambda *_: 1024**3 // 2)
+    world.load("2024-01-02", "t")
+    assert happened == ["rest", "rest", "write", "rest", "write"]
+    assert world.day_metadata("lake/t", "2024-01-02")["seconds_waited"] == 1.5

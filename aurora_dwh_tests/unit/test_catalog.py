@@ -283,6 +283,18 @@ def test_a17_a_table_without_a_key_cannot_be_incremental() -> None:
         Table(name="t", cursor="u")
 
 
+def test_an_export_has_no_ceiling() -> None:
+    message = (
+        "max_rows_per_second: `extract: outfile` has no ceiling, as Aurora writes an export at its own speed; write "
+        "`null` for this table"
+    )
+    fields = "key: id, cursor: u, extract: outfile"
+    assert table_errors(f"{{{fields}, max_rows_per_second: 5}}") == [message]
+    defaults = HEAD + "defaults: {max_rows_per_second: 5}\n"
+    assert message in errors(defaults + f"tables: {{t: {{{fields}}}}}")
+    load(defaults + f"tables: {{t: {{{fields}, max_rows_per_second: null}}}}")
+
+
 def test_a_monthly_schedule_is_to_come() -> None:
     message = errors(HEAD + "schedule: monthly\ntables: {t: {mode: full}}")
     assert (
