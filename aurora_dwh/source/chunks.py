@@ -113,28 +113,30 @@ def piece_conditions(
     where: Sequence[str],
     keyset: Keyset,
     rows: int,
+    pieces: int,
 ) -> list[str]:
-    """Return conditions that part a table's rows into ranges of a key, each of so many rows; the key is walked once.
+    """Return conditions that part rows into so many ranges of a key, of even size; the key is walked once.
 
     Args:
         ask: Returns the rows of a SELECT.
         schema: The columns.
         where: Conditions that the rows meet.
         keyset: The key.
-        rows: The rows of a range.
+        rows: How many rows meet them.
+        pieces: How many ranges there are to be.
     """
     names = [column.name for column in keyset.columns]
     keys = replace(schema, columns=keyset.columns)
+    each = -(-rows // pieces)
     found: list[str] = []
     behind: list[str] = []
-    while True:
+    for _ in range(-(-rows // each) - 1):
         conditions = [*where, *behind]
-        last = ask(select(keys, where=conditions, order_by=names, limit=1, offset=rows - 1, index=keyset.index))
-        if not last:
-            return [*found, " AND ".join(behind) or "TRUE"]
-        after = _behind(names, [literal(value) for value in last[0]])
+        (last,) = ask(select(keys, where=conditions, order_by=names, limit=1, offset=each - 1, index=keyset.index))
+        after = _behind(names, [literal(value) for value in last])
         found.append(" AND ".join([*behind, f"NOT ({after})"]))
         behind = [f"({after})"]
+    return [*found, " AND ".join(behind) or "TRUE"]
 
 
 def _keyset(schema: TableSchema, index: str, names: Sequence[str]) -> Keyset | None:

@@ -159,8 +159,8 @@ def _pieces(
             "primary key to part them by; Aurora needs as much local storage while it does so"
         )
         return [[]]
-    each = -(-rows // -(-size // EXPORT_BYTES))
-    conditions = piece_conditions(partial(execute, connection), schema, where, keyset, each)
+    pieces = -(-size // EXPORT_BYTES)
+    conditions = piece_conditions(partial(execute, connection), schema, where, keyset, rows, pieces)
     return [[condition] for condition in conditions]
 
 
