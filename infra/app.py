@@ -16,9 +16,13 @@ from constructs import Construct  # isort: skip
 
 from infra.config import Config  # isort: skip
 from infra.config_file import ConfigError, read_config  # isort: skip
+from infra.stacks.bi import BiStack  # isort: skip
 from infra.stacks.foundation import Foundation  # isort: skip
+from infra.stacks.platform import Platform  # isort: skip
+from infra.stacks.source import Source  # isort: skip
 from infra.stacks.warehouse import Warehouse  # isort: skip
 
+ROOT = Path(__file__).parents[1]
 DEFAULT_CONFIG = "infra/config.yaml"
 """Another is named with `cdk --context config=PATH`."""
 
@@ -49,7 +53,16 @@ def build(scope: Construct, config: Config) -> list[cdk.Stack]:
     }
     foundation = Foundation(scope, f"{config.name}-foundation", **common)
     warehouse = Warehouse(scope, f"{config.name}-warehouse", foundation=foundation, **common)
-    return [foundation, warehouse]
+    source = Source(scope, f"{config.name}-source", foundation=foundation, warehouse=warehouse, **common)
+    platform = Platform(
+        scope, f"{config.name}-platform", foundation=foundation, source=source, warehouse=warehouse, **common
+    )
+    stacks = [foundation, warehouse, source, platform]
+    if config.bi:
+        stacks.append(
+            BiStack(scope, f"{config.name}-bi", bi=config.bi, foundation=foundation, warehouse=warehouse, **common)
+        )
+    return stacks
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ from infra.config_fields import (
     Host,
     Https,
     Identifier,
+    Image,
     KeyArn,
     LogDays,
     Name,
@@ -262,8 +263,8 @@ class Platform(_Fields):
     catalog: str = "aurora_dwh/catalog.yaml"
     """The catalog, as a path in this repository; it becomes part of the image."""
 
-    image: str | None = None
-    """The address of an image that is built already; by default `infra/Dockerfile` is built when deploying."""
+    image: Image | None = None
+    """The address in ECR of an image that is built already; by default `infra/Dockerfile` is built when deploying."""
 
     architecture: Literal["x86_64", "arm64"] = "x86_64"
     """What the image is built for."""

@@ -23,6 +23,7 @@ Email = Annotated[str, _form(r"[^@\s]+@[^@\s]+\.[^@\s]+")]
 SecretArn = Annotated[str, _form(r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@-]+-[A-Za-z0-9]{6}")]
 KeyArn = Annotated[str, _form(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[\w-]+")]
 CertificateArn = Annotated[str, _form(r"arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[\w-]+")]
+Image = Annotated[str, _form(r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/[a-z0-9._/-]+:[\w.-]+")]
 Https = Annotated[str, _form(r"https://\S+")]
 Principal = Annotated[str, _form(r"arn:aws[a-z-]*:quicksight:[a-z0-9-]+:\d{12}:(user|group)/\S+")]
 VpcId = Annotated[str, _form(rf"vpc-{_ID}")]
@@ -31,7 +32,4 @@ RouteTableId = Annotated[str, _form(rf"rtb-{_ID}")]
 SecurityGroupId = Annotated[str, _form(rf"sg-{_ID}")]
 DatabaseId = Annotated[str, _form(r"[a-zA-Z][a-zA-Z0-9-]{0,62}")]
 Host = Annotated[str, _form(r"[A-Za-z0-9.-]+")]
-LogDays = Literal[
-    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400,
-    545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
-]  # fmt: skip
+LogDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1827, 3653]

@@ -23,8 +23,6 @@ EVERY = 60.0
 WINDOW = timedelta(minutes=15)
 """How long a failed run is counted."""
 
-METRICS = ("daemon_silence_seconds", "failed_runs", "days_late", "webserver_unreachable")
-
 HEALTH = """query ($since: Float!) {
   instance { daemonHealth { allDaemonStatuses { daemonType required healthy lastHeartbeatTime } } }
   runsOrError(filter: {statuses: [FAILURE], updatedAfter: $since}, limit: 100) { ... on Runs { results { runId } } }

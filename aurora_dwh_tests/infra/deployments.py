@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
 ACCOUNT = "123456789012"
@@ -38,6 +39,12 @@ SOURCES: dict[str, dict[str, Any]] = {
     "aurora": {"network": EXISTING_NETWORK, "source": {"existing": EXISTING_SOURCE}},
     "instance": {"network": EXISTING_NETWORK, "source": {"existing": {**EXISTING_SOURCE, "kind": "instance"}}},
 }
+IMAGES: dict[str, dict[str, str]] = {
+    "new": {},
+    "newInVpc": {"architecture": "arm64"},
+    "aurora": {},
+    "instance": {"image": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/aurora-dwh:1.0"},
+}
 UIS: dict[str, dict[str, Any]] = {
     "http": {},
     "https": {"certificate_arn": CERTIFICATE},
@@ -55,15 +62,23 @@ BIS: dict[str, dict[str, Any] | None] = {
 }
 FATES = {"kept": False, "destroyable": True}
 
-DEPLOYMENTS: dict[str, dict[str, Any]] = {
-    f"{source}-{ui}-{bi}-{fate}": {
+
+def _written(source: str, ui: str, bi: str, fate: str) -> dict[str, Any]:
+    return {
         "account": ACCOUNT,
         "name": "dwh",
         **SOURCES[source],
-        "platform": {"ui": UIS[ui], "alarm_emails": ["data@example.com"]},
+        "platform": {"ui": UIS[ui], "alarm_emails": ["data@example.com"], **IMAGES[source]},
         "bi": BIS[bi],
         "destroyable": FATES[fate],
     }
-    for source, ui, bi, fate in itertools.product(SOURCES, UIS, BIS, FATES)
-}
-"""Name of a deployment -> its configuration: every product of the options."""
+
+
+def _chosen() -> Iterator[tuple[str, str, str, str]]:
+    """Every source with every UI; QuickSight and the data's fate change so that every pair of options is met."""
+    for (i, source), (j, ui) in itertools.product(enumerate(SOURCES), enumerate(UIS)):
+        yield source, ui, list(BIS)[(i + j) % 2], list(FATES)[(i + j // 2) % 2]
+
+
+DEPLOYMENTS = {"-".join(options): _written(*options) for options in _chosen()}
+"""Name of a deployment -> its configuration. What depends on three options at once does not exist."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
@@ -73,3 +75,30 @@ def lake_access(bucket: s3.IBucket, prefix: str, *, write: bool) -> list[iam.Pol
         ),
         iam.PolicyStatement(actions=["s3:GetBucketLocation"], resources=[bucket.bucket_arn]),
     ]
+
+
+def finding(stack: cdk.Stack, arn: str) -> str:
+    """Return an ARN that holds references as cdk-nag writes it: `<Logical.Arn>/rest`."""
+    return _written(stack.resolve(arn))
+
+
+def bucket_finding(stack: cdk.Stack, bucket: s3.IBucket, prefix: str) -> str:
+    """Return the finding that a role may touch any object below a prefix, as cdk-nag writes it.
+
+    A bucket of another stack is written by the name of its export.
+    """
+    owner = cdk.Stack.of(bucket)
+    here = owner.node.path == stack.node.path
+    arn = bucket.bucket_arn if here else owner.export_value(bucket.bucket_arn)
+    return f"IAM5[Resource::{finding(stack, arn)}/{prefix}/*]"
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    ((function, argument),) = value.items()
+    if function == "Fn::ImportValue":
+        return str(argument)
+    if function == "Fn::Join":
+        return "".join(_written(part) for part in argument[1])
+    return f"<{'.'.join(argument) if isinstance(argument, list) else argument}>"

@@ -13,6 +13,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
+from infra.commands import CODE_PORT, UI_PORT
 from infra.config import Config, ExistingNetwork, NewNetwork, Subnet
 from infra.stacks.common import acknowledge, private_bucket, removal
 
@@ -25,6 +26,8 @@ class Foundation(cdk.Stack):
         private: Its subnets that everything runs in.
         public: Its subnets for a load balancer that faces the Internet, and for nothing else.
         log_bucket: Where access logs, flow logs and the steps' own output go, and leave after some time.
+        tasks: The security group of Containers of Dagster, which databases let in.
+        balancer: The security group of the UI's load balancer.
         alarms: Where alarms are sent.
     """
 
@@ -40,7 +43,19 @@ class Foundation(cdk.Stack):
             self.vpc = self._existing_network(config.network.existing)
             self.private = self._existing_subnets(config.network.existing.subnets)
             self.public = self._existing_subnets(config.network.existing.public_subnets)
+        self.tasks = ec2.SecurityGroup(
+            self, "Tasks", vpc=self.vpc, description="Containers of Dagster", allow_all_outbound=True
+        )
+        self.tasks.add_ingress_rule(self.tasks, ec2.Port.tcp(CODE_PORT), "gRPC to the code server")
+        self.balancer = self._balancer(config)
         cdk.CfnOutput(self, "AlarmTopic", value=self.alarms.topic_arn)
+
+    def may_publish(self) -> list[iam.PolicyStatement]:
+        """Return what a role needs to write to the topic of alarms, which is encrypted."""
+        return [
+            iam.PolicyStatement(actions=["sns:Publish"], resources=[self.alarms.topic_arn]),
+            iam.PolicyStatement(actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[self._key.key_arn]),
+        ]
 
     def _new_network(self, config: Config, wanted: NewNetwork) -> ec2.Vpc:
         vpc = ec2.Vpc(
@@ -83,6 +98,20 @@ class Foundation(cdk.Stack):
             ]
         )
 
+    def _balancer(self, config: Config) -> ec2.SecurityGroup:
+        ui = config.platform.ui
+        group = ec2.SecurityGroup(self, "Balancer", vpc=self.vpc, description="Dagster UI", allow_all_outbound=False)
+        port = ec2.Port.tcp(443 if ui.certificate_arn else 80)
+        for cidr in ui.allowed_cidrs:
+            group.add_ingress_rule(ec2.Peer.ipv4(cidr), port, "who may see the UI")
+            if cidr == "0.0.0.0/0":
+                acknowledge(group, "EC23", "HTTPS only, and nobody passes who is not signed in by OIDC.")
+        if ui.oidc:
+            group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(443), "the identity provider")
+        group.add_egress_rule(self.tasks, ec2.Port.tcp(UI_PORT), "the webservers")
+        self.tasks.add_ingress_rule(group, ec2.Port.tcp(UI_PORT), "the UI's load balancer")
+        return group
+
     def _log_bucket(self, config: Config) -> s3.Bucket:
         days = cdk.Duration.days(config.platform.log_days)
         bucket = private_bucket(
@@ -92,7 +121,7 @@ class Foundation(cdk.Stack):
         return bucket
 
     def _alarms(self, config: Config) -> sns.Topic:
-        key = kms.Key(
+        self._key = key = kms.Key(
             self,
             "AlarmKey",
             description=f"{config.name}: what alarms say",

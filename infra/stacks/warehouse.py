@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import aws_cdk as cdk
@@ -11,11 +12,22 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_redshiftserverless as redshift
 from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import custom_resources as custom
 from constructs import Construct
 
 from infra.config import Config
-from infra.stacks.common import BASIC_EXECUTION, acknowledge, lake_access, private_bucket, removal
+from infra.grants import BI_USER
+from infra.stacks.common import (
+    BASIC_EXECUTION,
+    REDSHIFT_PORT,
+    acknowledge,
+    bucket_finding,
+    finding,
+    lake_access,
+    private_bucket,
+    removal,
+)
 from infra.stacks.foundation import Foundation
 
 LAKE_PREFIX = "lake"
@@ -36,6 +48,7 @@ class Warehouse(cdk.Stack):
         security_group: Redshift's; whoever connects adds a rule for port 5439.
         workgroup: Redshift's compute, which clients connect to.
         namespace: Redshift's database and users.
+        bi_secret: QuickSight's user. It is here because `infra.grants` makes that user before QuickSight connects.
     """
 
     def __init__(self, scope: Construct, name: str, *, config: Config, foundation: Foundation, **stack: Any) -> None:
@@ -52,8 +65,11 @@ class Warehouse(cdk.Stack):
         self.security_group = ec2.SecurityGroup(
             self, "Redshift", vpc=foundation.vpc, description="Redshift Serverless", allow_all_outbound=True
         )
+        self.security_group.add_ingress_rule(foundation.tasks, ec2.Port.tcp(REDSHIFT_PORT), "runs")
         self.namespace = self._namespace(config, self._copy_role(config))
         self.workgroup = self._workgroup(config, foundation)
+        if config.bi:
+            self.bi_secret = self._bi_secret(config)
         self._usage_limit(config)
         self._usage_alarm(config, foundation)
         self._outputs(config)
@@ -98,7 +114,7 @@ class Warehouse(cdk.Stack):
             role.add_to_policy(statement)
         acknowledge(
             role.node.find_child("DefaultPolicy"),
-            f"IAM5[Resource::<{self.get_logical_id(self.lake.node.default_child)}.Arn>/{LAKE_PREFIX}/*]",
+            bucket_finding(self, self.lake, LAKE_PREFIX),
             "COPY reads any object of the lake, and of the lake alone: the bucket and its prefix are named.",
         )
         return role
@@ -179,7 +195,7 @@ class Warehouse(cdk.Stack):
         )
         acknowledge(
             resource,
-            f"IAM5[Resource::{any_limit.replace(cdk.Aws.PARTITION, '<AWS::Partition>')}]",
+            f"IAM5[Resource::{finding(self, any_limit)}]",
             "A usage limit's id is not known before it is made; its account and Region are.",
         )
         acknowledge(
@@ -207,6 +223,23 @@ class Warehouse(cdk.Stack):
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )
         alarm.add_alarm_action(actions.SnsAction(foundation.alarms))
+
+    def _bi_secret(self, config: Config) -> secretsmanager.Secret:
+        secret = secretsmanager.Secret(
+            self,
+            "BiReader",
+            secret_name=f"{config.name}-quicksight",
+            description="The user that QuickSight reads the marts with",
+            generate_secret_string=secretsmanager.SecretStringGenerator(
+                secret_string_template=json.dumps({"username": BI_USER}),
+                generate_string_key="password",
+                exclude_punctuation=True,
+                password_length=32,
+            ),
+            removal_policy=removal(config),
+        )
+        acknowledge(secret, "SMG4", "`python -m infra.grants` puts a changed password into Redshift.")
+        return secret
 
     def _outputs(self, config: Config) -> None:
         cdk.CfnOutput(self, "LakeUri", value=self.lake_uri)

@@ -1,0 +1,266 @@
+"""The production topology on one machine: code server, daemon and webserver, as the ECS task definitions start them.
+
+Their command lines are those of `infra.commands`, their configuration is `infra/dagster.yaml`, `infra/workspace.yaml`.
+One thing is replaced, the run launcher, for there is no ECS here: runs start in the code server's container instead.
+Dagster's storage is a PostgreSQL, steps' output goes to an S3 server, and the source is a MySQL server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import psycopg2
+import pytest
+from ruamel.yaml import YAML
+
+from aurora_dwh.catalog import PACKAGED_CATALOG
+from aurora_dwh.local import shop
+from aurora_dwh.local.redshift.postgres import SUPERUSER, PostgresServer
+from aurora_dwh_tests.e2e.world import World
+from infra import commands
+from infra.marts import MARTS, TYPES
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 240.0
+LAUNCH = """mutation ($params: ExecutionParams!) { launchRun(executionParams: $params) {
+  __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
+STATUS = """query ($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"""
+
+
+class Storage:
+    """A PostgreSQL for Dagster that listens on a TCP port, as Aurora does."""
+
+    def __init__(self, folder: Path) -> None:
+        self._server = PostgresServer(folder)
+        self._server.start(lambda: self.query("SELECT 1", "postgres"))
+        self._loop = asyncio.new_event_loop()
+        ready = threading.Event()
+        self._thread = threading.Thread(target=self._serve, args=(ready,), daemon=True)
+        self._thread.start()
+        ready.wait()
+        self.query("CREATE DATABASE dagster", "postgres")
+
+    def query(self, statement: str, database: str = "dagster") -> list[tuple[Any, ...]]:
+        connection = psycopg2.connect(host=str(self._server.socket_dir), user=SUPERUSER, dbname=database)
+        try:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+                return list(cursor.fetchall()) if cursor.description else []
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._server.stop()
+
+    def _serve(self, ready: threading.Event) -> None:
+        async def listen() -> None:
+            listener = await asyncio.start_server(self._forward, "127.0.0.1", 0)
+            self.port: int = listener.sockets[0].getsockname()[1]
+            ready.set()
+
+        self._loop.run_until_complete(listen())
+        self._loop.run_forever()
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner_reader, inner_writer = await asyncio.open_unix_connection(str(self._server.socket_path))
+        await asyncio.gather(_copy(reader, inner_writer), _copy(inner_reader, writer), return_exceptions=True)
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    finally:
+        writer.close()
+
+
+class Containers:
+    """Processes that are started as the containers are, in a folder that looks like the image's."""
+
+    def __init__(self, home: Path, environment: dict[str, str]) -> None:
+        self.home, self._environment = home, environment
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, name: str, command: list[str]) -> None:
+        with (self.home / f"{name}.log").open("wb") as log:
+            self._running[name] = subprocess.Popen(
+                command, cwd=self.home, env=self._environment, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, cwd=self.home, env=self._environment, capture_output=True, text=True, check=False
+        )
+
+    def healthy(self, command: list[str]) -> bool:
+        return self.run(command).returncode == 0
+
+    def wait(self, what: str, condition: Callable[[], object]) -> None:
+        end = time.monotonic() + PATIENCE
+        while not condition():
+            dead = [name for name, process in self._running.items() if process.poll() is not None]
+            if dead or time.monotonic() > end:
+                logs = "\n".join(f"--- {file.name}\n{file.read_text()[-3000:]}" for file in self.home.glob("*.log"))
+                raise AssertionError(f"{what} did not come; ended by themselves: {dead}\n{logs}")
+            time.sleep(0.5)
+
+    def stop(self) -> None:
+        for process in reversed(self._running.values()):
+            process.terminate()
+        for process in self._running.values():
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Iterator[Storage]:
+    made = Storage(tmp_path / "storage")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def containers(world: World, storage: Storage, tmp_path: Path) -> Iterator[Containers]:
+    home = tmp_path / "opt-dagster"
+    home.mkdir()
+    yaml = YAML()
+    instance = yaml.load((ROOT / "infra" / "dagster.yaml").read_text(encoding="utf-8"))
+    assert instance.pop("run_launcher")["class"] == "EcsRunLauncher"
+    yaml.dump(instance, home / "dagster.yaml")
+    (home / "workspace.yaml").write_bytes((ROOT / "infra" / "workspace.yaml").read_bytes())
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "DAGSTER_HOME": str(home),
+        "DAGSTER_PG_HOST": "127.0.0.1",
+        "DAGSTER_PG_PORT": str(storage.port),
+        "DAGSTER_PG_DATABASE": "dagster",
+        "DAGSTER_PG_USER": SUPERUSER,
+        "DAGSTER_PG_PASSWORD": "none asked for",
+        "DAGSTER_LOG_BUCKET": world.variables["LAKE_URI"].split("/")[2],
+        "AWS_DEFAULT_REGION": world.variables["AWS_REGION"],
+    }
+    made = Containers(home, environment)
+    yield made
+    made.stop()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        return int(held.getsockname()[1])
+
+
+def _ask(url: str, query: str, **variables: Any) -> dict[str, Any]:
+    body = json.dumps({"query": query, "variables": variables}).encode()
+    request = urllib.request.Request(f"{url}/graphql", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        said: dict[str, Any] = json.load(answer)
+    assert "errors" not in said, said
+    data: dict[str, Any] = said["data"]
+    return data
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+@pytest.mark.timeout(900)
+def test_a_day_is_loaded_by_the_containers_of_production(
+    world: World, storage: Storage, containers: Containers, s3: Any
+) -> None:
+    yesterday = str(datetime.now(ZoneInfo(shop.TIMEZONE)).date() - timedelta(days=1))
+    with world.source() as connection:
+        shop.create(connection)
+        shop.live(connection, last=shop.START + timedelta(days=1))
+    # The first partition holds all history, so that one run loads the whole shop.
+    catalog = PACKAGED_CATALOG.read_text(encoding="utf-8").replace("2024-01-01", yesterday)
+    world.catalog_file.write_text(catalog, encoding="utf-8")
+    code, ui = _free_port(), _free_port()
+    containers._environment.update(DAGSTER_CODE_HOST="127.0.0.1", DAGSTER_CODE_PORT=str(code))
+    url = f"http://127.0.0.1:{ui}"
+
+    containers.start("code", commands.code_server(code))
+    containers.wait("the code server", lambda: containers.healthy(commands.code_server_health(code)))
+    containers.start("daemon", commands.daemon())
+    containers.start("webserver", commands.webserver(ui))
+    containers.wait("the webserver", lambda: _answers(url + commands.WEBSERVER_HEALTH_PATH))
+    containers.wait("the daemon", lambda: containers.healthy(commands.daemon_health()))
+
+    before = _measures(containers, ui)
+    assert before["days_late"] == len(shop.TABLES)
+    selector = {
+        "repositoryLocationName": "aurora_dwh", "repositoryName": "__repository__", "jobName": "daily_load"
+    }  # fmt: skip
+    params = {
+        "selector": selector,
+        "runConfigData": {},
+        "executionMetadata": {"tags": [{"key": "dagster/partition", "value": yesterday}]},
+    }
+    launched = _ask(url, LAUNCH, params=params)["launchRun"]
+    assert launched["__typename"] == "LaunchRunSuccess", launched
+    run = launched["run"]["runId"]
+
+    def ended() -> bool:
+        status = _ask(url, STATUS, id=run)["runOrError"]["status"]
+        assert status not in ("FAILURE", "CANCELED"), _log(storage, run)
+        return bool(status == "SUCCESS")
+
+    containers.wait("the end of the run", ended)
+
+    after = _measures(containers, ui)
+    assert after["days_late"] == 0
+    assert after["failed_runs"] == 0
+    assert after["daemon_silence_seconds"] < 300
+    world.assert_equal(*shop.TABLES)
+    assert world.ask_warehouse("SELECT COUNT(*) > 0 FROM bi.daily_sales") == [(True,)]
+    held: dict[str, dict[str, str]] = {}
+    for mart, column, kind in world.ask_warehouse(
+        "SELECT table_name, column_name, data_type FROM information_schema.columns "
+        "WHERE table_schema = 'bi' ORDER BY table_name, ordinal_position"
+    ):
+        held.setdefault(mart, {})[column] = TYPES[kind]
+    assert {mart: list(columns.items()) for mart, columns in held.items()} == {
+        mart: list(columns.items()) for mart, columns in MARTS.items()
+    }
+    assert storage.query(f"SELECT status FROM runs WHERE run_id = '{run}'") == [("SUCCESS",)]
+    bucket = world.variables["LAKE_URI"].split("/")[2]
+    logs = s3.list_objects_v2(Bucket=bucket, Prefix=f"dagster/storage/{run}/")
+    assert logs["KeyCount"] > 0
+
+
+def _measures(containers: Containers, port: int) -> dict[str, float]:
+    done = containers.run([*commands.watch("00:00", port), "--once"])
+    assert done.returncode == 0, done.stderr
+    measures: dict[str, float] = json.loads(done.stdout)
+    assert measures.get("webserver_unreachable") == 0, done.stderr
+    return measures
+
+
+def _log(storage: Storage, run: str) -> str:
+    rows = storage.query(f"SELECT event FROM event_logs WHERE run_id = '{run}' ORDER BY id DESC LIMIT 8")
+    return "\n".join(str(event)[:2000] for (event,) in rows)

@@ -1,0 +1,207 @@
+"""Dagster on ECS: one daemon, two webservers, and roles that each may do one thing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from aurora_dwh_tests.infra.conftest import Templates
+from aurora_dwh_tests.infra.deployments import DEPLOYMENTS
+from infra import commands
+
+
+def services(templates: Templates, name: str) -> list[dict[str, Any]]:
+    found = [s for _, s in templates.of("AWS::ECS::Service") if s["ServiceName"] == name]
+    assert len(found) == len(DEPLOYMENTS)
+    return found
+
+
+def containers(templates: Templates, name: str) -> list[dict[str, Any]]:
+    found = [
+        container
+        for _, task in templates.of("AWS::ECS::TaskDefinition")
+        for container in task["ContainerDefinitions"]
+        if container["Name"] == name
+    ]
+    assert len(found) == len(DEPLOYMENTS)
+    return found
+
+
+def policies(templates: Templates, role: str) -> list[tuple[str, list[dict[str, Any]]]]:
+    found = [
+        (place, policy["PolicyDocument"]["Statement"])
+        for place, policy in templates.of("AWS::IAM::Policy")
+        if f"{role}RoleDefaultPolicy" in place
+    ]
+    assert len(found) == len(DEPLOYMENTS)
+    return found
+
+
+def actions(statements: list[dict[str, Any]]) -> set[str]:
+    return {action for s in statements for action in ([s["Action"]] if isinstance(s["Action"], str) else s["Action"])}
+
+
+def test_there_is_never_more_than_one_daemon(templates: Templates) -> None:
+    for daemon in services(templates, "daemon"):
+        assert daemon["DesiredCount"] == 1
+        assert daemon["DeploymentConfiguration"]["MaximumPercent"] == 100
+        assert daemon["DeploymentConfiguration"]["MinimumHealthyPercent"] == 0
+        assert daemon["LaunchType"] == "FARGATE"
+        assert "CapacityProviderStrategy" not in daemon
+    scaled = [properties for _, properties in templates.of("AWS::ApplicationAutoScaling::ScalableTarget")]
+    assert len(scaled) == len(DEPLOYMENTS)
+    assert all("Webserver" in json.dumps(target["ResourceId"]) for target in scaled)
+    assert {(target["MinCapacity"], target["MaxCapacity"]) for target in scaled} == {(2, 4)}
+
+
+def test_two_webservers_stand_behind_the_load_balancer(templates: Templates) -> None:
+    for webserver in services(templates, "webserver"):
+        assert webserver["DesiredCount"] == 2
+        (balancer,) = webserver["LoadBalancers"]
+        assert (balancer["ContainerName"], balancer["ContainerPort"]) == ("webserver", 3000)
+
+
+def test_the_code_server_is_found_by_name(templates: Templates) -> None:
+    for code in services(templates, "code"):
+        assert code["DesiredCount"] == 1
+        assert len(code["ServiceRegistries"]) == 1
+    for container in containers(templates, "webserver"):
+        environment = {pair["Name"]: pair["Value"] for pair in container["Environment"]}
+        assert environment["DAGSTER_CODE_HOST"] == "code.dwh.internal"
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("code", commands.code_server()),
+        ("daemon", commands.daemon()),
+        ("webserver", commands.webserver()),
+        ("watch", commands.watch("06:00")),
+    ],
+)
+def test_containers_run_the_commands_that_the_topology_test_runs(
+    templates: Templates, name: str, command: list[str]
+) -> None:
+    for container in containers(templates, name):
+        assert container["Command"] == command
+        assert container["LogConfiguration"]["LogDriver"] == "awslogs"
+
+
+def test_the_daemon_and_the_code_server_are_restarted_when_they_are_ill(templates: Templates) -> None:
+    for name, health in (("daemon", commands.daemon_health()), ("code", commands.code_server_health())):
+        for container in containers(templates, name):
+            assert container["HealthCheck"]["Command"] == ["CMD", *health]
+
+
+def test_no_container_holds_a_password(templates: Templates) -> None:
+    for name in ("code", "daemon", "webserver", "run"):
+        for container in containers(templates, name):
+            assert {secret["Name"] for secret in container["Secrets"]} == {"DAGSTER_PG_USER", "DAGSTER_PG_PASSWORD"}
+            names = {pair["Name"] for pair in container["Environment"]}
+            assert "AURORA_SECRET_ID" in names
+            assert not {name for name in names if "PASSWORD" in name}
+            environment = {pair["Name"]: pair["Value"] for pair in container["Environment"]}
+            assert environment["PGSSLMODE"] == "verify-full"
+            assert environment["AURORA_TLS"] == "/opt/rds.pem"
+
+
+def test_only_a_run_touches_data(templates: Templates) -> None:
+    for place, statements in policies(templates, "Run"):
+        said = actions(statements)
+        assert {"secretsmanager:GetSecretValue", "s3:PutObject", "redshift-serverless:GetCredentials"} <= said, place
+        assert not {action for action in said if action.startswith(("ecs:", "iam:", "sns:"))}, place
+        assert ("quicksight:CreateIngestion" in said) == ("-quicksight-" in place)
+    for role in ("Daemon", "Webserver", "Code"):
+        for place, statements in policies(templates, role):
+            data = ("secretsmanager:", "redshift", "s3:Put", "s3:Delete", "quicksight:")
+            assert not {action for action in actions(statements) if action.startswith(data)}, place
+
+
+def test_the_daemon_starts_the_run_task_and_no_other(templates: Templates) -> None:
+    for place, statements in policies(templates, "Daemon"):
+        (run,) = [s for s in statements if s["Action"] == "ecs:RunTask"]
+        assert run["Resource"]["Ref"].startswith("RunTask"), place
+        assert "ArnEquals" in run["Condition"]
+        (passed,) = [s for s in statements if s["Action"] == "iam:PassRole"]
+        assert passed["Condition"] == {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
+        assert len(passed["Resource"]) == 2
+        for statement in statements:
+            if statement["Resource"] == "*":
+                assert set(statement["Action"]) == {"ecs:DescribeTaskDefinition", "ec2:DescribeNetworkInterfaces"}
+
+
+def test_databases_are_encrypted_and_take_tls_only(templates: Templates) -> None:
+    clusters = list(templates.of("AWS::RDS::DBCluster"))
+    assert clusters
+    for place, cluster in clusters:
+        assert cluster["StorageEncrypted"] is True, place
+        assert cluster["DeletionProtection"] is ("destroyable" not in place)
+    for place, instance in templates.of("AWS::RDS::DBInstance"):
+        assert instance.get("PubliclyAccessible") is False, place
+    for place, group in templates.of("AWS::RDS::DBClusterParameterGroup"):
+        if "aurora-mysql" in group["Family"]:
+            assert group["Parameters"]["require_secure_transport"] == "ON", place
+            assert group["Parameters"]["activate_all_roles_on_login"] == "ON"
+            assert "ExportRole" in json.dumps(group["Parameters"]["aws_default_s3_role"])
+        else:
+            assert group["Parameters"]["rds.force_ssl"] == "1", place
+
+
+def test_a_new_cluster_is_associated_with_the_role_that_exports(templates: Templates) -> None:
+    for place, cluster in templates.of("AWS::RDS::DBCluster", "source"):
+        (associated,) = cluster["AssociatedRoles"]
+        assert "ExportRole" in json.dumps(associated["RoleArn"]), place
+
+
+def test_an_existing_source_is_changed_by_one_rule_only(templates: Templates) -> None:
+    for (deployment, stack), template in templates.stacks.items():
+        if stack == "source" and deployment.startswith(("aurora", "instance")):
+            kinds = {resource["Type"] for resource in template["Resources"].values()}
+            assert kinds <= {"AWS::EC2::SecurityGroupIngress", "AWS::IAM::Role", "AWS::IAM::Policy"}
+            steps = "\n".join(
+                output["Value"] for output in template["Outputs"].values() if isinstance(output["Value"], str)
+            )
+            assert "GRANT SELECT" in steps
+            outputs = json.dumps(template["Outputs"])
+            for step in ("AWS_SELECT_S3_ACCESS", "aws_default_s3_role", "add-role-to-db-cluster", "reboot-db-instance"):
+                assert (step in outputs) == deployment.startswith("aurora"), (deployment, step)
+
+
+def test_logs_are_kept_for_a_stated_time(templates: Templates) -> None:
+    groups = list(templates.of("AWS::Logs::LogGroup"))
+    assert groups
+    for place, group in groups:
+        assert group["RetentionInDays"] == 90, place
+
+
+def test_the_ui_signs_people_in_where_it_faces_the_internet(templates: Templates) -> None:
+    for place, balancer in templates.of("AWS::ElasticLoadBalancingV2::LoadBalancer"):
+        assert balancer["Scheme"] == ("internet-facing" if "-internet-" in place else "internal")
+    for place, listener in templates.of("AWS::ElasticLoadBalancingV2::Listener"):
+        kinds = [action["Type"] for action in listener["DefaultActions"]]
+        signed = any(word in place for word in ("-oidc-", "-internet-"))
+        assert kinds == (["authenticate-oidc", "forward"] if signed else ["forward"]), place
+        assert listener["Protocol"] == ("HTTP" if "-http-" in place else "HTTPS"), place
+        if listener["Protocol"] == "HTTPS":
+            assert "TLS13" in listener["SslPolicy"]
+        if signed:
+            assert "{{resolve:secretsmanager:" in json.dumps(listener["DefaultActions"][0])
+
+
+def test_people_are_told_of_what_goes_wrong(templates: Templates) -> None:
+    wanted = {"dwh-failed-runs", "dwh-daemon-silence-seconds", "dwh-days-late", "dwh-webserver-unreachable",
+              "dwh-no-webserver", "dwh-redshift-usage"}  # fmt: skip
+    for deployment in DEPLOYMENTS:
+        alarms = {
+            alarm["AlarmName"]: alarm
+            for place, alarm in templates.of("AWS::CloudWatch::Alarm")
+            if place.startswith(f"{deployment}/")
+        }
+        assert set(alarms) >= wanted
+        assert all(alarms[name]["AlarmActions"] for name in wanted)
+        assert alarms["dwh-daemon-silence-seconds"]["TreatMissingData"] == "breaching"
+    for place, filter_ in templates.of("AWS::Logs::MetricFilter"):
+        (metric,) = filter_["MetricTransformations"]
+        assert metric["MetricValue"] == f"$.{metric['MetricName']}", place

@@ -1,0 +1,229 @@
+"""Platform: Dagster on ECS Fargate. Webservers, exactly one daemon, one code server, and a task for each run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_secretsmanager as secretsmanager
+from constructs import Construct
+
+from infra import commands
+from infra.config import Config
+from infra.stacks.alarms import platform_alarms
+from infra.stacks.common import acknowledge, bucket_finding, finding, lake_access
+from infra.stacks.foundation import Foundation
+from infra.stacks.source import Source
+from infra.stacks.storage import dagster_storage
+from infra.stacks.tasks import Tasks, container_image, dagster_environment, product_environment
+from infra.stacks.ui import Ui
+from infra.stacks.warehouse import LAKE_PREFIX, Warehouse
+
+LOG_PREFIX = "dagster"
+"""Of the steps' output in the log bucket, as in infra/dagster.yaml."""
+
+
+class Platform(cdk.Stack):
+    """Dagster, running."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        config: Config,
+        foundation: Foundation,
+        source: Source,
+        warehouse: Warehouse,
+        **stack: Any,
+    ) -> None:
+        super().__init__(scope, name, **stack)
+        self._config, self._foundation, self._source, self._warehouse = config, foundation, source, warehouse
+        storage = dagster_storage(self, config=config, foundation=foundation)
+        self._cluster = ecs.Cluster(
+            self,
+            "Cluster",
+            cluster_name=config.name,
+            vpc=foundation.vpc,
+            container_insights_v2=ecs.ContainerInsights.ENABLED,
+            default_cloud_map_namespace=ecs.CloudMapNamespaceOptions(name=f"{config.name}.internal"),
+        )
+        self.ui = Ui(self, "Ui", config=config, foundation=foundation)
+        environment = {
+            **product_environment(config, foundation, source, warehouse),
+            **dagster_environment(config, foundation, storage),
+            "DAGSTER_UI_URL": self.ui.url,
+        }
+        self._tasks = Tasks(self, config, container_image(self, config), environment, storage)
+        run = self._run()
+        code = self._code_server()
+        daemon = self._daemon(run)
+        webserver = self._webserver(run)
+        daemon.node.add_dependency(code)
+        webserver.node.add_dependency(code)
+        cdk.CfnOutput(self, "Url", value=self.ui.url, description="The Dagster UI")
+        if source.admin_secret:
+            self._seed(source.admin_secret)
+
+    def _run(self) -> ecs.FargateTaskDefinition:
+        """A run's task, which alone reads the source, writes the lake and loads Redshift."""
+        config = self._config
+        task = self._tasks.definition("run", config.platform.run)
+        self._tasks.container(task, "run", ["dagster", "--version"])  # the launcher says what to run
+        role = task.task_role
+        self._read_secret(role)
+        for statement in (
+            *lake_access(self._warehouse.lake, LAKE_PREFIX, write=True),
+            *lake_access(self._foundation.log_bucket, LOG_PREFIX, write=True),
+            iam.PolicyStatement(
+                actions=["redshift-serverless:GetCredentials", "redshift-serverless:GetWorkgroup"],
+                resources=[self._warehouse.workgroup.attr_workgroup_workgroup_arn],
+            ),
+        ):
+            role.add_to_principal_policy(statement)
+        findings = {
+            bucket_finding(self, self._warehouse.lake, LAKE_PREFIX): "A run writes any object of the lake.",
+            bucket_finding(self, self._foundation.log_bucket, LOG_PREFIX): "A run writes its output.",
+        }
+        if config.bi:
+            datasets = self.format_arn(service="quicksight", resource="dataset", resource_name=f"{config.name}-*")
+            role.add_to_principal_policy(
+                iam.PolicyStatement(
+                    actions=["quicksight:CreateIngestion", "quicksight:DescribeIngestion"],
+                    resources=[datasets, f"{datasets}/ingestion/*"],
+                )
+            )
+            for resource in (datasets, f"{datasets}/ingestion/*"):
+                findings[f"IAM5[Resource::{finding(self, resource)}]"] = (
+                    "The datasets of this deployment, by the beginning of their ids."
+                )
+        for rule, reason in findings.items():
+            acknowledge(role.node.find_child("DefaultPolicy"), rule, reason)
+        return task
+
+    def _code_server(self) -> ecs.FargateService:
+        """Serves definitions, and evaluates schedules and sensors, which send alerts."""
+        config = self._config
+        task = self._tasks.definition("code", config.platform.code_server)
+        self._tasks.container(
+            task, "code", commands.code_server(), health=commands.code_server_health(), port=commands.CODE_PORT
+        )
+        for statement in self._foundation.may_publish():
+            task.task_role.add_to_principal_policy(statement)
+        return self._service(
+            "Code", task, 1, cloud_map_options=ecs.CloudMapOptions(name="code", dns_ttl=cdk.Duration.seconds(10))
+        )
+
+    def _daemon(self, run: ecs.FargateTaskDefinition) -> ecs.FargateService:
+        """Two daemons would start every schedule twice: the old one is stopped before the new one starts."""
+        task = self._tasks.definition("daemon", self._config.platform.daemon)
+        self._tasks.container(
+            task, "daemon", commands.daemon(), health=commands.daemon_health(), extra=self._launching(run)
+        )
+        self._may_launch(task.task_role, run)
+        return self._service("Daemon", task, 1, min_healthy_percent=0, max_healthy_percent=100)
+
+    def _webserver(self, run: ecs.FargateTaskDefinition) -> ecs.FargateService:
+        config, platform = self._config, self._config.platform
+        task = self._tasks.definition("webserver", platform.webserver)
+        self._tasks.container(
+            task, "webserver", commands.webserver(), extra=self._launching(run), port=commands.UI_PORT
+        )
+        watch_log = self._tasks.container(task, "watch", commands.watch(platform.load_deadline), essential=False)
+        self._may_launch(task.task_role, run)
+        for statement in lake_access(self._foundation.log_bucket, LOG_PREFIX, write=False):
+            task.task_role.add_to_principal_policy(statement)
+        acknowledge(
+            task.task_role.node.find_child("DefaultPolicy"),
+            bucket_finding(self, self._foundation.log_bucket, LOG_PREFIX),
+            "The UI shows the output of every step, and nothing else of the log bucket.",
+        )
+        service = self._service("Webserver", task, 2, min_healthy_percent=50, max_healthy_percent=200)
+        self.ui.serve(service)
+        scaling = service.auto_scale_task_count(min_capacity=2, max_capacity=platform.webserver_max_tasks)
+        scaling.scale_on_cpu_utilization("Busy", target_utilization_percent=60)
+        platform_alarms(
+            self, name=config.name, watch_log=watch_log, targets=self.ui.targets, topic=self._foundation.alarms
+        )
+        return service
+
+    def _service(self, name: str, task: ecs.FargateTaskDefinition, count: int, **options: Any) -> ecs.FargateService:
+        # A launch type and no capacity provider: the run launcher copies the daemon's and trips over a provider.
+        return ecs.FargateService(
+            self,
+            name,
+            service_name=name.lower(),
+            cluster=self._cluster,
+            task_definition=task,
+            desired_count=count,
+            vpc_subnets=self._foundation.private,
+            security_groups=[self._foundation.tasks],
+            assign_public_ip=False,
+            circuit_breaker=ecs.DeploymentCircuitBreaker(enable=True, rollback=True),
+            **{"min_healthy_percent": 100, "max_healthy_percent": 200, **options},
+        )
+
+    def _launching(self, run: ecs.FargateTaskDefinition) -> dict[str, str]:
+        return {"DAGSTER_RUN_TASK": run.task_definition_arn}
+
+    def _may_launch(self, role: iam.IRole, run: ecs.FargateTaskDefinition) -> None:
+        """The daemon starts runs and the webserver stops them: this one task definition, in this one cluster."""
+        tasks = self.format_arn(service="ecs", resource="task", resource_name=f"{self._config.name}/*")
+        for statement in (
+            iam.PolicyStatement(
+                actions=["ecs:RunTask"],
+                resources=[run.task_definition_arn],
+                conditions={"ArnEquals": {"ecs:cluster": self._cluster.cluster_arn}},
+            ),
+            iam.PolicyStatement(actions=["ecs:StopTask", "ecs:DescribeTasks", "ecs:TagResource"], resources=[tasks]),
+            iam.PolicyStatement(
+                actions=["iam:PassRole"],
+                resources=[run.task_role.role_arn, run.obtain_execution_role().role_arn],
+                conditions={"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
+            ),
+            iam.PolicyStatement(
+                actions=["ecs:DescribeTaskDefinition", "ec2:DescribeNetworkInterfaces"], resources=["*"]
+            ),
+        ):
+            role.add_to_principal_policy(statement)
+        policy = role.node.find_child("DefaultPolicy")
+        acknowledge(policy, "IAM5[Resource::*]", "These two actions only describe, and know no resources.")
+        acknowledge(
+            policy,
+            f"IAM5[Resource::{finding(self, tasks)}]",
+            "A task's id is not known before it runs; the cluster is named.",
+        )
+
+    def _read_secret(self, role: iam.IRole) -> None:
+        self._source.reader_secret.grant_read(role)
+        existing = self._config.source.existing
+        if existing and existing.secret_key_arn:
+            role.add_to_principal_policy(
+                iam.PolicyStatement(actions=["kms:Decrypt"], resources=[existing.secret_key_arn])
+            )
+
+    def _seed(self, admin_secret: secretsmanager.ISecret) -> None:
+        """A new source gets its shop and its user by a task that is run once, from inside the network."""
+        config = self._config
+        task = self._tasks.definition("seed", config.platform.daemon)
+        extra = {
+            "SEED_HOST": self._source.writer_host,
+            "SEED_ADMIN_SECRET": admin_secret.secret_arn,
+        }
+        self._tasks.container(task, "seed", commands.seed(), extra=extra)
+        self._source.reader_secret.grant_read(task.task_role)
+        admin_secret.grant_read(task.task_role)
+        subnets = self._foundation.vpc.select_subnets(
+            subnets=self._foundation.private.subnets, subnet_type=self._foundation.private.subnet_type
+        ).subnet_ids
+        group = self._foundation.tasks.security_group_id
+        network = f"awsvpcConfiguration={{subnets=[{subnets[0]}],securityGroups=[{group}]}}"
+        cdk.CfnOutput(
+            self,
+            "SeedCommand",
+            description="Run once: makes the sample shop in the new source, and the user that reads it",
+            value=f"aws ecs run-task --region {config.region} --cluster {config.name} --launch-type FARGATE "
+            f"--task-definition {config.name}-seed --network-configuration '{network}'",
+        )
