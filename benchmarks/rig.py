@@ -17,7 +17,7 @@ from typing import Any
 from aurora_dwh.local.lake import LakeServer
 from aurora_dwh.local.redshift import RedshiftStandIn, S3Access
 from aurora_dwh_tests.mariadb import MariaDB
-from benchmarks import harness
+from benchmarks import certificate, harness
 from benchmarks.harness import Outcome
 from benchmarks.tables import FIRST_DAY
 
@@ -37,8 +37,10 @@ class Rig:
 
     def __enter__(self) -> Rig:
         self.home = Path(mkdtemp(prefix="aurora-dwh-bench-"))
+        self.home.chmod(0o755)  # the source's server runs as another user
         try:
-            self.mariadb = MariaDB(*TUNED)
+            self.certificate, key = certificate.write(self.home, "127.0.0.1")
+            self.mariadb = MariaDB(*TUNED, f"--ssl-cert={self.certificate}", f"--ssl-key={key}")
             self.database = self.mariadb.database()
             self.lake = LakeServer(self.home / "lake")
             self.lake.start()

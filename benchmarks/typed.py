@@ -133,7 +133,7 @@ def _like(name: str, there: Any, here: Any) -> Any:
             else int(Decimal(str(int(here) if here in (True, False) else here)))
         )
     if isinstance(there, datetime):
-        return (datetime.fromisoformat(here) if isinstance(here, str) else here).replace(tzinfo=None)
+        return (_moment(here) if isinstance(here, str) else here).replace(tzinfo=None)
     if isinstance(there, date):
         moment = datetime.fromisoformat(here) if isinstance(here, str) else here
         return moment.date() if isinstance(moment, datetime) else moment
@@ -142,6 +142,12 @@ def _like(name: str, there: Any, here: Any) -> Any:
     if isinstance(there, str) and isinstance(here, bytes):
         return here.decode()
     return here
+
+
+def _moment(text: str) -> datetime:
+    """Return a time that a tool wrote as text: in UTC by another sign, or without the zeros at its end."""
+    plain = re.sub(r" ?[+]00(:00)?$", "", text)
+    return datetime.fromisoformat(plain.ljust(26, "0") if "." in plain else plain)
 
 
 def _microseconds(value: Any) -> int:
