@@ -125,6 +125,12 @@ class TableFields(BaseModel):
     owners: Owners = ()
     """Who answers for the table: e-mail addresses, or team:name."""
 
+    schedule: Literal["daily", "monthly"] = "daily"
+    """When days are loaded: each day the day before, or on the first of a month all days of the month before."""
+
+    deadline: Schedule | None = None
+    """The time of day, in the catalog's timezone, by which the day before must be loaded. Empty: nothing checks it."""
+
     tags: Tags = Field(default_factory=dict)
     """Labels for the table's assets."""
 

@@ -54,8 +54,6 @@ def _schedule(value: object) -> object:
     match = re.fullmatch(r"(\d{1,2}):(\d\d)", value) if isinstance(value, str) else None
     if match and int(match[1]) < 24 and int(match[2]) < 60:
         return f"{int(match[1]):02}:{match[2]}"
-    if value == "monthly":
-        return value
     raise ValueError(f'{value!r} is not a time of day; write it as "HH:MM", in quotes, such as "01:00"')
 
 

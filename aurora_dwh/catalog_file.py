@@ -6,7 +6,6 @@ What the fields mean and how they go together is `catalog`. Writing the file is 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +31,7 @@ from aurora_dwh.catalog_fields import PauseAbove, Pools
 from aurora_dwh.catalog_quicksight import QuickSight, QuickSightDataset
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pydantic_core import ErrorDetails
 
@@ -61,19 +60,6 @@ ADVICE = {
     "int_type": "write a whole number",
 }
 """Pydantic's error types -> what to write instead."""
-
-
-@dataclass(frozen=True)
-class NotBuilt:
-    """A setting that the catalog describes and this version does not carry out yet, so that it is refused."""
-
-    field: str
-    refuses: Callable[[Any], bool]
-    leave: str
-
-
-NOT_BUILT = (NotBuilt("schedule", lambda value: value == "monthly", 'write a time of day: `schedule: "01:00"`'),)
-"""Settings to come. Whoever builds one deletes its entry, and its line in docs/catalog.md."""
 
 
 def catalog_path() -> Path:
@@ -151,7 +137,6 @@ class _Reader:
             return None
         if head.start_date > datetime.now(head.zone).date():
             self._add(("start_date",), f"{head.start_date} lies in the future; write today or an earlier day")
-        self._refuse_not_built(head, fields, ())
         return head
 
     def _defaults(self, written: Any) -> dict[str, Any]:
@@ -165,9 +150,7 @@ class _Reader:
         for location, message in complaints:
             self._add(("defaults", *location), message)
         bad = {location[0] for location, _ in complaints}
-        usable = {name: value for name, value in written.items() if name not in bad}
-        self._refuse_not_built(TableFields.model_validate(usable), usable, ("defaults",))
-        return usable
+        return {name: value for name, value in written.items() if name not in bad}
 
     def _tables(self, written: Any, defaults: dict[str, Any]) -> dict[str, Table]:
         if written and not isinstance(written, dict):
@@ -196,9 +179,7 @@ class _Reader:
             self._add((*path, *location), message)
         if complaints:
             return None
-        table = Table.model_validate(fields)
-        self._refuse_not_built(table, own, path)
-        return table
+        return Table.model_validate(fields)
 
     def _check_targets(self, tables: Iterable[Table]) -> None:
         seen: dict[str, str] = {}
@@ -207,11 +188,6 @@ class _Reader:
             if other != table.name:
                 message = f"table {other} goes to {table.target!r} in Redshift too; set another `target_table`"
                 self._add(("tables", table.name, "target_table"), message)
-
-    def _refuse_not_built(self, values: BaseModel, written: Mapping[str, Any], path: Location) -> None:
-        for setting in NOT_BUILT:
-            if setting.field in written and setting.refuses(getattr(values, setting.field)):
-                self._add((*path, setting.field), f"this setting is not built yet; {setting.leave}")
 
     def _add(self, path: Location, message: str) -> None:
         in_table = path[0] == "tables" and len(path) > 1

@@ -21,14 +21,19 @@ def defs() -> dg.Definitions:
     from aurora_dwh.assets.tables import build_table_assets, daily_partitions
     from aurora_dwh.automation.alerts import build_alert_sensors
     from aurora_dwh.automation.arrivals import build_arrivals_sensor
+    from aurora_dwh.automation.freshness import build_freshness_checks, build_freshness_sensor
     from aurora_dwh.automation.gaps import build_gap_sensor
+    from aurora_dwh.automation.marts import build_mart_job, build_mart_sensor
     from aurora_dwh.automation.pools import build_pool_sensor
     from aurora_dwh.automation.quicksight import build_quicksight_sensor
     from aurora_dwh.automation.schedules import (
         build_daily_job,
         build_daily_schedule,
+        build_monthly_job,
+        build_monthly_schedule,
         build_reconcile_job,
         build_reconcile_schedule,
+        monthly_tables,
     )
     from aurora_dwh.catalog import Catalog
     from aurora_dwh.lake.io_manager import S3IOManager
@@ -38,11 +43,14 @@ def defs() -> dg.Definitions:
 
     catalog = Catalog.load()
     partitions = daily_partitions(catalog)
-    job = build_daily_job(partitions=partitions)
+    daily_job = build_daily_job(catalog=catalog, partitions=partitions)
+    monthly_jobs = [build_monthly_job(catalog=catalog, partitions=partitions)] if monthly_tables(catalog) else []
     marts = build_mart_assets(marts=read_marts(BI_FOLDER), catalog=catalog, partitions=partitions)
     datasets = build_quicksight_assets(catalog=catalog, marts=[mart.key.path[-1] for mart in marts])
     reconciliations = build_reconcile_assets(catalog=catalog)
     reconcile_jobs = [build_reconcile_job()] if reconciliations else []
+    mart_jobs = [build_mart_job(partitions=partitions)] if marts else []
+    freshness_checks = build_freshness_checks(catalog=catalog)
     return dg.Definitions(
         assets=[
             *build_table_assets(catalog=catalog, partitions=partitions),
@@ -50,14 +58,18 @@ def defs() -> dg.Definitions:
             *datasets,
             *reconciliations,
         ],
-        jobs=[job, *reconcile_jobs],
+        asset_checks=freshness_checks,
+        jobs=[daily_job, *monthly_jobs, *mart_jobs, *reconcile_jobs],
         schedules=[
-            build_daily_schedule(catalog=catalog, job=job),
+            build_daily_schedule(catalog=catalog, job=daily_job),
+            *(build_monthly_schedule(catalog=catalog, job=job) for job in monthly_jobs),
             *(build_reconcile_schedule(catalog=catalog, job=job) for job in reconcile_jobs),
         ],
         sensors=[
-            build_gap_sensor(catalog=catalog, job=job),
-            build_arrivals_sensor(catalog=catalog, job=job),
+            build_gap_sensor(catalog=catalog, job=daily_job),
+            build_arrivals_sensor(catalog=catalog, job=daily_job),
+            *([build_mart_sensor()] if marts else []),
+            *([build_freshness_sensor(catalog=catalog)] if freshness_checks else []),
             build_pool_sensor(catalog=catalog),
             *build_alert_sensors(),
             *([build_quicksight_sensor()] if datasets else []),

@@ -1,6 +1,7 @@
 """Marts as assets: each `bi/<name>.sql` becomes `bi/<name>`, downstream of the tables that its SELECT names."""
 
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import dagster as dg
@@ -8,6 +9,7 @@ import dagster as dg
 from aurora_dwh.assets.addresses import Addresses
 from aurora_dwh.assets.checks import mart_check_results, mart_check_specs
 from aurora_dwh.assets.tables import BACKFILL, asset_name
+from aurora_dwh.automation.marts import mart_condition
 from aurora_dwh.catalog import Catalog
 from aurora_dwh.failures import RETRY
 from aurora_dwh.warehouse.io_manager import MartBuild
@@ -35,7 +37,12 @@ def build_mart_assets(
     marts = _of_catalog(list(marts), set(staging))
     known = staging | {("bi", mart.name): mart.name for mart in marts}
     places = Addresses.from_env()
-    return [_mart(mart, known, partitions, places) for mart in marts]
+    monthly = frozenset(
+        dg.AssetKey(["staging", asset_name(table.name)])
+        for table in catalog.tables.values()
+        if table.schedule == "monthly"
+    )
+    return [_mart(mart, known, partitions, places, monthly) for mart in marts]
 
 
 def _of_catalog(marts: list[Mart], tables: set[tuple[str, str]]) -> list[Mart]:
@@ -49,17 +56,23 @@ def _of_catalog(marts: list[Mart], tables: set[tuple[str, str]]) -> list[Mart]:
 
 
 def _mart(
-    mart: Mart, known: dict[tuple[str, str], str], partitions: dg.DailyPartitionsDefinition, places: Addresses
+    mart: Mart,
+    known: dict[tuple[str, str], str],
+    partitions: dg.DailyPartitionsDefinition,
+    places: Addresses,
+    monthly: AbstractSet[dg.AssetKey],
 ) -> dg.AssetsDefinition:
     unknown = [f"{schema}.{name}" for schema, name in mart.inputs if (schema, name) not in known]
     if unknown:
         raise MartError(f"{mart.name}.sql reads {', '.join(unknown)}, which is neither in the catalog nor a mart")
     key = dg.AssetKey(["bi", mart.name])
+    inputs = [dg.AssetKey([schema, known[schema, name]]) for schema, name in mart.inputs]
     incremental = mart.header.materialization == "incremental"
 
     @dg.asset(
         key=key,
-        deps=[[schema, known[schema, name]] for schema, name in mart.inputs],
+        deps=inputs,
+        automation_condition=mart_condition(by_day=incremental, monthly=sorted(monthly & set(inputs))),
         group_name="bi",
         kinds={"redshift", "view" if mart.header.materialization == "view" else "sql"},
         owners=mart.header.owners,

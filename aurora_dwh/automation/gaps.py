@@ -7,7 +7,7 @@ which takes about 2 ms for a table.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -21,6 +21,7 @@ from dagster._core.storage.tags import (
     PARTITION_NAME_TAG,
 )
 
+from aurora_dwh.automation.schedules import chain_keys, monthly_tables
 from aurora_dwh.catalog import Catalog
 from aurora_dwh.handoff import utc_now
 
@@ -41,8 +42,6 @@ PAUSE = timedelta(hours=1)
 
 INTERVAL_SECONDS = 900
 
-Days = Mapping[dg.AssetKey, set[str]]
-
 
 def build_gap_sensor(*, catalog: Catalog, job: dg.UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
     """Return the sensor that requests missing days of the daily job.
@@ -51,6 +50,7 @@ def build_gap_sensor(*, catalog: Catalog, job: dg.UnresolvedAssetJobDefinition) 
         catalog: The catalog, for its zone, its first day and the hour of its schedule.
         job: The daily job.
     """
+    left_out = frozenset(chain_keys(monthly_tables(catalog)))
 
     @dg.sensor(
         name="gaps",
@@ -64,7 +64,7 @@ def build_gap_sensor(*, catalog: Catalog, job: dg.UnresolvedAssetJobDefinition) 
         if context.repository_def is None:
             raise dg.DagsterInvariantViolationError("the sensor needs the code location's asset graph")
         days = due_days(catalog, utc_now())
-        search = _Search(context.instance, context.repository_def.asset_graph, job.name, days)
+        search = _Search(context.instance, context.repository_def.asset_graph, job.name, days, left_out)
         requests = [request for _, request in zip(range(RUNS_PER_TICK), search.requests(), strict=False)]
         left = "; ".join(search.left) or f"no day of the last {HORIZON_DAYS} is missing"
         if not requests:
@@ -94,6 +94,7 @@ class _Search:
     """One look at what is missing.
 
     Attributes:
+        left_out: Assets whose days are not the daily job's: those of tables that are loaded monthly.
         left: Days that are missing and not requested, with the reason, as sentences.
     """
 
@@ -101,6 +102,7 @@ class _Search:
     graph: AssetGraph
     job: str
     days: Sequence[str]
+    left_out: Collection[dg.AssetKey] = ()
     left: list[str] = field(default_factory=list)
     _in_lake: dict[dg.AssetKey, set[str]] = field(default_factory=dict)
 
@@ -115,9 +117,9 @@ class _Search:
             if day in busy:
                 self.left.append(f"{day} has a run under way")
                 continue
-            yield from self._request(day, lacking, loaded)
+            yield from self._request(day, lacking)
 
-    def _request(self, day: str, lacking: Sequence[dg.AssetKey], loaded: Days) -> Iterator[dg.RunRequest]:
+    def _request(self, day: str, lacking: Sequence[dg.AssetKey]) -> Iterator[dg.RunRequest]:
         failed = self._unsuccessful(day)
         if any(record.update_timestamp > utc_now() - PAUSE for record in failed):
             self.left.append(f"{day} had a run without success in the last {PAUSE}, and waits")
@@ -127,21 +129,14 @@ class _Search:
         if given_up:
             names = ", ".join(key.to_user_string() for key in given_up)
             self.left.append(f"{day} is given up for {names} after {ATTEMPTS} runs without success: materialize it")
-        chosen: list[dg.AssetKey] = []
-        for key in lacking:
-            if key not in given_up and self._parents_are_there(key, day, chosen, loaded):
-                chosen.append(key)
-        if chosen:
+        if chosen := [key for key in lacking if key not in given_up]:
             keys = sorted([*chosen, *self._unread(chosen, day)])
             yield _run(day, keys, attempt=max(tried[key] for key in chosen))
 
     def _ends(self) -> list[dg.AssetKey]:
-        """Return the assets with days that are loaded or built in Redshift, each behind those it is made from."""
-        return [
-            key
-            for key in self.graph.toposorted_asset_keys
-            if self.graph.get(key).is_partitioned and key.path[0] in ("staging", "bi")
-        ]
+        """Return the staging tables; marts follow them by their own conditions."""
+        keys = sorted(self.graph.materializable_asset_keys)
+        return [key for key in keys if key.path[0] == "staging" and key not in self.left_out]
 
     def _loaded(self, keys: Sequence[dg.AssetKey]) -> dict[dg.AssetKey, set[str]]:
         """Return which of the days each asset has; an asset that never had any day costs nothing."""
@@ -161,10 +156,6 @@ class _Search:
         parents = {parent for key in chosen for parent in self.graph.get(key).parent_keys if parent.path[0] == "lake"}
         self._in_lake |= {parent: self._days_of(parent) for parent in parents - self._in_lake.keys()}
         return {parent for parent in parents if day not in self._in_lake[parent]}
-
-    def _parents_are_there(self, key: dg.AssetKey, day: str, chosen: Sequence[dg.AssetKey], loaded: Days) -> bool:
-        parents = [parent for parent in self.graph.get(key).parent_keys if parent in loaded]
-        return all(parent in chosen or day in loaded[parent] for parent in parents)
 
     def _busy(self) -> set[str]:
         """Return the days that a run under way or in the queue is about."""

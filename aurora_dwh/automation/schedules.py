@@ -1,23 +1,96 @@
-"""When the platform runs by itself, in the catalog's zone: the daily load, and the reconciliation on Sundays."""
+"""When the platform runs by itself, in the catalog's zone: daily and monthly loads, the reconciliation on Sundays."""
 
 from __future__ import annotations
 
-import dagster as dg
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 
-from aurora_dwh.catalog import Catalog
+import dagster as dg
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+
+from aurora_dwh.assets.tables import asset_name
+from aurora_dwh.catalog import Catalog, Table
 
 HOURS_BEHIND_LOAD = 4
 """So that the reconciliation does not read Aurora together with the daily load."""
 
+MONTHLY_HOURS_BEHIND_LOAD = 2
+"""So that the monthly load does not either."""
 
-def build_daily_job(*, partitions: dg.DailyPartitionsDefinition) -> dg.UnresolvedAssetJobDefinition:
-    """Return the job of a day: every table's lake and staging, then the marts."""
+
+def chain_keys(tables: Iterable[Table]) -> list[dg.AssetKey]:
+    """Return the lake and staging assets of tables."""
+    return [dg.AssetKey([layer, asset_name(table.name)]) for table in tables for layer in ("lake", "staging")]
+
+
+def monthly_tables(catalog: Catalog) -> list[Table]:
+    """Return the tables that are loaded once a month."""
+    return [table for table in catalog.tables.values() if table.schedule == "monthly"]
+
+
+def build_daily_job(*, catalog: Catalog, partitions: dg.DailyPartitionsDefinition) -> dg.UnresolvedAssetJobDefinition:
+    """Return the job of a day: every daily table's lake and staging. Marts follow by their own conditions."""
+    selection: dg.AssetSelection = dg.AssetSelection.groups("lake", "staging")
+    if monthly := chain_keys(monthly_tables(catalog)):
+        selection = selection - dg.AssetSelection.assets(*monthly)
     return dg.define_asset_job(
         "daily_load",
-        selection=dg.AssetSelection.groups("lake", "staging", "bi"),
-        description="Copies one day of every table from Aurora through S3 into Redshift and builds the marts.",
+        selection=selection,
+        description="Copies one day of every table from Aurora through S3 into Redshift. Marts follow by themselves.",
         partitions_def=partitions,
     )
+
+
+def build_monthly_job(*, catalog: Catalog, partitions: dg.DailyPartitionsDefinition) -> dg.UnresolvedAssetJobDefinition:
+    """Return the job of the tables that are loaded once a month."""
+    return dg.define_asset_job(
+        "monthly_load",
+        selection=dg.AssetSelection.assets(*chain_keys(monthly_tables(catalog))),
+        description="Copies the days of a month of the tables with `schedule: monthly`, as one run.",
+        partitions_def=partitions,
+    )
+
+
+def build_monthly_schedule(*, catalog: Catalog, job: dg.UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
+    """Return the schedule that loads the month before, some hours behind the daily load of a month's first day."""
+    hour, minute = (int(part) for part in catalog.schedule.split(":"))
+    hour = (hour + MONTHLY_HOURS_BEHIND_LOAD) % 24
+
+    @dg.schedule(
+        name="monthly_load",
+        job=job,
+        cron_schedule=f"{minute} {hour} 1 * *",
+        execution_timezone=catalog.timezone,
+        description=f"Loads the days of the month before on its first at {hour:02}:{minute:02} {catalog.timezone}.",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+    )
+    def monthly_load(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+        yield from month_requests(catalog, context.scheduled_execution_time)
+
+    return monthly_load
+
+
+def month_requests(catalog: Catalog, tick: datetime) -> Iterator[dg.RunRequest]:
+    """Yield the runs of the month before a tick: one for the days of all tables, one for those copied whole.
+
+    A whole table is the same for every day of the month that is read at once, so that its last day stands for them.
+
+    Args:
+        catalog: The catalog.
+        tick: When the schedule fires, aware.
+    """
+    last = tick.astimezone(catalog.zone).date().replace(day=1) - timedelta(days=1)
+    first = max(last.replace(day=1), catalog.start_date)
+    if first > last:
+        return
+    tables = monthly_tables(catalog)
+    by_day = chain_keys(table for table in tables if table.mode != "full")
+    whole = chain_keys(table for table in tables if table.mode == "full")
+    if by_day:
+        days = {ASSET_PARTITION_RANGE_START_TAG: first.isoformat(), ASSET_PARTITION_RANGE_END_TAG: last.isoformat()}
+        yield dg.RunRequest(run_key=f"{first}...{last}", asset_selection=by_day, tags=days)
+    if whole:
+        yield dg.RunRequest(run_key=f"{last}", asset_selection=whole, partition_key=last.isoformat())
 
 
 def build_daily_schedule(

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import dagster as dg
 
-JOB = "daily_load"
+LOAD, MARTS = "daily_load", "marts"
+"""The jobs: a day's tables, and every mart."""
 
 
 def prepare_home(state: Path) -> Path:
@@ -35,11 +36,16 @@ def partitioned(layers: Sequence[str]) -> list[dg.AssetKey]:
 
 
 def run(
-    first: date, last: date, assets: Sequence[dg.AssetKey] | None, on_day: Callable[[dg.AssetKey, str], None]
+    job: str,
+    first: date,
+    last: date,
+    assets: Sequence[dg.AssetKey] | None,
+    on_day: Callable[[dg.AssetKey, str], None],
 ) -> None:
     """Materialize a range of days as one run.
 
     Args:
+        job: `LOAD` or `MARTS`.
         first: The first day.
         last: The last day.
         assets: What to materialize; None for the whole job.
@@ -66,7 +72,7 @@ def run(
         instance.add_event_listener(run_id, listen)
         result = (
             defs()
-            .resolve_job_def(JOB)
+            .resolve_job_def(job)
             .execute_in_process(
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
                 instance=instance,

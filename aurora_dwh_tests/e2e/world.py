@@ -22,7 +22,7 @@ from aurora_dwh.assets.tables import asset_name
 from aurora_dwh.local.redshift import RedshiftStandIn
 from aurora_dwh_tests.mariadb import MariaDB
 
-JOB = "daily_load"
+LOAD, MARTS = "daily_load", "marts"
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 Rows = Counter[tuple[Any, ...]]
@@ -97,12 +97,14 @@ class World:
 
         return defs()
 
-    def run(self, first: str, last: str | None = None, assets: Sequence[dg.AssetKey] | None = None) -> Run:
-        """Run the daily job for a day or, as one run, for a range; `assets` is None for the whole job."""
+    def run(
+        self, first: str, last: str | None = None, assets: Sequence[dg.AssetKey] | None = None, *, job: str = LOAD
+    ) -> Run:
+        """Run a job for a day or, as one run, for a range; `assets` is None for the whole job."""
         days = {ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last or first}
         result = (
             self.definitions()
-            .resolve_job_def(JOB)
+            .resolve_job_def(job)
             .execute_in_process(
                 run_config=QUIET,
                 instance=self.instance,

@@ -295,11 +295,12 @@ def test_an_export_has_no_ceiling() -> None:
     load(defaults + f"tables: {{t: {{{fields}, max_rows_per_second: null}}}}")
 
 
-def test_a_monthly_schedule_is_to_come() -> None:
+def test_monthly_is_a_tables_schedule_and_not_the_catalogs() -> None:
     message = errors(HEAD + "schedule: monthly\ntables: {t: {mode: full}}")
-    assert (
-        message == 'catalog.yaml:3: schedule: this setting is not built yet; write a time of day: `schedule: "01:00"`'
+    assert message == (
+        'catalog.yaml:3: schedule: \'monthly\' is not a time of day; write it as "HH:MM", in quotes, such as "01:00"'
     )
+    assert table_errors("{mode: full, schedule: weekly}") == ["schedule: 'weekly' is none of 'daily' or 'monthly'"]
 
 
 def test_a22_two_tables_cannot_share_a_name_in_redshift() -> None:

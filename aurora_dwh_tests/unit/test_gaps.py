@@ -240,21 +240,14 @@ def test_no_day_before_the_catalogs_first_is_due(place: Place) -> None:
     assert due_days(place.catalog, datetime(2024, 1, 3, tzinfo=timezone.utc)) == ["2024-01-02", "2024-01-01"]
 
 
-def test_a_mart_with_days_is_built_with_the_tables_that_it_reads_and_never_without(place: Place) -> None:
-    place = with_mart(place)
-    day = place.days[0]
-    place.loaded(place.days[1:], *ALL, "bi/m")
-    assert place.requested() == [(day, ["bi/m", *sorted(ALL)])]
-    for _ in range(ATTEMPTS):
-        place.run(day, "FAILURE", "lake/a", "staging/a")
-    assert place.requested() == [(day, ["lake/b", "staging/b"])]
-    place.loaded([day], *ALL)
-    assert place.requested() == [(day, ["bi/m"])]
-
-
-def with_mart(place: Place) -> Place:
+def test_marts_and_monthly_tables_are_not_its_business(place: Place) -> None:
     (place.folder / "m.sql").write_text(MART)
-    return Place(place.folder)
+    (place.folder / "catalog.yaml").write_text(CATALOG + "  c: {key: id, cursor: updated, schedule: monthly}\n")
+    place = Place(place.folder)
+    place.loaded(place.days[1:], *ALL, "bi/m", "lake/c", "staging/c")
+    assert place.requested() == [(place.days[0], sorted(ALL))]
+    place.loaded(place.days[:1], *ALL)
+    assert place.tick().skip_message == f"no day of the last {HORIZON_DAYS} is missing"
 
 
 def test_a_day_that_a_thousand_tables_lack_is_one_run(place: Place, tmp_path: Path) -> None:

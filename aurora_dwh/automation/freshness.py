@@ -1,0 +1,124 @@
+"""Freshness that knows days: by its deadline, each table must have yesterday.
+
+Dagster's own freshness policies look at the last materialization of any day, so that an old day loaded again makes a
+table look fresh. Here the event log is asked for the day itself. The sensor says it once a day for each table, and
+again when a late day has come; the check may also be executed by hand.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, timedelta
+
+import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
+
+from aurora_dwh.assets.tables import asset_name
+from aurora_dwh.catalog import Catalog, Table
+from aurora_dwh.handoff import utc_now
+
+CHECK = "fresh"
+
+INTERVAL_SECONDS = 60
+
+
+def build_freshness_checks(*, catalog: Catalog) -> list[dg.AssetChecksDefinition]:
+    """Return the checks of all tables with a deadline as one definition, none where no table has one."""
+    tables = _with_deadline(catalog)
+    if not tables:
+        return []
+
+    @dg.multi_asset_check(
+        name="freshness",
+        specs=[
+            dg.AssetCheckSpec(CHECK, asset=staging_key(table), description=_description(table, catalog))
+            for table in tables
+        ],
+        can_subset=True,
+    )
+    def freshness(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        chosen = {key.asset_key for key in context.selected_asset_check_keys}
+        for table in tables:
+            if staging_key(table) in chosen:
+                day = due_day(table, catalog, utc_now())
+                found = _evaluation(table, day, is_there=_is_there(context.instance, table, day))
+                yield dg.AssetCheckResult(
+                    asset_key=found.asset_key,
+                    check_name=CHECK,
+                    passed=found.passed,
+                    description=found.description,
+                    metadata=dict(found.metadata),
+                )
+
+    return [freshness]
+
+
+def build_freshness_sensor(*, catalog: Catalog) -> dg.SensorDefinition:
+    """Return the sensor that evaluates the checks at the tables' deadlines, without a run."""
+    tables = _with_deadline(catalog)
+
+    @dg.sensor(
+        name="freshness",
+        minimum_interval_seconds=INTERVAL_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=f"Checks at each table's deadline ({catalog.timezone}) that yesterday is loaded.",
+    )
+    def freshness(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        said: dict[str, str] = json.loads(context.cursor or "{}")
+        now, found = utc_now(), []
+        for table in tables:
+            day = due_day(table, catalog, now)
+            if day < catalog.start_date or said.get(table.name) == f"{day} there":
+                continue
+            is_there = _is_there(context.instance, table, day)
+            state = f"{day} {'there' if is_there else 'late'}"
+            if said.get(table.name) != state:
+                said[table.name] = state
+                found.append(_evaluation(table, day, is_there=is_there))
+        if not found:
+            return dg.SkipReason("nothing has changed since the last deadline")
+        return dg.SensorResult(asset_events=found, cursor=json.dumps(said))
+
+    return freshness
+
+
+def due_day(table: Table, catalog: Catalog, now: datetime) -> date:
+    """Return the last day that must be loaded by now: yesterday from the deadline on, before it the day before that.
+
+    Of a table that is loaded monthly it is the last day of a month.
+
+    Args:
+        table: A table with a deadline.
+        catalog: Its catalog, for the zone.
+        now: The moment, aware.
+    """
+    hour, minute = (int(part) for part in (table.deadline or "00:00").split(":"))
+    shown = now.astimezone(catalog.zone).replace(tzinfo=None)
+    day = (shown - timedelta(hours=hour, minutes=minute)).date() - timedelta(days=1)
+    if table.schedule == "monthly" and (day + timedelta(days=1)).day != 1:
+        day = day.replace(day=1) - timedelta(days=1)
+    return day
+
+
+def staging_key(table: Table) -> dg.AssetKey:
+    """Return the key of a table's staging asset."""
+    return dg.AssetKey(["staging", asset_name(table.name)])
+
+
+def _with_deadline(catalog: Catalog) -> Sequence[Table]:
+    return [table for table in catalog.tables.values() if table.deadline]
+
+
+def _is_there(instance: dg.DagsterInstance, table: Table, day: date) -> bool:
+    loaded = dg.DagsterEventType.ASSET_MATERIALIZATION
+    return bool(instance.get_latest_storage_id_by_partition(staging_key(table), loaded, {day.isoformat()}))
+
+
+def _evaluation(table: Table, day: date, *, is_there: bool) -> AssetCheckEvaluation:
+    text = f"{day} is loaded" if is_there else f"{day} is not loaded, and was due by {table.deadline}"
+    metadata = {"day": day.isoformat(), "deadline": table.deadline}
+    return AssetCheckEvaluation(staging_key(table), CHECK, passed=is_there, description=text, metadata=metadata)
+
+
+def _description(table: Table, catalog: Catalog) -> str:
+    when = "on the first of a month" if table.schedule == "monthly" else "each day"
+    return f"The day before is loaded by {table.deadline} {catalog.timezone}, {when}."
