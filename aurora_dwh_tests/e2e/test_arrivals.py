@@ -127,6 +127,18 @@ def test_a_day_without_rows_and_a_second_export_are_taken_in(aurora_world: World
     assert world.ask_warehouse("SELECT v FROM staging.t WHERE id = 1") == [("changed",)]
 
 
+def test_a_day_that_was_read_since_it_was_exported_stands(aurora_world: World) -> None:
+    world = aurora_world
+    three_days(world)
+    by_hand(world)
+    world.load(DAY, "t")
+    attempt = manifest_of("t", DAY).attempt
+    result = Sensor(world).tick()
+    assert "was read again since it was exported by hand, which stands" in str(result.skip_reason)
+    assert not result.asset_events
+    assert manifest_of("t", DAY).attempt == attempt
+
+
 REFUSED = {
     "no manifest": (b"not JSON", "is not a manifest as Aurora writes it"),
     "no files": (b'{"entries": []}', "lists no files"),
