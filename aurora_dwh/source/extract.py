@@ -21,12 +21,13 @@ import pymysql
 from aurora_dwh.handoff import DataError, Export, Extract, Window
 from aurora_dwh.schema import Column, TableSchema
 from aurora_dwh.source.chunks import index_keyset, primary_keyset
-from aurora_dwh.source.connection import Connection, SourceError, explain, is_permanent, snapshot
+from aurora_dwh.source.connection import Connection, SourceError, execute, explain, is_permanent, snapshot
 from aurora_dwh.source.dates import Mask
 from aurora_dwh.source.discovery import Index, index_ddl, indexes, is_in_order, read_schema, scans
 from aurora_dwh.source.export import export, require_export
 from aurora_dwh.source.misfits import count_rows, misfits
 from aurora_dwh.source.outfile import NOW, by_hand, into_s3, select_csv
+from aurora_dwh.source.quoting import identifier
 from aurora_dwh.source.reading import Reading
 from aurora_dwh.source.split import Span, Split
 from aurora_dwh.source.throttle import Throttle
@@ -109,6 +110,7 @@ class Source:
         try:
             schema = self._selected(connection, table)
             along = self._indexes(connection, table)
+            self._report_rows_without_cursor(connection, schema, windows, along, table)
             if along or table.mode == "full" or len(windows) == 1:
                 yield from self._day_by_day(connection, table, schema, windows, along)
             else:
@@ -136,7 +138,8 @@ class Source:
         try:
             require_export(connection)
             schema = self._selected(connection, table)
-            self._indexes(connection, table)
+            along = self._indexes(connection, table)
+            self._report_rows_without_cursor(connection, schema, windows, along, table)
             throttle = self._throttle(connection, table)
             with snapshot(connection) as taken_at:
                 for window in windows:
@@ -272,6 +275,28 @@ class Source:
             in_pieces = (replace(reading, keyset=keyset) for keyset in keysets if keyset)
             return next((one for one in in_pieces if is_in_order(connection, one.statement)), reading)
         return reading
+
+    def _report_rows_without_cursor(
+        self,
+        connection: Connection,
+        schema: TableSchema,
+        windows: Sequence[Window],
+        along: Sequence[Index],
+        table: Table,
+    ) -> None:
+        """Warn of rows that no day but the first brings, with their number, which the cursor's index gives."""
+        if windows[0].is_first or not along:
+            return
+        cursor = _existing(schema, table.cursor or "")
+        if not cursor.nullable:
+            return
+        name, place = identifier(cursor.name), identifier(self._database, table.name)
+        ((rows,),) = execute(connection, f"SELECT COUNT(*) FROM {place} WHERE {name} IS NULL")
+        if int(rows):
+            self._warn(
+                f"table {table.name}: {int(rows):,} rows have no {cursor.name!r} and come with the first day alone; "
+                "materialize that day again when such rows were added or changed, or fill the column"
+            )
 
     def _throttle(self, connection: Connection, table: Table) -> Throttle:
         return Throttle(connection, ceiling=table.max_rows_per_second, limits=self._pause_above, warn=self._warn)

@@ -104,6 +104,26 @@ def test_a14_the_union_of_all_days_is_the_whole_table(run: Run, source: Source) 
     assert got == {1: [1, 2, 3, 4], 2: [5]}
 
 
+def test_a14_rows_without_a_cursor_are_counted_where_their_day_is_not_read(
+    run: Run, source: Source, warnings: list[str]
+) -> None:
+    orders(run, "datetime", (1, None), (2, "2024-01-02"))
+    assert [ids(e) for e in source.extract(table(), windows(1, 2))] == [[1], [2]]
+    assert warnings == []
+
+    assert [ids(e) for e in source.extract(table(), windows(2))] == [[2]]
+    (warning,) = warnings
+    assert warning == (
+        "table orders: 1 rows have no 'update_date' and come with the first day alone; materialize that day again when "
+        "such rows were added or changed, or fill the column"
+    )
+    run("UPDATE orders SET update_date = '2024-01-01'")
+    assert [ids(e) for e in source.extract(table(), windows(2))] == [[]]
+    run("ALTER TABLE orders MODIFY update_date datetime NOT NULL")
+    assert [ids(e) for e in source.extract(table(), windows(2))] == [[]]
+    assert len(warnings) == 1
+
+
 def test_a11_a_day_of_25_hours_is_read_in_full(run: Run, mariadb: MariaDB, database: str) -> None:
     chicago = ZoneInfo("America/Chicago")
     orders(run, "timestamp", *[(n, f"{datetime(2024, 11, 3, 4) + timedelta(hours=n)}") for n in range(28)])
