@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aurora_dwh.handoff import DataError, Manifest, Part, StaleManifestError
+from aurora_dwh.lake import parquet
 from aurora_dwh.lake.layout import Layout
 from aurora_dwh.lake.manifest import to_json
 from aurora_dwh.lake.store import Lake
@@ -361,6 +362,34 @@ def test_a21_a_full_copy_keeps_a_bound_view_and_never_shows_an_empty_table(
     assert query(warehouse, "SELECT DISTINCT note FROM seen") == [("3",)]
 
 
+@pytest.mark.parametrize("mode", ["incremental", "append", "full"])
+def test_a21_a_load_keeps_grants_keys_and_views_of_both_kinds(warehouse: Warehouse, lake: Lake, mode: str) -> None:
+    target = replace(TARGET, dist_key="Id")
+    run(warehouse, lake, put(lake, 0, [row(1, "a", at(1))]), mode=mode, target=target)
+    for statement in (
+        f"CREATE VIEW bound AS SELECT id FROM {target.sql}",
+        f"CREATE VIEW late AS SELECT id FROM {target.sql} WITH NO SCHEMA BINDING",
+        f"CREATE USER reader_of_{mode} PASSWORD 'Reader123'",
+        f"GRANT SELECT ON {target.sql} TO reader_of_{mode}",
+    ):
+        query(warehouse, statement)
+    run(warehouse, lake, put(lake, 1, [row(2, "b", at(1, 1))]), mode=mode, target=target)
+    expected = [(2,)] if mode == "full" else [(1,), (2,)]
+    for name in ("bound", "late", target.sql):
+        assert query(warehouse, f"SELECT id FROM {name} ORDER BY 1") == expected
+    assert query(
+        warehouse,
+        "SELECT privilege_type FROM svv_relation_privileges "
+        f"WHERE relation_name = 'orders' AND identity_name = 'reader_of_{mode}'",
+    ) == [("SELECT",)]
+    keys = (
+        "SELECT \"column\", distkey, sortkey FROM pg_table_def WHERE tablename = 'orders' AND (distkey OR sortkey > 0)"
+    )
+    with warehouse.session() as session:
+        session.execute("SET search_path TO staging")
+        assert sorted(session.execute(keys).rows) == [("id", True, 0), ("update_date", False, 1)]
+
+
 def test_a22_names_that_are_reserved_spaced_or_upper_case_load(warehouse: Warehouse, lake: Lake) -> None:
     name = 'Order "x" 100%'
     schema = TableSchema(
@@ -414,6 +443,21 @@ def _truncated(lake: Lake, manifest: Manifest) -> Manifest:
 
 def _wrong_length(lake: Lake, manifest: Manifest) -> Manifest:
     return tampered(lake, manifest, replace(manifest.parts[0], size=manifest.parts[0].size + 1))
+
+
+def test_a23_all_the_parts_of_a_day_are_loaded_and_no_stray_file_beside_them(
+    warehouse: Warehouse, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet, "ROW_GROUP_BYTES", 1)
+    monkeypatch.setattr(parquet, "PART_BYTES", 5)
+    day = put(lake, 0, [row(n, "a", at(1)) for n in range(3)])
+    assert len(day.parts) == 3
+    stray = lake.layout.key(put(lake, 1, [row(9, "stray", at(1))]).parts[0].url)
+    for name in ("part-00000.parquet", f"part-{day.attempt}-00003.parquet", f"part-{day.attempt}-00000.parquet.bak"):
+        key = f"{lake.layout.day('orders', day.day)}/{name}"
+        lake._client.copy_object(Bucket=BUCKET, Key=key, CopySource={"Bucket": BUCKET, "Key": stray})
+    run(warehouse, lake, day)
+    assert notes(warehouse) == {0: "a", 1: "a", 2: "a"}
 
 
 @pytest.mark.parametrize("damage", [_missing, _truncated, _wrong_length])

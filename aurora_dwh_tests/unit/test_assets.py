@@ -95,7 +95,7 @@ def test_a11_days_begin_on_the_catalogs_first_in_its_zone() -> None:
     assert partitions.end_offset == 0
 
 
-def test_steps_are_bounded_by_pools_and_tried_again() -> None:
+def test_a19_a24_steps_are_bounded_by_pools_and_tried_again() -> None:
     _, lake, staging = assets(catalog(orders()))
     (bi,) = marts(mart())
     assert [a.op.pool for a in (lake, staging, bi)] == ["aurora", "redshift", "redshift"]
