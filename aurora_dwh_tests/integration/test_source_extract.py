@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import itertools
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
@@ -365,6 +366,25 @@ def test_a01_zero_dates_are_counted_in_the_extract(run: Run, source: Source) -> 
     (extract,) = [e for e in source.extract(table(), windows(1)) if ids(e)]
 
     assert extract.converted == {("update_date", "zero_date"): 1}
+
+
+def test_a18_a_day_is_read_in_memory_that_does_not_grow_with_its_rows(run: Run, source: Source) -> None:
+    orders(run, "datetime")
+    most: list[int] = []
+    for count in (200_000, 800_000):
+        run("TRUNCATE TABLE orders")
+        run(f"INSERT INTO orders SELECT seq, 'eu', '2024-01-02' FROM seq_1_to_{count}")
+        extract = next(extracts := source.extract(table(chunk_rows=count + 1), windows(2)))  # in one SELECT
+        start, peak, rows = pa.total_allocated_bytes(), 0, 0
+        tracemalloc.start()
+        for batch in extract.batches:
+            rows += batch.num_rows
+            peak = max(peak, pa.total_allocated_bytes() - start + tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        extracts.close()
+        assert rows == count
+        most.append(peak)
+    assert most[1] < 1.25 * most[0]
 
 
 def test_a18_a_lost_connection_says_day_and_rows_and_ends_nothing(run: Run, source: Source) -> None:
