@@ -474,15 +474,18 @@ def test_a23_a26_a_damaged_file_is_named_and_the_table_is_unchanged(
     assert (whole(warehouse), history(warehouse)) == before
 
 
-def test_a_day_extracted_anew_while_it_is_loaded_is_said_to_be_worth_another_attempt(
-    warehouse: Warehouse, lake: Lake
+@pytest.mark.parametrize("mode", ["incremental", "append", "full"])
+@pytest.mark.parametrize("count", [1, 2], ids=["as many rows", "more rows"])
+def test_a23_a25_a_day_extracted_anew_while_it_is_loaded_is_said_to_be_worth_another_attempt(
+    warehouse: Warehouse, lake: Lake, mode: str, count: int
 ) -> None:
     earlier = put(lake, 0, [row(1, "a", at(1))])
-    later = put(lake, 0, [row(1, "b", at(2)), row(2, "b", at(2))])
+    later = put(lake, 0, [row(n, "b", at(2)) for n in range(1, count + 1)])
     with pytest.raises(StaleManifestError, match="extracted again"):
-        run(warehouse, lake, earlier)
-    run(warehouse, lake, later)
-    assert notes(warehouse) == {1: "b", 2: "b"}
+        run(warehouse, lake, earlier, mode=mode)
+    assert (notes(warehouse), history(warehouse)) == ({}, [])
+    run(warehouse, lake, later, mode=mode)
+    assert notes(warehouse) == dict.fromkeys(range(1, count + 1), "b")
 
 
 def test_a23_another_count_than_the_manifest_says_is_refused(warehouse: Warehouse, lake: Lake) -> None:

@@ -101,3 +101,15 @@ def test_a14_a25_a_row_whose_cursor_goes_back_or_is_taken_away_ends_as_it_was_wr
     life.delete(key=3)
     life.write_back(key=3, number=3, hours=30)
     life.teardown()
+
+
+def test_a23_a25_a_day_read_anew_with_as_many_rows_is_not_loaded_in_the_name_of_its_earlier_reading(
+    life: TableLife,
+) -> None:
+    life.begin(kind=Kind(mode="full"), calendar=TOKYO)
+    life.extract(first=0, count=1, meanwhile=0)
+    life.extract(first=1, count=1, meanwhile=0)
+    life.extract(first=0, count=1, meanwhile=0)
+    life.load(back=[2])
+    life.load(back=[1])
+    life.teardown()
