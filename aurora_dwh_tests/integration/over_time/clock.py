@@ -27,7 +27,7 @@ class Calendar:
     zone: str
     cursor_zone: str
     first: date
-    count: int = 4
+    count: int = 6
 
     @property
     def days(self) -> list[date]:

@@ -80,6 +80,11 @@ class Original:
         for connection in self._connections:
             connection.close()
 
+    @property
+    def is_late(self) -> bool:
+        """Whether a transaction is open."""
+        return bool(self._late)
+
     # What the application does
 
     def write(self, key: int, number: int) -> None:
@@ -122,7 +127,7 @@ class Original:
             self._put(key, number, self.clock.now, late=True)
 
     def end_late(self, *, commit: bool) -> None:
-        """End the open transaction."""
+        """End the open transaction, if one is."""
         self._run("COMMIT" if commit else "ROLLBACK", late=True)
         late, self._late = self._late, {}
         for key, cursor in late.items():
@@ -208,6 +213,12 @@ class Original:
     def keys(self) -> set[int]:
         """Return the keys of the table's rows."""
         return {key for (key,) in self._run(f"SELECT id FROM `{self.name}`")}
+
+    def keys_of(self, day: date) -> set[int]:
+        """Return the keys of the rows whose cursors stand in a day, or so shortly before it that it must catch them."""
+        calendar = self.clock.calendar
+        start = EPOCH if day == calendar.first else calendar.start(day) - self._lookback
+        return {key for key, cursor in self._written.items() if cursor and start <= cursor < calendar.end(day)}
 
     def columns(self) -> list[str]:
         """Return the names of the table's columns, in order."""
