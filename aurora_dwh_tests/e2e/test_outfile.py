@@ -12,7 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from aurora_dwh.cli import app
-from aurora_dwh.commands.checks import Check, State, run_checks
+from aurora_dwh.commands.doctor import run_checks
+from aurora_dwh.commands.doctor.check import Check, State
 from aurora_dwh.config import LakeSettings
 from aurora_dwh.handoff import Manifest
 from aurora_dwh.lake.io_manager import open_lake

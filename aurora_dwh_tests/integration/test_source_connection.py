@@ -17,6 +17,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from aurora_dwh.commands.doctor.check import State
+from aurora_dwh.commands.doctor.source import check_tls
+from aurora_dwh.config import AuroraSettings
 from aurora_dwh.schema import Column
 from aurora_dwh.source.connection import Connection, SourceError, connect, execute, snapshot
 from aurora_dwh.source.discovery import indexes, read_schema, read_tables
@@ -129,6 +132,17 @@ def test_rows_are_read_over_tls(tls_server: MariaDB, certificate: Path, wire: Pr
 
     assert cipher
     assert sorted(rows) == [(n, "é" * (n % 40)) for n in range(1, 100_001)]
+
+
+def test_doctor_tells_a_session_over_tls_from_one_in_the_clear(tls_server: MariaDB, certificate: Path) -> None:
+    path = str(certificate / "cert.pem")
+    settings = AuroraSettings(database="d", host=tls_server.host, user="u", tls=path)
+    with over_tls(tls_server, ssl.create_default_context(cafile=path)) as session:
+        found = check_tls(session, settings)
+    assert found.state is State.OK
+    assert found.detail == f"TLSv1.3, certificate and host name verified against {path}"
+    with connect(**tls_server.arguments()) as session:
+        assert check_tls(session, settings).state is State.WARNING
 
 
 def test_a_certificate_that_is_not_trusted_is_refused(tls_server: MariaDB) -> None:

@@ -1,0 +1,87 @@
+"""`aurora-dwh doctor`: checks everything that a load needs and says how to mend what is wrong.
+
+Each system has a module, `source`, `lake`, `warehouse` and `worker`; `export` is about the first two together. A check
+never ends the run: it is a `Check` with its state, and the next one follows where it still makes sense.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import typer
+
+from aurora_dwh.commands.speech import FAILED, AsJson, say_json, work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from aurora_dwh.commands.doctor.check import Check
+
+EXAMPLES = ("aurora-dwh doctor", "aurora-dwh doctor --json")
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Check every connection, privilege, index, bucket, role and clock, and say how to mend each that fails.
+
+    An object is written to the lake and deleted again, and a row is copied into a temporary table of Redshift; nothing
+    else is changed. Warnings do not fail.
+    """
+    with work("Checking", None) as advance:
+        checks = run_checks(advance)
+    if as_json:
+        say_json([asdict(check) for check in checks])
+    else:
+        _say(checks)
+    if any(check.state == "failed" for check in checks):
+        raise typer.Exit(FAILED)
+
+
+def run_checks(progress: Callable[[str], object] = lambda _: None) -> list[Check]:
+    """Check everything that a load of a day needs.
+
+    Args:
+        progress: Is told each check's name once it was made.
+    """
+    from aurora_dwh.catalog import Catalog
+    from aurora_dwh.commands.doctor import export, lake, source, warehouse, worker
+    from aurora_dwh.commands.doctor.check import Attempts
+
+    run = Attempts(progress)
+    catalog = run.attempt("catalog", Catalog.load, remedy="mend the lines named, see docs/catalog.md")
+    scanned = source.check(run, catalog)
+    bucket = lake.check(run)
+    if bucket is not None:
+        export.check(run, catalog, bucket.settings)
+    warehouse.check(run, bucket)
+    worker.check(run, scanned)
+    return run.checks
+
+
+def _say(checks: Sequence[Check]) -> None:
+    """Print a table; tables of the source that are well take one line together."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from aurora_dwh.commands.doctor.source import TABLE
+
+    colours = {"ok": "green", "warning": "yellow", "failed": "red"}
+    tables = [check for check in checks if check.name.startswith(TABLE)]
+    well = [check for check in tables if check.state == "ok"]
+    grid = Table("check", "state", "what was found, and what to do")
+    for check in checks:
+        if check in well and check is not well[0]:
+            continue
+        name, found = (check.name, check.detail) if check not in well else ("aurora: tables", _counted(well, tables))
+        advice = "\n".join(part for part in (found, check.remedy and f"-> {check.remedy}") if part)
+        grid.add_row(Text(name), Text(check.state.value, style=colours[check.state.value]), Text(advice))
+    console = Console()
+    console.print(grid)
+    counts = {state: sum(check.state == state for check in checks) for state in colours}
+    console.print(", ".join(f"{count} {state}" for state, count in counts.items() if count))
+
+
+def _counted(well: Sequence[Check], tables: Sequence[Check]) -> str:
+    names = {check.name for check in tables}
+    return f"{len(well)} of {len(names)} can be read as the catalog says"

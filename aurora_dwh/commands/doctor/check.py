@@ -1,0 +1,94 @@
+"""One check of `doctor`: its state, what was found, and what to do about it. Nothing is checked here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from enum import Enum
+from typing import TypeVar
+
+T = TypeVar("T")
+
+SETTINGS_REMEDY = "set the variables, see .env.example"
+
+MOST_SKEW = timedelta(seconds=30)
+"""By how much clocks may differ before days are cut at the wrong moment."""
+
+
+class State(str, Enum):
+    """How a check came out; a warning is not a failure."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check and its outcome.
+
+    Attributes:
+        name: What was checked; the system's name, a colon, and the rest.
+        state: How it came out.
+        detail: What was found.
+        remedy: What to do; empty where nothing is to be done.
+    """
+
+    name: str
+    state: State
+    detail: str = ""
+    remedy: str = ""
+
+
+class Attempts:
+    """The checks of one run, in order.
+
+    Args:
+        progress: Is told each check's name once it was made.
+    """
+
+    def __init__(self, progress: Callable[[str], object] = lambda _: None) -> None:
+        self.checks: list[Check] = []
+        self._progress = progress
+
+    def attempt(self, name: str, work: Callable[[], T], *, remedy: str, detail: str = "") -> T | None:
+        """Do a piece of work and note how it came out; return its result, None where it failed."""
+        try:
+            result = work()
+        except Exception as error:  # whatever a driver raises is the answer that the check was after
+            self.add(Check(name, State.FAILED, str(error) or type(error).__name__, remedy))
+            return None
+        self.add(Check(name, State.OK, detail))
+        return result
+
+    def add(self, *checks: Check) -> None:
+        """Note checks that were made elsewhere."""
+        for check in checks:
+            self.checks.append(check)
+            self._progress(check.name)
+
+
+def ok_or_warning(name: str, trouble: str, detail: str, remedy: str) -> Check:
+    """Return a warning where there is trouble, which is then the detail, else a check that is well."""
+    return Check(name, State.WARNING, trouble, remedy) if trouble else Check(name, State.OK, detail)
+
+
+def clock_check(name: str, ask: Callable[[], datetime]) -> Check:
+    """Compare another system's clock with this machine's.
+
+    Args:
+        name: What to call the check.
+        ask: Returns the other clock's time, aware; the time that the answer takes is allowed for.
+    """
+    before = datetime.now(timezone.utc)
+    there = ask()
+    after = datetime.now(timezone.utc)
+    skew = max(before - there, there - after, timedelta(0))
+    seconds = f"{skew.total_seconds():.0f} s"
+    return ok_or_warning(
+        name,
+        f"its clock and this machine's differ by {seconds}" if skew > MOST_SKEW else "",
+        f"its clock and this machine's differ by {seconds}",
+        "let this machine keep its time by NTP (chrony, systemd-timesyncd)",
+    )

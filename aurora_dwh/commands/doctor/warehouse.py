@@ -1,0 +1,146 @@
+"""What `doctor` checks of Redshift: the session, the schemas that loads write to, COPY and its role, Region, clock."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from aurora_dwh.commands.doctor.check import SETTINGS_REMEDY, Attempts, Check, State, clock_check
+from aurora_dwh.commands.doctor.lake import Bucket, probe_key
+from aurora_dwh.config import RedshiftSettings
+from aurora_dwh.environment import DISABLED
+from aurora_dwh.warehouse import audit
+from aurora_dwh.warehouse.connection import Session
+from aurora_dwh.warehouse.sql import identifier, literal
+
+if TYPE_CHECKING:
+    from aurora_dwh.config import LakeSettings
+
+_HOST = re.compile(r"\.([a-z]{2}(?:-[a-z]+)+-\d)\.redshift(?:-serverless)?\.amazonaws\.com")
+
+
+def check(run: Attempts, bucket: Bucket | None) -> None:
+    """Check the warehouse, and COPY where the lake works."""
+    settings = run.attempt("redshift: settings", RedshiftSettings.from_env, remedy=SETTINGS_REMEDY)
+    if settings is None:
+        return
+    if bucket and bucket.region:
+        run.add(*check_region(bucket.region, settings))
+    session = run.attempt(
+        "redshift: connection",
+        lambda: _session(settings),
+        remedy="check host, port, user and security group; with REDSHIFT_WORKGROUP allow this process "
+        "redshift-serverless:GetWorkgroup and GetCredentials",
+    )
+    if session is None:
+        return
+    with closing(session):
+        run.add(check_tls(settings), *check_schemas(session, settings))
+        run.add(clock_check("redshift: clock", lambda: _now(session)))
+        if bucket is not None:
+            lake = bucket.settings
+            run.attempt(
+                "redshift: COPY from the lake",
+                lambda: copy_a_row(session, settings, lake),
+                remedy=f"attach a role to the namespace (REDSHIFT_IAM_ROLE: {settings.iam_role}) and allow it "
+                f"s3:GetObject and s3:ListBucket on {lake.uri}, in the Region of Redshift",
+            )
+
+
+def _session(settings: RedshiftSettings) -> Session:
+    import redshift_connector
+
+    return Session(redshift_connector.connect(**settings.connect_arguments()))
+
+
+def check_tls(settings: RedshiftSettings) -> Check:
+    """Check that sessions are encrypted; the driver opens none otherwise than the settings say."""
+    if settings.tls != DISABLED:
+        return Check("redshift: TLS", State.OK, "certificate and host name verified")
+    remedy = f"leave REDSHIFT_TLS={DISABLED} to servers on this machine, and leave it out otherwise"
+    return Check("redshift: TLS", State.WARNING, "the session is not encrypted", remedy)
+
+
+def check_region(bucket_region: str, settings: RedshiftSettings) -> Iterator[Check]:
+    """Check that bucket and Redshift are in one Region, which a COPY of Parquet demands; say nothing where unknown."""
+    match = _HOST.search(settings.host or "")
+    region = match[1] if match else settings.region
+    if region is None:
+        return
+    if region == bucket_region:
+        yield Check("redshift: Region", State.OK, f"{region}, as the bucket")
+    else:
+        detail = f"Redshift is in {region} and the bucket in {bucket_region}; COPY of Parquet crosses no Regions"
+        yield Check("redshift: Region", State.FAILED, detail, f"name a bucket of {region} in LAKE_URI")
+
+
+def check_schemas(session: Session, settings: RedshiftSettings) -> Iterator[Check]:
+    """Check that tables can be made in each schema that loads write to, or the schema itself."""
+    for schema in (settings.staging_schema, settings.bi_schema, audit.SCHEMA):
+        name = f"redshift: schema {schema}"
+        try:
+            exists = session.execute(f"SELECT nspname FROM pg_namespace WHERE nspname = {literal(schema)}").rows
+            privilege = (
+                f"has_schema_privilege(current_user, {literal(schema)}, 'CREATE')"
+                if exists
+                else "has_database_privilege(current_user, current_database(), 'CREATE')"
+            )
+            [[allowed]] = session.execute(f"SELECT {privilege}").rows
+        except Exception as error:  # whatever the server says is the answer
+            yield Check(name, State.FAILED, str(error), "let the user read pg_namespace")
+            continue
+        grant = (
+            f"GRANT ALL ON SCHEMA {identifier(schema)}" if exists else f"GRANT CREATE ON DATABASE {settings.database}"
+        )
+        if allowed:
+            yield Check(name, State.OK, "" if exists else "made by the first load")
+        else:
+            yield Check(name, State.FAILED, "CREATE is not allowed", f"{grant} TO the user of the loads")
+
+
+def copy_a_row(session: Session, settings: RedshiftSettings, lake: LakeSettings) -> None:
+    """Put a Parquet file of one row and its manifest into the lake and COPY it into a temporary table.
+
+    Raises:
+        WarehouseError: Redshift refused.
+        ValueError: COPY succeeded without the row.
+    """
+    client, key = lake.client(), probe_key(lake)
+    data, manifest = f"{key}.parquet", f"{key}.manifest"
+    body = _one_row()
+    entry = {
+        "url": f"s3://{lake.bucket}/{data}",
+        "mandatory": True,
+        "meta": {"content_length": len(body)},
+    }
+    role = "default" if settings.iam_role == "default" else literal(settings.iam_role)
+    source = literal(f"s3://{lake.bucket}/{manifest}")
+    try:
+        client.put_object(Bucket=lake.bucket, Key=data, Body=body)
+        client.put_object(Bucket=lake.bucket, Key=manifest, Body=json.dumps({"entries": [entry]}).encode())
+        session.execute('CREATE TEMP TABLE "dwh_doctor" ("n" INTEGER)')
+        session.execute(f'COPY "dwh_doctor" FROM {source} IAM_ROLE {role} FORMAT AS PARQUET MANIFEST')
+        [[rows]] = session.execute('SELECT count(*) FROM "dwh_doctor"').rows
+    finally:
+        for made in (data, manifest):
+            client.delete_object(Bucket=lake.bucket, Key=made)
+    if rows != 1:
+        raise ValueError(f"COPY ended without an error and loaded {rows} rows of 1")
+
+
+def _one_row() -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table({"n": pa.array([1], pa.int32())}), sink)
+    return bytes(sink.getvalue())
+
+
+def _now(session: Session) -> datetime:
+    [[now]] = session.execute("SELECT GETDATE()").rows
+    return now.replace(tzinfo=timezone.utc) if isinstance(now, datetime) else datetime.fromisoformat(f"{now}+00:00")
