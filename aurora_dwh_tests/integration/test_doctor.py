@@ -151,6 +151,22 @@ def test_a_user_that_may_write_is_warned_of(
     assert_only(checked(), "aurora: privileges", State.WARNING, words)
 
 
+def test_a_role_and_a_column_whose_names_sound_like_writing_are_no_rights_to_write(
+    checked: Callable[..., dict[str, Check]], database: str, at_source: Any
+) -> None:
+    at_source(
+        f"REVOKE SELECT ON {database}.* FROM reader",
+        "CREATE ROLE updaters",
+        "GRANT updaters TO reader",
+        *(f"GRANT SELECT ON {database}.{table} TO reader" for table in ("orders", "shops")),
+        f"ALTER TABLE {database}.country ADD `DELETE` INT",
+        f"GRANT SELECT (code, `DELETE`) ON {database}.country TO reader",
+    )
+    found = checked()
+    at_source("DROP ROLE updaters")
+    assert found["aurora: privileges"].detail == "the user may only read"
+
+
 def test_a_table_that_may_not_be_read_fails(
     checked: Callable[..., dict[str, Check]], database: str, at_source: Any
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Iterator
 from contextlib import closing
@@ -126,14 +127,20 @@ def check_privileges(connection: Connection) -> Iterator[Check]:
     grants = _answer(lambda: [str(row[0]) for row in execute(connection, "SHOW GRANTS")])
     if grants is None:
         return
-    rights = [grant.upper().partition(" ON ")[0].removeprefix("GRANT ") for grant in grants]
-    too_much = sorted({word for right in rights for word in _WRITES if word in right.replace(",", " , ")})
+    rights = {right for grant in grants for right in _rights(grant)}
+    too_much = sorted(rights.intersection(_WRITES))
     yield ok_or_warning(
         "aurora: privileges",
         f"the user may write: {', '.join(too_much)}" if too_much else "",
         "the user may only read",
         "make a user that has SELECT on the tables and nothing else",
     )
+
+
+def _rights(grant: str) -> list[str]:
+    """Return what a line of SHOW GRANTS allows on tables, without the columns; roles are granted ON nothing."""
+    granted, on, _ = grant.removeprefix("GRANT ").partition(" ON ")
+    return [right.strip().upper() for right in re.sub(r"\([^)]*\)", "", granted).split(",")] if on else []
 
 
 def check_zone(connection: Connection, database: str, catalog: Catalog) -> Iterator[Check]:
