@@ -149,6 +149,8 @@ def check_zone(connection: Connection, database: str, catalog: Catalog) -> Itera
     name = zone if zone != "SYSTEM" else f"{_variable(connection, 'system_time_zone')} (SYSTEM)"
     yield Check("aurora: time zone", State.OK, f"{name}; sessions read in UTC, so no time zone tables are needed")
     offset = _server_offset(connection)
+    if offset is None:
+        return
     filled = read_filled(connection, database)
     for table in catalog.tables.values():
         own = filled.get(table.name, Filled())
