@@ -23,8 +23,9 @@ dev: $(VENV)/.embedded ## the same stack left running, with the Dagster UI on ht
 test: $(VENV)/.dev system-packages $(VENV)/share/schemas/.unpacked ## run all tests, installing what they need
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-soak: $(VENV)/.dev system-packages ## ten times the random table histories that make test runs, anew each time
-	$(BIN)/python -m pytest --hypothesis-profile soak aurora_dwh_tests/integration/over_time
+soak: $(VENV)/.dev system-packages ## ten times the random table histories that make test runs, and 1,000 rounds of two writers
+	$(BIN)/python -m pytest --hypothesis-profile soak aurora_dwh_tests/integration/over_time \
+	  aurora_dwh_tests/integration/test_writers.py
 
 lint: $(VENV)/.dev ## check style and formatting
 	$(BIN)/ruff check .

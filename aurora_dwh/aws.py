@@ -12,7 +12,11 @@ from typing import Any
 from aurora_dwh.environment import ConfigError
 
 ATTEMPTS = 5
-"""How often boto3 tries a request in all."""
+"""How often boto3 tries a request in all: what passes within seconds, such as 503 SlowDown, no step need know of."""
+
+CONNECT_SECONDS = 10
+READ_SECONDS = 60
+"""How long one attempt waits for a connection, and for the next bytes of an answer."""
 
 
 def fetch_secret(secret_id: str, region: str | None) -> dict[str, Any]:
@@ -25,7 +29,8 @@ def fetch_secret(secret_id: str, region: str | None) -> dict[str, Any]:
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        answer = boto3.Session(region_name=region).client("secretsmanager").get_secret_value(SecretId=secret_id)
+        client = boto3.Session(region_name=region).client("secretsmanager", config=_config())
+        answer = client.get_secret_value(SecretId=secret_id)
     except (BotoCoreError, ClientError) as error:
         raise ConfigError([f"secret {secret_id!r} cannot be read: {error}"]) from None
     try:
@@ -60,12 +65,8 @@ def database_token(host: str, port: int, user: str, region: str | None) -> str:
 def s3_client(endpoint: str | None, region: str | None) -> Any:
     """Return an S3 client that tries failed requests again; a server other than Amazon's is spoken to path-style."""
     import boto3
-    from botocore.config import Config
 
-    config = Config(
-        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-        s3={"addressing_style": "path" if endpoint else "auto"},
-    )
+    config = _config(s3={"addressing_style": "path" if endpoint else "auto"})
     return boto3.Session(region_name=region).client("s3", endpoint_url=endpoint, config=config)
 
 
@@ -76,11 +77,17 @@ def quicksight_client(region: str | None) -> Any:
         ConfigError: No Region is at hand.
     """
     import boto3
-    from botocore.config import Config
     from botocore.exceptions import NoRegionError
 
-    config = Config(retries={"mode": "standard", "total_max_attempts": ATTEMPTS})
     try:
-        return boto3.Session(region_name=region).client("quicksight", config=config)
+        return boto3.Session(region_name=region).client("quicksight", config=_config())
     except NoRegionError:
         raise ConfigError(["QuickSight: set `region` in the catalog's section quicksight, or AWS_REGION"]) from None
+
+
+def _config(**more: Any) -> Any:
+    """Return how every client of AWS tries again and when it gives up."""
+    from botocore.config import Config
+
+    retries = {"mode": "standard", "total_max_attempts": ATTEMPTS}
+    return Config(retries=retries, connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS, **more)

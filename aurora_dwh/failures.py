@@ -19,6 +19,22 @@ from aurora_dwh.warehouse.errors import PassingError, WarehouseError
 RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 """For steps that talk to a server: a lost connection or a lost race is worth another attempt."""
 
+_REFUSED_BY_S3 = frozenset(
+    {
+        "AccessDenied",
+        "AllAccessDisabled",
+        "AuthorizationHeaderMalformed",
+        "InvalidAccessKeyId",
+        "InvalidBucketName",
+        "NoCredentialsError",
+        "NoSuchBucket",
+        "PartialCredentialsError",
+        "PermanentRedirect",
+        "SignatureDoesNotMatch",
+    }
+)
+"""S3's codes, and names of botocore's errors, for what is wrong with a policy, a name or a setting."""
+
 
 @contextmanager
 def named_failures(asset: dg.AssetKey, *, attempts_left: bool = True) -> Iterator[None]:
@@ -51,7 +67,19 @@ def attempts_left(context: dg.InputContext | dg.OutputContext) -> bool:
 
 
 def _may_pass(error: Exception) -> bool:
+    if _is_of_s3(error):
+        return not _REFUSED_BY_S3.intersection({type(error).__name__, _code(error)})
     return isinstance(error, PassingError) or not isinstance(error, DataError | WarehouseError | ConfigError)
+
+
+def _is_of_s3(error: Exception) -> bool:
+    return type(error).__module__.partition(".")[0] in ("boto3", "botocore", "s3transfer")
+
+
+def _code(error: Exception) -> str:
+    """Return S3's code of an error, empty where S3 did not answer."""
+    answer = getattr(error, "response", None)
+    return str(answer.get("Error", {}).get("Code", "")) if isinstance(answer, dict) else ""
 
 
 def _named(asset: dg.AssetKey, text: str) -> str:
@@ -61,7 +89,6 @@ def _named(asset: dg.AssetKey, text: str) -> str:
 
 def _said(error: Exception) -> str:
     """Return an error's text, introduced by who said it where the text does not."""
-    home = type(error).__module__.partition(".")[0]
-    if home == "aurora_dwh":
+    if type(error).__module__.partition(".")[0] == "aurora_dwh":
         return str(error)
-    return f"S3: {error}" if home in ("boto3", "botocore") else f"{type(error).__name__}: {error}"
+    return f"S3: {error}" if _is_of_s3(error) else f"{type(error).__name__}: {error}"

@@ -15,6 +15,8 @@ from pymysql.connections import Connection as _Connection
 from pymysql.constants import ER
 from pymysql.cursors import Cursor
 
+from aurora_dwh.handoff import DataError
+
 Connection: TypeAlias = "_Connection[Cursor]"
 """A session on the source."""
 
@@ -61,7 +63,8 @@ def connect(*, statement_timeout: timedelta = DEFAULT_STATEMENT_TIMEOUT, **argum
         arguments: Host, user, password, TLS: keyword arguments of `pymysql.connect`, as `AuroraSettings` gives them.
 
     Raises:
-        SourceError: The server could not be reached, or refused. No error holds the password.
+        SourceError: The server could not be reached.
+        DataError: The server knows no such user, password or database. No error holds the password.
     """
     read_timeout = (statement_timeout + _GRACE).total_seconds()
     try:
@@ -69,13 +72,18 @@ def connect(*, statement_timeout: timedelta = DEFAULT_STATEMENT_TIMEOUT, **argum
             **{**arguments, "charset": "utf8mb4", "autocommit": True, "read_timeout": read_timeout}
         )
     except pymysql.err.Error as error:
-        raise SourceError(f"cannot connect to Aurora: {explain(error)}") from error
+        raise _failure("cannot connect to Aurora", error) from error
     try:
         _prepare(connection, statement_timeout)
     except pymysql.err.Error as error:
         connection.close()
-        raise SourceError(f"cannot set up a session on Aurora: {explain(error)}") from error
+        raise _failure("cannot set up a session on Aurora", error) from error
     return connection
+
+
+def _failure(what: str, error: pymysql.err.Error) -> Exception:
+    kind = DataError if is_permanent(error) else SourceError
+    return kind(f"{what}: {explain(error)}")
 
 
 def _prepare(connection: Connection, statement_timeout: timedelta) -> None:

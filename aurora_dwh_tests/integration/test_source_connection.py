@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from aurora_dwh.commands.doctor.check import State
 from aurora_dwh.commands.doctor.source import check_tls
 from aurora_dwh.config import AuroraSettings
+from aurora_dwh.handoff import DataError
 from aurora_dwh.schema import Column
 from aurora_dwh.source.connection import Connection, SourceError, connect, execute, snapshot
 from aurora_dwh.source.discovery import indexes, read_schema, read_tables
@@ -70,7 +71,7 @@ def test_the_snapshots_clock_is_the_servers(session: Connection) -> None:
 def test_a28_no_error_holds_the_password(mariadb: MariaDB, password: str) -> None:
     arguments = {**mariadb.arguments(), "password": password.encode()}
 
-    with pytest.raises(SourceError, match="Access denied") as caught:
+    with pytest.raises(DataError, match="Access denied") as caught:
         connect(**arguments)
 
     assert "hunter2" not in "".join(traceback.format_exception(caught.value))

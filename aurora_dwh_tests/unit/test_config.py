@@ -180,6 +180,9 @@ def test_redshift_with_a_password() -> None:
         "sslmode": "verify-full",
         "max_prepared_statements": 0,
         "tcp_keepalive": True,
+        "tcp_keepalive_idle": 60,
+        "tcp_keepalive_interval": 30,
+        "tcp_keepalive_count": 5,
         "application_name": "aurora-dwh",
     }
     assert RedshiftSettings.from_env(REDSHIFT | {"REDSHIFT_TLS": "disabled"}).connect_arguments()["ssl"] is False
@@ -197,6 +200,9 @@ def test_redshift_serverless_by_iam() -> None:
         "sslmode": "verify-full",
         "max_prepared_statements": 0,
         "tcp_keepalive": True,
+        "tcp_keepalive_idle": 60,
+        "tcp_keepalive_interval": 30,
+        "tcp_keepalive_count": 5,
         "application_name": "aurora-dwh",
     }
     assert RedshiftSettings.from_env(env).connect_arguments() == expected

@@ -1,0 +1,156 @@
+"""S3 that fails in the middle, by a proxy in front of a real server: what passes is tried again, and no day is half."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import date
+from functools import cache
+from urllib.parse import urlsplit
+
+import pytest
+from botocore.exceptions import BotoCoreError, ClientError
+
+from aurora_dwh import aws
+from aurora_dwh.lake import parquet, store, upload
+from aurora_dwh.lake.store import Lake
+from aurora_dwh.local.lake import BUCKET, LakeServer
+from aurora_dwh.schema import Column, TableSchema
+from aurora_dwh_tests.proxies import PASS, Fate, s3_proxy
+from aurora_dwh_tests.services import extract
+
+SCHEMA = TableSchema("shop", "orders", (Column("id", "int", "int", False), Column("note", "text", "text")), ("id",))
+DAY = date(2024, 1, 5)
+CALLS = {
+    "manifest read": r"^GET \S+_manifest\.json$",
+    "upload begun": r"^POST \S+\?uploads",
+    "block": r"^PUT \S+partNumber=2",
+    "upload completed": r"^POST \S+\.parquet\?uploadId",
+    "file": r"^PUT \S+-00001\.parquet$",
+    "manifest": r"^PUT \S+_manifest\.json$",
+    "list": r"^GET \S+list-type=2",
+    "delete": r"^POST \S+\?delete",
+}
+
+
+def _error(code: str) -> bytes:
+    return f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>not now</Message></Error>".encode()
+
+
+FAULTS = {
+    "500": Fate(reply=(500, _error("InternalError"))),
+    "503": Fate(reply=(503, _error("SlowDown"))),
+    "reset": Fate("before"),
+    "answer lost": Fate("after"),
+    "truncated": Fate(keep=0.5),
+}
+
+
+class Faulty:
+    """The proxy's memory: which calls fail, how often, and how many were met."""
+
+    def __init__(self) -> None:
+        self.match, self.fate, self.times, self.met = "", PASS, 0, 0
+
+    def fail(self, match: str, fate: Fate, times: int) -> None:
+        self.match, self.fate, self.times, self.met = match, fate, times, 0
+
+    def meet(self, call: str) -> Fate:
+        if not self.times or not re.search(self.match, call):
+            return PASS
+        self.times -= 1
+        self.met += 1
+        return self.fate
+
+
+@pytest.fixture
+def faulty() -> Faulty:
+    return Faulty()
+
+
+@pytest.fixture
+def broken(
+    lake: Lake, lake_server: LakeServer, faulty: Faulty, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[], Lake]]:
+    """The product's own client of the lake, behind the proxy; a day takes a file of blocks and one of a request."""
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.0)
+    monkeypatch.setattr(parquet, "ROW_GROUP_BYTES", 1)
+    monkeypatch.setattr(parquet, "PART_BYTES", upload.BLOCK_BYTES + 1000)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", lake_server.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", lake_server.secret_key)
+    at = urlsplit(lake_server.endpoint_url)
+    with s3_proxy(at.hostname or "", at.port or 0, faulty.meet) as port:
+        yield lambda: Lake(aws.s3_client(f"http://127.0.0.1:{port}", lake_server.region), lake.layout)
+
+
+def write(lake: Lake, mark: str) -> None:
+    notes = [mark + "x" * 100, *(mark + _noise(n) for n in range(6)), mark]
+    lake.write("orders", extract(SCHEMA, DAY, [{"id": n, "note": note} for n, note in enumerate(notes)]))
+
+
+@cache
+def _noise(seed: int) -> str:
+    return random.Random(seed).randbytes(500_000).hex()  # a megabyte that halves at the most
+
+
+def marks(lake: Lake) -> set[str]:
+    return {str(note)[:1] for note in lake.rows(lake.read("orders", [DAY]))["note"].to_pylist()}
+
+
+def objects(lake: Lake) -> set[str]:
+    found = lake._client.list_objects_v2(Bucket=BUCKET, Prefix=lake.layout.day("orders", DAY))
+    return {item["Key"] for item in found.get("Contents", ())}
+
+
+def named(lake: Lake) -> set[str]:
+    (manifest,) = lake.read("orders", [DAY])
+    return {lake.layout.key(url) for url in (manifest.url, *(part.url for part in manifest.parts))}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("call", CALLS)
+def test_a18_a23_a_failure_of_s3_that_passes_is_tried_again(
+    lake: Lake, broken: Callable[[], Lake], faulty: Faulty, call: str, fault: str
+) -> None:
+    write(lake, "a")
+    faulty.fail(CALLS[call], FAULTS[fault], times=1)
+    write(broken(), "b")
+    assert faulty.met == 1
+    assert marks(lake) == {"b"}
+    assert objects(lake) == named(lake)
+
+
+@pytest.mark.parametrize("fault", ["503", "reset", "answer lost"])
+@pytest.mark.parametrize("call", CALLS)
+def test_a18_a23_a_failure_of_s3_that_stays_leaves_no_half_day_and_the_next_run_no_strays(
+    lake: Lake,
+    broken: Callable[[], Lake],
+    faulty: Faulty,
+    monkeypatch: pytest.MonkeyPatch,
+    call: str,
+    fault: str,
+) -> None:
+    write(lake, "a")
+    faulty.fail(CALLS[call], FAULTS[fault], times=1_000)
+    with pytest.raises((ClientError, BotoCoreError)) as caught:
+        write(broken(), "b")
+    assert faulty.met >= aws.ATTEMPTS
+    assert "SlowDown" in str(caught.value) or fault != "503"
+    stands = "b" if call in ("list", "delete") or (call, fault) == ("manifest", "answer lost") else "a"
+    assert marks(lake) == {stands}
+    faulty.fail("", PASS, times=0)
+    monkeypatch.setattr(store, "STRAY_AGE", -store.STRAY_AGE)  # a day has passed
+    write(broken(), "c")
+    assert marks(lake) == {"c"}
+    assert objects(lake) == named(lake)
+
+
+def test_a23_a_block_that_never_arrived_makes_no_file(lake: Lake, broken: Callable[[], Lake], faulty: Faulty) -> None:
+    write(lake, "a")
+    faulty.fail(CALLS["block"], replace(PASS, reply=(200, b"")), times=1)
+    with pytest.raises((ClientError, KeyError)):
+        write(broken(), "b")
+    assert marks(lake) == {"a"}
+    assert objects(lake) == named(lake)
