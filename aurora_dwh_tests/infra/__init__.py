@@ -1,1 +1,1 @@
-"""The deployment: its configuration, and the templates of every kind of deployment, made offline."""
+"""The deployment: its configuration, and templates in which each option meets each other one, made offline."""

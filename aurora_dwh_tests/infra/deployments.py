@@ -81,4 +81,4 @@ def _chosen() -> Iterator[tuple[str, str, str, str]]:
 
 
 DEPLOYMENTS = {"-".join(options): _written(*options) for options in _chosen()}
-"""Name of a deployment -> its configuration. What depends on three options at once does not exist."""
+"""Name of a deployment -> its configuration. Each pair of options meets in one of them; not every triple does."""
