@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timezone
 from functools import partial
 
-from aurora_dwh.handoff import DataError, Manifest
+from aurora_dwh.handoff import DataError, Manifest, StaleManifestError
 from aurora_dwh.warehouse import audit, drift, load
 from aurora_dwh.warehouse.connection import Session, Warehouse
 from aurora_dwh.warehouse.drift import live_columns
@@ -66,10 +66,13 @@ def rebuild(
         if mode == "full":  # each day of such a table is a whole copy of it
             manifests = [max(manifests, key=lambda m: (m.snapshot_at, m.day))]
         fresh = [m for m in manifests if taken_in.get(m.day) != m.attempt]
-        for group in _transactions(warehouse, twin, fresh):
-            load.load(warehouse, lake, twin, mode, group, run_id=None)
-            taken_in |= {m.day: m.attempt for m in group}
-            loaded(group)
+        try:
+            for group in _transactions(warehouse, twin, fresh):
+                load.load(warehouse, lake, twin, mode, group, run_id=None)
+                taken_in |= {m.day: m.attempt for m in group}
+                loaded(group)
+        except StaleManifestError:
+            continue  # a day was read anew meanwhile: the next round takes it in
         rows = warehouse.transaction(
             partial(_take_place, warehouse, target=target, twin=twin, turns=turns),
             landed=lambda session: not live_columns(session, twin),

@@ -62,7 +62,7 @@ def test_the_statements_of_the_checks() -> None:
         'SUM(CASE WHEN "_dwh_copies" > 1 THEN 1 ELSE 0 END)\n'
         "FROM (\n"
         '  SELECT s."_dwh_day", s."id", s."note", COUNT(t."id") AS "_dwh_copies"\n'
-        '  FROM (SELECT DISTINCT "_dwh_day", "id", "note" FROM "dwh_stage") s\n'
+        '  FROM (SELECT DISTINCT "_dwh_day", "id", "note" FROM "dwh_stage" r) s\n'
         '  LEFT JOIN "staging"."orders" t ON s."id" = t."id" AND s."note" = t."note"\n'
         '  GROUP BY s."_dwh_day", s."id", s."note"\n'
         ") k\n"

@@ -341,7 +341,6 @@ def test_days_must_be_read_to_their_end(run: Run, source: Source) -> None:
         ({"exclude": ("nowhere",)}, "no column 'nowhere'"),
         ({"filter": "nowhere = 1"}, "day 2024-01-02: table .*nowhere.*1054"),
         ({"filter": "1 = "}, "day 2024-01-02: table .*1064"),
-        ({"extract": "outfile"}, "`extract: outfile` is not supported yet"),
     ],
 )
 def test_what_cannot_be_copied_is_a_data_error(run: Run, source: Source, fields: dict[str, Any], message: str) -> None:
