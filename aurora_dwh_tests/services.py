@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta, timezone
 from typing import Any
 
@@ -52,12 +53,17 @@ def redshift(tmp_path_factory: pytest.TempPathFactory, lake_server: LakeServer) 
 @pytest.fixture(scope="session")
 def s3(lake_server: LakeServer) -> Any:
     """A client of the S3 server."""
+    return s3_client(lake_server)
+
+
+def s3_client(server: LakeServer) -> Any:
+    """Return a client of an S3 server that shares nothing with any other."""
     return boto3.client(
         "s3",
-        endpoint_url=lake_server.endpoint_url,
-        region_name=lake_server.region,
-        aws_access_key_id=lake_server.access_key,
-        aws_secret_access_key=lake_server.secret_key,
+        endpoint_url=server.endpoint_url,
+        region_name=server.region,
+        aws_access_key_id=server.access_key,
+        aws_secret_access_key=server.secret_key,
         config=Config(s3={"addressing_style": "path"}, proxies={}),
     )
 
@@ -108,3 +114,24 @@ def query(warehouse: Warehouse, statement: str) -> list[tuple[Any, ...]]:
     """Return the rows of one statement, run in a session of its own."""
     with warehouse.session() as session:
         return session.execute(statement).rows
+
+
+def together(*works: Callable[[], Any]) -> list[Any]:
+    """Run the works at the same time and return what each returned or raised."""
+    start = threading.Barrier(len(works))
+    results: list[Any] = [None] * len(works)
+
+    def one(number: int) -> None:
+        start.wait(60)
+        try:
+            results[number] = works[number]()
+        except Exception as error:  # handed to the test
+            results[number] = error
+
+    threads = [threading.Thread(target=one, args=(n,)) for n in range(len(works))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert not any(thread.is_alive() for thread in threads)
+    return results

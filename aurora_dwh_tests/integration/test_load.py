@@ -31,7 +31,7 @@ from aurora_dwh.warehouse.drift import DriftError
 from aurora_dwh.warehouse.errors import PassingError, WarehouseError
 from aurora_dwh.warehouse.load import Loaded, load, transactions
 from aurora_dwh.warehouse.statements import Target
-from aurora_dwh_tests.services import extract, query
+from aurora_dwh_tests.services import extract, query, together
 
 ID = Column("Id", "bigint", "bigint", nullable=False)
 NOTE = Column("note", "varchar", "varchar(10)", length=10)
@@ -637,26 +637,6 @@ def test_a_refusal_that_would_come_again_is_not_tried_again(
 
 
 # Two at once
-
-
-def together(*works: Any) -> list[Any]:
-    """Run the works at the same time and return what each returned or raised."""
-    start = threading.Barrier(len(works))
-    results: list[Any] = [None] * len(works)
-
-    def one(number: int) -> None:
-        start.wait(10)
-        try:
-            results[number] = works[number]()
-        except Exception as error:  # handed to the test
-            results[number] = error
-
-    threads = [threading.Thread(target=one, args=(n,)) for n in range(len(works))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    return results
 
 
 def test_a24_concurrent_loads_of_one_table_all_land(

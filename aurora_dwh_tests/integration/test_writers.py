@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from datetime import date, datetime, timedelta, timezone
-from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -16,7 +13,7 @@ from aurora_dwh.schema import Column, TableSchema
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.load import load
 from aurora_dwh.warehouse.statements import Target
-from aurora_dwh_tests.services import extract, query
+from aurora_dwh_tests.services import extract, query, together
 
 SCHEMA = TableSchema(
     "shop",
@@ -38,26 +35,6 @@ def day(number: int, read: int, keys: range) -> Extract:
     return extract(SCHEMA, FIRST + timedelta(days=number), rows, snapshot_at=at)
 
 
-def both(*works: Callable[[], Any]) -> list[Any]:
-    """Run the works at the same time and return what each returned or raised."""
-    start = threading.Barrier(len(works))
-    results: list[Any] = [None] * len(works)
-
-    def one(number: int) -> None:
-        start.wait(60)
-        try:
-            results[number] = works[number]()
-        except Exception as error:  # handed to the test
-            results[number] = error
-
-    threads = [threading.Thread(target=one, args=(n,)) for n in range(len(works))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(120)
-    return results
-
-
 def run(warehouse: Warehouse, lake: Lake, *manifests: Manifest) -> None:
     load(warehouse, lake, TARGET, "incremental", manifests, run_id=None)
 
@@ -72,7 +49,7 @@ def test_a24_two_loads_of_one_table_at_once_end_with_every_row_exact(warehouse: 
             lake.write("orders", day(0, older, range(shared, shared + 2))),
             lake.write("orders", day(1, newer, range(shared + 1, shared + 3))),
         ]
-        assert both(*((lambda one=one: run(warehouse, lake, one)) for one in days)) == [None, None]
+        assert together(*((lambda one=one: run(warehouse, lake, one)) for one in days)) == [None, None]
         expected |= dict.fromkeys(range(shared, shared + 2), f"0/{older}")
         expected |= dict.fromkeys(range(shared + 1, shared + 3), f"1/{newer}")
         found = query(warehouse, f"SELECT id, note FROM {TARGET.sql}")
@@ -99,7 +76,7 @@ def test_a24_two_runs_of_one_day_at_once_end_with_the_day_as_one_of_them_read_it
         raise AssertionError("the run was overtaken ten times")
 
     for number in range(max(10, ROUNDS // 5)):
-        assert both(lambda n=number: whole_run(2 * n), lambda n=number: whole_run(2 * n + 1)) == [None, None]
+        assert together(lambda n=number: whole_run(2 * n), lambda n=number: whole_run(2 * n + 1)) == [None, None]
         # The newest reading that was loaded is what the table has; a run that lost may have read what the other wrote.
         found = dict(query(warehouse, f"SELECT id, note FROM {TARGET.sql}"))
         assert found in [dict.fromkeys(range(3), f"0/{read}") for read in (2 * number, 2 * number + 1)]

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -19,6 +17,7 @@ from aurora_dwh_tests.integration.over_time.clock import CALENDARS
 from aurora_dwh_tests.integration.over_time.machine import Kind, TableLife
 from aurora_dwh_tests.integration.over_time.parts import Parts
 from aurora_dwh_tests.mariadb import MariaDB
+from aurora_dwh_tests.services import s3_client
 
 TOKYO, CHICAGO_IN_MARCH, CHICAGO_IN_NOVEMBER, HAVANA, PHOENIX = CALENDARS
 IS_SOAK = settings.get_current_profile_name() == "soak"
@@ -37,15 +36,7 @@ def parts(
     """The servers; what fails is tried again at once, and not often."""
     monkeypatch.setattr(connection, "FIRST_WAIT", 0.001)
     monkeypatch.setattr(connection, "ATTEMPTS", 3)
-    crashing = boto3.client(
-        "s3",
-        endpoint_url=lake_server.endpoint_url,
-        region_name=lake_server.region,
-        aws_access_key_id=lake_server.access_key,
-        aws_secret_access_key=lake_server.secret_key,
-        config=Config(s3={"addressing_style": "path"}, proxies={}),
-    )
-    made = Parts(mariadb, database, crashing, s3, redshift, warehouse)
+    made = Parts(mariadb, database, s3_client(lake_server), s3, redshift, warehouse)
     yield made
     made.close()
 
