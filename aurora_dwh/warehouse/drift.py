@@ -42,8 +42,8 @@ _WIDER = frozenset(
 )
 """Pairs of types of which the first holds every value of the second; VARCHAR and DECIMAL go by their sizes."""
 
-_DONE_BY_ANOTHER = ("23505", "42701", "42P06", "42P07")
-"""SQLSTATEs of what exists already: a catalogue's row, a column, a schema, a table."""
+_DONE_BY_ANOTHER = ("23505", "42701", "42710", "42P06", "42P07")
+"""SQLSTATEs of what exists already: a catalogue's row, a column, a table's row type, a schema, a table."""
 
 
 class DriftError(CheckError):
