@@ -226,6 +226,7 @@ def test_a24_a_column_that_another_writer_added_first_is_no_failure() -> None:
     ("error", "tries"),
     [
         (WarehouseError("exists", statement="A", state="42701"), 2),
+        (WarehouseError("exists", statement="A", state="42710"), 2),
         (WarehouseError("no", statement="A", state="42501"), 1),
         (PassingError("lost"), 1),
     ],
