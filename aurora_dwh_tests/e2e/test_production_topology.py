@@ -231,6 +231,8 @@ def test_a_day_is_loaded_by_the_containers_of_production(
         return bool(status == "SUCCESS")
 
     containers.wait("the end of the run", ended)
+    # The daemon builds the marts by itself once yesterday has landed.
+    containers.wait("the marts", lambda: _marts(world) == set(MARTS))
 
     after = _measures(containers, ui)
     assert after["days_late"] == 0
@@ -251,6 +253,13 @@ def test_a_day_is_loaded_by_the_containers_of_production(
     bucket = world.variables["LAKE_URI"].split("/")[2]
     logs = s3.list_objects_v2(Bucket=bucket, Prefix=f"dagster/storage/{run}/")
     assert logs["KeyCount"] > 0
+
+
+def _marts(world: World) -> set[str]:
+    return {
+        name
+        for (name,) in world.ask_warehouse("SELECT table_name FROM information_schema.tables WHERE table_schema = 'bi'")
+    }
 
 
 def _measures(containers: Containers, port: int) -> dict[str, float]:
