@@ -47,7 +47,7 @@ def redshift(tmp_path_factory: pytest.TempPathFactory, lake_server: LakeServer) 
     )
     server.start()
     yield server
-    server.stop()
+    server.remove()  # the data may lie outside pytest's folder, which pytest clears
 
 
 @pytest.fixture(scope="session")

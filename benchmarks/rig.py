@@ -56,7 +56,7 @@ class Rig:
         return self
 
     def __exit__(self, *failure: object) -> None:
-        for server, stop in (("redshift", "stop"), ("lake", "stop"), ("mariadb", "close")):
+        for server, stop in (("redshift", "remove"), ("lake", "stop"), ("mariadb", "close")):
             if hasattr(self, server):
                 getattr(getattr(self, server), stop)()
         shutil.rmtree(self.home, ignore_errors=True)
