@@ -130,7 +130,7 @@ def make_plan(name: str, written_day: str | None, *, is_by_hand: bool = False) -
     lake = open_lake().layout
     carried = told(schema, table) if is_by_hand or table.extract == "outfile" else []
     if is_by_hand:
-        place = lake.url(lake.arrival(table.name, day, f"{utc_now():%Y%m%dT%H%M%S}"))
+        place = lake.url(lake.arrival(table.name, day, f"{utc_now():%Y%m%dT%H%M%S%f}"))
         statements = source.export_statements(table, schema, span, place, is_by_hand=True)
         return Plan(table.name, day, [Step(f"Aurora, by hand: export {table.name} {day}", statements)], carried)
     warehouse = Warehouse(RedshiftSettings.from_env())

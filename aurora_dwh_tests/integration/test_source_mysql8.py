@@ -15,8 +15,9 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pytest
 
+from aurora_dwh.handoff import DataError
 from aurora_dwh.schema import Column, TableSchema
-from aurora_dwh.source.connection import SourceError, connect
+from aurora_dwh.source.connection import connect
 from aurora_dwh.source.reader import read
 
 PASSWORD = "sésame"
@@ -147,6 +148,6 @@ def test_a29_json_of_mysql_8_arrives_as_its_text_after_a_login_by_caching_sha2_p
 
 
 def test_a_wrong_password_for_caching_sha2_password_is_a_clear_error_without_it(server: LittleMySQL8) -> None:
-    with pytest.raises(SourceError, match="Access denied") as caught:
+    with pytest.raises(DataError, match="Access denied") as caught:
         connect(**arguments(server, "gué"))
     assert "gu" not in str(caught.value)
