@@ -1,4 +1,4 @@
-"""The few calls of AWS that settings need: a secret, a database token, clients of S3 and QuickSight.
+"""The few calls of AWS that settings need: a secret, a database token, clients of S3, QuickSight and SNS.
 
 boto3 is loaded at the first call. Each call has a session of its own: boto3's default session is not safe to share
 between threads. Errors name the secret or the service and never carry what was fetched.
@@ -83,6 +83,13 @@ def quicksight_client(region: str | None) -> Any:
         return boto3.Session(region_name=region).client("quicksight", config=_config())
     except NoRegionError:
         raise ConfigError(["QuickSight: set `region` in the catalog's section quicksight, or AWS_REGION"]) from None
+
+
+def sns_client(region: str) -> Any:
+    """Return an SNS client that tries failed requests again."""
+    import boto3
+
+    return boto3.Session(region_name=region).client("sns", config=_config())
 
 
 def _config(**more: Any) -> Any:

@@ -66,7 +66,7 @@ def defs() -> dg.Definitions:
             *(build_reconcile_schedule(catalog=catalog, job=job) for job in reconcile_jobs),
         ],
         sensors=[
-            build_gap_sensor(catalog=catalog, job=daily_job),
+            build_gap_sensor(catalog=catalog, jobs=[daily_job, *monthly_jobs, *mart_jobs]),
             build_arrivals_sensor(catalog=catalog, job=daily_job),
             *([build_mart_sensor()] if marts else []),
             *([build_freshness_sensor(catalog=catalog)] if freshness_checks else []),

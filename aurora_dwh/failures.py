@@ -6,6 +6,7 @@ reason beneath it.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,21 +20,24 @@ from aurora_dwh.warehouse.errors import PassingError, WarehouseError
 RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 """For steps that talk to a server: a lost connection or a lost race is worth another attempt."""
 
-_REFUSED_BY_S3 = frozenset(
+_REFUSED_BY_AWS = frozenset(
     {
         "AccessDenied",
+        "AccessDeniedException",
         "AllAccessDisabled",
         "AuthorizationHeaderMalformed",
         "InvalidAccessKeyId",
         "InvalidBucketName",
+        "InvalidClientTokenId",
         "NoCredentialsError",
         "NoSuchBucket",
         "PartialCredentialsError",
         "PermanentRedirect",
         "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
     }
 )
-"""S3's codes, and names of botocore's errors, for what is wrong with a policy, a name or a setting."""
+"""AWS' codes, and names of botocore's errors, for what is wrong with a policy, a name or a setting."""
 
 
 @contextmanager
@@ -67,17 +71,17 @@ def attempts_left(context: dg.InputContext | dg.OutputContext) -> bool:
 
 
 def _may_pass(error: Exception) -> bool:
-    if _is_of_s3(error):
-        return not _REFUSED_BY_S3.intersection({type(error).__name__, _code(error)})
+    if _is_of_aws(error):
+        return not _REFUSED_BY_AWS.intersection({type(error).__name__, _code(error)})
     return isinstance(error, PassingError) or not isinstance(error, DataError | WarehouseError | ConfigError)
 
 
-def _is_of_s3(error: Exception) -> bool:
+def _is_of_aws(error: Exception) -> bool:
     return type(error).__module__.partition(".")[0] in ("boto3", "botocore", "s3transfer")
 
 
 def _code(error: Exception) -> str:
-    """Return S3's code of an error, empty where S3 did not answer."""
+    """Return the code of a service's error, empty where it did not answer."""
     answer = getattr(error, "response", None)
     return str(answer.get("Error", {}).get("Code", "")) if isinstance(answer, dict) else ""
 
@@ -91,4 +95,15 @@ def _said(error: Exception) -> str:
     """Return an error's text, introduced by who said it where the text does not."""
     if type(error).__module__.partition(".")[0] == "aurora_dwh":
         return str(error)
-    return f"S3: {error}" if _is_of_s3(error) else f"{type(error).__name__}: {error}"
+    return f"{_service(error) if _is_of_aws(error) else type(error).__name__}: {error}"
+
+
+def _service(error: Exception) -> str:
+    """Return the AWS service whose client raised an error; botocore's errors do not name it, their traceback does."""
+    from botocore.client import BaseClient
+
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        client = frame.f_locals.get("self")
+        if isinstance(client, BaseClient):
+            return str(client.meta.service_model.service_id)
+    return "AWS"

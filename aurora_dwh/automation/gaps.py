@@ -1,27 +1,23 @@
-"""The gap sensor: days that the schedule missed, or whose run failed, are requested again, a few at a time.
+"""The gap sensor: what the schedules missed, and what failed, is requested again, a few runs at a time.
 
-A day is missing where an asset has an earlier day of the last two weeks and not this one; so what was never loaded, or
-not for so long, is never begun by itself. Dagster's event log is asked for these days alone and not for all history,
-which takes about 2 ms for a table.
+A day of a table is missing where the table has an earlier day of those that are looked at and not this one; so what
+was never loaded, or not for so long, is never begun by itself. Dagster's event log is asked for these days alone and
+not for all history, which takes about 2 ms for a table. A mart misses nothing, as it follows its inputs; a build of it
+that failed is repeated here, since its own condition acts once for a change.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from hashlib import sha256
+from datetime import date, datetime, timedelta
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 import dagster as dg
-from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
-from dagster._core.storage.tags import (
-    ASSET_PARTITION_RANGE_END_TAG,
-    ASSET_PARTITION_RANGE_START_TAG,
-    PARTITION_NAME_TAG,
-)
 
-from aurora_dwh.automation.schedules import chain_keys, monthly_tables
+from aurora_dwh.automation.run_history import ATTEMPTS, PAUSE, RunHistory, covers, request, selects, shown
+from aurora_dwh.automation.schedules import chain_keys, month_before, monthly_tables, monthly_time
 from aurora_dwh.catalog import Catalog
 from aurora_dwh.handoff import utc_now
 
@@ -31,45 +27,51 @@ if TYPE_CHECKING:
 HORIZON_DAYS = 14
 """How many days back is looked; a longer gap is somebody's decision, and a backfill."""
 
+HORIZON_MONTHS = 3
+"""How many months back is looked for tables that are loaded once a month."""
+
+HORIZON = timedelta(days=31 * (HORIZON_MONTHS + 1))
+"""How far back runs without success are looked for: as long as any day that is looked at can be tried."""
+
 RUNS_PER_TICK = 3
-"""How many days are requested at a time."""
-
-ATTEMPTS = 3
-"""After so many runs of a day without success, the scheduled one among them, the day is left to people."""
-
-PAUSE = timedelta(hours=1)
-"""How long a day waits after the schedule's time, and after a run without success."""
+"""How many runs are requested at a time."""
 
 INTERVAL_SECONDS = 900
 
 
-def build_gap_sensor(*, catalog: Catalog, job: dg.UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
-    """Return the sensor that requests missing days of the daily job.
+def build_gap_sensor(*, catalog: Catalog, jobs: Sequence[dg.UnresolvedAssetJobDefinition]) -> dg.SensorDefinition:
+    """Return the sensor that requests missing days of tables and failed builds of marts.
 
     Args:
         catalog: The catalog, for its zone, its first day and the hour of its schedule.
-        job: The daily job.
+        jobs: The daily job, and those of monthly tables and of marts where there are any.
     """
-    left_out = frozenset(chain_keys(monthly_tables(catalog)))
 
     @dg.sensor(
         name="gaps",
-        job=job,
+        jobs=jobs,
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description=f"Requests days of the last {HORIZON_DAYS} that the schedule missed or that failed, newest first; "
-        f"gives up on a day after {ATTEMPTS} runs without success.",
+        description=f"Requests days of the last {HORIZON_DAYS}, and months of the last {HORIZON_MONTHS}, that the "
+        "schedules missed or that failed, newest first, and builds of marts that failed; "
+        f"gives up after {ATTEMPTS} runs without success.",
     )
     def gaps(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         if context.repository_def is None:
             raise dg.DagsterInvariantViolationError("the sensor needs the code location's asset graph")
-        days = due_days(catalog, utc_now())
-        search = _Search(context.instance, context.repository_def.asset_graph, job.name, days, left_out)
-        requests = [request for _, request in zip(range(RUNS_PER_TICK), search.requests(), strict=False)]
-        left = "; ".join(search.left) or f"no day of the last {HORIZON_DAYS} is missing"
+        now = utc_now()
+        days, months = due_days(catalog, now), due_months(catalog, now)
+        history = RunHistory(context.instance, now, now - HORIZON)
+        graph = context.repository_def.asset_graph
+        searches: list[_Tables | _Marts] = [
+            *_table_searches(catalog, graph, history, days, months),
+            _Marts(graph, history, days),
+        ]
+        requests = list(islice(chain.from_iterable(search.requests() for search in searches), RUNS_PER_TICK))
+        left = "; ".join(history.left) or f"nothing of the last {HORIZON_DAYS} days is missing"
         if not requests:
             return dg.SkipReason(left)
-        context.log.info(f"requests {', '.join(str(r.partition_key) for r in requests)}; {left}")
+        context.log.info(f"requests {', '.join(str(r.run_key) for r in requests)}; {left}")
         return dg.SensorResult(run_requests=requests)
 
     return gaps
@@ -83,95 +85,153 @@ def due_days(catalog: Catalog, now: datetime) -> list[str]:
         now: The moment, aware.
     """
     hour, minute = (int(part) for part in catalog.schedule.split(":"))
-    shown = now.astimezone(catalog.zone).replace(tzinfo=None) - PAUSE
-    last = (shown - timedelta(hours=hour, minutes=minute)).date()
+    last = _last_tick(catalog, now, hour, minute)
     days = (last - timedelta(days=number) for number in range(1, HORIZON_DAYS + 1))
     return [day.isoformat() for day in days if day >= catalog.start_date]
 
 
+def due_months(catalog: Catalog, now: datetime) -> list[list[str]]:
+    """Return the days of each month that the monthly schedule should have loaded by now, newest month first.
+
+    Args:
+        catalog: The catalog; where no table is loaded once a month, no month is due.
+        now: The moment, aware.
+    """
+    tick = _last_tick(catalog, now, *monthly_time(catalog))
+    months: list[list[str]] = []
+    while monthly_tables(catalog) and len(months) < HORIZON_MONTHS and (month := month_before(catalog, tick)):
+        tick, last = month
+        months.append([(tick + timedelta(days=n)).isoformat() for n in range((last - tick).days + 1)])
+    return months
+
+
+def _last_tick(catalog: Catalog, now: datetime, hour: int, minute: int) -> date:
+    """Return the last day on which a schedule's time is over since `PAUSE`: it has its hour first."""
+    return (now.astimezone(catalog.zone).replace(tzinfo=None) - PAUSE - timedelta(hours=hour, minutes=minute)).date()
+
+
+def _table_searches(
+    catalog: Catalog, graph: AssetGraph, history: RunHistory, days: Sequence[str], months: Sequence[Sequence[str]]
+) -> Iterator[_Tables]:
+    """Yield what is looked for: days of daily tables, months, and last days of months of tables copied whole."""
+    tables = [key for key in sorted(graph.materializable_asset_keys) if key.path[0] == "staging"]
+    monthly = monthly_tables(catalog)
+    rare, whole = (set(chain_keys(found)) for found in (monthly, [t for t in monthly if t.mode == "full"]))
+    seen = [day for month in months for day in month]
+    daily = [key for key in tables if key not in rare]
+    yield _Tables(graph, history, "daily_load", daily, [[day] for day in days], days)
+    if months:
+        by_day, copied = ([k for k in tables if k in rare - whole], [k for k in tables if k in whole])
+        yield _Tables(graph, history, "monthly_load", by_day, months, seen)
+        yield _Tables(graph, history, "monthly_load", copied, [month[-1:] for month in months], seen)
+
+
 @dataclass
-class _Search:
-    """One look at what is missing.
+class _Tables:
+    """One look at what tables lack.
 
     Attributes:
-        left_out: Assets whose days are not the daily job's: those of tables that are loaded monthly.
-        left: Days that are missing and not requested, with the reason, as sentences.
+        job: Their job.
+        keys: Their staging assets; marts follow these by their own conditions.
+        units: What one run of the job loads: days, in order; newest unit first.
+        seen: The days that are looked at, in which a table must have begun.
     """
 
-    instance: dg.DagsterInstance
     graph: AssetGraph
+    history: RunHistory
     job: str
-    days: Sequence[str]
-    left_out: Collection[dg.AssetKey] = ()
-    left: list[str] = field(default_factory=list)
+    keys: Sequence[dg.AssetKey]
+    units: Sequence[Sequence[str]]
+    seen: Sequence[str]
     _in_lake: dict[dg.AssetKey, set[str]] = field(default_factory=dict)
 
     def requests(self) -> Iterator[dg.RunRequest]:
-        """Yield a run for each day that is missing, newest first, with all the assets that lack it."""
-        loaded = self._loaded(self._ends())
-        busy = self._busy() if any(_missing(days, self.days) for days in loaded.values()) else set()
-        for day in self.days:
-            lacking = [key for key, days in loaded.items() if day in _missing(days, self.days)]
-            if not lacking:
-                continue
-            if day in busy:
-                self.left.append(f"{day} has a run under way")
-                continue
-            yield from self._request(day, lacking)
+        """Yield a run for each unit of which days are missing, with all the assets that lack any of them."""
+        loaded = self._loaded()
+        for unit in self.units:
+            missing = {key: days for key in self.keys if (days := _missing(loaded[key], unit))}
+            if missing:
+                yield from self._request(missing)
 
-    def _request(self, day: str, lacking: Sequence[dg.AssetKey]) -> Iterator[dg.RunRequest]:
-        failed = self._unsuccessful(day)
-        if any(record.update_timestamp > utc_now() - PAUSE for record in failed):
-            self.left.append(f"{day} had a run without success in the last {PAUSE}, and waits")
+    def _request(self, missing: dict[dg.AssetKey, set[str]]) -> Iterator[dg.RunRequest]:
+        days = sorted(set().union(*missing.values()))
+        if any(self._is_ours(run) and _touches(run, days) for run in self.history.under_way):
+            self.history.left.append(f"{shown(days)} has a run under way")
             return
-        tried = {key: sum(self._selects(record.dagster_run, key) for record in failed) for key in lacking}
-        given_up = [key for key in lacking if tried[key] >= ATTEMPTS]
-        if given_up:
-            names = ", ".join(key.to_user_string() for key in given_up)
-            self.left.append(f"{day} is given up for {names} after {ATTEMPTS} runs without success: materialize it")
-        if chosen := [key for key in lacking if key not in given_up]:
-            keys = sorted([*chosen, *self._unread(chosen, day)])
-            yield _run(day, keys, attempt=max(tried[key] for key in chosen))
+        failed = [r for r in self.history.without_success if self._is_ours(r.dagster_run)]
+        failed = [record for record in failed if _touches(record.dagster_run, days)]
+        tried = {key: [r for r in failed if selects(r.dagster_run, key, job=self.job)] for key in missing}
+        if chosen := self.history.chosen(shown(days), tried):
+            days = sorted(set().union(*(missing[key] for key in chosen)))
+            yield request(self.job, sorted([*chosen, *self._unread(chosen, days)]), days, tried)
 
-    def _ends(self) -> list[dg.AssetKey]:
-        """Return the staging tables; marts follow them by their own conditions."""
-        keys = sorted(self.graph.materializable_asset_keys)
-        return [key for key in keys if key.path[0] == "staging" and key not in self.left_out]
-
-    def _loaded(self, keys: Sequence[dg.AssetKey]) -> dict[dg.AssetKey, set[str]]:
+    def _loaded(self) -> dict[dg.AssetKey, set[str]]:
         """Return which of the days each asset has; an asset that never had any day costs nothing."""
-        records = self.instance.get_asset_records(keys)
+        records = self.history.instance.get_asset_records(self.keys)
         known = {r.asset_entry.asset_key for r in records if r.asset_entry.last_materialization_record}
-        return {key: self._days_of(key) if key in known else set() for key in keys}
+        return {key: self._days_of(key) if key in known else set() for key in self.keys}
 
     def _days_of(self, key: dg.AssetKey) -> set[str]:
         return set(
-            self.instance.get_latest_storage_id_by_partition(
-                key, dg.DagsterEventType.ASSET_MATERIALIZATION, set(self.days)
+            self.history.instance.get_latest_storage_id_by_partition(
+                key, dg.DagsterEventType.ASSET_MATERIALIZATION, set(self.seen)
             )
         )
 
-    def _unread(self, chosen: Sequence[dg.AssetKey], day: str) -> set[dg.AssetKey]:
-        """Return the lake's assets that chosen ones are made from and that lack the day too."""
+    def _unread(self, chosen: Sequence[dg.AssetKey], days: Sequence[str]) -> set[dg.AssetKey]:
+        """Return the lake's assets that chosen ones are made from and that lack one of the days too."""
         parents = {parent for key in chosen for parent in self.graph.get(key).parent_keys if parent.path[0] == "lake"}
         self._in_lake |= {parent: self._days_of(parent) for parent in parents - self._in_lake.keys()}
-        return {parent for parent in parents if day not in self._in_lake[parent]}
-
-    def _busy(self) -> set[str]:
-        """Return the days that a run under way or in the queue is about."""
-        runs = self.instance.get_runs(dg.RunsFilter(statuses=NOT_FINISHED_STATUSES))
-        return {day for run in runs if self._is_ours(run) for day in self.days if _covers(run, day)}
-
-    def _unsuccessful(self, day: str) -> list[dg.RunRecord]:
-        statuses = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
-        records = self.instance.get_run_records(dg.RunsFilter(statuses=statuses, tags={PARTITION_NAME_TAG: day}))
-        return [record for record in records if self._is_ours(record.dagster_run)]
+        return {parent for parent in parents if not self._in_lake[parent].issuperset(days)}
 
     def _is_ours(self, run: dg.DagsterRun) -> bool:
         return run.job_name == self.job or any(self.graph.has(key) for key in run.asset_selection or ())
 
-    def _selects(self, run: dg.DagsterRun, key: dg.AssetKey) -> bool:
-        return run.asset_selection is None or key in run.asset_selection
+
+@dataclass
+class _Marts:
+    """One look at marts whose last build, of a day or of the whole mart, was without success.
+
+    Attributes:
+        days: The days that are looked at, newest first.
+    """
+
+    graph: AssetGraph
+    history: RunHistory
+    days: Sequence[str]
+    job: str = "marts"
+
+    def requests(self) -> Iterator[dg.RunRequest]:
+        """Yield a run for each day, and one for the marts without days, with all the marts that failed."""
+        marts = [key for key in sorted(self.graph.materializable_asset_keys) if key.path[0] == "bi"]
+        for day in (None, *self.days):
+            keys = [key for key in marts if self.graph.get(key).is_partitioned == (day is not None)]
+            tried = {key: failed for key in keys if (failed := self._failed(key, day))}
+            name = day or "the last build"
+            if not tried:
+                continue
+            if any(covers(run, day) and self._makes(run, tried) for run in self.history.under_way):
+                self.history.left.append(f"{name} of {_names(tried)} has a run under way")
+            elif chosen := self.history.chosen(name, tried):
+                yield request(self.job, chosen, [day] if day else [], tried)
+
+    def _makes(self, run: dg.DagsterRun, keys: Iterable[dg.AssetKey]) -> bool:
+        return any(selects(run, key, job=self.job) for key in keys)
+
+    def _failed(self, key: dg.AssetKey, day: str | None) -> list[dg.RunRecord]:
+        """Return the runs without success that began when the mart's latest success was over."""
+        runs = [
+            r for r in self.history.without_success if covers(r.dagster_run, day) and self._makes(r.dagster_run, [key])
+        ]
+        if not runs:
+            return []
+        filters = dg.AssetRecordsFilter(asset_key=key, asset_partitions=[day] if day else None)
+        built = self.history.instance.fetch_materializations(filters, limit=1).records
+        return [run for run in runs if not built or run.create_timestamp.timestamp() > built[0].timestamp]
+
+
+def _names(keys: Iterable[dg.AssetKey]) -> str:
+    return ", ".join(key.to_user_string() for key in keys)
 
 
 def _missing(loaded: set[str], days: Sequence[str]) -> set[str]:
@@ -179,16 +239,5 @@ def _missing(loaded: set[str], days: Sequence[str]) -> set[str]:
     return {day for day in days if day > min(loaded)} - loaded if loaded else set()
 
 
-def _covers(run: dg.DagsterRun, day: str) -> bool:
-    first, last = (run.tags.get(tag) for tag in (ASSET_PARTITION_RANGE_START_TAG, ASSET_PARTITION_RANGE_END_TAG))
-    return run.tags.get(PARTITION_NAME_TAG) == day or (first is not None and last is not None and first <= day <= last)
-
-
-def _run(day: str, keys: Sequence[dg.AssetKey], *, attempt: int) -> dg.RunRequest:
-    names = " ".join(key.to_user_string() for key in keys)
-    return dg.RunRequest(
-        run_key=f"{day}-{attempt}-{sha256(names.encode()).hexdigest()[:12]}",
-        partition_key=day,
-        asset_selection=list(keys),
-        tags={"aurora_dwh/requested_by": "gaps"},
-    )
+def _touches(run: dg.DagsterRun, days: Sequence[str]) -> bool:
+    return any(covers(run, day) for day in days)

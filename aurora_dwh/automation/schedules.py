@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
@@ -26,6 +26,19 @@ def chain_keys(tables: Iterable[Table]) -> list[dg.AssetKey]:
 def monthly_tables(catalog: Catalog) -> list[Table]:
     """Return the tables that are loaded once a month."""
     return [table for table in catalog.tables.values() if table.schedule == "monthly"]
+
+
+def monthly_time(catalog: Catalog) -> tuple[int, int]:
+    """Return the hour and the minute at which the monthly load begins on a month's first day."""
+    hour, minute = (int(part) for part in catalog.schedule.split(":"))
+    return (hour + MONTHLY_HOURS_BEHIND_LOAD) % 24, minute
+
+
+def month_before(catalog: Catalog, day: date) -> tuple[date, date] | None:
+    """Return the first and the last day of the month before a day's, as far as the catalog's days reach back."""
+    last = day.replace(day=1) - timedelta(days=1)
+    first = max(last.replace(day=1), catalog.start_date)
+    return None if first > last else (first, last)
 
 
 def build_daily_job(*, catalog: Catalog, partitions: dg.DailyPartitionsDefinition) -> dg.UnresolvedAssetJobDefinition:
@@ -53,8 +66,7 @@ def build_monthly_job(*, catalog: Catalog, partitions: dg.DailyPartitionsDefinit
 
 def build_monthly_schedule(*, catalog: Catalog, job: dg.UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
     """Return the schedule that loads the month before, some hours behind the daily load of a month's first day."""
-    hour, minute = (int(part) for part in catalog.schedule.split(":"))
-    hour = (hour + MONTHLY_HOURS_BEHIND_LOAD) % 24
+    hour, minute = monthly_time(catalog)
 
     @dg.schedule(
         name="monthly_load",
@@ -79,10 +91,10 @@ def month_requests(catalog: Catalog, tick: datetime) -> Iterator[dg.RunRequest]:
         catalog: The catalog.
         tick: When the schedule fires, aware.
     """
-    last = tick.astimezone(catalog.zone).date().replace(day=1) - timedelta(days=1)
-    first = max(last.replace(day=1), catalog.start_date)
-    if first > last:
+    month = month_before(catalog, tick.astimezone(catalog.zone).date())
+    if month is None:
         return
+    first, last = month
     tables = monthly_tables(catalog)
     by_day = chain_keys(table for table in tables if table.mode != "full")
     whole = chain_keys(table for table in tables if table.mode == "full")

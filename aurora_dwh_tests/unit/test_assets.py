@@ -6,8 +6,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+import boto3
 import dagster as dg
 import pytest
+from botocore.config import Config
+from botocore.stub import Stubber
 
 import aurora_dwh
 from aurora_dwh.assets.marts import build_mart_assets
@@ -238,6 +241,30 @@ def test_only_what_trying_again_cannot_mend_is_not_tried_again(error: Exception,
         assert caught.value.allow_retries is False
         assert caught.value.description == f"staging/orders: {error}"
         assert caught.value.__cause__ is error
+
+
+@pytest.mark.parametrize(
+    ("service", "call", "named"),
+    [
+        ("s3", lambda client: client.get_object(Bucket="b", Key="k"), "S3"),
+        ("redshift-serverless", lambda client: client.get_credentials(workgroupName="w"), "Redshift Serverless"),
+    ],
+)
+@pytest.mark.parametrize("answers", [True, False])
+def test_an_error_of_aws_names_the_service(service: str, call: Any, named: str, answers: bool) -> None:
+    client = boto3.Session("a", "s", region_name="eu-west-1").client(
+        service, endpoint_url="http://127.0.0.1:9", config=Config(retries={"total_max_attempts": 1})
+    )
+    stub = Stubber(client)
+    stub.add_client_error("get_object" if service == "s3" else "get_credentials", "AccessDeniedException")
+    if answers:
+        stub.activate()
+    with (
+        pytest.raises(dg.Failure) as caught,
+        named_failures(key("staging", "orders"), attempts_left=False),
+    ):
+        call(client)
+    assert str(caught.value.description).startswith(f"staging/orders: {named}: ")
 
 
 def test_a_marts_page_shows_its_sql_and_where_its_columns_come_from() -> None:

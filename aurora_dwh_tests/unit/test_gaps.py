@@ -18,7 +18,8 @@ from dagster._core.storage.tags import (
 from dagster._core.test_utils import create_run_for_test, freeze_time
 
 from aurora_dwh.automation import gaps
-from aurora_dwh.automation.gaps import ATTEMPTS, HORIZON_DAYS, PAUSE, RUNS_PER_TICK, due_days
+from aurora_dwh.automation.gaps import HORIZON_DAYS, HORIZON_MONTHS, RUNS_PER_TICK, due_days, due_months
+from aurora_dwh.automation.run_history import ATTEMPTS, PAUSE
 from aurora_dwh.catalog import Catalog
 from aurora_dwh.definitions import defs as load_definitions
 
@@ -38,6 +39,13 @@ day_column: day
 */
 SELECT a._dwh_day AS day, a.id FROM staging.a JOIN staging.b ON a.id = b.id
 WHERE a._dwh_day >= :first_day AND a._dwh_day < :end_day
+"""
+WHOLE = """/*
+materialization: table
+description: Rows of one table.
+grain: [id]
+*/
+SELECT id FROM staging.a
 """
 NOW = datetime(2024, 3, 11, 3, tzinfo=timezone.utc)
 
@@ -75,7 +83,7 @@ class Place:
         job: str = "daily_load",
         ended: datetime = NOW - PAUSE,
     ) -> None:
-        """Record a run of a day or a range, of all the job's assets where none are given."""
+        """Record a run of a day, a range, or no day where it is empty; of all the job's assets if none are named."""
         origin = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("aurora_dwh"), "__repository__").get_job_origin(
             job
         )
@@ -86,7 +94,7 @@ class Place:
             job_name=job,
             status=dg.DagsterRunStatus["STARTED" if has_ended else status],
             remote_job_origin=origin,
-            tags=tags if last else {PARTITION_NAME_TAG: day},
+            tags=tags if last else {PARTITION_NAME_TAG: day} if day else {},
             asset_selection=frozenset(dg.AssetKey(a.split("/")) for a in assets) or None,
         )
         if has_ended:
@@ -131,7 +139,7 @@ def test_a25_days_that_the_schedule_missed_are_requested_newest_first_a_few_at_a
             asked.append(day)
             place.loaded([day], *assets)
     assert asked == place.days[:7]
-    assert place.tick().skip_message == f"no day of the last {HORIZON_DAYS} is missing"
+    assert place.tick().skip_message == f"nothing of the last {HORIZON_DAYS} days is missing"
 
 
 def test_one_run_asks_for_all_tables_that_lack_a_day_and_for_nothing_that_is_there(place: Place) -> None:
@@ -240,14 +248,167 @@ def test_no_day_before_the_catalogs_first_is_due(place: Place) -> None:
     assert due_days(place.catalog, datetime(2024, 1, 3, tzinfo=timezone.utc)) == ["2024-01-02", "2024-01-01"]
 
 
-def test_marts_and_monthly_tables_are_not_its_business(place: Place) -> None:
-    (place.folder / "m.sql").write_text(MART)
-    (place.folder / "catalog.yaml").write_text(CATALOG + "  c: {key: id, cursor: updated, schedule: monthly}\n")
+MONTHLY = """\
+  c: {key: id, cursor: updated, schedule: monthly}
+  d: {mode: full, schedule: monthly}
+"""
+RARE = ("lake/c", "staging/c")
+FEBRUARY = [f"2024-02-{number:02}" for number in range(1, 30)]
+
+
+@pytest.fixture
+def monthly(place: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """A place with two more tables that are loaded once a month, all of whose daily days are there."""
+    (place.folder / "catalog.yaml").write_text(CATALOG + MONTHLY)
     place = Place(place.folder)
-    place.loaded(place.days[1:], *ALL, "bi/m", "lake/c", "staging/c")
-    assert place.requested() == [(place.days[0], sorted(ALL))]
-    place.loaded(place.days[:1], *ALL)
-    assert place.tick().skip_message == f"no day of the last {HORIZON_DAYS} is missing"
+    monkeypatch.setattr(gaps, "utc_now", lambda: place.now)
+    place.loaded(place.days, *ALL)
+    return place
+
+
+def spans(place: Place) -> list[tuple[str, str, list[str]]]:
+    """Return the job, the days and the assets of a tick's requests."""
+    found = []
+    for request in place.tick().run_requests or []:
+        first, last = (request.tags.get(t) for t in (ASSET_PARTITION_RANGE_START_TAG, ASSET_PARTITION_RANGE_END_TAG))
+        days = f"{first}...{last}" if first else str(request.partition_key)
+        found.append((request.job_name, days, [key.to_user_string() for key in request.asset_selection]))
+    return found
+
+
+def test_months_that_the_schedule_missed_are_requested_newest_first_each_as_one_run(monthly: Place) -> None:
+    monthly.now = datetime(2024, 5, 2, 3, tzinfo=timezone.utc)
+    monthly.loaded(monthly.days, *ALL)
+    monthly.loaded(FEBRUARY, *RARE)
+    monthly.loaded(["2024-02-29"], "lake/d", "staging/d")
+    assert spans(monthly) == [
+        ("monthly_load", "2024-04-01...2024-04-30", list(RARE)),
+        ("monthly_load", "2024-03-01...2024-03-31", list(RARE)),
+        ("monthly_load", "2024-04-30", ["lake/d", "staging/d"]),  # copied whole: its last day stands for the month
+    ]
+    monthly.loaded([f"2024-04-{number:02}" for number in range(1, 31)], *RARE)
+    monthly.loaded([f"2024-03-{number:02}" for number in range(1, 32)], *RARE)
+    monthly.loaded(["2024-04-30", "2024-03-31"], "lake/d", "staging/d")
+    assert spans(monthly) == []
+
+
+def test_of_a_month_that_broke_off_the_rest_is_requested(monthly: Place) -> None:
+    monthly.loaded(FEBRUARY[:11], *RARE)
+    monthly.loaded(FEBRUARY[11:12], "lake/c")
+    assert spans(monthly) == [("monthly_load", "2024-02-12...2024-02-29", list(RARE))]
+
+
+def test_a_monthly_table_that_was_never_loaded_is_left_alone(monthly: Place) -> None:
+    monthly.loaded(FEBRUARY, "lake/c")
+    assert spans(monthly) == []
+
+
+def test_a_month_with_a_run_under_way_is_left_to_it(monthly: Place) -> None:
+    monthly.loaded(["2024-01-31"], *RARE)
+    monthly.run(FEBRUARY[0], "STARTED", *RARE, last=FEBRUARY[-1], job="monthly_load")
+    assert monthly.tick().skip_message == f"{FEBRUARY[0]}...{FEBRUARY[-1]} has a run under way"
+
+
+def test_a_month_that_fails_for_good_is_given_up_and_named(monthly: Place) -> None:
+    monthly.loaded(["2024-01-31"], *RARE)
+    for attempt in range(ATTEMPTS):
+        assert len(spans(monthly)) == 1, attempt
+        monthly.run(FEBRUARY[0], "FAILURE", *RARE, last=FEBRUARY[-1], job="monthly_load")
+    assert monthly.tick().skip_message == (
+        f"{FEBRUARY[0]}...{FEBRUARY[-1]} is given up for staging/c after 3 runs without success: materialize it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("now", "newest"),
+    [
+        ("2024-02-29T18:59:00+00:00", "2024-01-31"),  # 03:59 on the first in Tokyo: the schedule has its hour first
+        ("2024-02-29T19:00:00+00:00", "2024-02-29"),
+        ("2024-03-30T19:00:00+00:00", "2024-02-29"),
+    ],
+)
+def test_a11_a_month_is_due_an_hour_after_its_schedule_in_the_catalogs_zone(
+    monthly: Place, now: str, newest: str
+) -> None:
+    months = due_months(monthly.catalog, datetime.fromisoformat(now))
+    assert months[0][-1] == newest
+    assert [month[0] for month in months] == ["2024-02-01", "2024-01-01"][-len(months) :]  # none before the first day
+
+
+def test_no_more_than_the_last_months_are_looked_at(monthly: Place) -> None:
+    months = due_months(monthly.catalog, datetime(2025, 1, 9, tzinfo=timezone.utc))
+    assert [month[0] for month in months] == ["2024-12-01", "2024-11-01", "2024-10-01"]
+    assert len(months) == HORIZON_MONTHS
+
+
+def test_a_range_that_failed_counts_for_each_of_its_days(place: Place) -> None:
+    place.loaded(place.days[2:], *ALL)
+    newest, before = place.days[:2]
+    for _ in range(ATTEMPTS):
+        place.run(before, "FAILURE", *ALL, last=newest, job="__ASSET_JOB")
+    assert place.tick().skip_message == "; ".join(
+        f"{day} is given up for staging/a, staging/b after 3 runs without success: materialize it"
+        for day in (newest, before)
+    )
+
+
+@pytest.fixture
+def marts(place: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """A place with a mart of days and one without; its tables' days are all there."""
+    (place.folder / "m.sql").write_text(MART)
+    (place.folder / "whole.sql").write_text(WHOLE)
+    place = Place(place.folder)
+    monkeypatch.setattr(gaps, "utc_now", lambda: place.now)
+    place.loaded(place.days, *ALL)
+    return place
+
+
+def test_marts_that_were_never_built_or_whose_builds_went_well_are_not_its_business(marts: Place) -> None:
+    assert marts.requested() == []
+    with freeze_time(NOW - 3 * PAUSE):
+        marts.run(marts.days[0], "FAILURE", "bi/m", job="__ASSET_JOB", ended=NOW - 2 * PAUSE)
+        marts.run(marts.days[0], "FAILURE", *ALL, ended=NOW - 2 * PAUSE)  # makes no mart
+    with freeze_time(NOW - PAUSE):
+        marts.loaded(marts.days[:1], "bi/m")
+    assert marts.requested() == []
+
+
+def test_a_build_of_a_mart_that_failed_is_requested_again_after_a_pause_until_it_is_given_up(marts: Place) -> None:
+    day = marts.days[3]
+    keys = set()
+    for _ in range(ATTEMPTS - 1):
+        marts.run(day, "FAILURE", "bi/m", job="__ASSET_JOB", ended=marts.now)
+        waits = marts.tick()
+        assert waits.skip_message == f"{day} had a run without success in the last 1:00:00, and waits"
+        marts.now += PAUSE
+        (request,) = marts.tick().run_requests
+        assert (request.job_name, request.partition_key) == ("marts", day)
+        assert [key.to_user_string() for key in request.asset_selection] == ["bi/m"]
+        keys.add(request.run_key)
+    assert len(keys) == ATTEMPTS - 1
+    marts.run(day, "FAILURE", "bi/m", job="marts")
+    assert (
+        marts.tick().skip_message == f"{day} is given up for bi/m after {ATTEMPTS} runs without success: materialize it"
+    )
+
+
+def test_a_mart_without_days_is_built_again_and_its_failures_are_counted_from_its_last_success(marts: Place) -> None:
+    for hours in range(9, 9 - ATTEMPTS, -1):
+        with freeze_time(NOW - timedelta(hours=hours)):
+            marts.run("", "FAILURE", "bi/whole", job="marts", ended=NOW - timedelta(hours=hours))
+    assert "the last build is given up for bi/whole" in marts.tick().skip_message
+    with freeze_time(NOW - timedelta(hours=4)):
+        marts.instance.report_runless_asset_event(dg.AssetMaterialization(dg.AssetKey(["bi", "whole"])))
+    assert marts.requested() == []
+    with freeze_time(NOW - timedelta(hours=2)):
+        marts.run("", "CANCELED", "bi/whole", job="__ASSET_JOB")
+    assert marts.requested() == [(None, ["bi/whole"])]
+
+
+def test_a_mart_that_is_being_built_is_left_to_the_run(marts: Place) -> None:
+    marts.run(marts.days[0], "FAILURE", "bi/m", job="marts")
+    marts.run(marts.days[0], "STARTED", "bi/m", job="__ASSET_JOB")
+    assert marts.tick().skip_message == f"{marts.days[0]} of bi/m has a run under way"
 
 
 def test_a_day_that_a_thousand_tables_lack_is_one_run(place: Place, tmp_path: Path) -> None:
@@ -267,4 +428,4 @@ def test_a_day_that_a_thousand_tables_lack_is_one_run(place: Place, tmp_path: Pa
 def test_it_runs_from_the_start_on_the_daily_job(place: Place) -> None:
     sensor = place.defs.get_repository_def().get_sensor_def("gaps")
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
-    assert sensor.job_name == "daily_load"
+    assert [target.job_name for target in sensor.targets] == ["daily_load"]

@@ -1,7 +1,8 @@
 """`aurora-dwh doctor`: checks everything that a load needs and says how to mend what is wrong.
 
-Each system has a module, `source`, `lake`, `warehouse` and `worker`; `export` is about the first two together. A check
-never ends the run: it is a `Check` with its state, and the next one follows where it still makes sense.
+Each system has a module, `source`, `lake`, `warehouse` and `worker`; `export` is about the first two together, and
+`notices` about whom a load tells of its end. A check never ends the run: it is a `Check` with its state, and the next
+one follows where it still makes sense.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def run_checks(progress: Callable[[str], object] = lambda _: None) -> list[Check
         progress: Is told each check's name once it was made.
     """
     from aurora_dwh.catalog import Catalog
-    from aurora_dwh.commands.doctor import export, lake, source, warehouse, worker
+    from aurora_dwh.commands.doctor import export, lake, notices, source, warehouse, worker
     from aurora_dwh.commands.doctor.check import Attempts
 
     run = Attempts(progress)
@@ -55,6 +56,7 @@ def run_checks(progress: Callable[[str], object] = lambda _: None) -> list[Check
         export.check(run, catalog, bucket.settings)
     warehouse.check(run, bucket)
     worker.check(run, scanned)
+    notices.check(run, catalog)
     return run.checks
 
 
