@@ -18,6 +18,7 @@ from aurora_dwh.local.redshift import Fault
 from aurora_dwh.source import reading
 from aurora_dwh.warehouse import connection
 from aurora_dwh_tests.e2e.world import Run, World, chain
+from aurora_dwh_tests.mariadb import MariaDB
 
 FIRST, SECOND = "2024-01-01", "2024-01-02"
 FIRST_ROWS, ROWS = 1_000, 150_000
@@ -105,6 +106,38 @@ def test_a18_the_source_is_killed_while_its_rows_are_read(big: World, monkeypatc
     assert big.materialized_days("lake/big") == {FIRST}
     _assert_only_first_day(big)
     _assert_repaired(big)
+
+
+def test_a18_a_failover_while_rows_are_read_is_survived_by_the_run(big: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    successor = MariaDB()
+    try:
+        _take_over(successor, big)
+
+        def fail_over() -> None:  # the name in AURORA_HOST leads to another, read-only server from now on
+            big.mariadb.kill()
+            monkeypatch.setenv("AURORA_PORT", str(successor.port))
+
+        with monkeypatch.context() as patch:
+            _do_after_first_batch(patch, fail_over)
+            run = big.run(SECOND, None, chain("big"))
+        assert run.success, run.failures
+        assert any(event.is_step_up_for_retry for event in run.events)
+    finally:
+        successor.close()
+        big.mariadb.start()
+    big.assert_equal("big")
+
+
+def _take_over(successor: MariaDB, world: World) -> None:
+    """Give a server the database of a world's source and its password, and let it be a reader."""
+    rows = world.ask_source("SELECT id, changed, note FROM big")
+    with successor.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {world.database} CHARACTER SET utf8mb4")
+        cursor.execute(f"USE {world.database}")
+        cursor.execute(world.ask_source("SHOW CREATE TABLE big")[0][1])
+        cursor.executemany("INSERT INTO big VALUES (%s, %s, %s)", rows)
+        cursor.execute("SET GLOBAL read_only = 1")
+        cursor.execute("SET PASSWORD = PASSWORD(%s)", (world.mariadb.password,))
 
 
 def _assert_clear(run: Run, asset: str, cause: str) -> None:
