@@ -53,8 +53,8 @@ def build_arrivals_sensor(*, catalog: Catalog, job: dg.UnresolvedAssetJobDefinit
         "requests their staging tables.",
     )
     def arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        from aurora_dwh.lake.io_manager import open_lake
-        from aurora_dwh.source.resource import open_source
+        from aurora_dwh.lake.opening import open_lake
+        from aurora_dwh.source.opening import open_source
 
         before = frozenset(json.loads(context.cursor or "[]"))
         try:

@@ -103,7 +103,7 @@ def make_plan(name: str, written_day: str | None, *, is_by_hand: bool = False) -
     from aurora_dwh.catalog import Catalog
     from aurora_dwh.config import AuroraSettings, RedshiftSettings
     from aurora_dwh.handoff import Manifest, Part, utc_now
-    from aurora_dwh.lake.io_manager import open_lake
+    from aurora_dwh.lake.opening import open_lake
     from aurora_dwh.source.connection import connect
     from aurora_dwh.source.extract import Source
     from aurora_dwh.source.misfits import told

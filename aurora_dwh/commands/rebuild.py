@@ -44,7 +44,7 @@ def rebuild(
     """
     from aurora_dwh.catalog import Catalog
     from aurora_dwh.config import RedshiftSettings
-    from aurora_dwh.lake.io_manager import open_lake
+    from aurora_dwh.lake.opening import open_lake
     from aurora_dwh.warehouse import rebuild as warehouse_rebuild
     from aurora_dwh.warehouse.connection import Warehouse
     from aurora_dwh.warehouse.io_manager import staging_target

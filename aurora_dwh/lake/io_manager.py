@@ -12,25 +12,14 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from aurora_dwh.columns import table_schema
-from aurora_dwh.config import AuroraSettings, LakeSettings
 from aurora_dwh.failures import attempts_left, named_failures
 from aurora_dwh.handoff import Export, Extract, Manifest
-from aurora_dwh.lake.layout import Layout
+from aurora_dwh.lake.opening import open_lake
 from aurora_dwh.lake.parquet import own_columns
 from aurora_dwh.lake.store import Lake
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-
-def open_lake() -> Lake:
-    """Return the lake that the environment names.
-
-    Raises:
-        ConfigError: Variables are missing or wrong.
-    """
-    settings = LakeSettings.from_env()
-    return Lake(settings.client(), Layout(settings.bucket, settings.prefix, AuroraSettings.database_from_env()))
 
 
 class S3IOManager(dg.ConfigurableIOManager):

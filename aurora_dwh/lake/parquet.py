@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PART_BYTES = 128 * 1024 * 1024
 """A part is closed when it has reached this size."""
 
-ROW_GROUP_BYTES = 8 * 1024 * 1024
+ROW_GROUP_BYTES = 4 * 1024 * 1024
 """Arrow bytes that are gathered before a row group is written; they bound the memory of the writer."""
 
 DICTIONARY_BYTES = 64 * 1024

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from aurora_dwh.automation import arrivals
 from aurora_dwh.cli import app
 from aurora_dwh.config import LakeSettings
-from aurora_dwh.lake.io_manager import open_lake
+from aurora_dwh.lake.opening import open_lake
 from aurora_dwh_tests.e2e.test_outfile import assert_copied, keys, manifest_of, three_days
 from aurora_dwh_tests.e2e.test_types import verify
 from aurora_dwh_tests.e2e.world import World

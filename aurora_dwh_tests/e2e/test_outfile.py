@@ -16,7 +16,7 @@ from aurora_dwh.commands.doctor import run_checks
 from aurora_dwh.commands.doctor.check import Check, State
 from aurora_dwh.config import LakeSettings
 from aurora_dwh.handoff import Manifest
-from aurora_dwh.lake.io_manager import open_lake
+from aurora_dwh.lake.opening import open_lake
 from aurora_dwh.local.aurora import outfile
 from aurora_dwh.source import export
 from aurora_dwh.source.throttle import Throttle

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from aurora_dwh.config import LakeSettings
-from aurora_dwh.lake.io_manager import open_lake
+from aurora_dwh.lake.opening import open_lake
 from aurora_dwh_tests.e2e.test_types import verify
 from aurora_dwh_tests.e2e.world import World, chain
 

@@ -14,7 +14,7 @@ import redshift_connector  # noqa: F401
 
 from aurora_dwh.catalog import Catalog
 from aurora_dwh.config import RedshiftSettings
-from aurora_dwh.lake.io_manager import open_lake
+from aurora_dwh.lake.opening import open_lake
 from aurora_dwh.source.resource import AuroraResource
 from aurora_dwh.warehouse import load
 from aurora_dwh.warehouse.connection import Warehouse

@@ -19,8 +19,8 @@ import pyarrow.parquet  # the product imports it when it needs it, which is not 
 
 from aurora_dwh.catalog import Catalog
 from aurora_dwh.handoff import Extract
-from aurora_dwh.lake.io_manager import open_lake
-from aurora_dwh.source.resource import AuroraResource
+from aurora_dwh.lake.opening import open_lake
+from aurora_dwh.source.opening import open_source, windows
 from benchmarks.clients.said import Clock
 from benchmarks.clients.sampler import Sampler
 
@@ -56,7 +56,9 @@ class Copying:
                 break
 
     def _extracts(self, table: str, day: date) -> Iterator[Extract]:
-        return AuroraResource().extract(self._catalog.tables[table], self._catalog, [day], logging.getLogger())
+        entry = self._catalog.tables[table]
+        source = open_source(self._catalog, logging.getLogger().warning)
+        return source.extract(entry, windows(entry, self._catalog, [day]))
 
 
 def _until(end: float, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -1,0 +1,38 @@
+"""The source that the environment names, for whoever has no use for Dagster, and the windows of a table's days."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date
+
+from aurora_dwh.catalog import Catalog, Table
+from aurora_dwh.config import AuroraSettings
+from aurora_dwh.handoff import Window
+from aurora_dwh.source.connection import connect
+from aurora_dwh.source.extract import Source
+from aurora_dwh.source.windows import window
+
+
+def open_source(catalog: Catalog, warn: Callable[[str], None]) -> Source:
+    """Return the source that the AURORA_* variables name; nothing is opened yet.
+
+    Args:
+        catalog: The catalog, for its zone and its limits.
+        warn: Takes what an operator should know.
+
+    Raises:
+        ConfigError: Variables are missing or wrong.
+    """
+    settings = AuroraSettings.from_env()
+    return Source(
+        lambda: connect(**settings.connect_arguments()),
+        database=settings.database,
+        zone=catalog.zone,
+        pause_above=catalog.pause_above,
+        warn=warn,
+    )
+
+
+def windows(table: Table, catalog: Catalog, days: Sequence[date]) -> list[Window]:
+    """Return what of a table belongs to each of the days."""
+    return [window(day, zone=catalog.zone, start_date=catalog.start_date, lookback=table.lookback) for day in days]
