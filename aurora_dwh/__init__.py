@@ -7,5 +7,5 @@ import sys
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 if sys.platform == "linux":
-    # Arrow reads this when it is first imported. Its own choice keeps memory that jemalloc gives back: 50 MB in a run.
-    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "jemalloc")
+    # Arrow reads this when it is first imported. jemalloc holds 15 MB more at the peak of a run, and is no faster.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
