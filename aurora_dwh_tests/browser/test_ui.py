@@ -20,7 +20,7 @@ DAY = "2024-01-05"
 RANGE = ("2024-01-02", "2024-01-04")
 BAD_DAY = "2024-01-03"
 
-pytestmark = [pytest.mark.xdist_group("ui"), pytest.mark.timeout(420)]
+pytestmark = pytest.mark.timeout(420)
 
 
 def test_the_lineage_page_shows_the_layers_from_aurora_to_the_marts(ui: UI, page: Page) -> None:

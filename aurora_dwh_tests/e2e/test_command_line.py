@@ -19,7 +19,7 @@ import redshift_connector
 from aurora_dwh.local import shop
 from aurora_dwh_tests.mariadb import MariaDB
 
-pytestmark = [pytest.mark.xdist_group("command line"), pytest.mark.timeout(420)]
+pytestmark = pytest.mark.timeout(420)
 
 BIN = Path(sys.executable).parent
 S3_ARGUMENTS = {
