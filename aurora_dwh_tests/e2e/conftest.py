@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,28 +24,53 @@ from aurora_dwh_tests.services import USER
 RETRY_AT_ONCE = dg.RetryPolicy(max_retries=1, delay=0.1)
 
 
+@pytest.fixture(scope="session")
+def dagster_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Dagster home without runs, to be copied: its databases take longer to make than most runs here to write.
+
+    For the same reason the events of all runs go to one database, while Dagster would make one for each run.
+    """
+    home = tmp_path_factory.mktemp("home")
+    (home / "dagster.yaml").write_text(
+        "telemetry: {enabled: false}\n"
+        "event_log_storage:\n"
+        "  module: dagster._core.storage.event_log\n"
+        "  class: ConsolidatedSqliteEventLogStorage\n"
+        "  config: {base_dir: {env: DAGSTER_HOME}}\n"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", str(home))
+        dg.DagsterInstance.get().dispose()
+    return home
+
+
 @pytest.fixture
 def world(
     mariadb: MariaDB,
     database: str,
     lake_server: LakeServer,
     redshift: RedshiftStandIn,
+    dagster_home: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[World]:
     """A source, a lake, a warehouse and a Dagster home that only this test uses; waits before retries are short."""
-    yield from _world(mariadb, database, lake_server, redshift, tmp_path, monkeypatch)
+    yield from _world(mariadb, database, lake_server, redshift, dagster_home, tmp_path, monkeypatch)
 
 
 @pytest.fixture
 def aurora_world(
-    lake_server: LakeServer, redshift: RedshiftStandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lake_server: LakeServer,
+    redshift: RedshiftStandIn,
+    dagster_home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[World]:
     """A world whose source is an embedded Aurora, which writes to the lake by itself, a part for some hundred bytes."""
     access = S3Access(lake_server.endpoint_url, lake_server.region, lake_server.access_key, lake_server.secret_key)
     server = EmbeddedSource(tmp_path / "aurora", Exports(access, part_bytes=500))
     server.start()
-    yield from _world(server, server.database, lake_server, redshift, tmp_path, monkeypatch)
+    yield from _world(server, server.database, lake_server, redshift, dagster_home, tmp_path, monkeypatch)
     server.stop()
 
 
@@ -72,6 +98,7 @@ def _world(
     database: str,
     lake_server: LakeServer,
     redshift: RedshiftStandIn,
+    dagster_home: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[World]:
@@ -82,8 +109,7 @@ def _world(
         if name.startswith(("AURORA_", "REDSHIFT_", "AWS_", "LAKE_", "DAGSTER_")):
             monkeypatch.delenv(name)
     home = tmp_path / "dagster"
-    home.mkdir()
-    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    shutil.copytree(dagster_home, home)
     variables = {
         **_aurora(source, database),
         **_lake(lake_server),
