@@ -77,7 +77,7 @@ def lake(s3: Any) -> Lake:
 @pytest.fixture
 def warehouse(redshift: RedshiftStandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
     """An empty database of its own for a test; what is tried again is so at once, and no fault is left behind."""
-    monkeypatch.setattr(connection, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(connection, "FIRST_WAIT", 0.001)
     database = f"test_{next(_numbers)}"
     redshift.create_database(database)
     redshift.faults.clear()
