@@ -5,6 +5,7 @@ Here belong `Catalog` and `Table`, their fields and the rules between fields. Wh
 here connects to anything or imports an orchestrator: the module is read by every command and every code location.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -33,7 +34,16 @@ from aurora_dwh.catalog_fields import (
 from aurora_dwh.catalog_quicksight import QuickSight
 from aurora_dwh.schema import IDENTIFIER_LIMIT, fold
 
-__all__ = ["CATALOG_VARIABLE", "Catalog", "CatalogError", "Problem", "Table", "TableFields", "table_problems"]
+__all__ = [
+    "CATALOG_VARIABLE",
+    "Catalog",
+    "CatalogError",
+    "Problem",
+    "Table",
+    "TableFields",
+    "catalog_path",
+    "table_problems",
+]
 
 CATALOG_VARIABLE = "AURORA_DWH_CATALOG"
 """The environment variable that names the catalog's file."""
@@ -47,6 +57,12 @@ POINTLESS: dict[str, frozenset[str]] = {
     "full": frozenset({"cursor", "cursor_timezone", "deletes", "lookback"}),
 }
 """Mode -> fields that mean nothing in it: dropped where `defaults` gives them, refused where the table itself does."""
+
+
+def catalog_path() -> Path:
+    """Return the file that AURORA_DWH_CATALOG names, or else the packaged sample shop's."""
+    named = os.environ.get(CATALOG_VARIABLE)
+    return Path(named) if named else PACKAGED_CATALOG
 
 
 class TableFields(BaseModel):
@@ -203,7 +219,7 @@ class Catalog(BaseModel):
         Raises:
             CatalogError: The file is missing or wrong; it carries every problem found.
         """
-        from aurora_dwh.catalog_file import catalog_path, read_catalog
+        from aurora_dwh.catalog_file import read_catalog
 
         return read_catalog(path or catalog_path())
 

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import dagster as dg
 
+from aurora_dwh.catalog import catalog_path
+from aurora_dwh.loading import loaded_once
+
 # `backfill_policy=` and its like are beta in Dagster 1.13; without this each process prints the same lines.
 for category in (dg.BetaWarning, dg.PreviewWarning):
     warnings.filterwarnings("ignore", category=category)
@@ -12,7 +15,12 @@ for category in (dg.BetaWarning, dg.PreviewWarning):
 BI_FOLDER = Path(__file__).with_name("bi")
 
 
+def _files() -> list[Path]:
+    return [catalog_path(), *sorted(BI_FOLDER.glob("*.sql"))]
+
+
 @dg.definitions
+@loaded_once(_files)
 def defs() -> dg.Definitions:
     """Assemble the code location from the catalog that the environment names."""
     from aurora_dwh.assets.marts import build_mart_assets

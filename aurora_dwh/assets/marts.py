@@ -8,7 +8,8 @@ import dagster as dg
 
 from aurora_dwh.assets.addresses import Addresses
 from aurora_dwh.assets.checks import mart_check_results, mart_check_specs
-from aurora_dwh.assets.tables import BACKFILL, asset_name
+from aurora_dwh.assets.step import BACKFILL
+from aurora_dwh.assets.tables import asset_name
 from aurora_dwh.automation.marts import mart_condition
 from aurora_dwh.catalog import Catalog
 from aurora_dwh.failures import RETRY

@@ -10,8 +10,8 @@ from typing import Any
 import dagster as dg
 
 from aurora_dwh.aws import quicksight_client
-from aurora_dwh.catalog import Catalog, CatalogError, Problem
-from aurora_dwh.catalog_file import catalog_path, shown_path
+from aurora_dwh.catalog import Catalog, CatalogError, Problem, catalog_path
+from aurora_dwh.catalog_file import shown_path
 from aurora_dwh.catalog_quicksight import QuickSight, QuickSightDataset
 from aurora_dwh.config import aws_region
 from aurora_dwh.failures import RETRY, named_failures

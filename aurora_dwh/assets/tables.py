@@ -5,7 +5,7 @@ one run. Building them reads the catalog only; no server is asked.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from hashlib import sha256
 from typing import Any
@@ -14,15 +14,15 @@ import dagster as dg
 
 from aurora_dwh.assets.addresses import Addresses
 from aurora_dwh.assets.checks import staging_check_results, staging_check_specs
+from aurora_dwh.assets.step import build_step
 from aurora_dwh.catalog import Catalog, Table
-from aurora_dwh.failures import RETRY
 from aurora_dwh.handoff import Manifest
 from aurora_dwh.lake.io_manager import S3IOManager
 from aurora_dwh.source.resource import AuroraResource
 from aurora_dwh.warehouse.io_manager import StagingLoad
 
-BACKFILL = dg.BackfillPolicy.single_run()
-"""A range of days is one run: Dagster keeps a chain's assets together only where this is equal for all of them."""
+_MANIFESTS = dg.In(list[Manifest], input_manager_key="s3_io")
+_TO_LAKE, _TO_REDSHIFT = dg.Out(io_manager_key="s3_io"), dg.Out(io_manager_key="redshift_io")
 
 
 def daily_partitions(catalog: Catalog) -> dg.DailyPartitionsDefinition:
@@ -78,9 +78,13 @@ def _source(table: Table, places: Addresses) -> dg.AssetSpec:
 def _lake(
     table: Table, catalog: Catalog, partitions: dg.DailyPartitionsDefinition, places: Addresses
 ) -> dg.AssetsDefinition:
-    @dg.asset(
-        key=["lake", asset_name(table.name)],
-        deps=[["aurora", asset_name(table.name)]],
+    def lake(context: dg.AssetExecutionContext, _inputs: Mapping[str, Any]) -> Iterator[Any]:
+        aurora: AuroraResource = context.resources.aurora
+        yield dg.MaterializeResult(value=aurora.days(table, catalog, _days(context.partition_keys), context.log))
+
+    spec = dg.AssetSpec(
+        ["lake", asset_name(table.name)],
+        deps=[dg.AssetKey(["aurora", asset_name(table.name)])],
         group_name="lake",
         kinds={"s3", "parquet" if table.extract == "stream" else "csv"},
         owners=table.owners,
@@ -88,44 +92,38 @@ def _lake(
         description=_described(table, f"Table {table.name} in the lake, a folder for each day.", _lake_text(table)),
         metadata={"aurora_dwh/table": table.name, "mode": table.mode, **places.of_lake(table.name)},
         partitions_def=partitions,
-        backfill_policy=BACKFILL,
-        io_manager_key="s3_io",
-        retry_policy=RETRY,
-        pool="aurora",
     )
-    def lake(context: dg.AssetExecutionContext, aurora: AuroraResource) -> dg.MaterializeResult[Any]:
-        return dg.MaterializeResult(value=aurora.days(table, catalog, _days(context.partition_keys), context.log))
-
-    return lake
+    return build_step(lake, spec=spec, ins={}, out=_TO_LAKE, resources={"aurora"}, pool="aurora")
 
 
 def _staging(table: Table, partitions: dg.DailyPartitionsDefinition, places: Addresses) -> dg.AssetsDefinition:
-    key = dg.AssetKey(["staging", asset_name(table.name)])
+    def staging(context: dg.AssetExecutionContext, inputs: Mapping[str, Any]) -> Iterator[Any]:
+        s3_io: S3IOManager = context.resources.s3_io
+        work = StagingLoad(table, inputs["manifests"], s3_io.lake)
+        yield dg.MaterializeResult(value=work)  # the IO manager has loaded it when the next line is reached
+        yield from staging_check_results(table, work.loads)
 
-    @dg.asset(
-        key=key,
-        ins={"manifests": dg.AssetIn(["lake", asset_name(table.name)], input_manager_key="s3_io")},
+    lake = dg.AssetKey(["lake", asset_name(table.name)])
+    spec = dg.AssetSpec(
+        ["staging", asset_name(table.name)],
+        deps=[lake],
         group_name="staging",
         kinds={"redshift", "table"},
         owners=table.owners,
         tags=table.tags,
         description=_described(table, f"Table {table.name} in Redshift.", _staging_text(table)),
         metadata={"aurora_dwh/target": table.target, **places.of_warehouse("staging", table.target)},
-        check_specs=staging_check_specs(key, table),
         partitions_def=partitions,
-        backfill_policy=BACKFILL,
-        io_manager_key="redshift_io",
-        retry_policy=RETRY,
-        pool="redshift",
-        required_resource_keys={"s3_io"},
     )
-    def staging(context: dg.AssetExecutionContext, manifests: list[Manifest]) -> Iterator[Any]:
-        s3_io: S3IOManager = context.resources.s3_io
-        work = StagingLoad(table, manifests, s3_io.lake)
-        yield dg.MaterializeResult(value=work)  # the IO manager has loaded it when the next line is reached
-        yield from staging_check_results(table, work.loads)
-
-    return staging
+    return build_step(
+        staging,
+        spec=spec,
+        ins={"manifests": (lake, _MANIFESTS)},
+        out=_TO_REDSHIFT,
+        checks=staging_check_specs(spec.key, table),
+        resources={"s3_io"},
+        pool="redshift",
+    )
 
 
 def _lake_text(table: Table) -> str:

@@ -14,7 +14,8 @@ from botocore.stub import Stubber
 
 import aurora_dwh
 from aurora_dwh.assets.marts import build_mart_assets
-from aurora_dwh.assets.tables import BACKFILL, asset_name, build_table_assets, daily_partitions
+from aurora_dwh.assets.step import BACKFILL
+from aurora_dwh.assets.tables import asset_name, build_table_assets, daily_partitions
 from aurora_dwh.catalog import Catalog, Table
 from aurora_dwh.failures import named_failures
 from aurora_dwh.handoff import DataError

@@ -51,6 +51,13 @@ def table_errors(fields: str) -> list[str]:
     return [line.removeprefix(place) for line in lines]
 
 
+def test_words_and_numbers_are_those_of_yaml_1_2() -> None:
+    """`no`, `on` and `1:30` are texts, and 010 is ten."""
+    fields = ("mode: append", "cursor: on", "description: 1:30", "exclude: [y, off]", "chunk_rows: 010")
+    found = load(HEAD + "tables:\n  no:\n" + "".join(f"    {field}\n" for field in fields)).tables["no"]
+    assert (found.cursor, found.description, found.exclude, found.chunk_rows) == ("on", "1:30", ("y", "off"), 10)
+
+
 def test_the_sample_shop() -> None:
     catalog = Catalog.load()
     assert (catalog.timezone, catalog.start_date, catalog.schedule) == ("Asia/Tokyo", date(2024, 1, 1), "01:00")
