@@ -9,6 +9,7 @@ from hypothesis import settings
 
 from aurora_dwh_tests.mariadb import MariaDB
 from aurora_dwh_tests.services import lake, lake_server, redshift, s3, warehouse  # noqa: F401 - fixtures
+from aurora_dwh_tests.tls import certificate, tls_server  # noqa: F401 - fixtures
 
 settings.register_profile("soak", max_examples=2_000, print_blob=True)  # `make soak`
 

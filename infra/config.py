@@ -286,6 +286,9 @@ class Platform(_Fields):
     alarm_emails: tuple[Email, ...] = ()
     """Who is told of alarms; each has to confirm the subscription once."""
 
+    alert_webhook_secret_arn: SecretArn | None = None
+    """A secret whose whole text is the address of a webhook that takes Slack's `{"text": ...}`; alerts go there too."""
+
     load_deadline: TimeOfDay = "06:00"
     """When yesterday must have been loaded, in the catalog's timezone; an alarm tells where it is not."""
 
@@ -353,6 +356,7 @@ class Config(_Fields):
         arns = {
             "source.existing.secret_arn": existing and existing.secret_arn,
             "source.existing.secret_key_arn": existing and existing.secret_key_arn,
+            "platform.alert_webhook_secret_arn": self.platform.alert_webhook_secret_arn,
             "platform.ui.certificate_arn": ui.certificate_arn,
             "platform.ui.oidc.client_secret_arn": ui.oidc and ui.oidc.client_secret_arn,
         }

@@ -39,9 +39,11 @@ SOURCES: dict[str, dict[str, Any]] = {
     "aurora": {"network": EXISTING_NETWORK, "source": {"existing": EXISTING_SOURCE}},
     "instance": {"network": EXISTING_NETWORK, "source": {"existing": {**EXISTING_SOURCE, "kind": "instance"}}},
 }
-IMAGES: dict[str, dict[str, str]] = {
+WEBHOOK = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:webhook-AbCdEf"
+
+PLATFORMS: dict[str, dict[str, str]] = {
     "new": {},
-    "newInVpc": {"architecture": "arm64"},
+    "newInVpc": {"architecture": "arm64", "alert_webhook_secret_arn": WEBHOOK},
     "aurora": {},
     "instance": {"image": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/aurora-dwh:1.0"},
 }
@@ -68,7 +70,7 @@ def _written(source: str, ui: str, bi: str, fate: str) -> dict[str, Any]:
         "account": ACCOUNT,
         "name": "dwh",
         **SOURCES[source],
-        "platform": {"ui": UIS[ui], "alarm_emails": ["data@example.com"], **IMAGES[source]},
+        "platform": {"ui": UIS[ui], "alarm_emails": ["data@example.com"], **PLATFORMS[source]},
         "bi": BIS[bi],
         "destroyable": FATES[fate],
     }

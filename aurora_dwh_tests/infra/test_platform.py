@@ -8,8 +8,26 @@ from typing import Any
 import pytest
 
 from aurora_dwh_tests.infra.conftest import Templates
-from aurora_dwh_tests.infra.deployments import DEPLOYMENTS
+from aurora_dwh_tests.infra.deployments import DEPLOYMENTS, WEBHOOK
 from infra import commands
+from infra.app import ROOT
+
+NOT_SET = {
+    "AURORA_USER": "the secret names the user",
+    "AURORA_PASSWORD": "AURORA_SECRET_ID",
+    "AURORA_IAM_AUTH": "AURORA_SECRET_ID",
+    "AWS_ENDPOINT_URL_S3": "Amazon's own",
+    "AWS_ENDPOINT_URL": "Amazon's own",
+    "REDSHIFT_PORT": "the workgroup has the default",
+    "REDSHIFT_USER": "the role names the user",
+    "REDSHIFT_PASSWORD": "REDSHIFT_WORKGROUP",
+    "REDSHIFT_SECRET_ID": "REDSHIFT_WORKGROUP",
+    "REDSHIFT_TLS": "the default verifies",
+    "REDSHIFT_IAM_ROLE": "the namespace's default role is the one that reads the lake",
+    "REDSHIFT_STAGING_SCHEMA": "the default",
+    "REDSHIFT_BI_SCHEMA": "the default, which grants and datasets name",
+}
+"""Setting -> why no container has it."""
 
 
 def services(templates: Templates, name: str) -> list[dict[str, Any]]:
@@ -98,13 +116,35 @@ def test_the_daemon_and_the_code_server_are_restarted_when_they_are_ill(template
 def test_no_container_holds_a_password(templates: Templates) -> None:
     for name in ("code", "daemon", "webserver", "run"):
         for container in containers(templates, name):
-            assert {secret["Name"] for secret in container["Secrets"]} == {"DAGSTER_PG_USER", "DAGSTER_PG_PASSWORD"}
+            secrets = {secret["Name"] for secret in container["Secrets"]} - {"ALERT_WEBHOOK_URL"}
+            assert secrets == {"DAGSTER_PG_USER", "DAGSTER_PG_PASSWORD"}
             names = {pair["Name"] for pair in container["Environment"]}
             assert "AURORA_SECRET_ID" in names
             assert not {name for name in names if "PASSWORD" in name}
             environment = {pair["Name"]: pair["Value"] for pair in container["Environment"]}
             assert environment["PGSSLMODE"] == "verify-full"
             assert environment["AURORA_TLS"] == "/opt/rds.pem"
+
+
+def test_the_webhook_is_a_secret_of_the_code_server_alone(templates: Templates) -> None:
+    """Sensors, which send alerts, are evaluated there."""
+    for place, task in templates.of("AWS::ECS::TaskDefinition"):
+        for container in task["ContainerDefinitions"]:
+            values = {secret["Name"]: secret["ValueFrom"] for secret in container["Secrets"]}
+            told = WEBHOOK if place.startswith("newInVpc-") and container["Name"] == "code" else None
+            assert values.get("ALERT_WEBHOOK_URL") == told, place
+            assert "ALERT_WEBHOOK_URL" not in {pair["Name"] for pair in container["Environment"]}
+    readable = [place for place, statements in policies(templates, "CodeTaskExecution") if WEBHOOK in str(statements)]
+    assert len(readable) == sum(1 for deployment in DEPLOYMENTS if deployment.startswith("newInVpc-"))
+
+
+def test_every_setting_of_the_product_is_set_or_left_at_its_default_for_a_reason(templates: Templates) -> None:
+    """A container of some deployment has each variable of .env.example, but for these."""
+    text = (ROOT / ".env.example").read_text(encoding="utf-8")
+    settings = {line.split("=")[0] for line in text.splitlines() if line and not line.startswith("#")}
+    assert len(settings) > 20
+    held = {pair["Name"] for code in containers(templates, "code") for pair in [*code["Environment"], *code["Secrets"]]}
+    assert settings - held == set(NOT_SET)
 
 
 def test_only_a_run_touches_data(templates: Templates) -> None:

@@ -107,8 +107,19 @@ class Platform(cdk.Stack):
         """Serves definitions, and evaluates schedules and sensors, which send alerts."""
         config = self._config
         task = self._tasks.definition("code", config.platform.code_server)
+        secrets = {}
+        if config.platform.alert_webhook_secret_arn:
+            webhook = secretsmanager.Secret.from_secret_complete_arn(
+                self, "Webhook", config.platform.alert_webhook_secret_arn
+            )
+            secrets["ALERT_WEBHOOK_URL"] = ecs.Secret.from_secrets_manager(webhook)
         self._tasks.container(
-            task, "code", commands.code_server(), health=commands.code_server_health(), port=commands.CODE_PORT
+            task,
+            "code",
+            commands.code_server(),
+            secrets=secrets,
+            health=commands.code_server_health(),
+            port=commands.CODE_PORT,
         )
         for statement in self._foundation.may_publish():
             task.task_role.add_to_principal_policy(statement)

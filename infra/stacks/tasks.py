@@ -124,6 +124,7 @@ class Tasks:
         command: list[str],
         *,
         extra: dict[str, str] | None = None,
+        secrets: dict[str, ecs.Secret] | None = None,
         health: list[str] | None = None,
         essential: bool = True,
         port: int | None = None,
@@ -136,15 +137,16 @@ class Tasks:
             retention=logs.RetentionDays[_retention(self.config.platform.log_days)],
             removal_policy=removal(self.config),
         )
-        secret = self.storage.secret
+        storage = self.storage.secret
         definition.add_container(
             name,
             image=self.image,
             command=command,
             environment={**self.environment, **(extra or {})},
             secrets={
-                "DAGSTER_PG_USER": ecs.Secret.from_secrets_manager(secret, "username"),
-                "DAGSTER_PG_PASSWORD": ecs.Secret.from_secrets_manager(secret, "password"),
+                "DAGSTER_PG_USER": ecs.Secret.from_secrets_manager(storage, "username"),
+                "DAGSTER_PG_PASSWORD": ecs.Secret.from_secrets_manager(storage, "password"),
+                **(secrets or {}),
             },
             logging=ecs.LogDrivers.aws_logs(stream_prefix=name, log_group=group),
             essential=essential,
