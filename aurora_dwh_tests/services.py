@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 import secrets
 import threading
+import time as clock
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta, timezone
-from typing import Any
+from typing import Any, TypeVar
 
 import boto3
 import pyarrow as pa
@@ -20,11 +21,13 @@ from aurora_dwh.handoff import Extract, Window
 from aurora_dwh.lake.layout import Layout
 from aurora_dwh.lake.store import Lake
 from aurora_dwh.local.lake import BUCKET, LakeServer
-from aurora_dwh.local.redshift import RedshiftStandIn, S3Access
+from aurora_dwh.local.redshift import Fault, RedshiftStandIn, S3Access
+from aurora_dwh.local.redshift.faults import Action, When
 from aurora_dwh.schema import TableSchema
 from aurora_dwh.warehouse import connection
-from aurora_dwh.warehouse.connection import Warehouse
+from aurora_dwh.warehouse.connection import Session, Warehouse
 
+T = TypeVar("T")
 USER = "dwh"
 _numbers = itertools.count(1)
 
@@ -114,6 +117,69 @@ def query(warehouse: Warehouse, statement: str) -> list[tuple[Any, ...]]:
     """Return the rows of one statement, run in a session of its own."""
     with warehouse.session() as session:
         return session.execute(statement).rows
+
+
+class Failing:
+    """A failure at one statement of the work that is done in its context, which is over when the context ends.
+
+    Attributes:
+        number: Which statement, from 0.
+        met: Whether the work came to that statement.
+    """
+
+    def __init__(self, redshift: RedshiftStandIn, action: Action, when: When, number: int) -> None:
+        self.number, self.met = number, True
+        self._redshift = redshift
+        self._fault = Fault("", action, when=when, skip=number)
+
+    def __enter__(self) -> None:
+        self._redshift.faults.add(self._fault)
+
+    def __exit__(self, *_: object) -> None:
+        self.met = not self._redshift.faults.pending
+        self._redshift.faults.clear()
+
+
+def each_statement(redshift: RedshiftStandIn, action: Action, when: When) -> Iterator[Failing]:
+    """Yield failures at the first statement of some work, at its second and so on, until the work is too short."""
+    for number in itertools.count():
+        failing = Failing(redshift, action, when, number)
+        yield failing
+        if not failing.met:
+            return
+
+
+class SlowToCommit(Warehouse):
+    """A warehouse that is asked whether work has landed while its COMMIT is under way.
+
+    Attributes:
+        said: What it said, for each transaction.
+    """
+
+    def __init__(self, redshift: RedshiftStandIn, warehouse: Warehouse) -> None:
+        super().__init__(warehouse.settings)
+        self.said: list[bool] = []
+        self._redshift = redshift
+
+    def transaction(
+        self,
+        work: Callable[[Session], T],
+        *,
+        before: Callable[[Session], None] = lambda _: None,
+        landed: Callable[[Session], bool] = lambda _: False,
+    ) -> T:
+        asking = threading.Thread(target=lambda: self.said.append(self.persist(landed)))
+        with self.session() as session:
+            before(session)
+            session.execute("BEGIN")
+            result = work(session)
+            self._redshift.statements.clear()
+            asking.start()
+            while asking.is_alive() and not any("load_lock" in text for text in self._redshift.statements):
+                clock.sleep(0.01)
+            session.execute("COMMIT")
+        asking.join(120)
+        return result
 
 
 def together(*works: Callable[[], Any]) -> list[Any]:

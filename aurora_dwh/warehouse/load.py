@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta, timezone
 from itertools import groupby
 from statistics import median
+from typing import TypeVar
 
 from aurora_dwh.handoff import Manifest, utc_now
 from aurora_dwh.schema import Column, FileFormat
@@ -23,6 +24,8 @@ from aurora_dwh.warehouse.connection import Session, Warehouse
 from aurora_dwh.warehouse.errors import KEYS, CheckError, PassingError
 from aurora_dwh.warehouse.stage import Lake, Stage
 from aurora_dwh.warehouse.statements import Target
+
+T = TypeVar("T")
 
 STAGE_BYTES = 256 * 1024**3
 """Bytes of files that one transaction stages; a longer range is loaded in several, each of whole days."""
@@ -148,6 +151,19 @@ def take_turn(warehouse: Warehouse, session: Session, target: Target) -> None:
         raise PassingError(f"{target.label} had no row in {audit.LOCK}; it has one now")
 
 
+def in_turn(warehouse: Warehouse, session: Session, target: Target, ask: Callable[[Session], T]) -> T:
+    """Return what `ask` finds once a COMMIT of the target that is still under way has ended.
+
+    Raises:
+        PassingError: There was such a one; ask again.
+    """
+    session.execute("BEGIN")
+    take_turn(warehouse, session, target)
+    found = ask(session)
+    session.execute("ROLLBACK")
+    return found
+
+
 @dataclass(frozen=True)
 class Load:
     """One load's work, which the transaction may call several times, or a plan once."""
@@ -191,11 +207,8 @@ class Load:
 
     def landed(self, session: Session) -> bool:
         """Return whether this load was committed, once a COMMIT that is still under way has ended."""
-        session.execute("BEGIN")
-        take_turn(self.warehouse, session, self.target)
-        found = bool(session.execute(audit.find_load(self.load_id)).rows[0][0])
-        session.execute("ROLLBACK")
-        return found
+        query = audit.find_load(self.load_id)
+        return in_turn(self.warehouse, session, self.target, lambda s: bool(s.execute(query).rows[0][0]))
 
     def run(self, session: Session) -> Loaded:
         """Run every statement between BEGIN and COMMIT."""

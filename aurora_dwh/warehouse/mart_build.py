@@ -57,8 +57,8 @@ def build(
         WarehouseError: Redshift refused a statement.
     """
     work = _Build(mart, schemas, days)
-    with warehouse.session() as session:
-        session.execute(f"CREATE SCHEMA IF NOT EXISTS {identifier(schemas['bi'])}")
+    schema = f"CREATE SCHEMA IF NOT EXISTS {identifier(schemas['bi'])}"
+    warehouse.persist(lambda session: session.execute(schema))
     if mart.header.materialization != "view":
         return warehouse.transaction(work.table)
     try:

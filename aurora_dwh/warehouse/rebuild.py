@@ -75,7 +75,7 @@ def rebuild(
             continue  # a day was read anew meanwhile: the next round takes it in
         rows = warehouse.transaction(
             partial(_take_place, warehouse, target=target, twin=twin, turns=turns),
-            landed=lambda session: not live_columns(session, twin),
+            landed=lambda session: load.in_turn(warehouse, session, target, lambda s: not live_columns(s, twin)),
         )
         if rows is not None:
             return Rebuilt(tuple(sorted(taken_in)), rows)

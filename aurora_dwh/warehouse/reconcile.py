@@ -16,7 +16,7 @@ from aurora_dwh.schema import TableSchema
 from aurora_dwh.warehouse import audit, drift
 from aurora_dwh.warehouse import statements as sql
 from aurora_dwh.warehouse.connection import Session, Warehouse
-from aurora_dwh.warehouse.load import take_turn
+from aurora_dwh.warehouse.load import in_turn, take_turn
 from aurora_dwh.warehouse.stage import Lake, Stage
 from aurora_dwh.warehouse.statements import Target
 
@@ -108,11 +108,8 @@ class _Work:
 
     def landed(self, session: Session) -> bool:
         """Return whether this work was committed, once a COMMIT that is still under way has ended."""
-        session.execute("BEGIN")
-        take_turn(self.warehouse, session, self.target)
-        found = bool(session.execute(audit.find_reconciliation(self.reconcile_id)).rows[0][0])
-        session.execute("ROLLBACK")
-        return found
+        query = audit.find_reconciliation(self.reconcile_id)
+        return in_turn(self.warehouse, session, self.target, lambda s: bool(s.execute(query).rows[0][0]))
 
     def run(self, session: Session) -> Reconciled:
         """Run every statement between BEGIN and COMMIT."""

@@ -31,7 +31,7 @@ from aurora_dwh.warehouse.drift import DriftError
 from aurora_dwh.warehouse.errors import PassingError, WarehouseError
 from aurora_dwh.warehouse.load import Loaded, load, transactions
 from aurora_dwh.warehouse.statements import Target
-from aurora_dwh_tests.services import extract, query, together
+from aurora_dwh_tests.services import SlowToCommit, extract, query, together
 
 ID = Column("Id", "bigint", "bigint", nullable=False)
 NOTE = Column("note", "varchar", "varchar(10)", length=10)
@@ -637,6 +637,15 @@ def test_a_refusal_that_would_come_again_is_not_tried_again(
 
 
 # Two at once
+
+
+def test_a24_whether_a_load_landed_is_known_once_its_commit_has_ended(
+    warehouse: Warehouse, lake: Lake, redshift: RedshiftStandIn, crash: Any
+) -> None:
+    slow = SlowToCommit(redshift, warehouse)
+    run(slow, lake, crash[0])
+    assert slow.said == [True]
+    assert whole(warehouse) == crash[2]
 
 
 def test_a24_concurrent_loads_of_one_table_all_land(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -15,11 +16,12 @@ import pytest
 import aurora_dwh
 from aurora_dwh.local.redshift import RedshiftStandIn
 from aurora_dwh.local.redshift.faults import Fault
+from aurora_dwh.warehouse import connection
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.errors import PassingError, WarehouseError
 from aurora_dwh.warehouse.mart import Mart, MartError, MartHeader, read_marts
 from aurora_dwh.warehouse.mart_build import Built, build
-from aurora_dwh_tests.services import query
+from aurora_dwh_tests.services import each_statement, query
 
 MARTS = {mart.name: mart for mart in read_marts(Path(aurora_dwh.__file__).with_name("bi"))}
 SCHEMAS = {"staging": "staging", "bi": "bi"}
@@ -249,21 +251,51 @@ def rows_of_m(warehouse: Warehouse) -> list[tuple[Any, ...]]:
     return query(warehouse, "SELECT a FROM bi.m")
 
 
-def crashes() -> Iterator[tuple[str, str]]:
-    for statement in ("^CREATE TEMP TABLE", "^DELETE FROM .bi", "^INSERT INTO .bi", "^SELECT COUNT", "^COMMIT"):
-        for when in ("before", "after"):
-            yield statement, when
+PATHS = {
+    "table": ("table", ("SELECT 1 AS a", "SELECT 2 AS a")),
+    "table of other columns": ("table", ("SELECT 1 AS a", "SELECT 'two' AS a")),
+    "view": ("view", ("SELECT 1 AS a", "SELECT 2 AS a")),
+    "view of other columns": ("view", ("SELECT 1 AS a", "SELECT 2 AS a, 0 AS b")),
+}
 
 
-@pytest.mark.parametrize(("statement", "when"), crashes())
-@pytest.mark.parametrize("action", ["1023", "drop"])
-def test_a15_a_crash_while_a_mart_is_built_is_overcome(
-    warehouse: Warehouse, redshift: RedshiftStandIn, statement: str, action: Any, when: Any
+@pytest.mark.parametrize(("action", "when"), [("1023", "before"), ("drop", "after")])
+@pytest.mark.parametrize("path", PATHS)
+def test_a15_a_crash_at_any_statement_while_a_mart_is_built_is_overcome(
+    warehouse: Warehouse, redshift: RedshiftStandIn, path: str, action: Any, when: Any
 ) -> None:
-    run(warehouse, table("m", "SELECT 1 AS a"))
-    redshift.faults.add(Fault(statement, action, when=when))
-    run(warehouse, table("m", "SELECT 2 AS a"))
-    assert rows_of_m(warehouse) == [(2,)]
+    materialization, queries = PATHS[path]
+    marts = [table("m", query_, materialization=materialization) for query_ in queries]
+    run(warehouse, marts[0])
+    query(warehouse, "GRANT SELECT ON bi.m TO PUBLIC")
+    for failing in each_statement(redshift, action, when):
+        mart = marts[1 - failing.number % 2]
+        with failing:
+            done = run(warehouse, mart)
+        assert query(warehouse, "SELECT * FROM bi.m") == query(warehouse, mart.query)
+        assert query(warehouse, "SELECT has_table_privilege('public', 'bi.m', 'select')") == [(True,)]
+        assert query(warehouse, "SELECT COUNT(*) FROM svv_all_tables WHERE schema_name = 'bi'") == [(1,)]
+    assert failing.number > len(done.statements)
+
+
+@pytest.mark.parametrize("action", ["1023", "57014", "drop"])
+@pytest.mark.parametrize("path", PATHS)
+def test_a15_a_mart_whose_build_fails_for_good_is_as_before_or_there_and_a_re_run_builds_it(
+    warehouse: Warehouse, redshift: RedshiftStandIn, monkeypatch: pytest.MonkeyPatch, path: str, action: Any
+) -> None:
+    monkeypatch.setattr(connection, "ATTEMPTS", 1)
+    materialization, queries = PATHS[path]
+    marts = [table("m", query_, materialization=materialization) for query_ in queries]
+    run(warehouse, marts[0])
+
+    for failing in each_statement(redshift, action, "before"):
+        old, new = marts[failing.number % 2], marts[1 - failing.number % 2]
+        with suppress(PassingError), failing:
+            run(warehouse, new)
+        stands = query(warehouse, "SELECT * FROM bi.m")
+        assert stands == query(warehouse, (old if failing.met else new).query)
+        run(warehouse, new)
+        assert query(warehouse, "SELECT * FROM bi.m") == query(warehouse, new.query)
 
 
 def test_a_mart_that_cannot_be_built_stays_as_it_was(warehouse: Warehouse, redshift: RedshiftStandIn) -> None:

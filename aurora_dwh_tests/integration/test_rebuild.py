@@ -21,7 +21,7 @@ from aurora_dwh.warehouse.errors import WarehouseError
 from aurora_dwh.warehouse.load import load
 from aurora_dwh.warehouse.rebuild import Rebuilt, rebuild
 from aurora_dwh.warehouse.statements import Target
-from aurora_dwh_tests.services import extract, query
+from aurora_dwh_tests.services import SlowToCommit, extract, query
 
 ID = Column("id", "int", "int", nullable=False)
 CHANGED = Column("changed", "datetime", "datetime")
@@ -156,9 +156,16 @@ def test_a21_readers_never_see_the_table_empty_or_gone(
     run(warehouse, lake, put(lake, 0, {1: 10}))
     put(lake, 0, {1: "ten"}, schema=RETYPED)
     redshift.faults.add(Fault("^ALTER TABLE .* RENAME", "delay", seconds=0.3))
-    swapping = threading.Thread(target=again, args=(warehouse, lake))
+    seen: list[dict[int, Any]] = []
+
+    def rebuild_seen() -> None:
+        rebuild(
+            warehouse, lake, TARGET, "incremental", lambda: lake.all("orders"),
+            loaded=lambda _: seen.append(sizes(warehouse)),
+        )  # fmt: skip
+
+    swapping = threading.Thread(target=rebuild_seen)
     swapping.start()
-    seen = []
     while swapping.is_alive():
         seen.append(sizes(warehouse))
     swapping.join()
@@ -220,7 +227,7 @@ def boundaries() -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("statement", "when"), boundaries())
-@pytest.mark.parametrize("action", ["1023", "drop"])
+@pytest.mark.parametrize("action", ["1023", "57014", "drop"])
 def test_a15_a_crash_at_any_statement_of_a_rebuild_is_overcome(
     warehouse: Warehouse, lake: Lake, redshift: RedshiftStandIn, statement: str, when: Any, action: Any
 ) -> None:
@@ -233,6 +240,15 @@ def test_a15_a_crash_at_any_statement_of_a_rebuild_is_overcome(
     assert sizes(warehouse) == {1: 10, 2: 20}
     assert query(warehouse, "SELECT id FROM staging.seen ORDER BY 1") == [(1,), (2,)]
     assert tables(warehouse) == ["orders", "seen"]
+
+
+def test_a24_whether_a_rebuild_landed_is_known_once_its_commit_has_ended(
+    warehouse: Warehouse, lake: Lake, redshift: RedshiftStandIn
+) -> None:
+    run(warehouse, lake, put(lake, 0, {1: 10}))
+    slow = SlowToCommit(redshift, warehouse)
+    again(slow, lake)
+    assert slow.said == [True, True]  # the load of the new table, and the swap
 
 
 def test_a_lost_answer_to_the_swap_s_commit_is_looked_up(

@@ -31,7 +31,7 @@ from aurora_dwh.warehouse.errors import WarehouseError
 from aurora_dwh.warehouse.load import load
 from aurora_dwh.warehouse.reconcile import Reconciled, TooManyGoneError, prepare, reconcile
 from aurora_dwh.warehouse.statements import Target
-from aurora_dwh_tests.services import extract, query
+from aurora_dwh_tests.services import SlowToCommit, extract, query
 
 ID = Column("Id", "bigint", "bigint", nullable=False)
 NOTE = Column("note", "varchar", "varchar(10)", length=10)
@@ -312,7 +312,7 @@ def history(warehouse: Warehouse) -> list[tuple[Any, ...]]:
     return query(warehouse, "SELECT rows_gone, rows_back FROM dwh.reconcile_history ORDER BY reconciled_at")
 
 
-@pytest.mark.parametrize(("action", "when"), [("1023", "before"), ("drop", "after")])
+@pytest.mark.parametrize(("action", "when"), [("1023", "before"), ("57014", "before"), ("drop", "after")])
 @pytest.mark.parametrize("statement", STATEMENTS)
 def test_a15_a16_a_crash_at_any_statement_is_overcome_and_reported_once(
     warehouse: Warehouse,
@@ -340,6 +340,15 @@ def test_a15_a16_a_crash_that_does_not_pass_leaves_the_table_unchanged(
         reconcile(warehouse, lake, FLAG, two_of_three, max_share=1)
     assert staged(warehouse, FLAG) == {1: False, 2: False, 3: True}
     assert history(warehouse) == [(1, 0)]
+
+
+def test_a24_whether_a_reconciliation_landed_is_known_once_its_commit_has_ended(
+    warehouse: Warehouse, lake: Lake, redshift: RedshiftStandIn
+) -> None:
+    run(warehouse, lake, FLAG, put(lake, 0, [1, 2], read=0))
+    slow = SlowToCommit(redshift, warehouse)
+    compare(slow, lake, FLAG, [1], read=1)
+    assert slow.said == [True]
 
 
 def test_a16_a23_a_key_file_that_is_missing_is_a_failure_and_not_a_deleted_row(

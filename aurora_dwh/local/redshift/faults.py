@@ -25,6 +25,7 @@ class Fault:
         when: before the statement runs or after it; ``after`` a COMMIT the work is done although the client sees a
             failure.
         times: how many statements it meets before it is used up.
+        skip: how many statements that match it lets pass before.
         seconds: length of a ``delay``.
     """
 
@@ -32,6 +33,7 @@ class Fault:
     action: Action
     when: When = "before"
     times: int = 1
+    skip: int = 0
     seconds: float = 0.0
 
 
@@ -40,12 +42,12 @@ class Faults:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._left: list[tuple[Fault, int]] = []
+        self._left: list[tuple[Fault, int]] = []  # with how many statements that match are still to come
 
     def add(self, fault: Fault) -> None:
         """Arms ``fault``."""
         with self._lock:
-            self._left.append((fault, fault.times))
+            self._left.append((fault, fault.skip + fault.times))
 
     @property
     def pending(self) -> int:
@@ -65,7 +67,7 @@ class Faults:
             left: list[tuple[Fault, int]] = []
             for fault, times in self._left:
                 meets = fault.when == when and bool(re.search(fault.match, statement.strip(), re.IGNORECASE))
-                if meets:
+                if meets and times <= fault.times:
                     met.append(fault)
                 if times - meets > 0:
                     left.append((fault, times - meets))
