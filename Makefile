@@ -21,7 +21,7 @@ dev: $(VENV)/.embedded ## the same stack left running, with the Dagster UI on ht
 	@$(BIN)/python -m aurora_dwh.local.dev --state $(STATE) --port $(PORT)
 
 test: $(VENV)/.dev system-packages $(VENV)/share/schemas/.unpacked ## run all tests, installing what they need
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder
 
 soak: $(VENV)/.dev system-packages ## ten times the random table histories that make test runs, and 1,000 rounds of two writers
 	$(BIN)/python -m pytest --hypothesis-profile soak aurora_dwh_tests/integration/over_time \

@@ -19,6 +19,10 @@ import aws_cdk as cdk  # isort: skip
 from cdk_nag import AwsSolutionsChecks  # isort: skip
 
 
+HASH = re.compile(r"(?=\d*[A-F])[0-9A-F]{4,}|[0-9a-f]{64}")
+"""What the CDK adds to a name."""
+
+
 @dataclass(frozen=True)
 class Templates:
     """What was made.
@@ -41,13 +45,18 @@ class Templates:
                     yield f"{deployment}/{name}/{logical}", resource.get("Properties", {})
 
     def files(self) -> list[Path]:
-        """One file for each template that differs from all others."""
-        different = {}
-        for file in self.folder.glob("assembly-*/*.template.json"):
+        """Files that hold between them every resource, output and parameter of any template, names aside."""
+        seen: set[str] = set()
+        chosen = []
+        for file in sorted(self.folder.glob("assembly-*/*.template.json")):
             deployment = file.parent.name.removeprefix("assembly-")
             text = file.read_text(encoding="utf-8").replace(deployment, "").replace(deployment.replace("-", ""), "")
-            different[re.sub(r"[0-9A-F]{8}", "", text)] = file
-        return sorted(different.values())
+            sections = json.loads(text).values()
+            parts = {HASH.sub("", json.dumps(part)) for section in sections for part in section.items()}
+            if not parts <= seen:
+                chosen.append(file)
+                seen |= parts
+        return chosen
 
 
 @pytest.fixture(scope="session")

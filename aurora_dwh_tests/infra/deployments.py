@@ -1,9 +1,12 @@
-"""Kinds of deployments: the options of the configuration that change which resources there are, and their products."""
+"""Every deployment that the options allow: each kind of source with each UI, with QuickSight or not, kept or not.
+
+Options that go with one kind of source only, or that change one property, are set with one of the sources: there they
+meet all the others.
+"""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from typing import Any
 
 ACCOUNT = "123456789012"
@@ -33,11 +36,16 @@ OIDC = {
     "client_secret_arn": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:oidc-AbCdEf",
 }
 
+KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/11112222-3333-4444-5555-666677778888"
 SOURCES: dict[str, dict[str, Any]] = {
     "new": {"network": NEW_NETWORK, "source": {"new": {}}},
     "newInVpc": {"network": EXISTING_NETWORK, "source": {"new": {}}},
     "aurora": {"network": EXISTING_NETWORK, "source": {"existing": EXISTING_SOURCE}},
-    "instance": {"network": EXISTING_NETWORK, "source": {"existing": {**EXISTING_SOURCE, "kind": "instance"}}},
+    "instance": {
+        "network": {"existing": {**EXISTING_NETWORK["existing"], "s3_endpoint": False}},
+        "source": {"existing": {**EXISTING_SOURCE, "kind": "instance", "secret_key_arn": KEY}},
+        "warehouse": {"over_limit": "deactivate"},
+    },
 }
 WEBHOOK = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:webhook-AbCdEf"
 
@@ -71,16 +79,10 @@ def _written(source: str, ui: str, bi: str, fate: str) -> dict[str, Any]:
         "name": "dwh",
         **SOURCES[source],
         "platform": {"ui": UIS[ui], "alarm_emails": ["data@example.com"], **PLATFORMS[source]},
-        "bi": BIS[bi],
+        "bi": BIS[bi] and {**BIS[bi], "import_mode": "DIRECT_QUERY" if source == "instance" else "SPICE"},
         "destroyable": FATES[fate],
     }
 
 
-def _chosen() -> Iterator[tuple[str, str, str, str]]:
-    """Every source with every UI; QuickSight and the data's fate change so that every pair of options is met."""
-    for (i, source), (j, ui) in itertools.product(enumerate(SOURCES), enumerate(UIS)):
-        yield source, ui, list(BIS)[(i + j) % 2], list(FATES)[(i + j // 2) % 2]
-
-
-DEPLOYMENTS = {"-".join(options): _written(*options) for options in _chosen()}
-"""Name of a deployment -> its configuration. Each pair of options meets in one of them; not every triple does."""
+DEPLOYMENTS = {"-".join(options): _written(*options) for options in itertools.product(SOURCES, UIS, BIS, FATES)}
+"""Name of a deployment -> its configuration."""

@@ -7,12 +7,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
+from pydantic import BaseModel
 
 from aurora_dwh_tests.infra.conftest import Templates
 from aurora_dwh_tests.infra.deployments import DEPLOYMENTS
+from infra.config import Config
+from infra.config_file import parse_config
 
 KEPT = {
     "AWS::S3::Bucket",
@@ -48,7 +51,43 @@ def listed(value: Any) -> list[Any]:
 
 
 def test_every_product_of_the_options_is_made(templates: Templates) -> None:
+    assert len(DEPLOYMENTS) == 64
     assert {deployment for deployment, _ in templates.stacks} == set(DEPLOYMENTS)
+
+
+def test_each_option_of_the_configuration_has_each_of_its_values_in_a_deployment() -> None:
+    """So that an option made later is met here: switches, choices of a few words, and what may be left out."""
+    met: dict[str, set[Any]] = {}
+    for written in DEPLOYMENTS.values():
+        _meet(parse_config(written), "", met)
+    wanted = _options(Config, "")
+    assert len(wanted) > 15
+    assert {place: values - met[place] for place, values in wanted.items() if values - met[place]} == {}
+
+
+def _options(model: type[BaseModel], above: str) -> dict[str, set[Any]]:
+    """Place of each option -> its values; of what may be left out, whether it is there."""
+    options: dict[str, set[Any]] = {}
+    for name, field in model.model_fields.items():
+        place, parts = f"{above}.{name}", get_args(field.annotation) or (field.annotation,)
+        if field.annotation is bool or type(None) in parts:
+            options[place] = {True, False}
+        elif get_origin(field.annotation) is Literal and isinstance(parts[0], str):
+            options[place] = set(parts)
+        for part in parts:
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                options |= _options(part, place)
+    return options
+
+
+def _meet(model: BaseModel, above: str, met: dict[str, set[Any]]) -> None:
+    for name, field in type(model).model_fields.items():
+        value, place = getattr(model, name), f"{above}.{name}"
+        is_optional = type(None) in get_args(field.annotation)
+        if is_optional or isinstance(value, (bool, str)):
+            met.setdefault(place, set()).add(value is not None if is_optional else value)
+        if isinstance(value, BaseModel):
+            _meet(value, place, met)
 
 
 def test_amazons_rules_find_nothing_without_a_reason(templates: Templates) -> None:

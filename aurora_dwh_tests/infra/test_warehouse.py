@@ -53,10 +53,10 @@ def test_the_default_role_reads_the_lake_and_nothing_else(templates: Templates) 
 
 
 def test_redshifts_hours_of_a_day_are_limited_and_watched(templates: Templates) -> None:
-    for limit in all_of(templates, "Custom::AWS", "warehouse"):
+    for place, limit in templates.of("Custom::AWS", "warehouse"):
         text = str(limit["Create"])
         assert '"amount":64' in text
-        assert '"breachAction":"log"' in text
+        assert f'"breachAction":"{"deactivate" if place.startswith("instance-") else "log"}"' in text
     alarms = [p for place, p in templates.of("AWS::CloudWatch::Alarm") if "UsageAlarm" in place]
     assert len(alarms) == len(DEPLOYMENTS)
     for alarm in alarms:
