@@ -9,10 +9,10 @@ SCALE  ?= 1
 SCHEMAS := wordpress zabbix-server-mysql
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test soak lint types infra bench clean system-packages
+.PHONY: help demo dev test soak kill-matrix lint types infra bench clean system-packages
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 demo: $(VENV)/.embedded ## everything from nothing: stack, sample shop, 30 days loaded, marts built, proof printed
 	@$(BIN)/python -m aurora_dwh.local.demo --state $(STATE) --scale $(SCALE)
@@ -23,9 +23,12 @@ dev: $(VENV)/.embedded ## the same stack left running, with the Dagster UI on ht
 test: $(VENV)/.dev system-packages $(VENV)/share/schemas/.unpacked ## run all tests, installing what they need
 	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder
 
-soak: $(VENV)/.dev system-packages ## ten times the random table histories that make test runs, and 1,000 rounds of two writers
+soak: $(VENV)/.dev system-packages ## ten times the random table histories that make test runs, 1,000 rounds of two writers, and the whole kill matrix
 	$(BIN)/python -m pytest --hypothesis-profile soak aurora_dwh_tests/integration/over_time \
-	  aurora_dwh_tests/integration/test_writers.py
+	  aurora_dwh_tests/integration/test_writers.py aurora_dwh_tests/e2e/test_kill_matrix.py
+
+kill-matrix: $(VENV)/.dev system-packages ## stop a day at each of its statements, and write what was left into docs/operation.md
+	KILL_MATRIX=write $(BIN)/python -m pytest aurora_dwh_tests/e2e/test_kill_matrix.py
 
 lint: $(VENV)/.dev ## check style and formatting
 	$(BIN)/ruff check .
