@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import date
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from multiprocessing.connection import wait as ended
 from typing import Literal
 
 import dagster as dg
@@ -66,7 +67,7 @@ class StepProcess:
     def kill(self) -> None:
         """Kill it as the kernel kills one that takes too much memory, and wait until it is gone."""
         self._process.kill()
-        self._process.join(SECONDS)
+        ended([self._process.sentinel], SECONDS)  # `join` is `wait`'s: of two, one would not get the exit code
 
     def wait(self) -> Outcome | None:
         """Wait for its end and return how it ended, None where it was killed."""
