@@ -316,7 +316,7 @@ def two_readings(
 
 
 @pytest.mark.parametrize(("mode", "schema", "target"), [("append", EVENTS, LOG), ("full", SCHEMA, TARGET)])
-def test_an_older_reading_never_replaces_a_newer_one(
+def test_a25_an_older_reading_never_replaces_a_newer_one(
     warehouse: Warehouse, lake: Lake, mode: str, schema: TableSchema, target: Target
 ) -> None:
     early, late = two_readings(lake, schema, [row(1, "early", at(1))], [row(2, "late", at(1))])
