@@ -37,7 +37,7 @@ lint: $(VENV)/.dev ## check style and formatting
 types: $(VENV)/.dev ## check types, strictly
 	$(BIN)/mypy
 
-infra: $(VENV)/.dev ## make the CDK templates, each option with each other one, offline, and check them
+infra: $(VENV)/.dev ## make the CDK templates of all deployments that the options allow, offline, and check them
 	$(BIN)/python -m pytest -q aurora_dwh_tests/infra
 
 bench: also = sysbench
