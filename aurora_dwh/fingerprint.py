@@ -102,24 +102,31 @@ def pages(dialect: Dialect, columns: Sequence[Column], key: Sequence[str], rows:
 
 
 def _digests(dialect: Dialect, columns: Sequence[Column], key: Sequence[str], table: str, where: str) -> str:
-    each = [f"MD5({dialect.text(column)}) AS h{number}" for number, column in enumerate(columns)]
-    row, own = _together(dialect, columns), _key_digest(dialect, columns, key)
-    listed = ",\n".join(f"  {expression}" for expression in (*each, f"{row} AS h_row", f"{own} AS h_key"))
-    return f"SELECT\n{listed}\nFROM {table} WHERE {where}"
+    each = ",\n".join(f"    MD5({dialect.text(column)}) AS h{number}" for number, column in enumerate(columns))
+    digests = [f"h{number}" for number in range(len(columns))]
+    own = [digest for digest, column in zip(digests, columns, strict=True) if column in _key_columns(columns, key)]
+    return (
+        f"  SELECT d.*, {_together(digests)} AS h_row, {_together(own)} AS h_key\n"
+        f"  FROM (\n  SELECT\n{each or '    0 AS h'}\n  FROM {table} WHERE {where}\n  ) d"
+    )
 
 
 def _key_digest(dialect: Dialect, columns: Sequence[Column], key: Sequence[str]) -> str:
+    return _together([f"MD5({dialect.text(column)})" for column in _key_columns(columns, key)])
+
+
+def _key_columns(columns: Sequence[Column], key: Sequence[str]) -> Sequence[Column]:
     names = {name.lower() for name in key}
-    return _together(dialect, [column for column in columns if column.target_name in names] or columns)
+    return [column for column in columns if column.target_name in names] or columns
 
 
-def _together(dialect: Dialect, columns: Sequence[Column]) -> str:
-    """Return the digest of several values; digests are joined, not texts, so that no separator can be mistaken."""
-    digests = [f"COALESCE(MD5({dialect.text(column)}), '-')" for column in columns] or ["''"]
-    while len(digests) > 1:  # in pairs, as Redshift's CONCAT takes two: a wide table's would else be nested too deep
-        pairs = zip(digests[::2], digests[1::2], strict=False)
-        digests = [f"CONCAT({one}, {other})" for one, other in pairs] + digests[len(digests) // 2 * 2 :]
-    return f"MD5({digests[0]})"
+def _together(digests: Sequence[str]) -> str:
+    """Return the digest of several values; their digests are joined, not their texts: no separator can be mistaken."""
+    joined = [f"COALESCE({digest}, '-')" for digest in digests] or ["''"]
+    while len(joined) > 1:  # in pairs, as Redshift's CONCAT takes two: a wide table's would else be nested too deep
+        pairs = zip(joined[::2], joined[1::2], strict=False)
+        joined = [f"CONCAT({one}, {other})" for one, other in pairs] + joined[len(joined) // 2 * 2 :]
+    return f"MD5({joined[0]})"
 
 
 def _sum(dialect: Dialect, digest: str) -> str:

@@ -15,9 +15,12 @@ import pytest
 from pymysql.constants import CLIENT, FIELD_TYPE
 from pymysql.cursors import SSCursor
 
+from aurora_dwh import fingerprint
 from aurora_dwh.local import shop
 from aurora_dwh.local.aurora import EmbeddedAurora
 from aurora_dwh.local.processes import wait_until
+from aurora_dwh.source import connection as source_connection
+from aurora_dwh.source.discovery import read_schema
 
 Connect = Callable[..., "pymysql.Connection[Any]"]
 
@@ -707,3 +710,19 @@ def test_the_shop_lives_in_it_and_twice_is_once(connect: Connect) -> None:
     assert {comment for (comment,) in ask(cursor, "SELECT DISTINCT BINARY comments FROM orders_master")} <= {
         None if comment is None else comment.encode() for comment in comments
     }
+
+
+def test_a_wide_table_of_doubles_is_fingerprinted(server: EmbeddedAurora, connect: Connect) -> None:
+    names = [f"c{number}" for number in range(60)]
+    with connect(autocommit=True) as writer, writer.cursor() as cursor:
+        cursor.execute(f"CREATE TABLE wide (id INT PRIMARY KEY, {', '.join(f'{name} DOUBLE' for name in names)})")
+        cursor.execute(f"INSERT INTO wide VALUES (1, {', '.join('0.1' for _ in names)})")
+    reader = source_connection.connect(
+        host=server.host, port=server.port, user="reader", password="open sesame", database="shop"
+    )
+    schema = read_schema(reader, "shop", "wide")
+    ((rows, *_digests),) = source_connection.execute(
+        reader, fingerprint.sums(fingerprint.AURORA, schema.columns, ["id"], "`wide`", "TRUE")
+    )
+    reader.close()
+    assert int(rows) == 1
