@@ -45,13 +45,16 @@ def loaded_once(files: Callable[[], Iterable[Path]]) -> Callable[[Callable[[], L
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Make objects that the garbage collector does not look at, neither now nor later; those made before it sees."""
+    """Make objects while the garbage collector rests. Those of a process's first time it never looks at.
+
+    What is made later may become garbage like anything else, when it is built anew once more.
+    """
     was_enabled = gc.isenabled()
     gc.disable()
-    gc.unfreeze()
     try:
         yield
     finally:
-        gc.freeze()
+        if not gc.get_freeze_count():
+            gc.freeze()
         if was_enabled:
             gc.enable()

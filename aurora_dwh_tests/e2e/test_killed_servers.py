@@ -22,6 +22,13 @@ from aurora_dwh_tests.mariadb import MariaDB
 
 FIRST, SECOND = "2024-01-01", "2024-01-02"
 FIRST_ROWS, ROWS = 1_000, 150_000
+BIG = (
+    "CREATE TABLE big (id INT PRIMARY KEY, changed DATETIME(6) NOT NULL, note VARCHAR(200), KEY (changed))",
+    (
+        f"INSERT INTO big SELECT seq, IF(seq <= {FIRST_ROWS}, '2024-01-01 10:00:00', '2024-01-02 10:00:00') "
+        f"+ INTERVAL seq MICROSECOND, REPEAT(CHAR(65 + seq % 26), 200) FROM seq_1_to_{ROWS}"
+    ),
+)
 
 
 @pytest.fixture
@@ -30,11 +37,7 @@ def big(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(connection, "ATTEMPTS", 2)
     monkeypatch.setattr("aurora_dwh.aws.ATTEMPTS", 2)
     world.catalog("big: {key: id, cursor: changed}")
-    world.at_source(
-        "CREATE TABLE big (id INT PRIMARY KEY, changed DATETIME(6) NOT NULL, note VARCHAR(200), KEY (changed))",
-        f"INSERT INTO big SELECT seq, IF(seq <= {FIRST_ROWS}, '2024-01-01 10:00:00', '2024-01-02 10:00:00') "
-        f"+ INTERVAL seq MICROSECOND, REPEAT(CHAR(65 + seq % 26), 200) FROM seq_1_to_{ROWS}",
-    )
+    world.at_source(*BIG)
     world.load(FIRST, "big")
     return world
 
@@ -129,13 +132,10 @@ def test_a18_a_failover_while_rows_are_read_is_survived_by_the_run(big: World, m
 
 
 def _take_over(successor: MariaDB, world: World) -> None:
-    """Give a server the database of a world's source and its password, and let it be a reader."""
-    rows = world.ask_source("SELECT id, changed, note FROM big")
+    """Give a server the rows of a world's source and its password, and let it be a reader."""
     with successor.connect() as connection, connection.cursor() as cursor:
-        cursor.execute(f"CREATE DATABASE {world.database} CHARACTER SET utf8mb4")
-        cursor.execute(f"USE {world.database}")
-        cursor.execute(world.ask_source("SHOW CREATE TABLE big")[0][1])
-        cursor.executemany("INSERT INTO big VALUES (%s, %s, %s)", rows)
+        for statement in (f"CREATE DATABASE {world.database} CHARACTER SET utf8mb4", f"USE {world.database}", *BIG):
+            cursor.execute(statement)
         cursor.execute("SET GLOBAL read_only = 1")
         cursor.execute("SET PASSWORD = PASSWORD(%s)", (world.mariadb.password,))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,6 +45,21 @@ def test_a_changed_file_or_environment_is_another_location(
     monkeypatch.setenv("REDSHIFT_DATABASE", "another")
     third = load()
     assert len({without_file, first, second, third}) == 4
+
+
+def test_a_location_that_was_built_later_and_replaced_is_given_back(catalog: Path) -> None:
+    class Location:
+        def __init__(self) -> None:
+            self.itself = self
+
+    load = loaded_once(lambda: [catalog])(Location)
+    built = []
+    for text in "abc":
+        catalog.write_text(text)
+        built.append(weakref.ref(load()))
+    gc.collect()
+    assert built[1]() is None
+    assert built[2]() is not None
 
 
 def test_garbage_is_collected_again_behind_a_location_that_fails() -> None:
