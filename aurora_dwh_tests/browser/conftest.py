@@ -83,9 +83,12 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UI]:
         stack.down(state)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium; its absence fails the test with what to do."""
+    """A headless Chromium; its absence fails the test with what to do.
+
+    Playwright keeps an event loop running in this thread, which tests of other modules may want for their own.
+    """
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
         pytest.fail("Chromium is missing, and this test clicks through the UI: `apt-get install chromium`")
