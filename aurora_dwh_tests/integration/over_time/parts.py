@@ -50,6 +50,7 @@ class Parts:
     redshift: RedshiftStandIn
     warehouse: Warehouse
     _calls: int | None = field(default=None, init=False)
+    _has_crashed: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self.s3.meta.events.register("before-send.s3", self._call)
@@ -70,10 +71,17 @@ class Parts:
 
     @contextmanager
     def crashing(self, call: int | None, *, when: str) -> Iterator[None]:
-        """Crash before or after one call of S3, counted from 0, and at each one after it; None crashes never."""
-        self._calls, self._when = call, when
+        """Crash before or after one call of S3, counted from 0, and at each one after it; None crashes never.
+
+        A crash in a thread of boto3's is lost there: what comes of it afterwards is the crash's doing.
+        """
+        self._calls, self._when, self._has_crashed = call, when, False
         try:
             yield
+        except Exception as error:
+            if self._has_crashed:
+                raise CrashError from error
+            raise
         finally:
             self._calls = None
 
@@ -124,11 +132,15 @@ class Parts:
         if self._calls is not None:
             self._calls -= 1
             if self._calls < -1 or (self._calls == -1 and self._when == "before"):
-                raise CrashError
+                self._crash()
 
     def _called(self, **_: Any) -> None:
         if self._calls is not None and self._calls < 0:
-            raise CrashError
+            self._crash()
+
+    def _crash(self) -> None:
+        self._has_crashed = True
+        raise CrashError
 
 
 def latest(readings: Sequence[Reading]) -> dict[date, Manifest]:

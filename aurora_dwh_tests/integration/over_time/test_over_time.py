@@ -14,7 +14,7 @@ from aurora_dwh.local.redshift import RedshiftStandIn
 from aurora_dwh.warehouse import connection
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh_tests.integration.over_time.clock import CALENDARS
-from aurora_dwh_tests.integration.over_time.machine import Kind, TableLife
+from aurora_dwh_tests.integration.over_time.machine import Kind, TableLife, Trouble
 from aurora_dwh_tests.integration.over_time.parts import Parts
 from aurora_dwh_tests.mariadb import MariaDB
 from aurora_dwh_tests.services import s3_client
@@ -103,4 +103,10 @@ def test_a23_a25_a_day_read_anew_with_as_many_rows_is_not_loaded_in_the_name_of_
     life.extract(first=0, count=1, meanwhile=0)
     life.load(back=[2])
     life.load(back=[1])
+    life.teardown()
+
+
+def test_a18_a25_a_crash_while_a_days_file_is_read_for_another_day_leaves_both_to_do(life: TableLife) -> None:
+    life.begin(kind=Kind(mode="full"), calendar=TOKYO)
+    life.extract(first=0, count=2, trouble=Trouble("crash", number=6))
     life.teardown()
