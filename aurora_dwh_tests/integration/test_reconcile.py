@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import tracemalloc
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -23,15 +23,15 @@ from aurora_dwh.lake.layout import Layout
 from aurora_dwh.lake.store import Lake
 from aurora_dwh.local.lake import BUCKET
 from aurora_dwh.local.redshift import RedshiftStandIn
-from aurora_dwh.local.redshift.faults import Fault
 from aurora_dwh.schema import Column, TableSchema
+from aurora_dwh.warehouse import connection
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.drift import DriftError
-from aurora_dwh.warehouse.errors import WarehouseError
+from aurora_dwh.warehouse.errors import PassingError
 from aurora_dwh.warehouse.load import load
 from aurora_dwh.warehouse.reconcile import Reconciled, TooManyGoneError, prepare, reconcile
 from aurora_dwh.warehouse.statements import Target
-from aurora_dwh_tests.services import SlowToCommit, extract, query
+from aurora_dwh_tests.services import SlowToCommit, each_statement, extract, query
 
 ID = Column("Id", "bigint", "bigint", nullable=False)
 NOTE = Column("note", "varchar", "varchar(10)", length=10)
@@ -286,17 +286,8 @@ def test_a20_keys_of_another_type_than_the_tables_are_refused(warehouse: Warehou
 
 # Failures on the way
 
-
-STATEMENTS = {
-    "turn": '^UPDATE "dwh"."load_lock"',
-    "stage": '^CREATE TEMP TABLE "dwh_stage"',
-    "copy": "^COPY",
-    "gone": '^CREATE TEMP TABLE "dwh_gone"',
-    "flag": '^UPDATE "staging"."orders" SET "_dwh_deleted" = TRUE',
-    "unflag": '^UPDATE "staging"."orders" SET "_dwh_deleted" = FALSE',
-    "audit": '^INSERT INTO "dwh"."reconcile_history"',
-    "commit": "^COMMIT",
-}
+AFTER = {FLAG: {1: False, 2: True}, REMOVE: {1: False}}
+"""A table of two rows, of which the source lacks the second."""
 
 
 @pytest.fixture
@@ -312,34 +303,40 @@ def history(warehouse: Warehouse) -> list[tuple[Any, ...]]:
     return query(warehouse, "SELECT rows_gone, rows_back FROM dwh.reconcile_history ORDER BY reconciled_at")
 
 
-@pytest.mark.parametrize(("action", "when"), [("1023", "before"), ("57014", "before"), ("drop", "after")])
-@pytest.mark.parametrize("statement", STATEMENTS)
+@pytest.mark.parametrize(("action", "when"), [("1023", "before"), ("drop", "after")])
+@pytest.mark.parametrize("target", [FLAG, REMOVE], ids=["flag", "remove"])
 def test_a15_a16_a_crash_at_any_statement_is_overcome_and_reported_once(
+    warehouse: Warehouse, lake: Lake, redshift: RedshiftStandIn, target: Target, action: Any, when: Any
+) -> None:
+    for failing in each_statement(redshift, action, when):
+        run(warehouse, lake, target, put(lake, 0, [1, 2], read=2 * failing.number))
+        with failing:
+            done = compare(warehouse, lake, target, [1], read=2 * failing.number + 1)
+        assert (done.live_rows, done.gone) == (2, 1)
+        assert staged(warehouse, target) == AFTER[target]
+        assert history(warehouse) == [(1, 0)] * (failing.number + 1)
+    assert failing.number > len(done.statements)
+
+
+@pytest.mark.parametrize("action", ["1023", "57014", "drop"])
+@pytest.mark.parametrize("target", [FLAG, REMOVE], ids=["flag", "remove"])
+def test_a15_a16_a_crash_that_does_not_pass_leaves_the_table_and_a_re_run_reconciles_it(
     warehouse: Warehouse,
     lake: Lake,
     redshift: RedshiftStandIn,
-    two_of_three: Manifest,
-    statement: str,
+    monkeypatch: pytest.MonkeyPatch,
+    target: Target,
     action: Any,
-    when: Any,
 ) -> None:
-    redshift.faults.add(Fault(STATEMENTS[statement], action, when=when))
-    done = reconcile(warehouse, lake, FLAG, two_of_three, max_share=1)
-    assert redshift.faults.pending == 0
-    assert (done.gone, done.back) == (1, 1)
-    assert staged(warehouse, FLAG) == {1: False, 2: True, 3: False}
-    assert history(warehouse) == [(1, 0), (1, 1)]
-
-
-@pytest.mark.parametrize("statement", STATEMENTS)
-def test_a15_a16_a_crash_that_does_not_pass_leaves_the_table_unchanged(
-    warehouse: Warehouse, lake: Lake, redshift: RedshiftStandIn, two_of_three: Manifest, statement: str
-) -> None:
-    redshift.faults.add(Fault(STATEMENTS[statement], "drop", times=1_000))
-    with pytest.raises(WarehouseError):
-        reconcile(warehouse, lake, FLAG, two_of_three, max_share=1)
-    assert staged(warehouse, FLAG) == {1: False, 2: False, 3: True}
-    assert history(warehouse) == [(1, 0)]
+    run(warehouse, lake, target, put(lake, 0, [], read=0))
+    monkeypatch.setattr(connection, "ATTEMPTS", 1)
+    for failing in each_statement(redshift, action, "before"):
+        run(warehouse, lake, target, put(lake, 0, [1, 2], read=2 * failing.number))
+        with suppress(PassingError), failing:
+            compare(warehouse, lake, target, [1], read=2 * failing.number + 1)
+        assert staged(warehouse, target) == ({1: False, 2: False} if failing.met else AFTER[target])
+        compare(warehouse, lake, target, [1], read=2 * failing.number + 1)
+        assert staged(warehouse, target) == AFTER[target]
 
 
 def test_a24_whether_a_reconciliation_landed_is_known_once_its_commit_has_ended(

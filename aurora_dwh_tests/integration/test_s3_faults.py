@@ -147,6 +147,64 @@ def test_a18_a23_a_failure_of_s3_that_stays_leaves_no_half_day_and_the_next_run_
     assert objects(lake) == named(lake)
 
 
+# The keys of a reconciliation
+
+
+KEY_CALLS = {
+    "upload begun": CALLS["upload begun"],
+    "block": CALLS["block"],
+    "upload completed": CALLS["upload completed"],
+    "manifest": r"^PUT \S+[0-9a-f]\.json$",
+    "list": CALLS["list"],
+    "delete": CALLS["delete"],
+}
+
+
+def take_keys(lake: Lake) -> list[int]:
+    """Put three megabytes of keys into the lake, and return what COPY would find of them."""
+    keys = replace(SCHEMA, columns=(SCHEMA.columns[1],), primary_key=("note",))
+    rows = [{"note": f"{number}{_noise(number)}"} for number in range(6)]
+    with lake.keys("orders", [extract(keys, DAY, rows)]) as manifest:
+        assert lake._client.head_object(Bucket=BUCKET, Key=lake.layout.key(manifest.url))
+        return [int(str(note)[0]) for note in lake.rows([manifest])["note"].to_pylist()]
+
+
+def key_files(lake: Lake) -> list[str]:
+    found = lake._client.list_objects_v2(Bucket=BUCKET, Prefix=lake.layout.keys("orders"))
+    return [item["Key"] for item in found.get("Contents", ())]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("call", KEY_CALLS)
+def test_a16_a18_a_failure_of_s3_that_passes_leaves_all_keys_and_no_files(
+    lake: Lake, broken: Callable[[], Lake], faulty: Faulty, call: str, fault: str
+) -> None:
+    faulty.fail(KEY_CALLS[call], FAULTS[fault], times=1)
+    assert take_keys(broken()) == list(range(6))
+    assert faulty.met == 1
+    assert key_files(lake) == []
+
+
+@pytest.mark.parametrize("fault", ["503", "reset", "answer lost", "truncated"])
+@pytest.mark.parametrize("call", KEY_CALLS)
+def test_a16_a18_a_failure_of_s3_that_stays_gives_no_keys_and_the_next_run_no_strays(
+    lake: Lake,
+    broken: Callable[[], Lake],
+    faulty: Faulty,
+    monkeypatch: pytest.MonkeyPatch,
+    call: str,
+    fault: str,
+) -> None:
+    faulty.fail(KEY_CALLS[call], FAULTS[fault], times=1_000)
+    with pytest.raises((ClientError, BotoCoreError)):
+        take_keys(broken())
+    assert faulty.met >= aws.ATTEMPTS
+    faulty.fail("", PASS, times=0)
+    monkeypatch.setattr(store, "STRAY_AGE", -store.STRAY_AGE)  # a day has passed
+    assert take_keys(broken()) == list(range(6))
+    assert key_files(lake) == []
+
+
 def test_a23_a_block_that_never_arrived_makes_no_file(lake: Lake, broken: Callable[[], Lake], faulty: Faulty) -> None:
     write(lake, "a")
     faulty.fail(CALLS["block"], replace(PASS, reply=(200, b"")), times=1)
