@@ -104,7 +104,8 @@ def pages(dialect: Dialect, columns: Sequence[Column], key: Sequence[str], rows:
 def _digests(dialect: Dialect, columns: Sequence[Column], key: Sequence[str], table: str, where: str) -> str:
     each = ",\n".join(f"    MD5({dialect.text(column)}) AS h{number}" for number, column in enumerate(columns))
     digests = [f"h{number}" for number in range(len(columns))]
-    own = [digest for digest, column in zip(digests, columns, strict=True) if column in _key_columns(columns, key)]
+    keys = _key_columns(columns, key)
+    own = [digest for digest, column in zip(digests, columns, strict=True) if column in keys]
     return (
         f"  SELECT d.*, {_together(digests)} AS h_row, {_together(own)} AS h_key\n"
         f"  FROM (\n  SELECT\n{each or '    0 AS h'}\n  FROM {table} WHERE {where}\n  ) d"

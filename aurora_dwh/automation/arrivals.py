@@ -121,7 +121,7 @@ class _Tick:
 
     def _take_in(self, arrival: Arrival, table: Table, day: date) -> None:
         from aurora_dwh.source.misfits import misfits
-        from aurora_dwh.source.windows import window
+        from aurora_dwh.source.opening import windows
 
         started = monotonic()
         if not arrival.is_counted:
@@ -140,7 +140,7 @@ class _Tick:
                     "and the catalog's policy is to fail"
                 )
         converted = {(kind.column.target_name, kind.reason): count for kind, count in found.items()}
-        span = window(day, zone=self.catalog.zone, start_date=self.catalog.start_date, lookback=table.lookback)
+        (span,) = windows(table, self.catalog, [day])
         manifest = self.lake.take_in(arrival, contents, schema, span, converted)
         if manifest is None:
             self.said.append(f"{arrival.table} {day} was read again since it was exported by hand, which stands")

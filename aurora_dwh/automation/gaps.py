@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from aurora_dwh.automation.run_history import ATTEMPTS, PAUSE, RunHistory, covers, request, selects, shown
-from aurora_dwh.automation.schedules import chain_keys, month_before, monthly_tables, monthly_time
+from aurora_dwh.automation.run_history import ATTEMPTS, PAUSE, RunHistory, covers, named, request, selects, shown
+from aurora_dwh.automation.schedules import chain_keys, month_before, monthly_tables, monthly_time, time_behind_load
 from aurora_dwh.catalog import Catalog
 from aurora_dwh.handoff import utc_now
 
@@ -84,8 +84,7 @@ def due_days(catalog: Catalog, now: datetime) -> list[str]:
         catalog: The catalog.
         now: The moment, aware.
     """
-    hour, minute = (int(part) for part in catalog.schedule.split(":"))
-    last = _last_tick(catalog, now, hour, minute)
+    last = _last_tick(catalog, now, *time_behind_load(catalog))
     days = (last - timedelta(days=number) for number in range(1, HORIZON_DAYS + 1))
     return [day.isoformat() for day in days if day >= catalog.start_date]
 
@@ -211,7 +210,7 @@ class _Marts:
             if not tried:
                 continue
             if any(covers(run, day) and self._makes(run, tried) for run in self.history.under_way):
-                self.history.left.append(f"{name} of {_names(tried)} has a run under way")
+                self.history.left.append(f"{name} of {named(tried)} has a run under way")
             elif chosen := self.history.chosen(name, tried):
                 yield request(self.job, chosen, [day] if day else [], tried)
 
@@ -220,18 +219,13 @@ class _Marts:
 
     def _failed(self, key: dg.AssetKey, day: str | None) -> list[dg.RunRecord]:
         """Return the runs without success that began when the mart's latest success was over."""
-        runs = [
-            r for r in self.history.without_success if covers(r.dagster_run, day) and self._makes(r.dagster_run, [key])
-        ]
+        ended = self.history.without_success
+        runs = [r for r in ended if covers(r.dagster_run, day) and selects(r.dagster_run, key, job=self.job)]
         if not runs:
             return []
         filters = dg.AssetRecordsFilter(asset_key=key, asset_partitions=[day] if day else None)
         built = self.history.instance.fetch_materializations(filters, limit=1).records
         return [run for run in runs if not built or run.create_timestamp.timestamp() > built[0].timestamp]
-
-
-def _names(keys: Iterable[dg.AssetKey]) -> str:
-    return ", ".join(key.to_user_string() for key in keys)
 
 
 def _missing(loaded: set[str], days: Sequence[str]) -> set[str]:

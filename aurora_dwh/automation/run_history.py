@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -65,8 +65,9 @@ class RunHistory:
             return []
         given_up = [key for key, records in tried.items() if len(records) >= ATTEMPTS]
         if given_up:
-            names = ", ".join(key.to_user_string() for key in given_up)
-            self.left.append(f"{name} is given up for {names} after {ATTEMPTS} runs without success: materialize it")
+            self.left.append(
+                f"{name} is given up for {named(given_up)} after {ATTEMPTS} runs without success: materialize it"
+            )
         return [key for key in tried if key not in given_up]
 
 
@@ -109,6 +110,11 @@ def request(job: str, keys: Sequence[dg.AssetKey], days: Sequence[str], tried: T
         asset_selection=list(keys),
         tags={"aurora_dwh/requested_by": "gaps", **span},
     )
+
+
+def named(keys: Iterable[dg.AssetKey]) -> str:
+    """Return assets as people write them."""
+    return ", ".join(key.to_user_string() for key in keys)
 
 
 def shown(days: Sequence[str]) -> str:

@@ -28,10 +28,15 @@ def monthly_tables(catalog: Catalog) -> list[Table]:
     return [table for table in catalog.tables.values() if table.schedule == "monthly"]
 
 
+def time_behind_load(catalog: Catalog, hours: int = 0) -> tuple[int, int]:
+    """Return the hour and the minute, on a clock of the catalog's zone, some hours behind the daily load."""
+    hour, minute = (int(part) for part in catalog.schedule.split(":"))
+    return (hour + hours) % 24, minute
+
+
 def monthly_time(catalog: Catalog) -> tuple[int, int]:
     """Return the hour and the minute at which the monthly load begins on a month's first day."""
-    hour, minute = (int(part) for part in catalog.schedule.split(":"))
-    return (hour + MONTHLY_HOURS_BEHIND_LOAD) % 24, minute
+    return time_behind_load(catalog, MONTHLY_HOURS_BEHIND_LOAD)
 
 
 def month_before(catalog: Catalog, day: date) -> tuple[date, date] | None:
@@ -109,7 +114,7 @@ def build_daily_schedule(
     *, catalog: Catalog, job: dg.UnresolvedAssetJobDefinition
 ) -> dg.ScheduleDefinition | dg.UnresolvedPartitionedAssetScheduleDefinition:
     """Return the schedule of the daily job; its zone is the partitions' zone."""
-    hour, minute = (int(part) for part in catalog.schedule.split(":"))
+    hour, minute = time_behind_load(catalog)
     return dg.build_schedule_from_partitioned_job(
         job,
         name="daily_load",
@@ -131,8 +136,7 @@ def build_reconcile_job() -> dg.UnresolvedAssetJobDefinition:
 
 def build_reconcile_schedule(*, catalog: Catalog, job: dg.UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
     """Return the weekly schedule of the reconciliation, some hours behind the daily load."""
-    hour, minute = (int(part) for part in catalog.schedule.split(":"))
-    hour = (hour + HOURS_BEHIND_LOAD) % 24
+    hour, minute = time_behind_load(catalog, HOURS_BEHIND_LOAD)
     return dg.ScheduleDefinition(
         name="reconcile",
         job=job,

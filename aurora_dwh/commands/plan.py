@@ -101,13 +101,11 @@ def make_plan(name: str, written_day: str | None, *, is_by_hand: bool = False) -
         DataError: Aurora has no such table.
     """
     from aurora_dwh.catalog import Catalog
-    from aurora_dwh.config import AuroraSettings, RedshiftSettings
+    from aurora_dwh.config import RedshiftSettings
     from aurora_dwh.handoff import Manifest, Part, utc_now
     from aurora_dwh.lake.opening import open_lake
-    from aurora_dwh.source.connection import connect
-    from aurora_dwh.source.extract import Source
     from aurora_dwh.source.misfits import told
-    from aurora_dwh.source.windows import window
+    from aurora_dwh.source.opening import open_source, windows
     from aurora_dwh.warehouse import plan as warehouse_plan
     from aurora_dwh.warehouse.connection import Warehouse
     from aurora_dwh.warehouse.io_manager import staging_target
@@ -116,16 +114,9 @@ def make_plan(name: str, written_day: str | None, *, is_by_hand: bool = False) -
     table = find_table(catalog, name)
     yesterday = datetime.now(catalog.zone).date() - timedelta(days=1)
     day = parse_day(written_day or yesterday.isoformat(), catalog)
-    aurora = AuroraSettings.from_env()
-    source = Source(
-        lambda: connect(**aurora.connect_arguments()),
-        database=aurora.database,
-        zone=catalog.zone,
-        pause_above=catalog.pause_above,
-        warn=lambda text: typer.echo(f"-- {text}", err=True),
-    )
+    source = open_source(catalog, lambda text: typer.echo(f"-- {text}", err=True))
     schema = source.schema(table)
-    span = window(day, zone=catalog.zone, start_date=catalog.start_date, lookback=table.lookback)
+    (span,) = windows(table, catalog, [day])
 
     lake = open_lake().layout
     carried = told(schema, table) if is_by_hand or table.extract == "outfile" else []

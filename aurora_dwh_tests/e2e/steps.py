@@ -28,7 +28,7 @@ from aurora_dwh.catalog import Catalog
 from aurora_dwh.config import RedshiftSettings
 from aurora_dwh.failures import named_failures
 from aurora_dwh.lake import parquet, upload
-from aurora_dwh.lake.io_manager import open_lake
+from aurora_dwh.lake.opening import open_lake
 from aurora_dwh.source.resource import AuroraResource
 from aurora_dwh.warehouse import connection, load
 from aurora_dwh.warehouse.connection import Warehouse

@@ -140,11 +140,16 @@ def test_a18_a23_a_failure_of_s3_that_stays_leaves_no_half_day_and_the_next_run_
     assert "SlowDown" in str(caught.value) or fault != "503"
     stands = "b" if call in ("list", "delete") or (call, fault) == ("manifest", "answer lost") else "a"
     assert marks(lake) == {stands}
-    faulty.fail("", PASS, times=0)
-    monkeypatch.setattr(store, "STRAY_AGE", -store.STRAY_AGE)  # a day has passed
+    a_day_later(faulty, monkeypatch)
     write(broken(), "c")
     assert marks(lake) == {"c"}
     assert objects(lake) == named(lake)
+
+
+def a_day_later(faulty: Faulty, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let S3 work again, and what was left behind be old."""
+    faulty.fail("", PASS, times=0)
+    monkeypatch.setattr(store, "STRAY_AGE", -store.STRAY_AGE)
 
 
 # The keys of a reconciliation
@@ -199,8 +204,7 @@ def test_a16_a18_a_failure_of_s3_that_stays_gives_no_keys_and_the_next_run_no_st
     with pytest.raises((ClientError, BotoCoreError)):
         take_keys(broken())
     assert faulty.met >= aws.ATTEMPTS
-    faulty.fail("", PASS, times=0)
-    monkeypatch.setattr(store, "STRAY_AGE", -store.STRAY_AGE)  # a day has passed
+    a_day_later(faulty, monkeypatch)
     assert take_keys(broken()) == list(range(6))
     assert key_files(lake) == []
 
