@@ -43,9 +43,9 @@ TICK_AHEAD = timedelta(seconds=150)
 """How far ahead of the UI's start the schedule has its tick: the daemon misses one that is over when it starts."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UI]:
-    """`dagster dev` on an embedded stack in which the shop has lived for five days; all of it ends with the session.
+    """`dagster dev` on an embedded stack in which the shop has lived for five days; all of it ends with the module.
 
     The shop's catalog is the packaged one, but for the time of its schedule, which is a few minutes from now.
     """
