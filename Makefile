@@ -24,7 +24,7 @@ test: $(VENV)/.dev system-packages $(VENV)/share/schemas/.unpacked ## run all te
 	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder
 
 soak: $(VENV)/.dev system-packages ## ten times the random table histories that make test runs, 1,000 rounds of two writers, and the whole kill matrix
-	$(BIN)/python -m pytest --hypothesis-profile soak aurora_dwh_tests/integration/over_time \
+	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder --hypothesis-profile soak aurora_dwh_tests/integration/over_time \
 	  aurora_dwh_tests/integration/test_writers.py aurora_dwh_tests/e2e/test_kill_matrix.py
 
 kill-matrix: $(VENV)/.dev system-packages ## stop a day at each of its statements, and write what was left into docs/operation.md

@@ -6,7 +6,10 @@ and data folder. Not here: anything about the layout of the lake, which belongs 
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import importlib.metadata
+import json
 import os
 import shutil
 import subprocess
@@ -128,13 +131,15 @@ class LakeServer:
         write_private_json(self._pid_file, {"pid": self._child.pid, "started": start_time(self._child.pid)})
 
     def wait_until_ready(self) -> None:
-        """Return when the launched server answers and the bucket is there.
+        """Return when the launched server answers, the bucket is there and its objects can be read.
 
         Raises:
             LakeError: The server did not come up; it is stopped then.
         """
+        deadline = time.monotonic() + _START_SECONDS
         try:
-            self._make_bucket()
+            self._make_bucket(deadline)
+            self._await_volumes(deadline)
         except BaseException:
             self.stop()
             raise
@@ -188,7 +193,7 @@ class LakeServer:
     def _ports_file(self) -> Path:
         return self._state / "ports.json"
 
-    def _make_bucket(self) -> None:
+    def _make_bucket(self, deadline: float) -> None:
         client = boto3.client(
             "s3",
             endpoint_url=self.endpoint_url,
@@ -203,7 +208,6 @@ class LakeServer:
                 proxies={},
             ),
         )
-        deadline = time.monotonic() + _START_SECONDS
         while True:
             try:
                 client.create_bucket(Bucket=BUCKET)
@@ -214,13 +218,35 @@ class LakeServer:
                 problem: Exception = refused
             except BotoCoreError as unreachable:
                 problem = unreachable
-            if not self.is_alive():
-                raise LakeError(f"the embedded lake stopped while starting:\n{self._log_tail()}")
-            if time.monotonic() > deadline:
-                raise LakeError(
-                    f"the embedded lake did not answer within {_START_SECONDS:.0f} s ({problem}):\n{self._log_tail()}"
-                )
-            time.sleep(0.05)
+            self._pause(deadline, problem)
+
+    def _await_volumes(self, deadline: float) -> None:
+        """Return when the master knows the volume server.
+
+        The bucket is kept by the filer, so that it answers before: on a busy machine the volume server registers up to
+        5 s later, and until then each object that is already stored cannot be read.
+        """
+        master = int(read_json(self._ports_file)["master"])
+        while True:
+            problem: object = "its volume server is not registered"
+            try:
+                connection = http.client.HTTPConnection("127.0.0.1", master, timeout=5)
+                with contextlib.closing(connection):
+                    connection.request("GET", "/dir/status")
+                    if json.load(connection.getresponse())["Topology"]["DataCenters"]:
+                        return
+            except (OSError, http.client.HTTPException, ValueError, KeyError) as unclear:
+                problem = unclear
+            self._pause(deadline, problem)
+
+    def _pause(self, deadline: float, problem: object) -> None:
+        if not self.is_alive():
+            raise LakeError(f"the embedded lake stopped while starting:\n{self._log_tail()}")
+        if time.monotonic() > deadline:
+            raise LakeError(
+                f"the embedded lake did not answer within {_START_SECONDS:.0f} s ({problem}):\n{self._log_tail()}"
+            )
+        time.sleep(0.05)
 
     def _log_tail(self) -> str:
         lines = self.log_file.read_text(encoding="utf-8", errors="replace").splitlines()

@@ -192,7 +192,10 @@ class Session:
         """Waits for the client, but notices at once when PostgreSQL goes away under an idle session."""
         upstream = self._upstream.stream
         while True:
-            readable, _, _ = select.select([self._client.sock, upstream.sock], [], [])
+            try:
+                readable, _, _ = select.select([self._client.sock, upstream.sock], [], [])
+            except ValueError as closed:  # by the server, which stops
+                raise DroppedError from closed
             if upstream.sock in readable:
                 message = self._upstream.receive()
                 if message.kind == b"E":
