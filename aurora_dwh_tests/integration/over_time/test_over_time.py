@@ -110,3 +110,15 @@ def test_a18_a25_a_crash_while_a_days_file_is_read_for_another_day_leaves_both_t
     life.begin(kind=Kind(mode="full"), calendar=TOKYO)
     life.extract(first=0, count=2, trouble=Trouble("crash", number=6))
     life.teardown()
+
+
+def test_a20_a25_a_row_written_while_a_rebuild_reads_the_source_is_there_after_its_days_next_reading(
+    life: TableLife,
+) -> None:
+    life.begin(kind=Kind(altered=True), calendar=TOKYO)
+    for _ in TOKYO.days:
+        life.nightly()
+    life.alter(change="drop", column="number", number=0)
+    life.alter(change="add", column="number", number=3)
+    life.nightly()
+    life.teardown()
