@@ -17,7 +17,8 @@ Work = Callable[[dg.AssetExecutionContext, Mapping[str, Any]], Iterator[Any]]
 BACKFILL = dg.BackfillPolicy.single_run()
 """A range of days is one run: Dagster keeps a chain's assets together only where this is equal for all of them."""
 
-_CHECKED = dg.Out()
+_CHECKED = dg.Out(dg.Any)
+_NO_CONFIG = dg.Field(dg.Any, is_required=False)  # Dagster's own default, made once
 
 
 def build_step(
@@ -49,6 +50,7 @@ def build_step(
         description=spec.description,
         ins={name: given for name, (_, given) in ins.items()},
         outs={"result": out, **dict.fromkeys(checked, _CHECKED)},
+        config_schema=_NO_CONFIG,
         required_resource_keys=resources,
         retry_policy=RETRY,
         pool=pool,

@@ -22,7 +22,7 @@ from aurora_dwh.source.resource import AuroraResource
 from aurora_dwh.warehouse.io_manager import StagingLoad
 
 _MANIFESTS = dg.In(list[Manifest], input_manager_key="s3_io")
-_TO_LAKE, _TO_REDSHIFT = dg.Out(io_manager_key="s3_io"), dg.Out(io_manager_key="redshift_io")
+_TO_LAKE, _TO_REDSHIFT = dg.Out(dg.Any, io_manager_key="s3_io"), dg.Out(dg.Any, io_manager_key="redshift_io")
 
 
 def daily_partitions(catalog: Catalog) -> dg.DailyPartitionsDefinition:
@@ -36,24 +36,19 @@ def asset_name(table: str) -> str:
     return plain if plain == table else f"{plain}_{sha256(table.encode()).hexdigest()[:6]}"
 
 
-def build_table_assets(
-    *, catalog: Catalog, partitions: dg.DailyPartitionsDefinition
-) -> list[dg.AssetsDefinition | dg.AssetSpec]:
-    """Return the chains of all the catalog's tables.
+def build_table_assets(*, catalog: Catalog, partitions: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]:
+    """Return the chains of all the catalog's tables: their sources as one definition, for nothing makes those.
 
     Args:
         catalog: What is copied.
         partitions: `daily_partitions(catalog)`; one object, since equal days must be the same days.
     """
-    places = Addresses.from_env()
-    chains: list[dg.AssetsDefinition | dg.AssetSpec] = []
-    for table in catalog.tables.values():
-        chains += [
-            _source(table, places),
-            _lake(table, catalog, partitions, places),
-            _staging(table, partitions, places),
-        ]
-    return chains
+    places, tables = Addresses.from_env(), catalog.tables.values()
+    return [
+        dg.AssetsDefinition(specs=[_source(table, places) for table in tables]),
+        *(_lake(table, catalog, partitions, places) for table in tables),
+        *(_staging(table, partitions, places) for table in tables),
+    ]
 
 
 def _described(table: Table, otherwise: str, what: str) -> str:
