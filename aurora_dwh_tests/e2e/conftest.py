@@ -28,16 +28,15 @@ RETRY_AT_ONCE = dg.RetryPolicy(max_retries=1, delay=0.1)
 def dagster_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Dagster home without runs, to be copied: its databases take longer to make than most runs here to write.
 
-    For the same reason the events of all runs go to one database, while Dagster would make one for each run, and what
-    a step prints is not taken up, for which Dagster would start processes for each run.
+    For the same reason what a step prints is not taken up, for which Dagster would start processes for each run.
     """
     home = tmp_path_factory.mktemp("home")
     (home / "dagster.yaml").write_text(
         "telemetry: {enabled: false}\n"
         "event_log_storage:\n"
-        "  module: dagster._core.storage.event_log\n"
-        "  class: ConsolidatedSqliteEventLogStorage\n"
-        "  config: {base_dir: {env: DAGSTER_HOME}}\n"
+        "  module: aurora_dwh.local.event_log\n"
+        "  class: SqliteEventLog\n"
+        "  config: {}\n"
         "compute_logs:\n"
         "  module: dagster._core.storage.noop_compute_log_manager\n"
         "  class: NoOpComputeLogManager\n"

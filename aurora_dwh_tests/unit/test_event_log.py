@@ -1,0 +1,126 @@
+"""The event log that keeps its connections is Dagster's own in all but that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from queue import Queue
+from uuid import uuid4
+
+import dagster as dg
+import pytest
+from dagster._core.events.log import EventLogEntry
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+
+from aurora_dwh.local.event_log import KEPT, SqliteEventLog
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+    """An instance on disk, with the project's dagster.yaml."""
+    (tmp_path / "dagster.yaml").write_bytes((ROOT / "dagster.yaml").read_bytes())
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    with dg.DagsterInstance.get() as made:
+        yield made
+
+
+@pytest.fixture
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SqliteEventLog]:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    made = SqliteEventLog.from_config_value(None, {})
+    yield made
+    made.dispose()
+
+
+def run_id() -> str:
+    return str(uuid4())
+
+
+def entry(run: str, message: str) -> EventLogEntry:
+    return EventLogEntry(None, 20, message, run, 1_700_000_000.0, job_name="load")
+
+
+def messages(log: SqliteEventLogStorage, run: str) -> list[str]:
+    return [found.user_message for found in log.get_logs_for_run(run)]
+
+
+@dg.asset(check_specs=[dg.AssetCheckSpec("right", asset="orders")])
+def orders() -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    yield dg.MaterializeResult(metadata={"rows": 3})
+    yield dg.AssetCheckResult(check_name="right", passed=True)
+
+
+def test_what_a_run_wrote_is_read_by_dagsters_own_storage_and_the_other_way_round(
+    instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    assert isinstance(instance.event_log_storage, SqliteEventLog)
+    first = dg.materialize([orders], instance=instance)
+    (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    with dg.DagsterInstance.get() as own:
+        assert type(own.event_log_storage) is SqliteEventLogStorage
+        second = dg.materialize([orders], instance=own)
+        for run in (first, second):
+            told = [e.message for e in own.all_logs(run.run_id)]
+            assert told == [e.message for e in instance.all_logs(run.run_id)]
+            assert len(told) > 10
+        for each in (own, instance):
+            latest = each.get_latest_materialization_event(dg.AssetKey("orders"))
+            assert latest is not None
+            assert latest.run_id == second.run_id
+
+
+def test_who_follows_a_run_hears_of_each_event_while_its_writer_goes_on(log: SqliteEventLog) -> None:
+    run, heard = run_id(), Queue[str]()
+    log.store_event(entry(run, "before"))
+    reader = SqliteEventLog.from_config_value(None, {})
+    reader.watch(run, None, lambda event, _: heard.put(event.user_message))
+    try:
+        for message in ("one", "two", "three"):
+            log.store_event(entry(run, message))
+            told = ""
+            while told != message:
+                told = heard.get(timeout=10)
+    finally:
+        reader.dispose()
+
+
+def test_many_runs_hold_few_files_open_and_each_keeps_its_events(log: SqliteEventLog) -> None:
+    runs = [run_id() for _ in range(3 * KEPT)]
+    for run in runs:
+        log.store_event(entry(run, "first"))
+    for run in runs:
+        log.store_event(entry(run, "second"))
+    assert all(messages(log, run) == ["first", "second"] for run in runs)
+    assert len([name for name in _open_files() if name.endswith(".db")]) <= KEPT
+    log.dispose()
+    assert not [name for name in _open_files() if ".db" in name]
+
+
+def test_a_log_that_was_wiped_begins_anew(log: SqliteEventLog) -> None:
+    run = run_id()
+    log.store_event(entry(run, "before"))
+    log.wipe()
+    assert messages(log, run) == []
+    log.store_event(entry(run, "after"))
+    assert messages(log, run) == ["after"]
+
+
+def test_threads_with_logs_of_their_own_write_to_one_run_at_once(log: SqliteEventLog) -> None:
+    run, logs = run_id(), [log, *(SqliteEventLog.from_config_value(None, {}) for _ in range(2))]
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(lambda n: logs[n % 3].store_event(entry(run, str(n))), range(60)))
+    assert sorted(map(int, messages(log, run))) == list(range(60))
+    for other in logs[1:]:
+        other.dispose()
+
+
+def _open_files() -> list[str]:
+    names = []
+    for file in Path("/dev/fd").iterdir():
+        with suppress(OSError):  # the listing's own is gone
+            names.append(str(file.readlink()))
+    return names
