@@ -34,7 +34,7 @@ def dagster_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (home / "dagster.yaml").write_text(
         "telemetry: {enabled: false}\n"
         "event_log_storage:\n"
-        "  module: aurora_dwh.local.event_log\n"
+        "  module: aurora_dwh.instance.sqlite\n"
         "  class: SqliteEventLog\n"
         "  config: {}\n"
         "compute_logs:\n"

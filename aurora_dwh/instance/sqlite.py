@@ -1,10 +1,4 @@
-"""Dagster's event log in SQLite, with connections that are kept.
-
-Dagster's own storage makes an engine and a connection for every event and closes them behind it, which is two thirds of
-what a run of small tables takes. Files and tables are Dagster's own, so that an instance can go back to its storage.
-
-In dagster.yaml: `event_log_storage: {module: aurora_dwh.local.event_log, class: SqliteEventLog, config: {}}`.
-"""
+"""Dagster's event log in SQLite, for the local stack."""
 
 from __future__ import annotations
 
@@ -29,7 +23,10 @@ _PATIENCE: Final = 60.0  # seconds that a connection waits for another process t
 
 
 class SqliteEventLog(SqliteEventLogStorage):
-    """The event log of a local instance, in `history/runs` beneath DAGSTER_HOME as by default."""
+    """The event log of a local instance, in `history/runs` beneath DAGSTER_HOME as by default.
+
+    In dagster.yaml: `event_log_storage: {module: aurora_dwh.instance.sqlite, class: SqliteEventLog, config: {}}`.
+    """
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._engines: OrderedDict[str, Engine] = OrderedDict()

@@ -14,7 +14,7 @@ import pytest
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 
-from aurora_dwh.local.event_log import KEPT, SqliteEventLog
+from aurora_dwh.instance.sqlite import KEPT, SqliteEventLog
 
 ROOT = Path(__file__).parents[2]
 
