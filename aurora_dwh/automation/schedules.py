@@ -17,6 +17,9 @@ HOURS_BEHIND_LOAD = 4
 MONTHLY_HOURS_BEHIND_LOAD = 2
 """So that the monthly load does not either."""
 
+TABLES_A_RUN = 25
+"""How many tables are loaded one after the other, before more runs are begun beside."""
+
 
 def chain_keys(tables: Iterable[Table]) -> list[dg.AssetKey]:
     """Return the lake and staging assets of tables."""
@@ -110,19 +113,48 @@ def month_requests(catalog: Catalog, tick: datetime) -> Iterator[dg.RunRequest]:
         yield dg.RunRequest(run_key=f"{last}", asset_selection=whole, partition_key=last.isoformat())
 
 
-def build_daily_schedule(
-    *, catalog: Catalog, job: dg.UnresolvedAssetJobDefinition
-) -> dg.ScheduleDefinition | dg.UnresolvedPartitionedAssetScheduleDefinition:
+def build_daily_schedule(*, catalog: Catalog, job: dg.UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
     """Return the schedule of the daily job; its zone is the partitions' zone."""
     hour, minute = time_behind_load(catalog)
-    return dg.build_schedule_from_partitioned_job(
-        job,
+
+    @dg.schedule(
         name="daily_load",
-        hour_of_day=hour,
-        minute_of_hour=minute,
+        job=job,
+        cron_schedule=f"{minute} {hour} * * *",
+        execution_timezone=catalog.timezone,
         description=f"Loads yesterday at {catalog.schedule} {catalog.timezone}.",
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
+    def daily_load(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+        yield from day_requests(catalog, context.scheduled_execution_time)
+
+    return daily_load
+
+
+def day_requests(catalog: Catalog, tick: datetime) -> Iterator[dg.RunRequest]:
+    """Yield the runs of the day before a tick: one, or of many tables several beside one another.
+
+    A run's steps follow one another in its process, since a process for each would cost more than the step itself. So
+    tables are loaded beside one another by runs, of which each has its share: never more than the pools let work.
+
+    Args:
+        catalog: The catalog.
+        tick: When the schedule fires, aware.
+    """
+    day = tick.astimezone(catalog.zone).date() - timedelta(days=1)
+    if day < catalog.start_date:
+        return
+    rare = {table.name for table in monthly_tables(catalog)}
+    tables = [table for table in catalog.tables.values() if table.name not in rare]
+    runs = min(catalog.pools.aurora, catalog.pools.redshift, -(-len(tables) // TABLES_A_RUN))
+    if runs <= 1:
+        yield dg.RunRequest(run_key=day.isoformat(), partition_key=day.isoformat())
+        return
+    for number in range(runs):  # neighbours, which are often large alike, come into different runs
+        keys = chain_keys(tables[number::runs])
+        yield dg.RunRequest(
+            run_key=f"{day} {number + 1} of {runs}", partition_key=day.isoformat(), asset_selection=keys
+        )
 
 
 def build_reconcile_job() -> dg.UnresolvedAssetJobDefinition:

@@ -1,7 +1,8 @@
-"""The monthly schedule; the daily one and the reconciliation's are tested with the code location."""
+"""The monthly schedule, and how many runs the daily one asks for; the rest is tested with the code location."""
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -33,8 +34,8 @@ def defs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dg.Definitions:
     return found
 
 
-def requests(defs: dg.Definitions, *when: int) -> list[tuple[object, ...]]:
-    schedule = defs.resolve_schedule_def("monthly_load")
+def requests(defs: dg.Definitions, *when: int, name: str = "monthly_load") -> list[tuple[object, ...]]:
+    schedule = defs.resolve_schedule_def(name)
     tick = datetime(*when, tzinfo=ZoneInfo("America/Chicago"))  # type: ignore[misc,arg-type]
     context = dg.build_schedule_context(scheduled_execution_time=tick, repository_def=defs.get_repository_def())
     return [
@@ -85,3 +86,32 @@ def test_without_monthly_tables_there_is_no_monthly_schedule(tmp_path: Path, def
     (tmp_path / "catalog.yaml").write_text(CATALOG.replace(", schedule: monthly", ""))
     repository = load_definitions().get_repository_def()
     assert not [schedule for schedule in repository.schedule_defs if schedule.name == "monthly_load"]
+
+
+@pytest.mark.parametrize(
+    ("tables", "pools", "runs"),
+    [(1, "", [1]), (25, "", [25]), (26, "", [13, 13]), (101, "", [26, 25, 25, 25]), (101, "{redshift: 2}", [51, 50])],
+)
+def test_a24_many_tables_are_dealt_to_as_many_runs_as_the_pools_let_work(
+    tables: int, pools: str, runs: list[int], tmp_path: Path, defs: dg.Definitions
+) -> None:
+    more = "".join(f"  t{n}: {{key: id, cursor: updated}}\n" for n in range(tables - 1))
+    (tmp_path / "catalog.yaml").write_text(CATALOG + more + (f"pools: {pools}\n" if pools else ""))
+    found = load_definitions()
+    asked = requests(found, 2024, 3, 1, 23, 30, name="daily_load")
+    assert {day for _, day in asked} == {"2024-02-29"}
+    dealt = [list(keys) for keys, _ in asked]  # type: ignore[call-overload]
+    if len(runs) == 1:  # the job's own selection
+        assert dealt == [[]]
+        return
+    assert [len(keys) for keys in dealt] == [2 * run for run in runs]
+    chains = [{key.partition("/")[2] for key in keys} for keys in dealt]
+    assert [len(names) for names in chains] == runs  # the lake and the staging of a table are in one run
+    assert Counter(name for names in chains for name in names) == Counter(
+        ["daily", *(f"t{n}" for n in range(tables - 1))]
+    )
+
+
+def test_before_the_catalogs_first_day_is_over_the_daily_schedule_asks_for_nothing(defs: dg.Definitions) -> None:
+    assert requests(defs, 2024, 1, 10, 23, 30, name="daily_load") == []
+    assert requests(defs, 2024, 1, 11, 23, 30, name="daily_load") == [([], "2024-01-10")]
