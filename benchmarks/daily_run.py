@@ -5,17 +5,23 @@ Each run loads a day of its own, since to load a day twice is other work than to
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from itertools import count
 
+from aurora_dwh.automation.schedules import TABLES_A_RUN
 from benchmarks.harness import Outcome, interleaved, middle, ratio
 from benchmarks.measure import Findings, Measure, Size, table
 from benchmarks.rig import Rig
 from benchmarks.tables import FIRST_DAY
 
 ROWS_A_DAY = 300
-DAGSTER, BARE = "Dagster, in process", "bare loop"
+DAGSTER, BARE = "Dagster, one run", "bare loop"
+RUNS = 4
+"""How many runs the schedule makes of many tables."""
+
 DDL = (
     "CREATE TABLE t{0} (id int PRIMARY KEY, name varchar(40), amount decimal(12,2), note text, "
     "updated_at datetime NOT NULL, KEY (updated_at))"
@@ -45,7 +51,7 @@ def measure(rig: Rig, size: Size) -> Findings:
 def _runs(rig: Rig, tables: int, rounds: int) -> dict[str, list[Outcome]]:
     name = f"daily_{tables}"
     rig.execute(f"CREATE DATABASE {name}")
-    last_row = (2 * rounds + 1) * ROWS_A_DAY - 1
+    last_row = (3 * rounds + 1) * ROWS_A_DAY - 1
     for number in range(tables):
         rig.execute(DDL.format(number), ROWS.format(number, last_row), database=name)
     rig.settle()
@@ -58,4 +64,14 @@ def _runs(rig: Rig, tables: int, rounds: int) -> dict[str, list[Outcome]]:
     def run(program: str) -> Outcome:
         return rig.run(program, next(days), variables=variables)
 
-    return interleaved({DAGSTER: partial(run, "dagster_day"), BARE: partial(run, "bare_day")}, rounds)
+    def dealt(runs: int) -> Outcome:
+        """Run the shares of the tables beside one another; the whole takes as long as the longest."""
+        day = next(days)
+        with ThreadPoolExecutor(runs) as threads:
+            shares = list(threads.map(lambda n: rig.run("dagster_day", day, n, runs, variables=variables), range(runs)))
+        return replace(max(shares, key=lambda share: share.seconds), peak_mb=sum(share.peak_mb for share in shares))
+
+    programs = {DAGSTER: partial(run, "dagster_day"), BARE: partial(run, "bare_day")}
+    if tables > TABLES_A_RUN:
+        programs[f"Dagster, {RUNS} runs as the schedule deals them"] = partial(dealt, RUNS)
+    return interleaved(programs, rounds)

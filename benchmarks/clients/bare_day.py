@@ -5,7 +5,6 @@ python -m benchmarks.clients.bare_day DAY
 
 from __future__ import annotations
 
-import logging
 import sys
 from datetime import date
 
@@ -15,7 +14,7 @@ import redshift_connector  # noqa: F401
 from aurora_dwh.catalog import Catalog
 from aurora_dwh.config import RedshiftSettings
 from aurora_dwh.lake.opening import open_lake
-from aurora_dwh.source.resource import AuroraResource
+from aurora_dwh.source.opening import open_source, windows
 from aurora_dwh.warehouse import load
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.io_manager import staging_target
@@ -27,7 +26,8 @@ def main(day: date) -> None:
     clock = Clock()
     catalog, lake, warehouse = Catalog.load(), open_lake(), Warehouse(RedshiftSettings.from_env())
     for table in catalog.tables.values():
-        for extract in AuroraResource().extract(table, catalog, [day], logging.getLogger()):
+        source = open_source(catalog, warn=print)
+        for extract in source.extract(table, windows(table, catalog, [day])):
             lake.write(table.name, extract)
         target = staging_target(table, warehouse.settings.staging_schema)
         for manifests in load.transactions(lake.read(table.name, [day])):
