@@ -74,8 +74,14 @@ class Storage:
             self.port: int = listener.sockets[0].getsockname()[1]
             ready.set()
 
+        async def hang_up(forwarding: set[asyncio.Task[Any]]) -> None:
+            for task in forwarding:
+                task.cancel()
+            await asyncio.gather(*forwarding, return_exceptions=True)
+
         self._loop.run_until_complete(listen())
         self._loop.run_forever()
+        self._loop.run_until_complete(hang_up(asyncio.all_tasks(self._loop)))
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         inner_reader, inner_writer = await asyncio.open_unix_connection(str(self._server.socket_path))
