@@ -10,18 +10,17 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from itertools import count
+from pathlib import Path
 
-from aurora_dwh.automation.schedules import TABLES_A_RUN
+from aurora_dwh.catalog_file import read_catalog
+from benchmarks.clients.dagster_day import shares
 from benchmarks.harness import Outcome, interleaved, middle, ratio
 from benchmarks.measure import Findings, Measure, Size, table
 from benchmarks.rig import Rig
 from benchmarks.tables import FIRST_DAY
 
 ROWS_A_DAY = 300
-RUNS = 4
-"""How many runs the schedule makes of many tables."""
-
-DAGSTER, DEALT, BARE = "Dagster, one run", f"Dagster, {RUNS} runs as the schedule deals them", "bare loop"
+DAGSTER, DEALT, BARE = "Dagster, one run", "Dagster, runs as the schedule deals them", "bare loop"
 
 DDL = (
     "CREATE TABLE t{0} (id int PRIMARY KEY, name varchar(40), amount decimal(12,2), note text, "
@@ -70,10 +69,11 @@ def _runs(rig: Rig, tables: int, rounds: int) -> dict[str, list[Outcome]]:
         """Run the shares of the tables beside one another; the whole takes as long as the longest."""
         day = next(days)
         with ThreadPoolExecutor(runs) as threads:
-            shares = list(threads.map(lambda n: rig.run("dagster_day", day, n, runs, variables=variables), range(runs)))
-        return replace(max(shares, key=lambda share: share.seconds), peak_mb=sum(share.peak_mb for share in shares))
+            found = list(threads.map(lambda n: rig.run("dagster_day", day, n, variables=variables), range(runs)))
+        return replace(max(found, key=lambda share: share.seconds), peak_mb=sum(share.peak_mb for share in found))
 
     programs = {DAGSTER: partial(run, "dagster_day"), BARE: partial(run, "bare_day")}
-    if tables > TABLES_A_RUN:
-        programs[DEALT] = partial(dealt, RUNS)
+    runs = len(shares(read_catalog(Path(variables["AURORA_DWH_CATALOG"])), FIRST_DAY))
+    if runs > 1:
+        programs[DEALT] = partial(dealt, runs)
     return interleaved(programs, rounds)

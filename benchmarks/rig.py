@@ -102,7 +102,7 @@ class Rig:
         home.mkdir(exist_ok=True)
         entries = "".join(f"  {table}: {entry}\n" for table, entry in tables.items())
         (home / "catalog.yaml").write_text(f"timezone: UTC\nstart_date: {start}\ntables:\n{entries}")
-        shutil.copy("dagster.yaml", home)
+        shutil.copy(harness.ROOT / "dagster.yaml", home)
         return {
             "AURORA_HOST": self.mariadb.host,
             "AURORA_PORT": str(self.mariadb.port),

@@ -144,8 +144,7 @@ def day_requests(catalog: Catalog, tick: datetime) -> Iterator[dg.RunRequest]:
     day = tick.astimezone(catalog.zone).date() - timedelta(days=1)
     if day < catalog.start_date:
         return
-    rare = {table.name for table in monthly_tables(catalog)}
-    tables = [table for table in catalog.tables.values() if table.name not in rare]
+    tables = [table for table in catalog.tables.values() if table.schedule != "monthly"]
     runs = min(catalog.pools.aurora, catalog.pools.redshift, -(-len(tables) // TABLES_A_RUN))
     if runs <= 1:
         yield dg.RunRequest(run_key=day.isoformat(), partition_key=day.isoformat())

@@ -29,11 +29,11 @@ class PostgresStorage(DagsterPostgresStorage):
         cls, inst_data: ConfigurableClassData | None, config_value: PostgresStorageConfig
     ) -> DagsterPostgresStorage:
         """Return the storage that the settings describe."""
-        made = super().from_config_value(inst_data, config_value)
+        made, tokens = super().from_config_value(inst_data, config_value), get_token_provider_from_config(config_value)
         for part in (made.run_storage, made.event_log_storage, made.schedule_storage):
             kept = create_pg_engine(
                 made.postgres_url,
-                get_token_provider_from_config(config_value),
+                tokens,
                 isolation_level="AUTOCOMMIT",
                 pool_size=KEPT,
                 max_overflow=MORE,

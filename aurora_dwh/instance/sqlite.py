@@ -12,14 +12,13 @@ from typing import Final
 from dagster._config import UserConfigSchema
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import StaticPool
 
 KEPT: Final = 16
 """How many files are held open: the index, and the runs that were last written or looked at."""
-
-_PATIENCE: Final = 60.0  # seconds that a connection waits for another process to finish writing
 
 
 class SqliteEventLog(SqliteEventLogStorage):
@@ -73,7 +72,7 @@ class SqliteEventLog(SqliteEventLogStorage):
             engine = create_engine(
                 self.conn_string_for_shard(shard),
                 poolclass=StaticPool,
-                connect_args={"timeout": _PATIENCE, "check_same_thread": False},
+                connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
             )
             self._engines[shard] = engine
             self._initdb(engine)

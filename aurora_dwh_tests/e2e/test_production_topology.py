@@ -22,14 +22,14 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import psycopg2
 import pytest
 from ruamel.yaml import YAML
 
 from aurora_dwh.catalog import PACKAGED_CATALOG
 from aurora_dwh.local import shop
-from aurora_dwh.local.redshift.postgres import SUPERUSER, PostgresServer
+from aurora_dwh.local.redshift.postgres import SUPERUSER
 from aurora_dwh_tests.e2e.world import World
+from aurora_dwh_tests.instances import Storage
 from infra import commands
 from infra.marts import MARTS, TYPES
 
@@ -40,33 +40,21 @@ LAUNCH = """mutation ($params: ExecutionParams!) { launchRun(executionParams: $p
 STATUS = """query ($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"""
 
 
-class Storage:
+class ReachableStorage(Storage):
     """A PostgreSQL for Dagster that listens on a TCP port, as Aurora does."""
 
     def __init__(self, folder: Path) -> None:
-        self._server = PostgresServer(folder)
-        self._server.start(lambda: self.query("SELECT 1", "postgres"))
+        super().__init__(folder)
         self._loop = asyncio.new_event_loop()
         ready = threading.Event()
         self._thread = threading.Thread(target=self._serve, args=(ready,), daemon=True)
         self._thread.start()
         ready.wait()
-        self.query("CREATE DATABASE dagster", "postgres")
-
-    def query(self, statement: str, database: str = "dagster") -> list[tuple[Any, ...]]:
-        connection = psycopg2.connect(host=str(self._server.socket_dir), user=SUPERUSER, dbname=database)
-        try:
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                cursor.execute(statement)
-                return list(cursor.fetchall()) if cursor.description else []
-        finally:
-            connection.close()
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-        self._server.stop()
+        super().close()
 
     def _serve(self, ready: threading.Event) -> None:
         async def listen() -> None:
@@ -84,7 +72,7 @@ class Storage:
         self._loop.run_until_complete(hang_up(asyncio.all_tasks(self._loop)))
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        inner_reader, inner_writer = await asyncio.open_unix_connection(str(self._server.socket_path))
+        inner_reader, inner_writer = await asyncio.open_unix_connection(str(self.server.socket_path))
         await asyncio.gather(_copy(reader, inner_writer), _copy(inner_reader, writer), return_exceptions=True)
 
 
@@ -139,14 +127,14 @@ class Containers:
 
 
 @pytest.fixture
-def storage(tmp_path: Path) -> Iterator[Storage]:
-    made = Storage(tmp_path / "storage")
+def storage(tmp_path: Path) -> Iterator[ReachableStorage]:
+    made = ReachableStorage(tmp_path / "storage")
     yield made
     made.close()
 
 
 @pytest.fixture
-def containers(world: World, storage: Storage, tmp_path: Path) -> Iterator[Containers]:
+def containers(world: World, storage: ReachableStorage, tmp_path: Path) -> Iterator[Containers]:
     home = tmp_path / "opt-dagster"
     home.mkdir()
     yaml = YAML()
@@ -197,7 +185,7 @@ def _answers(url: str) -> bool:
 
 @pytest.mark.timeout(900)
 def test_a_day_is_loaded_by_the_containers_of_production(
-    world: World, storage: Storage, containers: Containers, s3: Any
+    world: World, storage: ReachableStorage, containers: Containers, s3: Any
 ) -> None:
     yesterday = str(datetime.now(ZoneInfo(shop.TIMEZONE)).date() - timedelta(days=1))
     with world.source() as connection:
@@ -276,6 +264,6 @@ def _measures(containers: Containers, port: int) -> dict[str, float]:
     return measures
 
 
-def _log(storage: Storage, run: str) -> str:
+def _log(storage: ReachableStorage, run: str) -> str:
     rows = storage.query(f"SELECT event FROM event_logs WHERE run_id = '{run}' ORDER BY id DESC LIMIT 8")
     return "\n".join(str(event)[:2000] for (event,) in rows)

@@ -39,7 +39,7 @@ def orders(name: str = "orders", **fields: Any) -> Table:
 
 
 def assets(written: Catalog) -> list[Any]:
-    return [*build_table_assets(catalog=written, partitions=daily_partitions(written))]
+    return list(build_table_assets(catalog=written, partitions=daily_partitions(written)))
 
 
 def mart(name: str = "sales", inputs: tuple[tuple[str, str], ...] = (), **header: Any) -> Mart:

@@ -15,17 +15,7 @@ from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 
 from aurora_dwh.instance.sqlite import KEPT, SqliteEventLog
-
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
-    """An instance on disk, with the project's dagster.yaml."""
-    (tmp_path / "dagster.yaml").write_bytes((ROOT / "dagster.yaml").read_bytes())
-    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
-    with dg.DagsterInstance.get() as made:
-        yield made
+from aurora_dwh_tests.instances import orders
 
 
 @pytest.fixture
@@ -46,12 +36,6 @@ def entry(run: str, message: str) -> EventLogEntry:
 
 def messages(log: SqliteEventLogStorage, run: str) -> list[str]:
     return [found.user_message for found in log.get_logs_for_run(run)]
-
-
-@dg.asset(check_specs=[dg.AssetCheckSpec("right", asset="orders")])
-def orders() -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-    yield dg.MaterializeResult(metadata={"rows": 3})
-    yield dg.AssetCheckResult(check_name="right", passed=True)
 
 
 def test_what_a_run_wrote_is_read_by_dagsters_own_storage_and_the_other_way_round(

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 
 import dagster as dg
-import pytest
 
 from aurora_dwh.automation.pools import build_pool_sensor
 from aurora_dwh.catalog import Catalog
 from aurora_dwh.catalog_fields import Pools
 from aurora_dwh.definitions import defs
-
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
-    """An instance on disk, with the project's dagster.yaml."""
-    (tmp_path / "dagster.yaml").write_bytes((ROOT / "dagster.yaml").read_bytes())
-    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
-    with dg.DagsterInstance.get() as instance:
-        yield instance
 
 
 def tick(instance: dg.DagsterInstance, **pools: int) -> str:

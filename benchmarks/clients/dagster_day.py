@@ -1,17 +1,20 @@
 """A daily run of tables of the catalog, from the source to staging, by Dagster in one process.
 
-python -m benchmarks.clients.dagster_day DAY [NUMBER OF]: of so many runs that share the tables, that of this number
+python -m benchmarks.clients.dagster_day DAY            # all tables as one run
+python -m benchmarks.clients.dagster_day DAY NUMBER     # of the runs that the schedule makes of them, that one
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
 
 import dagster as dg
 import pyarrow.parquet  # noqa: F401 - the product imports it when it needs it, which is not to be measured
 import redshift_connector  # noqa: F401
 
-from aurora_dwh.automation.schedules import chain_keys
+from aurora_dwh.automation.schedules import chain_keys, day_requests
 from aurora_dwh.catalog import Catalog
 from aurora_dwh.definitions import defs
 from benchmarks.clients.said import Clock
@@ -19,17 +22,25 @@ from benchmarks.clients.said import Clock
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
-def main(day: str, number: str = "0", of: str = "1") -> None:
+def main(day: str, number: str | None = None) -> None:
     """Run the daily job for a day."""
     clock = Clock()
-    definitions = defs()
-    share = chain_keys([*Catalog.load().tables.values()][int(number) :: int(of)])
+    definitions, catalog = defs(), Catalog.load()
+    share = (
+        chain_keys(catalog.tables.values()) if number is None else shares(catalog, date.fromisoformat(day))[int(number)]
+    )
     with dg.DagsterInstance.get() as instance:
         result = definitions.resolve_job_def("daily_load").execute_in_process(
             run_config=QUIET, instance=instance, partition_key=day, asset_selection=share
         )
     assert result.success
     clock.say()
+
+
+def shares(catalog: Catalog, day: date) -> list[Sequence[dg.AssetKey]]:
+    """Return what each of the runs loads that the schedule makes of a day of many tables."""
+    tick = datetime.combine(day + timedelta(days=1), time(), catalog.zone)
+    return [request.asset_selection or () for request in day_requests(catalog, tick)]
 
 
 if __name__ == "__main__":

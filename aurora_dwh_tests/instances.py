@@ -1,0 +1,45 @@
+"""What runs in the tests of Dagster instances, and a PostgreSQL that one keeps its runs in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import psycopg2
+
+from aurora_dwh.local.redshift.postgres import SUPERUSER, PostgresServer
+
+PROJECT_SETTINGS = Path(__file__).parents[1] / "dagster.yaml"
+
+
+@dg.asset(check_specs=[dg.AssetCheckSpec("right", asset="orders")])
+def orders() -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    """Make nothing, and say so in events of every kind that a table's load has."""
+    yield dg.MaterializeResult(metadata={"rows": 3})
+    yield dg.AssetCheckResult(check_name="right", passed=True)
+
+
+class Storage:
+    """A PostgreSQL with an empty database `dagster`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.server = PostgresServer(folder)
+        self.server.start(lambda: self.query("SELECT 1", "postgres"))
+        self.query("CREATE DATABASE dagster", "postgres")
+
+    def query(self, statement: str, database: str = "dagster") -> list[tuple[Any, ...]]:
+        """Run a statement and return its rows, none where it gives none."""
+        connection = psycopg2.connect(host=str(self.server.socket_dir), user=SUPERUSER, dbname=database)
+        try:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+                return list(cursor.fetchall()) if cursor.description else []
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        """End the server."""
+        self.server.stop()
