@@ -24,12 +24,29 @@ _TEXT_DIGITS: Final = np.array([0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18, 
 _DIGIT_GROUPS: Final = ((0, 4), (4, 6), (6, 8), (8, 10), (10, 12), (12, 14), (14, 20))
 """Year, month, day, hour, minute, second and microsecond among those digits."""
 
-_BINARY_BYTES: Final = 11
-"""The longest temporal value of the binary protocol: year in 2 bytes, five parts of 1 byte, microseconds in 4."""
+_PARTS: Final = (
+    ("year", "<u2"),
+    ("month", "u1"),
+    ("day", "u1"),
+    ("hour", "u1"),
+    ("minute", "u1"),
+    ("second", "u1"),
+    ("microsecond", "<u4"),
+)
+_BINARY: Final = np.dtype(list(_PARTS))
+"""A temporal value of the binary protocol."""
+
+_SHORTER: Final = (0, 4, 7)
+"""Bytes of those values that leave out parts at their end, which are zero then."""
 
 _NINE: Final = np.uint8(9)
 _DAY_MICROSECONDS: Final = 86_400_000_000
-_MONTH_DAYS: Final = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], np.int32)
+
+_MONTHS: Final = np.arange("0000-01", "10000-02", dtype="datetime64[M]").astype("datetime64[D]").astype(np.int32)
+"""The first day of each month of MySQL's years in days since 1970-01-01, by the proleptic Gregorian calendar."""
+
+_MONTH_DAYS: Final = np.append(np.diff(_MONTHS), np.int32(0))
+"""Days of each of those months, and none for the years behind them."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +73,8 @@ class Moments:
         return zero
 
     def possible(self) -> Mask:
-        """Return which values are in the calendar."""
-        leap = (self.year % 4 == 0) & ((self.year % 100 != 0) | (self.year % 400 == 0))
-        last = _MONTH_DAYS[np.clip(self.month, 0, 12)] + (leap & (self.month == 2))
+        """Return which values are in the calendar, those aside that have a zero."""
+        last = _MONTH_DAYS.take(self._months(), mode="clip")
         possible: Mask = (self.month <= 12) & (self.day <= last) & (self.microseconds < _DAY_MICROSECONDS)
         return possible
 
@@ -72,23 +88,18 @@ class Moments:
         return f"{day} {clock}" + (f".{micro:06}".rstrip("0") if micro else "")
 
     def days(self) -> _Numbers:
-        """Return days since 1970-01-01, by the proleptic Gregorian calendar.
-
-        The year is taken to begin in March, which puts the leap day at its end; source: Howard Hinnant,
-        "chrono-Compatible Low-Level Date Algorithms", days_from_civil.
-        """
-        year = self.year - (self.month <= 2)
-        era = year // 400
-        year_of_era = year - era * 400
-        day_of_year = (153 * ((self.month + 9) % 12) + 2) // 5 + self.day - 1
-        day_of_era = year_of_era * 365 + year_of_era // 4 - year_of_era // 100 + day_of_year
-        days: _Numbers = era * 146_097 + day_of_era - 719_468
+        """Return days since 1970-01-01; garbage where a value is not in the calendar."""
+        days: _Numbers = _MONTHS.take(self._months(), mode="clip") + (self.day - 1)
         return days
 
     def timestamps(self) -> Positions:
         """Return microseconds since 1970-01-01 00:00."""
         timestamps: Positions = self.days().astype(np.int64) * _DAY_MICROSECONDS + self.microseconds
         return timestamps
+
+    def _months(self) -> _Numbers:
+        months: _Numbers = self.year * 12 + (self.month - 1)
+        return months
 
 
 def from_text(field: Field) -> Moments:
@@ -110,21 +121,14 @@ def from_text(field: Field) -> Moments:
 
 def from_binary(field: Field) -> Moments:
     """Read a temporal value of the binary protocol, whose length says which of its parts are zero and left out."""
-    widths, longest = _widths(field)
-    parts = np.zeros((_BINARY_BYTES, len(field.starts)), np.int32)
-    places = np.arange(min(longest, _BINARY_BYTES))
-    parts[: len(places)] = field.data[field.starts + places[:, None]]
-    if widths is not None:
-        parts[np.arange(_BINARY_BYTES)[:, None] >= widths] = 0
-    readable = _BINARY_WIDTHS[np.minimum(longest if widths is None else widths, MARGIN)]
-    micro = parts[7] | parts[8] << 8 | parts[9] << 16 | parts[10] << 24
-    return Moments(
-        year=parts[0] | parts[1] << 8,
-        month=parts[2],
-        day=parts[3],
-        microseconds=_microseconds(parts[4], parts[5], parts[6], micro),
-        readable=np.broadcast_to(readable, len(field.starts)),
-    )
+    widths = field.ends - field.starts
+    parts = field.gather(np.dtype((np.void, _BINARY.itemsize))).view(np.uint8).reshape(-1, _BINARY.itemsize)
+    if widths.min(initial=_BINARY.itemsize) < _BINARY.itemsize:
+        for width in _SHORTER:
+            parts[widths == width, width:] = 0
+    values = parts.view(_BINARY)[:, 0]
+    year, month, day, *clock = (values[part].astype(np.int32) for part, _ in _PARTS)
+    return Moments(year, month, day, _microseconds(*clock), _BINARY_WIDTHS[np.minimum(widths, MARGIN)])
 
 
 def _widths(field: Field) -> tuple[Positions | None, int]:
@@ -153,4 +157,4 @@ def _which(*widths: int) -> Mask:
 
 
 _TEXT_WIDTHS: Final = _which(10, 19, *range(21, 27))
-_BINARY_WIDTHS: Final = _which(0, 4, 7, 11)
+_BINARY_WIDTHS: Final = _which(*_SHORTER, _BINARY.itemsize)

@@ -29,6 +29,7 @@ INVALID_DATE: Final = "invalid_date"
 """Reason: a day that its month does not have, which is NULL in the copy."""
 
 _TEMPORAL: Final = frozenset({FIELD_TYPE.DATE, FIELD_TYPE.NEWDATE, FIELD_TYPE.DATETIME, FIELD_TYPE.TIMESTAMP})
+_BIGINT_UNSIGNED: Final = pa.decimal128(20, 0)
 _FLOATS: Final = {FIELD_TYPE.FLOAT: "<f4", FIELD_TYPE.DOUBLE: "<f8"}
 
 
@@ -87,10 +88,7 @@ def _fixed(fields: Field, wire: WireColumn) -> pa.Array:
     if wire.type_code == FIELD_TYPE.NULL:
         return pa.nulls(len(fields.starts))
     dtype = np.dtype(kind)
-    everywhere: npt.NDArray[np.generic] = np.ndarray(
-        (len(fields.data) - dtype.itemsize + 1,), dtype, buffer=fields.data.data, strides=(1,)
-    )
-    return _numbers(everywhere[fields.starts], fields.valid, pa.from_numpy_dtype(dtype))
+    return _numbers(fields.gather(dtype), fields.valid, pa.from_numpy_dtype(dtype))
 
 
 def _compact(fields: Field) -> pa.Array:
@@ -119,6 +117,16 @@ def _numbers(values: npt.NDArray[np.generic], valid: Mask | None, kind: pa.DataT
     return pa.Array.from_buffers(kind, len(values), [bitmap, pa.py_buffer(values)])
 
 
+def _widen(values: pa.Array) -> pa.Array:
+    """Return unsigned numbers as decimals, whose 16 bytes they fill from the low end.
+
+    Arrow's cast takes ten times as long.
+    """
+    words = np.zeros((len(values), 2), np.uint64)
+    words[:, 0] = np.frombuffer(values.buffers()[1], np.uint64)
+    return pa.Array.from_buffers(_BIGINT_UNSIGNED, len(values), [values.buffers()[0], pa.py_buffer(words)])
+
+
 def _bitmap(valid: Mask) -> pa.Buffer:
     return pa.py_buffer(np.packbits(valid, bitorder="little"))
 
@@ -127,6 +135,8 @@ def _cast(values: pa.Array, target: pa.DataType) -> pa.Array:
     """Return the values in the target's type; a value that would change raises, but for a DOUBLE that is a FLOAT."""
     if values.type == target:
         return values
+    if pa.types.is_uint64(values.type) and target == _BIGINT_UNSIGNED:
+        return _widen(values)
     if pa.types.is_binary(values.type) and not pa.types.is_string(target):
         values = values.cast(pa.string())
         if pa.types.is_boolean(target):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -54,6 +54,13 @@ class Field:
     ends: Positions
     valid: npt.NDArray[np.bool_] | None
 
+    def gather(self, kind: np.dtype[Any]) -> npt.NDArray[Any]:
+        """Return the bytes at each start as elements of a type of at most MARGIN bytes; none needs to be aligned."""
+        everywhere: npt.NDArray[Any] = np.ndarray(
+            (len(self.data) - kind.itemsize + 1,), kind, buffer=self.data.data, strides=(1,)
+        )
+        return everywhere[self.starts]
+
 
 def split(block: Block, columns: Sequence[WireColumn], *, binary: bool) -> list[Field]:
     """Return the fields of a block, one for each column.
@@ -86,21 +93,25 @@ def _split_text(block: Block, columns: int) -> tuple[list[Field], Positions]:
 
 def _split_binary(block: Block, columns: Sequence[WireColumn]) -> tuple[list[Field], Positions]:
     data = block.data
-    position = block.starts + 1 + (len(columns) + _BITMAP_OFFSET + 7) // 8  # a zero byte and the NULL bitmap
+    bitmap = block.starts + 1  # behind a zero byte
+    position = bitmap + (len(columns) + _BITMAP_OFFSET + 7) // 8
     fields = []
     for index, column in enumerate(columns):
         _check(position, block)
         byte, bit = divmod(index + _BITMAP_OFFSET, 8)
-        valid = data[block.starts + 1 + byte] & np.uint8(1 << bit) == 0
+        if not index or not bit:
+            nulls = data[bitmap + byte]
+            any_null = np.bitwise_or.reduce(nulls)
         width = FIXED_WIDTHS.get(column.type_code)
         if width is None:
             starts, ends = _strings(data, position, data[position])
         else:
             starts, ends = position, position + width
-        if valid.all():
+        if not any_null & (1 << bit):
             fields.append(Field(data, starts, ends, None))
         else:
             # A NULL takes no bytes at all, so what was read as its length is the next value's.
+            valid = nulls & np.uint8(1 << bit) == 0
             starts, ends = np.where(valid, starts, position), np.where(valid, ends, position)
             fields.append(Field(data, starts, ends, valid))
         position = ends

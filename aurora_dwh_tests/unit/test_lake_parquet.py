@@ -94,13 +94,13 @@ def test_batches_are_gathered_into_row_groups_of_a_fair_size(monkeypatch: pytest
 
 def test_a_part_is_closed_at_its_size_and_the_next_one_takes_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet, "ROW_GROUP_BYTES", 8_000)
-    monkeypatch.setattr(parquet, "PART_BYTES", 20_000)
+    monkeypatch.setattr(parquet, "PART_BYTES", 4_000)
     written, sinks = write(IDS, ids(*[1_000] * 10))
     assert len(sinks) > 2
     assert all(sink.ended == "closed" for sink in sinks)
     assert written == [(len(sink.written), read(sink).metadata.num_rows) for sink in sinks]
     assert [n for sink in sinks for n in read(sink).read()["id"].to_pylist()] == list(range(10_000))
-    assert all(20_000 <= size < 40_000 for size, _ in written[:-1])
+    assert all(4_000 <= size < 8_000 for size, _ in written[:-1])
 
 
 def test_no_empty_part_follows_one_that_is_just_full(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,13 +191,37 @@ def test_a03_a04_the_files_types_are_those_that_copy_takes_without_coercion() ->
     assert file.read().to_pylist() == [{**row, **own}, {**dict.fromkeys(row), **own}]
 
 
-def test_pages_are_of_the_first_version_and_compressed_by_snappy() -> None:
+def test_pages_are_of_the_first_version_and_compressed_by_zstd() -> None:
     _, sinks = write(IDS, ids(100))
     metadata = read(sinks[0]).metadata
     chunk = metadata.row_group(0).column(0)
     assert metadata.format_version == "1.0"
-    assert chunk.compression == "SNAPPY"
+    assert chunk.compression == "ZSTD"
     assert not {e for e in chunk.encodings if e.startswith("DELTA")}
+
+
+def test_a_column_has_a_dictionary_where_its_values_repeat_and_a_least_value_where_it_is_no_string() -> None:
+    columns = (
+        Column("id", "bigint", "bigint"),
+        Column("city", "varchar", "varchar(20)", length=20),
+        Column("name", "varchar", "varchar(20)", length=20),
+    )
+    schema = TableSchema("shop", "t", columns, ("id",))
+    rows = {
+        "id": list(range(800)),
+        "city": [f"city {n % 100}" for n in range(800)],
+        "name": [f"name {n % 101}" for n in range(800)],
+    }
+    _, sinks = write(schema, iter([pa.RecordBatch.from_pydict(rows, schema=schema.arrow_schema)]))
+    group = read(sinks[0]).metadata.row_group(0)
+    chunks = {group.column(n).path_in_schema: group.column(n) for n in range(group.num_columns)}
+    assert {name: chunk.has_dictionary_page for name, chunk in chunks.items()} == {
+        "id": False, "city": True, "name": False, "_dwh_day": True, "_dwh_loaded_at": True,
+    }  # fmt: skip
+    assert (chunks["id"].statistics.min, chunks["id"].statistics.max) == (0, 799)
+    assert {name: chunk.is_stats_set for name, chunk in chunks.items()} == {
+        "id": True, "city": False, "name": False, "_dwh_day": True, "_dwh_loaded_at": True,
+    }  # fmt: skip
 
 
 def test_the_own_columns_come_last() -> None:

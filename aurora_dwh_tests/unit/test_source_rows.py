@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import struct
+from calendar import monthrange
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from pymysql.constants import FIELD_TYPE
 
 from aurora_dwh.source.dates import Moments
-from aurora_dwh.source.decode import Decoded, decode
+from aurora_dwh.source.decode import INVALID_DATE, Decoded, decode
 from aurora_dwh.source.packets import MARGIN, Block, BrokenStreamError
 from aurora_dwh.source.protocol import WireColumn
 from aurora_dwh.source.rows import split
@@ -141,16 +142,28 @@ def test_every_moment_of_the_calendar_is_read_from_text(moments: list[datetime |
 
 
 def test_every_day_of_the_calendar_and_no_other_is_possible() -> None:
-    """All days that could be written in nearly 10,000 years, against numpy's calendar."""
-    year, month, day = (grid.ravel().astype(np.int32) for grid in np.mgrid[1:10_000, 1:13, 1:32])
+    """All days that could be written in nearly 10,000 years, against the standard library's calendar."""
+    months = [(year, month) for year in range(1, 10_000) for month in range(1, 13)]
+    year, month = np.repeat(np.array(months, np.int32), 31, axis=0).T
+    day = np.tile(np.arange(1, 32, dtype=np.int32), len(months))
     zeros = np.zeros(len(year), np.int64)
     moments = Moments(year, month, day, zeros, zeros == 0)
-    months = (year.astype(np.int64) - 1970) * 12 + month - 1
-    days = months.astype("M8[M]").astype("M8[D]") + (day - 1)
-    exists = days.astype("M8[M]") == months.astype("M8[M]")
+    exists = day <= np.repeat([monthrange(*month)[1] for month in months], 31)
+    epoch = date(1970, 1, 1).toordinal()
+    days = np.repeat([date(*month, 1).toordinal() - epoch for month in months], 31) + day - 1
 
     assert np.array_equal(moments.possible(), exists)
-    assert np.array_equal(moments.days()[exists], days[exists].astype(np.int64))
+    assert np.array_equal(moments.days()[exists], days[exists])
+
+
+@pytest.mark.parametrize("moment", [(10_000, 1, 1), (65_535, 12, 31), (2024, 13, 1), (2024, 255, 1), (2024, 2, 30)])
+def test_what_is_in_no_calendar_becomes_null_and_is_counted(moment: tuple[int, int, int]) -> None:
+    row = binary_row([sized(struct.pack("<HBB", *moment))])
+
+    (decoded,) = read([row], [WireColumn("v", FIELD_TYPE.DATE, False)], [pa.date32()], binary=True)
+
+    assert decoded.values.to_pylist() == [None]
+    assert decoded.converted[INVALID_DATE].tolist() == [True]
 
 
 @pytest.mark.parametrize("binary", [True, False])
