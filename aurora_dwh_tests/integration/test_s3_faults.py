@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from base64 import b85encode
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
@@ -92,7 +93,7 @@ def write(lake: Lake, mark: str) -> None:
 
 @cache
 def _noise(seed: int) -> str:
-    return random.Random(seed).randbytes(500_000).hex()  # a megabyte that halves at the most
+    return b85encode(random.Random(seed).randbytes(1_000_000)).decode()  # a megabyte when it is compressed
 
 
 def marks(lake: Lake) -> set[str]:
