@@ -153,7 +153,7 @@ class Bench:
             f"CREATE TABLE {TABLE} (id INT PRIMARY KEY, version INT NOT NULL, changed DATETIME(6) NOT NULL, "
             "note TEXT, KEY (changed))"
         )
-        rows, size = (140, 37_500) if self.step == "extract" else (20, 10)
+        rows, size = (140, 48_000) if self.step == "extract" else (20, 10)
         with world.source() as connection, connection.cursor() as cursor:
             statement = f"INSERT INTO {TABLE} VALUES (%s, 0, '{DAY} 10:00:00' + INTERVAL %s MICROSECOND, %s)"
             cursor.executemany(statement, [(n, n, secrets.token_urlsafe(size)) for n in range(rows)])
