@@ -44,7 +44,7 @@ def read(
     wire: Protocol = "binary",
     block_bytes: int = BLOCK_BYTES,
 ) -> Generator[pa.RecordBatch, None, None]:
-    """Yield the rows of a SELECT in batches of about `block_bytes`, a few thousand rows each.
+    """Yield the rows of a SELECT in batches of about `block_bytes`, some thousand rows each.
 
     The statement is sent when the first batch is asked for. A connection whose rows were not all taken is closed, as
     the rest of them would be taken for the next answer.

@@ -100,7 +100,7 @@ def load_day(table: str, day: str) -> None:
 
 
 def in_small_pieces() -> None:
-    """Let seven megabytes take all the calls of a large day: two files, the first of them in two blocks.
+    """Let nine megabytes take all the calls of a large day: two files, the first of them in two blocks.
 
     Blocks stay as large as they are, for S3 refuses smaller ones.
     """

@@ -167,7 +167,7 @@ KEY_CALLS = {
 
 
 def take_keys(lake: Lake) -> list[int]:
-    """Put three megabytes of keys into the lake, and return what COPY would find of them."""
+    """Put six megabytes of keys into the lake, and return what COPY would find of them."""
     keys = replace(SCHEMA, columns=(SCHEMA.columns[1],), primary_key=("note",))
     rows = [{"note": f"{number}{_noise(number)}"} for number in range(6)]
     with lake.keys("orders", [extract(keys, DAY, rows)]) as manifest:

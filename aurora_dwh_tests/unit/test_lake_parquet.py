@@ -94,13 +94,13 @@ def test_batches_are_gathered_into_row_groups_of_a_fair_size(monkeypatch: pytest
 
 def test_a_part_is_closed_at_its_size_and_the_next_one_takes_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet, "ROW_GROUP_BYTES", 8_000)
-    monkeypatch.setattr(parquet, "PART_BYTES", 4_000)
-    written, sinks = write(IDS, ids(*[1_000] * 10))
+    monkeypatch.setattr(parquet, "PART_BYTES", 20_000)
+    written, sinks = write(IDS, ids(*[1_000] * 50))
     assert len(sinks) > 2
     assert all(sink.ended == "closed" for sink in sinks)
     assert written == [(len(sink.written), read(sink).metadata.num_rows) for sink in sinks]
-    assert [n for sink in sinks for n in read(sink).read()["id"].to_pylist()] == list(range(10_000))
-    assert all(4_000 <= size < 8_000 for size, _ in written[:-1])
+    assert [n for sink in sinks for n in read(sink).read()["id"].to_pylist()] == list(range(50_000))
+    assert all(20_000 <= size < 40_000 for size, _ in written[:-1])
 
 
 def test_no_empty_part_follows_one_that_is_just_full(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,9 +8,6 @@ from __future__ import annotations
 import sys
 from datetime import date
 
-import pyarrow.parquet  # noqa: F401 - the product imports it when it needs it, which is not to be measured
-import redshift_connector  # noqa: F401
-
 from aurora_dwh.catalog import Catalog
 from aurora_dwh.config import RedshiftSettings
 from aurora_dwh.lake.opening import open_lake
@@ -18,11 +15,13 @@ from aurora_dwh.source.opening import open_source, windows
 from aurora_dwh.warehouse import load
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.io_manager import staging_target
+from benchmarks.clients.preload import preload
 from benchmarks.clients.said import Clock
 
 
 def main(day: date) -> None:
     """Load the day of one table after the other."""
+    preload("pyarrow.parquet", "redshift_connector")
     clock = Clock()
     catalog, lake, warehouse = Catalog.load(), open_lake(), Warehouse(RedshiftSettings.from_env())
     for table in catalog.tables.values():

@@ -13,13 +13,13 @@ import logging
 import time
 from collections.abc import Iterator
 from datetime import date
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from aurora_dwh.catalog import Catalog
 from aurora_dwh.handoff import Extract
 from aurora_dwh.lake.opening import open_lake
 from aurora_dwh.source.opening import open_source, windows
+from benchmarks.clients.preload import preload
 from benchmarks.clients.said import Clock
 from benchmarks.clients.sampler import Sampler
 
@@ -34,9 +34,6 @@ class Copying:
         self.rows = 0
         self._catalog = Catalog.load()
         self._lake = open_lake()
-        # The product imports it when it needs it, which is not to be measured; not before the product, which says how
-        # Arrow takes its memory.
-        import_module("pyarrow.parquet")
 
     def copy(self, table: str, day: date) -> None:
         """Copy a table's day from the source into the lake."""
@@ -72,6 +69,7 @@ def _until(end: float, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordB
 
 def main(options: argparse.Namespace) -> None:
     """Do what the command line asks for."""
+    preload("pyarrow.parquet")
     copying = Copying()
     clock = Clock()
     sampler = Sampler() if options.profile else None
