@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -20,6 +21,8 @@ import redshift_connector
 
 from aurora_dwh.local import shop, stack
 from aurora_dwh.local.processes import is_running, read_json, start_time, wait_until
+from aurora_dwh.local.redshift.postgres import PostgresServer
+from aurora_dwh_tests.instances import Storage
 
 ALL_VARIABLES = {
     "aurora": {"HOST", "PORT", "DATABASE", "USER", "PASSWORD", "TLS"},
@@ -190,6 +193,19 @@ def test_a_failing_part_is_named_and_nothing_is_left(state: Path) -> None:
     assert not (state / "stack.json").exists()
     pid_file = read_json(state / "lake" / "weed.pid")
     assert not is_running(pid_file.get("pid"), pid_file.get("started"))
+
+
+def test_a_state_folder_made_anew_at_the_same_path_starts_empty(tmp_path: Path) -> None:
+    # Its PostgreSQL may lie outside of it (run as root), where a deleted folder's data outlives it.
+    for _ in range(2):
+        folder = tmp_path / "deep" / "state"
+        storage = Storage(folder)
+        storage.query("CREATE TABLE kept (id INT)")
+        storage.close()
+        server = PostgresServer(folder)
+        assert server.start(lambda: None) is False  # the same folder keeps its data
+        shutil.rmtree(folder)  # and its server, still running, gives way
+    server.stop()
 
 
 def test_up_does_not_hold_the_callers_output(state: Path) -> None:

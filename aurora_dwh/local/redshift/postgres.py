@@ -4,7 +4,8 @@ Belongs here: processes, folders and accounts. Does not belong here: SQL, the wi
 
 PostgreSQL refuses to run as root. Under uid 0 it therefore runs as ``nobody``, which must be able to reach its folder:
 where the state folder is out of that account's reach, only the PostgreSQL part moves to ``/var/tmp``, and the state
-folder keeps a note of where it went.
+folder keeps a note of where it went. The note is what makes the data there its own: without it, what lies there is of
+an earlier state folder at the same path, which somebody deleted, and is thrown away.
 """
 
 from __future__ import annotations
@@ -218,7 +219,11 @@ class PostgresServer:
             choices = [Path(note.read_text().strip())]
         else:
             digest = hashlib.sha256(str(self.state_dir).encode()).hexdigest()[:16]
-            choices = [beside, Path("/var/tmp") / f"aurora-dwh-{digest}"]  # noqa: S108 - owned and checked by own()
+            away = Path("/var/tmp") / f"aurora-dwh-{digest}"  # noqa: S108 - owned and checked by own()
+            if away.exists() and away.stat().st_uid == self._account.uid:
+                _end_leftover(away / "data")
+                shutil.rmtree(away)
+            choices = [beside, away]
         for folder in choices:
             if self._account.own(folder):
                 if folder != beside:
