@@ -130,7 +130,7 @@ class TableFields(BaseModel):
     """The table's name in Redshift. Default: the source's name in lower case."""
 
     chunk_rows: int | None = Field(default=None, ge=1, strict=True)
-    """The most rows of one SELECT where most of a table is read, which is done along its primary key. Empty: 500000."""
+    """The most rows of one SELECT where most of a table is read, along its primary key. Empty: 1000000."""
 
     max_rows_per_second: int | None = Field(default=None, ge=1, strict=True)
     """The most rows a second that are read of the table. Empty: as many as Aurora gives."""

@@ -12,7 +12,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from aurora_dwh.source.packets import MARGIN, Positions
+from aurora_dwh.source.leap import Positions
+from aurora_dwh.source.packets import MARGIN
 from aurora_dwh.source.rows import Field
 
 Mask = npt.NDArray[np.bool_]

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pymysql.constants import FIELD_TYPE
 
-from aurora_dwh.source import dates
+from aurora_dwh.source import dates, decimals
 from aurora_dwh.source.dates import Mask
 from aurora_dwh.source.protocol import WireColumn
 from aurora_dwh.source.rows import FIXED_WIDTHS, Field
@@ -67,6 +67,8 @@ def decode(fields: Field, wire: WireColumn, target: pa.DataType, *, binary: bool
         return Decoded(_cast(_fixed(fields, wire), target))
     if binary and wire.type_code in (*_TEMPORAL, FIELD_TYPE.TIME):
         raise pa.ArrowInvalid(f"the server sends MySQL type {wire.type_code} where {target} is expected")
+    if pa.types.is_decimal128(target) and (numbers := decimals.from_text(fields, target)) is not None:
+        return Decoded(numbers)
     return Decoded(_cast(_compact(fields), target))
 
 

@@ -70,7 +70,8 @@ def read(
         result = wire == "binary" and protocol.execute_prepared(connection, statement)
         result = result or protocol.query(connection, statement)
         columns.check(result)
-        for block in blocks(result.stream, sequence=result.sequence, block_bytes=block_bytes):
+        received = blocks(result.stream, sequence=result.sequence, binary=result.binary, block_bytes=block_bytes)
+        for block in received:
             yield columns.batch(block, result)
         complete = True
         if result.statement_id is not None:

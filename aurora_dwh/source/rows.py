@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from pymysql.constants import FIELD_TYPE
 
-from aurora_dwh.source.packets import Block, BrokenStreamError, Positions
+from aurora_dwh.source.leap import Positions
+from aurora_dwh.source.packets import Block, BrokenStreamError
 from aurora_dwh.source.protocol import WireColumn
 
 FIXED_WIDTHS: Final = {

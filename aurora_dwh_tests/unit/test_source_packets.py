@@ -43,6 +43,7 @@ def packets(payloads: Sequence[bytes], sequence: int = 0) -> bytes:
 
 
 def rows_of(block: Block) -> list[bytes]:
+    assert block.starts.min() >= MARGIN
     assert len(block.data) >= block.ends.max() + MARGIN
     return [block.data[a:b].tobytes() for a, b in zip(block.starts, block.ends, strict=True)]
 

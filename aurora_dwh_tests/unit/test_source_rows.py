@@ -26,8 +26,8 @@ from aurora_dwh.source.rows import split
 
 
 def block(rows: Sequence[bytes]) -> Block:
-    ends = np.cumsum([4 + len(row) for row in rows]).astype(np.int64)
-    data = b"".join(bytes(4) + row for row in rows) + b"\xff" * MARGIN
+    ends = np.cumsum([4 + len(row) for row in rows]).astype(np.int64) + MARGIN
+    data = b"9" * MARGIN + b"".join(bytes(4) + row for row in rows) + b"\xff" * MARGIN
     sizes = np.array([len(row) for row in rows], np.int64)
     return Block(np.frombuffer(data, np.uint8), ends - sizes, ends)
 
@@ -175,3 +175,43 @@ def test_a_row_that_does_not_fit_its_packet_is_broken(binary: bool, change: Any)
 
     with pytest.raises(BrokenStreamError):
         split(block([row, change(row)]), columns, binary=binary)
+
+
+@st.composite
+def decimals(draw: st.DrawFn) -> tuple[pa.Decimal128Type, list[Decimal | None]]:
+    precision = draw(st.integers(1, 38))
+    scale = draw(st.integers(0, min(precision, 30)))
+    digits = st.integers(0, precision).flatmap(lambda n: st.integers(-(10**n) + 1, 10**n - 1))
+    values = st.lists(st.none() | digits.map(lambda n: Decimal(n).scaleb(-scale)), min_size=1, max_size=30)
+    return pa.decimal128(precision, scale), draw(values)
+
+
+@given(case=decimals(), binary=st.booleans(), zeros=st.integers(0, 5))
+def test_decimals_of_any_size_are_read_as_they_are(
+    case: tuple[pa.Decimal128Type, list[Decimal | None]], binary: bool, zeros: int
+) -> None:
+    target, values = case
+    texts = [None if v is None else f"{'-' if v < 0 else ''}{'0' * zeros}{abs(v):f}".encode() for v in values]
+    rows = [binary_row([None if t is None else sized(t)]) if binary else sized(t) for t in texts]
+
+    (decoded,) = read(rows, [WireColumn("v", FIELD_TYPE.NEWDECIMAL, False)], [target], binary=binary)
+
+    decoded.values.validate(full=True)
+    assert decoded.values.to_pylist() == values
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"-", b".", b"x", b"12345", b"1234.5", b"1x.50", b"12.5x", b"12:50", b"--1.50", b"1-2.50", b"12.\xf150"],
+)
+def test_what_is_no_decimal_of_its_type_is_refused_or_read_as_arrow_reads_it(text: bytes) -> None:
+    target = pa.decimal128(6, 2)
+    rows = [binary_row([sized(b"1.50")]), binary_row([sized(text)])]
+    column = WireColumn("v", FIELD_TYPE.NEWDECIMAL, False)
+    try:
+        expected = pa.array([b"1.50", text]).cast(pa.string()).cast(target).to_pylist()
+    except pa.ArrowInvalid:
+        with pytest.raises(pa.ArrowInvalid):
+            read(rows, [column], [target], binary=True)
+    else:
+        assert read(rows, [column], [target], binary=True)[0].values.to_pylist() == expected
