@@ -124,6 +124,8 @@ def _like(name: str, there: Any, here: Any) -> Any:
         return there if _microseconds(here) == _microseconds(there) else here
     if name == "j":
         return there if json.loads(here) == json.loads(there) else here
+    if isinstance(here, Decimal) and isinstance(there, str):
+        return there if here == Decimal(there) else here  # 1.50 is 1.5
     if SAMPLES[name].plain is not SAMPLES["v"].plain and isinstance(there, str):  # a number's exact text
         return type_samples.plain(name, str(here) if isinstance(here, float) and name.startswith("d") else here)
     if isinstance(there, int):

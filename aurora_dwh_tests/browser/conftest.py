@@ -1,4 +1,4 @@
-"""One embedded stack, one `dagster dev` and one Chromium for all tests of the folder."""
+"""The servers that the tests look at, each for the tests of one file, and a Chromium to look with."""
 
 from __future__ import annotations
 
@@ -39,6 +39,8 @@ UI_SECONDS = 120.0
 PATIENCE = 45_000
 """Milliseconds that anything on a page may take to appear."""
 
+MANY_TABLES = 1_000
+
 TICK_AHEAD = timedelta(seconds=150)
 """How far ahead of the UI's start the schedule has its tick: the daemon misses one that is over when it starts."""
 
@@ -63,24 +65,24 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UI]:
         packaged = PACKAGED_CATALOG.read_text(encoding="utf-8")
         catalog.write_text(re.sub(r'(?m)^schedule: "01:00"', f'schedule: "{tick:%H:%M}"', packaged), encoding="utf-8")
         environment = {**os.environ, **variables, "DAGSTER_HOME": str(home), "AURORA_DWH_CATALOG": str(catalog)}
-        (port,) = free_ports(1)
-        with (state / "dagster.log").open("wb") as log:
-            server = subprocess.Popen(
-                [Path(sys.executable).with_name("dagster"), "dev", "-h", "127.0.0.1", "-p", str(port)],
-                cwd=ROOT,
-                env=environment,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # a group of its own, code servers included
-                preexec_fn=_default_signals,
-            )
-        try:
-            _await(f"http://127.0.0.1:{port}/server_info", server, state / "dagster.log")
-            yield UI(f"http://127.0.0.1:{port}", variables, tick)
-        finally:
-            _end_group(server)
+        with _served("dagster", ["dev"], environment, state / "dagster.log") as url:
+            yield UI(url, variables, tick)
     finally:
         stack.down(state)
+
+
+@pytest.fixture(scope="module")
+def many_tables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a webserver whose catalog has 1,000 tables; nothing that is in the catalog is asked."""
+    home = tmp_path_factory.mktemp("many")
+    shutil.copy(ROOT / "dagster.yaml", home)
+    catalog = home / "catalog.yaml"
+    entries = "".join(f"  table_{number:04}: {{key: id, cursor: updated}}\n" for number in range(MANY_TABLES))
+    catalog.write_text(f"timezone: Asia/Tokyo\nstart_date: 2024-01-01\ntables:\n{entries}", encoding="utf-8")
+    environment = {**os.environ, "DAGSTER_HOME": str(home), "AURORA_DWH_CATALOG": str(catalog)}
+    location = ["-m", "aurora_dwh.definitions", "-d", str(ROOT)]
+    with _served("dagster-webserver", location, environment, home / "webserver.log") as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +111,28 @@ def page(browser: Browser) -> Iterator[Page]:
     context.close()
 
 
+@contextlib.contextmanager
+def _served(program: str, arguments: list[str], environment: dict[str, str], log: Path) -> Iterator[str]:
+    """Run a program that serves Dagster's UI, and give the UI's address once it answers."""
+    (port,) = free_ports(1)
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            [Path(sys.executable).with_name(program), *arguments, "-h", "127.0.0.1", "-p", str(port)],
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,  # a group of its own, code servers included
+            preexec_fn=_default_signals,
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _await(f"{url}/server_info", server, log)
+        yield url
+    finally:
+        _end_group(server)
+
+
 def _default_signals() -> None:
     """Undo what a non-interactive shell does to its background processes: ignored signals would be inherited."""
     for sign in (signal.SIGINT, signal.SIGTERM):
@@ -123,7 +147,7 @@ def _await(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
                 return
         except (urllib.error.URLError, OSError):
             if server.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"dagster dev does not answer:\n{log.read_text(errors='replace')[-3000:]}")
+                pytest.fail(f"Dagster's UI does not answer:\n{log.read_text(errors='replace')[-3000:]}")
             time.sleep(0.3)
 
 
