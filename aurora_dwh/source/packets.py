@@ -175,14 +175,15 @@ class _Receiver:
         return following if position + _HEADER <= filled else position + _HEADER
 
     def _leap(self) -> int:
-        """Find as many packets as can be found without the loop, and return where the next begins: it has come in."""
+        """Find packets without the loop as long as that finds many, and return where the next begins."""
         position = self._scanned
-        while self._binary and self._row_bytes and self._filled - position > LEAST_ROWS * self._row_bytes:
+        many = self._binary and self._row_bytes > 0
+        while many and self._filled - position > LEAST_ROWS * self._row_bytes:
             headers = leap(self._data, position, self._filled, self._row_bytes)
-            if len(headers) == 1:
-                break
-            self.found.append(headers[:-1])
-            position = int(headers[-1])
+            if len(headers) > 1:
+                self.found.append(headers[:-1])
+                position = int(headers[-1])
+            many = len(headers) > LEAST_ROWS // 2  # guesses that are often wrong take longer than the loop
         return position
 
     def _end(self, packet: bytes) -> None:
