@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from aurora_dwh.source.leap import Positions
+from aurora_dwh.source.buffers import Positions
 from aurora_dwh.source.packets import MARGIN
 from aurora_dwh.source.rows import Field
 

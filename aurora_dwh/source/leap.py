@@ -13,7 +13,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-Positions = npt.NDArray[np.int64]
+from aurora_dwh.source.buffers import Positions, everywhere
+
+HEADER: Final = 4
+"""Bytes before a packet: its length in three of them, and its sequence number."""
+
+LONGEST: Final = 0xFFFFFF
+"""The longest packet, and the mask of a length in a header's four bytes."""
 
 LEAST_ROWS: Final = 1_500
 """Rows for which guessing pays."""
@@ -30,8 +36,7 @@ _LOOKED_AT: Final = 2
 _HOPS: Final = 3
 """How many following packets a guess must have, each with the sequence number after its forerunner's."""
 
-_HEADER: Final = 4
-_LENGTH: Final = 0xFFFFFF
+_WORD: Final = np.dtype("<u4")
 
 
 def leap(data: npt.NDArray[np.uint8], begin: int, end: int, row_bytes: int) -> Positions:
@@ -46,7 +51,7 @@ def leap(data: npt.NDArray[np.uint8], begin: int, end: int, row_bytes: int) -> P
     Returns:
         Positions of packets that follow each other, the first being `begin`. The last one's end was not looked at.
     """
-    words: npt.NDArray[np.uint32] = np.ndarray((len(data) - 3,), "<u4", buffer=data.data, strides=(1,))
+    words = everywhere(data, _WORD)
     begins = _guess(data, words, begin, end, row_bytes)
     if not len(begins):
         return np.array([begin], np.int64)
@@ -54,11 +59,11 @@ def leap(data: npt.NDArray[np.uint8], begin: int, end: int, row_bytes: int) -> P
     steps = [position]
     while len(steps) < _MOST_STEPS and (position < begins).any():
         for _ in range(4):  # to ask whether all have arrived takes as long as a step
-            position = np.minimum(position + (words[position] & _LENGTH) + _HEADER, begins)
+            position = np.minimum(position + (words[position] & LONGEST) + HEADER, begins)
             steps.append(position)
     chains = np.array(steps).T
     found = np.append(chains[chains < begins[:, None]], begins[-1])
-    ends = found[:-1] + (words[found[:-1]] & _LENGTH) + _HEADER
+    ends = found[:-1] + (words[found[:-1]] & LONGEST) + HEADER
     unproven = np.flatnonzero(ends != found[1:])
     return found[: unproven[0] + 1] if unproven.size else found
 
@@ -78,13 +83,13 @@ def _guess(
     def looked_at(offset: int) -> npt.NDArray[np.uint8]:
         return np.lib.stride_tricks.as_strided(data[marks[0] + offset :], (len(marks), width), (stretch, 1))
 
-    which, offset = np.divmod(np.flatnonzero((looked_at(2) | looked_at(_HEADER)) == 0), width)
+    which, offset = np.divmod(np.flatnonzero((looked_at(2) | looked_at(HEADER)) == 0), width)
     guessed = position = marks[which] + offset
     header = words[position]
     for _ in range(_HOPS):
-        position = np.minimum(position + (header & _LENGTH) + _HEADER, end)
+        position = np.minimum(position + (header & LONGEST) + HEADER, end)
         following = words[position]
-        kept = np.flatnonzero(((following >> 24) - (header >> 24) & 0xFF == 1) & (data[position + _HEADER] == 0))
+        kept = np.flatnonzero(((following >> 24) - (header >> 24) & 0xFF == 1) & (data[position + HEADER] == 0))
         which, guessed, position, header = which[kept], guessed[kept], position[kept], following[kept]
     is_first = np.diff(which, prepend=-1) != 0
     first: Positions = guessed[is_first]

@@ -15,7 +15,8 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from aurora_dwh.source.leap import LEAST_ROWS, Positions, leap
+from aurora_dwh.source.buffers import Positions
+from aurora_dwh.source.leap import HEADER, LEAST_ROWS, LONGEST, leap
 
 BLOCK_BYTES: Final = 2 << 20
 """Bytes received before rows are split; half of it is a twentieth slower, and double of it takes 20 MB more memory."""
@@ -24,9 +25,7 @@ MARGIN: Final = 32
 """Bytes before the first row and behind the last that may be read, as values are read at full width before their length
 is looked at."""
 
-_HEADER: Final = 4
 _LENGTH: Final = Struct("<I")  # the fourth byte is masked away
-_LONGEST: Final = 0xFFFFFF
 _ERROR: Final = 0xFF
 _END: Final = 0xFE
 
@@ -94,7 +93,7 @@ class _Receiver:
     """The receive buffer: `[MARGIN, scanned)` holds whole packets, `[scanned, filled)` the beginning of the next."""
 
     def __init__(self, stream: ByteStream, sequence: int, binary: bool, block_bytes: int) -> None:
-        if block_bytes >= _LONGEST:
+        if block_bytes >= LONGEST:
             raise ValueError("a packet that goes on in another would fit into a block")
         self._stream = stream
         self._sequence = sequence
@@ -123,7 +122,7 @@ class _Receiver:
     def rows(self) -> Block:
         """Return the rows that `fill` found."""
         headers = np.concatenate([*self.found, np.array([self._scanned])])
-        starts, ends = headers[:-1] + _HEADER, headers[1:]
+        starts, ends = headers[:-1] + HEADER, headers[1:]
         self._row_bytes = (self._scanned - MARGIN) // len(starts)
         if (starts == ends).any():
             raise BrokenStreamError("a packet is empty")
@@ -139,10 +138,10 @@ class _Receiver:
         """Receive the row that begins the buffer and does not fit into it; None where it is the result's end."""
         row = bytearray(MARGIN)
         packets = 0
-        length = _LONGEST
-        while length == _LONGEST:
-            header = self._exactly(_HEADER)
-            length = _LENGTH.unpack(header)[0] & _LONGEST
+        length = LONGEST
+        while length == LONGEST:
+            header = self._exactly(HEADER)
+            length = _LENGTH.unpack(header)[0] & LONGEST
             self._advance(header[3])
             row += self._exactly(length)
             packets += 1
@@ -162,17 +161,17 @@ class _Receiver:
         buffer, filled, position = self._buffer, self._filled, self._leap()
         headers: list[int] = []
         unpack, found = _LENGTH.unpack_from, headers.append
-        while (following := position + _HEADER + (unpack(buffer, position)[0] & _LONGEST)) <= filled:
+        while (following := position + HEADER + (unpack(buffer, position)[0] & LONGEST)) <= filled:
             found(position)
             position = following
         self._scanned = position
-        if position == filled and headers and buffer[headers[-1] + _HEADER] >= _END:
+        if position == filled and headers and buffer[headers[-1] + HEADER] >= _END:
             # Nothing is sent after the packet that ends the result, so it is the last one or not there yet.
             self._scanned = headers.pop()
-            self._end(bytes(self._view[self._scanned + _HEADER : filled]))
+            self._end(bytes(self._view[self._scanned + HEADER : filled]))
         if headers:
             self.found.append(np.array(headers, np.int64))
-        return following if position + _HEADER <= filled else position + _HEADER
+        return following if position + HEADER <= filled else position + HEADER
 
     def _leap(self) -> int:
         """Find packets without the loop as long as that finds many, and return where the next begins."""

@@ -70,8 +70,7 @@ def read(
         result = wire == "binary" and protocol.execute_prepared(connection, statement)
         result = result or protocol.query(connection, statement)
         columns.check(result)
-        received = blocks(result.stream, sequence=result.sequence, binary=result.binary, block_bytes=block_bytes)
-        for block in received:
+        for block in blocks(result.stream, sequence=result.sequence, binary=result.binary, block_bytes=block_bytes):
             yield columns.batch(block, result)
         complete = True
         if result.statement_id is not None:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from pymysql.constants import FIELD_TYPE
 
-from aurora_dwh.source.leap import Positions
+from aurora_dwh.source.buffers import Positions, everywhere
 from aurora_dwh.source.packets import Block, BrokenStreamError
 from aurora_dwh.source.protocol import WireColumn
 
@@ -57,10 +57,8 @@ class Field:
 
     def gather(self, kind: np.dtype[Any]) -> npt.NDArray[Any]:
         """Return the bytes at each start as elements of a type of at most MARGIN bytes; none needs to be aligned."""
-        everywhere: npt.NDArray[Any] = np.ndarray(
-            (len(self.data) - kind.itemsize + 1,), kind, buffer=self.data.data, strides=(1,)
-        )
-        return everywhere[self.starts]
+        gathered: npt.NDArray[Any] = everywhere(self.data, kind)[self.starts]
+        return gathered
 
 
 def split(block: Block, columns: Sequence[WireColumn], *, binary: bool) -> list[Field]:

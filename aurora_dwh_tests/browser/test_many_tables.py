@@ -20,7 +20,6 @@ def test_the_lineage_of_a_thousand_tables_opens(many_tables: str, page: Page) ->
 
 def test_the_lineage_of_one_of_them_shows_its_chain(many_tables: str, page: Page) -> None:
     page.goto(f"{many_tables}/assets/staging/table_0500?view=lineage&lineageScope=upstream&lineageDepth=3")
-    expect(page.get_by_text("table_0500", exact=True)).to_have_count(
-        5
-    )  # its name above, twice, and in Aurora, lake and staging
+    named = page.get_by_text("table_0500", exact=True)
+    expect(named).to_have_count(5)  # above, twice, and in Aurora, in the lake, in staging
     picture(page, "17-lineage-of-one-of-1000")

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aurora_dwh.source.leap import LEAST_ROWS, leap
-from aurora_dwh.source.packets import MARGIN, blocks
+from aurora_dwh.source.leap import leap
+from aurora_dwh.source.packets import MARGIN
+from aurora_dwh_tests.wire import packets
 
-EOF = b"\x05\x00\x00\x00\xfe\x00\x00\x02\x00"
 SIZES = {
     "alike": lambda random, count: np.full(count, 90),
     "various": lambda random, count: random.integers(2, 300, count),
@@ -24,10 +24,6 @@ SIZES = {
 def row_of(size: int, fill: bytes) -> bytes:
     """Return a row of the binary protocol: it begins with a zero byte."""
     return b"\0" + (fill * (size // len(fill) + 1))[: size - 1]
-
-
-def stream_of(rows: Sequence[bytes], sequence: int = 0) -> bytes:
-    return b"".join(len(row).to_bytes(3, "little") + bytes([sequence + n & 0xFF]) + row for n, row in enumerate(rows))
 
 
 def positions_of(rows: Sequence[bytes]) -> list[int]:
@@ -52,7 +48,7 @@ def test_what_is_found_is_what_is_there(
     seed: int, sizes: str, fill: bytes, sequence: int, cut: int, mistaken: float
 ) -> None:
     rows = [row_of(size, fill) for size in SIZES[sizes](np.random.default_rng(seed), 2_000).tolist()]
-    stream = stream_of(rows, sequence)
+    stream = packets(rows, sequence)
     average = max(1, int(len(stream) // len(rows) * mistaken))
 
     found = leap_over(stream, len(stream) - cut, average)
@@ -64,45 +60,18 @@ def test_what_is_found_is_what_is_there(
 def test_of_ordinary_rows_nearly_all_are_found(sizes: str) -> None:
     random = np.random.default_rng(7)
     rows = [row_of(size, random.bytes(300)) for size in SIZES[sizes](random, 10_000).tolist()]
-    stream = stream_of(rows)
+    stream = packets(rows)
 
     assert len(leap_over(stream, len(stream), len(stream) // len(rows))) > 9_800
 
 
 def test_packets_within_a_row_are_not_taken_for_packets() -> None:
     plain = [row_of(100, b"x")] * 2_000
-    trap = b"\0" + stream_of(plain[:500], sequence=len(plain) + 1)  # in step with what is around it
+    trap = b"\0" + packets(plain[:500], sequence=len(plain) + 1)  # in step with what is around it
     rows = [*plain, trap, *plain]
-    stream = stream_of(rows)
+    stream = packets(rows)
 
     found = leap_over(stream, len(stream), 104)
 
     assert found == positions_of(rows)[: len(found)]
     assert len(found) > 1_900
-
-
-class Stream:
-    """Gives all of its bytes as they are asked for."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = memoryview(data)
-
-    def readinto(self, buffer: memoryview, /) -> int:
-        size = min(len(buffer), len(self._data))
-        buffer[:size], self._data = self._data[:size], self._data[size:]
-        return size
-
-
-@pytest.mark.parametrize("binary", [True, False])
-def test_blocks_of_many_rows_hold_them_all_in_order(binary: bool) -> None:
-    random = np.random.default_rng(11)
-    rows = [row_of(size, random.bytes(50)) for size in random.integers(2, 200, 20 * LEAST_ROWS).tolist()]
-    stream = Stream(stream_of(rows) + EOF)
-
-    read = [
-        block.data[start:end].tobytes()
-        for block in blocks(stream, sequence=0, binary=binary, block_bytes=1 << 20)
-        for start, end in zip(block.starts, block.ends, strict=True)
-    ]
-
-    assert read == rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import chain
 
 import numpy as np
@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aurora_dwh.source.leap import LEAST_ROWS
 from aurora_dwh.source.packets import MARGIN, Block, BrokenStreamError, ErrorPacketError, blocks
+from aurora_dwh_tests.wire import LONGEST, packets
 
 EOF = b"\xfe\x00\x00\x02\x00"
 OK_AS_EOF = b"\xfe\x00\x00\x02\x00\x00\x00"
 ERROR = b"\xff\x25\x0b#HY000stopped"
-LONGEST = 0xFFFFFF
 
 
 class Pieces:
@@ -29,17 +30,6 @@ class Pieces:
         size = min(len(buffer), len(self._data), next(self._sizes, len(self._data)))
         buffer[:size], self._data = self._data[:size], self._data[size:]
         return size
-
-
-def packets(payloads: Sequence[bytes], sequence: int = 0) -> bytes:
-    """Write payloads as packets, a long one as several."""
-    out = bytearray()
-    for payload in payloads:
-        for start in range(0, len(payload) + 1, LONGEST):
-            piece = payload[start : start + LONGEST]
-            out += len(piece).to_bytes(3, "little") + bytes([sequence & 0xFF]) + piece
-            sequence += 1
-    return bytes(out)
 
 
 def rows_of(block: Block) -> list[bytes]:
@@ -125,3 +115,14 @@ def test_packets_behind_the_end_are_an_error() -> None:
 def test_an_empty_packet_is_an_error() -> None:
     with pytest.raises(BrokenStreamError, match="empty"):
         read(packets([b"row", b"", EOF]), block_bytes=1024)
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_blocks_of_many_rows_hold_them_all_in_order(binary: bool) -> None:
+    random = np.random.default_rng(11)
+    rows = [b"\0" + random.bytes(size) for size in random.integers(1, 200, 20 * LEAST_ROWS).tolist()]
+    stream = Pieces(packets([*rows, EOF]))
+
+    read = chain.from_iterable(map(rows_of, blocks(stream, sequence=0, binary=binary, block_bytes=1 << 20)))
+
+    assert list(read) == rows
