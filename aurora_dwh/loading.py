@@ -18,8 +18,8 @@ from typing import TypeVar
 
 Location = TypeVar("Location")
 
-_THRESHOLDS = 700, 20, 20
-"""When to look for garbage: as often among what is new as Python's own, and a quarter as often among all there is."""
+_THRESHOLDS = 10_000, 20, 20
+"""When to look for garbage: less often than Python's own 700, 10, 10, as next to nothing of what is made becomes it."""
 
 
 def loaded_once(files: Callable[[], Iterable[Path]]) -> Callable[[Callable[[], Location]], Callable[[], Location]]:

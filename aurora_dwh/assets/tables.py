@@ -21,7 +21,7 @@ from aurora_dwh.lake.io_manager import S3IOManager
 from aurora_dwh.source.resource import AuroraResource
 from aurora_dwh.warehouse.io_manager import StagingLoad
 
-_MANIFESTS = dg.In(list[Manifest], input_manager_key="s3_io")
+_MANIFESTS = dg.In(list[Manifest])
 _TO_LAKE, _TO_REDSHIFT = dg.Out(dg.Any, io_manager_key="s3_io"), dg.Out(dg.Any, io_manager_key="redshift_io")
 
 
