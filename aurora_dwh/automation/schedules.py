@@ -132,7 +132,7 @@ def build_daily_schedule(*, catalog: Catalog, job: dg.UnresolvedAssetJobDefiniti
 
 
 def day_requests(catalog: Catalog, tick: datetime) -> Iterator[dg.RunRequest]:
-    """Yield the runs of the day before a tick: one, or of many tables several beside one another.
+    """Yield the runs of the day before a tick: one, or of many tables several beside one another, and of none no run.
 
     A run's steps follow one another in its process, since a process for each would cost more than the step itself. So
     tables are loaded beside one another by runs, of which each has its share: never more than the pools let work.
@@ -142,9 +142,9 @@ def day_requests(catalog: Catalog, tick: datetime) -> Iterator[dg.RunRequest]:
         tick: When the schedule fires, aware.
     """
     day = tick.astimezone(catalog.zone).date() - timedelta(days=1)
-    if day < catalog.start_date:
-        return
     tables = [table for table in catalog.tables.values() if table.schedule != "monthly"]
+    if day < catalog.start_date or not tables:
+        return
     runs = min(catalog.pools.aurora, catalog.pools.redshift, -(-len(tables) // TABLES_A_RUN))
     if runs <= 1:
         yield dg.RunRequest(run_key=day.isoformat(), partition_key=day.isoformat())

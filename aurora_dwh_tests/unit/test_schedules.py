@@ -77,9 +77,14 @@ def test_monthly_tables_have_a_job_of_their_own(defs: dg.Definitions) -> None:
     }
 
 
-def test_without_daily_tables_the_location_still_loads(tmp_path: Path, defs: dg.Definitions) -> None:
+def test_without_daily_tables_the_location_still_loads_and_the_night_asks_for_nothing(
+    tmp_path: Path, defs: dg.Definitions
+) -> None:
+    assert requests(defs, 2024, 3, 1, 23, 30, name="daily_load")
     (tmp_path / "catalog.yaml").write_text(CATALOG.replace("daily: {", "daily: {schedule: monthly, "))
-    dg.Definitions.validate_loadable(load_definitions())
+    monthly = load_definitions()
+    dg.Definitions.validate_loadable(monthly)
+    assert requests(monthly, 2024, 3, 1, 23, 30, name="daily_load") == []
 
 
 def test_without_monthly_tables_there_is_no_monthly_schedule(tmp_path: Path, defs: dg.Definitions) -> None:
