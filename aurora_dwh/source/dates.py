@@ -7,6 +7,7 @@ ALLOW_INVALID_DATES was set once.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -75,7 +76,7 @@ class Moments:
 
     def possible(self) -> Mask:
         """Return which values are in the calendar, those aside that have a zero."""
-        last = _MONTH_DAYS.take(self._months(), mode="clip")
+        last = _MONTH_DAYS.take(self._months, mode="clip")
         possible: Mask = (self.month <= 12) & (self.day <= last) & (self.microseconds < _DAY_MICROSECONDS)
         return possible
 
@@ -90,7 +91,7 @@ class Moments:
 
     def days(self) -> _Numbers:
         """Return days since 1970-01-01; garbage where a value is not in the calendar."""
-        days: _Numbers = _MONTHS.take(self._months(), mode="clip") + (self.day - 1)
+        days: _Numbers = _MONTHS.take(self._months, mode="clip") + (self.day - 1)
         return days
 
     def timestamps(self) -> Positions:
@@ -98,6 +99,7 @@ class Moments:
         timestamps: Positions = self.days().astype(np.int64) * _DAY_MICROSECONDS + self.microseconds
         return timestamps
 
+    @cached_property
     def _months(self) -> _Numbers:
         months: _Numbers = self.year * 12 + (self.month - 1)
         return months
