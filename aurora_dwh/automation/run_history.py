@@ -75,11 +75,11 @@ def selects(run: dg.DagsterRun, key: dg.AssetKey, *, job: str) -> bool:
     """Return whether a run makes an asset.
 
     Args:
-        run: The run; one without a selection makes all assets of its job.
+        run: The run; one without a selection, or with an empty one, makes all assets of its job.
         key: The asset.
         job: The job that the asset belongs to.
     """
-    return run.job_name == job if run.asset_selection is None else key in run.asset_selection
+    return key in run.asset_selection if run.asset_selection else run.job_name == job
 
 
 def covers(run: dg.DagsterRun, day: str | None) -> bool:

@@ -1,0 +1,93 @@
+"""Loads and builds that failed: what the sensor `gaps` requests for them is carried out, then nothing is missing."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from aurora_dwh.automation import gaps
+from aurora_dwh.automation.gaps import due_days
+from aurora_dwh.catalog import Catalog
+from aurora_dwh.handoff import utc_now
+from aurora_dwh.local.redshift import Fault
+from aurora_dwh.warehouse import connection
+from aurora_dwh_tests.e2e.world import LOAD, MARTS, World
+
+MART = """/*
+materialization: incremental
+description: Orders of a day.
+grain: [day]
+day_column: day
+*/
+SELECT _dwh_day AS day, COUNT(*) AS orders FROM staging.orders
+WHERE _dwh_day >= :first_day AND _dwh_day < :end_day GROUP BY 1
+"""
+LATER = timedelta(hours=2)
+"""More than a day waits after a failure."""
+
+
+@pytest.fixture
+def orders(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A world with a table and a mart of it, each with the last day but one; the last day has rows in the source."""
+    (tmp_path / "bi").mkdir()
+    (tmp_path / "bi" / "orders_by_day.sql").write_text(MART)
+    monkeypatch.setattr("aurora_dwh.definitions.BI_FOLDER", tmp_path / "bi")
+    monkeypatch.setattr(connection, "ATTEMPTS", 2)
+    first, last = last_days(world)
+    world.at_source(
+        "CREATE TABLE orders (id INT PRIMARY KEY, changed DATETIME(6) NOT NULL, KEY (changed))",
+        f"INSERT INTO orders VALUES (1, '{first} 10:00:00'), (2, '{last} 10:00:00'), (3, '{last} 11:00:00')",
+    )
+    world.load(first, "orders")
+    assert world.run(first, job=MARTS).success
+    return world
+
+
+def last_days(world: World) -> tuple[str, str]:
+    """Write the catalog, and return the last day but one that is due, with which it begins, and the last one."""
+    entry = "orders: {key: id, cursor: changed}"
+    world.catalog(entry, timezone="UTC", start_date=(utc_now() - timedelta(days=9)).date().isoformat())
+    last, first, *_ = due_days(Catalog.load(world.catalog_file), utc_now())
+    world.catalog(entry, timezone="UTC", start_date=first)
+    return first, last
+
+
+def tick(world: World, now: datetime, monkeypatch: pytest.MonkeyPatch) -> tuple[list[dg.RunRequest], str]:
+    """Return what the sensor requests at a moment, and what it says where that is nothing."""
+    monkeypatch.setattr(gaps, "utc_now", lambda: now)
+    repository = world.definitions().get_repository_def()
+    context = dg.build_sensor_context(instance=world.instance, repository_def=repository)
+    found = repository.get_sensor_def("gaps").evaluate_tick(context)
+    return list(found.run_requests or ()), found.skip_message or ""
+
+
+def carry_out(world: World, requests: list[dg.RunRequest]) -> tuple[str | None, list[str]]:
+    """Run the one request, and return its job and its assets."""
+    (request,) = requests
+    assert request.partition_key
+    assert request.job_name
+    run = world.run(request.partition_key, None, request.asset_selection, job=request.job_name)
+    assert run.success, run.failures
+    return request.job_name, [key.to_user_string() for key in request.asset_selection or ()]
+
+
+def test_a25_a_load_and_a_build_that_failed_are_requested_again_and_then_nothing_is_missing(
+    orders: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last, now = max(due_days(Catalog.load(orders.catalog_file), utc_now())), utc_now()
+    for job, statement, assets in (
+        (LOAD, "^COPY", ["staging/orders"]),  # the lake has the day
+        (MARTS, "orders_by_day", ["bi/orders_by_day"]),
+    ):
+        orders.redshift.faults.add(Fault(statement, "1023", times=99))
+        assert not orders.run(last, job=job).success
+        orders.redshift.faults.clear()
+        waits = f"{last} had a run without success in the last 1:00:00, and waits"
+        assert tick(orders, now, monkeypatch) == ([], waits)
+        assert carry_out(orders, tick(orders, now + LATER, monkeypatch)[0]) == (job, assets)
+        assert tick(orders, now + LATER, monkeypatch) == ([], "nothing of the last 14 days is missing")
+    orders.assert_equal("orders")
+    assert orders.ask_warehouse("SELECT orders FROM bi.orders_by_day ORDER BY day") == [(1,), (2,)]
