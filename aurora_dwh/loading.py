@@ -18,9 +18,9 @@ from typing import TypeVar
 
 Location = TypeVar("Location")
 
-_THRESHOLDS = 700, 20, 20
-"""When to look for garbage: among what is new as often as Python's own, since pages of rows are in it, and a quarter
-as often among all there is."""
+_THRESHOLDS = 2_000, 20, 20
+"""When to look for garbage: among what is new a third as often as Python's own, and no less, since pages of rows are in
+it; a quarter as often among all there is."""
 
 
 def loaded_once(files: Callable[[], Iterable[Path]]) -> Callable[[Callable[[], Location]], Callable[[], Location]]:
