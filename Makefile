@@ -53,12 +53,14 @@ $(VENV)/bin/python:
 
 # Exact versions come from constraints.txt, so that a fresh clone installs what was tested. Modules are compiled when they are
 # first imported: most never are, and compiling all takes as long again as the rest.
+INSTALL := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt
+
 $(VENV)/.embedded: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt --editable '.[embedded]'
+	$(INSTALL) --editable '.[embedded]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt --editable '.[embedded,dev,platform,infra]'
+	$(INSTALL) --editable '.[embedded,dev,platform,infra]'
 	@touch $@ $(VENV)/.embedded
 
 # Schemas that the tests copy, taken out of Debian's packages without installing those.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -10,6 +10,7 @@ import pytest
 
 from aurora_dwh.automation import gaps
 from aurora_dwh.automation.gaps import due_days
+from aurora_dwh.automation.run_history import PAUSE
 from aurora_dwh.catalog import Catalog
 from aurora_dwh.handoff import utc_now
 from aurora_dwh.local.redshift import Fault
@@ -25,34 +26,36 @@ day_column: day
 SELECT _dwh_day AS day, COUNT(*) AS orders FROM staging.orders
 WHERE _dwh_day >= :first_day AND _dwh_day < :end_day GROUP BY 1
 """
-LATER = timedelta(hours=2)
+LATER = 2 * PAUSE
 """More than a day waits after a failure."""
 
 
 @pytest.fixture
-def orders(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    """A world with a table and a mart of it, each with the last day but one; the last day has rows in the source."""
+def last(world: World) -> str:
+    """The last day that is due, and is still the last one when a day that failed has waited; writes the catalog."""
+    now = utc_now()
+    # A day becomes due at 02:00 in the catalog's zone, which is no hour of this test in one of the two.
+    zone = "UTC" if 3 <= now.hour < 23 else "Asia/Tokyo"
+    start = (now - timedelta(days=9)).date().isoformat()
+    world.catalog("orders: {key: id, cursor: changed}", timezone=zone, start_date=start)
+    return due_days(Catalog.load(world.catalog_file), now)[0]
+
+
+@pytest.fixture
+def orders(world: World, last: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A world with a table and a mart of it, each with the day before the last; that one has rows in the source."""
     (tmp_path / "bi").mkdir()
     (tmp_path / "bi" / "orders_by_day.sql").write_text(MART)
     monkeypatch.setattr("aurora_dwh.definitions.BI_FOLDER", tmp_path / "bi")
     monkeypatch.setattr(connection, "ATTEMPTS", 2)
-    first, last = last_days(world)
+    before = (date.fromisoformat(last) - timedelta(days=1)).isoformat()
     world.at_source(
         "CREATE TABLE orders (id INT PRIMARY KEY, changed DATETIME(6) NOT NULL, KEY (changed))",
-        f"INSERT INTO orders VALUES (1, '{first} 10:00:00'), (2, '{last} 10:00:00'), (3, '{last} 11:00:00')",
+        f"INSERT INTO orders VALUES (1, '{before} 10:00:00'), (2, '{last} 10:00:00'), (3, '{last} 11:00:00')",
     )
-    world.load(first, "orders")
-    assert world.run(first, job=MARTS).success
+    world.load(before, "orders")
+    assert world.run(before, job=MARTS).success
     return world
-
-
-def last_days(world: World) -> tuple[str, str]:
-    """Write the catalog, and return the last day but one that is due, with which it begins, and the last one."""
-    entry = "orders: {key: id, cursor: changed}"
-    world.catalog(entry, timezone="UTC", start_date=(utc_now() - timedelta(days=9)).date().isoformat())
-    last, first, *_ = due_days(Catalog.load(world.catalog_file), utc_now())
-    world.catalog(entry, timezone="UTC", start_date=first)
-    return first, last
 
 
 def tick(world: World, now: datetime, monkeypatch: pytest.MonkeyPatch) -> tuple[list[dg.RunRequest], str]:
@@ -75,9 +78,9 @@ def carry_out(world: World, requests: list[dg.RunRequest]) -> tuple[str | None, 
 
 
 def test_a25_a_load_and_a_build_that_failed_are_requested_again_and_then_nothing_is_missing(
-    orders: World, monkeypatch: pytest.MonkeyPatch
+    orders: World, last: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    last, now = max(due_days(Catalog.load(orders.catalog_file), utc_now())), utc_now()
+    now = utc_now()
     for job, statement, assets in (
         (LOAD, "^COPY", ["staging/orders"]),  # the lake has the day
         (MARTS, "orders_by_day", ["bi/orders_by_day"]),
