@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadFileScheduling
 
-from aurora_dwh_tests.mariadb import MariaDB
+from aurora_dwh_tests.servers import database, mariadb, mysql, server  # noqa: F401 - fixtures
 from aurora_dwh_tests.services import lake, lake_server, redshift, s3, warehouse  # noqa: F401 - fixtures
 from aurora_dwh_tests.tls import certificate, tls_server  # noqa: F401 - fixtures
 
@@ -27,17 +26,3 @@ class _Scheduling(LoadFileScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
     """Say how tests are given to processes."""
     return _Scheduling(config, log)
-
-
-@pytest.fixture(scope="session")
-def mariadb() -> Iterator[MariaDB]:
-    """A real MariaDB server; its absence fails the test, with the command that installs it."""
-    server = MariaDB()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def database(mariadb: MariaDB) -> str:
-    """An empty database on the MariaDB server."""
-    return mariadb.database()

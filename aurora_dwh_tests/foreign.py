@@ -15,7 +15,7 @@ from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
-from aurora_dwh_tests.mariadb import MariaDB
+from aurora_dwh_tests.servers import Server
 
 FOLDER = Path(sys.prefix) / "share" / "schemas"
 WORDPRESS = "usr/share/wordpress/wp-admin/includes/schema.php"
@@ -24,12 +24,12 @@ NO_DATE = "0000-00-00 00:00:00"
 Row = tuple[Any, ...]
 
 
-def create_zabbix(mariadb: MariaDB, database: str) -> None:
+def create_zabbix(server: Server, database: str) -> None:
     """Create Zabbix' tables and put in what its installation does."""
-    mariadb.script("".join(gzip.decompress(_file(ZABBIX.format(name))).decode() for name in _ZABBIX_FILES), database)
+    server.script("".join(gzip.decompress(_file(ZABBIX.format(name))).decode() for name in _ZABBIX_FILES), database)
 
 
-def create_wordpress(mariadb: MariaDB, database: str) -> None:
+def create_wordpress(server: Server, database: str) -> None:
     """Create WordPress' tables, for a single site."""
     php = _file(WORDPRESS).decode().partition("function populate_options")[0]
     tables: dict[str, str] = {}
@@ -40,20 +40,20 @@ def create_wordpress(mariadb: MariaDB, database: str) -> None:
     text = "".join(sql for name, sql in tables.items() if name not in _SEVERAL_SITES)
     for php_name, value in {"$charset_collate": "", "$max_index_length": "191", "$wpdb->": "wp_"}.items():
         text = text.replace(php_name, value)
-    mariadb.script(_LENIENT + text, database)
+    server.script(_LENIENT + text, database)
 
 
-def fill_wordpress(mariadb: MariaDB, database: str, days: Sequence[date], *, seed: int = 1) -> None:
+def fill_wordpress(server: Server, database: str, days: Sequence[date], *, seed: int = 1) -> None:
     """Write a blog's life: posts and comments of the days, with users, terms, options and their metas.
 
     Args:
-        mariadb: The server.
+        server: The server.
         database: The database.
         days: The days on which posts were last modified; the first one's may be older.
         seed: What the rows are drawn from.
     """
     draw = random.Random(seed)
-    with mariadb.connect(database) as connection, connection.cursor() as cursor:
+    with server.connect(database) as connection, connection.cursor() as cursor:
         cursor.execute("SET sql_mode = ''")
         for table, rows in _blog(draw, days):
             marks = ", ".join(["%s"] * len(rows[0]))

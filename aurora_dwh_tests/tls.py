@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from aurora_dwh_tests.mariadb import MariaDB
+from aurora_dwh_tests.servers import Server
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def certificate() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def tls_server(certificate: Path) -> Iterator[MariaDB]:
-    server = MariaDB(f"--ssl-cert={certificate / 'cert.pem'}", f"--ssl-key={certificate / 'key.pem'}")
+def tls_server(certificate: Path) -> Iterator[Server]:
+    server = Server("mariadb", f"--ssl-cert={certificate / 'cert.pem'}", f"--ssl-key={certificate / 'key.pem'}")
     yield server
-    server.close()
+    server.remove()

@@ -33,7 +33,7 @@ class Oltp:
         if program is None:
             raise FileNotFoundError(INSTALL)
         rig.execute("CREATE DATABASE oltp")
-        server = rig.mariadb
+        server = rig.server
         self._command = [program, "oltp_read_write", "--db-driver=mysql", "--mysql-db=oltp", "--percentile=95"]
         self._command += [f"--mysql-host={server.host}", f"--mysql-port={server.port}", f"--mysql-user={server.user}"]
         self._command += [f"--mysql-password={server.password}", f"--tables={TABLES}", f"--table-size={TABLE_ROWS}"]

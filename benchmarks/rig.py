@@ -1,4 +1,4 @@
-"""The servers of a benchmark run: MariaDB, the embedded lake, the Redshift stand-in, and the way to them."""
+"""The servers of a benchmark run: Server, the embedded lake, the Redshift stand-in, and the way to them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 
 from aurora_dwh.local.lake import LakeServer
 from aurora_dwh.local.redshift import RedshiftStandIn, S3Access
-from aurora_dwh_tests.mariadb import MariaDB
+from aurora_dwh_tests.servers import Server
 from benchmarks import certificate, harness
 from benchmarks.harness import Outcome
 from benchmarks.tables import FIRST_DAY
@@ -41,8 +41,8 @@ class Rig:
         self.home.chmod(0o755)  # the source's server runs as another user
         try:
             self.certificate, key = certificate.write(self.home, "127.0.0.1")
-            self.mariadb = MariaDB(*TUNED, f"--ssl-cert={self.certificate}", f"--ssl-key={key}")
-            self.database = self.mariadb.database()
+            self.server = Server("mariadb", *TUNED, f"--ssl-cert={self.certificate}", f"--ssl-key={key}")
+            self.database = self.server.database()
             self.lake = LakeServer(self.home / "lake")
             self.lake.start()
             s3 = S3Access(self.lake.endpoint_url, self.lake.region, self.lake.access_key, self.lake.secret_key)
@@ -57,14 +57,14 @@ class Rig:
         return self
 
     def __exit__(self, *failure: object) -> None:
-        for server, stop in (("redshift", "remove"), ("lake", "stop"), ("mariadb", "close")):
+        for server, stop in (("redshift", "remove"), ("lake", "stop"), ("server", "remove")):
             if hasattr(self, server):
                 getattr(getattr(self, server), stop)()
         shutil.rmtree(self.home, ignore_errors=True)
 
     def execute(self, *statements: str, database: str | None = None) -> list[tuple[Any, ...]]:
         """Run statements in the source and return the last one's rows."""
-        with self.mariadb.connect(database or self.database) as connection, connection.cursor() as cursor:
+        with self.server.connect(database or self.database) as connection, connection.cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)
             return list(cursor.fetchall())
@@ -84,7 +84,7 @@ class Rig:
 
     def source_cpu(self) -> float:
         """Return the CPU seconds that the source's server has taken so far."""
-        pid = int((self.mariadb.home / "data" / "pid").read_text())
+        pid = int((self.server.home / "data" / "pid").read_text())
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS  # utime and stime
 
@@ -105,11 +105,11 @@ class Rig:
         (home / "catalog.yaml").write_text(f"timezone: UTC\nstart_date: {start}\ntables:\n{entries}")
         shutil.copy(harness.ROOT / "dagster.yaml", home)
         return {
-            "AURORA_HOST": self.mariadb.host,
-            "AURORA_PORT": str(self.mariadb.port),
+            "AURORA_HOST": self.server.host,
+            "AURORA_PORT": str(self.server.port),
             "AURORA_DATABASE": database or self.database,
-            "AURORA_USER": self.mariadb.user,
-            "AURORA_PASSWORD": self.mariadb.password,
+            "AURORA_USER": self.server.user,
+            "AURORA_PASSWORD": self.server.password,
             "AURORA_TLS": "disabled",
             "LAKE_URI": f"s3://{self.lake.bucket}/{name}",
             "AWS_ENDPOINT_URL_S3": self.lake.endpoint_url,

@@ -59,7 +59,7 @@ def measure(rig: Rig) -> tuple[Findings, dict[str, str]]:
 def _make(rig: Rig, name: str) -> Rows:
     """Make and fill the table of a type, and return its values by id as the driver reads them."""
     names = (*NEEDS.get(name, ()), name)
-    with rig.mariadb.connect(rig.database) as connection, connection.cursor() as cursor:
+    with rig.server.connect(rig.database) as connection, connection.cursor() as cursor:
         cursor.execute("SET sql_mode = '', time_zone = '+00:00'")
         cursor.execute(type_samples.create(_table(name), names))
         type_samples.write(connection, _table(name), type_samples.rows(ROWS, 1, names), names)

@@ -18,7 +18,7 @@ from aurora_dwh.local.redshift import RedshiftStandIn
 from aurora_dwh.local.s3 import S3Access
 from aurora_dwh.warehouse import connection
 from aurora_dwh_tests.e2e.world import World
-from aurora_dwh_tests.mariadb import MariaDB
+from aurora_dwh_tests.servers import Server
 from aurora_dwh_tests.services import USER
 
 RETRY_AT_ONCE = dg.RetryPolicy(max_retries=1, delay=0.1)
@@ -49,7 +49,7 @@ def dagster_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def world(
-    mariadb: MariaDB,
+    server: Server,
     database: str,
     lake_server: LakeServer,
     redshift: RedshiftStandIn,
@@ -58,7 +58,7 @@ def world(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[World]:
     """A source, a lake, a warehouse and a Dagster home that only this test uses; waits before retries are short."""
-    yield from _world(mariadb, database, lake_server, redshift, dagster_home, tmp_path, monkeypatch)
+    yield from _world(server, database, lake_server, redshift, dagster_home, tmp_path, monkeypatch)
 
 
 @pytest.fixture
@@ -130,13 +130,13 @@ def _world(
     made.instance.dispose()
 
 
-def _aurora(mariadb: Any, database: str) -> dict[str, str]:
+def _aurora(server: Any, database: str) -> dict[str, str]:
     return {
-        "AURORA_HOST": mariadb.host,
-        "AURORA_PORT": str(mariadb.port),
+        "AURORA_HOST": server.host,
+        "AURORA_PORT": str(server.port),
         "AURORA_DATABASE": database,
-        "AURORA_USER": mariadb.user,
-        "AURORA_PASSWORD": mariadb.password,
+        "AURORA_USER": server.user,
+        "AURORA_PASSWORD": server.password,
         "AURORA_TLS": "disabled",
     }
 

@@ -250,7 +250,7 @@ def bench(world: World, lake_server: LakeServer, s3: Any, section: str) -> Itera
     line = Line()
     s3_at = urlsplit(lake_server.endpoint_url)
     with ExitStack() as stack:
-        aurora = mysql_proxy(world.mariadb.host, world.mariadb.port, partial(line.meet, "Aurora"))
+        aurora = mysql_proxy(world.server.host, world.server.port, partial(line.meet, "Aurora"))
         redshift = redshift_proxy(world.redshift.host, world.redshift.port, partial(line.meet, "Redshift"))
         lake = s3_proxy(s3_at.hostname or "", s3_at.port or 0, partial(line.meet, "S3"))
         variables = {

@@ -17,7 +17,7 @@ import pytest
 import redshift_connector
 
 from aurora_dwh.local import shop
-from aurora_dwh_tests.mariadb import MariaDB
+from aurora_dwh_tests.servers import Server
 
 pytestmark = pytest.mark.timeout(420)
 
@@ -225,22 +225,22 @@ def test_a_day_that_was_extracted_before_a_restart_is_loaded_after_it(shell: She
 
 
 def test_a_stack_without_aurora_copies_from_a_real_mariadb(
-    mariadb: MariaDB, database: str, tmp_path_factory: pytest.TempPathFactory
+    server: Server, database: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     shell = Shell(tmp_path_factory.mktemp("own"))
     try:
         shell.up("--without", "aurora")
         assert "AURORA_HOST" not in shell.variables
         shell.variables |= {
-            "AURORA_HOST": mariadb.host,
-            "AURORA_PORT": str(mariadb.port),
+            "AURORA_HOST": server.host,
+            "AURORA_PORT": str(server.port),
             "AURORA_DATABASE": database,
-            "AURORA_USER": mariadb.user,
-            "AURORA_PASSWORD": mariadb.password,
+            "AURORA_USER": server.user,
+            "AURORA_PASSWORD": server.password,
             "AURORA_TLS": "disabled",
             "AURORA_DWH_CATALOG": "catalog.yaml",
         }
-        with mariadb.connect(database) as connection, connection.cursor() as cursor:
+        with server.connect(database) as connection, connection.cursor() as cursor:
             cursor.execute(
                 "CREATE TABLE invoice (no INT PRIMARY KEY, total DECIMAL(12,2), updated_at TIMESTAMP(6) NOT NULL, "
                 "KEY (updated_at))"

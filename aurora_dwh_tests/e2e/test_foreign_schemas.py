@@ -47,8 +47,8 @@ def test_wordpress_is_copied_day_by_day_and_equal(world: World) -> None:
     yesterday = datetime.now(timezone.utc).date() - timedelta(days=1)
     start = yesterday.replace(day=1)
     days = sorted({start, max(start, yesterday - timedelta(days=1)), yesterday})
-    create_wordpress(world.mariadb, world.database)
-    fill_wordpress(world.mariadb, world.database, days)
+    create_wordpress(world.server, world.database)
+    fill_wordpress(world.server, world.database, days)
     catalog = discover_and_check()
     assert catalog.start_date == start
     assert catalog.tables["wp_posts"].mode == "incremental"
@@ -63,7 +63,7 @@ def test_wordpress_is_copied_day_by_day_and_equal(world: World) -> None:
 
 
 def test_zabbix_is_copied_whole_and_equal(world: World) -> None:
-    create_zabbix(world.mariadb, world.database)
+    create_zabbix(world.server, world.database)
     catalog = discover_and_check()
     assert len(catalog.tables) > 150
     yesterday = datetime.now(timezone.utc).date() - timedelta(days=1)

@@ -18,7 +18,7 @@ from aurora_dwh.local.redshift import Fault
 from aurora_dwh.source import reading
 from aurora_dwh.warehouse import connection
 from aurora_dwh_tests.e2e.world import Run, World, chain
-from aurora_dwh_tests.mariadb import MariaDB
+from aurora_dwh_tests.servers import Server
 
 FIRST, SECOND = "2024-01-01", "2024-01-02"
 FIRST_ROWS, ROWS = 1_000, 150_000
@@ -101,10 +101,10 @@ def test_a23_the_lake_is_killed_before_copy_reads_it(big: World, lake_again: Lak
 def test_a18_the_source_is_killed_while_its_rows_are_read(big: World, monkeypatch: pytest.MonkeyPatch) -> None:
     try:
         with monkeypatch.context() as patch:
-            _do_after_first_batch(patch, big.mariadb.kill)
+            _do_after_first_batch(patch, big.server.kill)
             run = big.run(SECOND, None, chain("big"))
     finally:
-        big.mariadb.start()
+        big.server.start()
     _assert_clear(run, "lake/big", "Aurora")
     assert big.materialized_days("lake/big") == {FIRST}
     _assert_only_first_day(big)
@@ -112,12 +112,12 @@ def test_a18_the_source_is_killed_while_its_rows_are_read(big: World, monkeypatc
 
 
 def test_a18_a_failover_while_rows_are_read_is_survived_by_the_run(big: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    successor = MariaDB()
+    successor = Server("mariadb")
     try:
         _take_over(successor, big)
 
         def fail_over() -> None:  # the name in AURORA_HOST leads to another, read-only server from now on
-            big.mariadb.kill()
+            big.server.kill()
             monkeypatch.setenv("AURORA_PORT", str(successor.port))
 
         with monkeypatch.context() as patch:
@@ -126,18 +126,18 @@ def test_a18_a_failover_while_rows_are_read_is_survived_by_the_run(big: World, m
         assert run.success, run.failures
         assert any(event.is_step_up_for_retry for event in run.events)
     finally:
-        successor.close()
-        big.mariadb.start()
+        successor.remove()
+        big.server.start()
     big.assert_equal("big")
 
 
-def _take_over(successor: MariaDB, world: World) -> None:
+def _take_over(successor: Server, world: World) -> None:
     """Give a server the rows of a world's source and its password, and let it be a reader."""
     with successor.connect() as connection, connection.cursor() as cursor:
         for statement in (f"CREATE DATABASE {world.database} CHARACTER SET utf8mb4", f"USE {world.database}", *BIG):
             cursor.execute(statement)
         cursor.execute("SET GLOBAL read_only = 1")
-        cursor.execute("SET PASSWORD = PASSWORD(%s)", (world.mariadb.password,))
+        cursor.execute("SET PASSWORD = PASSWORD(%s)", (world.server.password,))
 
 
 def _assert_clear(run: Run, asset: str, cause: str) -> None:

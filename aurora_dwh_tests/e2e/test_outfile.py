@@ -354,7 +354,7 @@ def test_a_large_table_is_written_by_several_statements_in_one_snapshot(
 def test_what_lets_aurora_write_is_checked_beforehand(aurora_world: World) -> None:
     world = aurora_world
     three_days(world)
-    exports = world.mariadb.exports  # type: ignore[attr-defined]
+    exports = world.server.exports  # type: ignore[attr-defined]
     exports.granted = False
     assert "run on the writer: GRANT AWS_SELECT_S3_ACCESS TO 'reader'@'%'" in refused_day(world)
     exports.granted, access, exports.access = True, exports.access, None
@@ -373,7 +373,7 @@ def test_doctor_has_aurora_write_a_row_where_a_table_is_exported(aurora_world: W
     (check,) = exports_checked()
     assert (check.state, check.detail) == (State.OK, "")
     assert not keys()
-    exports = world.mariadb.exports  # type: ignore[attr-defined]
+    exports = world.server.exports  # type: ignore[attr-defined]
     exports.granted = False
     (check,) = exports_checked()
     assert check.state is State.FAILED

@@ -112,7 +112,7 @@ def test_a_single_value_that_differs_is_found_whatever_its_type(world: World) ->
 @contextmanager
 def differ(world: World, table: str) -> Iterator[Callable[[], tuple[str, ...]]]:
     """Give what compares a table again and again and returns the differences."""
-    connection = connect(**world.mariadb.arguments(world.database))
+    connection = connect(**world.server.arguments(world.database))
     schema, warehouse = read_schema(connection, world.database, table), Warehouse(RedshiftSettings.from_env())
     yield lambda: proof.compare(connection, schema, warehouse, ("staging", table), key=("id",)).differences
     connection.close()

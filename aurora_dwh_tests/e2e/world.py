@@ -20,7 +20,7 @@ from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PART
 
 from aurora_dwh.assets.tables import asset_name
 from aurora_dwh.local.redshift import RedshiftStandIn
-from aurora_dwh_tests.mariadb import MariaDB
+from aurora_dwh_tests.servers import Server
 
 LOAD, MARTS = "daily_load", "marts"
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -61,7 +61,7 @@ class World:
     """Servers, names and settings of one test.
 
     Attributes:
-        mariadb: The source's server.
+        server: The source's server.
         database: The source's database.
         redshift: The warehouse's server; its database has the same name.
         home: DAGSTER_HOME.
@@ -69,7 +69,7 @@ class World:
         variables: The environment that leads here.
     """
 
-    mariadb: MariaDB
+    server: Server
     database: str
     redshift: RedshiftStandIn
     home: Path
@@ -134,7 +134,7 @@ class World:
 
     def source(self, **options: Any) -> pymysql.connections.Connection[Any]:
         """Return a connection to the source in autocommit mode and UTC."""
-        arguments = {**self.mariadb.arguments(self.database), "autocommit": True, **options}
+        arguments = {**self.server.arguments(self.database), "autocommit": True, **options}
         return pymysql.connect(**arguments, init_command="SET time_zone = '+00:00'")
 
     def ask_source(self, statement: str) -> list[tuple[Any, ...]]:

@@ -25,7 +25,7 @@ from aurora_dwh.local.lake import LakeServer
 from aurora_dwh.local.redshift import RedshiftStandIn
 from aurora_dwh.local.redshift.faults import Fault
 from aurora_dwh.warehouse.connection import Warehouse
-from aurora_dwh_tests.mariadb import MariaDB
+from aurora_dwh_tests.servers import Server
 
 TABLES = (
     "CREATE TABLE orders (id INT PRIMARY KEY, changed TIMESTAMP NOT NULL, INDEX (changed)) ENGINE=InnoDB",
@@ -45,11 +45,11 @@ DROP_USER = "DROP USER IF EXISTS reader"
 
 
 @pytest.fixture
-def at_source(mariadb: MariaDB, database: str) -> Iterator[Callable[..., None]]:
+def at_source(server: Server, database: str) -> Iterator[Callable[..., None]]:
     """Runs statements as root in a database with three tables and a user `reader` that may only read it."""
 
     def run(*statements: str) -> None:
-        with mariadb.connect(database) as connection, connection.cursor() as cursor:
+        with server.connect(database) as connection, connection.cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)
 
@@ -60,7 +60,7 @@ def at_source(mariadb: MariaDB, database: str) -> Iterator[Callable[..., None]]:
 
 @pytest.fixture
 def checked(
-    mariadb: MariaDB,
+    server: Server,
     database: str,
     at_source: Callable[..., None],
     lake_server: LakeServer,
@@ -74,8 +74,8 @@ def checked(
     assert warehouse.settings.password
     (tmp_path / "catalog.yaml").write_text(CATALOG, encoding="utf-8")
     variables = {
-        "AURORA_HOST": mariadb.host,
-        "AURORA_PORT": str(mariadb.port),
+        "AURORA_HOST": server.host,
+        "AURORA_PORT": str(server.port),
         "AURORA_DATABASE": database,
         "AURORA_USER": "reader",
         "AURORA_PASSWORD": "r",
@@ -191,9 +191,9 @@ def test_a19_a_cursor_without_an_index_is_warned_of(
 
 
 @pytest.fixture
-def large() -> Iterator[MariaDB]:
+def large() -> Iterator[Server]:
     """A server of its own, which believes that `country` has 50 million rows and `orders` 32 TiB."""
-    server = MariaDB()
+    server = Server("mariadb")
     database = server.database()
     with server.connect(database) as connection, connection.cursor() as cursor:
         for statement in (
@@ -206,11 +206,11 @@ def large() -> Iterator[MariaDB]:
     server.kill()
     server.start()  # InnoDB reads its statistics when it opens a table for the first time
     yield server
-    server.close()
+    server.remove()
 
 
 def test_tables_too_large_to_be_copied_whole_or_to_be_scanned_on_this_disk_are_warned_of(
-    checked: Callable[..., dict[str, Check]], large: MariaDB
+    checked: Callable[..., dict[str, Check]], large: Server
 ) -> None:
     disk = "worker: disk"
     found = checked(

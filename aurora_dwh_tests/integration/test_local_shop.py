@@ -9,7 +9,7 @@ import pymysql
 
 from aurora_dwh.local import shop
 from aurora_dwh.local.aurora import EmbeddedAurora
-from aurora_dwh_tests.mariadb import MariaDB
+from aurora_dwh_tests.servers import Server
 
 DAYS: dict[str, Any] = {"last": shop.last_day(4), "scale": 0.2}
 ORDER = {**{table: ", ".join(key) for table, key in shop.KEYS.items()}, "page_view": "view_id"}
@@ -26,8 +26,8 @@ def contents(connection: Any) -> dict[str, Any]:
     return found
 
 
-def test_the_shop_is_the_same_on_both_servers(mariadb: MariaDB, database: str, tmp_path: Path) -> None:
-    real = mariadb.connect(database)
+def test_the_shop_is_the_same_on_both_servers(server: Server, database: str, tmp_path: Path) -> None:
+    real = server.connect(database)
     shop.create(real)
     written = shop.live(real, **DAYS)
     embedded = EmbeddedAurora(tmp_path, user="u", password="p")

@@ -15,15 +15,15 @@ from aurora_dwh.schema import Column, TableSchema
 from aurora_dwh.source.connection import Connection, connect, execute
 from aurora_dwh.source.discovery import read_schema
 from aurora_dwh.warehouse.connection import Warehouse
-from aurora_dwh_tests.mariadb import MariaDB
+from aurora_dwh_tests.servers import Server
 
 Compare = Callable[..., Verdict]
 
 
 @pytest.fixture
-def source(mariadb: MariaDB, database: str) -> Iterator[Connection]:
+def source(server: Server, database: str) -> Iterator[Connection]:
     """A session on the source's database, opened as the product opens it."""
-    connection = connect(**mariadb.arguments(database))
+    connection = connect(**server.arguments(database))
     yield connection
     connection.close()
 
@@ -31,11 +31,11 @@ def source(mariadb: MariaDB, database: str) -> Iterator[Connection]:
 class Pair:
     """A table on both sides, filled by hand."""
 
-    def __init__(self, mariadb: MariaDB, database: str, source: Connection, warehouse: Warehouse) -> None:
-        self._mariadb, self._database, self._source, self._warehouse = mariadb, database, source, warehouse
+    def __init__(self, server: Server, database: str, source: Connection, warehouse: Warehouse) -> None:
+        self._server, self._database, self._source, self._warehouse = server, database, source, warehouse
 
     def there(self, *statements: str) -> None:
-        with self._mariadb.connect(self._database) as connection, connection.cursor() as cursor:
+        with self._server.connect(self._database) as connection, connection.cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)
 
@@ -55,9 +55,9 @@ class Pair:
 
 
 @pytest.fixture
-def pair(mariadb: MariaDB, database: str, source: Connection, warehouse: Warehouse) -> Pair:
+def pair(server: Server, database: str, source: Connection, warehouse: Warehouse) -> Pair:
     """Nothing yet on both sides."""
-    return Pair(mariadb, database, source, warehouse)
+    return Pair(server, database, source, warehouse)
 
 
 def test_empty_tables_are_equal(pair: Pair) -> None:

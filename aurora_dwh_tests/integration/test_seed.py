@@ -12,7 +12,7 @@ import pymysql
 import pytest
 
 from aurora_dwh.local import shop
-from aurora_dwh_tests.mariadb import MariaDB
+from aurora_dwh_tests.servers import Server
 from infra import seed
 
 EXPORT_ROLE = "AWS_SELECT_S3_ACCESS"
@@ -22,13 +22,13 @@ Seed = Callable[..., None]
 
 
 @pytest.fixture
-def passwords(tls_server: MariaDB) -> dict[str, str]:
+def passwords(tls_server: Server) -> dict[str, str]:
     """Secret -> the password that it holds now."""
     return {"admin": tls_server.password, "reader": 'one\'s own; "quoted" 1'}
 
 
 @pytest.fixture
-def database(tls_server: MariaDB) -> Iterator[str]:
+def database(tls_server: Server) -> Iterator[str]:
     name = tls_server.database()
     with tls_server.connect() as connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE ROLE IF NOT EXISTS {EXPORT_ROLE}")
@@ -39,7 +39,7 @@ def database(tls_server: MariaDB) -> Iterator[str]:
 
 @pytest.fixture
 def run(
-    tls_server: MariaDB,
+    tls_server: Server,
     certificate: Path,
     database: str,
     passwords: dict[str, str],
@@ -70,7 +70,7 @@ def run(
     return command
 
 
-def reader(server: MariaDB, database: str, password: str, trusted: Path | None) -> pymysql.Connection[Any]:
+def reader(server: Server, database: str, password: str, trusted: Path | None) -> pymysql.Connection[Any]:
     arguments = {**server.arguments(database), "user": "dwh_reader", "password": password}
     if trusted:
         del arguments["ssl_disabled"]
@@ -78,12 +78,12 @@ def reader(server: MariaDB, database: str, password: str, trusted: Path | None) 
     return pymysql.connect(**arguments)
 
 
-def counts(server: MariaDB, database: str) -> dict[str, str]:
+def counts(server: Server, database: str) -> dict[str, str]:
     return {table: server.client(f"SELECT COUNT(*) FROM {table}", database).strip() for table in shop.TABLES}
 
 
 def test_the_shop_lives_and_its_reader_may_read_and_nothing_else(
-    tls_server: MariaDB,
+    tls_server: Server,
     certificate: Path,
     database: str,
     passwords: dict[str, str],
@@ -109,7 +109,7 @@ def test_the_shop_lives_and_its_reader_may_read_and_nothing_else(
 
 
 def test_another_run_lives_on_and_takes_the_secrets_new_password(
-    tls_server: MariaDB,
+    tls_server: Server,
     certificate: Path,
     database: str,
     passwords: dict[str, str],

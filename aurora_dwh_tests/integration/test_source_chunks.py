@@ -14,7 +14,7 @@ from aurora_dwh.catalog import Table
 from aurora_dwh.source.connection import connect
 from aurora_dwh.source.extract import Source
 from aurora_dwh.source.windows import window
-from aurora_dwh_tests.mariadb import MariaDB
+from aurora_dwh_tests.servers import Server
 
 UTC = ZoneInfo("UTC")
 DAY = window(date(2024, 1, 1), zone=UTC, start_date=date(2024, 1, 1))
@@ -22,9 +22,9 @@ Run = Callable[..., list[tuple[Any, ...]]]
 
 
 @pytest.fixture
-def run(mariadb: MariaDB, database: str) -> Iterator[Run]:
+def run(server: Server, database: str) -> Iterator[Run]:
     """Runs a statement in the test's database, on a session in UTC."""
-    with mariadb.connect(database) as connection:
+    with server.connect(database) as connection:
 
         def execute(statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
             with connection.cursor() as cursor:
@@ -36,8 +36,8 @@ def run(mariadb: MariaDB, database: str) -> Iterator[Run]:
 
 
 @pytest.fixture
-def source(mariadb: MariaDB, database: str) -> Source:
-    return Source(lambda: connect(**mariadb.arguments(database)), database=database, zone=UTC)
+def source(server: Server, database: str) -> Source:
+    return Source(lambda: connect(**server.arguments(database)), database=database, zone=UTC)
 
 
 def table(**fields: Any) -> Table:

@@ -21,22 +21,22 @@ from aurora_dwh.source.connection import Connection, SourceError, connect, execu
 from aurora_dwh.source.discovery import indexes, read_schema, read_tables
 from aurora_dwh.source.reader import Protocol, read
 from aurora_dwh.source.statement import select
-from aurora_dwh_tests.mariadb import MariaDB
+from aurora_dwh_tests.servers import Server
 
 
 @pytest.fixture
-def session(mariadb: MariaDB, database: str) -> Iterator[Connection]:
-    with connect(**mariadb.arguments(database)) as connection:
+def session(server: Server, database: str) -> Iterator[Connection]:
+    with connect(**server.arguments(database)) as connection:
         yield connection
 
 
-def fill(server: MariaDB, database: str, *statements: str) -> None:
+def fill(server: Server, database: str, *statements: str) -> None:
     with server.connect(database) as connection, connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)
 
 
-def test_a11_a_session_is_utc_read_only_and_repeatable(mariadb: MariaDB, session: Connection) -> None:
+def test_a11_a_session_is_utc_read_only_and_repeatable(server: Server, session: Connection) -> None:
     modes = execute(session, "SELECT @@session.sql_mode, @@global.sql_mode")[0]
 
     assert execute(session, "SELECT @@session.time_zone, @@session.tx_isolation, @@session.tx_read_only") == [
@@ -48,9 +48,9 @@ def test_a11_a_session_is_utc_read_only_and_repeatable(mariadb: MariaDB, session
     assert modes[0] == modes[1]
 
 
-def test_a19_a_statement_has_an_end(mariadb: MariaDB) -> None:
+def test_a19_a_statement_has_an_end(server: Server) -> None:
     with (
-        connect(**mariadb.arguments("mysql"), statement_timeout=timedelta(seconds=0.2)) as hasty,
+        connect(**server.arguments("mysql"), statement_timeout=timedelta(seconds=0.2)) as hasty,
         pytest.raises(pymysql.err.OperationalError, match="max_statement_time"),
     ):
         execute(hasty, "SELECT SLEEP(10) FROM seq_1_to_3")
@@ -63,8 +63,8 @@ def test_the_snapshots_clock_is_the_servers(session: Connection) -> None:
 
 
 @pytest.mark.parametrize("password", ["hunter2-wrong", "пароль-hunter2"])
-def test_a28_no_error_holds_the_password(mariadb: MariaDB, password: str) -> None:
-    arguments = {**mariadb.arguments(), "password": password.encode()}
+def test_a28_no_error_holds_the_password(server: Server, password: str) -> None:
+    arguments = {**server.arguments(), "password": password.encode()}
 
     with pytest.raises(DataError, match="Access denied") as caught:
         connect(**arguments)
@@ -75,14 +75,14 @@ def test_a28_no_error_holds_the_password(mariadb: MariaDB, password: str) -> Non
 # TLS.
 
 
-def over_tls(server: MariaDB, context: ssl.SSLContext, database: str | None = None) -> Connection:
+def over_tls(server: Server, context: ssl.SSLContext, database: str | None = None) -> Connection:
     arguments: dict[str, Any] = {**server.arguments(database), "ssl": context}
     del arguments["ssl_disabled"]
     return connect(**arguments)
 
 
 @pytest.mark.parametrize("wire", ["binary", "text"])
-def test_rows_are_read_over_tls(tls_server: MariaDB, certificate: Path, wire: Protocol) -> None:
+def test_rows_are_read_over_tls(tls_server: Server, certificate: Path, wire: Protocol) -> None:
     database = tls_server.database()
     fill(tls_server, database, "CREATE TABLE t (id int PRIMARY KEY, v varchar(100))")
     fill(tls_server, database, "INSERT INTO t SELECT seq, REPEAT('é', seq % 40) FROM seq_1_to_100000")
@@ -100,7 +100,7 @@ def test_rows_are_read_over_tls(tls_server: MariaDB, certificate: Path, wire: Pr
     assert sorted(rows) == [(n, "é" * (n % 40)) for n in range(1, 100_001)]
 
 
-def test_doctor_tells_a_session_over_tls_from_one_in_the_clear(tls_server: MariaDB, certificate: Path) -> None:
+def test_doctor_tells_a_session_over_tls_from_one_in_the_clear(tls_server: Server, certificate: Path) -> None:
     path = str(certificate / "cert.pem")
     settings = AuroraSettings(database="d", host=tls_server.host, user="u", tls=path)
     with over_tls(tls_server, ssl.create_default_context(cafile=path)) as session:
@@ -111,7 +111,7 @@ def test_doctor_tells_a_session_over_tls_from_one_in_the_clear(tls_server: Maria
         assert check_tls(session, settings).state is State.WARNING
 
 
-def test_a_certificate_that_is_not_trusted_is_refused(tls_server: MariaDB) -> None:
+def test_a_certificate_that_is_not_trusted_is_refused(tls_server: Server) -> None:
     with pytest.raises(SourceError, match="certificate verify failed"):
         over_tls(tls_server, ssl.create_default_context())
 
@@ -119,9 +119,9 @@ def test_a_certificate_that_is_not_trusted_is_refused(tls_server: MariaDB) -> No
 # Discovery.
 
 
-def test_a_tables_columns_key_and_comment(mariadb: MariaDB, database: str, session: Connection) -> None:
+def test_a_tables_columns_key_and_comment(server: Server, database: str, session: Connection) -> None:
     fill(
-        mariadb,
+        server,
         database,
         """
         CREATE TABLE Orders (

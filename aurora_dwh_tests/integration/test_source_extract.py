@@ -21,7 +21,7 @@ from aurora_dwh.source import split
 from aurora_dwh.source.connection import SourceError, connect
 from aurora_dwh.source.extract import Source
 from aurora_dwh.source.windows import window
-from aurora_dwh_tests.mariadb import MariaDB
+from aurora_dwh_tests.servers import Server
 
 TOKYO = ZoneInfo("Asia/Tokyo")
 START = date(2024, 1, 1)
@@ -29,9 +29,9 @@ Run = Callable[..., list[tuple[Any, ...]]]
 
 
 @pytest.fixture
-def run(mariadb: MariaDB, database: str) -> Iterator[Run]:
+def run(server: Server, database: str) -> Iterator[Run]:
     """Runs a statement in the test's database, on a session in UTC."""
-    with mariadb.connect(database) as connection:
+    with server.connect(database) as connection:
 
         def execute(statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
             with connection.cursor() as cursor:
@@ -48,8 +48,8 @@ def warnings() -> list[str]:
 
 
 @pytest.fixture
-def source(mariadb: MariaDB, database: str, warnings: list[str]) -> Source:
-    return Source(lambda: connect(**mariadb.arguments(database)), database=database, zone=TOKYO, warn=warnings.append)
+def source(server: Server, database: str, warnings: list[str]) -> Source:
+    return Source(lambda: connect(**server.arguments(database)), database=database, zone=TOKYO, warn=warnings.append)
 
 
 def table(**fields: Any) -> Table:
@@ -125,10 +125,10 @@ def test_a14_rows_without_a_cursor_are_counted_where_their_day_is_not_read(
     assert len(warnings) == 1
 
 
-def test_a11_a_day_of_25_hours_is_read_in_full(run: Run, mariadb: MariaDB, database: str) -> None:
+def test_a11_a_day_of_25_hours_is_read_in_full(run: Run, server: Server, database: str) -> None:
     chicago = ZoneInfo("America/Chicago")
     orders(run, "timestamp", *[(n, f"{datetime(2024, 11, 3, 4) + timedelta(hours=n)}") for n in range(28)])
-    source = Source(lambda: connect(**mariadb.arguments(database)), database=database, zone=chicago)
+    source = Source(lambda: connect(**server.arguments(database)), database=database, zone=chicago)
 
     (extract,) = [ids(e) for e in source.extract(table(), [window(date(2024, 11, 3), zone=chicago, start_date=START)])]
 
@@ -141,7 +141,7 @@ PLACES = ("UTC", "Asia/Tokyo", "America/Chicago", "Pacific/Kiritimati")
 
 @pytest.mark.parametrize("catalog_zone", PLACES)
 def test_a11_the_zones_of_server_session_and_worker_change_neither_a_row_s_day_nor_a_value(
-    run: Run, mariadb: MariaDB, database: str, catalog_zone: str, monkeypatch: pytest.MonkeyPatch
+    run: Run, server: Server, database: str, catalog_zone: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     zone = ZoneInfo(catalog_zone)
     instants = [datetime(2024, 11, 2, 0, 30, 0, 123456) + timedelta(minutes=97 * n) for n in range(48)]
@@ -155,11 +155,11 @@ def test_a11_the_zones_of_server_session_and_worker_change_neither_a_row_s_day_n
         for n, instant in enumerate(instants)
     ]
     try:
-        for server, session, worker in itertools.product(CLOCKS, CLOCKS, PLACES):
-            run(f"SET GLOBAL time_zone = '{server}'")
+        for clock, session, worker in itertools.product(CLOCKS, CLOCKS, PLACES):
+            run(f"SET GLOBAL time_zone = '{clock}'")
             monkeypatch.setenv("TZ", worker)
             time.tzset()
-            arguments = {**mariadb.arguments(database), "init_command": f"SET time_zone = '{session}'"}
+            arguments = {**server.arguments(database), "init_command": f"SET time_zone = '{session}'"}
             source = Source(lambda arguments=arguments: connect(**arguments), database=database, zone=zone)
             found = [
                 (extract.window.day, *row.values())
@@ -167,7 +167,7 @@ def test_a11_the_zones_of_server_session_and_worker_change_neither_a_row_s_day_n
                 for batch in extract.batches
                 for row in batch.to_pylist()
             ]
-            assert sorted(found, key=lambda row: row[1]) == expected, (server, session, worker)
+            assert sorted(found, key=lambda row: row[1]) == expected, (clock, session, worker)
     finally:
         run("SET GLOBAL time_zone = 'SYSTEM'")
         monkeypatch.undo()
@@ -404,8 +404,8 @@ def test_a18_a_lost_connection_says_day_and_rows_and_ends_nothing(run: Run, sour
         ids(next(extracts))
 
 
-def test_a_source_out_of_reach_is_a_source_error(mariadb: MariaDB) -> None:
-    arguments = {**mariadb.arguments(), "port": 1}
+def test_a_source_out_of_reach_is_a_source_error(server: Server) -> None:
+    arguments = {**server.arguments(), "port": 1}
     source = Source(lambda: connect(**arguments), database="shop", zone=TOKYO)
 
     with pytest.raises(SourceError, match="cannot connect to Aurora"):

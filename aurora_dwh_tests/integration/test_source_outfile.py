@@ -23,23 +23,23 @@ from aurora_dwh.source.outfile import select_csv
 from aurora_dwh.source.treatment import treat
 from aurora_dwh_tests.e2e import type_samples
 from aurora_dwh_tests.e2e.type_samples import SAMPLES
-from aurora_dwh_tests.mariadb import MariaDB
+from aurora_dwh_tests.servers import Server
 
 DAY = date(2024, 1, 5)
 
 
 @pytest.fixture
-def source(mariadb: MariaDB, database: str) -> Iterator[Connection]:
+def source(server: Server, database: str) -> Iterator[Connection]:
     """The product's session."""
-    connection = connect(**mariadb.arguments(database))
+    connection = connect(**server.arguments(database))
     yield connection
     connection.close()
 
 
 @pytest.fixture
-def writer(mariadb: MariaDB, database: str) -> Iterator[pymysql.connections.Connection[Any]]:
+def writer(server: Server, database: str) -> Iterator[pymysql.connections.Connection[Any]]:
     """A client that writes rows, zero dates too."""
-    connection = mariadb.connect(database)
+    connection = server.connect(database)
     with connection.cursor() as cursor:
         cursor.execute("SET sql_mode = 'ALLOW_INVALID_DATES'")
     yield connection

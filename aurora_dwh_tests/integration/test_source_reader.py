@@ -24,7 +24,7 @@ from aurora_dwh.source.connection import SourceError, connect, execute
 from aurora_dwh.source.discovery import read_schema
 from aurora_dwh.source.reader import Changed, Protocol, ZeroDates, read
 from aurora_dwh.source.statement import select
-from aurora_dwh_tests.mariadb import MariaDB
+from aurora_dwh_tests.servers import Server
 
 WIRES: tuple[Protocol, ...] = ("binary", "text")
 
@@ -32,7 +32,7 @@ WIRES: tuple[Protocol, ...] = ("binary", "text")
 class Bench:
     """A database that one connection fills and the reader reads."""
 
-    def __init__(self, server: MariaDB, database: str) -> None:
+    def __init__(self, server: Server, database: str) -> None:
         self.server = server
         self.database = database
         self.plain = server.connect(database)
@@ -64,8 +64,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(mariadb: MariaDB, database: str) -> Iterator[Bench]:
-    of = Bench(mariadb, database)
+def bench(server: Server, database: str) -> Iterator[Bench]:
+    of = Bench(server, database)
     yield of
     of.plain.close()
     if of.session.open:
@@ -344,7 +344,7 @@ def big(bench: Bench) -> str:
 
 
 def test_a18_a_server_that_dies_midway_is_an_error_and_never_the_end() -> None:
-    server = MariaDB()
+    server = Server("mariadb")
     try:
         bench = Bench(server, server.database())
         batches = read(bench.session, big(bench), bench.schema(), block_bytes=65_536)
@@ -359,7 +359,7 @@ def test_a18_a_server_that_dies_midway_is_an_error_and_never_the_end() -> None:
         again = Bench(server, bench.database)
         assert again.read("binary").num_rows == 200_000
     finally:
-        server.close()
+        server.remove()
 
 
 def test_a_statement_that_is_killed_midway_is_a_source_error(bench: Bench, wire: Protocol) -> None:

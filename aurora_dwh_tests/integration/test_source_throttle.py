@@ -23,7 +23,7 @@ from aurora_dwh.source import throttle
 from aurora_dwh.source.connection import SourceError, connect
 from aurora_dwh.source.extract import Source
 from aurora_dwh.source.windows import window
-from aurora_dwh_tests.mariadb import MariaDB
+from aurora_dwh_tests.servers import Server
 
 UTC = ZoneInfo("UTC")
 DAYS = [window(date(2024, 1, n), zone=UTC, start_date=date(2024, 1, 1)) for n in (1, 2, 3)]
@@ -35,9 +35,9 @@ Run = Callable[..., list[tuple[Any, ...]]]
 
 
 @pytest.fixture
-def run(mariadb: MariaDB, database: str) -> Iterator[Run]:
+def run(server: Server, database: str) -> Iterator[Run]:
     """Runs a statement in the test's database, on a session in UTC."""
-    with mariadb.connect(database) as connection:
+    with server.connect(database) as connection:
 
         def execute(statement: str) -> list[tuple[Any, ...]]:
             with connection.cursor() as cursor:
@@ -51,9 +51,9 @@ def run(mariadb: MariaDB, database: str) -> Iterator[Run]:
 class World:
     """The test's database as a source, and what it warned of."""
 
-    def __init__(self, mariadb: MariaDB, database: str) -> None:
+    def __init__(self, server: Server, database: str) -> None:
         self.warned: list[str] = []
-        self._arguments = mariadb.arguments(database)
+        self._arguments = server.arguments(database)
         self._database = database
 
     def source(self, pause_above: PauseAbove | None = None, **arguments: Any) -> Source:
@@ -67,8 +67,8 @@ class World:
 
 
 @pytest.fixture
-def world(mariadb: MariaDB, database: str) -> World:
-    return World(mariadb, database)
+def world(server: Server, database: str) -> World:
+    return World(server, database)
 
 
 def table(**fields: Any) -> Table:
@@ -210,18 +210,18 @@ def test_a_day_that_is_one_select_is_slowed_too(world: World, run: Run) -> None:
 
 
 @pytest.fixture
-def busy(mariadb: MariaDB) -> Iterator[Callable[[int], Callable[[], None]]]:
+def busy(server: Server) -> Iterator[Callable[[int], Callable[[], None]]]:
     """Has statements run on the server, until what it returns is called."""
     with ExitStack() as stack:
 
         def begin(statements: int) -> Callable[[], None]:
-            sessions = [stack.enter_context(mariadb.connect()) for _ in range(statements)]
+            sessions = [stack.enter_context(server.connect()) for _ in range(statements)]
             threads = [Thread(target=_sleep, args=(session,)) for session in sessions]
             for thread in threads:
                 thread.start()
 
             def end() -> None:
-                with mariadb.connect() as other, other.cursor() as cursor:
+                with server.connect() as other, other.cursor() as cursor:
                     for session in sessions:
                         cursor.execute(f"KILL QUERY {session.thread_id()}")
                 for thread in threads:
@@ -300,9 +300,9 @@ def test_a_lag_that_may_not_be_asked_for_is_warned_of_once(
 
 def test_the_lag_of_a_replica_is_told_and_one_that_has_stopped_is_behind_without_end() -> None:
     with ExitStack() as stack:
-        writer, replica = (MariaDB("--log-bin=log", f"--server-id={n}") for n in (1, 2))
-        stack.callback(writer.close)
-        stack.callback(replica.close)
+        writer, replica = (Server("mariadb", "--log-bin=log", f"--server-id={n}") for n in (1, 2))
+        stack.callback(writer.remove)
+        stack.callback(replica.remove)
         with writer.connect() as there, replica.connect() as here:
             _run(
                 here,

@@ -13,7 +13,7 @@ from aurora_dwh.cli import app
 from aurora_dwh.commands.catalog_edit import CatalogFile
 from aurora_dwh.commands.suggest import Index, Suggestion, TableFacts, suggest
 from aurora_dwh.schema import Column, TableSchema
-from aurora_dwh_tests.mariadb import MariaDB
+from aurora_dwh_tests.servers import Server
 
 ID = Column("id", "bigint", "bigint", nullable=False)
 CODE = Column("Code", "char", "char(2)", nullable=False, length=2)
@@ -208,12 +208,12 @@ def test_a_file_that_is_no_catalog_is_not_touched(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def shop(mariadb: MariaDB, database: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+def shop(server: Server, database: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     values = {
-        "HOST": mariadb.host,
-        "PORT": str(mariadb.port),
-        "USER": mariadb.user,
-        "PASSWORD": mariadb.password,
+        "HOST": server.host,
+        "PORT": str(server.port),
+        "USER": server.user,
+        "PASSWORD": server.password,
         "TLS": "disabled",
     }
     for name, value in values.items():
@@ -221,7 +221,7 @@ def shop(mariadb: MariaDB, database: str, monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.delenv("AURORA_DATABASE", raising=False)
     monkeypatch.delenv("AURORA_DWH_CATALOG", raising=False)
     monkeypatch.chdir(tmp_path)
-    with mariadb.connect(database) as connection, connection.cursor() as cursor:
+    with server.connect(database) as connection, connection.cursor() as cursor:
         cursor.execute(
             "CREATE TABLE orders (id BIGINT PRIMARY KEY, "
             "changed TIMESTAMP DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP, INDEX (changed)) COMMENT 'Orders'"
@@ -256,12 +256,12 @@ def test_a_new_catalog_of_a_real_database(shop: str) -> None:
     assert set(Catalog.load(Path("catalog.yaml")).tables) == {"lines", "my country", "orders", "views"}
 
 
-def test_a_second_run_adds_only_what_is_new_and_tells_what_is_gone(shop: str, mariadb: MariaDB) -> None:
+def test_a_second_run_adds_only_what_is_new_and_tells_what_is_gone(shop: str, server: Server) -> None:
     CliRunner().invoke(app, ["discover", "--database", shop, "--output", "c.yaml"])
     before = Path("c.yaml").read_text(encoding="utf-8")
     edited = before.replace("key: id", "key: id # checked")
     Path("c.yaml").write_text(edited, encoding="utf-8")
-    with mariadb.connect(shop) as connection, connection.cursor() as cursor:
+    with server.connect(shop) as connection, connection.cursor() as cursor:
         cursor.execute("DROP TABLE views")
         cursor.execute("CREATE TABLE extra (id INT PRIMARY KEY)")
     result = CliRunner().invoke(app, ["discover", "--database", shop, "--output", "c.yaml", "--json"])
@@ -279,16 +279,16 @@ def test_a_second_run_adds_only_what_is_new_and_tells_what_is_gone(shop: str, ma
     assert Path("c.yaml").read_text(encoding="utf-8").startswith(edited)
 
 
-def test_tables_whose_names_fall_together_or_are_too_long_get_names_of_their_own(shop: str, mariadb: MariaDB) -> None:
+def test_tables_whose_names_fall_together_or_are_too_long_get_names_of_their_own(shop: str, server: Server) -> None:
     long = "顧" * 45
-    with mariadb.connect(shop) as connection, connection.cursor() as cursor:
+    with server.connect(shop) as connection, connection.cursor() as cursor:
         for name in ("Orders", "ORDERS", long):
             cursor.execute(f"CREATE TABLE `{name}` (id INT PRIMARY KEY)")
     assert CliRunner().invoke(app, ["discover", "--database", shop, "--output", "c.yaml"]).exit_code == 0
     tables = Catalog.load(Path("c.yaml")).tables
     assert {tables[name].target for name in ("orders", "Orders", "ORDERS")} == {"orders", "orders_2", "orders_3"}
     assert tables[long].target == "顧" * 42
-    with mariadb.connect(shop) as connection, connection.cursor() as cursor:
+    with server.connect(shop) as connection, connection.cursor() as cursor:
         cursor.execute("CREATE TABLE oRDERS (id INT PRIMARY KEY)")
     assert CliRunner().invoke(app, ["discover", "--database", shop, "--output", "c.yaml"]).exit_code == 0
     assert Catalog.load(Path("c.yaml")).tables["oRDERS"].target == "orders_4"
@@ -302,8 +302,8 @@ ZONE = (
 )
 
 
-def test_a_new_catalogs_zone_is_the_servers_where_it_has_a_name(shop: str, mariadb: MariaDB) -> None:
-    with mariadb.connect(shop) as connection, connection.cursor() as cursor:
+def test_a_new_catalogs_zone_is_the_servers_where_it_has_a_name(shop: str, server: Server) -> None:
+    with server.connect(shop) as connection, connection.cursor() as cursor:
         try:
             for statement in ZONE:
                 cursor.execute(statement)

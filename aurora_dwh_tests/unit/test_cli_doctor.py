@@ -14,7 +14,7 @@ from aurora_dwh.commands.doctor.check import Check, State
 from aurora_dwh.commands.doctor.source import check_table
 from aurora_dwh.commands.facts import Size
 from aurora_dwh.source.connection import connect
-from aurora_dwh_tests.mariadb import MariaDB
+from aurora_dwh_tests.servers import Server
 
 RUNNER = CliRunner()
 
@@ -50,11 +50,11 @@ def table(**fields: Any) -> Table:
     ],
 )
 def test_a19_a_table_is_checked_on_a_real_server(
-    mariadb: MariaDB, database: str, entry: Table, state: State, detail: str, remedy: str
+    server: Server, database: str, entry: Table, state: State, detail: str, remedy: str
 ) -> None:
-    with mariadb.connect(database) as setup, setup.cursor() as cursor:
+    with server.connect(database) as setup, setup.cursor() as cursor:
         cursor.execute("CREATE TABLE t (id INT PRIMARY KEY, u DATETIME, slow DATETIME, INDEX (u))")
-    connection = connect(**mariadb.arguments(database))
+    connection = connect(**server.arguments(database))
     expected = Check("aurora: table t", state, detail.format(db=database), remedy.format(db=database))
     assert check_table(connection, database, entry, Size(rows=0)) == expected
     connection.close()

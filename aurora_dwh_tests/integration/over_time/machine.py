@@ -153,7 +153,7 @@ class TableLife(RuleBasedStateMachine):
             chunk_rows=2,
         )
         self.original = Original(
-            self.parts.mariadb,
+            self.parts.server,
             self.parts.database,
             name,
             self.clock,
@@ -347,7 +347,7 @@ class TableLife(RuleBasedStateMachine):
         return there, here
 
     def _connect(self) -> Connection:
-        self.connections.append(connect(**self.parts.mariadb.arguments(self.parts.database)))
+        self.connections.append(connect(**self.parts.server.arguments(self.parts.database)))
         return self.connections[-1]
 
     def _crashing(self, trouble: Trouble | None) -> Any:

@@ -16,7 +16,7 @@ from typing import Any
 import pymysql
 
 from aurora_dwh_tests.integration.over_time.clock import DAY, INSTANT, Clock
-from aurora_dwh_tests.mariadb import MariaDB
+from aurora_dwh_tests.servers import Server
 
 EPOCH = datetime(2023, 1, 1, 12, tzinfo=timezone.utc)
 """When the oldest rows were written: long before the first day."""
@@ -49,7 +49,7 @@ class Original:
     """
 
     def __init__(
-        self, server: MariaDB, database: str, name: str, clock: Clock, *, mode: str, cursor: str, lookback: timedelta
+        self, server: Server, database: str, name: str, clock: Clock, *, mode: str, cursor: str, lookback: timedelta
     ) -> None:
         self.name, self.clock = name, clock
         self.due: set[date] = set()

@@ -21,7 +21,7 @@ from aurora_dwh.local.redshift import RedshiftStandIn
 from aurora_dwh.local.redshift.faults import Fault
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh_tests.integration.over_time.copy import Reading, Row
-from aurora_dwh_tests.mariadb import MariaDB
+from aurora_dwh_tests.servers import Server
 
 NO_SUCH_TABLE = "42P01"
 
@@ -35,7 +35,7 @@ class Parts:
     """Servers and clients, shared by all examples.
 
     Attributes:
-        mariadb: The source's server.
+        server: The source's server.
         database: The source's database.
         s3: The client that the product's lake uses, and that `crashing` makes crash.
         eyes: A client of S3 that never crashes.
@@ -43,7 +43,7 @@ class Parts:
         warehouse: The product's warehouse.
     """
 
-    mariadb: MariaDB
+    server: Server
     database: str
     s3: Any
     eyes: Any

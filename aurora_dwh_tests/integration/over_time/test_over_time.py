@@ -16,7 +16,7 @@ from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh_tests.integration.over_time.clock import CALENDARS
 from aurora_dwh_tests.integration.over_time.machine import Kind, TableLife, Trouble
 from aurora_dwh_tests.integration.over_time.parts import Parts
-from aurora_dwh_tests.mariadb import MariaDB
+from aurora_dwh_tests.servers import Server
 from aurora_dwh_tests.services import s3_client
 
 TOKYO, CHICAGO_IN_MARCH, CHICAGO_IN_NOVEMBER, HAVANA, PHOENIX = CALENDARS
@@ -25,7 +25,7 @@ IS_SOAK = settings.get_current_profile_name() == "soak"
 
 @pytest.fixture
 def parts(
-    mariadb: MariaDB,
+    server: Server,
     database: str,
     lake_server: LakeServer,
     s3: Any,
@@ -36,7 +36,7 @@ def parts(
     """The servers; what fails is tried again at once, and not often."""
     monkeypatch.setattr(connection, "FIRST_WAIT", 0.001)
     monkeypatch.setattr(connection, "ATTEMPTS", 3)
-    made = Parts(mariadb, database, s3_client(lake_server), s3, redshift, warehouse)
+    made = Parts(server, database, s3_client(lake_server), s3, redshift, warehouse)
     yield made
     made.close()
 

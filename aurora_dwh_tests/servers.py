@@ -1,0 +1,124 @@
+"""The real servers that tests read from: MySQL and MariaDB, each with a folder, port and password of its own."""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pymysql
+import pytest
+from pymysql.connections import Connection
+from pymysql.cursors import Cursor
+
+from aurora_dwh.local.aurora.database import DatabaseServer
+from aurora_dwh.local.aurora.program import Kind, find
+from aurora_dwh.local.processes import free_ports
+
+
+class Server(DatabaseServer):
+    """A server that has started, and what tests do with it.
+
+    Args:
+        kind: Whose server.
+        options: More options of it.
+        setup: Statements that are run before its first client.
+
+    Raises:
+        ServerMissingError: There is none; the message says what helps. No test is skipped for that.
+    """
+
+    def __init__(self, kind: Kind, *options: str, setup: tuple[str, ...] = ()) -> None:
+        self.user = "root"
+        self.password = secrets.token_urlsafe(12)
+        self._databases = 0
+        login = f"ALTER USER root@localhost IDENTIFIED BY '{self.password}'"
+        folder = Path(tempfile.mkdtemp(prefix=f"{kind}-"))
+        super().__init__(
+            folder,
+            find(kind),
+            setup=(login, *setup),
+            port=free_ports(1)[0],
+            options=("--max-allowed-packet=256M", *options),
+        )
+        try:
+            self.start()
+        except BaseException:
+            self.remove()
+            raise
+
+    @property
+    def is_mariadb(self) -> bool:
+        """Whether it is MariaDB, for where the two servers differ."""
+        return self.program.kind == "mariadb"
+
+    def arguments(self, database: str | None = None) -> dict[str, Any]:
+        """Return the keyword arguments of `pymysql.connect`."""
+        return {
+            "host": self.host,
+            "port": self.port,
+            "user": self.user,
+            "password": self.password,
+            "database": database,
+            "ssl_disabled": True,
+        }
+
+    def connect(self, database: str | None = None) -> Connection[Cursor]:
+        """Return a plain PyMySQL connection, the one that tests compare with."""
+        return pymysql.connect(**self.arguments(database), autocommit=True)
+
+    def database(self) -> str:
+        """Create an empty database and return its name."""
+        self._databases += 1
+        name = f"test_{self._databases}"
+        with self.connect() as connection, connection.cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+        return name
+
+    def client(self, statement: str, database: str) -> str:
+        """Return what the command line client prints for a statement, without a header."""
+        command = [*self._client(database), "--batch", "--skip-column-names", "--raw", f"--execute={statement}"]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    def script(self, text: str, database: str) -> None:
+        """Run a script of statements with the command line client."""
+        subprocess.run(self._client(database), input=text, check=True, capture_output=True, text=True)
+
+    def _client(self, database: str) -> list[str]:
+        arguments = [f"--host={self.host}", f"--port={self.port}", f"--user={self.user}", f"--password={self.password}"]
+        keys = [] if self.is_mariadb else ["--get-server-public-key"]
+        return [*self.program.client, "--no-defaults", *arguments, *keys, "--default-character-set=utf8mb4", database]
+
+
+def _running(kind: Kind) -> Iterator[Server]:
+    server = Server(kind)
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="session")
+def mysql() -> Iterator[Server]:
+    """A MySQL server."""
+    yield from _running("mysql")
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[Server]:
+    """A MariaDB server."""
+    yield from _running("mariadb")
+
+
+@pytest.fixture(scope="session", params=("mariadb",))
+def server(request: pytest.FixtureRequest) -> Server:
+    """MySQL, then MariaDB: a test that asks for it runs on both. Where one will do, a folder's conftest says so."""
+    found: Server = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def database(server: Server) -> str:
+    """An empty database on that server."""
+    return server.database()
