@@ -65,7 +65,8 @@ def test_a_server_that_does_not_work_is_passed_over_for_one_that_does(
 ) -> None:
     put(tmp_path, "mysqld", "mysqld  Ver 5.7.44 for Linux on x86_64")
     expected = find("mysql")
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    unreachable = "/" + "x" * 300
+    monkeypatch.setenv("PATH", f"{unreachable}:{tmp_path}:{os.environ['PATH']}")
     assert find("mysql") == expected
 
 

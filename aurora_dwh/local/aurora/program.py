@@ -100,8 +100,8 @@ def _candidates(kind: Kind) -> Iterator[Path]:
     kegs = [keg / "bin" for brew in BREW for keg in sorted(Path(brew).glob(f"{kind}*"), reverse=True)]
     seen = set()
     for folder in (*map(Path, filter(None, places)), *kegs, SHARE / kind / "usr/sbin"):
-        daemon = (folder / _DAEMON[kind]).resolve()
-        if daemon.is_file() and daemon not in seen:
+        found = shutil.which(_DAEMON[kind], path=str(folder))  # None too where the folder is closed to this user
+        if found and (daemon := Path(found).resolve()) not in seen:
             seen.add(daemon)
             yield daemon
 
