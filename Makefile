@@ -8,6 +8,9 @@ PORT   ?= 3000
 SCALE  ?= 1
 SCHEMAS := wordpress zabbix-server-mysql
 
+# Modules that are compiled anew by each process cost a second at every start.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo dev test soak kill-matrix lint types infra bench clean system-packages server both-servers
 
