@@ -15,7 +15,7 @@ from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
 from aurora_dwh.local.aurora.database import DatabaseServer
-from aurora_dwh.local.aurora.program import Kind, find
+from aurora_dwh.local.aurora.program import KINDS, Kind, find
 from aurora_dwh.local.processes import free_ports
 
 
@@ -111,7 +111,7 @@ def mariadb() -> Iterator[Server]:
     yield from _running("mariadb")
 
 
-@pytest.fixture(scope="session", params=("mariadb",))
+@pytest.fixture(scope="session", params=KINDS)
 def server(request: pytest.FixtureRequest) -> Server:
     """MySQL, then MariaDB: a test that asks for it runs on both. Where one will do, a folder's conftest says so."""
     found: Server = request.getfixturevalue(request.param)
