@@ -18,7 +18,7 @@ from aurora_dwh.local.redshift import Fault
 from aurora_dwh.source import reading
 from aurora_dwh.warehouse import connection
 from aurora_dwh_tests.e2e.world import Run, World, chain
-from aurora_dwh_tests.servers import Server
+from aurora_dwh_tests.servers import Server, numbers
 
 FIRST, SECOND = "2024-01-01", "2024-01-02"
 FIRST_ROWS, ROWS = 1_000, 150_000
@@ -26,7 +26,7 @@ BIG = (
     "CREATE TABLE big (id INT PRIMARY KEY, changed DATETIME(6) NOT NULL, note VARCHAR(200), KEY (changed))",
     (
         f"INSERT INTO big SELECT seq, IF(seq <= {FIRST_ROWS}, '2024-01-01 10:00:00', '2024-01-02 10:00:00') "
-        f"+ INTERVAL seq MICROSECOND, REPEAT(CHAR(65 + seq % 26), 200) FROM seq_1_to_{ROWS}"
+        f"+ INTERVAL seq MICROSECOND, REPEAT(CHAR(65 + seq % 26), 200) FROM {numbers(ROWS)}"
     ),
 )
 

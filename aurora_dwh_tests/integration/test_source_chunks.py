@@ -14,7 +14,7 @@ from aurora_dwh.catalog import Table
 from aurora_dwh.source.connection import connect
 from aurora_dwh.source.extract import Source
 from aurora_dwh.source.windows import window
-from aurora_dwh_tests.servers import Server
+from aurora_dwh_tests.servers import Server, numbers
 
 UTC = ZoneInfo("UTC")
 DAY = window(date(2024, 1, 1), zone=UTC, start_date=date(2024, 1, 1))
@@ -93,11 +93,11 @@ KEYS = {
 @pytest.mark.usefixtures("logged")
 @pytest.mark.parametrize("kind", KEYS)
 def test_a18_a22_pieces_are_the_whole_table_in_the_order_of_its_key(
-    run: Run, source: Source, database: str, kind: str
+    run: Run, source: Source, server: Server, database: str, kind: str
 ) -> None:
     columns, values = KEYS[kind]
     run(f"CREATE TABLE t ({columns})")
-    run(f"INSERT INTO t SELECT {values} FROM seq_1_to_90")
+    run(f"INSERT INTO t SELECT {values} FROM {numbers(90)}")
 
     found = rows(source, table())
 
@@ -106,9 +106,9 @@ def test_a18_a22_pieces_are_the_whole_table_in_the_order_of_its_key(
     assert len(found) == 90
     assert len(statements) == 13
     for statement in statements[1:]:
-        (plan,) = run("EXPLAIN " + statement.replace("?", "1"))
-        assert (plan[3], plan[5]) == ("range", "PRIMARY"), statement
-        assert "filesort" not in (plan[9] or "")
+        plan = server.plan(statement.replace("?", "1"), database)
+        assert (plan["type"], plan["key"]) == ("range", "PRIMARY"), statement
+        assert "filesort" not in (plan["extra"] or "")
 
 
 @pytest.mark.usefixtures("logged")
@@ -127,7 +127,7 @@ def test_a17_without_a_key_to_go_on_from_a_table_is_read_at_once(
     run: Run, source: Source, database: str, columns: str, values: str, fields: dict[str, Any]
 ) -> None:
     run(f"CREATE TABLE t ({columns})")
-    run(f"INSERT INTO t SELECT {values} FROM seq_1_to_90")
+    run(f"INSERT INTO t SELECT {values} FROM {numbers(90)}")
 
     assert len(set(rows(source, table(**fields)))) == 90
     assert len(asked(run, database)) == 1
@@ -135,7 +135,7 @@ def test_a17_without_a_key_to_go_on_from_a_table_is_read_at_once(
 
 def test_a18_all_pieces_are_of_one_moment(run: Run, source: Source) -> None:
     run("CREATE TABLE t (a INT PRIMARY KEY)")
-    run("INSERT INTO t SELECT seq FROM seq_1_to_30")
+    run(f"INSERT INTO t SELECT seq FROM {numbers(30)}")
     (extract,) = [source.extract(table(chunk_rows=10), [DAY])]
     batches = next(iter(extract)).batches
     first = next(batches)
@@ -153,7 +153,7 @@ def test_a19_the_history_before_the_first_day_goes_along_the_key_where_the_serve
 ) -> None:
     run("CREATE TABLE t (a INT PRIMARY KEY, at DATETIME, note CHAR(50), INDEX (at))")
     before = "IF(seq % 9, '2023-01-01' + INTERVAL seq MINUTE, NULL)"
-    run(f"INSERT INTO t SELECT seq, IF(seq <= {old}, {before}, '2024-01-05'), '' FROM seq_1_to_2010")
+    run(f"INSERT INTO t SELECT seq, IF(seq <= {old}, {before}, '2024-01-05'), '' FROM {numbers(2010)}")
     run("ANALYZE TABLE t")
 
     history = table(mode="incremental", key=("a",), cursor="at", chunk_rows=500)
@@ -167,7 +167,8 @@ def test_a19_the_history_before_the_first_day_goes_along_the_key_where_the_serve
 def test_the_policies_hold_for_every_piece(run: Run, source: Source) -> None:
     run("SET sql_mode = ''")
     run("CREATE TABLE t (a INT PRIMARY KEY, d DATE, n VARCHAR(9))")
-    run("INSERT INTO t SELECT seq, IF(seq % 2, '0000-00-00', '2024-01-01'), IF(seq % 3, 'a', 'a\\0b') FROM seq_1_to_30")
+    values = "seq, IF(seq % 2, '0000-00-00', '2024-01-01'), IF(seq % 3, 'a', 'a\\0b')"
+    run(f"INSERT INTO t SELECT {values} FROM {numbers(30)}")
 
     (extract,) = [e for e in source.extract(table(nul_bytes="remove"), [DAY]) if list(e.batches)]
 
