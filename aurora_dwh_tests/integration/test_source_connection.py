@@ -39,7 +39,9 @@ def fill(server: Server, database: str, *statements: str) -> None:
 def test_a11_a_session_is_utc_read_only_and_repeatable(server: Server, session: Connection) -> None:
     modes = execute(session, "SELECT @@session.sql_mode, @@global.sql_mode")[0]
 
-    transactions = execute(session, "SHOW VARIABLES WHERE Variable_name RLIKE '^(tx|transaction)_(isolation|read_only)$'")
+    transactions = execute(
+        session, "SHOW VARIABLES WHERE Variable_name RLIKE '^(tx|transaction)_(isolation|read_only)$'"
+    )
     assert {value for _, value in transactions} == {"REPEATABLE-READ", "ON"}
     assert execute(session, "SELECT @@time_zone, @@character_set_results, @@net_write_timeout") == [
         ("+00:00", "utf8mb4", 1800)
@@ -69,6 +71,13 @@ def test_a28_no_error_holds_the_password(server: Server, password: str) -> None:
         connect(**arguments)
 
     assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_password_of_any_letters_is_taken(server: Server) -> None:
+    with server.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE USER IF NOT EXISTS letters IDENTIFIED BY 'sésame 寿司'")
+    with connect(**{**server.arguments(), "user": "letters", "password": "sésame 寿司".encode()}) as session:
+        assert execute(session, "SELECT USER()")[0][0].startswith("letters@")
 
 
 # TLS.
