@@ -1,4 +1,4 @@
-"""The proof's SQL on real servers: a table in MySQL or MariaDB, its copy made by hand in the stand-in, and differences in it."""
+"""The proof's SQL on real servers: a table in MySQL or MariaDB, its copy made by hand in the stand-in, differences."""
 
 from __future__ import annotations
 

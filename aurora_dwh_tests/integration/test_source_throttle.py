@@ -25,6 +25,7 @@ from aurora_dwh.source.connection import SourceError, connect
 from aurora_dwh.source.extract import Source
 from aurora_dwh.source.windows import window
 from aurora_dwh_tests.servers import Server, numbers
+from aurora_dwh_tests.statements import selects
 
 UTC = ZoneInfo("UTC")
 DAYS = [window(date(2024, 1, n), zone=UTC, start_date=date(2024, 1, 1)) for n in (1, 2, 3)]
@@ -33,6 +34,7 @@ QUIET = PauseAbove(threads_running=10_000)
 """A limit that is never reached: the source is to be spared, and is not busy."""
 
 Run = Callable[..., list[tuple[Any, ...]]]
+Asked = Callable[[], list[str]]
 
 
 @pytest.fixture
@@ -84,18 +86,11 @@ def read(source: Source, chosen: Table, days: list[Any] = [DAY]) -> list[int]:  
     return [number for extract in source.extract(chosen, days) for number in ids(extract)]
 
 
-def asked(run: Run, database: str) -> list[str]:
-    log = run("SELECT CONVERT(argument USING utf8mb4) FROM mysql.general_log WHERE command_type = 'Execute'")
-    return [text for (text,) in log if re.match(rf"SELECT .*FROM `{database}`", text, re.DOTALL)]
-
-
 @pytest.fixture
-def logged(run: Run) -> Iterator[None]:
-    run("SET GLOBAL log_output = 'TABLE'")
-    run("TRUNCATE mysql.general_log")
-    run("SET GLOBAL general_log = ON")
-    yield
-    run("SET GLOBAL general_log = OFF")
+def asked(server: Server, database: str) -> Iterator[Asked]:
+    """Returns the SELECTs of the database's tables that the server was asked in this test."""
+    with selects(server, database) as found:
+        yield found
 
 
 def fill(run: Run, rows: int = 50, index: str = "KEY (at)") -> None:
@@ -106,9 +101,8 @@ def fill(run: Run, rows: int = 50, index: str = "KEY (at)") -> None:
     run("ANALYZE TABLE t")
 
 
-@pytest.mark.usefixtures("logged")
 def test_a_day_of_a_spared_source_is_read_in_pieces_along_the_index_of_its_cursor(
-    world: World, run: Run, database: str
+    world: World, run: Run, database: str, asked: Asked
 ) -> None:
     fill(run)
     before = dict(run("SHOW GLOBAL STATUS LIKE 'Handler_read_%'"))
@@ -116,7 +110,7 @@ def test_a_day_of_a_spared_source_is_read_in_pieces_along_the_index_of_its_curso
     after = dict(run("SHOW GLOBAL STATUS LIKE 'Handler_read_%'"))
 
     assert found == list(range(1, 51))
-    pieces = asked(run, database)
+    pieces = asked()
     assert len(pieces) == 8
     assert pieces[1] == (
         "SELECT `id`,\n       `at`,\n       `kind`\n"
@@ -129,22 +123,18 @@ def test_a_day_of_a_spared_source_is_read_in_pieces_along_the_index_of_its_curso
     assert examined < 50 * 3, "each piece is a range of its own, and the day is not sorted again for each"
 
 
-@pytest.mark.usefixtures("logged")
-def test_a_day_of_a_source_that_needs_no_sparing_is_one_select(world: World, run: Run, database: str) -> None:
+def test_a_day_of_a_source_that_needs_no_sparing_is_one_select(world: World, run: Run, asked: Asked) -> None:
     fill(run)
     assert sorted(read(world.source(), table())) == list(range(1, 51))
-    assert len(asked(run, database)) == 1
+    assert len(asked()) == 1
 
 
-@pytest.mark.usefixtures("logged")
 @pytest.mark.parametrize("index", ["KEY (at, kind)", "KEY (at DESC)"])
-def test_where_the_index_gives_no_order_the_day_is_one_select(
-    world: World, run: Run, database: str, index: str
-) -> None:
+def test_where_the_index_gives_no_order_the_day_is_one_select(world: World, run: Run, asked: Asked, index: str) -> None:
     """A second column that may be NULL tells no place to go on from, and a descending index has another order."""
     fill(run, index=index)
     assert sorted(read(world.source(QUIET), table())) == list(range(1, 51))
-    assert len(asked(run, database)) == 1
+    assert len(asked()) == 1
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
