@@ -224,7 +224,7 @@ def test_a_day_that_was_extracted_before_a_restart_is_loaded_after_it(shell: She
     assert shell.warehouse("SELECT COUNT(*) FROM staging.order_details_master") == [rows]
 
 
-def test_a_stack_without_aurora_copies_from_a_real_mariadb(
+def test_a_stack_without_aurora_copies_from_a_server_of_ones_own(
     server: Server, database: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     shell = Shell(tmp_path_factory.mktemp("own"))

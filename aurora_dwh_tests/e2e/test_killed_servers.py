@@ -112,7 +112,7 @@ def test_a18_the_source_is_killed_while_its_rows_are_read(big: World, monkeypatc
 
 
 def test_a18_a_failover_while_rows_are_read_is_survived_by_the_run(big: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    successor = Server("mariadb")
+    successor = Server("mysql")
     try:
         _take_over(successor, big)
 
@@ -137,7 +137,7 @@ def _take_over(successor: Server, world: World) -> None:
         for statement in (f"CREATE DATABASE {world.database} CHARACTER SET utf8mb4", f"USE {world.database}", *BIG):
             cursor.execute(statement)
         cursor.execute("SET GLOBAL read_only = 1")
-        cursor.execute("SET PASSWORD = PASSWORD(%s)", (world.server.password,))
+        cursor.execute("ALTER USER root@localhost IDENTIFIED BY %s", (world.server.password,))
 
 
 def _assert_clear(run: Run, asset: str, cause: str) -> None:
