@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
-
-import pymysql
-from pymysql.cursors import DictCursor
 
 from aurora_dwh.handoff import DataError
 from aurora_dwh.schema import Column, TableSchema, fold
@@ -98,30 +94,6 @@ def indexes(connection: Connection, database: str, table: str, column: str) -> l
 def index_ddl(database: str, table: str, column: str) -> str:
     """Return the statement that makes the index which a cursor lacks; rows can be written while it is made."""
     return f"CREATE INDEX {identifier(f'{column}_idx')} ON {identifier(database, table)} ({identifier(column)})"
-
-
-def scans(connection: Connection, statement: str) -> bool:
-    """Return whether the server would go through the whole table for a SELECT, as it does for most of the rows.
-
-    A SELECT that the server refuses is none that scans: its reading says what is wrong.
-    """
-    return _text(_plan(connection, statement).get("type") or "") in ("ALL", "index")
-
-
-def is_in_order(connection: Connection, statement: str) -> bool:
-    """Return whether the server reads a range of an index for a SELECT, whose order it gives without sorting."""
-    plan = _plan(connection, statement)
-    return _text(plan.get("type") or "") == "range" and "filesort" not in _text(plan.get("Extra") or "")
-
-
-def _plan(connection: Connection, statement: str) -> dict[str, Any]:
-    """Return how the server would run a SELECT, nothing where it refuses it."""
-    with connection.cursor(DictCursor) as cursor:
-        try:
-            cursor.execute(f"EXPLAIN {statement}")
-        except pymysql.err.Error:
-            return {}
-        return cursor.fetchone() or {}
 
 
 def _primary_key(connection: Connection, database: str, table: str) -> tuple[str, ...]:

@@ -23,10 +23,11 @@ from aurora_dwh.schema import Column, TableSchema
 from aurora_dwh.source.chunks import index_keyset, primary_keyset
 from aurora_dwh.source.connection import Connection, SourceError, execute, explain, is_permanent, snapshot
 from aurora_dwh.source.dates import Mask
-from aurora_dwh.source.discovery import Index, index_ddl, indexes, is_in_order, read_schema, scans
+from aurora_dwh.source.discovery import Index, index_ddl, indexes, read_schema
 from aurora_dwh.source.export import export, require_export
 from aurora_dwh.source.misfits import count_rows, misfits
 from aurora_dwh.source.outfile import NOW, by_hand, into_s3, select_csv
+from aurora_dwh.source.plans import is_in_order, scans
 from aurora_dwh.source.quoting import identifier
 from aurora_dwh.source.reading import Reading
 from aurora_dwh.source.split import Span, Split
@@ -267,13 +268,13 @@ class Source:
         reading = self._reading(table, schema, window, f"day {window.day}")
         if table.mode == "full":
             return reading
-        if scans(connection, reading.statement):
+        if scans(connection, reading.statement, schema):
             return replace(reading, keyset=primary_keyset(schema))
         is_spared = table.max_rows_per_second is not None or self._pause_above is not None
         if is_spared and window.start is not None:
             keysets = (index_keyset(schema, index) for index in along if index.is_plain)
             in_pieces = (replace(reading, keyset=keyset) for keyset in keysets if keyset)
-            return next((one for one in in_pieces if is_in_order(connection, one.statement)), reading)
+            return next((one for one in in_pieces if is_in_order(connection, one.statement, schema)), reading)
         return reading
 
     def _report_rows_without_cursor(

@@ -49,6 +49,12 @@ def dagster_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+@pytest.fixture(scope="session")
+def server(mysql: Server) -> Server:
+    """MySQL alone, but for the modules about the source, which import the fixture of both."""
+    return mysql
+
+
 @pytest.fixture
 def world(
     server: Server,

@@ -12,6 +12,7 @@ from aurora_dwh_tests.e2e import type_samples
 from aurora_dwh_tests.e2e.test_types import DAY, assert_equal, verify, write
 from aurora_dwh_tests.e2e.type_samples import SAMPLES
 from aurora_dwh_tests.e2e.world import World
+from aurora_dwh_tests.servers import server  # noqa: F401 - both servers here, unlike elsewhere in this folder
 
 _NUMBERS = itertools.count(1)
 _TABLES = st.lists(st.sampled_from([n for n in SAMPLES if SAMPLES[n].stored]), min_size=1, max_size=9, unique=True)

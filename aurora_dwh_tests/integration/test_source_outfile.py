@@ -23,7 +23,7 @@ from aurora_dwh.source.outfile import select_csv
 from aurora_dwh.source.treatment import treat
 from aurora_dwh_tests.e2e import type_samples
 from aurora_dwh_tests.e2e.type_samples import SAMPLES
-from aurora_dwh_tests.servers import Server
+from aurora_dwh_tests.servers import Server, numbers
 
 DAY = date(2024, 1, 5)
 
@@ -206,7 +206,7 @@ def test_a_large_table_is_parted_by_ranges_of_its_key(source: Connection, writer
         writer,
         f"CREATE TABLE big (a INT, b VARCHAR(9), c DECIMAL(9,2), d DATE, PRIMARY KEY ({key}))",
         "INSERT INTO big SELECT seq, CONCAT('it''s ', seq MOD 7), seq / 4 - 100, '2024-01-01' + INTERVAL seq MOD 9 DAY "
-        "FROM seq_1_to_1000",
+        f"FROM {numbers(1000)}",
     )
     schema = read_schema(source, database, "big")
     found = primary_keyset(schema)
