@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 from typing import Any
 
 import pymysql
@@ -12,6 +13,7 @@ from pymysql.cursors import DictCursor
 from aurora_dwh.handoff import DataError
 from aurora_dwh.schema import Column, TableSchema, fold
 from aurora_dwh.source.connection import Connection, execute
+from aurora_dwh.source.privileges import role_remedy
 from aurora_dwh.source.quoting import identifier
 
 PRIMARY = "PRIMARY"
@@ -171,4 +173,5 @@ def _not_found(connection: Connection, database: str, table: str) -> DataError:
         hint = f"it has {len(tables)} tables, {', '.join(repr(t) for t in tables[:5])} among them"
     else:
         hint = "it has no tables that this user may read"
-    return DataError(f"table {database}.{table} is not there, or this user may not read it; {hint}")
+    message = f"table {database}.{table} is not there, or this user may not read it; {hint}"
+    return DataError("; ".join(filter(None, (message, role_remedy(partial(execute, connection))))))
