@@ -52,10 +52,10 @@ _STATES: Final = ("28", "42")
 
 
 def is_permanent(error: BaseException) -> bool:
-    """Return whether an error is about the account, a right or the statement, so that it comes at every attempt."""
-    code = code_of(error)
-    state = getattr(error, "sqlstate", None) or ""
-    return code in _LASTING or (code not in _PASSING and state.startswith(_STATES))
+    """Return whether an error is about account, rights, certificate or statement, so that it comes at every attempt."""
+    code, state = code_of(error), getattr(error, "sqlstate", None) or ""
+    is_refusal = code not in _PASSING and state.startswith(_STATES)
+    return is_refusal or code in _LASTING or _certificate_error(error) is not None
 
 
 def remedy(error: BaseException, *, account: str = "'<user>'@'%'", is_encrypted: bool = True) -> str:
@@ -66,9 +66,8 @@ def remedy(error: BaseException, *, account: str = "'<user>'@'%'", is_encrypted:
         account: The account that logs in, as SQL names it.
         is_encrypted: Whether the session speaks TLS.
     """
-    cause = getattr(error, "original_exception", None)
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return _of_certificate(cause)
+    if refused := _certificate_error(error):
+        return _of_certificate(refused)
     code = code_of(error)
     text = (_LASTING | _PASSING).get(code, "").format(account=account)
     if code == 1045 and not is_encrypted:
@@ -80,6 +79,12 @@ def code_of(error: BaseException) -> int:
     """Return the code of a driver's error, 0 where it has none."""
     code = error.args[0] if isinstance(error, pymysql.err.MySQLError) and error.args else 0
     return code if isinstance(code, int) else 0
+
+
+def _certificate_error(error: BaseException) -> ssl.SSLCertVerificationError | None:
+    """Return why a server's certificate is not trusted, where a connection failed for that."""
+    cause = getattr(error, "original_exception", None)
+    return cause if isinstance(cause, ssl.SSLCertVerificationError) else None
 
 
 def _of_certificate(error: ssl.SSLCertVerificationError) -> str:

@@ -14,7 +14,7 @@ from aurora_dwh.commands.doctor.check import SETTINGS_REMEDY, Attempts, Check, S
 from aurora_dwh.commands.facts import Filled, Size, read_filled, read_sizes
 from aurora_dwh.commands.suggest import LARGE_ROWS, about
 from aurora_dwh.config import AuroraSettings
-from aurora_dwh.environment import DISABLED
+from aurora_dwh.environment import DISABLED, VERIFY, VERIFY_CA
 from aurora_dwh.schema import fold
 from aurora_dwh.source.connection import connect, execute
 from aurora_dwh.source.discovery import index_ddl, indexes, read_schema
@@ -73,8 +73,10 @@ def check_tls(connection: Connection, settings: AuroraSettings) -> Check:
     session: Any = connection
     name, socket = "aurora: TLS", session._sock
     if isinstance(socket, ssl.SSLSocket):
-        trusted = "Python's certificates" if settings.tls == "verify" else settings.tls
-        return Check(name, State.OK, f"{socket.version()}, certificate and host name verified against {trusted}")
+        file = settings.tls.removeprefix(VERIFY_CA)
+        verified = "certificate and host name" if file == settings.tls else "certificate without host name"
+        trusted = "Python's certificates" if file == VERIFY else file
+        return Check(name, State.OK, f"{socket.version()}, {verified} verified against {trusted}")
     remedy = f"leave AURORA_TLS={DISABLED} to servers on this machine, and name the path of global-bundle.pem in it"
     return Check(name, State.WARNING, "the session is not encrypted", remedy)
 
