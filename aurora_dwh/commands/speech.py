@@ -83,7 +83,9 @@ def speak_plainly(command: Command) -> Command:
         except Exception as error:
             if not _is_known(error):
                 raise
-            fail(str(error), code=MISUSED if _is_misuse(error) else FAILED)
+            from aurora_dwh.source.connection import explain
+
+            fail(explain(error), code=MISUSED if _is_misuse(error) else FAILED)
 
     return run  # type: ignore[return-value]  # wraps() keeps the signature that typer reads
 

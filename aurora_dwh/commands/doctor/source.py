@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -16,8 +17,9 @@ from aurora_dwh.commands.suggest import LARGE_ROWS, about
 from aurora_dwh.config import AuroraSettings
 from aurora_dwh.environment import DISABLED, VERIFY, VERIFY_CA
 from aurora_dwh.schema import fold
-from aurora_dwh.source.connection import connect, execute
+from aurora_dwh.source.connection import connect, execute, told
 from aurora_dwh.source.discovery import index_ddl, indexes, read_schema
+from aurora_dwh.source.privileges import grant_remedy
 from aurora_dwh.source.quoting import identifier
 
 if TYPE_CHECKING:
@@ -53,11 +55,11 @@ def check(run: Attempts, catalog: Catalog | None) -> int:
     with closing(connection):
         run.add(check_tls(connection, settings), check_instance(connection))
         run.add(*check_lag(connection, catalog), *check_privileges(connection))
-        run.add(clock_check("aurora: clock", lambda: _now(connection)))
+        run.gather("aurora: clock", lambda: [clock_check("aurora: clock", lambda: _now(connection))])
         if catalog is None:
             return 0
-        run.add(*check_zone(connection, settings.database, catalog))
-        sizes = read_sizes(connection, settings.database)
+        run.gather("aurora: time zone", lambda: check_zone(connection, settings.database, catalog))
+        sizes = _answer(lambda: read_sizes(connection, settings.database)) or {}
         scanned = 0
         for table in catalog.tables.values():
             size = sizes.get(table.name, Size())
@@ -181,8 +183,10 @@ def check_table(connection: Connection, database: str, table: Table, size: Size)
         execute(connection, f"SELECT * FROM {place} LIMIT 0")
         has_index = table.cursor is None or indexes(connection, database, table.name, table.cursor)
     except Exception as error:  # whatever the server or the schema says is the answer
-        message = str(error.args[0]) if isinstance(error, KeyError) else str(error)
-        return Check(name, State.FAILED, message, f"GRANT SELECT ON {place}, or mend the table's entry in the catalog")
+        message = str(error.args[0]) if isinstance(error, KeyError) else told(error)
+        grant = _answer(lambda: grant_remedy(partial(execute, connection), database, table.name))
+        ways = (grant, "mend the table's entry in the catalog")
+        return Check(name, State.FAILED, message, ", or ".join(filter(None, ways)))
     rows = "" if size.rows is None else f"{about(size.rows)} rows"
     if not has_index:
         remedy = index_ddl(database, table.name, str(table.cursor))
