@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from aurora_dwh.catalog_errors import CatalogError, Problem
 from aurora_dwh.catalog_file import shown_path
@@ -117,7 +118,7 @@ class CatalogFile:
         written = {n: _node(v) for n, v in suggestion.fields.items() if n == "key" or defaults.get(n) != v}
         yaml, stream = YAML(), io.StringIO()
         yaml.width = 1_000_000
-        yaml.dump(CommentedMap({suggestion.table: CommentedMap(written) or None}), stream)
+        yaml.dump(CommentedMap({_node(suggestion.table): CommentedMap(written) or None}), stream)
         remarks = (suggestion.reason, *suggestion.warnings)
         return "".join(f"# {remark}\n" for remark in remarks if remark) + stream.getvalue()
 
@@ -126,11 +127,13 @@ class CatalogFile:
 
 
 def _node(value: Any) -> Any:
-    """Return a list on one line, a list of one name as the name."""
+    """Return a list on one line, a list of one name as the name, and what is not printable in a text spelled out."""
+    if isinstance(value, str):
+        return value if value.isprintable() else DoubleQuotedScalarString(value)
     if not isinstance(value, tuple):
         return value
     if len(value) == 1:
-        return value[0]
-    names = CommentedSeq(value)
+        return _node(value[0])
+    names = CommentedSeq(map(_node, value))
     names.fa.set_flow_style()
     return names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
@@ -46,6 +47,18 @@ def read_tables(connection: Connection, database: str) -> tuple[str, ...]:
         (database,),
     )
     return tuple(sorted(_text(name) for (name,) in rows))
+
+
+def as_stored(connection: Connection, tables: Iterable[str]) -> Callable[[str], str]:
+    """Return a function that gives a table's name as the server stores it for one that takes no notice of case.
+
+    Args:
+        connection: The connection.
+        tables: The names as they are stored.
+    """
+    ((takes_no_notice,),) = execute(connection, "SELECT @@lower_case_table_names")
+    stored = {fold(name): name for name in tables} if int(takes_no_notice) else {}
+    return lambda name: stored.get(fold(name), name)
 
 
 def read_schema(connection: Connection, database: str, table: str) -> TableSchema:

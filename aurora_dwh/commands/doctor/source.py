@@ -18,7 +18,7 @@ from aurora_dwh.config import AuroraSettings
 from aurora_dwh.environment import DISABLED, VERIFY, VERIFY_CA
 from aurora_dwh.schema import fold
 from aurora_dwh.source.connection import connect, execute, told
-from aurora_dwh.source.discovery import index_ddl, indexes, read_schema
+from aurora_dwh.source.discovery import as_stored, index_ddl, indexes, read_schema
 from aurora_dwh.source.privileges import grant_remedy
 from aurora_dwh.source.quoting import identifier
 
@@ -59,7 +59,7 @@ def check(run: Attempts, catalog: Catalog | None) -> int:
         if catalog is None:
             return 0
         run.gather("aurora: time zone", lambda: check_zone(connection, settings.database, catalog))
-        sizes = _answer(lambda: read_sizes(connection, settings.database)) or {}
+        sizes = _answer(lambda: _sizes(connection, settings.database, catalog)) or {}
         scanned = 0
         for table in catalog.tables.values():
             size = sizes.get(table.name, Size())
@@ -156,8 +156,9 @@ def check_zone(connection: Connection, database: str, catalog: Catalog) -> Itera
     if offset is None:
         return
     filled = read_filled(connection, database)
+    stored = as_stored(connection, filled)
     for table in catalog.tables.values():
-        own = filled.get(table.name, Filled())
+        own = filled.get(stored(table.name), Filled())
         if table.cursor is None or fold(table.cursor) not in {fold(n) for n in own.datetimes}:
             continue
         taken_for = ZoneInfo(table.cursor_timezone) if table.cursor_timezone else catalog.zone
@@ -168,6 +169,13 @@ def check_zone(connection: Connection, database: str, catalog: Catalog) -> Itera
                 f"MySQL fills this DATETIME by the server's clock ({name}), and the catalog takes it for {taken_for}",
                 "set `cursor_timezone` to the zone that the application's sessions have",
             )
+
+
+def _sizes(connection: Connection, database: str, catalog: Catalog) -> dict[str, Size]:
+    """Return the sizes of the catalog's tables by the names that they have there, as far as the server says."""
+    sizes = read_sizes(connection, database)
+    stored = as_stored(connection, sizes)
+    return {name: sizes[stored(name)] for name in catalog.tables if stored(name) in sizes}
 
 
 def check_table(connection: Connection, database: str, table: Table, size: Size) -> Check:
