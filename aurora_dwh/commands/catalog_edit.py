@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
-from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString, SingleQuotedScalarString
 
 from aurora_dwh.catalog_errors import CatalogError, Problem
 from aurora_dwh.catalog_file import shown_path
@@ -36,6 +36,8 @@ defaults:
 tables:
 """
 _EMPTY_TABLES = re.compile(r"^tables:(?:[ \t]*(?:\{[ \t]*\}|null|~))?([ \t]+#.*)?[ \t]*(?=\r?$)", re.MULTILINE)
+_PLAIN_IN_LIST = re.compile(r"\w+")
+"""Texts that may be a list's member without quotes, unless YAML reads them as something else than a text."""
 
 
 class CatalogFile:
@@ -129,11 +131,16 @@ class CatalogFile:
 def _node(value: Any) -> Any:
     """Return a list on one line, a list of one name as the name, and what is not printable in a text spelled out."""
     if isinstance(value, str):
-        return value if value.isprintable() else DoubleQuotedScalarString(value)
+        return value if value.isprintable() else _quoted(value)
     if not isinstance(value, tuple):
         return value
     if len(value) == 1:
         return _node(value[0])
-    names = CommentedSeq(map(_node, value))
+    names = CommentedSeq(_node(name) if _PLAIN_IN_LIST.fullmatch(name) else _quoted(name) for name in value)
     names.fa.set_flow_style()
     return names
+
+
+def _quoted(text: str) -> str:
+    kind: type[str] = SingleQuotedScalarString if text.isprintable() else DoubleQuotedScalarString
+    return kind(text)

@@ -74,7 +74,9 @@ def say_verdicts(console: Console, verdicts: Sequence[Verdict]) -> None:
     for verdict in verdicts:
         for line in (verdict.error, *verdict.differences):
             if line:
-                console.print(plain(f"{_label(verdict)}: {line}"), style="red", markup=False, highlight=False, soft_wrap=True)
+                console.print(
+                    plain(f"{_label(verdict)}: {line}"), style="red", markup=False, highlight=False, soft_wrap=True
+                )
 
 
 def _label(verdict: Verdict) -> str:
