@@ -67,7 +67,7 @@ class CatalogFile:
     @property
     def tables(self) -> tuple[str, ...]:
         """The names of the tables in the file."""
-        return tuple(self._root.get("tables") or ())
+        return tuple(map(str, self._root.get("tables") or ()))
 
     @property
     def targets(self) -> set[str]:
@@ -76,7 +76,11 @@ class CatalogFile:
         return {fold(str((fields or {}).get("target_table") or name)) for name, fields in tables.items()}
 
     def add(self, suggestions: Iterable[Suggestion]) -> None:
-        """Add tables behind those of the file, each after its warnings as comments."""
+        """Add tables behind those of the file, each after its warnings as comments.
+
+        Raises:
+            CatalogError: The file is written in a way that others cannot be added to.
+        """
         entries = "".join(self._entry(suggestion) for suggestion in suggestions)
         lines = self._text.splitlines(keepends=True)
         at, indent = self._place(lines)
@@ -85,7 +89,11 @@ class CatalogFile:
             new = new.replace("\n", "\r\n")
         before = "".join(lines[:at])
         self._text = before + ("" if before.endswith("\n") else "\n") + new + "".join(lines[at:])
-        self._root = YAML().load(self._text)
+        try:
+            self._root = YAML().load(self._text)
+        except YAMLError:
+            advice = "write `tables:` with a line for each table below it, or nothing, so that others can be added"
+            raise self._error(advice) from None
 
     def save(self) -> None:
         """Write the file, at once or not at all."""

@@ -102,12 +102,13 @@ def _discover(settings: AuroraSettings, path: Path) -> tuple[CatalogFile, Found]
 
 
 def _with_targets(suggestions: Iterable[Suggestion], taken: Iterable[str]) -> Iterator[Suggestion]:
-    """Yield suggestions with a name in Redshift of their own, where the table's is too long or another one's."""
-    from aurora_dwh.schema import IDENTIFIER_LIMIT, fold
+    """Yield suggestions with a name in Redshift of their own, where the table's cannot be one or is another one's."""
+    from aurora_dwh.schema import IDENTIFIER_LIMIT, TEMPORARY, fold
 
     used = set(taken)
     for suggestion in suggestions:
-        name = target = fold(suggestion.table).encode()[:IDENTIFIER_LIMIT].decode(errors="ignore")
+        name = fold(suggestion.table).encode()[:IDENTIFIER_LIMIT].decode(errors="ignore")
+        name = target = name.replace(TEMPORARY, "_", 1) if name.startswith(TEMPORARY) else name
         number = 1
         while target in used:
             number += 1
