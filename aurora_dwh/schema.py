@@ -25,6 +25,9 @@ VARBYTE_LIMIT = 64_000
 IDENTIFIER_LIMIT = 127
 """Bytes in a Redshift identifier; a longer one is cut silently."""
 
+TEMPORARY = "#"
+"""How the name of a table begins that Redshift keeps for its session alone (Amazon Redshift, CREATE TABLE)."""
+
 MAX_PRECISION = 38
 """Digits of Redshift's DECIMAL."""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from aurora_dwh.catalog_fields import OWN_PREFIX
 from aurora_dwh.commands import naming
+from aurora_dwh.commands.speech import plain
 from aurora_dwh.schema import Column, TableSchema, UnsupportedTypeError, fold
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def suggest(facts: TableFacts) -> Suggestion:
         warnings += [f"column {c.name} is left out: type {c.column_type} is not known" for c in unsupported]
     if facts.schema.comment:
         fields["description"] = facts.schema.comment
-    return Suggestion(facts.schema.table, fields, tuple(warnings), reason)
+    return Suggestion(facts.schema.table, fields, tuple(map(plain, warnings)), plain(reason))
 
 
 def about(rows: int) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 
 from aurora_dwh.handoff import DataError
 from aurora_dwh.schema import Column, TableSchema, fold
 from aurora_dwh.source.connection import Connection, execute
+from aurora_dwh.source.privileges import role_remedy
 from aurora_dwh.source.quoting import identifier
 
 PRIMARY = "PRIMARY"
@@ -40,6 +43,18 @@ def read_tables(connection: Connection, database: str) -> tuple[str, ...]:
         (database,),
     )
     return tuple(sorted(_text(name) for (name,) in rows))
+
+
+def as_stored(connection: Connection, tables: Iterable[str]) -> Callable[[str], str]:
+    """Return a function that gives a table's name as the server stores it for one that takes no notice of case.
+
+    Args:
+        connection: The connection.
+        tables: The names as they are stored.
+    """
+    ((takes_no_notice,),) = execute(connection, "SELECT @@lower_case_table_names")
+    stored = {fold(name): name for name in tables} if int(takes_no_notice) else {}
+    return lambda name: stored.get(fold(name), name)
 
 
 def read_schema(connection: Connection, database: str, table: str) -> TableSchema:
@@ -143,4 +158,5 @@ def _not_found(connection: Connection, database: str, table: str) -> DataError:
         hint = f"it has {len(tables)} tables, {', '.join(repr(t) for t in tables[:5])} among them"
     else:
         hint = "it has no tables that this user may read"
-    return DataError(f"table {database}.{table} is not there, or this user may not read it; {hint}")
+    message = f"table {database}.{table} is not there, or this user may not read it; {hint}"
+    return DataError("; ".join(filter(None, (message, role_remedy(partial(execute, connection))))))

@@ -21,7 +21,7 @@ import pymysql
 from aurora_dwh.handoff import DataError, Export, Extract, Window
 from aurora_dwh.schema import Column, TableSchema
 from aurora_dwh.source.chunks import index_keyset, primary_keyset
-from aurora_dwh.source.connection import Connection, SourceError, execute, explain, is_permanent, snapshot
+from aurora_dwh.source.connection import Connection, SourceError, execute, explain, snapshot
 from aurora_dwh.source.dates import Mask
 from aurora_dwh.source.discovery import Index, index_ddl, indexes, read_schema
 from aurora_dwh.source.export import export, require_export
@@ -30,6 +30,7 @@ from aurora_dwh.source.outfile import NOW, by_hand, into_s3, select_csv
 from aurora_dwh.source.plans import is_in_order, scans
 from aurora_dwh.source.quoting import identifier
 from aurora_dwh.source.reading import Reading
+from aurora_dwh.source.refusals import is_permanent
 from aurora_dwh.source.split import Span, Split
 from aurora_dwh.source.throttle import Throttle
 from aurora_dwh.source.treatment import treat

@@ -17,11 +17,12 @@ import pymysql
 from aurora_dwh.handoff import DataError
 from aurora_dwh.schema import TableSchema
 from aurora_dwh.source import protocol
-from aurora_dwh.source.connection import SourceError, explain, is_permanent, is_timeout
+from aurora_dwh.source.connection import SourceError, explain, is_timeout
 from aurora_dwh.source.dates import Mask
 from aurora_dwh.source.decode import Decoded, decode
 from aurora_dwh.source.limits import key_of
 from aurora_dwh.source.packets import BLOCK_BYTES, Block, BrokenStreamError, ErrorPacketError, blocks
+from aurora_dwh.source.refusals import is_permanent
 from aurora_dwh.source.rows import Field, split
 
 if TYPE_CHECKING:

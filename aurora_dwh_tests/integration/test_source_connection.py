@@ -17,7 +17,7 @@ from aurora_dwh.commands.doctor.source import check_tls
 from aurora_dwh.config import AuroraSettings
 from aurora_dwh.handoff import DataError
 from aurora_dwh.schema import Column
-from aurora_dwh.source.connection import Connection, SourceError, connect, execute, snapshot
+from aurora_dwh.source.connection import Connection, connect, execute, snapshot
 from aurora_dwh.source.discovery import indexes, read_schema, read_tables
 from aurora_dwh.source.reader import Protocol, read
 from aurora_dwh.source.statement import select
@@ -120,7 +120,7 @@ def test_doctor_tells_a_session_over_tls_from_one_in_the_clear(tls_server: Serve
 
 
 def test_a_certificate_that_is_not_trusted_is_refused(tls_server: Server) -> None:
-    with pytest.raises(SourceError, match="certificate verify failed"):
+    with pytest.raises(DataError, match="certificate verify failed"):
         over_tls(tls_server, ssl.create_default_context())
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from enum import Enum
 from typing import TypeVar
+
+from aurora_dwh.source.connection import explain
 
 T = TypeVar("T")
 
@@ -57,10 +59,18 @@ class Attempts:
         try:
             result = work()
         except Exception as error:  # whatever a driver raises is the answer that the check was after
-            self.add(Check(name, State.FAILED, str(error) or type(error).__name__, remedy))
+            self.add(Check(name, State.FAILED, explain(error), remedy))
             return None
         self.add(Check(name, State.OK, detail))
         return result
+
+    def gather(self, name: str, make: Callable[[], Iterable[Check]]) -> None:
+        """Note checks as they are made; where one cannot be, that is a failed check of the name."""
+        try:
+            for check in make():
+                self.add(check)
+        except Exception as error:  # as above
+            self.add(Check(name, State.FAILED, explain(error)))
 
     def add(self, *checks: Check) -> None:
         """Note checks that were made elsewhere."""

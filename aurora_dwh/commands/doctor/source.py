@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -14,10 +15,11 @@ from aurora_dwh.commands.doctor.check import SETTINGS_REMEDY, Attempts, Check, S
 from aurora_dwh.commands.facts import Filled, Size, read_filled, read_sizes
 from aurora_dwh.commands.suggest import LARGE_ROWS, about
 from aurora_dwh.config import AuroraSettings
-from aurora_dwh.environment import DISABLED
+from aurora_dwh.environment import DISABLED, VERIFY, VERIFY_CA
 from aurora_dwh.schema import fold
-from aurora_dwh.source.connection import connect, execute
-from aurora_dwh.source.discovery import index_ddl, indexes, read_schema
+from aurora_dwh.source.connection import connect, execute, told
+from aurora_dwh.source.discovery import as_stored, index_ddl, indexes, read_schema
+from aurora_dwh.source.privileges import grant_remedy
 from aurora_dwh.source.quoting import identifier
 
 if TYPE_CHECKING:
@@ -53,11 +55,11 @@ def check(run: Attempts, catalog: Catalog | None) -> int:
     with closing(connection):
         run.add(check_tls(connection, settings), check_instance(connection))
         run.add(*check_lag(connection, catalog), *check_privileges(connection))
-        run.add(clock_check("aurora: clock", lambda: _now(connection)))
+        run.gather("aurora: clock", lambda: [clock_check("aurora: clock", lambda: _now(connection))])
         if catalog is None:
             return 0
-        run.add(*check_zone(connection, settings.database, catalog))
-        sizes = read_sizes(connection, settings.database)
+        run.gather("aurora: time zone", lambda: check_zone(connection, settings.database, catalog))
+        sizes = _answer(lambda: _sizes(connection, settings.database, catalog)) or {}
         scanned = 0
         for table in catalog.tables.values():
             size = sizes.get(table.name, Size())
@@ -73,8 +75,10 @@ def check_tls(connection: Connection, settings: AuroraSettings) -> Check:
     session: Any = connection
     name, socket = "aurora: TLS", session._sock
     if isinstance(socket, ssl.SSLSocket):
-        trusted = "Python's certificates" if settings.tls == "verify" else settings.tls
-        return Check(name, State.OK, f"{socket.version()}, certificate and host name verified against {trusted}")
+        file = settings.tls.removeprefix(VERIFY_CA)
+        verified = "certificate and host name" if file == settings.tls else "certificate without host name"
+        trusted = "Python's certificates" if file == VERIFY else file
+        return Check(name, State.OK, f"{socket.version()}, {verified} verified against {trusted}")
     remedy = f"leave AURORA_TLS={DISABLED} to servers on this machine, and name the path of global-bundle.pem in it"
     return Check(name, State.WARNING, "the session is not encrypted", remedy)
 
@@ -152,8 +156,9 @@ def check_zone(connection: Connection, database: str, catalog: Catalog) -> Itera
     if offset is None:
         return
     filled = read_filled(connection, database)
+    stored = as_stored(connection, filled)
     for table in catalog.tables.values():
-        own = filled.get(table.name, Filled())
+        own = filled.get(stored(table.name), Filled())
         if table.cursor is None or fold(table.cursor) not in {fold(n) for n in own.datetimes}:
             continue
         taken_for = ZoneInfo(table.cursor_timezone) if table.cursor_timezone else catalog.zone
@@ -164,6 +169,13 @@ def check_zone(connection: Connection, database: str, catalog: Catalog) -> Itera
                 f"MySQL fills this DATETIME by the server's clock ({name}), and the catalog takes it for {taken_for}",
                 "set `cursor_timezone` to the zone that the application's sessions have",
             )
+
+
+def _sizes(connection: Connection, database: str, catalog: Catalog) -> dict[str, Size]:
+    """Return the sizes of the catalog's tables by the names that they have there, as far as the server says."""
+    sizes = read_sizes(connection, database)
+    stored = as_stored(connection, sizes)
+    return {name: sizes[stored(name)] for name in catalog.tables if stored(name) in sizes}
 
 
 def check_table(connection: Connection, database: str, table: Table, size: Size) -> Check:
@@ -179,8 +191,10 @@ def check_table(connection: Connection, database: str, table: Table, size: Size)
         execute(connection, f"SELECT * FROM {place} LIMIT 0")
         has_index = table.cursor is None or indexes(connection, database, table.name, table.cursor)
     except Exception as error:  # whatever the server or the schema says is the answer
-        message = str(error.args[0]) if isinstance(error, KeyError) else str(error)
-        return Check(name, State.FAILED, message, f"GRANT SELECT ON {place}, or mend the table's entry in the catalog")
+        message = str(error.args[0]) if isinstance(error, KeyError) else told(error)
+        grant = _answer(lambda: grant_remedy(partial(execute, connection), database, table.name))
+        ways = (grant, "mend the table's entry in the catalog")
+        return Check(name, State.FAILED, message, ", or ".join(filter(None, ways)))
     rows = "" if size.rows is None else f"{about(size.rows)} rows"
     if not has_index:
         remedy = index_ddl(database, table.name, str(table.cursor))
