@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from aurora_dwh.catalog_errors import CatalogError, Problem
 from aurora_dwh.catalog_fields import (
+    AnyNames,
     Day,
     Duration,
     Mask,
@@ -97,7 +98,7 @@ class TableFields(BaseModel):
     include: Names = ()
     """The only columns to copy. Empty: all."""
 
-    exclude: Names = ()
+    exclude: AnyNames = ()
     """Columns to leave out."""
 
     filter: str | None = Field(default=None, min_length=1)

@@ -5,6 +5,8 @@ Everything that a schema alone decides is decided here, before a row is read; wh
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -33,6 +35,8 @@ _OWN_COLUMNS = 2
 
 _UPSERT_COLUMNS = 3
 """What the temporary table of an upsert has besides: a row's rank, and whether it and its key are new."""
+
+_WORDS_OF_YAML = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})
 
 _NO_KEYS = frozenset({"SUPER", "VARBYTE"})
 """Redshift types that neither distribute nor sort rows."""
@@ -100,6 +104,12 @@ def most_columns(schema: TableSchema, table: Table) -> int:
     return COLUMN_LIMIT - _OWN_COLUMNS - max(upsert, int(table.deletes == "flag"))
 
 
+def _in_yaml(name: str) -> str:
+    """Return a name as it is written into a list of the catalog."""
+    is_plain = re.fullmatch(r"[^\W\d]\w*", name) and name.lower() not in _WORDS_OF_YAML
+    return name if is_plain else json.dumps(name, ensure_ascii=False)
+
+
 def _problems(schema: TableSchema, table: Table) -> Iterator[str]:
     columns = {column.target_name: column for column in schema.columns}
     uses = {fold(name): (field, name) for field, name in used_columns(table)}
@@ -110,7 +120,7 @@ def _problems(schema: TableSchema, table: Table) -> Iterator[str]:
     for column, reason in unfit.items():
         field, _ = uses.get(column.target_name, ("", ""))
         also = f", and name another column in `{field}`" if field else ""
-        yield f"column {column.name!r}: {reason}; leave it out with `exclude: [{column.name}]`{also}"
+        yield f"column {column.name!r}: {reason}; leave it out with `exclude: [{_in_yaml(column.name)}]`{also}"
     if unfit:
         return
     for field, names in (("dist_key", (table.dist_key,)), ("sort_key", table.sort_key)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from enum import Enum
@@ -57,16 +57,27 @@ class Attempts:
         try:
             result = work()
         except Exception as error:  # whatever a driver raises is the answer that the check was after
-            self.add(Check(name, State.FAILED, str(error) or type(error).__name__, remedy))
+            self._add_failure(name, error, remedy)
             return None
         self.add(Check(name, State.OK, detail))
         return result
+
+    def gather(self, name: str, work: Callable[[], Iterable[Check]], *, remedy: str) -> None:
+        """Note the checks that a piece of work makes, and under this name that it could not make them."""
+        try:
+            for check in work():
+                self.add(check)
+        except Exception as error:  # as above
+            self._add_failure(name, error, remedy)
 
     def add(self, *checks: Check) -> None:
         """Note checks that were made elsewhere."""
         for check in checks:
             self.checks.append(check)
             self._progress(check.name)
+
+    def _add_failure(self, name: str, error: Exception, remedy: str) -> None:
+        self.add(Check(name, State.FAILED, str(error) or type(error).__name__, remedy))
 
 
 def ok_or_warning(name: str, trouble: str, detail: str, remedy: str) -> Check:
