@@ -95,6 +95,11 @@ def fail(message: str, *, code: int = FAILED) -> NoReturn:
     raise typer.Exit(code)
 
 
+def plain(text: str) -> str:
+    """Return a text, such as a table's name, on one line, what a terminal or a file would act upon spelled out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 class Advance(Protocol):
     """Notes that a part of the work is done."""
 

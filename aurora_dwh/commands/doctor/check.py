@@ -8,6 +8,8 @@ from datetime import datetime, timedelta, timezone
 from enum import Enum
 from typing import TypeVar
 
+from aurora_dwh.source.connection import explain
+
 T = TypeVar("T")
 
 SETTINGS_REMEDY = "set the variables, see .env.example"
@@ -57,27 +59,24 @@ class Attempts:
         try:
             result = work()
         except Exception as error:  # whatever a driver raises is the answer that the check was after
-            self._add_failure(name, error, remedy)
+            self.add(Check(name, State.FAILED, explain(error), remedy))
             return None
         self.add(Check(name, State.OK, detail))
         return result
 
-    def gather(self, name: str, work: Callable[[], Iterable[Check]], *, remedy: str) -> None:
-        """Note the checks that a piece of work makes, and under this name that it could not make them."""
+    def gather(self, name: str, make: Callable[[], Iterable[Check]]) -> None:
+        """Note checks as they are made; where one cannot be, that is a failed check of the name."""
         try:
-            for check in work():
+            for check in make():
                 self.add(check)
         except Exception as error:  # as above
-            self._add_failure(name, error, remedy)
+            self.add(Check(name, State.FAILED, explain(error)))
 
     def add(self, *checks: Check) -> None:
         """Note checks that were made elsewhere."""
         for check in checks:
             self.checks.append(check)
             self._progress(check.name)
-
-    def _add_failure(self, name: str, error: Exception, remedy: str) -> None:
-        self.add(Check(name, State.FAILED, str(error) or type(error).__name__, remedy))
 
 
 def ok_or_warning(name: str, trouble: str, detail: str, remedy: str) -> Check:

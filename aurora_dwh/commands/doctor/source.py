@@ -64,7 +64,7 @@ def check(run: Attempts, catalog: Catalog | None) -> int:
         return ()
 
     def make(name: str, checks: Make) -> None:
-        run.gather(name, lambda: _in_session(sessions, checks), remedy="run it again; the server's log says more")
+        run.gather(name, lambda: _in_session(sessions, checks))
 
     with closing(sessions):
         make("aurora: TLS", lambda connection: [check_tls(connection, settings)])
