@@ -23,7 +23,6 @@ from aurora_dwh.schema import fold
 from aurora_dwh.source.connection import Connection, SourceError, connect, execute, told
 from aurora_dwh.source.discovery import as_stored, index_ddl, indexes
 from aurora_dwh.source.privileges import grant_remedy
-from aurora_dwh.source.quoting import identifier
 from aurora_dwh.source.selection import read_selected
 from aurora_dwh.source.sessions import Sessions, describe, is_lost
 from aurora_dwh.source.statement import select
