@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from aurora_dwh.catalog_errors import CatalogError, Problem
 from aurora_dwh.catalog_fields import (
+    AnyNames,
     Day,
     Duration,
     Mask,
@@ -43,6 +44,7 @@ __all__ = [
     "TableFields",
     "catalog_path",
     "table_problems",
+    "used_columns",
 ]
 
 CATALOG_VARIABLE = "AURORA_DWH_CATALOG"
@@ -96,7 +98,7 @@ class TableFields(BaseModel):
     include: Names = ()
     """The only columns to copy. Empty: all."""
 
-    exclude: Names = ()
+    exclude: AnyNames = ()
     """Columns to leave out."""
 
     filter: str | None = Field(default=None, min_length=1)
@@ -273,7 +275,7 @@ def _named_once(table: Table) -> Iterator[Complaint]:
 
 def _used_columns_are_copied(table: Table) -> Iterator[Complaint]:
     included, excluded = {fold(n) for n in table.include}, {fold(n) for n in table.exclude}
-    for field, name in _used_columns(table):
+    for field, name in used_columns(table):
         if fold(name) in excluded:
             yield "exclude", f"{name!r} is the table's {field} and must be copied; take it off the list"
         elif included and fold(name) not in included:
@@ -282,7 +284,7 @@ def _used_columns_are_copied(table: Table) -> Iterator[Complaint]:
         yield "exclude", f"{name!r} is in `include` too; take it off one of the lists"
 
 
-def _used_columns(table: Table) -> Iterator[tuple[str, str]]:
+def used_columns(table: Table) -> Iterator[tuple[str, str]]:
     """Yield each column that the copy depends on, once, with the first field that names it."""
     seen: set[str] = set()
     uses: Iterable[tuple[str, tuple[str | None, ...]]] = (

@@ -25,9 +25,13 @@ TAG_KEY_PATTERN = r"([A-Za-z0-9_.-]{1,63}/)?[A-Za-z0-9_.-]{1,63}"
 TAG_VALUE_PATTERN = r"[A-Za-z0-9_.-]{0,63}"
 
 
-def _name(value: str) -> str:
+def _filled(value: str) -> str:
     if not value:
         raise ValueError("a name must not be empty")
+    return value
+
+
+def _name(value: str) -> str:
     if fold(value).startswith(OWN_PREFIX):
         raise ValueError(f"{value!r} is reserved: names that begin with {OWN_PREFIX} are aurora-dwh's own")
     return value
@@ -148,8 +152,11 @@ _MASK_SCHEMA: dict[str, Any] = {
     ]
 }
 
-Name = Annotated[str, AfterValidator(_name), WithJsonSchema(_NAME_SCHEMA)]
+Name = Annotated[str, AfterValidator(_filled), AfterValidator(_name), WithJsonSchema(_NAME_SCHEMA)]
 Names = Annotated[tuple[Name, ...], BeforeValidator(_text_or_list), WithJsonSchema(_NAMES_SCHEMA)]
+AnyNames = Annotated[
+    tuple[Annotated[str, AfterValidator(_filled)], ...], BeforeValidator(_text_or_list), WithJsonSchema(_NAMES_SCHEMA)
+]
 Duration = Annotated[
     timedelta,
     BeforeValidator(_duration),

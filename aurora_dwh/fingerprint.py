@@ -16,10 +16,14 @@ from aurora_dwh.source.quoting import identifier as mysql_identifier
 from aurora_dwh.warehouse.sql import identifier
 
 DIGEST_DIGITS = 15
-"""Hexadecimal digits of an MD5 that are summed: 60 bits, the most that fits a signed 64-bit integer on both sides."""
+"""Hexadecimal digits that are kept of a SHA-256, the one hash that every version of MySQL, MariaDB and Redshift has:
+60 bits, the most that fits a signed 64-bit integer on both sides."""
 
 BUCKET_DIGITS = 2
 """Hexadecimal digits of a row's key digest that name its bucket when differing rows are looked for."""
+
+COLUMNS_AT_ONCE = 400
+"""Columns that one query gives a sum of: Redshift takes 1,664 expressions in a SELECT list, and compiles each."""
 
 PAGE_ROWS = 20_000
 """Rows that are read at a time where an answer is in memory as a whole."""
@@ -54,11 +58,11 @@ def is_document(column: Column) -> bool:
     return column.redshift_type == "SUPER"
 
 
-def sums(dialect: Dialect, columns: Sequence[Column], key: Sequence[str], table: str, where: str) -> str:
-    """Return the query of a table's fingerprint, one row.
+def row_sums(dialect: Dialect, columns: Sequence[Column], key: Sequence[str], table: str, where: str) -> str:
+    """Return the query of a table's fingerprint, one row: its rows, their digests summed, and those of their keys.
 
-    Its columns are: the rows; the digests of the rows, summed, and of the keys; then for each column the values that
-    are not NULL and the sum of their digests.
+    A row's digest is of every value in it, so that a value which moves to another row changes the sum, too. Each value
+    is hashed once, and the answer is three numbers whatever the number of columns, two where there is no key.
 
     Args:
         dialect: Whose SQL.
@@ -67,16 +71,29 @@ def sums(dialect: Dialect, columns: Sequence[Column], key: Sequence[str], table:
         table: The table, quoted.
         where: A condition in the dialect's SQL.
     """
-    summed = [_sum(dialect, "h_row"), _sum(dialect, "h_key")]
-    for number in range(len(columns)):
-        summed += [f"COUNT(h{number})", _sum(dialect, f"h{number}")]
-    return f"SELECT COUNT(*), {', '.join(summed)}\nFROM (\n{_digests(dialect, columns, key, table, where)}\n) r"
+    digests = {"h_row": _digest_of(dialect, columns)} | ({"h_key": _key_digest(dialect, columns, key)} if key else {})
+    summed = ", ".join(_sum(dialect, name) for name in digests)
+    each = ",\n    ".join(f"{digest} AS {name}" for name, digest in digests.items())
+    return f"SELECT COUNT(*), {summed}\nFROM (\n  SELECT {each}\n  FROM {table} WHERE {where}\n) r"
+
+
+def column_sums(dialect: Dialect, columns: Sequence[Column], table: str, where: str) -> list[str]:
+    """Return the queries, of one row each, that give the summed digests of each column's values, in their order."""
+    return [
+        "SELECT "
+        + ",\n       ".join(
+            f"{_sum(dialect, _digest(dialect.text(column)))}" for column in columns[start:][:COLUMNS_AT_ONCE]
+        )
+        + f"\nFROM {table} WHERE {where}"
+        for start in range(0, len(columns), COLUMNS_AT_ONCE)
+    ]
 
 
 def bucket_sums(dialect: Dialect, columns: Sequence[Column], key: Sequence[str], table: str, where: str) -> str:
     """Return the query of the rows and the row digests of each bucket of keys."""
     bucket = f"SUBSTRING(h_key, 1, {BUCKET_DIGITS})"
-    inner = _digests(dialect, columns, key, table, where)
+    row, own = _digest_of(dialect, columns), _key_digest(dialect, columns, key)
+    inner = f"  SELECT {row} AS h_row,\n    {own} AS h_key\n  FROM {table} WHERE {where}"
     return f"SELECT {bucket}, COUNT(*), {_sum(dialect, 'h_row')}\nFROM (\n{inner}\n) r GROUP BY {bucket}"
 
 
@@ -101,37 +118,27 @@ def pages(dialect: Dialect, columns: Sequence[Column], key: Sequence[str], rows:
     return [f"{digest} = '{page:0{digits}x}'" for page in range(16**digits)]
 
 
-def _digests(dialect: Dialect, columns: Sequence[Column], key: Sequence[str], table: str, where: str) -> str:
-    each = ",\n".join(f"    MD5({dialect.text(column)}) AS h{number}" for number, column in enumerate(columns))
-    digests = [f"h{number}" for number in range(len(columns))]
-    keys = _key_columns(columns, key)
-    own = [digest for digest, column in zip(digests, columns, strict=True) if column in keys]
-    return (
-        f"  SELECT d.*, {_together(digests)} AS h_row, {_together(own)} AS h_key\n"
-        f"  FROM (\n  SELECT\n{each or '    0 AS h'}\n  FROM {table} WHERE {where}\n  ) d"
-    )
-
-
 def _key_digest(dialect: Dialect, columns: Sequence[Column], key: Sequence[str]) -> str:
-    return _together([f"MD5({dialect.text(column)})" for column in _key_columns(columns, key)])
-
-
-def _key_columns(columns: Sequence[Column], key: Sequence[str]) -> Sequence[Column]:
     names = {name.lower() for name in key}
-    return [column for column in columns if column.target_name in names] or columns
+    return _digest_of(dialect, [column for column in columns if column.target_name in names] or columns)
 
 
-def _together(digests: Sequence[str]) -> str:
+def _digest_of(dialect: Dialect, columns: Sequence[Column]) -> str:
     """Return the digest of several values; their digests are joined, not their texts: no separator can be mistaken."""
-    joined = [f"COALESCE({digest}, '-')" for digest in digests] or ["''"]
+    joined = [f"COALESCE({_digest(dialect.text(column))}, '-')" for column in columns] or ["''"]
     while len(joined) > 1:  # in pairs, as Redshift's CONCAT takes two: a wide table's would else be nested too deep
         pairs = zip(joined[::2], joined[1::2], strict=False)
         joined = [f"CONCAT({one}, {other})" for one, other in pairs] + joined[len(joined) // 2 * 2 :]
-    return f"MD5({joined[0]})"
+    return _digest(joined[0])
+
+
+def _digest(text: str) -> str:
+    """Return the expression of a text's digest, NULL for NULL."""
+    return f"SUBSTRING(SHA2({text}, 256), 1, {DIGEST_DIGITS})"
 
 
 def _sum(dialect: Dialect, digest: str) -> str:
-    return f"COALESCE(SUM({dialect.number(f'SUBSTRING({digest}, 1, {DIGEST_DIGITS})')}), 0)"
+    return f"COALESCE(SUM({dialect.number(digest)}), 0)"
 
 
 def _mysql_text(column: Column) -> str:

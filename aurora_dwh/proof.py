@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import date
-from decimal import Context, Decimal
 from hashlib import md5
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -21,10 +21,16 @@ from pymysql.cursors import SSCursor
 from pymysql.err import MySQLError
 
 from aurora_dwh import fingerprint
+from aurora_dwh.config import AuroraSettings, RedshiftSettings
+from aurora_dwh.documents import canonical_text
 from aurora_dwh.fingerprint import AURORA, REDSHIFT, Dialect
 from aurora_dwh.handoff import DataError
 from aurora_dwh.schema import Column, TableSchema
+from aurora_dwh.source.connection import SourceError, connect
+from aurora_dwh.source.limits import expected
 from aurora_dwh.source.quoting import identifier as mysql_identifier
+from aurora_dwh.source.selection import read_selected
+from aurora_dwh.source.sessions import Sessions, describe
 from aurora_dwh.source.windows import condition, window
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.drift import LiveColumn, holds, live_columns
@@ -106,30 +112,29 @@ def compare_tables(catalog: Catalog, tables: Iterable[Table], days: Sequence[dat
     Raises:
         ConfigError: Variables are missing or wrong.
         SourceError: The source is out of reach.
+        DataError: The source does not let the user in.
     """
-    from aurora_dwh.config import AuroraSettings, RedshiftSettings
-    from aurora_dwh.source.connection import SourceError, connect, explain
-    from aurora_dwh.source.extract import Source
-    from aurora_dwh.source.limits import expected
-
     aurora = AuroraSettings.from_env()
     warehouse = Warehouse(RedshiftSettings.from_env())
-    source = Source(lambda: connect(**aurora.connect_arguments()), database=aurora.database, zone=catalog.zone)
-    connection = connect(**aurora.connect_arguments())
-    try:
+    with closing(Sessions(lambda: connect(**aurora.connect_arguments()))) as sessions:
         for table, day in comparisons(tables, days):
             try:
-                schema = expected(source.schema(table), table)
-                target = (warehouse.settings.staging_schema, table.target)
-                there, here = _conditions(catalog, table, schema, day)
-                verdict = compare(connection, schema, warehouse, target, key=table.key, there=there, here=here)
-                yield replace(verdict, day=day)
+                with sessions.session() as connection:
+                    verdict = _compare_table(connection, aurora.database, warehouse, catalog, table, day)
             except (DataError, SourceError, WarehouseError) as error:
-                yield Verdict(table.name, day=day, error=str(error))
+                verdict = Verdict(table.name, error=str(error))
             except MySQLError as error:
-                yield Verdict(table.name, day=day, error=f"Aurora: {explain(error)}")
-    finally:
-        connection.close()
+                verdict = Verdict(table.name, error=describe(error))
+            yield replace(verdict, day=day)
+
+
+def _compare_table(
+    connection: Connection[Any], database: str, warehouse: Warehouse, catalog: Catalog, table: Table, day: date | None
+) -> Verdict:
+    schema = expected(read_selected(connection, database, table), table)
+    target = (warehouse.settings.staging_schema, table.target)
+    there, here = _conditions(catalog, table, schema, day)
+    return compare(connection, schema, warehouse, target, key=table.key, there=there, here=here)
 
 
 def compare(
@@ -193,26 +198,40 @@ class _Comparison:
         return fingerprint.comparable(self.schema)
 
     def verdict(self) -> Verdict:
-        original, copied = (self._sums(side) for side in (self.source, self.copy))
-        there, here = (Side(int(sums[0]), int(sums[1]) % _WHOLE) for sums in (original, copied))
-        documents = list(self._differing_documents(here.rows))
-        if original == copied and not documents:
-            return Verdict(self.schema.table, there, here)
-        differences = [*self._differing_columns(original, copied), *documents, *self._differing_rows()]
-        return Verdict(self.schema.table, there, here, tuple(differences))
+        (original, keys_there), (copied, keys_here) = (self._sums(side) for side in (self.source, self.copy))
+        documents = list(self._differing_documents(copied.rows))
+        if original == copied and keys_there == keys_here and not documents:
+            return Verdict(self.schema.table, original, copied)
+        differences = [
+            *(
+                [f"{original.rows:,} rows in Aurora, {copied.rows:,} in Redshift"]
+                if original.rows != copied.rows
+                else ()
+            ),
+            *(["the keys differ"] if keys_there != keys_here else ()),
+            *self._differing_columns(),
+            *documents,
+            *self._differing_rows(),
+        ]
+        return Verdict(self.schema.table, original, copied, tuple(differences))
 
-    def _sums(self, side: _Asked) -> Row:
-        sql = fingerprint.sums(side.dialect, self.columns, self.key, side.table, side.where)
-        (row,) = side.query(sql)
-        return tuple(int(value) for value in row)
+    def _sums(self, side: _Asked) -> tuple[Side, list[int]]:
+        """Return a side's rows, and the sum of its keys' digests where there is a key."""
+        query = fingerprint.row_sums(side.dialect, self.columns, self.key, side.table, side.where)
+        ((rows, digests, *keys),) = side.query(query)
+        return Side(int(rows), int(digests) % _WHOLE), [int(digests) for digests in keys]
 
-    def _differing_columns(self, original: Row, copied: Row) -> Iterator[str]:
-        if original[0] != copied[0]:
-            yield f"{original[0]:,} rows in Aurora, {copied[0]:,} in Redshift"
-        if original[2] != copied[2]:
-            yield "the keys differ"
-        per_column = zip(self.columns, _pairs(original[3:]), _pairs(copied[3:]), strict=True)
-        names = [column.name for column, there, here in per_column if there != here]
+    def _differing_columns(self) -> Iterator[str]:
+        there, here = (
+            [
+                int(digests)
+                for query in fingerprint.column_sums(side.dialect, self.columns, side.table, side.where)
+                for row in side.query(query)
+                for digests in row
+            ]
+            for side in (self.source, self.copy)
+        )
+        names = [c.name for c, one, other in zip(self.columns, there, here, strict=True) if one != other]
         if names:
             yield f"columns that differ: {', '.join(names)}"
 
@@ -273,7 +292,7 @@ class _Comparison:
         """Return for each bucket of keys the digests of its documents and keys, summed."""
         sums = [0] * _DOCUMENT_BUCKETS
         for text, key in self._documents(side, column, rows):
-            row = json.dumps([None if text is None else _canonical_json(text), *key])
+            row = json.dumps([None if text is None else canonical_text(text), *key])
             sums[_bucket(key)] += int.from_bytes(md5(row.encode(), usedforsecurity=False).digest()[:8], "big")
         return [total % _WHOLE for total in sums]
 
@@ -293,7 +312,7 @@ class _Comparison:
         for text, key in self._documents(side, column, rows):
             if _bucket(key) in buckets:
                 named = tuple(f"{c.name}={_brief(value)}" for c, value in zip(self._keys, key, strict=True))
-                found.setdefault(named, []).append(None if text is None else _canonical_json(text))
+                found.setdefault(named, []).append(None if text is None else canonical_text(text))
         return {key: sorted(documents, key=repr) for key, documents in found.items()}
 
     @property
@@ -359,10 +378,6 @@ def _mysql(connection: Connection[Any]) -> Query:
     return query
 
 
-def _pairs(values: Row) -> list[Row]:
-    return [values[i : i + 2] for i in range(0, len(values), 2)]
-
-
 def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
@@ -371,23 +386,3 @@ def _brief(value: str | None) -> str:
     if value is None:
         return "NULL"
     return repr(value) if len(value) <= _SHOWN_VALUE else repr(value[:_SHOWN_VALUE]) + "..."
-
-
-def _canonical_json(text: str) -> str:
-    return _canonical(json.loads(text, parse_float=Decimal, parse_int=Decimal))
-
-
-def _canonical(value: Any) -> str:
-    """Return a document's text with its members sorted and its numbers written by their value: 1.0 is 1."""
-    match value:
-        case dict():
-            members = (f"{json.dumps(name, ensure_ascii=False)}: {_canonical(value[name])}" for name in sorted(value))
-            return f"{{{', '.join(members)}}}"
-        case list():
-            return f"[{', '.join(map(_canonical, value))}]"
-        case Decimal():
-            return str(value.normalize(_EXACT)) if value else "0"
-    return json.dumps(value, ensure_ascii=False)
-
-
-_EXACT = Context(prec=1_000)

@@ -28,6 +28,12 @@ IDENTIFIER_LIMIT = 127
 TEMPORARY = "#"
 """How the name of a table begins that Redshift keeps for its session alone (Amazon Redshift, CREATE TABLE)."""
 
+COLUMN_LIMIT = 1_600
+"""Columns of a Redshift table (Amazon Redshift Management Guide, "Quotas and limits")."""
+
+SYSTEM_COLUMNS = frozenset({"oid", "tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
+"""Names that no column of a Redshift table may have (Database Developer Guide, "CREATE TABLE")."""
+
 MAX_PRECISION = 38
 """Digits of Redshift's DECIMAL."""
 
@@ -106,10 +112,7 @@ class Column:
         for rule in TYPE_RULES:
             if self.data_type in rule.data_types and rule.applies(self):
                 return rule
-        raise UnsupportedTypeError(
-            f"column {self.name!r}: MySQL type {self.column_type!r} is not known; "
-            f"leave it out with `exclude: [{self.name}]`"
-        )
+        raise UnsupportedTypeError(f"column {self.name!r}: MySQL type {self.column_type!r} is not known")
 
     @property
     def arrow_type(self) -> pa.DataType:

@@ -41,9 +41,19 @@ def build_reconcile_assets(*, catalog: Catalog) -> list[dg.AssetsDefinition]:
 def keys_of(table: Table) -> Table:
     """Return the table as its keys are read: nothing but the key's columns, of all the rows that are copied."""
     names = {fold(name) for name in table.key}
-    masks = {name: mask for name, mask in table.mask.items() if fold(name) in names}
+    cursor = table.cursor if fold(table.cursor or "") in names else None  # which no policy makes a text
     return table.model_copy(
-        update={"mode": "full", "include": table.key, "exclude": (), "mask": masks, "extract": "stream"}
+        update={
+            "mode": "full",
+            "include": table.key,
+            "exclude": (),
+            "cursor": cursor,
+            "soft_delete": None,
+            "mask": {name: mask for name, mask in table.mask.items() if fold(name) in names},
+            "extract": "stream",
+            "dist_key": None,
+            "sort_key": (),
+        }
     )
 
 

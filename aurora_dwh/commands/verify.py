@@ -29,7 +29,7 @@ def verify(
     day: Days = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare Aurora and Redshift by count, by keys and by a checksum of every column; name rows that differ.
+    """Compare Aurora and Redshift by count, by keys and by a checksum of every value; name what differs.
 
     Each side computes its checksums by its own SQL. Without `--day` all rows of a table are compared at once; a table
     of mode full always is. Rows that Aurora changed after their day was read differ until that day is loaded.

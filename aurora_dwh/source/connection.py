@@ -30,6 +30,10 @@ DEFAULT_STATEMENT_TIMEOUT: Final = timedelta(hours=6)
 _WRITE_TIMEOUT: Final = timedelta(minutes=30)
 """How long the server waits for a client that does not take rows, as while an upload is retried."""
 
+_IDLE_TIMEOUT: Final = timedelta(hours=8)
+"""How long the server keeps a session without a statement, as while Redshift answers or a day is uploaded; it is the
+default of MySQL and MariaDB, and an administrator may have set far less for people."""
+
 _GRACE: Final = timedelta(minutes=1)
 """How much longer than the server the client waits, so that the server's own error is seen."""
 
@@ -98,6 +102,7 @@ def _prepare(connection: Connection, statement_timeout: timedelta) -> None:
     execute(connection, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
     execute(connection, "SET SESSION TRANSACTION READ ONLY")
     _try(connection, f"SET SESSION net_write_timeout = {int(_WRITE_TIMEOUT.total_seconds())}")
+    _try(connection, f"SET SESSION wait_timeout = {int(_IDLE_TIMEOUT.total_seconds())}")
     # MySQL counts in milliseconds and for SELECTs only, MariaDB in seconds; a server knows one of the two.
     if not _try(connection, f"SET SESSION max_execution_time = {int(seconds * 1000)}"):
         _try(connection, f"SET SESSION max_statement_time = {seconds:g}")

@@ -19,20 +19,20 @@ from zoneinfo import ZoneInfo
 import pymysql
 
 from aurora_dwh.handoff import DataError, Export, Extract, Window
-from aurora_dwh.schema import Column, TableSchema
+from aurora_dwh.schema import TableSchema
 from aurora_dwh.source.chunks import index_keyset, primary_keyset
 from aurora_dwh.source.connection import Connection, SourceError, execute, explain, snapshot
 from aurora_dwh.source.dates import Mask
-from aurora_dwh.source.discovery import Index, index_ddl, indexes, is_in_order, read_schema, scans
+from aurora_dwh.source.discovery import Index, index_ddl, indexes, is_in_order, scans
 from aurora_dwh.source.export import export, require_export
 from aurora_dwh.source.misfits import count_rows, misfits
 from aurora_dwh.source.outfile import NOW, by_hand, into_s3, select_csv
 from aurora_dwh.source.quoting import identifier
 from aurora_dwh.source.reading import Reading
 from aurora_dwh.source.refusals import is_permanent
+from aurora_dwh.source.selection import read_selected
 from aurora_dwh.source.split import Span, Split
 from aurora_dwh.source.throttle import Throttle
-from aurora_dwh.source.treatment import treat
 from aurora_dwh.source.windows import CursorRules, bounds, condition
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Source:
         """
         connection = self._connect()
         try:
-            return self._selected(connection, table)
+            return read_selected(connection, self._database, table)
         except pymysql.err.Error as error:
             raise _failure(table, error) from error
         finally:
@@ -109,7 +109,7 @@ class Source:
         """
         connection = self._connect()
         try:
-            schema = self._selected(connection, table)
+            schema = read_selected(connection, self._database, table)
             along = self._indexes(connection, table)
             self._report_rows_without_cursor(connection, schema, windows, along, table)
             if along or table.mode == "full" or len(windows) == 1:
@@ -138,7 +138,7 @@ class Source:
         connection = self._connect()
         try:
             require_export(connection)
-            schema = self._selected(connection, table)
+            schema = read_selected(connection, self._database, table)
             along = self._indexes(connection, table)
             self._report_rows_without_cursor(connection, schema, windows, along, table)
             throttle = self._throttle(connection, table)
@@ -198,7 +198,7 @@ class Source:
         )
         throttle = self._throttle(connection, table)
         waited = throttle.begin(f"table {table.name}, days {first.day}...{last.day}")
-        cursor = _existing(schema, table.cursor or "")
+        cursor = schema.column(table.cursor or "")
         spans = [Span(w.day, *bounds(cursor, w, **self._cursor_rules(table))) for w in windows]
         changed: dict[tuple[str, str], Mask] = {}
         with Split(schema.arrow_schema, cursor.target_name, spans) as split:
@@ -253,7 +253,7 @@ class Source:
     def _reading(self, table: Table, schema: TableSchema, window: Window, named: str) -> Reading:
         where = [] if table.filter is None else [table.filter]
         if table.mode != "full" and table.cursor is not None:
-            cursor = _existing(schema, table.cursor)
+            cursor = schema.column(table.cursor)
             where.insert(0, condition(cursor, window, **self._cursor_rules(table)))
         return Reading(table, schema, tuple(where), named, primary_keyset(schema) if table.mode == "full" else None)
 
@@ -288,7 +288,7 @@ class Source:
         """Warn of rows that no day but the first brings, with their number, which the cursor's index gives."""
         if windows[0].is_first or not along:
             return
-        cursor = _existing(schema, table.cursor or "")
+        cursor = schema.column(table.cursor or "")
         if not cursor.nullable:
             return
         name, place = identifier(cursor.name), identifier(self._database, table.name)
@@ -307,22 +307,13 @@ class Source:
         table = reading.table
         if table.cursor is None or table.mode == "full":
             return {"cursor": None, "cursor_zone": timezone.utc}
-        cursor = _existing(reading.schema, table.cursor)
+        cursor = reading.schema.column(table.cursor)
         shown_in = timezone.utc if cursor.data_type == "timestamp" else self._cursor_rules(table)["cursor_zone"]
         return {"cursor": cursor.target_name, "cursor_zone": shown_in}
 
     def _cursor_rules(self, table: Table) -> CursorRules:
         zone = ZoneInfo(table.cursor_timezone) if table.cursor_timezone else self._zone
         return {"table": table.name, "cursor_zone": zone, "once": table.mode == "append"}
-
-    def _selected(self, connection: Connection, table: Table) -> TableSchema:
-        schema = read_schema(connection, self._database, table.name)
-        try:
-            selected = treat(schema.select(include=table.include, exclude=table.exclude), table)
-            _ = selected.arrow_schema
-        except (KeyError, ValueError) as error:
-            raise DataError(f"table {table.name}: {error.args[0]}") from error
-        return selected
 
     def _indexes(self, connection: Connection, table: Table) -> list[Index]:
         """Return the indexes by which Aurora finds a day's rows without a scan of the table, and warn of none."""
@@ -343,13 +334,6 @@ def _count(converted: Counter[tuple[str, str]], column: str, reason: str, mask: 
 
 def _note(changed: dict[tuple[str, str], Mask], column: str, reason: str, mask: Mask) -> None:
     changed[column, reason] = mask
-
-
-def _existing(schema: TableSchema, column: str) -> Column:
-    try:
-        return schema.column(column)
-    except KeyError as error:
-        raise DataError(f"the cursor is missing: {error.args[0]}") from error
 
 
 def _failure(table: Table, error: pymysql.err.MySQLError) -> Exception:

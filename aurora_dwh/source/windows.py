@@ -90,13 +90,25 @@ def bounds(
 
     Args and errors are those of `condition`. The start is None in the first window.
     """
-    of_type = (_BOUNDS_ONCE if once else _BOUNDS).get(column.data_type)
-    if of_type is None:
+    require_moment(column, table)
+    return (_BOUNDS_ONCE if once else _BOUNDS)[column.data_type](window, cursor_zone)
+
+
+def require_moment(column: Column, table: str) -> None:
+    """Refuse a cursor that cannot tell when a row was written.
+
+    Args:
+        column: The cursor.
+        table: The table's name, for the error.
+
+    Raises:
+        DataError: It is of another type than TIMESTAMP, DATETIME or DATE.
+    """
+    if column.data_type not in _BOUNDS:
         raise DataError(
             f"table {table}: the cursor {column.name!r} is of type {column.column_type}, and only TIMESTAMP, DATETIME "
             "and DATE say when a row was written; set another `cursor`, or `mode: full`"
         )
-    return of_type(window, cursor_zone)
 
 
 def _instants(window: Window, _: tzinfo) -> tuple[date | None, date]:

@@ -49,20 +49,43 @@ def test_documents_are_left_to_the_comparison_by_content() -> None:
 
 def test_a_key_is_found_however_its_case_is_written_and_every_column_is_the_key_without_one() -> None:
     columns = (ID, Column("v", "int", "int"))
-    keyed = fingerprint.sums(REDSHIFT, columns, ["ID"], "t", "TRUE")
-    assert 'MD5(CAST("id" AS VARCHAR(64))) AS h0' in keyed
-    assert "MD5(COALESCE(h0, '-')) AS h_key" in keyed
-    keyless = fingerprint.sums(REDSHIFT, columns, [], "t", "TRUE")
-    assert keyless.count("MD5(CONCAT(") == 2
+    keyed = fingerprint.row_sums(REDSHIFT, columns, ["ID"], "t", "TRUE")
+    of_id = "COALESCE(SUBSTRING(SHA2(CAST(\"id\" AS VARCHAR(64)), 256), 1, 15), '-')"
+    assert f"SUBSTRING(SHA2({of_id}, 256), 1, 15) AS h_key" in keyed
+    keyless = fingerprint.row_sums(REDSHIFT, columns, [], "t", "TRUE")
+    assert keyless.count("SHA2(CONCAT(") == 1, "a row is its own key, and hashed once"
 
 
 def test_many_columns_are_joined_without_nesting_deeply() -> None:
     columns = [Column(f"c{n}", "int", "int") for n in range(1_000)]
-    sql = fingerprint.sums(REDSHIFT, columns, ["c0"], "t", "TRUE")
+    sql = fingerprint.row_sums(REDSHIFT, columns, ["c0"], "t", "TRUE")
     assert "CONCAT(" * 10 in sql
     assert "CONCAT(" * 11 not in sql
     assert sql.count("CONCAT(") == 999
 
 
+def test_m05_no_query_asks_for_more_at_once_than_redshift_takes_however_wide_a_table_is() -> None:
+    columns = [Column(f"c{n}", "int", "int") for n in range(1_598)]
+    queries = fingerprint.column_sums(REDSHIFT, columns, "t", "TRUE")
+    assert [sql.count("SUM(") for sql in queries] == [400, 400, 400, 398]
+    assert [f'"c{n}"' in queries[n // 400] for n in (0, 399, 400, 1_597)] == [True] * 4
+
+
+def test_m04_the_one_hash_is_one_that_every_version_of_every_server_has() -> None:
+    columns = (ID, Column("v", "int", "int"))
+    for dialect in (AURORA, REDSHIFT):
+        asked = [
+            fingerprint.row_sums(dialect, columns, ["id"], "t", "TRUE"),
+            *fingerprint.column_sums(dialect, columns, "t", "TRUE"),
+            fingerprint.bucket_sums(dialect, columns, ["id"], "t", "TRUE"),
+            fingerprint.rows_of_buckets(dialect, columns, ["id"], "t", "TRUE", ["0a"]),
+            *fingerprint.pages(dialect, columns, ["id"], 100_000),
+        ]
+        for sql in asked:
+            assert "SHA2(" in sql
+            assert "MD5(" not in sql
+
+
 def test_a_table_of_documents_alone_still_has_rows_to_count() -> None:
-    assert "COUNT(*)" in fingerprint.sums(AURORA, [], [], "`t`", "TRUE")
+    assert "COUNT(*)" in fingerprint.row_sums(AURORA, [], [], "`t`", "TRUE")
+    assert fingerprint.column_sums(AURORA, [], "`t`", "TRUE") == []

@@ -22,7 +22,7 @@ DOCUMENT = Column("doc", "json", "json")
 
 
 class Both:
-    """Aurora and Redshift, each with its answers to the three queries of a comparison, and what they were asked."""
+    """Aurora and Redshift, each with its answers to the queries of a comparison, and what they were asked."""
 
     def __init__(self, aurora: Answers, redshift: Answers) -> None:
         self._answers = {"Aurora": aurora, "Redshift": redshift}
@@ -65,12 +65,17 @@ class Both:
 @pytest.fixture(autouse=True)
 def _named_queries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let each query be its name, its table and its condition: their SQL is not this module's subject."""
-    for name in ("sums", "bucket_sums", "rows_of_buckets"):
+    for name in ("row_sums", "bucket_sums", "rows_of_buckets"):
 
         def query(_dialect: Any, _columns: Any, _key: Any, table: str, where: str, *rest: Any, name: str = name) -> str:
             return " ".join([name, table, where, *(",".join(part) for part in rest)])
 
         monkeypatch.setattr(proof.fingerprint, name, query)
+    monkeypatch.setattr(
+        proof.fingerprint,
+        "column_sums",
+        lambda _dialect, columns, table, where: [f"sum of {column.name} {table} {where}" for column in columns],
+    )
     monkeypatch.setattr(proof, "live_columns", lambda *_: {"id": LiveColumn("id", "INTEGER")})
 
 
@@ -80,41 +85,49 @@ def verdict(aurora: Answers, redshift: Answers, *columns: Column, key: tuple[str
     return compare(both.connection, schema, both.warehouse, ("staging", "orders"), key=key)
 
 
-SUMS = (2, 2**64 + 5, 7, 2, 30, 1, 40)
-"""Rows, digests of rows and of keys, then values and digests of `Id` and of `note`."""
+SUMS = (2, 2**64 + 5, 7)
+"""Rows, digests of rows and of keys."""
 
-
-def sums(row: tuple[int, ...]) -> Answers:
-    return {"sums orders": [row], "sums": [row]}
+COLUMNS: Answers = {"sum of Id": [(30,)], "sum of note": [(40,)]}
 
 
 def test_equal_fingerprints_are_a_proof_and_nothing_more_is_asked() -> None:
-    both = Both({"sums": [SUMS]}, {"sums": [SUMS]})
+    both = Both({"row_sums": [SUMS]}, {"row_sums": [SUMS]})
     schema = TableSchema("shop", "Orders", PLAIN, ("Id",))
     found = compare(both.connection, schema, both.warehouse, ("staging", "orders"), there="a = 1", here="b = 2")
     assert found == Verdict("Orders", Side(2, 5), Side(2, 5))
     assert found.equal
-    assert both.asked == ["Aurora: sums `shop`.`Orders` a = 1", 'Redshift: sums "staging"."orders" b = 2']
+    assert both.asked == ["Aurora: row_sums `shop`.`Orders` a = 1", 'Redshift: row_sums "staging"."orders" b = 2']
 
 
 def test_the_drivers_numbers_of_any_type_are_numbers() -> None:
     from decimal import Decimal
 
-    assert verdict({"sums": [SUMS]}, {"sums": [tuple(Decimal(n) for n in SUMS)]}).equal
+    assert verdict({"row_sums": [SUMS]}, {"row_sums": [tuple(Decimal(n) for n in SUMS)]}).equal
 
 
 @pytest.mark.parametrize("position", range(len(SUMS)))
 def test_a_difference_in_any_figure_is_a_difference(position: int) -> None:
     other = tuple(n + (i == position) for i, n in enumerate(SUMS))
-    buckets: Answers = {"bucket_sums": []}
-    assert not verdict({**buckets, "sums": [SUMS]}, {**buckets, "sums": [other]}).equal
+    rest: Answers = {**COLUMNS, "bucket_sums": []}
+    assert not verdict({**rest, "row_sums": [SUMS]}, {**rest, "row_sums": [other]}).equal
 
 
 def differing(there: list[tuple[Any, ...]], here: list[tuple[Any, ...]], **fields: Any) -> tuple[str, ...]:
     """Return the differences of two sides whose one bucket holds these rows."""
-    aurora: Answers = {"bucket_sums": [("0a", 1, 1), ("ff", 5, 5)], "rows_of_buckets": there, "sums": [SUMS]}
-    other = (len(here), 1, 7, 2, 30, 1, 41)
-    redshift: Answers = {"bucket_sums": [("0a", 1, 2), ("ff", 5, 5)], "rows_of_buckets": here, "sums": [other]}
+    aurora: Answers = {
+        **COLUMNS,
+        "bucket_sums": [("0a", 1, 1), ("ff", 5, 5)],
+        "rows_of_buckets": there,
+        "row_sums": [SUMS],
+    }
+    redshift: Answers = {
+        "sum of Id": [(30,)],
+        "sum of note": [(41,)],
+        "bucket_sums": [("0a", 1, 2), ("ff", 5, 5)],
+        "rows_of_buckets": here,
+        "row_sums": [(len(here), 1, 7)],
+    }
     return verdict(aurora, redshift, **fields).differences
 
 
@@ -152,8 +165,8 @@ def test_only_some_rows_are_shown_of_many_and_only_differing_buckets_are_read() 
     many = [(f"{n:02d}", "x") for n in range(50)]
     buckets = [(f"{n:02x}", 1, 1) for n in range(20)]
     both = Both(
-        {"bucket_sums": buckets, "rows_of_buckets": many, "sums": [SUMS]},
-        {"bucket_sums": [("0a", 1, 1)], "rows_of_buckets": [], "sums": [(1, 1, 1, 1, 1, 1, 1)]},
+        {**COLUMNS, "bucket_sums": buckets, "rows_of_buckets": many, "row_sums": [SUMS]},
+        {**COLUMNS, "bucket_sums": [("0a", 1, 1)], "rows_of_buckets": [], "row_sums": [(1, 1, 1)]},
     )
     schema = TableSchema("shop", "Orders", PLAIN, ("Id",))
     found = compare(both.connection, schema, both.warehouse, ("staging", "orders"), key=("id",))
@@ -184,7 +197,8 @@ def test_a_long_value_is_shown_in_part() -> None:
 )
 def test_a29_documents_are_compared_by_content(there: str, here: str | None, equal: bool) -> None:
     columns = (*PLAIN, DOCUMENT)
-    sides: list[Answers] = [{"SELECT": [(text, "1")], "bucket_sums": [], "sums": [SUMS]} for text in (there, here)]
+    rest: Answers = {**COLUMNS, "bucket_sums": [], "row_sums": [SUMS]}
+    sides: list[Answers] = [{**rest, "SELECT": [(text, "1")]} for text in (there, here)]
     found = verdict(*sides, *columns)
     assert found.equal is equal
     assert found.differences[:1] == (() if equal else ("JSON column that differs: doc",))
@@ -193,7 +207,7 @@ def test_a29_documents_are_compared_by_content(there: str, here: str | None, equ
 
 def test_a29_documents_that_changed_places_are_not_equal() -> None:
     sides: list[Answers] = [
-        {"SELECT": [("1", first), ("2", second)], "bucket_sums": [], "sums": [SUMS]}
+        {**COLUMNS, "SELECT": [("1", first), ("2", second)], "bucket_sums": [], "row_sums": [SUMS]}
         for first, second in (("10", "11"), ("11", "10"))
     ]
     assert not verdict(*sides, *PLAIN, DOCUMENT).equal

@@ -4,31 +4,35 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo
 
+from pymysql.err import MySQLError
+
 from aurora_dwh.commands.doctor.check import SETTINGS_REMEDY, Attempts, Check, State, clock_check, ok_or_warning
 from aurora_dwh.commands.facts import Filled, Size, read_filled, read_sizes
 from aurora_dwh.commands.suggest import LARGE_ROWS, about
 from aurora_dwh.config import AuroraSettings
 from aurora_dwh.environment import DISABLED, VERIFY, VERIFY_CA
+from aurora_dwh.handoff import DataError
 from aurora_dwh.schema import fold
-from aurora_dwh.source.connection import connect, execute, told
-from aurora_dwh.source.discovery import as_stored, index_ddl, indexes, read_schema
+from aurora_dwh.source.connection import Connection, SourceError, connect, execute, told
+from aurora_dwh.source.discovery import as_stored, index_ddl, indexes
 from aurora_dwh.source.privileges import grant_remedy
-from aurora_dwh.source.quoting import identifier
+from aurora_dwh.source.selection import read_selected
+from aurora_dwh.source.sessions import Sessions, describe, is_lost
+from aurora_dwh.source.statement import select
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from aurora_dwh.catalog import Catalog, Table
-    from aurora_dwh.source.connection import Connection
 
 T = TypeVar("T")
+Make = Callable[[Connection], Iterable[Check]]
+"""Makes checks in a session."""
 
 TABLE = "aurora: table "
 """How the names of checks of single tables begin."""
@@ -44,30 +48,56 @@ def check(run: Attempts, catalog: Catalog | None) -> int:
     settings = run.attempt("aurora: settings", AuroraSettings.from_env, remedy=SETTINGS_REMEDY)
     if settings is None:
         return 0
-    connection = run.attempt(
+    sessions = run.attempt(
         "aurora: connection",
-        lambda: connect(**settings.connect_arguments()),
+        lambda: Sessions(lambda: connect(**settings.connect_arguments())),
         remedy="check host, port, user and security group; for Amazon's certificates set AURORA_TLS to the path of "
         "global-bundle.pem",
     )
-    if connection is None:
+    if sessions is None:
         return 0
-    with closing(connection):
-        run.add(check_tls(connection, settings), check_instance(connection))
-        run.add(*check_lag(connection, catalog), *check_privileges(connection))
-        run.gather("aurora: clock", lambda: [clock_check("aurora: clock", lambda: _now(connection))])
+
+    def make(name: str, checks: Make) -> None:
+        run.gather(name, lambda: _in_session(sessions, checks))
+
+    with closing(sessions):
+        make("aurora: TLS", lambda connection: [check_tls(connection, settings)])
+        make("aurora: instance", lambda connection: [check_instance(connection)])
+        make("aurora: replica lag", lambda connection: check_lag(connection, catalog))
+        make("aurora: privileges", check_privileges)
+        make("aurora: clock", lambda connection: [clock_check("aurora: clock", lambda: _now(connection))])
         if catalog is None:
             return 0
-        run.gather("aurora: time zone", lambda: check_zone(connection, settings.database, catalog))
-        sizes = _answer(lambda: _sizes(connection, settings.database, catalog)) or {}
+        make("aurora: time zone", lambda connection: check_zone(connection, settings.database, catalog))
+        sizes: dict[str, Size] = {}
+        make("aurora: sizes of tables", partial(_learn_sizes, settings.database, catalog, sizes))
         scanned = 0
         for table in catalog.tables.values():
             size = sizes.get(table.name, Size())
-            found = check_table(connection, settings.database, table, size)
-            run.add(found)
-            if "has no index" in found.detail:
+            make(f"{TABLE}{table.name}", partial(_table_checks, settings.database, table, size))
+            if "has no index" in run.checks[-1].detail:
                 scanned = max(scanned, size.size or 0)
         return scanned
+
+
+def _in_session(sessions: Sessions, make: Make) -> Iterator[Check]:
+    try:
+        with sessions.session() as connection:
+            yield from make(connection)
+    except MySQLError as error:
+        raise SourceError(describe(error)) from error
+
+
+def _learn_sizes(database: str, catalog: Catalog, sizes: dict[str, Size], connection: Connection) -> tuple[Check, ...]:
+    """Learn the sizes of the catalog's tables, as far as the server says; that is no check."""
+    found = read_sizes(connection, database)
+    stored = as_stored(connection, found)
+    sizes.update({name: found[stored(name)] for name in catalog.tables if stored(name) in found})
+    return ()
+
+
+def _table_checks(database: str, table: Table, size: Size, connection: Connection) -> list[Check]:
+    return [check_table(connection, database, table, size)]
 
 
 def check_tls(connection: Connection, settings: AuroraSettings) -> Check:
@@ -171,30 +201,19 @@ def check_zone(connection: Connection, database: str, catalog: Catalog) -> Itera
             )
 
 
-def _sizes(connection: Connection, database: str, catalog: Catalog) -> dict[str, Size]:
-    """Return the sizes of the catalog's tables by the names that they have there, as far as the server says."""
-    sizes = read_sizes(connection, database)
-    stored = as_stored(connection, sizes)
-    return {name: sizes[stored(name)] for name in catalog.tables if stored(name) in sizes}
-
-
 def check_table(connection: Connection, database: str, table: Table, size: Size) -> Check:
     """Check that a table may be read, has the columns that the catalog names, and can be read cheaply."""
-    name, place = f"{TABLE}{table.name}", identifier(database, table.name)
+    name = f"{TABLE}{table.name}"
     try:
-        schema = read_schema(connection, database, table.name)
-        selected = schema.select(include=table.include, exclude=table.exclude)
-        for name_in_catalog in (*table.key, *([table.cursor] if table.cursor else [])):
-            selected.column(name_in_catalog)
-        for column in selected.columns:
-            _ = column.rule
-        execute(connection, f"SELECT * FROM {place} LIMIT 0")
+        schema = read_selected(connection, database, table)
+        # The very columns that a load reads, by name: a user may be granted those alone.
+        execute(connection, select(schema, where=[table.filter] if table.filter else (), limit=0))
         has_index = table.cursor is None or indexes(connection, database, table.name, table.cursor)
-    except Exception as error:  # whatever the server or the schema says is the answer
-        message = str(error.args[0]) if isinstance(error, KeyError) else told(error)
-        grant = _answer(lambda: grant_remedy(partial(execute, connection), database, table.name))
-        ways = (grant, "mend the table's entry in the catalog")
-        return Check(name, State.FAILED, message, ", or ".join(filter(None, ways)))
+    except (DataError, MySQLError) as error:
+        if isinstance(error, MySQLError) and is_lost(error):
+            raise
+        grant = grant_remedy(partial(execute, connection), database, table.name)
+        return Check(name, State.FAILED, told(error), f"{grant}, or mend the table's entry in the catalog")
     rows = "" if size.rows is None else f"{about(size.rows)} rows"
     if not has_index:
         remedy = index_ddl(database, table.name, str(table.cursor))
@@ -235,11 +254,9 @@ def _variable(connection: Connection, name: str) -> Any:
 
 def _answer(ask: Callable[[], T]) -> T | None:
     """Return an answer, None where the server does not give it."""
-    from pymysql.err import MySQLError
-
-    from aurora_dwh.handoff import DataError
-
     try:
         return ask()
-    except (MySQLError, DataError, KeyError):
+    except MySQLError as error:
+        if is_lost(error):
+            raise
         return None

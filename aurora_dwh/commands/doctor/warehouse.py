@@ -40,7 +40,7 @@ def check(run: Attempts, bucket: Bucket | None) -> None:
         return
     with closing(session):
         run.add(check_tls(settings), *check_schemas(session, settings))
-        run.add(clock_check("redshift: clock", lambda: _now(session)))
+        run.gather("redshift: clock", lambda: [clock_check("redshift: clock", lambda: _now(session))])
         if bucket is not None:
             lake = bucket.settings
             run.attempt(

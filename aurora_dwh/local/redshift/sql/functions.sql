@@ -84,7 +84,7 @@ AS $$ SELECT CASE WHEN $2 = 16 AND length($1) BETWEEN 1 AND 15 AND $1 ~ '^[0-9a-
 CREATE OR REPLACE FUNCTION pg_catalog.sha2(text, integer) RETURNS varchar LANGUAGE sql IMMUTABLE STRICT
 AS $$ SELECT encode(CASE $2 WHEN 224 THEN sha224(convert_to($1, 'UTF8')) WHEN 384 THEN sha384(convert_to($1, 'UTF8'))
                            WHEN 512 THEN sha512(convert_to($1, 'UTF8')) WHEN 0 THEN sha256(convert_to($1, 'UTF8'))
-                           WHEN 256 THEN sha256(convert_to($1, 'UTF8')) END, 'hex')::varchar $$;
+                           WHEN 256 THEN sha256(convert_to($1, 'UTF8')) ELSE '' END, 'hex')::varchar $$;
 CREATE OR REPLACE FUNCTION pg_catalog.sha1(text) RETURNS varchar LANGUAGE plpgsql IMMUTABLE STRICT AS $$
 DECLARE
   message bytea := convert_to($1, 'UTF8');

@@ -1,0 +1,135 @@
+"""Which columns of a table are read, as the catalog says and the source has them, and whether Redshift can hold them.
+
+Everything that a schema alone decides is decided here, before a row is read; what single values decide is `limits`'.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from aurora_dwh.catalog import used_columns
+from aurora_dwh.catalog_fields import OWN_PREFIX
+from aurora_dwh.handoff import DataError
+from aurora_dwh.schema import (
+    COLUMN_LIMIT,
+    IDENTIFIER_LIMIT,
+    SYSTEM_COLUMNS,
+    Column,
+    TableSchema,
+    UnsupportedTypeError,
+    fold,
+)
+from aurora_dwh.source.discovery import read_schema
+from aurora_dwh.source.treatment import treat
+from aurora_dwh.source.windows import require_moment
+
+if TYPE_CHECKING:
+    from aurora_dwh.catalog import Table
+    from aurora_dwh.source.connection import Connection
+
+_OWN_COLUMNS = 2
+"""The day and the moment of the reading, behind the source's columns."""
+
+_UPSERT_COLUMNS = 3
+"""What the temporary table of an upsert has besides: a row's rank, and whether it and its key are new."""
+
+_WORDS_OF_YAML = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})
+
+_NO_KEYS = frozenset({"SUPER", "VARBYTE"})
+"""Redshift types that neither distribute nor sort rows."""
+
+
+def read_selected(connection: Connection, database: str, table: Table) -> TableSchema:
+    """Return the columns of a table that the catalog selects, as they are in the source now.
+
+    Raises:
+        DataError: The table is not there, or cannot be copied as the catalog says.
+        pymysql.err.Error: The server or the connection failed.
+    """
+    return selected(read_schema(connection, database, table.name), table)
+
+
+def selected(schema: TableSchema, table: Table) -> TableSchema:
+    """Return the columns of a table that the catalog selects, treated as it says.
+
+    Args:
+        schema: The table's columns in the source.
+        table: The table as in the catalog.
+
+    Raises:
+        DataError: The table cannot be copied as the catalog says; the message names every reason and what to do.
+    """
+    try:
+        chosen = treat(schema.select(include=table.include, exclude=table.exclude), table)
+    except (KeyError, ValueError) as error:
+        raise DataError(f"table {table.name}: {error.args[0]}") from error
+    if problems := list(_problems(chosen, table)):
+        raise DataError(f"table {table.name}: {'; '.join(problems)}")
+    if table.cursor is not None and table.mode != "full":
+        require_moment(chosen.column(table.cursor), table.name)
+    return chosen
+
+
+def why_not(column: Column) -> str:
+    """Return why a column cannot be copied whatever its values are, empty where it can."""
+    try:
+        _ = column.rule
+    except UnsupportedTypeError:
+        return f"its type {column.column_type} is not known"
+    size = len(column.target_name.encode())
+    if size > IDENTIFIER_LIMIT:
+        return f"its name has {size} bytes, and Redshift cuts names at {IDENTIFIER_LIMIT}"
+    if column.target_name in SYSTEM_COLUMNS:
+        return "Redshift has a column of its own by that name in every table"
+    if column.target_name.startswith(OWN_PREFIX):
+        return f"names that begin with {OWN_PREFIX} are aurora-dwh's own"
+    return ""
+
+
+def most_columns(schema: TableSchema, table: Table) -> int:
+    """Return how many columns of a source table Redshift's tables have room for, beside the product's own.
+
+    Args:
+        schema: The columns, whose keys' types matter.
+        table: The table as in the catalog.
+    """
+    upsert = 0
+    if table.mode == "incremental":
+        keys = [column for column in schema.columns if column.target_name in {fold(name) for name in table.key}]
+        # Of a text it has the shortest and the longest form, in which blanks at the end may differ.
+        upsert = _UPSERT_COLUMNS + 2 * sum(column.stage_type.startswith("VARCHAR") for column in keys)
+    return COLUMN_LIMIT - _OWN_COLUMNS - max(upsert, int(table.deletes == "flag"))
+
+
+def _in_yaml(name: str) -> str:
+    """Return a name as it is written into a list of the catalog."""
+    is_plain = re.fullmatch(r"[^\W\d]\w*", name) and name.lower() not in _WORDS_OF_YAML
+    return name if is_plain else json.dumps(name, ensure_ascii=False)
+
+
+def _problems(schema: TableSchema, table: Table) -> Iterator[str]:
+    columns = {column.target_name: column for column in schema.columns}
+    uses = {fold(name): (field, name) for field, name in used_columns(table)}
+    for folded, (field, name) in uses.items():
+        if folded not in columns:
+            yield f"`{field}` names {name!r}, which is no column of the table, or none that this user may read"
+    unfit = {column: reason for column in schema.columns if (reason := why_not(column))}
+    for column, reason in unfit.items():
+        field, _ = uses.get(column.target_name, ("", ""))
+        also = f", and name another column in `{field}`" if field else ""
+        yield f"column {column.name!r}: {reason}; leave it out with `exclude: [{_in_yaml(column.name)}]`{also}"
+    if unfit:
+        return
+    for field, names in (("dist_key", (table.dist_key,)), ("sort_key", table.sort_key)):
+        for column in (columns[fold(name)] for name in names if name is not None and fold(name) in columns):
+            if column.redshift_type in _NO_KEYS:
+                yield f"`{field}` names {column.name!r}, which is a {column.redshift_type} in Redshift and can be none"
+    most = most_columns(schema, table)
+    if len(schema.columns) > most:
+        yield (
+            f"{len(schema.columns):,} columns are to be copied, and Redshift has room for {most:,} of a table in mode "
+            f"{table.mode}; name those to copy in `include`, or leave some out with `exclude`"
+        )
