@@ -164,8 +164,8 @@ _NOTES = """\
 The name of a type is what `COLUMN_TYPE` says; a display width, as in int(11), changes nothing in Redshift. MySQL's JSON
 becomes SUPER; MariaDB's, a LONGTEXT with a check, VARCHAR. MySQL takes zero dates, too, where sql_mode has no
 NO_ZERO_DATE. Two keys that differ in trailing blanks are two rows in MySQL's own collations and one in MariaDB's. The
-text of an expression is what a `filter` sees; columns are read exactly. MySQL writes the latitude first into the bytes of
-SRID 4326.
+text of an expression is what a `filter` sees; columns are read exactly. MySQL writes the latitude first into the bytes
+of SRID 4326.
 """
 
 
