@@ -17,6 +17,7 @@ _SAMPLES = {
     "BIT(64)": Column("c", "bit", "bit(64)", precision=64),
     "CHAR, VARCHAR, TEXT family": Column("c", "varchar", "varchar(100)", length=100),
     "ENUM, SET": Column("c", "enum", "enum('large','small')"),
+    "UUID, INET4, INET6": Column("c", "uuid", "uuid"),
 }
 """A column for the rows of the map whose types depend on lengths."""
 

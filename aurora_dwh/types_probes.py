@@ -128,6 +128,11 @@ PROBES: Final[dict[str, tuple[Probe | Since, ...]]] = {
         Probe("ENUM('a','b')", "'c'", 1265, 1265),
         Probe("SET('a','b')", "'b,a'", "a,b", "a,b"),
     ),
+    "UUID, INET4, INET6": (
+        Since("UUID", None, (10, 7)),
+        Since("INET4", None, (10, 10)),
+        Since("INET6", None, (10, 5)),
+    ),
     "JSON": (
         _called("JSON", "json", "longtext"),
         Probe("JSON", """'{"b":1, "a":1.0, "b":2}'""", '{"a": 1.0, "b": 2}', '{"b":1, "a":1.0, "b":2}'),
@@ -139,6 +144,7 @@ PROBES: Final[dict[str, tuple[Probe | Since, ...]]] = {
         Probe("BINARY(4)", "x'00FF'", "00FF0000", "00FF0000", read="HEX(c)"),
         Probe("VARBINARY(4)", "x'00FF00'", "00FF00", "00FF00", read="HEX(c)"),
     ),
+    "VECTOR": (Since("VECTOR(3)", (9, 0), (11, 7)),),
     "GEOMETRY family": (
         Probe("POINT", _POINT.format(0), f"000000000101000000{_1}{_2}", f"000000000101000000{_1}{_2}", read="HEX(c)"),
         Probe(
