@@ -67,16 +67,38 @@ def read_catalog(path: Path) -> Catalog:
         CatalogError: The file is missing or wrong; it carries every problem found.
     """
     try:
-        return _Reader(path, YAML(typ="safe")).read()
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        remedy = f"name a catalog in {CATALOG_VARIABLE}, or write one with `aurora-dwh discover --output FILE`"
+        message = f"cannot be read ({error.strerror}); {remedy}"
+        raise CatalogError([Problem(shown_path(path), None, None, None, message)]) from None
+    except UnicodeDecodeError as error:
+        message = f"is not UTF-8 text (byte {error.start}); save it as UTF-8"
+        raise CatalogError([Problem(shown_path(path), None, None, None, message)]) from None
+    return parse_catalog(text, path)
+
+
+def parse_catalog(text: str, path: Path) -> Catalog:
+    """Check the text of a catalog file.
+
+    Args:
+        text: What stands in the file, or is to stand there.
+        path: The file, for the errors.
+
+    Raises:
+        CatalogError: The text is wrong; it carries every problem found.
+    """
+    try:
+        return _Reader(text, path, YAML(typ="safe")).read()
     except CatalogError:
-        return _Reader(path, YAML()).read()  # five times slower, and knows the lines of what is wrong
+        return _Reader(text, path, YAML()).read()  # five times slower, and knows the lines of what is wrong
 
 
 class _Reader:
     """One reading of one file, which gathers problems on its way."""
 
-    def __init__(self, path: Path, yaml: YAML) -> None:
-        self.path = path
+    def __init__(self, text: str, path: Path, yaml: YAML) -> None:
+        self.text = text
         self.yaml = yaml
         self.file = shown_path(path)
         self.problems: list[Problem] = []
@@ -101,12 +123,7 @@ class _Reader:
     def _parse(self) -> Any:
         line = None
         try:
-            return self.yaml.load(self.path.read_text(encoding="utf-8"))
-        except OSError as error:
-            remedy = f"name a catalog in {CATALOG_VARIABLE}, or write one with `aurora-dwh discover --output FILE`"
-            message = f"cannot be read ({error.strerror}); {remedy}"
-        except UnicodeDecodeError as error:
-            message = f"is not UTF-8 text (byte {error.start}); save it as UTF-8"
+            return self.yaml.load(self.text)
         except MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else None
             message = _yaml_message(error)

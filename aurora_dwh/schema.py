@@ -319,6 +319,9 @@ def _signed(column: Column) -> bool:
 
 TEXT_TYPES = ("char", "varchar", "tinytext", "text", "mediumtext", "longtext")
 """DATA_TYPE of the types whose values are characters of any number."""
+TEXTUAL_LENGTHS = {"uuid": 36, "inet4": 15, "inet6": 39}
+"""DATA_TYPE of MariaDB's types that are bytes inside and text outside -> characters of the longest text, all ASCII."""
+
 _BINARY_TYPES = ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob")
 _GEOMETRY_TYPES = (
     "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon",
@@ -376,6 +379,9 @@ TYPE_RULES: tuple[TypeRule, ...] = (
           note="4 bytes a character, 65,535 at the most; every character set of MySQL becomes UTF-8."),
     _rule("ENUM, SET", "enum", "set", arrow=_arrow("string"), redshift=_members_varchar,
           policies=("nul_bytes",), example=("'a,b'", "'a,b'"), note="The text; ENUM's invalid value 0 is ''."),
+    _rule("UUID, INET4, INET6", *TEXTUAL_LENGTHS, arrow=_arrow("string"),
+          redshift=lambda c: f"VARCHAR({TEXTUAL_LENGTHS[c.data_type]})",
+          example=("2001:DB8::1", "2001:db8::1"), note="MariaDB's; the text that the server shows, in lower case."),
     _rule("JSON", "json", arrow=_arrow("string"), stage=_just(f"VARCHAR({VARCHAR_LIMIT})"), load="JSON_PARSE({})",
           redshift=_just("SUPER"), byte_limit=lambda _: VARCHAR_LIMIT, policies=("oversize",),
           example=('{"a": null}', '{"a":null}'),
@@ -383,6 +389,9 @@ TYPE_RULES: tuple[TypeRule, ...] = (
     _rule("BINARY, VARBINARY, BLOB family", *_BINARY_TYPES, arrow=_arrow("binary"), redshift=_just("VARBYTE"),
           byte_limit=lambda _: VARBYTE_LIMIT, policies=("oversize",), example=("x'00FF00'", "00ff00"),
           note="Every byte, trailing zeros of BINARY(n) too."),
+    _rule("VECTOR", "vector", arrow=_arrow("binary"), redshift=_just("VARBYTE"),
+          byte_limit=lambda _: VARBYTE_LIMIT, policies=("oversize",), example=("[1, 2.5]", "0000803f00002040"),
+          note="MySQL 9 and MariaDB 11.7: 4 bytes a number, a FLOAT with its low byte first."),
     _rule("GEOMETRY family", *_GEOMETRY_TYPES, arrow=_arrow("binary"), redshift=_just("VARBYTE"),
           byte_limit=lambda _: VARBYTE_LIMIT, policies=("oversize",), example=("POINT(1 2)", "25 bytes"),
           note="MySQL's own bytes: 4 of SRID, then WKB."),

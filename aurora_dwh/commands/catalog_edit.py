@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import textwrap
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
@@ -13,14 +14,16 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString, SingleQuotedScalarString
 
 from aurora_dwh.catalog_errors import CatalogError, Problem
-from aurora_dwh.catalog_file import shown_path
+from aurora_dwh.catalog_file import parse_catalog, shown_path
+from aurora_dwh.commands.speech import plain
 from aurora_dwh.schema import fold
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import date
     from pathlib import Path
 
+    from aurora_dwh.catalog import Catalog
     from aurora_dwh.commands.suggest import Suggestion
 
 _NEW = """\
@@ -35,6 +38,9 @@ defaults:
 
 tables:
 """
+_OF_ONE_TABLE = ("key", "soft_delete")
+"""Fields that a table has not by default where nothing is suggested for it."""
+
 _EMPTY_TABLES = re.compile(r"^tables:(?:[ \t]*(?:\{[ \t]*\}|null|~))?([ \t]+#.*)?[ \t]*(?=\r?$)", re.MULTILINE)
 _PLAIN_IN_LIST = re.compile(r"\w+")
 """Texts that may be a list's member without quotes, unless YAML reads them as something else than a text."""
@@ -75,16 +81,22 @@ class CatalogFile:
         tables = self._root.get("tables") or {}
         return {fold(str((fields or {}).get("target_table") or name)) for name, fields in tables.items()}
 
-    def add(self, suggestions: Iterable[Suggestion]) -> None:
+    def add(self, suggestions: Iterable[Suggestion], refused: Mapping[str, str] = MappingProxyType({})) -> None:
         """Add tables behind those of the file, each after its warnings as comments.
+
+        Args:
+            suggestions: The tables.
+            refused: Tables that cannot be copied -> the reason, which stands in a comment of its own for each.
 
         Raises:
             CatalogError: The file is written in a way that others cannot be added to.
         """
-        entries = "".join(self._entry(suggestion) for suggestion in suggestions)
+        entries = {s.table: self._entry(s) for s in suggestions if s.table not in refused}
+        entries |= {table: f"# {_refusal(table)}{plain(reason)}\n" for table, reason in refused.items()}
+        self._forget_refusals(entries)
         lines = self._text.splitlines(keepends=True)
         at, indent = self._place(lines)
-        new = textwrap.indent(entries, " " * indent)
+        new = textwrap.indent("".join(entries[table] for table in sorted(entries)), " " * indent)
         if "\r\n" in self._text:
             new = new.replace("\n", "\r\n")
         before = "".join(lines[:at])
@@ -94,6 +106,21 @@ class CatalogFile:
         except YAMLError:
             advice = "write `tables:` with a line for each table below it, or nothing, so that others can be added"
             raise self._error(advice) from None
+
+    def _forget_refusals(self, tables: Iterable[str]) -> None:
+        """Take out the comments that an earlier run left about tables of which another is to be said now."""
+        outdated = tuple(f"# {_refusal(table)}" for table in tables)
+        lines = self._text.splitlines(keepends=True)
+        self._text = "".join(line for line in lines if not line.lstrip().startswith(outdated))
+        self._root = YAML().load(self._text)
+
+    def read(self) -> Catalog:
+        """Return the catalog that the product reads in the file as it is to be.
+
+        Raises:
+            CatalogError: It reads none; the error carries every problem found.
+        """
+        return parse_catalog(self._text, self.path)
 
     def save(self) -> None:
         """Write the file, at once or not at all."""
@@ -125,7 +152,8 @@ class CatalogFile:
         """Return a table's lines, not indented."""
         zone = self._root.get("timezone")
         defaults = {"mode": "incremental", "cursor_timezone": zone} | dict(self._root.get("defaults") or {})
-        written = {n: _node(v) for n, v in suggestion.fields.items() if n == "key" or defaults.get(n) != v}
+        fields = {name: None for name in _OF_ONE_TABLE if defaults.get(name)} | suggestion.fields
+        written = {n: _node(v) for n, v in fields.items() if n == "key" or defaults.get(n) != v}
         yaml, stream = YAML(), io.StringIO()
         yaml.width = 1_000_000
         yaml.dump(CommentedMap({_node(suggestion.table): CommentedMap(written) or None}), stream)
@@ -134,6 +162,11 @@ class CatalogFile:
 
     def _error(self, message: str) -> CatalogError:
         return CatalogError([Problem(shown_path(self.path), None, None, None, message)])
+
+
+def _refusal(table: str) -> str:
+    """Return how the comment about a table that cannot be copied begins."""
+    return f"{plain(table)} is not copied: "
 
 
 def _node(value: Any) -> Any:

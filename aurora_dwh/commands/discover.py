@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from contextlib import closing
+from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -15,11 +16,12 @@ import typer
 from aurora_dwh.commands.speech import AsJson, plain, say_json, work
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from aurora_dwh.commands.catalog_edit import CatalogFile
     from aurora_dwh.commands.suggest import Suggestion
     from aurora_dwh.config import AuroraSettings
+    from aurora_dwh.schema import TableSchema
 
 EXAMPLES = (
     "aurora-dwh discover --output catalog.yaml",
@@ -34,11 +36,13 @@ class Found:
 
     Attributes:
         added: The tables that were added to the catalog.
+        refused: Tables that cannot be copied -> the reason.
         views: The database's views, which are not copied.
         gone: Tables of the catalog that the database does not have.
     """
 
     added: list[Suggestion] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
     views: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
 
@@ -56,7 +60,8 @@ def discover(
     """Add the source's tables to the catalog, with keys, cursors and warnings. Those already in it are left alone.
 
     Tables with a column that says when a row was last written are copied day by day, logs are appended, and all others
-    are copied whole, which is always right. Comments in the file say why, and what to look at. No row is read.
+    are copied whole, which is always right. Comments in the file say why, what to look at, and which tables cannot be
+    copied. No row is read.
     """
     from aurora_dwh.catalog import CATALOG_VARIABLE, Catalog
     from aurora_dwh.config import AuroraSettings
@@ -64,8 +69,7 @@ def discover(
     settings = AuroraSettings.from_env(os.environ | ({"AURORA_DATABASE": database} if database else {}))
     path = output or Path(os.environ.get(CATALOG_VARIABLE) or "catalog.yaml")
     file, found = _discover(settings, path)
-    if found.added:
-        file.add(found.added)
+    if found.added or found.refused:
         file.save()
     (_say_for_scripts if as_json else _say)(file, found)
     if file.tables:
@@ -75,30 +79,85 @@ def discover(
 
 
 def _discover(settings: AuroraSettings, path: Path) -> tuple[CatalogFile, Found]:
+    from pymysql.err import MySQLError
+
     from aurora_dwh.commands.catalog_edit import CatalogFile
     from aurora_dwh.commands.facts import read_facts, read_views, read_zone
     from aurora_dwh.commands.suggest import suggest
-    from aurora_dwh.source.connection import connect
-    from aurora_dwh.source.discovery import as_stored, read_tables
+    from aurora_dwh.handoff import DataError
+    from aurora_dwh.source.connection import SourceError, connect
+    from aurora_dwh.source.discovery import as_stored, read_schema, read_tables
+    from aurora_dwh.source.sessions import Sessions, describe
 
-    with closing(connect(**settings.connect_arguments())) as connection:
+    schemas: dict[str, TableSchema] = {}
+    with closing(Sessions(lambda: connect(**settings.connect_arguments()))) as sessions:
         yesterday = datetime.now(timezone.utc).date() - timedelta(days=1)
         start = yesterday.replace(day=1)  # a month that has a whole day to load already
-        file = CatalogFile(path, start=start, zone=read_zone(connection))
-        names = read_tables(connection, settings.database)
-        stored = as_stored(connection, names)
-        known = {stored(name): name for name in file.tables}
-        new = [name for name in names if name not in known]
-        found = Found(
-            views=read_views(connection, settings.database),
-            gone=[name for there, name in known.items() if there not in names],
-        )
+        with sessions.session() as connection:
+            file = CatalogFile(path, start=start, zone=read_zone(connection))
+            names = read_tables(connection, settings.database)
+            stored = as_stored(connection, names)
+            known = {stored(name): name for name in file.tables}
+            new = [name for name in names if name not in known]
+            found = Found(
+                views=read_views(connection, settings.database),
+                gone=[name for there, name in known.items() if there not in names],
+            )
+            facts = read_facts(connection, settings.database)
         with work(f"Reading {settings.database}", len(new)) as advance:
-            for facts in read_facts(connection, settings.database, new):
-                found.added.append(suggest(facts))
-                advance(f"Read {facts.schema.table}")
-    found.added = list(_with_targets(found.added, file.targets))
-    return file, found
+            for name in new:
+                try:
+                    with sessions.session() as connection:
+                        schemas[name] = read_schema(connection, settings.database, name)
+                except (DataError, SourceError) as error:
+                    found.refused[name] = str(error)
+                except MySQLError as error:
+                    found.refused[name] = describe(error)
+                advance(f"Read {name}")
+    suggestions = _with_targets((suggest(facts.of(schema)) for schema in schemas.values()), file.targets)
+    return _offered(file, list(suggestions), schemas, found), found
+
+
+def _offered(
+    file: CatalogFile, suggestions: Sequence[Suggestion], schemas: Mapping[str, TableSchema], found: Found
+) -> CatalogFile:
+    """Return the file with every table that the product can copy as the file then says; note which ones those are.
+
+    Raises:
+        CatalogError: The file had problems of its own before.
+    """
+    while True:
+        found.added = [suggestion for suggestion in suggestions if suggestion.table not in found.refused]
+        draft = copy(file)
+        draft.add(found.added, found.refused)
+        refused = _refusals(draft, {suggestion.table: schemas[suggestion.table] for suggestion in found.added})
+        if not refused:
+            return draft
+        found.refused |= refused
+
+
+def _refusals(draft: CatalogFile, schemas: Mapping[str, TableSchema]) -> dict[str, str]:
+    """Return which of the tables the product would not read in a file, or not copy as the file says, and why."""
+    from aurora_dwh.catalog_errors import CatalogError
+    from aurora_dwh.handoff import DataError
+    from aurora_dwh.source.selection import selected
+
+    if not schemas:
+        return {}
+    try:
+        catalog = draft.read()
+    except CatalogError as error:
+        refused = {problem.table: problem.message for problem in error.problems if problem.table}
+        if not refused.keys() <= schemas.keys() or not refused:
+            raise
+        return refused
+    refused = {}
+    for name, schema in schemas.items():
+        try:
+            selected(schema, catalog.tables[name])
+        except DataError as error:
+            refused[name] = str(error).removeprefix(f"table {name}: ")
+    return refused
 
 
 def _with_targets(suggestions: Iterable[Suggestion], taken: Iterable[str]) -> Iterator[Suggestion]:
@@ -131,6 +190,8 @@ def _say(file: CatalogFile, found: Found) -> None:
             cells = (suggestion.table, fields["mode"], ", ".join(fields.get("key", ())), fields.get("cursor", ""))
             grid.add_row(*(Text(plain(cell)) for cell in cells), Text("\n".join(suggestion.warnings), style="yellow"))
         Console().print(grid)
+    for name, reason in found.refused.items():
+        typer.secho(plain(f"{name} is not copied: {reason}"), fg=typer.colors.YELLOW)
     for name in found.gone:
         typer.secho(f"{plain(name)} is in the catalog and not in the database", fg=typer.colors.YELLOW)
     if found.views:
@@ -148,6 +209,7 @@ def _say_for_scripts(file: CatalogFile, found: Found) -> None:
         {
             "catalog": str(file.path),
             "added": added,
+            "refused": found.refused,
             "views": found.views,
             "not_in_database": found.gone,
             "tables": file.tables,

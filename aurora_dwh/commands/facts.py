@@ -9,11 +9,9 @@ from zoneinfo import available_timezones
 
 from aurora_dwh.commands.suggest import Index, TableFacts
 from aurora_dwh.source.connection import execute
-from aurora_dwh.source.discovery import read_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
+    from aurora_dwh.schema import TableSchema
     from aurora_dwh.source.connection import Connection
 
 
@@ -35,17 +33,26 @@ class Filled:
     datetimes: frozenset[str] = frozenset()
 
 
-def read_facts(connection: Connection, database: str, tables: Iterable[str]) -> Iterator[TableFacts]:
-    """Yield what decides how each table is copied."""
-    indexes, filled, sizes = (
-        _indexes(connection, database),
-        read_filled(connection, database),
-        read_sizes(connection, database),
+@dataclass(frozen=True)
+class DatabaseFacts:
+    """What decides how the tables of a database are copied, besides their schemas."""
+
+    indexes: defaultdict[str, list[Index]]
+    filled: dict[str, Filled]
+    sizes: dict[str, Size]
+
+    def of(self, schema: TableSchema) -> TableFacts:
+        """Return what decides how a table is copied."""
+        own, size = self.filled.get(schema.table, Filled()), self.sizes.get(schema.table, Size())
+        indexes = tuple(self.indexes[schema.table])
+        return TableFacts(schema, indexes, own.on_update, own.on_insert, size.rows, size.engine)
+
+
+def read_facts(connection: Connection, database: str) -> DatabaseFacts:
+    """Return what decides how each table of a database is copied."""
+    return DatabaseFacts(
+        _indexes(connection, database), read_filled(connection, database), read_sizes(connection, database)
     )
-    for name in tables:
-        own, size = filled.get(name, Filled()), sizes.get(name, Size())
-        schema = read_schema(connection, database, name)
-        yield TableFacts(schema, tuple(indexes[name]), own.on_update, own.on_insert, size.rows, size.engine)
 
 
 def read_sizes(connection: Connection, database: str) -> dict[str, Size]:

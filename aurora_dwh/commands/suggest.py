@@ -6,16 +6,13 @@ indexes do not prove that a cheaper way is right, the table is copied whole, whi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import Any
 
-from aurora_dwh.catalog_fields import OWN_PREFIX
 from aurora_dwh.commands import naming
 from aurora_dwh.commands.speech import plain
-from aurora_dwh.schema import Column, TableSchema, UnsupportedTypeError, fold
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from aurora_dwh.schema import Column, TableSchema, fold
+from aurora_dwh.source.selection import why_not
 
 MOMENTS = frozenset({"datetime", "timestamp"})
 CURSORS = MOMENTS | {"date"}
@@ -87,8 +84,12 @@ def suggest(facts: TableFacts) -> Suggestion:
     """Return how a table should be copied.
 
     Rows that say when they were last updated are copied day by day and upserted by key; a log's rows, which only say
-    when they were made, are appended; everything else is copied whole.
+    when they were made, are appended; everything else is copied whole. Columns that cannot be copied are left out, and
+    nothing is made to depend on them.
     """
+    unfit = {column: reason for column in facts.schema.columns if (reason := why_not(column))}
+    fit = tuple(column for column in facts.schema.columns if column not in unfit)
+    facts = replace(facts, schema=replace(facts.schema, columns=fit))
     key, updated, made = _key(facts), _updated(facts), _made(facts)
     fields: dict[str, Any] = {"mode": "full"} | ({"key": key} if key else {})
     warnings: list[str] = []
@@ -106,9 +107,9 @@ def suggest(facts: TableFacts) -> Suggestion:
         fields["soft_delete"] = deleted
     if facts.engine.lower() not in _SNAPSHOT_ENGINES:
         warnings.append(f"engine {facts.engine} keeps no snapshot: rows written while the table is read may be missed")
-    if unsupported := _unsupported(facts.schema):
-        fields["exclude"] = tuple(column.name for column in unsupported)
-        warnings += [f"column {c.name} is left out: type {c.column_type} is not known" for c in unsupported]
+    if unfit:
+        fields["exclude"] = tuple(column.name for column in unfit)
+        warnings += [f"column {column.name} is left out: {reason}" for column, reason in unfit.items()]
     if facts.schema.comment:
         fields["description"] = facts.schema.comment
     return Suggestion(facts.schema.table, fields, tuple(map(plain, warnings)), plain(reason))
@@ -123,15 +124,14 @@ def about(rows: int) -> str:
 
 
 def _key(facts: TableFacts) -> tuple[str, ...]:
-    """Return the primary key, or else the shortest unique index whose columns are never NULL."""
-    if facts.schema.primary_key:
+    """Return the primary key, or else the shortest unique index whose columns are never NULL; all are to be copied."""
+    copied = {column.target_name: column for column in facts.schema.columns}
+    unique = [index.columns for index in facts.indexes if index.unique]
+    whole = [names for names in (facts.schema.primary_key, *unique) if names and all(fold(n) in copied for n in names)]
+    if facts.schema.primary_key in whole:
         return facts.schema.primary_key
-    whole = (i.columns for i in facts.indexes if i.unique and not _any_nullable(facts.schema, i.columns))
-    return min(whole, key=lambda columns: (len(columns), columns), default=())
-
-
-def _any_nullable(schema: TableSchema, names: Iterable[str]) -> bool:
-    return any(schema.column(name).nullable for name in names)
+    never_null = (names for names in whole if not any(copied[fold(name)].nullable for name in names))
+    return min(never_null, key=lambda columns: (len(columns), columns), default=())
 
 
 def _updated(facts: TableFacts) -> Column | None:
@@ -216,15 +216,4 @@ def _size_warnings(facts: TableFacts) -> list[str]:
 
 
 def _of_types(schema: TableSchema, types: frozenset[str]) -> list[Column]:
-    return [c for c in schema.columns if c.data_type in types and not c.target_name.startswith(OWN_PREFIX)]
-
-
-def _unsupported(schema: TableSchema) -> list[Column]:
-    return [column for column in schema.columns if not _is_supported(column)]
-
-
-def _is_supported(column: Column) -> bool:
-    try:
-        return bool(column.rule)
-    except UnsupportedTypeError:
-        return False
+    return [column for column in schema.columns if column.data_type in types]

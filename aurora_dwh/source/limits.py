@@ -169,7 +169,7 @@ def _expected(column: Column, table: Table) -> Column:
     limit = column.byte_limit or 0
     is_text = column.data_type in TEXT_TYPES
     if table.oversize == "truncate":
-        return column.reading(_cut(limit) if is_text else f"LEFT({{0}}, {limit})")
+        return column.reading(_cut(limit) if is_text else first_bytes(column, limit))
     value = "CONVERT({0} USING utf8mb4)" if is_text or column.redshift_type == "SUPER" else "{0}"
     return column.reading(f"CASE WHEN OCTET_LENGTH({value}) <= {limit} THEN {{0}} END")
 
@@ -188,6 +188,11 @@ def _cut(limit: int) -> str:
     )
     size = f"CASE {' '.join(within)} ELSE {limit - UTF8_BYTES_PER_CHARACTER + 1} END"
     return f"CONVERT(LEFT({_BYTES}, {size}) USING utf8mb4)"
+
+
+def first_bytes(column: Column, count: int) -> str:
+    """Return the expression of the first bytes of a binary value; no function on strings takes a VECTOR as it is."""
+    return f"LEFT(CAST({{0}} AS BINARY), {count})" if column.data_type == "vector" else f"LEFT({{0}}, {count})"
 
 
 def may_be_oversize(column: Column) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aurora_dwh.schema import CSV_NULL, UTF8_BYTES_PER_CHARACTER, Column, TableSchema
-from aurora_dwh.source.limits import NUL_REMOVED, may_be_oversize
+from aurora_dwh.source.limits import NUL_REMOVED, first_bytes, may_be_oversize
 from aurora_dwh.source.quoting import identifier, literal
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ INVALID_DATE = f"NOT ({ZERO_DATE}) AND DAY({{0}}) > DAY(LAST_DAY(DATE_FORMAT({{0
 DATED = ("date", "datetime", "timestamp")
 
 _TEXT = "CONVERT({0} USING utf8mb4)"
+
+_SHOWN = 100
+"""Characters, or bytes, of a value that is shown."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,8 @@ def first_row(schema: TableSchema, kind: Misfit, where: Sequence[str]) -> str:
     value = kind.column.read_as.format(identifier(kind.column.name))
     text = _TEXT.format(value)
     is_binary = kind.column.redshift_type == "VARBYTE"
-    shown = f"LEFT({value if is_binary else text}, 100)", f"OCTET_LENGTH({value if is_binary else text})"
+    beginning = first_bytes(kind.column, _SHOWN).format(value) if is_binary else f"LEFT({text}, {_SHOWN})"
+    shown = beginning, f"OCTET_LENGTH({value if is_binary else text})"
     key = (column.read_as.format(identifier(column.name)) for column in key_columns(schema))
     return f"SELECT {', '.join((*key, *shown))}\n{_from(schema, [*where, kind.condition])}\nLIMIT 1"
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
-from aurora_dwh.schema import CSV_BYTES_LEAD, CSV_NULL, TEXT_TYPES, Column, TableSchema
+from aurora_dwh.schema import CSV_BYTES_LEAD, CSV_NULL, TEXT_TYPES, TEXTUAL_LENGTHS, Column, TableSchema
 from aurora_dwh.source.limits import expected
 from aurora_dwh.source.misfits import DATED, INVALID_DATE, ZERO_DATE
 from aurora_dwh.source.quoting import identifier, literal
@@ -100,7 +100,7 @@ fraction). A DECIMAL takes all of a DOUBLE's digits, but not -0; and what it has
 
 _WITHOUT_ZEROS = ("SMALLINT", "INTEGER", "BIGINT", "DECIMAL")
 
-_WORDS = (*TEXT_TYPES, "enum", "set", "json")
+_WORDS = (*TEXT_TYPES, *TEXTUAL_LENGTHS, "enum", "set", "json")
 
 
 _EXACT = {

@@ -22,7 +22,7 @@ UPDATED = Column("updated_at", "datetime", "datetime", nullable=False)
 MODIFIED = Column("modified", "timestamp", "timestamp", nullable=False)
 CREATED = Column("created_at", "datetime", "datetime")
 TOUCHED = Column("seen", "timestamp", "timestamp")
-STRANGE = Column("strange", "vector", "vector(3)")
+STRANGE = Column("strange", "strange", "strange(3)", nullable=False)
 
 
 def facts(
@@ -70,6 +70,14 @@ WHOLE = {"mode": "full", "key": ("id",)}
         ),
         (facts(ID, OPTIONAL, primary=(), indexes=(on("alias", unique=True), on("id"))), {"mode": "full"}),
         (facts(ID, UPDATED, STRANGE), BY_CHANGE | {"exclude": ("strange",)}),
+        (facts(STRANGE, UPDATED, primary=("strange",)), {"mode": "full", "exclude": ("strange",)}),
+        (
+            facts(STRANGE, CODE, UPDATED, primary=("strange",), indexes=(on("Code", unique=True),)),
+            BY_CHANGE | {"key": ("Code",), "exclude": ("strange",)},
+        ),
+        (facts(ID, UPDATED, primary=("secret", "id"), indexes=(on("secret", unique=True),)), {"mode": "full"}),
+        (facts(ID, Column(f"updated_at{'é' * 64}", "datetime", "datetime"), UPDATED, touched=f"updated_at{'é' * 64}"), BY_CHANGE | {"exclude": (f"updated_at{'é' * 64}",)}),
+        (facts(ID, UPDATED, Column("Ctid", "int", "int"), Column("_dwh_day", "date", "date")), BY_CHANGE | {"exclude": ("Ctid", "_dwh_day")}),
         (facts(ID, moment("post_author"), moment("post_modified"), moment("post_modified_gmt"), table="wp_posts"),
             {"mode": "incremental", "key": ("id",), "cursor": "post_modified_gmt", "cursor_timezone": "UTC"}),
         (facts(ID, moment("LastUpdate")), BY_CHANGE | {"cursor": "LastUpdate"}),
@@ -108,7 +116,7 @@ INDEXED = (on("updated_at"),)
         ),
         (
             facts(ID, UPDATED, STRANGE, indexes=INDEXED),
-            ("column strange is left out: type vector(3) is not known",),
+            ("column strange is left out: its type strange(3) is not known",),
         ),
         (facts(ID, rows=9_999_999), ()),
         (
@@ -282,6 +290,7 @@ def test_a_second_run_adds_only_what_is_new_and_tells_what_is_gone(shop: str, se
         "added": [
             {"table": "extra", "fields": {"mode": "full", "key": ["id"]}, "reason": reason, "warnings": []},
         ],
+        "refused": {},
         "views": ["a_view"],
         "not_in_database": ["views"],
         "tables": ["lines", "my country", "orders", "views", "extra"],

@@ -21,7 +21,7 @@ from aurora_dwh.environment import DISABLED, VERIFY, VERIFY_CA
 from aurora_dwh.handoff import DataError
 from aurora_dwh.schema import fold
 from aurora_dwh.source.connection import Connection, SourceError, connect, execute, told
-from aurora_dwh.source.discovery import as_stored, index_ddl, indexes
+from aurora_dwh.source.discovery import MissingTableError, as_stored, index_ddl, indexes
 from aurora_dwh.source.privileges import grant_remedy
 from aurora_dwh.source.selection import read_selected
 from aurora_dwh.source.sessions import Sessions, describe, is_lost
@@ -68,14 +68,9 @@ def check(run: Attempts, catalog: Catalog | None) -> int:
         make("aurora: clock", lambda connection: [clock_check("aurora: clock", lambda: _now(connection))])
         if catalog is None:
             return 0
-        sizes: dict[str, Size] = {}
-
-        def learn_sizes(connection: Connection) -> Iterable[Check]:
-            sizes.update(_sizes(connection, settings.database, catalog))
-            return ()
-
         make("aurora: time zone", lambda connection: check_zone(connection, settings.database, catalog))
-        make("aurora: sizes of tables", learn_sizes)
+        sizes: dict[str, Size] = {}
+        make("aurora: sizes of tables", partial(_learn_sizes, settings.database, catalog, sizes))
         scanned = 0
         for table in catalog.tables.values():
             size = sizes.get(table.name, Size())
@@ -91,6 +86,14 @@ def _in_session(sessions: Sessions, make: Make) -> Iterator[Check]:
             yield from make(connection)
     except MySQLError as error:
         raise SourceError(describe(error)) from error
+
+
+def _learn_sizes(database: str, catalog: Catalog, sizes: dict[str, Size], connection: Connection) -> tuple[Check, ...]:
+    """Learn the sizes of the catalog's tables, as far as the server says; that is no check."""
+    found = read_sizes(connection, database)
+    stored = as_stored(connection, found)
+    sizes.update({name: found[stored(name)] for name in catalog.tables if stored(name) in found})
+    return ()
 
 
 def _table_checks(database: str, table: Table, size: Size, connection: Connection) -> list[Check]:
@@ -198,13 +201,6 @@ def check_zone(connection: Connection, database: str, catalog: Catalog) -> Itera
             )
 
 
-def _sizes(connection: Connection, database: str, catalog: Catalog) -> dict[str, Size]:
-    """Return the sizes of the catalog's tables by the names that they have there, as far as the server says."""
-    sizes = read_sizes(connection, database)
-    stored = as_stored(connection, sizes)
-    return {name: sizes[stored(name)] for name in catalog.tables if stored(name) in sizes}
-
-
 def check_table(connection: Connection, database: str, table: Table, size: Size) -> Check:
     """Check that a table may be read, has the columns that the catalog names, and can be read cheaply."""
     name = f"{TABLE}{table.name}"
@@ -216,9 +212,10 @@ def check_table(connection: Connection, database: str, table: Table, size: Size)
     except (DataError, MySQLError) as error:
         if isinstance(error, MySQLError) and is_lost(error):
             raise
-        grant = _answer(lambda: grant_remedy(partial(execute, connection), database, table.name))
-        ways = (grant, "mend the table's entry in the catalog")
-        return Check(name, State.FAILED, told(error), ", or ".join(filter(None, ways)))
+        remedy = "mend the table's entry in the catalog"
+        if isinstance(error, MissingTableError | MySQLError):
+            remedy = f"{grant_remedy(partial(execute, connection), database, table.name)}, or {remedy}"
+        return Check(name, State.FAILED, told(error), remedy)
     rows = "" if size.rows is None else f"{about(size.rows)} rows"
     if not has_index:
         remedy = index_ddl(database, table.name, str(table.cursor))
