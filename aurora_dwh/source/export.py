@@ -21,6 +21,7 @@ from aurora_dwh.source.limits import named_key, refusal
 from aurora_dwh.source.misfits import Misfit, count_rows, first_row, key_columns, misfits
 from aurora_dwh.source.outfile import into_s3, select_csv
 from aurora_dwh.source.quoting import literal
+from aurora_dwh.source.reader import read
 from aurora_dwh.source.throttle import Throttle
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ def _pieces(
         )
         return [[]]
     pieces = -(-size // EXPORT_BYTES)
-    conditions = piece_conditions(partial(execute, connection), schema, where, keyset, rows, pieces)
+    conditions = piece_conditions(partial(read, connection), schema, where, keyset, rows, pieces)
     return [[condition] for condition in conditions]
 
 
