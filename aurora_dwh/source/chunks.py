@@ -10,15 +10,12 @@ back).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
 
 from aurora_dwh.handoff import DataError
-from aurora_dwh.schema import Column, TableSchema, fold
-from aurora_dwh.source.discovery import PRIMARY, Index
-from aurora_dwh.source.limits import named_key
-from aurora_dwh.source.quoting import characters, identifier, literal
+from aurora_dwh.schema import TableSchema
+from aurora_dwh.source.keyset import Keyset, Position
 from aurora_dwh.source.statement import select
 
 if TYPE_CHECKING:
@@ -26,22 +23,6 @@ if TYPE_CHECKING:
 
 CHUNK_ROWS = 1_000_000
 """Rows of a piece where the catalog does not say: each takes a second or two, and all together a few percent more."""
-
-_WORDS = frozenset({"char", "varchar"})
-_ORDERED = _WORDS | frozenset(
-    {
-        *("tinyint", "smallint", "mediumint", "int", "bigint", "year", "decimal"),
-        *("binary", "varbinary", "date", "datetime", "timestamp"),
-    }
-)
-"""Types whose literals compare with a column as its index is ordered. An ENUM's index is not in the order of its texts,
-and the text of a FLOAT is not its value."""
-
-_UTF8 = frozenset({"utf8mb4", "utf8mb3", "utf8"})
-"""Character sets whose texts arrive as the bytes that the column holds."""
-
-Position = tuple[Any, ...]
-"""Where in an index a row lies: the exact values of the index's columns."""
 
 
 class Read(Protocol):
@@ -51,78 +32,6 @@ class Read(Protocol):
         self, statement: str, *, schema: TableSchema, is_first_known: bool = False
     ) -> Iterator[pa.RecordBatch]:
         """Yield the rows."""
-
-
-@dataclass(frozen=True)
-class Keyset:
-    """An index that rows are read along, and the columns that tell where in it a row lies."""
-
-    index: str
-    columns: tuple[Column, ...]
-
-    @property
-    def names(self) -> list[str]:
-        """The columns' names."""
-        return [column.name for column in self.columns]
-
-    @property
-    def named(self) -> str:
-        """The index and its columns, for messages."""
-        return f"{self.index} ({', '.join(self.names)})"
-
-    @property
-    def exact(self) -> tuple[Column, ...]:
-        """What is read for the exact values of the columns, in which no two keys are one.
-
-        A text's bytes, where those are not UTF-8: several characters of cp932, for one, are the same in Unicode.
-        """
-        return tuple(_as_bytes(column) if _is_converted(column) else column for column in self.columns)
-
-    @property
-    def extra(self) -> tuple[Column, ...]:
-        """What is read beside the table's columns, for `exact`."""
-        return tuple(column for column in self.exact if column not in self.columns)
-
-    def position(self, batch: pa.RecordBatch) -> Position:
-        """Return where the last row of a batch lies."""
-        return tuple(batch.column(column.target_name)[-1].as_py() for column in self.exact)
-
-    def from_(self, position: Position) -> str:
-        """Return the condition of the row at a position, and of those behind it."""
-        return _from(self.names, self._literals(position), ">=")
-
-    def behind(self, position: Position) -> str:
-        """Return the condition of the rows behind a position."""
-        return _from(self.names, self._literals(position), ">")
-
-    def shown(self, position: Position) -> str:
-        """Return a position as messages name it."""
-        return named_key(dict(zip(self.names, position, strict=True)))
-
-    def _literals(self, position: Position) -> list[str]:
-        return [_literal(column, value) for column, value in zip(self.columns, position, strict=True)]
-
-
-def primary_keyset(schema: TableSchema) -> Keyset | None:
-    """Return the primary key as a way through the table, None where the rows that are read do not tell where to go on.
-
-    That is so without a primary key, where a column of it is not copied or masked, and for types that no literal
-    stands for in the index's order.
-    """
-    return _keyset(schema, PRIMARY, schema.primary_key)
-
-
-def index_keyset(schema: TableSchema, index: Index) -> Keyset | None:
-    """Return an index as a way through a range of its first column; each of its entries ends with the primary key.
-
-    None as for `primary_keyset`, and where a column behind the first may be NULL. The first must not be NULL in the
-    range.
-    """
-    names = {fold(name): name for name in (*index.columns, *schema.primary_key)}
-    nullable = {column.target_name for column in schema.columns if column.nullable}
-    if not schema.primary_key or nullable & {fold(name) for name in index.columns[1:]}:
-        return None
-    return _keyset(schema, index.name, tuple(names.values()))
 
 
 def first_chunk(schema: TableSchema, where: Sequence[str], keyset: Keyset, rows: int) -> str:
@@ -162,7 +71,7 @@ def read_in_chunks(
             yield batch.select(names)
         if last is None or taken < rows:
             return
-        begin = keyset.from_(_dated(schema, keyset, last))
+        begin = keyset.at_or_behind(_dated(schema, keyset, last))
         yield from between()
         batches = read(_select(located, [*where, begin], keyset, rows + 1), schema=located, is_first_known=True)
         known = next(batches, None)
@@ -207,13 +116,6 @@ def piece_conditions(
     return [*found, " AND ".join(behind) or "TRUE"]
 
 
-def _keyset(schema: TableSchema, index: str, names: Sequence[str]) -> Keyset | None:
-    by_name = {column.target_name: column for column in schema.columns}
-    columns = tuple(by_name[fold(name)] for name in names if fold(name) in by_name)
-    usable = all(column.data_type in _ORDERED and column.read_as == "{0}" for column in columns)
-    return Keyset(index, columns) if columns and usable and len(columns) == len(names) else None
-
-
 def _located(schema: TableSchema, keyset: Keyset) -> TableSchema:
     """Return the schema with what is read beside the table's columns to tell where a row lies."""
     return replace(schema, columns=(*schema.columns, *keyset.extra))
@@ -221,41 +123,6 @@ def _located(schema: TableSchema, keyset: Keyset) -> TableSchema:
 
 def _select(schema: TableSchema, where: Sequence[str], keyset: Keyset, rows: int) -> str:
     return select(schema, where=where, order_by=keyset.names, limit=rows, index=keyset.index)
-
-
-def _is_converted(column: Column) -> bool:
-    """Return whether a column's values arrive as other bytes than it holds."""
-    return column.data_type in _WORDS and column.charset not in _UTF8
-
-
-def _as_bytes(column: Column) -> Column:
-    source = identifier(column.name).replace("{", "{{").replace("}", "}}")
-    name, read_as = f"_dwh_bytes_{column.target_name}", f"CAST({source} AS BINARY)"
-    return Column(name, "varbinary", "varbinary", nullable=False, read_as=read_as)
-
-
-def _literal(column: Column, value: Any) -> str:
-    """Return a key's value as a literal that is that value exactly, and of the column's own type or character set."""
-    if column.data_type in _WORDS:
-        is_utf8 = column.charset in _UTF8
-        return characters(value.encode() if is_utf8 else value, "utf8mb4" if is_utf8 else column.charset)
-    return literal(Decimal(value) if column.data_type == "decimal" else value)  # one of many digits arrives as text
-
-
-def _from(names: Sequence[str], values: Sequence[str], last: str) -> str:
-    """Return the condition of the rows behind a key, in the form that MySQL serves by a range of the index.
-
-    It does not so for `(a, b) > (x, y)` (MySQL 8.0 manual, "Range Optimization of Row Constructor Expressions").
-
-    Args:
-        names: The key's columns.
-        values: Its values, as literals.
-        last: How the last column compares: `>=` takes the row of the key itself, too.
-    """
-    name, value = identifier(names[0]), values[0]
-    if len(names) == 1:
-        return f"{name} {last} {value}"
-    return f"{name} >= {value} AND ({name} > {value} OR ({_from(names[1:], values[1:], last)}))"
 
 
 def _dated(schema: TableSchema, keyset: Keyset, position: Position) -> Position:

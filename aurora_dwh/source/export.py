@@ -15,8 +15,9 @@ import pymysql
 
 from aurora_dwh.handoff import DataError, Export, Window, as_instant
 from aurora_dwh.schema import TableSchema
-from aurora_dwh.source.chunks import piece_conditions, primary_keyset
+from aurora_dwh.source.chunks import piece_conditions
 from aurora_dwh.source.connection import Connection, SourceError, execute, explain, is_permanent
+from aurora_dwh.source.keyset import primary_keyset
 from aurora_dwh.source.limits import named_key, refusal
 from aurora_dwh.source.misfits import Misfit, count_rows, first_row, key_columns, misfits
 from aurora_dwh.source.outfile import into_s3, select_csv

@@ -20,11 +20,11 @@ import pymysql
 
 from aurora_dwh.handoff import DataError, Export, Extract, Window
 from aurora_dwh.schema import Column, TableSchema
-from aurora_dwh.source.chunks import index_keyset, primary_keyset
 from aurora_dwh.source.connection import Connection, SourceError, execute, explain, is_permanent, snapshot
 from aurora_dwh.source.dates import Mask
 from aurora_dwh.source.discovery import Index, index_ddl, indexes, read_schema
 from aurora_dwh.source.export import export, require_export
+from aurora_dwh.source.keyset import index_keyset, primary_keyset
 from aurora_dwh.source.misfits import count_rows, misfits
 from aurora_dwh.source.outfile import NOW, by_hand, into_s3, select_csv
 from aurora_dwh.source.plans import is_in_order, scans, sorts

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from aurora_dwh.handoff import DataError
 from aurora_dwh.schema import TableSchema
-from aurora_dwh.source.chunks import CHUNK_ROWS, Keyset, Read, first_chunk, read_in_chunks
+from aurora_dwh.source.chunks import CHUNK_ROWS, Read, first_chunk, read_in_chunks
 from aurora_dwh.source.connection import Connection, SourceError
+from aurora_dwh.source.keyset import Keyset
 from aurora_dwh.source.limits import fit
 from aurora_dwh.source.reader import Changed, ZeroDates, read
 from aurora_dwh.source.statement import select

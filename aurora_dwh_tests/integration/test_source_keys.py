@@ -21,11 +21,12 @@ from pymysql.cursors import Cursor, DictCursor
 
 from aurora_dwh.catalog import Table
 from aurora_dwh.handoff import DataError, Window
-from aurora_dwh.source import chunks
-from aurora_dwh.source.chunks import piece_conditions, primary_keyset
+from aurora_dwh.source import keyset
+from aurora_dwh.source.chunks import piece_conditions
 from aurora_dwh.source.connection import Connection, connect, execute
 from aurora_dwh.source.discovery import read_schema
 from aurora_dwh.source.extract import Source
+from aurora_dwh.source.keyset import primary_keyset
 from aurora_dwh.source.quoting import literal
 from aurora_dwh.source.reader import read
 from aurora_dwh.source.windows import window
@@ -233,7 +234,7 @@ def test_m02_a_table_in_pieces_is_every_row_once_whatever_its_key_is_made_of(
     assert keyset
     read_one = partial(read, session)
 
-    @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+    @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
     @given(values=st.lists(KEYS[kind][1], max_size=16, unique=True), chunk=st.integers(1, 3))
     def holds(values: list[str], chunk: int) -> None:
         there = fill(client, values)
@@ -265,7 +266,7 @@ def test_m02_a_key_of_several_columns(client: Client[Cursor], source: Source, ki
     execute(client, f"CREATE TABLE t (n INT, {columns}, PRIMARY KEY (a, b))")
     first, second = (st.lists(KEYS[one][1], min_size=1, max_size=4, unique=True) for one in kinds)
 
-    @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+    @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
     @given(firsts=first, seconds=second, chunk=st.integers(1, 3))
     def holds(firsts: list[str], seconds: list[str], chunk: int) -> None:
         there = fill(client, [f"{a}, {b}" for a in firsts for b in seconds])
@@ -416,6 +417,6 @@ def test_m02_a_literal_that_is_another_value_is_found_by_the_server(
 ) -> None:
     create(client, "decimal(38,30)")
     fill(client, ["1.000000000000000000000000000001", "1.000000000000000000000000000002", "1.1"])
-    monkeypatch.setattr(chunks, "literal", wrong)
+    monkeypatch.setattr(keyset, "literal", wrong)
     with pytest.raises(DataError, match="did not begin there"):
         pieces(source, chunk_rows=1)

@@ -15,10 +15,11 @@ import pytest
 from aurora_dwh.catalog import Table
 from aurora_dwh.handoff import DataError
 from aurora_dwh.schema import CSV_NULL, Column, TableSchema
-from aurora_dwh.source.chunks import piece_conditions, primary_keyset
+from aurora_dwh.source.chunks import piece_conditions
 from aurora_dwh.source.connection import Connection, connect, execute
 from aurora_dwh.source.discovery import read_schema
 from aurora_dwh.source.export import require_export
+from aurora_dwh.source.keyset import primary_keyset
 from aurora_dwh.source.misfits import count_rows, first_row, misfits
 from aurora_dwh.source.outfile import select_csv
 from aurora_dwh.source.reader import read
