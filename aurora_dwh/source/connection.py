@@ -93,12 +93,16 @@ def _refused(what: str, error: pymysql.err.Error, arguments: dict[str, Any]) -> 
 
 
 def _prepare(connection: Connection, statement_timeout: timedelta) -> None:
-    """Set the session's variables; sql_mode stays as the server has it, for it decides how `filter` is read."""
+    """Set the session's variables; sql_mode stays as the server has it, for it decides how `filter` is read.
+
+    But for one: a padded CHAR would be another value, and compare in another order than its index has.
+    """
     seconds = statement_timeout.total_seconds()
     _try(connection, "SET ROLE ALL")  # what lets the user read may be a role that is not active by default
     execute(connection, "SET SESSION time_zone = '+00:00'")
     # Limits that a server sets for people would cut a table short without a word, or refuse to read a large one.
     execute(connection, "SET SESSION sql_select_limit = 18446744073709551615, sql_big_selects = 1")
+    execute(connection, "SET SESSION sql_mode = REPLACE(@@SESSION.sql_mode, 'PAD_CHAR_TO_FULL_LENGTH', '')")
     execute(connection, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
     execute(connection, "SET SESSION TRANSACTION READ ONLY")
     _try(connection, f"SET SESSION net_write_timeout = {int(_WRITE_TIMEOUT.total_seconds())}")

@@ -70,7 +70,7 @@ def read_schema(connection: Connection, database: str, table: str) -> TableSchem
     columns = execute(
         connection,
         "SELECT COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE, CHARACTER_MAXIMUM_LENGTH, NUMERIC_PRECISION, "
-        "NUMERIC_SCALE, COLUMN_COMMENT FROM information_schema.COLUMNS "
+        "NUMERIC_SCALE, COLUMN_COMMENT, CHARACTER_SET_NAME FROM information_schema.COLUMNS "
         "WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s ORDER BY ORDINAL_POSITION",
         (database, table),
     )
@@ -134,6 +134,7 @@ def _column(
     precision: int | None,
     scale: int | None,
     comment: str | bytes | None,
+    charset: str | bytes | None,
 ) -> Column:
     kind = _text(data_type).lower()
     return Column(
@@ -145,6 +146,7 @@ def _column(
         precision=None if precision is None or kind not in _PRECISE else int(precision),
         scale=None if scale is None or kind != "decimal" else int(scale),
         comment=_text(comment or ""),
+        charset=_text(charset or ""),
     )
 
 
