@@ -165,7 +165,7 @@ def decimals(draw: st.DrawFn) -> tuple[pa.Decimal128Type, list[Decimal | None]]:
     precision = draw(st.integers(1, 38))
     scale = draw(st.integers(0, min(precision, 30)))
     digits = st.integers(0, precision).flatmap(lambda n: st.integers(-(10**n) + 1, 10**n - 1))
-    values = st.lists(st.none() | digits.map(lambda n: Decimal(n).scaleb(-scale)), min_size=1, max_size=30)
+    values = st.lists(st.none() | digits.map(lambda n: Decimal(f"{n}E{-scale}")), min_size=1, max_size=30)
     return pa.decimal128(precision, scale), draw(values)
 
 
