@@ -60,6 +60,7 @@ class Column:
         precision: Digits of a DECIMAL, bits of a BIT.
         scale: Digits behind the point of a DECIMAL.
         comment: The column's comment in MySQL.
+        charset: MySQL's name of the character set of a text's bytes; empty for what is no text.
         read_as: SQL that the source computes instead of the column itself, which stands in it as `{0}`; the type
             attributes then describe its result. So a masked value never leaves the database.
     """
@@ -72,6 +73,7 @@ class Column:
     precision: int | None = None
     scale: int | None = None
     comment: str = ""
+    charset: str = ""
     read_as: str = "{0}"
 
     def reading(self, expression: str) -> Column:

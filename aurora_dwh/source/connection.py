@@ -87,9 +87,13 @@ def _failure(what: str, error: pymysql.err.Error) -> Exception:
 
 
 def _prepare(connection: Connection, statement_timeout: timedelta) -> None:
-    """Set the session's variables; sql_mode stays as the server has it, for it decides how `filter` is read."""
+    """Set the session's variables; sql_mode stays as the server has it, for it decides how `filter` is read.
+
+    But for one: a padded CHAR would be another value, and compare in another order than its index has.
+    """
     seconds = statement_timeout.total_seconds()
     execute(connection, "SET SESSION time_zone = '+00:00'")
+    execute(connection, "SET SESSION sql_mode = REPLACE(@@SESSION.sql_mode, 'PAD_CHAR_TO_FULL_LENGTH', '')")
     execute(connection, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
     execute(connection, "SET SESSION TRANSACTION READ ONLY")
     _try_set(connection, f"net_write_timeout = {int(_WRITE_TIMEOUT.total_seconds())}")

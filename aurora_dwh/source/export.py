@@ -15,12 +15,14 @@ import pymysql
 
 from aurora_dwh.handoff import DataError, Export, Window, as_instant
 from aurora_dwh.schema import TableSchema
-from aurora_dwh.source.chunks import piece_conditions, primary_keyset
+from aurora_dwh.source.chunks import piece_conditions
 from aurora_dwh.source.connection import Connection, SourceError, execute, explain, is_permanent
+from aurora_dwh.source.keyset import primary_keyset
 from aurora_dwh.source.limits import named_key, refusal
 from aurora_dwh.source.misfits import Misfit, count_rows, first_row, key_columns, misfits
 from aurora_dwh.source.outfile import into_s3, select_csv
 from aurora_dwh.source.quoting import literal
+from aurora_dwh.source.reader import read
 from aurora_dwh.source.throttle import Throttle
 
 if TYPE_CHECKING:
@@ -160,7 +162,7 @@ def _pieces(
         )
         return [[]]
     pieces = -(-size // EXPORT_BYTES)
-    conditions = piece_conditions(partial(execute, connection), schema, where, keyset, rows, pieces)
+    conditions = piece_conditions(partial(read, connection), schema, where, keyset, rows, pieces)
     return [[condition] for condition in conditions]
 
 

@@ -22,7 +22,16 @@ def scans(connection: Connection, statement: str, schema: TableSchema) -> bool:
 def is_in_order(connection: Connection, statement: str, schema: TableSchema) -> bool:
     """Return whether the server reads a range of an index for a SELECT, whose order it gives without sorting."""
     plan = _plan(connection, statement, schema)
-    return plan.get("type") == "range" and "filesort" not in (plan.get("Extra") or "")
+    return plan.get("type") == "range" and not _has_sort(plan)
+
+
+def sorts(connection: Connection, statement: str, schema: TableSchema) -> bool:
+    """Return whether the server would sort rows for a SELECT, as no index has the order that is asked for."""
+    return _has_sort(_plan(connection, statement, schema))
+
+
+def _has_sort(plan: Plan) -> bool:
+    return "filesort" in (plan.get("Extra") or "")
 
 
 def _plan(connection: Connection, statement: str, schema: TableSchema) -> Plan:

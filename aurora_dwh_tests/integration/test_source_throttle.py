@@ -116,8 +116,8 @@ def test_a_day_of_a_spared_source_is_read_in_pieces_along_the_index_of_its_curso
         "SELECT `id`,\n       `at`,\n       `kind`\n"
         f"FROM `{database}`.`t` FORCE INDEX (`at`)\n"
         "WHERE (`at` >= '2024-01-02 00:00:00' AND `at` < '2024-01-03 00:00:00')\n"
-        "  AND (`at` >= '2024-01-02 10:00:02' AND (`at` > '2024-01-02 10:00:02' OR (`id` > 7)))\n"
-        "ORDER BY `at`, `id`\nLIMIT 7"
+        "  AND (`at` >= '2024-01-02 10:00:02' AND (`at` > '2024-01-02 10:00:02' OR (`id` >= 7)))\n"
+        "ORDER BY `at`, `id`\nLIMIT 8"
     )
     examined = sum(int(after[name]) - int(before[name]) for name in ("Handler_read_next", "Handler_read_key"))
     assert examined < 50 * 3, "each piece is a range of its own, and the day is not sorted again for each"
