@@ -129,7 +129,10 @@ def mariadb() -> Iterator[Server]:
 
 @pytest.fixture(scope="session", params=KINDS)
 def server(request: pytest.FixtureRequest) -> Server:
-    """MySQL, then MariaDB: a test that asks for it runs on both. Where one will do, a folder's conftest says so."""
+    """MySQL, then MariaDB: a test that asks for it runs on both.
+
+    Where one will do, a folder's conftest says so; a module there that is about the source imports this one.
+    """
     found: Server = request.getfixturevalue(request.param)
     return found
 

@@ -32,11 +32,13 @@ class Index:
         name: Its name.
         columns: Its columns in order, an expression as an empty text.
         is_plain: Whether it holds whole values of columns in ascending order.
+        is_hidden: Whether the server is told not to use it: INVISIBLE in MySQL, IGNORED in MariaDB.
     """
 
     name: str
     columns: tuple[str, ...]
     is_plain: bool
+    is_hidden: bool = False
 
 
 def read_tables(connection: Connection, database: str) -> tuple[str, ...]:
@@ -91,28 +93,72 @@ def read_schema(connection: Connection, database: str, table: str) -> TableSchem
 
 
 def indexes(connection: Connection, database: str, table: str, column: str) -> list[Index]:
-    """Return the indexes of the table that begin with the column: a range of it is read without a scan."""
+    """Return the indexes of the table that begin with the column: a range of it is read without a scan.
+
+    An index that the server is told not to use is none.
+    """
+    return [index for index in _beginning_with(connection, database, table, column) if not index.is_hidden]
+
+
+def index_ddl(connection: Connection, database: str, table: str, column: str) -> str:
+    """Return the statement that gives a cursor the index which it lacks; rows can be written while it runs.
+
+    Where the server is told not to use such an index, it is the statement that tells it otherwise.
+    """
+    place = identifier(database, table)
+    if hidden := _beginning_with(connection, database, table, column):
+        return f"ALTER TABLE {place} ALTER INDEX {identifier(hidden[0].name)} {_hiding(connection).end}"
+    return f"CREATE INDEX {identifier(f'{column}_idx')} ON {place} ({identifier(column)})"
+
+
+def hides_index(connection: Connection) -> str:
+    """Return the SQL, over information_schema.STATISTICS, of whether the server is told not to use an index."""
+    return _hiding(connection).condition
+
+
+@dataclass(frozen=True)
+class _Hiding:
+    """How a server is told not to use an index: the condition of such an index, and the words that end it."""
+
+    condition: str
+    end: str
+
+
+_HIDINGS = {
+    "IS_VISIBLE": _Hiding("IS_VISIBLE = 'NO'", "VISIBLE"),  # MySQL
+    "IGNORED": _Hiding("IGNORED = 'YES'", "NOT IGNORED"),  # MariaDB
+}
+"""Column of information_schema.STATISTICS -> what it tells."""
+
+
+def _hiding(connection: Connection) -> _Hiding:
+    names = ", ".join(f"'{name}'" for name in _HIDINGS)
     rows = execute(
         connection,
-        "SELECT INDEX_NAME, COLUMN_NAME, SUB_PART, COLLATION FROM information_schema.STATISTICS "
+        "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = 'information_schema' "
+        f"AND TABLE_NAME = 'STATISTICS' AND COLUMN_NAME IN ({names})",
+    )
+    return _HIDINGS[_text(rows[0][0])] if rows else _Hiding("FALSE", "")
+
+
+def _beginning_with(connection: Connection, database: str, table: str, column: str) -> list[Index]:
+    rows = execute(
+        connection,
+        f"SELECT INDEX_NAME, COLUMN_NAME, SUB_PART, COLLATION, {hides_index(connection)} "
+        "FROM information_schema.STATISTICS "
         "WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s ORDER BY INDEX_NAME, SEQ_IN_INDEX",
         (database, table),
     )
-    found: dict[str, list[tuple[str, bool]]] = {}
-    for index, name, prefix, order in rows:
+    found: dict[tuple[str, bool], list[tuple[str, bool]]] = {}
+    for index, name, prefix, order, is_hidden in rows:
         # An index on an expression has no column name.
         is_plain = name is not None and prefix is None and _text(order or "") == "A"
-        found.setdefault(_text(index), []).append((_text(name or ""), is_plain))
+        found.setdefault((_text(index), bool(is_hidden)), []).append((_text(name or ""), is_plain))
     return [
-        Index(name, tuple(column for column, _ in parts), all(is_plain for _, is_plain in parts))
-        for name, parts in found.items()
+        Index(name, tuple(column for column, _ in parts), all(is_plain for _, is_plain in parts), is_hidden)
+        for (name, is_hidden), parts in found.items()
         if fold(parts[0][0]) == fold(column)
     ]
-
-
-def index_ddl(database: str, table: str, column: str) -> str:
-    """Return the statement that makes the index which a cursor lacks; rows can be written while it is made."""
-    return f"CREATE INDEX {identifier(f'{column}_idx')} ON {identifier(database, table)} ({identifier(column)})"
 
 
 def _primary_key(connection: Connection, database: str, table: str) -> tuple[str, ...]:

@@ -320,7 +320,7 @@ class Source:
         if not found:
             self._warn(
                 f"table {table.name}: no index begins with the cursor {table.cursor!r}, so Aurora scans the whole "
-                f"table for each run; add one: {index_ddl(self._database, table.name, table.cursor)}"
+                f"table for each run; add one: {index_ddl(connection, self._database, table.name, table.cursor)}"
             )
         return found
 

@@ -77,12 +77,12 @@ def verify(table: str) -> Verdict:
 
 def test_every_type_of_the_map_arrives_exactly(world: World) -> None:
     world.catalog("every: {key: id, cursor: changed}")
-    write(world, "every", 20_000, seed=1)
+    write(world, "every", 10_000, seed=1)
     world.load(DAY, "every")
     assert_equal(world, "every")
     verdict = verify("every")
     assert verdict.equal, verdict.differences
-    assert verdict.source.rows == verdict.warehouse.rows == 20_000
+    assert verdict.source.rows == verdict.warehouse.rows == 10_000
     assert world.day_metadata("lake/every", DAY)["converted_values"] == 0
 
 

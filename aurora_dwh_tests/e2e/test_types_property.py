@@ -21,7 +21,7 @@ _TEXTS = st.lists(
 )  # any character but the halves of one, which UTF-8 has not
 
 
-@settings(max_examples=8, deadline=None, database=None, suppress_health_check=list(HealthCheck), print_blob=True)
+@settings(max_examples=4, deadline=None, database=None, suppress_health_check=list(HealthCheck), print_blob=True)
 @given(names=_TABLES, seed=st.integers(0, 2**32), count=st.integers(1, 400), texts=_TEXTS)
 def _arrives(world: World, names: list[str], seed: int, count: int, texts: list[str]) -> None:
     table = f"any_{next(_NUMBERS)}"

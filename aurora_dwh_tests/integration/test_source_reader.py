@@ -349,7 +349,7 @@ def test_a_connection_serves_one_read_after_another(bench: Bench, wire: Protocol
 
 def big(bench: Bench) -> str:
     bench.fill("v varchar(200)")
-    bench.run(f"INSERT INTO t SELECT seq, REPEAT('x', 200) FROM {numbers(200_000)}")
+    bench.run(f"INSERT INTO t SELECT seq, REPEAT('x', 200) FROM {numbers(100_000)}")
     return select(bench.schema())
 
 
@@ -368,7 +368,7 @@ def test_a18_a_server_that_dies_midway_is_an_error_and_never_the_end(kind: Kind)
 
         server.start()
         again = Bench(server, bench.database)
-        assert again.read("binary").num_rows == 200_000
+        assert again.read("binary").num_rows == 100_000
     finally:
         server.remove()
 

@@ -218,7 +218,7 @@ def check_table(connection: Connection, database: str, table: Table, size: Size)
         return Check(name, State.FAILED, told(error), remedy)
     rows = "" if size.rows is None else f"{about(size.rows)} rows"
     if not has_index:
-        remedy = index_ddl(database, table.name, str(table.cursor))
+        remedy = index_ddl(connection, database, table.name, str(table.cursor))
         return Check(name, State.WARNING, f"cursor {table.cursor} has no index: each day scans the table", remedy)
     if table.mode == "full" and (size.rows or 0) >= LARGE_ROWS:
         remedy = (
