@@ -83,20 +83,27 @@ def _text(column: Column) -> str:
         return f"CONCAT('{CSV_BYTES_LEAD}', HEX({{0}}))"
     if column.data_type in DATED:
         return f"IF({ZERO_DATE} OR {INVALID_DATE}, NULL, {{0}})"
-    if column.column_type.startswith("double("):
-        return _DOUBLE_OF_DIGITS
+    if column.data_type == "double":
+        return _double(column)
     if column.data_type in _EXACT:
         return _EXACT[column.data_type]
     if column.data_type in _WORDS:
         return "CONVERT({0} USING utf8mb4)"
-    # Zeros in front of a number go, but a DECIMAL that is a text in Redshift keeps its text, and a DOUBLE its digits.
+    # Zeros in front of a number go, but a DECIMAL that is a text in Redshift keeps its text.
     is_padded = "zerofill" in column.column_type and column.redshift_type.partition("(")[0] in _WITHOUT_ZEROS
     return "{0} + 0" if is_padded else "{0}"
 
 
-_DOUBLE_OF_DIGITS = "IF({0} <> 0 AND ABS({0}) < 1e30, CAST(CAST({0} AS DECIMAL(65,30)) AS CHAR), CAST({0} AS CHAR))"
-"""A DOUBLE(m,d) is shown with d digits and may hold a neighbour of that number (it is rounded as its whole part and its
-fraction). A DECIMAL takes all of a DOUBLE's digits, but not -0; and what it has no room for has no fraction."""
+def _double(column: Column) -> str:
+    """Return the expression of a DOUBLE as text: the column, as what is computed from it may end before its last digit.
+
+    What a DOUBLE(m,d) shows is rounded, and may be a neighbour of its value. That has no exponent below -30, so its 17
+    digits fit into an expression's text where the sign is written apart.
+    """
+    if "(" in column.column_type:
+        return "CONCAT(IF(LEFT({0} * 1e0, 1) = '-', '-', ''), ABS({0} * 1e0))"
+    return "IF({0} = 0, {0} * 1e0, {0})" if "zerofill" in column.column_type else "{0}"  # -0 is padded to 000-0
+
 
 _WITHOUT_ZEROS = ("SMALLINT", "INTEGER", "BIGINT", "DECIMAL")
 

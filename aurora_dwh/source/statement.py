@@ -47,13 +47,22 @@ def select(
 
 def _column(column: Column) -> str:
     name = identifier(column.name)
-    exact = _EXPRESSIONS.get(column.data_type, "{}")
-    expression = exact.format(column.read_as.format(name))
+    expression = _exact(column).format(column.read_as.format(name))
     return name if expression == name else f"{expression} AS {name}"
 
 
+def _exact(column: Column) -> str:
+    """Return the expression, around `{}`, that reads a column exactly."""
+    if column.data_type == "double" and ("(" in column.column_type or "zerofill" in column.column_type):
+        return _ALL_DIGITS  # its text is rounded or padded
+    return _EXPRESSIONS.get(column.data_type, "{}")
+
+
+_ALL_DIGITS = "{} * 1e0"
+"""The text of a FLOAT has six digits, of a DOUBLE all. Adding 0 would turn -0 into 0."""
+
 _EXPRESSIONS = {
-    "float": "{} * 1e0",  # the text of a FLOAT has six digits, of a DOUBLE all; adding 0 would turn -0 into 0
+    "float": _ALL_DIGITS,
     "bit": "{} + 0",  # a number, instead of bytes whose count depends on the type's width
     "time": "CAST({} AS CHAR)",  # up to 838 hours, which no other type of either protocol holds
 }
