@@ -11,7 +11,7 @@ import pytest
 from aurora_dwh.handoff import DataError
 from aurora_dwh.source.connection import Connection, SourceError, connect, execute
 from aurora_dwh.source.discovery import read_schema, read_tables
-from aurora_dwh.source.refusals import is_permanent
+from aurora_dwh.source.refusals import is_permanent, remedy
 from aurora_dwh_tests.servers import Kind, Server
 
 PASSWORD = "le mot de passe 'é'"
@@ -313,6 +313,12 @@ def test_m12_too_many_connections_pass(server: Server, database: str, run: Calla
     with enter(server, database), pytest.raises(SourceError, match=r"\(MySQL error 1226\); lower `pools: {aurora:"):
         enter(server, database)
     run("ALTER USER app WITH MAX_USER_CONNECTIONS 0")
+
+
+def test_m12_what_is_said_of_a_host_that_is_blocked_can_be_run(run: Callable[..., None], server: Server) -> None:
+    blocked = pymysql.err.OperationalError(1129, "Host '10.0.0.1' is blocked because of many connection errors")
+    mysql, _, mariadb = advised(remedy(blocked)).removesuffix(")").partition(" (MariaDB: ")
+    run(mariadb if server.is_mariadb else mysql)
 
 
 @pytest.mark.parametrize(

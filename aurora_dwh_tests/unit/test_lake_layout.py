@@ -35,8 +35,9 @@ def test_without_a_prefix_no_key_begins_with_a_slash() -> None:
         ("what?#", "what%3F%23"),
         ("日本", "%E6%97%A5%E6%9C%AC"),
         ("50%", "50%25"),
-        ("..", "%2E%2E"),
         (".", "%2E"),
+        ("..", "%2E%2E"),
+        ("...", "..."),
         ("_arrivals", "%5F%61%72%72%69%76%61%6C%73"),
     ],
 )

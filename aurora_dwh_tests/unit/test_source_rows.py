@@ -174,7 +174,7 @@ def test_decimals_of_any_size_are_read_as_they_are(
     case: tuple[pa.Decimal128Type, list[Decimal | None]], binary: bool, zeros: int
 ) -> None:
     target, values = case
-    texts = [None if v is None else f"{'-' if v < 0 else ''}{'0' * zeros}{abs(v):f}".encode() for v in values]
+    texts = [None if v is None else f"{'-' if v < 0 else ''}{'0' * zeros}{v.copy_abs():f}".encode() for v in values]
     rows = [binary_row([None if t is None else sized(t)]) if binary else sized(t) for t in texts]
 
     (decoded,) = read(rows, [WireColumn("v", FIELD_TYPE.NEWDECIMAL, False)], [target], binary=binary)
