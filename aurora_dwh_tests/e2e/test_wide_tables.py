@@ -1,8 +1,7 @@
-"""Tables at the limits of Redshift's tables and names: what fits is copied and proven, what does not is said at once."""
+"""Tables at the limits of Redshift's tables and names: what fits is loaded and equal, what does not is told."""
 
 from __future__ import annotations
 
-import json
 import pytest
 from typer.testing import CliRunner
 
