@@ -120,7 +120,7 @@ class _Tick:
         return None if arrival.is_counted or utc_now() - arrival.arrived_at > PATIENCE else "its count"
 
     def _take_in(self, arrival: Arrival, table: Table, day: date) -> None:
-        from aurora_dwh.source.misfits import misfits
+        from aurora_dwh.source.misfits import helps, misfits
         from aurora_dwh.source.opening import windows
 
         started = monotonic()
@@ -136,8 +136,8 @@ class _Tick:
         for kind, count in found.items():
             if kind.is_refused:
                 raise DataError(
-                    f"{count:,} values of column {kind.column.name!r} do not fit ({kind.reason.replace('_', ' ')}), "
-                    "and the catalog's policy is to fail"
+                    f"{count:,} values of column {kind.column.name!r} do not fit ({kind.reason.replace('_', ' ')}); "
+                    f"{helps(kind, table)}"
                 )
         converted = {(kind.column.target_name, kind.reason): count for kind, count in found.items()}
         (span,) = windows(table, self.catalog, [day])

@@ -47,6 +47,11 @@ class Decoded:
     converted: dict[str, Mask] = field(default_factory=dict)
     original: Callable[[int], str] = str
 
+    def shown(self, index: int) -> object:
+        """Return a value as the source has it, None for NULL."""
+        is_converted = any(mask[index] for mask in self.converted.values())
+        return self.original(index) if is_converted else self.values[index].as_py()
+
 
 def decode(fields: Field, wire: WireColumn, target: pa.DataType, *, binary: bool) -> Decoded:
     """Return a column's values in the type that the schema gives it.

@@ -19,7 +19,7 @@ from aurora_dwh.source.chunks import piece_conditions
 from aurora_dwh.source.connection import Connection, SourceError, execute, explain
 from aurora_dwh.source.keyset import primary_keyset
 from aurora_dwh.source.limits import named_key, refusal
-from aurora_dwh.source.misfits import Misfit, count_rows, first_row, key_columns, misfits
+from aurora_dwh.source.misfits import Misfit, count_rows, first_row, helps, key_columns, misfits
 from aurora_dwh.source.outfile import into_s3, select_csv
 from aurora_dwh.source.quoting import literal
 from aurora_dwh.source.reader import read
@@ -108,7 +108,7 @@ def export(
     ((rows, newest, *counts),) = execute(connection, count_rows(schema, kinds, where, newest=cursor))
     for kind, count in zip(kinds, counts, strict=True):
         if count and kind.is_refused:
-            raise _refused(connection, schema, kind, where, window, int(count))
+            raise _refused(connection, table, schema, kind, where, window, int(count))
     converted = {(k.column.target_name, k.reason): int(n) for k, n in zip(kinds, counts, strict=True) if n}
     make = partial(select_csv, schema, table, day=window.day, read_at=literal(taken_at.replace(tzinfo=None)))
     write = partial(_write, connection, schema, where, make, int(rows), named, throttle)
@@ -175,25 +175,23 @@ def _row_bytes(connection: Connection, schema: TableSchema) -> int:
 
 
 def _refused(
-    connection: Connection, schema: TableSchema, kind: Misfit, where: Sequence[str], window: Window, count: int
+    connection: Connection,
+    table: Table,
+    schema: TableSchema,
+    kind: Misfit,
+    where: Sequence[str],
+    window: Window,
+    count: int,
 ) -> DataError:
     """Return what to raise for values that fail the day: the first of them, and how many there are."""
     *key, value, size = execute(connection, first_row(schema, kind, where))[0]
     names = (column.target_name for column in key_columns(schema))
     row = named_key(dict(zip(names, key, strict=True)))
     if kind.reason in ("nul_bytes", "oversize"):
-        problem = str(refusal(schema, kind.column, row, value, int(size), kind.reason))
+        problem = str(refusal(schema, kind.column, row, value, int(size), kind.reason, table))
     else:
         which = f" in the row {row}" if row else ""
         where_ = f"table {schema.database}.{schema.table}, column {kind.column.target_name!r}"
-        remedy = _REMEDIES[kind.reason]
-        problem = f"{where_}: {kind.reason.replace('_', ' ')}{which}: {value!r}; {remedy}"
+        shown = "NULL" if value is None else repr(value)
+        problem = f"{where_}: {kind.reason.replace('_', ' ')}{which}: {shown}; {helps(kind, table)}"
     return DataError(f"day {window.day}: {problem}" + (f" ({count:,} such values)" if count > 1 else ""))
-
-
-_DATES = "mend the row, or set `zero_dates: null` to copy such dates as NULL, or `zero_dates: text`"
-_REMEDIES = {
-    "zero_date": _DATES,
-    "invalid_date": _DATES,
-    "null_mark": "a CSV file takes this very text for NULL; set `extract: stream` for the table",
-}

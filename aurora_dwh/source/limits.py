@@ -1,7 +1,8 @@
 """Values that MySQL holds and Redshift cannot: too many bytes, or a NUL byte in a text. The catalog says what to do.
 
-Nothing here is done silently: a value is either refused, with its row's key, or changed and counted. The same changes
-as SQL, for a comparison that must expect them, are here too: `expected`.
+Nothing here is done silently: a value is either refused, with its row's key, or changed and counted; what is in the key
+is never changed, as two rows could become one. The same changes as SQL, for a comparison that must expect them, are
+here too: `expected`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from aurora_dwh.handoff import DataError
-from aurora_dwh.schema import TEXT_TYPES, UTF8_BYTES_PER_CHARACTER, Column, TableSchema
+from aurora_dwh.schema import TEXT_TYPES, UTF8_BYTES_PER_CHARACTER, Column, TableSchema, fold
+from aurora_dwh.source.quoting import identifier
 
 if TYPE_CHECKING:
     from aurora_dwh.catalog import Table
@@ -49,8 +51,8 @@ def fit(
             if wrong is None:
                 continue
             policy = getattr(table, reason)
-            if policy == "fail" or (policy == "truncate" and column.redshift_type == "SUPER"):
-                raise _refusal(batch, schema, column, values, wrong, reason)
+            if is_refused(column, reason, table):
+                raise _refusal(batch, schema, column, values, wrong, reason, table)
             values = _mended(values, wrong, mend(column, policy))
             converted[column.target_name, reason] += pc.sum(wrong).as_py()
         columns[index] = values
@@ -104,16 +106,41 @@ def _mended(values: pa.Array, wrong: pa.Array, mend: Mend) -> pa.Array:
     return pc.replace_with_mask(values, wrong, pa.array(mended, values.type))
 
 
+def is_refused(column: Column, reason: str, table: Table) -> bool:
+    """Return whether a value fails its day: its policy says so, it cannot be changed, or it is in the key.
+
+    Args:
+        column: The value's column.
+        reason: `nul_bytes`, `oversize`, `zero_date` or `invalid_date`.
+        table: The table's policies.
+    """
+    policy = table.zero_dates if reason.endswith("_date") else getattr(table, reason)
+    return is_key(column, table) or policy == "fail" or (policy == "truncate" and column.redshift_type == "SUPER")
+
+
+def is_key(column: Column, table: Table) -> bool:
+    """Return whether a column is one of those that tell a row of the copy from another."""
+    return column.target_name in {fold(name) for name in table.key}
+
+
 def _refusal(
-    batch: pa.RecordBatch, schema: TableSchema, column: Column, values: pa.Array, wrong: pa.Array, reason: str
+    batch: pa.RecordBatch,
+    schema: TableSchema,
+    column: Column,
+    values: pa.Array,
+    wrong: pa.Array,
+    reason: str,
+    table: Table,
 ) -> DataError:
     row = pc.index(wrong, True).as_py()
     value = values[row].as_py()
     size = len(value.encode() if isinstance(value, str) else value)
-    return refusal(schema, column, key_of(batch, row, schema), value, size, reason)
+    return refusal(schema, column, key_of(batch, row, schema), value, size, reason, table)
 
 
-def refusal(schema: TableSchema, column: Column, key: str, value: str | bytes, size: int, reason: str) -> DataError:
+def refusal(
+    schema: TableSchema, column: Column, key: str, value: str | bytes, size: int, reason: str, table: Table
+) -> DataError:
     """Return what to raise for a value that does not fit.
 
     Args:
@@ -123,21 +150,54 @@ def refusal(schema: TableSchema, column: Column, key: str, value: str | bytes, s
         value: The value, or its beginning.
         size: The bytes of the whole value, in UTF-8.
         reason: `nul_bytes` or `oversize`.
+        table: The table's policies.
     """
     which = f"the row {key}" if key else "a row without a primary key"
     shown = repr(value[:_SHOWN_VALUE]) + ("..." if len(value) > _SHOWN_VALUE else "")
-    is_document = column.redshift_type == "SUPER"
-    remedy = "`oversize: null`, as a JSON document cannot be cut" if is_document else "`oversize: truncate` or `null`"
     what = {
-        "nul_bytes": "holds a NUL byte, which no Redshift text can; set `nul_bytes: remove`",
-        "oversize": (
-            f"has {size:,} bytes, and Redshift's {column.stage_type} holds {column.byte_limit:,}; set {remedy}"
-        ),
+        "nul_bytes": "holds a NUL byte, which no Redshift text can",
+        "oversize": f"has {size:,} bytes, and Redshift's {column.stage_type} holds {column.byte_limit:,}",
     }[reason]
     return DataError(
-        f"table {schema.table}, column {column.name!r}: in {which} the value {shown} {what}, "
-        "or leave the column out with `exclude`"
+        f"table {schema.table}, column {column.name!r}: in {which} the value {shown} {what}; "
+        f"{remedy(column, reason, table)}"
     )
+
+
+def remedy(column: Column, reason: str, table: Table) -> str:
+    """Return what helps where a value fails its day.
+
+    Args:
+        column: The value's column.
+        reason: Why it does not fit.
+        table: The table as in the catalog.
+    """
+    is_date, is_cursor = reason.endswith("_date"), column.target_name == fold(table.cursor or "")
+    if is_key(column, table):
+        if is_date and is_cursor:
+            name = identifier(column.name)
+            dates = f"YEAR({name}) > 0 AND DAY({name}) BETWEEN 1 AND DAY(LAST_DAY({name}))"
+            return f'the key needs a date: mend the row, or leave such rows out with `filter: "{dates}"`'
+        if is_date:
+            return "the key needs a value: mend the row, or set `zero_dates: text`"
+        masked = f"`mask: {{{column.name}: sha256}}`"
+        return f"a key cannot be changed: mend the row, name another `key`, or set {masked}, which keeps keys apart"
+    if is_date:
+        return NULL_OR_TEXT
+    if reason == "nul_bytes":
+        policy = "`nul_bytes: remove`"
+    elif column.redshift_type == "SUPER":
+        policy = "`oversize: null`, as a JSON document cannot be cut"
+    else:
+        policy = "`oversize: truncate` or `null`"
+    return f"set {policy}, or leave the column out with `exclude`"
+
+
+NULL_OR_TEXT = "mend the row, or set `zero_dates: null` to copy such dates as NULL, or `zero_dates: text`"
+"""What helps where a date is none, and not in the key."""
+
+NO_KEY = "the key needs a value: give it one, or name another `key` in the catalog"
+"""What helps where a column of the key is NULL in the source."""
 
 
 def key_of(batch: pa.RecordBatch, row: int, schema: TableSchema) -> str:
@@ -148,7 +208,8 @@ def key_of(batch: pa.RecordBatch, row: int, schema: TableSchema) -> str:
 
 def named_key(values: Mapping[str, object]) -> str:
     """Return a row's key as errors name it, by the values of its columns."""
-    return ", ".join(f"{name} = {value}" for name, value in values.items())[:_SHOWN_KEY]
+    shown = {name: "NULL" if value is None else value for name, value in values.items()}
+    return ", ".join(f"{name} = {value}" for name, value in shown.items())[:_SHOWN_KEY]
 
 
 def expected(schema: TableSchema, table: Table) -> TableSchema:
@@ -162,6 +223,8 @@ def expected(schema: TableSchema, table: Table) -> TableSchema:
 
 
 def _expected(column: Column, table: Table) -> Column:
+    if is_key(column, table):
+        return column
     if table.nul_bytes == "remove" and "nul_bytes" in column.rule.policies:
         column = column.reading(NUL_REMOVED)
     if table.oversize == "fail" or not may_be_oversize(column):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aurora_dwh.schema import CSV_NULL, UTF8_BYTES_PER_CHARACTER, Column, TableSchema
-from aurora_dwh.source.limits import NUL_REMOVED, first_bytes, may_be_oversize
+from aurora_dwh.source.limits import NO_KEY, NUL_REMOVED, first_bytes, is_key, is_refused, may_be_oversize, remedy
 from aurora_dwh.source.quoting import identifier, literal
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Misfit:
 
     Attributes:
         column: The column.
-        reason: Why, as it is counted: `zero_date`, `invalid_date`, `nul_bytes`, `oversize`, `null_mark`.
+        reason: Why, as it is counted: `zero_date`, `invalid_date`, `no_key`, `nul_bytes`, `oversize`, `null_mark`.
         condition: The SQL condition that such a value meets.
         is_refused: Whether such a value fails the day; else a policy changes it.
     """
@@ -87,6 +87,16 @@ def key_columns(schema: TableSchema) -> list[Column]:
     return [by_name[name] for name in schema.primary_key if name in by_name]
 
 
+def helps(misfit: Misfit, table: Table) -> str:
+    """Return what helps where such a value fails the day."""
+    match misfit.reason:
+        case "no_key":
+            return NO_KEY
+        case "null_mark":
+            return "a CSV file takes this very text for NULL; set `extract: stream` for the table"
+    return remedy(misfit.column, misfit.reason, table)
+
+
 def told(schema: TableSchema, table: Table) -> list[str]:
     """Return, in sentences, what a CSV file or Redshift cannot carry of a table, and what becomes of it."""
     return [f"column {m.column.name}: {_WHAT[m.reason].format(m.column.byte_limit)} {_outcome(m, table)}" for m in
@@ -95,6 +105,7 @@ def told(schema: TableSchema, table: Table) -> list[str]:
 
 _WHAT = {
     "zero_date": "dates that the calendar does not have",
+    "no_key": "rows without a value in it, which is in the key,",
     "nul_bytes": "NUL bytes in texts",
     "null_mark": f"texts that read {CSV_NULL!r}, which stands for NULL,",
     "oversize": "values of more than {0:,} bytes",
@@ -119,18 +130,20 @@ def _of_column(column: Column, table: Table) -> Iterator[Misfit]:
     value = column.read_as.format(identifier(column.name))
     if column.data_type in DATED:
         for reason, condition in (("zero_date", ZERO_DATE), ("invalid_date", INVALID_DATE)):
-            yield Misfit(column, reason, condition.format(value), table.zero_dates == "fail")
+            yield Misfit(column, reason, condition.format(value), is_refused(column, reason, table))
+    if is_key(column, table) and column.nullable:
+        yield Misfit(column, "no_key", f"{value} IS NULL", True)
     text = _TEXT.format(value)
     if "nul_bytes" in column.rule.policies:
         condition = f"LOCATE(x'00', CAST({text} AS BINARY)) > 0"
-        yield Misfit(column, "nul_bytes", condition, table.nul_bytes == "fail")
+        yield Misfit(column, "nul_bytes", condition, is_refused(column, "nul_bytes", table))
         if _may_be_mark(column):
             yield Misfit(column, "null_mark", f"{text} = {literal(CSV_NULL)} COLLATE utf8mb4_bin", True)
     if may_be_oversize(column):
-        is_removed = table.nul_bytes == "remove" and "nul_bytes" in column.rule.policies
+        is_removed = "nul_bytes" in column.rule.policies and not is_refused(column, "nul_bytes", table)
         whole = NUL_REMOVED.format(value) if is_removed else value if column.redshift_type == "VARBYTE" else text
-        is_refused = table.oversize == "fail" or (table.oversize == "truncate" and column.redshift_type == "SUPER")
-        yield Misfit(column, "oversize", f"OCTET_LENGTH({whole}) > {column.byte_limit}", is_refused)
+        condition = f"OCTET_LENGTH({whole}) > {column.byte_limit}"
+        yield Misfit(column, "oversize", condition, is_refused(column, "oversize", table))
 
 
 def _may_be_mark(column: Column) -> bool:

@@ -7,20 +7,22 @@ it cost the server a third of what it spends on printing them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pymysql
 
 from aurora_dwh.handoff import DataError
-from aurora_dwh.schema import TableSchema
+from aurora_dwh.schema import TableSchema, fold
 from aurora_dwh.source import protocol
 from aurora_dwh.source.connection import SourceError, explain, is_timeout
 from aurora_dwh.source.dates import Mask
 from aurora_dwh.source.decode import Decoded, decode
-from aurora_dwh.source.limits import key_of
+from aurora_dwh.source.limits import NO_KEY, NULL_OR_TEXT, named_key
 from aurora_dwh.source.packets import BLOCK_BYTES, Block, BrokenStreamError, ErrorPacketError, blocks
 from aurora_dwh.source.refusals import is_permanent
 from aurora_dwh.source.rows import Field, split
@@ -41,6 +43,7 @@ def read(
     schema: TableSchema,
     *,
     zero_dates: ZeroDates = "null",
+    keys: Mapping[str, str] = MappingProxyType({}),
     changed: Changed = lambda *_: None,
     wire: Protocol = "binary",
     block_bytes: int = BLOCK_BYTES,
@@ -57,6 +60,8 @@ def read(
         schema: Names and types of the columns.
         zero_dates: What becomes of dates that the calendar does not have: `null` makes them NULL and counts them,
             `fail` raises.
+        keys: The columns, by their folded names, that must have a value in each row -> what helps where a date in one
+            is none.
         changed: Told, before a batch is yielded, the column and the reason for which values of it were made NULL, and
             in which of its rows.
         wire: The protocol; `binary` falls back to `text` where the server cannot prepare the statement.
@@ -68,7 +73,7 @@ def read(
         DataError: A value cannot be copied as it is, the statement does not fit the schema, or the server refuses it.
         SourceError: The server or the connection failed; another attempt may succeed.
     """
-    columns = _Columns(schema, zero_dates, changed)
+    columns = _Columns(schema, zero_dates, keys, changed)
     complete = False
     try:
         result = wire == "binary" and protocol.execute_prepared(connection, statement)
@@ -101,10 +106,11 @@ def read(
 class _Columns:
     """What is known about the result's columns, and what was found in them."""
 
-    def __init__(self, schema: TableSchema, zero_dates: ZeroDates, changed: Changed) -> None:
+    def __init__(self, schema: TableSchema, zero_dates: ZeroDates, keys: Mapping[str, str], changed: Changed) -> None:
         self._schema = schema
         self._arrow = schema.arrow_schema
         self._zero_dates = zero_dates
+        self._keys = keys
         self._changed = changed
 
     def check(self, result: protocol.Result) -> None:
@@ -160,34 +166,42 @@ class _Columns:
     def _row_of(self, block: Block, result: protocol.Result, row: int) -> str:
         """Return which row of a block is meant, by those columns of its key that can be read."""
         one = block[row : row + 1]
-        arrays, names = [], []
+        readable: dict[str, Decoded] = {}
         for field, column, target in zip(
             split(one, result.columns, binary=result.binary), result.columns, self._arrow, strict=True
         ):
             with suppress(pa.ArrowInvalid):
-                arrays.append(decode(field, column, target.type, binary=result.binary).values)
-                names.append(target.name)
-        return self._row(pa.RecordBatch.from_arrays(arrays, names=names), 0)
+                readable[target.name] = decode(field, column, target.type, binary=result.binary)
+        return self._row(readable, 0)
 
     @property
     def _name(self) -> str:
         return f"{self._schema.database}.{self._schema.table}"
 
     def _account(self, batch: pa.RecordBatch, decoded: list[Decoded]) -> None:
-        for name, column in zip(self._arrow.names, decoded, strict=True):
+        columns = dict(zip(self._arrow.names, decoded, strict=True))
+        for name, column in columns.items():
             for reason, mask in column.converted.items():
-                if self._zero_dates == "fail":
+                if name in self._keys or self._zero_dates == "fail":
                     index = int(mask.argmax())
-                    row, value = self._row(batch, index), column.original(index)
-                    raise DataError(
-                        f"table {self._name}, column {name!r}: {reason.replace('_', ' ')}{row}: {value!r}; mend the "
-                        "row, or set `zero_dates: null` to copy such dates as NULL, or `zero_dates: text`"
-                    )
+                    helps = self._keys.get(name, NULL_OR_TEXT)
+                    raise self._refusal(columns, name, reason, index, repr(column.original(index)), helps)
                 self._changed(name, reason, mask)
+        for name in self._keys:
+            if batch.column(name).null_count:
+                index = pc.index(batch.column(name).is_null(), True).as_py()
+                raise self._refusal(columns, name, "no_key", index, "NULL", NO_KEY)
 
-    def _row(self, batch: pa.RecordBatch, index: int) -> str:
-        """Return which row of a batch is meant, by its key as far as that is in the batch."""
-        key = key_of(batch, index, self._schema)
+    def _refusal(
+        self, columns: Mapping[str, Decoded], name: str, reason: str, index: int, shown: str, helps: str
+    ) -> DataError:
+        row = self._row(columns, index)
+        return DataError(f"table {self._name}, column {name!r}: {reason.replace('_', ' ')}{row}: {shown}; {helps}")
+
+    def _row(self, columns: Mapping[str, Decoded], index: int) -> str:
+        """Return which row of a block is meant, by its key as it is in the source, as far as that is read."""
+        names = [name for name in map(fold, self._schema.primary_key) if name in columns]
+        key = named_key({name: columns[name].shown(index) for name in names})
         return f" in the row {key}" if key else ""
 
 

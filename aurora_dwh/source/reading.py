@@ -13,7 +13,7 @@ from aurora_dwh.schema import TableSchema
 from aurora_dwh.source.chunks import CHUNK_ROWS, Read, first_chunk, read_in_chunks
 from aurora_dwh.source.connection import Connection, SourceError
 from aurora_dwh.source.keyset import Keyset
-from aurora_dwh.source.limits import fit
+from aurora_dwh.source.limits import fit, is_key, remedy
 from aurora_dwh.source.reader import Changed, ZeroDates, read
 from aurora_dwh.source.statement import select
 from aurora_dwh.source.throttle import Throttle
@@ -64,7 +64,10 @@ class Reading:
             SourceError: The server or the connection failed, or was too busy for too long.
         """
         zero_dates: ZeroDates = "fail" if self.table.zero_dates == "fail" else "null"
-        read_one = partial(read, connection, zero_dates=zero_dates, changed=changed)
+        dated = {
+            c.target_name: remedy(c, "zero_date", self.table) for c in self.schema.columns if is_key(c, self.table)
+        }
+        read_one = partial(read, connection, zero_dates=zero_dates, keys=dated, changed=changed)
         rows = 0
         try:
             for batch in self._batches(read_one, throttle):
