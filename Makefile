@@ -8,26 +8,29 @@ PORT   ?= 3000
 SCALE  ?= 1
 SCHEMAS := wordpress zabbix-server-mysql
 
+# Modules that are compiled anew by each process cost a second at every start.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test soak kill-matrix lint types infra bench clean system-packages
+.PHONY: help demo dev test soak kill-matrix lint types infra bench clean system-packages server both-servers
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
-demo: $(VENV)/.embedded ## everything from nothing: stack, sample shop, 30 days loaded, marts built, proof printed
+demo: $(VENV)/.embedded server ## everything from nothing: stack, sample shop, 30 days loaded, marts built, proof printed
 	@$(BIN)/python -m aurora_dwh.local.demo --state $(STATE) --scale $(SCALE)
 
-dev: $(VENV)/.embedded ## the same stack left running, with the Dagster UI on http://127.0.0.1:3000
+dev: $(VENV)/.embedded server ## the same stack left running, with the Dagster UI on http://127.0.0.1:3000
 	@$(BIN)/python -m aurora_dwh.local.dev --state $(STATE) --port $(PORT)
 
-test: $(VENV)/.dev system-packages $(VENV)/share/schemas/.unpacked ## run all tests, installing what they need
+test: $(VENV)/.dev system-packages both-servers $(VENV)/share/schemas/.unpacked ## run all tests, installing what they need
 	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder
 
-soak: $(VENV)/.dev system-packages ## ten times the random table histories that make test runs, 1,000 rounds of two writers, and the whole kill matrix
+soak: $(VENV)/.dev system-packages both-servers ## ten times the random table histories that make test runs, 1,000 rounds of two writers, and the whole kill matrix
 	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder --hypothesis-profile soak aurora_dwh_tests/integration/over_time \
 	  aurora_dwh_tests/integration/test_writers.py aurora_dwh_tests/e2e/test_kill_matrix.py
 
-kill-matrix: $(VENV)/.dev system-packages ## stop a day at each of its statements, and write what was left into docs/operation.md
+kill-matrix: $(VENV)/.dev system-packages both-servers ## stop a day at each of its statements, and write what was left into docs/operation.md
 	KILL_MATRIX=write $(BIN)/python -m pytest aurora_dwh_tests/e2e/test_kill_matrix.py
 
 lint: $(VENV)/.dev ## check style and formatting
@@ -40,8 +43,8 @@ types: $(VENV)/.dev ## check types, strictly
 infra: $(VENV)/.dev ## make the CDK templates of all deployments that the options allow, offline, and check them
 	$(BIN)/python -m pytest -q aurora_dwh_tests/infra
 
-bench: also = sysbench
-bench: $(VENV)/.dev system-packages ## measure beside the C client and other tools; takes about an hour
+bench: also = sysbench libmariadb3
+bench: $(VENV)/.dev system-packages both-servers ## measure beside the C client and other tools; takes about an hour
 	$(BIN)/python -m benchmarks
 
 clean: ## stop the stack and remove what was made, except the virtual environment
@@ -75,17 +78,25 @@ $(VENV)/share/schemas/.unpacked: | $(VENV)/bin/python
 	fi
 	@touch $@
 
-# The tests read from a real MariaDB server and click through the UI in Chromium; `bench` adds a program of its own.
+# The stack's source is a real server: one that the machine has, else one taken into the environment (no root, nothing installed).
+server: $(VENV)/.embedded
+	@$(BIN)/python -m aurora_dwh.local.aurora.install mysql,mariadb
+
+# The tests read from both.
+both-servers: $(VENV)/.dev
+	@$(BIN)/python -m aurora_dwh.local.aurora.install mysql mariadb
+
+# The tests click through the UI in Chromium; `bench` needs more.
 system-packages:
 	@missing=; \
-	command -v mariadbd >/dev/null || [ -x /usr/sbin/mariadbd ] || missing="mariadb-server-core mariadb-client-core"; \
-	command -v chromium >/dev/null || missing="$$missing chromium"; \
-	for program in $(also); do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	for package in chromium $(also); do \
+	  command -v $$package >/dev/null || ldconfig -p 2>/dev/null | grep -q "^[[:space:]]*$${package%3}.so" || missing="$$missing $$package"; \
+	done; \
 	[ -z "$$missing" ] && exit 0; \
 	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
 	else \
-	  echo "This needs: $$missing"; \
-	  echo "Debian or Ubuntu: sudo apt-get install $$missing      macOS: brew install mariadb chromium $(also)"; \
+	  echo "This needs:$$missing"; \
+	  echo "Debian or Ubuntu: sudo apt-get install$$missing      macOS: brew install chromium sysbench mariadb-connector-c"; \
 	  exit 1; \
 	fi

@@ -33,7 +33,7 @@ from aurora_dwh.catalog_fields import (
     Zone,
 )
 from aurora_dwh.catalog_quicksight import QuickSight
-from aurora_dwh.schema import IDENTIFIER_LIMIT, fold
+from aurora_dwh.schema import IDENTIFIER_LIMIT, TEMPORARY, fold
 
 __all__ = [
     "CATALOG_VARIABLE",
@@ -306,6 +306,9 @@ def _target_fits(table: Table) -> Iterator[Complaint]:
     if (size := len(table.target.encode())) > IDENTIFIER_LIMIT:
         limit = f"Redshift cuts names at {IDENTIFIER_LIMIT}"
         yield "target_table", f"the name is {size} bytes long and {limit}; set a shorter `target_table`"
+    if table.target.startswith(TEMPORARY):
+        reason = f"Redshift takes {table.target!r} for a temporary table, as it begins with {TEMPORARY}"
+        yield "target_table", f"{reason}; set another `target_table`"
 
 
 _RULES: tuple[Callable[[Table], Iterator[Complaint]], ...] = (

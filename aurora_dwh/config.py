@@ -14,7 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aurora_dwh.aws import database_token, fetch_secret, s3_client
-from aurora_dwh.environment import DISABLED, VERIFY, ConfigError, Environment
+from aurora_dwh.environment import DISABLED, VERIFY, VERIFY_CA, ConfigError, Environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,7 +45,8 @@ class AuroraSettings:
         password: The user's password.
         secret_id: Name or ARN of a Secrets Manager secret with `username`, `password` and perhaps `host`, `port`.
         iam_auth: Whether a token of the process's IAM role is the password.
-        tls: `verify`, `disabled`, or the path of a file with the certificates to trust.
+        tls: `verify`, `disabled`, or the path of a file with the certificates to trust; where `verify-ca:` stands
+            before the path, the host's name is not verified.
         region: The AWS Region of secret and token; None leaves it to the AWS configuration.
     """
 
@@ -109,13 +110,16 @@ class AuroraSettings:
     def _tls(self) -> ssl.SSLContext | None:
         if self.tls == DISABLED:
             return None
+        file = self.tls.removeprefix(VERIFY_CA)
         try:
-            context = ssl.create_default_context(cafile=None if self.tls == VERIFY else self.tls)
+            context = ssl.create_default_context(cafile=None if file == VERIFY else file)
         except OSError:
-            raise ConfigError([f"AURORA_TLS: {self.tls!r} is not a file of certificates in PEM form"]) from None
+            raise ConfigError([f"AURORA_TLS: {file!r} is not a file of certificates in PEM form"]) from None
         # Private authorities, RDS's among them, may lack extensions that Python 3.13's strict mode asks for. Chain and
-        # host name are verified all the same.
+        # host name are verified all the same. The chain ends at any certificate of the file, as since Python 3.13.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        context.check_hostname = file == self.tls
         return context
 
 
@@ -278,6 +282,8 @@ def _aurora(env: Environment) -> AuroraSettings:
     tls = env.tls("AURORA_TLS", file_allowed=True)
     if iam_auth and tls == DISABLED:
         env.problems.append("AURORA_TLS contradicts AURORA_IAM_AUTH: a token must not travel in the clear")
+    if iam_auth and tls.startswith(VERIFY_CA):
+        env.problems.append("AURORA_TLS contradicts AURORA_IAM_AUTH: a token must not go to a server of another name")
     if secret_id is None:
         env.required("AURORA_HOST", "the host to read from, the cluster's reader endpoint by preference")
         env.required("AURORA_USER", "the user to read with")

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 VERIFY = "verify"
 """TLS with the server's certificate and host name verified."""
 
+VERIFY_CA = "verify-ca:"
+"""What stands before a file of certificates where the host name is not to be verified."""
+
 DISABLED = "disabled"
 """No TLS."""
 
@@ -97,14 +100,17 @@ class Environment:
             self.problems.append(f"{name} contradicts {because}")
 
     def tls(self, name: str, *, file_allowed: bool) -> str:
-        """Return `verify`, `disabled`, or the path of a file of certificates."""
+        """Return `verify`, `disabled`, or the path of a file of certificates, `verify-ca:` before it or not."""
         value = self.text(name) or VERIFY
         if value in (VERIFY, DISABLED):
             return value
         if not file_allowed:
             self.problems.append(f"{name} is neither verify nor disabled")
-        elif not Path(value).is_file():
-            self.problems.append(f"{name} is neither verify nor disabled, nor the path of a file with certificates")
+        elif not Path(value.removeprefix(VERIFY_CA)).is_file():
+            self.problems.append(
+                f"{name} is neither verify nor disabled, nor the path of a file with certificates, nor {VERIFY_CA} "
+                "and such a path"
+            )
         return value
 
     def s3_uri(self, name: str) -> tuple[str, str]:

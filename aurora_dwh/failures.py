@@ -14,6 +14,7 @@ import dagster as dg
 
 from aurora_dwh.environment import ConfigError
 from aurora_dwh.handoff import DataError
+from aurora_dwh.source.connection import explain
 from aurora_dwh.warehouse.copy_errors import CopyError
 from aurora_dwh.warehouse.errors import PassingError, WarehouseError
 
@@ -95,7 +96,7 @@ def _said(error: Exception) -> str:
     """Return an error's text, introduced by who said it where the text does not."""
     if type(error).__module__.partition(".")[0] == "aurora_dwh":
         return str(error)
-    return f"{_service(error) if _is_of_aws(error) else type(error).__name__}: {error}"
+    return f"{_service(error) if _is_of_aws(error) else type(error).__name__}: {explain(error)}"
 
 
 def _service(error: Exception) -> str:

@@ -25,6 +25,9 @@ VARBYTE_LIMIT = 64_000
 IDENTIFIER_LIMIT = 127
 """Bytes in a Redshift identifier; a longer one is cut silently."""
 
+TEMPORARY = "#"
+"""How the name of a table begins that Redshift keeps for its session alone (Amazon Redshift, CREATE TABLE)."""
+
 COLUMN_LIMIT = 1_600
 """Columns of a Redshift table (Amazon Redshift Management Guide, "Quotas and limits")."""
 
@@ -66,6 +69,7 @@ class Column:
         precision: Digits of a DECIMAL, bits of a BIT.
         scale: Digits behind the point of a DECIMAL.
         comment: The column's comment in MySQL.
+        charset: MySQL's name of the character set of a text's bytes; empty for what is no text.
         read_as: SQL that the source computes instead of the column itself, which stands in it as `{0}`; the type
             attributes then describe its result. So a masked value never leaves the database.
     """
@@ -78,6 +82,7 @@ class Column:
     precision: int | None = None
     scale: int | None = None
     comment: str = ""
+    charset: str = ""
     read_as: str = "{0}"
 
     def reading(self, expression: str) -> Column:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aurora_dwh.schema import CSV_BYTES_LEAD, CSV_NULL, TYPE_RULES, VARBYTE_LIMIT, VARCHAR_LIMIT, Column, TypeRule
+from aurora_dwh.types_probes import section
 
 PAGE = Path(__file__).parent.parent / "docs" / "types.md"
 
@@ -61,7 +62,7 @@ def page() -> str:
         ("---",) * 6,
         *(_row(rule) for rule in TYPE_RULES),
     ]
-    return "\n".join([_INTRODUCTION, *map(_line, rows), "", _POLICIES])
+    return "\n".join([_INTRODUCTION, *map(_line, rows), "", _POLICIES, section()])
 
 
 def _row(rule: TypeRule) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Schemas that nobody here designed, from packages of Debian: WordPress and Zabbix, on a MariaDB server.
+"""Schemas that nobody here designed, from packages of Debian: WordPress and Zabbix, on MySQL or MariaDB.
 
 The packages are not installed: `make test` downloads them and unpacks them into the virtual environment. Their files
 are under the GPL and stay there. Zabbix brings rows of its own; WordPress' tables are filled here.

@@ -12,7 +12,7 @@ from typing import Any
 import pymysql
 import pytest
 from pymysql.connections import Connection
-from pymysql.cursors import Cursor
+from pymysql.cursors import Cursor, DictCursor
 
 from aurora_dwh.local.aurora.database import DatabaseServer
 from aurora_dwh.local.aurora.program import KINDS, Kind, find
@@ -83,6 +83,13 @@ class Server(DatabaseServer):
         command = [*self._client(database), "--batch", "--skip-column-names", "--raw", f"--execute={statement}"]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
+    def plan(self, statement: str, database: str) -> dict[str, Any]:
+        """Return how a SELECT of one table is carried out: EXPLAIN's row by its lower-cased names."""
+        with self.connect(database) as connection, connection.cursor(DictCursor) as cursor:
+            cursor.execute(f"EXPLAIN FORMAT=TRADITIONAL {statement}")
+            (row,) = cursor.fetchall()
+        return {name.lower(): value for name, value in row.items()}
+
     def script(self, text: str, database: str) -> None:
         """Run a script of statements with the command line client."""
         subprocess.run(self._client(database), input=text, check=True, capture_output=True, text=True)
@@ -91,6 +98,15 @@ class Server(DatabaseServer):
         arguments = [f"--host={self.host}", f"--port={self.port}", f"--user={self.user}", f"--password={self.password}"]
         keys = [] if self.is_mariadb else ["--get-server-public-key"]
         return [*self.program.client, "--no-defaults", *arguments, *keys, "--default-character-set=utf8mb4", database]
+
+
+TIMED_OUT = r"(max_statement_time|maximum statement execution time) exceeded"
+"""What MariaDB and MySQL say of a statement that ran for too long."""
+
+
+def numbers(count: int) -> str:
+    """Return a table for a FROM clause on either server, whose column `seq` counts from 1."""
+    return f"JSON_TABLE(CONCAT('[0', REPEAT(',0', {count} - 1), ']'), '$[*]' COLUMNS (seq FOR ORDINALITY)) numbers"
 
 
 def _running(kind: Kind) -> Iterator[Server]:
@@ -113,7 +129,10 @@ def mariadb() -> Iterator[Server]:
 
 @pytest.fixture(scope="session", params=KINDS)
 def server(request: pytest.FixtureRequest) -> Server:
-    """MySQL, then MariaDB: a test that asks for it runs on both. Where one will do, a folder's conftest says so."""
+    """MySQL, then MariaDB: a test that asks for it runs on both.
+
+    Where one will do, a folder's conftest says so; a module there that is about the source imports this one.
+    """
     found: Server = request.getfixturevalue(request.param)
     return found
 

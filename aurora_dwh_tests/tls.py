@@ -1,4 +1,4 @@
-"""A MariaDB server that speaks TLS, and the certificate that it shows."""
+"""A server that speaks TLS, MySQL and MariaDB, and the certificate that it shows."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from aurora_dwh.local.aurora.program import KINDS
 from aurora_dwh_tests.servers import Server
 
 
@@ -39,8 +40,9 @@ def certificate() -> Iterator[Path]:
         yield home
 
 
-@pytest.fixture(scope="module")
-def tls_server(certificate: Path) -> Iterator[Server]:
-    server = Server("mariadb", f"--ssl-cert={certificate / 'cert.pem'}", f"--ssl-key={certificate / 'key.pem'}")
+@pytest.fixture(scope="module", params=KINDS)
+def tls_server(request: pytest.FixtureRequest, certificate: Path) -> Iterator[Server]:
+    """MySQL, then MariaDB."""
+    server = Server(request.param, f"--ssl-cert={certificate / 'cert.pem'}", f"--ssl-key={certificate / 'key.pem'}")
     yield server
     server.remove()

@@ -1,4 +1,4 @@
-"""The servers of a benchmark run: Server, the embedded lake, the Redshift stand-in, and the way to them."""
+"""The servers of a benchmark run: MariaDB, the embedded lake, the Redshift stand-in, and the way to them."""
 
 from __future__ import annotations
 

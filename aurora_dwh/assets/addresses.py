@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from aurora_dwh.environment import Environment
 from aurora_dwh.lake.layout import Layout
@@ -55,7 +56,7 @@ class Addresses:
 
     def of_source(self, table: str) -> dict[str, Any]:
         """Return the metadata that say where a table of the source lies."""
-        return {"dagster/uri": f"{self.source}/{table}"} if self.source else {}
+        return {"dagster/uri": f"{self.source}/{quote(table, safe='')}"} if self.source else {}
 
     def of_lake(self, table: str) -> dict[str, Any]:
         """Return the metadata that say where a table's days lie in the lake."""
@@ -72,5 +73,5 @@ class Addresses:
         """
         called = self.schemas[schema]
         full = ".".join(part for part in (self.database, called, name) if part)
-        uri = {"dagster/uri": f"{self.warehouse}/{called}/{name}"} if self.warehouse else {}
+        uri = {"dagster/uri": f"{self.warehouse}/{called}/{quote(name, safe='')}"} if self.warehouse else {}
         return {"dagster/table_name": full, **uri}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString, SingleQuotedScalarString
 
 from aurora_dwh.catalog_errors import CatalogError, Problem
 from aurora_dwh.catalog_file import parse_catalog, shown_path
@@ -41,6 +42,8 @@ _OF_ONE_TABLE = ("key", "soft_delete")
 """Fields that a table has not by default where nothing is suggested for it."""
 
 _EMPTY_TABLES = re.compile(r"^tables:(?:[ \t]*(?:\{[ \t]*\}|null|~))?([ \t]+#.*)?[ \t]*(?=\r?$)", re.MULTILINE)
+_PLAIN_IN_LIST = re.compile(r"\w+")
+"""Texts that may be a list's member without quotes, unless YAML reads them as something else than a text."""
 
 
 class CatalogFile:
@@ -70,7 +73,7 @@ class CatalogFile:
     @property
     def tables(self) -> tuple[str, ...]:
         """The names of the tables in the file."""
-        return tuple(self._root.get("tables") or ())
+        return tuple(map(str, self._root.get("tables") or ()))
 
     @property
     def targets(self) -> set[str]:
@@ -84,6 +87,9 @@ class CatalogFile:
         Args:
             suggestions: The tables.
             refused: Tables that cannot be copied -> the reason, which stands in a comment of its own for each.
+
+        Raises:
+            CatalogError: The file is written in a way that others cannot be added to.
         """
         entries = {s.table: self._entry(s) for s in suggestions if s.table not in refused}
         entries |= {table: f"# {_refusal(table)}{plain(reason)}\n" for table, reason in refused.items()}
@@ -95,7 +101,11 @@ class CatalogFile:
             new = new.replace("\n", "\r\n")
         before = "".join(lines[:at])
         self._text = before + ("" if before.endswith("\n") else "\n") + new + "".join(lines[at:])
-        self._root = YAML().load(self._text)
+        try:
+            self._root = YAML().load(self._text)
+        except YAMLError:
+            advice = "write `tables:` with a line for each table below it, or nothing, so that others can be added"
+            raise self._error(advice) from None
 
     def _forget_refusals(self, tables: Iterable[str]) -> None:
         """Take out the comments that an earlier run left about tables of which another is to be said now."""
@@ -146,7 +156,7 @@ class CatalogFile:
         written = {n: _node(v) for n, v in fields.items() if n == "key" or defaults.get(n) != v}
         yaml, stream = YAML(), io.StringIO()
         yaml.width = 1_000_000
-        yaml.dump(CommentedMap({suggestion.table: CommentedMap(written) or None}), stream)
+        yaml.dump(CommentedMap({_node(suggestion.table): CommentedMap(written) or None}), stream)
         remarks = (suggestion.reason, *suggestion.warnings)
         return "".join(f"# {remark}\n" for remark in remarks if remark) + stream.getvalue()
 
@@ -160,11 +170,18 @@ def _refusal(table: str) -> str:
 
 
 def _node(value: Any) -> Any:
-    """Return a list on one line, a list of one name as the name."""
+    """Return a list on one line, a list of one name as the name, and what is not printable in a text spelled out."""
+    if isinstance(value, str):
+        return value if value.isprintable() else _quoted(value)
     if not isinstance(value, tuple):
         return value
     if len(value) == 1:
-        return value[0]
-    names = CommentedSeq(value)
+        return _node(value[0])
+    names = CommentedSeq(_node(name) if _PLAIN_IN_LIST.fullmatch(name) else _quoted(name) for name in value)
     names.fa.set_flow_style()
     return names
+
+
+def _quoted(text: str) -> str:
+    kind: type[str] = SingleQuotedScalarString if text.isprintable() else DoubleQuotedScalarString
+    return kind(text)

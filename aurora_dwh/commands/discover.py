@@ -86,7 +86,7 @@ def _discover(settings: AuroraSettings, path: Path) -> tuple[CatalogFile, Found]
     from aurora_dwh.commands.suggest import suggest
     from aurora_dwh.handoff import DataError
     from aurora_dwh.source.connection import SourceError, connect
-    from aurora_dwh.source.discovery import read_schema, read_tables
+    from aurora_dwh.source.discovery import as_stored, read_schema, read_tables
     from aurora_dwh.source.sessions import Sessions, describe
 
     schemas: dict[str, TableSchema] = {}
@@ -96,10 +96,12 @@ def _discover(settings: AuroraSettings, path: Path) -> tuple[CatalogFile, Found]
         with sessions.session() as connection:
             file = CatalogFile(path, start=start, zone=read_zone(connection))
             names = read_tables(connection, settings.database)
-            new = [name for name in names if name not in file.tables]
+            stored = as_stored(connection, names)
+            known = {stored(name): name for name in file.tables}
+            new = [name for name in names if name not in known]
             found = Found(
                 views=read_views(connection, settings.database),
-                gone=[name for name in file.tables if name not in names],
+                gone=[name for there, name in known.items() if there not in names],
             )
             facts = read_facts(connection, settings.database)
         with work(f"Reading {settings.database}", len(new)) as advance:
@@ -159,12 +161,13 @@ def _refusals(draft: CatalogFile, schemas: Mapping[str, TableSchema]) -> dict[st
 
 
 def _with_targets(suggestions: Iterable[Suggestion], taken: Iterable[str]) -> Iterator[Suggestion]:
-    """Yield suggestions with a name in Redshift of their own, where the table's is too long or another one's."""
-    from aurora_dwh.schema import IDENTIFIER_LIMIT, fold
+    """Yield suggestions with a name in Redshift of their own, where the table's cannot be one or is another one's."""
+    from aurora_dwh.schema import IDENTIFIER_LIMIT, TEMPORARY, fold
 
     used = set(taken)
     for suggestion in suggestions:
-        name = target = fold(suggestion.table).encode()[:IDENTIFIER_LIMIT].decode(errors="ignore")
+        name = fold(suggestion.table).encode()[:IDENTIFIER_LIMIT].decode(errors="ignore")
+        name = target = name.replace(TEMPORARY, "_", 1) if name.startswith(TEMPORARY) else name
         number = 1
         while target in used:
             number += 1
@@ -185,14 +188,14 @@ def _say(file: CatalogFile, found: Found) -> None:
         for suggestion in found.added:
             fields = suggestion.fields
             cells = (suggestion.table, fields["mode"], ", ".join(fields.get("key", ())), fields.get("cursor", ""))
-            grid.add_row(*map(Text, cells), Text("\n".join(suggestion.warnings), style="yellow"))
+            grid.add_row(*(Text(plain(cell)) for cell in cells), Text("\n".join(suggestion.warnings), style="yellow"))
         Console().print(grid)
     for name, reason in found.refused.items():
         typer.secho(plain(f"{name} is not copied: {reason}"), fg=typer.colors.YELLOW)
     for name in found.gone:
-        typer.secho(f"{name} is in the catalog and not in the database", fg=typer.colors.YELLOW)
+        typer.secho(f"{plain(name)} is in the catalog and not in the database", fg=typer.colors.YELLOW)
     if found.views:
-        typer.echo(f"Views are not copied: {', '.join(found.views)}")
+        typer.echo(f"Views are not copied: {plain(', '.join(found.views))}")
     modes = Counter(suggestion.fields["mode"] for suggestion in found.added)
     counted = ", ".join(f"{count} {mode}" for mode, count in modes.most_common())
     typer.echo(f"{file.path}: {len(found.added)} added{counted and f' ({counted})'}, {len(file.tables)} in all")

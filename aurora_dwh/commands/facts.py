@@ -9,6 +9,7 @@ from zoneinfo import available_timezones
 
 from aurora_dwh.commands.suggest import Index, TableFacts
 from aurora_dwh.source.connection import execute
+from aurora_dwh.source.discovery import hides_index
 
 if TYPE_CHECKING:
     from aurora_dwh.schema import TableSchema
@@ -102,7 +103,7 @@ def _indexes(connection: Connection, database: str) -> defaultdict[str, list[Ind
     rows = _ask(
         connection,
         "SELECT TABLE_NAME, INDEX_NAME, NON_UNIQUE, COLUMN_NAME, SUB_PART FROM information_schema.STATISTICS "
-        "WHERE TABLE_SCHEMA = %s ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX",
+        f"WHERE TABLE_SCHEMA = %s AND NOT ({hides_index(connection)}) ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX",
         database,
     )
     columns: dict[tuple[str, str, bool], list[str | None]] = {}

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from aurora_dwh.commands.choose import Day, OneTable, find_table, parse_day
-from aurora_dwh.commands.speech import AsJson, say_json
+from aurora_dwh.commands.speech import AsJson, plain, say_json
 
 EXAMPLES = (
     "aurora-dwh plan orders_master",
@@ -70,12 +70,13 @@ def _say(made: Plan) -> None:
     """Print the statements; where they are piped on, as SQL alone: headings are comments and lines stay whole."""
     from rich.console import Console
     from rich.syntax import Syntax
+    from rich.text import Text
 
     console = Console()
     for number, step in enumerate(made.steps, start=1):
-        heading = f"{number}. {step.heading}"
+        heading = plain(f"{number}. {step.heading}")
         if console.is_terminal:
-            console.rule(f"[bold]{heading}", align="left")
+            console.rule(Text(heading, style="bold"), align="left")
         else:
             typer.echo(f"-- {heading}")
         for statement in step.statements:
@@ -85,7 +86,7 @@ def _say(made: Plan) -> None:
                 typer.echo(statement + ";")
         console.print()
     for note in made.notes:
-        typer.echo(f"-- {note}")
+        typer.echo(f"-- {plain(note)}")
 
 
 def make_plan(name: str, written_day: str | None, *, is_by_hand: bool = False) -> Plan:

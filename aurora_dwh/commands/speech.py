@@ -83,15 +83,17 @@ def speak_plainly(command: Command) -> Command:
         except Exception as error:
             if not _is_known(error):
                 raise
-            fail(str(error), code=MISUSED if _is_misuse(error) else FAILED)
+            from aurora_dwh.source.connection import explain
+
+            fail(explain(error), code=MISUSED if _is_misuse(error) else FAILED)
 
     return run  # type: ignore[return-value]  # wraps() keeps the signature that typer reads
 
 
 def fail(message: str, *, code: int = FAILED) -> NoReturn:
     """Print an error and end the command."""
-    for line in message.splitlines():
-        typer.secho(f"error: {line}", fg=typer.colors.RED, err=True)
+    for line in message.rstrip().split("\n"):
+        typer.secho(f"error: {plain(line)}", fg=typer.colors.RED, err=True)
     raise typer.Exit(code)
 
 
@@ -116,15 +118,16 @@ def work(description: str, total: int | None) -> Iterator[Advance]:
         total: How many parts the work has; None where nobody knows.
     """
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 
     console = Console(stderr=True)
     columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(description, total=total)
+        task = progress.add_task(escape(description), total=total)
 
         def advance(description: str | None = None, *, parts: int = 1) -> None:
-            progress.update(task, advance=parts, description=description)
+            progress.update(task, advance=parts, description=description and escape(plain(description)))
 
         yield advance
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from aurora_dwh.commands import naming
+from aurora_dwh.commands.speech import plain
 from aurora_dwh.schema import Column, TableSchema, fold
 from aurora_dwh.source.selection import why_not
 
@@ -111,7 +112,7 @@ def suggest(facts: TableFacts) -> Suggestion:
         warnings += [f"column {column.name} is left out: {reason}" for column, reason in unfit.items()]
     if facts.schema.comment:
         fields["description"] = facts.schema.comment
-    return Suggestion(facts.schema.table, fields, tuple(warnings), reason)
+    return Suggestion(facts.schema.table, fields, tuple(map(plain, warnings)), plain(reason))
 
 
 def about(rows: int) -> str:

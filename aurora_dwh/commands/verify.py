@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from aurora_dwh.commands.choose import Days, OptionalTable, find_tables, parse_days
-from aurora_dwh.commands.speech import FAILED, AsJson, say_json, work
+from aurora_dwh.commands.speech import FAILED, AsJson, plain, say_json, work
 
 EXAMPLES = (
     "aurora-dwh verify",
@@ -58,6 +58,7 @@ def verify(
 def say_verdicts(console: Console, verdicts: Sequence[Verdict]) -> None:
     """Print for each table both sides' rows and checksums and whether they agree, then what differs."""
     from rich.table import Table as Grid
+    from rich.text import Text
 
     grid = Grid(title="Aurora and Redshift, every value of every row")
     for heading in ("table", "Aurora", "Redshift", "checksums", ""):
@@ -68,12 +69,14 @@ def say_verdicts(console: Console, verdicts: Sequence[Verdict]) -> None:
         outcome = "[green]equal[/]" if verdict.equal else "[bold red]different[/]"
         if verdict.error:
             figures, outcome = ("", "", ""), "[bold red]not compared[/]"
-        grid.add_row(_label(verdict), *figures, outcome)
+        grid.add_row(Text(plain(_label(verdict))), *figures, outcome)
     console.print(grid)
     for verdict in verdicts:
         for line in (verdict.error, *verdict.differences):
             if line:
-                console.print(f"{_label(verdict)}: {line}", style="red", markup=False, highlight=False, soft_wrap=True)
+                console.print(
+                    plain(f"{_label(verdict)}: {line}"), style="red", markup=False, highlight=False, soft_wrap=True
+                )
 
 
 def _label(verdict: Verdict) -> str:

@@ -11,6 +11,17 @@ from urllib.parse import quote
 
 MANIFEST_NAME = "_manifest.json"
 
+_ARRIVALS = "_arrivals"
+_MISREAD = frozenset({".", "..", _ARRIVALS})
+"""Names that are something else as a part of a key: a step in a path, or the inbox beside the tables."""
+
+
+def _segment(name: str) -> str:
+    """Return a name as one part of a key, which `unquote` turns back into the name."""
+    if name in _MISREAD:
+        return "".join(f"%{byte:02X}" for byte in name.encode())
+    return quote(name, safe="")
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -27,8 +38,8 @@ class Layout:
     database: str
 
     def table(self, table: str) -> str:
-        """Return a table's key prefix; what S3 or a URL would misread in a name is percent-encoded."""
-        parts = [self.prefix, quote(self.database, safe=""), quote(table, safe="")]
+        """Return a table's key prefix; what S3, a URL or this layout would misread in a name is percent-encoded."""
+        parts = [self.prefix, _segment(self.database), _segment(table)]
         return "/".join(part for part in parts if part)
 
     def day(self, table: str, day: date) -> str:
@@ -50,12 +61,12 @@ class Layout:
     @property
     def inbox(self) -> str:
         """The key prefix of days that are exported by hand."""
-        parts = [self.prefix, quote(self.database, safe=""), "_arrivals"]
+        parts = [self.prefix, _segment(self.database), _ARRIVALS]
         return "/".join(part for part in parts if part) + "/"
 
     def arrival(self, table: str, day: date, name: str) -> str:
         """Return what the keys of a day begin with that is exported by hand under a name."""
-        return f"{self.inbox}{quote(table, safe='')}/day={day.isoformat()}/{name}"
+        return f"{self.inbox}{_segment(table)}/day={day.isoformat()}/{name}"
 
     def loads(self, table: str) -> str:
         """Return the key prefix of what exists while a load of several days runs."""

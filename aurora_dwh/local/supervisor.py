@@ -46,11 +46,13 @@ class Supervisor:
     def start(self) -> dict[str, Any]:
         """Start the wanted parts; return what `stack.json` says of each."""
         lake = self._launch_lake() if "lake" in self._wanted else None
+        aurora = self._launch_aurora(_access(lake)) if "aurora" in self._wanted else None
         found: dict[str, Any] = {}
-        if "aurora" in self._wanted:
-            found["aurora"] = self._start_aurora(_access(lake))
         if "warehouse" in self._wanted:
             found["warehouse"] = self._start_warehouse(_access(lake))
+        if aurora is not None:
+            aurora.wait_until_ready()
+            found["aurora"] = _aurora_note(aurora)
         if lake is not None:
             lake.wait_until_ready()
             found["lake"] = _lake_note(lake)
@@ -78,7 +80,7 @@ class Supervisor:
         lake.launch()
         return lake
 
-    def _start_aurora(self, access: S3Access | None) -> dict[str, Any]:
+    def _launch_aurora(self, access: S3Access | None) -> EmbeddedAurora:
         aurora = EmbeddedAurora(
             self._state / "aurora",
             user=USER,
@@ -88,16 +90,8 @@ class Supervisor:
             exports=Exports(access),
         )
         self._stops.append(aurora.stop)
-        aurora.start()
-        variables = {
-            "AURORA_HOST": aurora.host,
-            "AURORA_PORT": str(aurora.port),
-            "AURORA_DATABASE": AURORA_DATABASE,
-            "AURORA_USER": USER,
-            "AURORA_PASSWORD": self._secrets["aurora"],
-            "AURORA_TLS": "disabled",
-        }
-        return _note(os.getpid(), f"{aurora.host}:{aurora.port}", variables)
+        aurora.launch()
+        return aurora
 
     def _start_warehouse(self, access: S3Access | None) -> dict[str, Any]:
         warehouse = RedshiftStandIn(
@@ -120,6 +114,18 @@ class Supervisor:
             "REDSHIFT_IAM_ROLE": "default",
         }
         return _note(warehouse.postgres_pid, f"{warehouse.host}:{warehouse.port}", variables)
+
+
+def _aurora_note(aurora: EmbeddedAurora) -> dict[str, Any]:
+    variables = {
+        "AURORA_HOST": aurora.host,
+        "AURORA_PORT": str(aurora.port),
+        "AURORA_DATABASE": aurora.database,
+        "AURORA_USER": aurora.user,
+        "AURORA_PASSWORD": aurora.password,
+        "AURORA_TLS": "disabled",
+    }
+    return _note(aurora.pid, f"{aurora.host}:{aurora.port}", variables)
 
 
 def _lake_note(lake: LakeServer) -> dict[str, Any]:
@@ -163,7 +169,6 @@ def _quietly(stop: Callable[[], None]) -> None:
 def main() -> int:
     """Run the stack until a signal; return the process's exit code."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("mysql_mimic").setLevel(logging.WARNING)
     state, parts = Path(sys.argv[1]), sys.argv[2:]
     told_to_stop = threading.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 import pymysql
@@ -16,6 +17,9 @@ from pymysql.constants import ER
 from pymysql.cursors import Cursor
 
 from aurora_dwh.handoff import DataError
+from aurora_dwh.source.privileges import grant_remedy
+from aurora_dwh.source.quoting import literal
+from aurora_dwh.source.refusals import code_of, is_permanent, remedy
 
 Connection: TypeAlias = "_Connection[Cursor]"
 """A session on the source."""
@@ -33,23 +37,8 @@ default of MySQL and MariaDB, and an administrator may have set far less for peo
 _GRACE: Final = timedelta(minutes=1)
 """How much longer than the server the client waits, so that the server's own error is seen."""
 
-_UNKNOWN_VARIABLE: Final = frozenset({ER.UNKNOWN_SYSTEM_VARIABLE})
-"""MySQL does not know max_statement_time, MariaDB not max_execution_time, and a proxy perhaps neither."""
-
-_PERMANENT: Final = frozenset(
-    {
-        ER.ACCESS_DENIED_ERROR,
-        ER.BAD_DB_ERROR,
-        ER.BAD_FIELD_ERROR,
-        ER.COLUMNACCESS_DENIED_ERROR,
-        ER.DBACCESS_DENIED_ERROR,
-        ER.NO_SUCH_TABLE,
-        ER.PARSE_ERROR,
-        ER.SPECIFIC_ACCESS_DENIED_ERROR,
-        ER.TABLEACCESS_DENIED_ERROR,
-    }
-)
-"""Errors about the statement or a privilege."""
+_UNKNOWN: Final = frozenset({ER.UNKNOWN_SYSTEM_VARIABLE, ER.PARSE_ERROR})
+"""MySQL does not know max_statement_time, MariaDB neither max_execution_time nor SET ROLE ALL."""
 
 _TIMEOUTS: Final = frozenset({1969, 3024})
 """MariaDB's and MySQL's codes for a statement that ran for too long."""
@@ -59,16 +48,20 @@ class SourceError(Exception):
     """The source could not be read this time; a later attempt may well succeed."""
 
 
-def connect(*, statement_timeout: timedelta = DEFAULT_STATEMENT_TIMEOUT, **arguments: Any) -> Connection:
+def connect(
+    *, database: str | None = None, statement_timeout: timedelta = DEFAULT_STATEMENT_TIMEOUT, **arguments: Any
+) -> Connection:
     """Open a session for reading: UTC, utf8mb4, REPEATABLE READ, read only, and with an end to every statement.
 
     Args:
+        database: The database that the session is in; None leaves it in none.
         statement_timeout: How long a SELECT may run on the server.
         arguments: Host, user, password, TLS: keyword arguments of `pymysql.connect`, as `AuroraSettings` gives them.
 
     Raises:
         SourceError: The server could not be reached.
-        DataError: The server knows no such user, password or database. No error holds the password.
+        DataError: The server refuses the login or the database, or its certificate is not trusted. No error holds the
+            password.
     """
     read_timeout = (statement_timeout + _GRACE).total_seconds()
     try:
@@ -76,39 +69,70 @@ def connect(*, statement_timeout: timedelta = DEFAULT_STATEMENT_TIMEOUT, **argum
             **{**arguments, "charset": "utf8mb4", "autocommit": True, "read_timeout": read_timeout}
         )
     except pymysql.err.Error as error:
-        raise _failure("cannot connect to Aurora", error) from error
+        raise _refused("cannot connect to Aurora", error, arguments) from error
+    except (RuntimeError, UnicodeError) as error:  # a plugin that PyMySQL lacks a library for, a host that is no name
+        raise DataError(f"cannot connect to Aurora: {error}") from error
     try:
         _prepare(connection, statement_timeout)
-    except pymysql.err.Error as error:
+        if database is not None:
+            _use(connection, database)
+    except BaseException as error:
         connection.close()
-        raise _failure("cannot set up a session on Aurora", error) from error
+        if isinstance(error, pymysql.err.Error):
+            raise _refused("cannot set up a session on Aurora", error, arguments) from error
+        raise
     return connection
 
 
-def _failure(what: str, error: pymysql.err.Error) -> Exception:
+def _refused(what: str, error: pymysql.err.Error, arguments: dict[str, Any]) -> Exception:
+    """Return what to raise where a session cannot be had."""
+    account = f"{literal(arguments['user'])}@'%'"
+    mend = remedy(error, account=account, is_encrypted=not arguments.get("ssl_disabled"))
     kind = DataError if is_permanent(error) else SourceError
-    return kind(f"{what}: {explain(error)}")
+    return kind("; ".join(filter(None, (f"{what}: {told(error)}", mend))))
 
 
 def _prepare(connection: Connection, statement_timeout: timedelta) -> None:
-    """Set the session's variables; sql_mode stays as the server has it, for it decides how `filter` is read."""
+    """Set the session's variables; sql_mode stays as the server has it, for it decides how `filter` is read.
+
+    But for one: a padded CHAR would be another value, and compare in another order than its index has.
+    """
     seconds = statement_timeout.total_seconds()
+    _try(connection, "SET ROLE ALL")  # what lets the user read may be a role that is not active by default
     execute(connection, "SET SESSION time_zone = '+00:00'")
+    # Limits that a server sets for people would cut a table short without a word, or refuse to read a large one.
+    execute(connection, "SET SESSION sql_select_limit = 18446744073709551615, sql_big_selects = 1")
+    execute(connection, "SET SESSION sql_mode = REPLACE(@@SESSION.sql_mode, 'PAD_CHAR_TO_FULL_LENGTH', '')")
     execute(connection, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
     execute(connection, "SET SESSION TRANSACTION READ ONLY")
-    _try_set(connection, f"net_write_timeout = {int(_WRITE_TIMEOUT.total_seconds())}")
-    _try_set(connection, f"wait_timeout = {int(_IDLE_TIMEOUT.total_seconds())}")
+    _try(connection, f"SET SESSION net_write_timeout = {int(_WRITE_TIMEOUT.total_seconds())}")
+    _try(connection, f"SET SESSION wait_timeout = {int(_IDLE_TIMEOUT.total_seconds())}")
     # MySQL counts in milliseconds and for SELECTs only, MariaDB in seconds; a server knows one of the two.
-    if not _try_set(connection, f"max_execution_time = {int(seconds * 1000)}"):
-        _try_set(connection, f"max_statement_time = {seconds:g}")
+    if not _try(connection, f"SET SESSION max_execution_time = {int(seconds * 1000)}"):
+        _try(connection, f"SET SESSION max_statement_time = {seconds:g}")
 
 
-def _try_set(connection: Connection, assignment: str) -> bool:
-    """Set a session variable; return False where the server has none of that name."""
+def _use(connection: Connection, database: str) -> None:
+    """Enter a database: after the login, which roles are not yet active for.
+
+    Raises:
+        DataError: The user has no right in it.
+    """
     try:
-        execute(connection, f"SET SESSION {assignment}")
+        connection.select_db(database)
+    except pymysql.err.Error as error:
+        if code_of(error) != ER.DBACCESS_DENIED_ERROR:
+            raise
+        mend = grant_remedy(partial(execute, connection), database)
+        raise DataError(f"cannot set up a session on Aurora: {told(error)}; {mend}") from error
+
+
+def _try(connection: Connection, statement: str) -> bool:
+    """Run a statement that not every server knows; return whether this one does."""
+    try:
+        execute(connection, statement)
     except pymysql.err.MySQLError as error:
-        if error.args and error.args[0] in _UNKNOWN_VARIABLE:
+        if code_of(error) in _UNKNOWN:
             return False
         raise
     return True
@@ -143,6 +167,11 @@ def _parsed(now: str) -> datetime:
 
 
 def explain(error: BaseException) -> str:
+    """Return what a driver's error says, in one line, and what mends it where that is known."""
+    return "; ".join(filter(None, (told(error), remedy(error))))
+
+
+def told(error: BaseException) -> str:
     """Return what a driver's error says, in one line."""
     if isinstance(error, pymysql.err.MySQLError) and len(error.args) == 2:
         code, message = error.args
@@ -152,11 +181,6 @@ def explain(error: BaseException) -> str:
     return f"{error}" or type(error).__name__
 
 
-def is_permanent(error: BaseException) -> bool:
-    """Return whether an error is about the statement or a privilege, so that another attempt fails the same way."""
-    return isinstance(error, pymysql.err.MySQLError) and bool(error.args) and error.args[0] in _PERMANENT
-
-
 def is_timeout(error: BaseException) -> bool:
     """Return whether the server ended a statement because it ran for too long."""
-    return isinstance(error, pymysql.err.MySQLError) and bool(error.args) and error.args[0] in _TIMEOUTS
+    return code_of(error) in _TIMEOUTS

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
-
-import pymysql
-from pymysql.cursors import DictCursor
+from functools import partial
 
 from aurora_dwh.handoff import DataError
 from aurora_dwh.schema import Column, TableSchema, fold
 from aurora_dwh.source.connection import Connection, execute
+from aurora_dwh.source.privileges import role_remedy
 from aurora_dwh.source.quoting import identifier
 
 PRIMARY = "PRIMARY"
@@ -19,6 +18,10 @@ PRIMARY = "PRIMARY"
 
 _PRECISE = frozenset({"decimal", "bit"})
 """The types whose size NUMERIC_PRECISION decides; an INT's, say, differs between servers and says nothing."""
+
+
+class MissingTableError(DataError):
+    """A table that the database does not have, or that its user may not see."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +32,13 @@ class Index:
         name: Its name.
         columns: Its columns in order, an expression as an empty text.
         is_plain: Whether it holds whole values of columns in ascending order.
+        is_hidden: Whether the server is told not to use it: INVISIBLE in MySQL, IGNORED in MariaDB.
     """
 
     name: str
     columns: tuple[str, ...]
     is_plain: bool
+    is_hidden: bool = False
 
 
 def read_tables(connection: Connection, database: str) -> tuple[str, ...]:
@@ -46,16 +51,28 @@ def read_tables(connection: Connection, database: str) -> tuple[str, ...]:
     return tuple(sorted(_text(name) for (name,) in rows))
 
 
+def as_stored(connection: Connection, tables: Iterable[str]) -> Callable[[str], str]:
+    """Return a function that gives a table's name as the server stores it for one that takes no notice of case.
+
+    Args:
+        connection: The connection.
+        tables: The names as they are stored.
+    """
+    ((takes_no_notice,),) = execute(connection, "SELECT @@lower_case_table_names")
+    stored = {fold(name): name for name in tables} if int(takes_no_notice) else {}
+    return lambda name: stored.get(fold(name), name)
+
+
 def read_schema(connection: Connection, database: str, table: str) -> TableSchema:
     """Return a table's columns, primary key and comment. Generated and invisible columns are columns like any other.
 
     Raises:
-        DataError: The database has no such table; tables of similar names are listed.
+        MissingTableError: The database has no such table; tables of similar names are listed.
     """
     columns = execute(
         connection,
         "SELECT COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE, CHARACTER_MAXIMUM_LENGTH, NUMERIC_PRECISION, "
-        "NUMERIC_SCALE, COLUMN_COMMENT FROM information_schema.COLUMNS "
+        "NUMERIC_SCALE, COLUMN_COMMENT, CHARACTER_SET_NAME FROM information_schema.COLUMNS "
         "WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s ORDER BY ORDINAL_POSITION",
         (database, table),
     )
@@ -76,52 +93,72 @@ def read_schema(connection: Connection, database: str, table: str) -> TableSchem
 
 
 def indexes(connection: Connection, database: str, table: str, column: str) -> list[Index]:
-    """Return the indexes of the table that begin with the column: a range of it is read without a scan."""
+    """Return the indexes of the table that begin with the column: a range of it is read without a scan.
+
+    An index that the server is told not to use is none.
+    """
+    return [index for index in _beginning_with(connection, database, table, column) if not index.is_hidden]
+
+
+def index_ddl(connection: Connection, database: str, table: str, column: str) -> str:
+    """Return the statement that gives a cursor the index which it lacks; rows can be written while it runs.
+
+    Where the server is told not to use such an index, it is the statement that tells it otherwise.
+    """
+    place = identifier(database, table)
+    if hidden := _beginning_with(connection, database, table, column):
+        return f"ALTER TABLE {place} ALTER INDEX {identifier(hidden[0].name)} {_hiding(connection).end}"
+    return f"CREATE INDEX {identifier(f'{column}_idx')} ON {place} ({identifier(column)})"
+
+
+def hides_index(connection: Connection) -> str:
+    """Return the SQL, over information_schema.STATISTICS, of whether the server is told not to use an index."""
+    return _hiding(connection).condition
+
+
+@dataclass(frozen=True)
+class _Hiding:
+    """How a server is told not to use an index: the condition of such an index, and the words that end it."""
+
+    condition: str
+    end: str
+
+
+_HIDINGS = {
+    "IS_VISIBLE": _Hiding("IS_VISIBLE = 'NO'", "VISIBLE"),  # MySQL
+    "IGNORED": _Hiding("IGNORED = 'YES'", "NOT IGNORED"),  # MariaDB
+}
+"""Column of information_schema.STATISTICS -> what it tells."""
+
+
+def _hiding(connection: Connection) -> _Hiding:
+    names = ", ".join(f"'{name}'" for name in _HIDINGS)
     rows = execute(
         connection,
-        "SELECT INDEX_NAME, COLUMN_NAME, SUB_PART, COLLATION FROM information_schema.STATISTICS "
+        "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = 'information_schema' "
+        f"AND TABLE_NAME = 'STATISTICS' AND COLUMN_NAME IN ({names})",
+    )
+    return _HIDINGS[_text(rows[0][0])] if rows else _Hiding("FALSE", "")
+
+
+def _beginning_with(connection: Connection, database: str, table: str, column: str) -> list[Index]:
+    rows = execute(
+        connection,
+        f"SELECT INDEX_NAME, COLUMN_NAME, SUB_PART, COLLATION, {hides_index(connection)} "
+        "FROM information_schema.STATISTICS "
         "WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s ORDER BY INDEX_NAME, SEQ_IN_INDEX",
         (database, table),
     )
-    found: dict[str, list[tuple[str, bool]]] = {}
-    for index, name, prefix, order in rows:
+    found: dict[tuple[str, bool], list[tuple[str, bool]]] = {}
+    for index, name, prefix, order, is_hidden in rows:
         # An index on an expression has no column name.
         is_plain = name is not None and prefix is None and _text(order or "") == "A"
-        found.setdefault(_text(index), []).append((_text(name or ""), is_plain))
+        found.setdefault((_text(index), bool(is_hidden)), []).append((_text(name or ""), is_plain))
     return [
-        Index(name, tuple(column for column, _ in parts), all(is_plain for _, is_plain in parts))
-        for name, parts in found.items()
+        Index(name, tuple(column for column, _ in parts), all(is_plain for _, is_plain in parts), is_hidden)
+        for (name, is_hidden), parts in found.items()
         if fold(parts[0][0]) == fold(column)
     ]
-
-
-def index_ddl(database: str, table: str, column: str) -> str:
-    """Return the statement that makes the index which a cursor lacks; rows can be written while it is made."""
-    return f"CREATE INDEX {identifier(f'{column}_idx')} ON {identifier(database, table)} ({identifier(column)})"
-
-
-def scans(connection: Connection, statement: str) -> bool:
-    """Return whether the server would go through the whole table for a SELECT, as it does for most of the rows.
-
-    A SELECT that the server refuses is none that scans: its reading says what is wrong.
-    """
-    return _text(_plan(connection, statement).get("type") or "") in ("ALL", "index")
-
-
-def is_in_order(connection: Connection, statement: str) -> bool:
-    """Return whether the server reads a range of an index for a SELECT, whose order it gives without sorting."""
-    plan = _plan(connection, statement)
-    return _text(plan.get("type") or "") == "range" and "filesort" not in _text(plan.get("Extra") or "")
-
-
-def _plan(connection: Connection, statement: str) -> dict[str, Any]:
-    """Return how the server would run a SELECT, nothing where it refuses it."""
-    with connection.cursor(DictCursor) as cursor:
-        try:
-            cursor.execute(f"EXPLAIN {statement}")
-        except pymysql.err.Error:
-            return {}
-        return cursor.fetchone() or {}
 
 
 def _primary_key(connection: Connection, database: str, table: str) -> tuple[str, ...]:
@@ -143,6 +180,7 @@ def _column(
     precision: int | None,
     scale: int | None,
     comment: str | bytes | None,
+    charset: str | bytes | None,
 ) -> Column:
     kind = _text(data_type).lower()
     return Column(
@@ -154,6 +192,7 @@ def _column(
         precision=None if precision is None or kind not in _PRECISE else int(precision),
         scale=None if scale is None or kind != "decimal" else int(scale),
         comment=_text(comment or ""),
+        charset=_text(charset or ""),
     )
 
 
@@ -162,7 +201,7 @@ def _text(value: str | bytes) -> str:
     return value.decode() if isinstance(value, bytes) else value
 
 
-def _not_found(connection: Connection, database: str, table: str) -> DataError:
+def _not_found(connection: Connection, database: str, table: str) -> MissingTableError:
     tables = read_tables(connection, database)
     near = get_close_matches(table, tables, n=5) or [t for t in tables if fold(t) == fold(table)]
     if near:
@@ -171,4 +210,5 @@ def _not_found(connection: Connection, database: str, table: str) -> DataError:
         hint = f"it has {len(tables)} tables, {', '.join(repr(t) for t in tables[:5])} among them"
     else:
         hint = "it has no tables that this user may read"
-    return DataError(f"table {database}.{table} is not there, or this user may not read it; {hint}")
+    message = f"table {database}.{table} is not there, or this user may not read it; {hint}"
+    return MissingTableError("; ".join(filter(None, (message, role_remedy(partial(execute, connection))))))

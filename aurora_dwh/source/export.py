@@ -15,12 +15,15 @@ import pymysql
 
 from aurora_dwh.handoff import DataError, Export, Window, as_instant
 from aurora_dwh.schema import TableSchema
-from aurora_dwh.source.chunks import piece_conditions, primary_keyset
-from aurora_dwh.source.connection import Connection, SourceError, execute, explain, is_permanent
+from aurora_dwh.source.chunks import piece_conditions
+from aurora_dwh.source.connection import Connection, SourceError, execute, explain
+from aurora_dwh.source.keyset import primary_keyset
 from aurora_dwh.source.limits import named_key, refusal
 from aurora_dwh.source.misfits import Misfit, count_rows, first_row, helps, key_columns, misfits
 from aurora_dwh.source.outfile import into_s3, select_csv
 from aurora_dwh.source.quoting import literal
+from aurora_dwh.source.reader import read
+from aurora_dwh.source.refusals import is_permanent
 from aurora_dwh.source.throttle import Throttle
 
 if TYPE_CHECKING:
@@ -36,17 +39,14 @@ _log = logging.getLogger(__name__)
 
 
 def require_export(connection: Connection) -> None:
-    """Make a session one that may write to S3.
+    """Check that a session, all of whose roles are active, may write to S3.
 
     Raises:
         DataError: Something is missing; the message says which statement or setting gives it.
         pymysql.err.Error: The server or the connection failed.
     """
     try:
-        ((user, role),) = execute(connection, "SELECT CURRENT_USER(), @@aws_default_s3_role")
-        # All roles, not this one alone: what lets the user read the tables may be a role too.
-        execute(connection, "SET ROLE ALL")
-        ((active,),) = execute(connection, "SELECT CURRENT_ROLE()")
+        ((user, role, active),) = execute(connection, "SELECT CURRENT_USER(), @@aws_default_s3_role, CURRENT_ROLE()")
     except pymysql.err.Error as error:
         if error.args and error.args[0] in _NOT_AURORA:
             raise DataError(
@@ -69,8 +69,8 @@ def require_export(connection: Connection) -> None:
         )
 
 
-_NOT_AURORA = frozenset({1064, 1193, 1305, 1959, 3523})
-"""A statement, variable or function that the server does not know; MariaDB has roles and knows none called ALL."""
+_NOT_AURORA = frozenset({1193, 1305})
+"""A variable or a function that the server does not know."""
 
 
 def export(
@@ -160,7 +160,7 @@ def _pieces(
         )
         return [[]]
     pieces = -(-size // EXPORT_BYTES)
-    conditions = piece_conditions(partial(execute, connection), schema, where, keyset, rows, pieces)
+    conditions = piece_conditions(partial(read, connection), schema, where, keyset, rows, pieces)
     return [[condition] for condition in conditions]
 
 

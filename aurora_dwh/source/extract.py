@@ -20,15 +20,17 @@ import pymysql
 
 from aurora_dwh.handoff import DataError, Export, Extract, Window
 from aurora_dwh.schema import TableSchema
-from aurora_dwh.source.chunks import index_keyset, primary_keyset
-from aurora_dwh.source.connection import Connection, SourceError, execute, explain, is_permanent, snapshot
+from aurora_dwh.source.connection import Connection, SourceError, execute, explain, snapshot
 from aurora_dwh.source.dates import Mask
-from aurora_dwh.source.discovery import Index, index_ddl, indexes, is_in_order, scans
+from aurora_dwh.source.discovery import Index, index_ddl, indexes
 from aurora_dwh.source.export import export, require_export
+from aurora_dwh.source.keyset import index_keyset, primary_keyset
 from aurora_dwh.source.misfits import count_rows, misfits
 from aurora_dwh.source.outfile import NOW, by_hand, into_s3, select_csv
+from aurora_dwh.source.plans import is_in_order, scans, sorts
 from aurora_dwh.source.quoting import identifier
 from aurora_dwh.source.reading import Reading
+from aurora_dwh.source.refusals import is_permanent
 from aurora_dwh.source.selection import read_selected
 from aurora_dwh.source.split import Span, Split
 from aurora_dwh.source.throttle import Throttle
@@ -192,9 +194,7 @@ class Source:
         """Yield the days of a range that was read at once, where a read for each would scan the table each time."""
         first, last = windows[0], windows[-1]
         span = Window(first.day, first.start, last.end)
-        reading = replace(
-            self._reading(table, schema, span, f"days {first.day}...{last.day}"), keyset=primary_keyset(schema)
-        )
+        reading = _in_pieces(connection, self._reading(table, schema, span, f"days {first.day}...{last.day}"))
         throttle = self._throttle(connection, table)
         waited = throttle.begin(f"table {table.name}, days {first.day}...{last.day}")
         cursor = schema.column(table.cursor or "")
@@ -254,7 +254,7 @@ class Source:
         if table.mode != "full" and table.cursor is not None:
             cursor = schema.column(table.cursor)
             where.insert(0, condition(cursor, window, **self._cursor_rules(table)))
-        return Reading(table, schema, tuple(where), named, primary_keyset(schema) if table.mode == "full" else None)
+        return Reading(table, schema, tuple(where), named)
 
     def _planned(
         self, connection: Connection, table: Table, schema: TableSchema, window: Window, along: Sequence[Index]
@@ -265,15 +265,13 @@ class Source:
         the first day is not, which has rows whose cursor is NULL; most often it is most of the table.
         """
         reading = self._reading(table, schema, window, f"day {window.day}")
-        if table.mode == "full":
-            return reading
-        if scans(connection, reading.statement):
-            return replace(reading, keyset=primary_keyset(schema))
+        if table.mode == "full" or scans(connection, reading.statement, schema):
+            return _in_pieces(connection, reading)
         is_spared = table.max_rows_per_second is not None or self._pause_above is not None
         if is_spared and window.start is not None:
             keysets = (index_keyset(schema, index) for index in along if index.is_plain)
             in_pieces = (replace(reading, keyset=keyset) for keyset in keysets if keyset)
-            return next((one for one in in_pieces if is_in_order(connection, one.statement)), reading)
+            return next((one for one in in_pieces if is_in_order(connection, one.statement, schema)), reading)
         return reading
 
     def _report_rows_without_cursor(
@@ -322,9 +320,19 @@ class Source:
         if not found:
             self._warn(
                 f"table {table.name}: no index begins with the cursor {table.cursor!r}, so Aurora scans the whole "
-                f"table for each run; add one: {index_ddl(self._database, table.name, table.cursor)}"
+                f"table for each run; add one: {index_ddl(connection, self._database, table.name, table.cursor)}"
             )
         return found
+
+
+def _in_pieces(connection: Connection, reading: Reading) -> Reading:
+    """Return a reading of a whole table along its primary key, as it is where no index has the key's order.
+
+    The key of the beginning of a text, of descending parts, or of hashes gives none: each piece would sort the rest.
+    """
+    keyset = primary_keyset(reading.schema)
+    pieces = replace(reading, keyset=keyset)
+    return pieces if keyset and not sorts(connection, pieces.statement, reading.schema) else reading
 
 
 def _count(converted: Counter[tuple[str, str]], column: str, reason: str, mask: Mask) -> None:

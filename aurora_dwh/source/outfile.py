@@ -83,19 +83,30 @@ def _text(column: Column) -> str:
         return f"CONCAT('{CSV_BYTES_LEAD}', HEX({{0}}))"
     if column.data_type in DATED:
         return f"IF({ZERO_DATE} OR {INVALID_DATE}, NULL, {{0}})"
+    if column.column_type.startswith("double("):
+        return _DOUBLE_OF_DIGITS
     if column.data_type in _EXACT:
         return _EXACT[column.data_type]
     if column.data_type in _WORDS:
         return "CONVERT({0} USING utf8mb4)"
-    return "{0} + 0" if "zerofill" in column.column_type else "{0}"
+    # Zeros in front of a number go, but a DECIMAL that is a text in Redshift keeps its text, and a DOUBLE its digits.
+    is_padded = "zerofill" in column.column_type and column.redshift_type.partition("(")[0] in _WITHOUT_ZEROS
+    return "{0} + 0" if is_padded else "{0}"
 
+
+_DOUBLE_OF_DIGITS = "IF({0} <> 0 AND ABS({0}) < 1e30, CAST(CAST({0} AS DECIMAL(65,30)) AS CHAR), CAST({0} AS CHAR))"
+"""A DOUBLE(m,d) is shown with d digits and may hold a neighbour of that number (it is rounded as its whole part and its
+fraction). A DECIMAL takes all of a DOUBLE's digits, but not -0; and what it has no room for has no fraction."""
+
+_WITHOUT_ZEROS = ("SMALLINT", "INTEGER", "BIGINT", "DECIMAL")
 
 _WORDS = (*TEXT_TYPES, *TEXTUAL_LENGTHS, "enum", "set", "json")
 
 
 _EXACT = {
-    "float": "{0} * 1e0",  # the text of a FLOAT has six digits, of a DOUBLE all
-    "double": "{0} * 1e0",  # without the number of digits that a DOUBLE(m,d) is shown with
+    # The text of a FLOAT has six digits, of a DOUBLE all: of a column, that is. Of an expression it ends at 22
+    # characters on MySQL (MAX_DOUBLE_STR_LENGTH), enough for a FLOAT's nine digits and not for a DOUBLE's seventeen.
+    "float": "{0} * 1e0",
     "bit": "{0} + 0",
     "time": "CAST({0} AS CHAR)",
 }

@@ -63,6 +63,14 @@ class Block:
     starts: Positions
     ends: Positions
 
+    def __len__(self) -> int:
+        """Return how many rows there are."""
+        return len(self.starts)
+
+    def __getitem__(self, rows: slice) -> Block:
+        """Return some of the rows."""
+        return Block(self.data, self.starts[rows], self.ends[rows])
+
 
 def blocks(
     stream: ByteStream, *, sequence: int, binary: bool = False, block_bytes: int = BLOCK_BYTES

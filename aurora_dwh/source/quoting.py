@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from decimal import Decimal
 
-Literal = str | bytes | int | float | Decimal | date | None
+Literal = str | bytes | int | Decimal | date | None
 """What `literal` can write; a datetime is a date."""
 
 
@@ -24,7 +24,8 @@ def identifier(*names: str) -> str:
 def literal(value: Literal) -> str:
     """Return a value as a MySQL literal that means the same under every sql_mode.
 
-    A backslash is an escape unless NO_BACKSLASH_ESCAPES is set, so a text that holds one is written as hexadecimal.
+    A backslash is an escape unless NO_BACKSLASH_ESCAPES is set, so a text that holds one is written as hexadecimal; so
+    is the empty text, which MariaDB takes for NULL under EMPTY_STRING_IS_NULL. A number has all its digits.
     A datetime is written as its wall clock, and without a fraction where that is zero: the text then compares right
     with shorter and longer forms of the same time, too.
 
@@ -35,8 +36,8 @@ def literal(value: Literal) -> str:
         case None:
             return "NULL"
         case str():
-            if "\\" in value or "\0" in value:
-                return f"_utf8mb4 x'{value.encode().hex()}'"
+            if "\\" in value or "\0" in value or not value:
+                return characters(value.encode(), "utf8mb4")
             return "'" + value.replace("'", "''") + "'"
         case bytes():
             return f"x'{value.hex()}'"
@@ -48,13 +49,17 @@ def literal(value: Literal) -> str:
             return f"'{value.isoformat()}'"
         case bool() | int():
             return str(int(value))
-        case float() | Decimal():
-            return _number(value)
+        case Decimal():
+            return _digits(value)
 
 
-def _number(value: float | Decimal) -> str:
-    number = Decimal(repr(value)) if isinstance(value, float) else value
-    if not number.is_finite():
+def _digits(value: Decimal) -> str:
+    """Return a number without an exponent, which would make a DOUBLE of it."""
+    if not value.is_finite():
         raise ValueError(f"{value} has no MySQL literal")
-    # A float keeps its exponent, which makes MySQL read it as a DOUBLE and not as an exact DECIMAL.
-    return f"{value!r}e0" if isinstance(value, float) and "e" not in repr(value) else str(value)
+    return f"{value:f}"
+
+
+def characters(value: bytes, charset: str) -> str:
+    """Return a text as a literal that is those bytes, in a character set of MySQL's."""
+    return f"_{charset} x'{value.hex()}'"

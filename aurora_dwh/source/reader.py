@@ -7,7 +7,7 @@ it cost the server a third of what it spends on printing them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
@@ -19,11 +19,12 @@ import pymysql
 from aurora_dwh.handoff import DataError
 from aurora_dwh.schema import TableSchema, fold
 from aurora_dwh.source import protocol
-from aurora_dwh.source.connection import SourceError, explain, is_permanent, is_timeout
+from aurora_dwh.source.connection import SourceError, explain, is_timeout
 from aurora_dwh.source.dates import Mask
 from aurora_dwh.source.decode import Decoded, decode
 from aurora_dwh.source.limits import NO_KEY, NULL_OR_TEXT, named_key
 from aurora_dwh.source.packets import BLOCK_BYTES, Block, BrokenStreamError, ErrorPacketError, blocks
+from aurora_dwh.source.refusals import is_permanent
 from aurora_dwh.source.rows import Field, split
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def read(
     changed: Changed = lambda *_: None,
     wire: Protocol = "binary",
     block_bytes: int = BLOCK_BYTES,
+    is_first_known: bool = False,
 ) -> Generator[pa.RecordBatch, None, None]:
     """Yield the rows of a SELECT in batches of about `block_bytes`, some thousand rows each.
 
@@ -64,6 +66,8 @@ def read(
             in which of its rows.
         wire: The protocol; `binary` falls back to `text` where the server cannot prepare the statement.
         block_bytes: How many bytes are received before they are decoded.
+        is_first_known: Whether the first row was read before: it comes in a batch of its own, and `changed` is told
+            nothing of it.
 
     Raises:
         DataError: A value cannot be copied as it is, the statement does not fit the schema, or the server refuses it.
@@ -76,7 +80,11 @@ def read(
         result = result or protocol.query(connection, statement)
         columns.check(result)
         for block in blocks(result.stream, sequence=result.sequence, binary=result.binary, block_bytes=block_bytes):
-            yield columns.batch(block, result)
+            if is_first_known:
+                yield columns.plain(block[:1], result)
+                is_first_known, block = False, block[1:]
+            if len(block):
+                yield columns.batch(block, result)
         complete = True
         if result.statement_id is not None:
             protocol.close(connection, result.statement_id)
@@ -115,7 +123,20 @@ class _Columns:
             )
 
     def batch(self, block: Block, result: protocol.Result) -> pa.RecordBatch:
+        """Return a block's rows, and account for what was changed in them."""
+        decoded = self._decoded(block, result)
+        batch = self._batch(decoded)
+        self._account(batch, decoded)
+        return batch
+
+    def plain(self, block: Block, result: protocol.Result) -> pa.RecordBatch:
         """Return a block's rows."""
+        return self._batch(self._decoded(block, result))
+
+    def _batch(self, decoded: Sequence[Decoded]) -> pa.RecordBatch:
+        return pa.RecordBatch.from_arrays([d.values for d in decoded], schema=self._arrow)
+
+    def _decoded(self, block: Block, result: protocol.Result) -> list[Decoded]:
         decoded = []
         for field, column, target in zip(
             split(block, result.columns, binary=result.binary), result.columns, self._arrow, strict=True
@@ -124,9 +145,7 @@ class _Columns:
                 decoded.append(decode(field, column, target.type, binary=result.binary))
             except pa.ArrowInvalid as error:
                 raise self._undecodable(block, result, target, field, error) from error
-        batch = pa.RecordBatch.from_arrays([d.values for d in decoded], schema=self._arrow)
-        self._account(batch, decoded)
-        return batch
+        return decoded
 
     def _undecodable(
         self, block: Block, result: protocol.Result, target: pa.Field, values: Field, error: pa.ArrowInvalid
@@ -146,7 +165,7 @@ class _Columns:
 
     def _row_of(self, block: Block, result: protocol.Result, row: int) -> str:
         """Return which row of a block is meant, by those columns of its key that can be read."""
-        one = Block(block.data, block.starts[row : row + 1], block.ends[row : row + 1])
+        one = block[row : row + 1]
         readable: dict[str, Decoded] = {}
         for field, column, target in zip(
             split(one, result.columns, binary=result.binary), result.columns, self._arrow, strict=True

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from aurora_dwh.handoff import DataError
 from aurora_dwh.schema import TableSchema
-from aurora_dwh.source.chunks import CHUNK_ROWS, Keyset, first_chunk, read_in_chunks
+from aurora_dwh.source.chunks import CHUNK_ROWS, Read, first_chunk, read_in_chunks
 from aurora_dwh.source.connection import Connection, SourceError
+from aurora_dwh.source.keyset import Keyset
 from aurora_dwh.source.limits import fit, is_key, remedy
 from aurora_dwh.source.reader import Changed, ZeroDates, read
 from aurora_dwh.source.statement import select
@@ -39,7 +40,7 @@ class Reading:
     schema: TableSchema
     where: tuple[str, ...]
     named: str
-    keyset: Keyset | None
+    keyset: Keyset | None = None
 
     @property
     def statement(self) -> str:
@@ -66,7 +67,7 @@ class Reading:
         dated = {
             c.target_name: remedy(c, "zero_date", self.table) for c in self.schema.columns if is_key(c, self.table)
         }
-        read_one = partial(read, connection, schema=self.schema, zero_dates=zero_dates, keys=dated, changed=changed)
+        read_one = partial(read, connection, zero_dates=zero_dates, keys=dated, changed=changed)
         rows = 0
         try:
             for batch in self._batches(read_one, throttle):
@@ -93,9 +94,7 @@ class Reading:
             except DataError as error:
                 raise DataError(f"{self.named}: {error}") from error
 
-    def _batches(
-        self, read_one: partial[Generator[pa.RecordBatch, None, None]], throttle: Throttle
-    ) -> Iterator[pa.RecordBatch]:
+    def _batches(self, read_one: Read, throttle: Throttle) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
 
         nothing = pa.RecordBatch.from_pylist([], schema=self.schema.arrow_schema)
@@ -103,19 +102,17 @@ class Reading:
         def rest(*, is_between_selects: bool) -> Iterator[pa.RecordBatch]:
             return (nothing for _ in throttle.rest(is_between_selects=is_between_selects))
 
-        def read_counted(statement: str) -> Iterator[pa.RecordBatch]:
-            for batch in read_one(statement):
-                throttle.took(batch.num_rows)
-                yield batch
-                if self.keyset is None:
-                    yield from rest(is_between_selects=False)
-
         between = partial(rest, is_between_selects=True)
         yield from between()
         if self.keyset:
-            yield from read_in_chunks(read_counted, self.schema, self.where, self.keyset, self._chunk_rows, between)
+            batches = read_in_chunks(read_one, self.schema, self.where, self.keyset, self._chunk_rows, between)
         else:
-            yield from read_counted(self.statement)
+            batches = read_one(self.statement, schema=self.schema)
+        for batch in batches:
+            throttle.took(batch.num_rows)
+            yield batch
+            if self.keyset is None:
+                yield from rest(is_between_selects=False)
 
     @property
     def _chunk_rows(self) -> int:

@@ -100,6 +100,27 @@ class Warehouse:
     def __init__(self, settings: RedshiftSettings) -> None:
         self.settings = settings
 
+    def connect(self) -> Session:
+        """Open a session, at the first attempt or not at all.
+
+        Raises:
+            WarehouseError: There is no way there, or Redshift refused the user or the database.
+            ConfigError: The settings' secret cannot be had.
+        """
+        import redshift_connector
+
+        where = f"connect to {self.settings.host or self.settings.workgroup}"
+        arguments = self.settings.connect_arguments()  # its ConfigError would not pass
+        try:
+            connection = redshift_connector.connect(**arguments)
+        except Exception as error:  # driver, network and AWS errors alike
+            raise translate(error, where) from None  # the cause may hold the connection's arguments
+        try:
+            return Session(connection)
+        except WarehouseError:
+            _close(connection)
+            raise
+
     @contextmanager
     def session(self) -> Iterator[Session]:
         """Give a session, connected with patience: a Serverless workgroup may have to wake first.
@@ -108,7 +129,7 @@ class Warehouse:
             PassingError: No connection after all attempts.
             WarehouseError: Redshift refused the user or the database.
         """
-        session = _patiently(self._connect)
+        session = _patiently(self.connect)
         try:
             yield session
         finally:
@@ -125,7 +146,7 @@ class Warehouse:
         """
 
         def attempt() -> T:
-            with closing(self._connect()) as session:
+            with closing(self.connect()) as session:
                 return work(session)
 
         return _patiently(attempt)
@@ -167,21 +188,6 @@ class Warehouse:
             return result
 
         return self.persist(attempt)
-
-    def _connect(self) -> Session:
-        import redshift_connector
-
-        where = f"connect to {self.settings.host or self.settings.workgroup}"
-        arguments = self.settings.connect_arguments()  # its ConfigError would not pass
-        try:
-            connection = redshift_connector.connect(**arguments)
-        except Exception as error:  # driver, network and AWS errors alike
-            raise translate(error, where) from None  # the cause may hold the connection's arguments
-        try:
-            return Session(connection)
-        except WarehouseError:
-            _close(connection)
-            raise
 
 
 def _patiently(work: Callable[[], T]) -> T:

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pymysql
 import pytest
 
 from aurora_dwh.local.aurora import EmbeddedAurora, Exports
+from aurora_dwh.local.aurora.program import KINDS
 from aurora_dwh.local.lake import LakeServer
 from aurora_dwh.local.redshift import RedshiftStandIn
 from aurora_dwh.local.s3 import S3Access
@@ -47,6 +49,12 @@ def dagster_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+@pytest.fixture(scope="session")
+def server(mysql: Server) -> Server:
+    """MySQL alone, but for the modules about the source, which import the fixture of both."""
+    return mysql
+
+
 @pytest.fixture
 def world(
     server: Server,
@@ -61,39 +69,33 @@ def world(
     yield from _world(server, database, lake_server, redshift, dagster_home, tmp_path, monkeypatch)
 
 
+@pytest.fixture(scope="session", params=KINDS)
+def aurora(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, lake_server: LakeServer
+) -> Iterator[EmbeddedAurora]:
+    """An embedded Aurora on either server, which writes to the lake by itself, a part for some hundred bytes."""
+    access = S3Access(lake_server.endpoint_url, lake_server.region, lake_server.access_key, lake_server.secret_key)
+    folder, exports = tmp_path_factory.mktemp("aurora"), Exports(access, part_bytes=500)
+    made = EmbeddedAurora(folder, user="reader", password=secrets.token_hex(8), exports=exports, kind=request.param)
+    made.start()
+    yield made
+    made.stop()
+
+
 @pytest.fixture
 def aurora_world(
+    aurora: EmbeddedAurora,
     lake_server: LakeServer,
     redshift: RedshiftStandIn,
     dagster_home: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[World]:
-    """A world whose source is an embedded Aurora, which writes to the lake by itself, a part for some hundred bytes."""
-    access = S3Access(lake_server.endpoint_url, lake_server.region, lake_server.access_key, lake_server.secret_key)
-    server = EmbeddedSource(tmp_path / "aurora", Exports(access, part_bytes=500))
-    server.start()
-    yield from _world(server, server.database, lake_server, redshift, dagster_home, tmp_path, monkeypatch)
-    server.stop()
-
-
-class EmbeddedSource(EmbeddedAurora):
-    """An embedded Aurora, with what a world asks of its source."""
-
-    def __init__(self, folder: Path, exports: Exports) -> None:
-        self.user, self.password = "reader", secrets.token_urlsafe(9)
-        database = f"shop_{secrets.token_hex(3)}"
-        super().__init__(folder, user=self.user, password=self.password, database=database, exports=exports)
-
-    def arguments(self, database: str | None = None) -> dict[str, Any]:
-        """Return the keyword arguments of `pymysql.connect`."""
-        return {
-            "host": self.host,
-            "port": self.port,
-            "user": self.user,
-            "password": self.password,
-            "database": database or self.database,
-        }
+    """A world whose source is an embedded Aurora."""
+    database = f"shop_{secrets.token_hex(3)}"
+    with pymysql.connect(**aurora.arguments()) as connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {database} CHARACTER SET utf8mb4")
+    yield from _world(aurora, database, lake_server, redshift, dagster_home, tmp_path, monkeypatch)
 
 
 def _world(

@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 
 from aurora_dwh_tests.e2e.world import World, days
+from aurora_dwh_tests.servers import numbers
 
 
 def test_a15_a_table_copied_whole_is_there_exactly_once_however_often_it_is_loaded(world: World) -> None:
@@ -207,7 +208,7 @@ def test_a11_an_hour_that_clocks_show_twice_at_midnight_is_in_one_day_of_an_appe
     world.catalog("sale: {mode: append, cursor: at}", timezone="America/Havana", start_date="2024-11-01")
     world.at_source(
         "CREATE TABLE sale (id INT, at DATETIME, KEY (at))",
-        "INSERT INTO sale SELECT seq, '2024-11-01 12:30:00' + INTERVAL seq HOUR FROM seq_0_to_80",
+        f"INSERT INTO sale SELECT seq, '2024-11-01 11:30:00' + INTERVAL seq HOUR FROM {numbers(81)}",
     )
     for day in ("2024-11-03", "2024-11-02", "2024-11-01", "2024-11-04"):
         world.load(day, "sale")

@@ -13,6 +13,7 @@ import dagster as dg
 import pytest
 
 from aurora_dwh_tests.e2e.world import World
+from aurora_dwh_tests.servers import numbers
 
 DAYS = [(date(2024, 1, 1) + timedelta(days=n)).isoformat() for n in range(400)]
 
@@ -37,7 +38,7 @@ def test_a25_of_400_days_in_one_run_that_is_killed_the_remaining_ones_are_missin
     world.catalog("event: {key: id, cursor: at}", timezone="UTC")
     world.at_source(
         "CREATE TABLE event (id INT PRIMARY KEY, at DATETIME, KEY (at))",
-        "INSERT INTO event SELECT seq, '2024-01-01 06:00:00' + INTERVAL seq * 12 HOUR FROM seq_0_to_799",
+        f"INSERT INTO event SELECT seq, '2023-12-31 18:00:00' + INTERVAL seq * 12 HOUR FROM {numbers(800)}",
     )
     killed_after(world, days=100)
 

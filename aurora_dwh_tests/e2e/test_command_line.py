@@ -17,7 +17,7 @@ import pytest
 import redshift_connector
 
 from aurora_dwh.local import shop
-from aurora_dwh_tests.servers import Server
+from aurora_dwh_tests.servers import Server, numbers
 
 pytestmark = pytest.mark.timeout(420)
 
@@ -224,7 +224,7 @@ def test_a_day_that_was_extracted_before_a_restart_is_loaded_after_it(shell: She
     assert shell.warehouse("SELECT COUNT(*) FROM staging.order_details_master") == [rows]
 
 
-def test_a_stack_without_aurora_copies_from_a_real_mariadb(
+def test_a_stack_without_aurora_copies_from_a_server_of_ones_own(
     server: Server, database: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     shell = Shell(tmp_path_factory.mktemp("own"))
@@ -246,7 +246,7 @@ def test_a_stack_without_aurora_copies_from_a_real_mariadb(
                 "KEY (updated_at))"
             )
             cursor.execute(
-                "INSERT INTO invoice SELECT seq, seq / 4, '2024-01-01' + INTERVAL seq MINUTE FROM seq_1_to_5000"
+                f"INSERT INTO invoice SELECT seq, seq / 4, '2024-01-01' + INTERVAL seq MINUTE FROM {numbers(5000)}"
             )
         shell.run("aurora-dwh", "discover", "--output", "catalog.yaml")
         catalog = shell.folder / "catalog.yaml"

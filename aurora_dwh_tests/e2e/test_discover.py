@@ -53,10 +53,8 @@ def test_m07_one_table_that_cannot_be_copied_stops_no_other_and_stands_in_a_comm
     assert found["refused"] == {
         "_dwh_own": "'_dwh_own' is reserved: names that begin with _dwh_ are aurora-dwh's own",
         "nothing_left": f"table {world.database}.nothing_left: include and exclude leave no column",
-        "too_wide": (
-            "1,599 columns are to be copied, and Redshift has room for 1,598 of a table in mode full; name those to "
-            "copy in `include`, or leave some out with `exclude`"
-        ),
+        "too_wide": "1,599 columns are to be copied, and Redshift has room for 1,598 of a table in mode full; name "
+        "those to copy in `include`, or leave some out with `exclude`",
     }
     assert [added["table"] for added in found["added"]] == sorted(GOOD)
     tables = Catalog.load().tables

@@ -13,6 +13,7 @@ from aurora_dwh.catalog import Catalog
 from aurora_dwh.cli import app
 from aurora_dwh_tests.e2e.world import World
 from aurora_dwh_tests.foreign import create_wordpress, create_zabbix, fill_wordpress
+from aurora_dwh_tests.servers import server  # noqa: F401 - both servers here, unlike elsewhere in this folder
 
 pytestmark = pytest.mark.timeout(900)
 

@@ -18,7 +18,7 @@ from aurora_dwh.local.redshift import Fault
 from aurora_dwh.source import reading
 from aurora_dwh.warehouse import connection
 from aurora_dwh_tests.e2e.world import Run, World, chain
-from aurora_dwh_tests.servers import Server
+from aurora_dwh_tests.servers import Server, numbers
 
 FIRST, SECOND = "2024-01-01", "2024-01-02"
 FIRST_ROWS, ROWS = 1_000, 150_000
@@ -26,7 +26,7 @@ BIG = (
     "CREATE TABLE big (id INT PRIMARY KEY, changed DATETIME(6) NOT NULL, note VARCHAR(200), KEY (changed))",
     (
         f"INSERT INTO big SELECT seq, IF(seq <= {FIRST_ROWS}, '2024-01-01 10:00:00', '2024-01-02 10:00:00') "
-        f"+ INTERVAL seq MICROSECOND, REPEAT(CHAR(65 + seq % 26), 200) FROM seq_1_to_{ROWS}"
+        f"+ INTERVAL seq MICROSECOND, REPEAT(CHAR(65 + seq % 26), 200) FROM {numbers(ROWS)}"
     ),
 )
 
@@ -112,7 +112,7 @@ def test_a18_the_source_is_killed_while_its_rows_are_read(big: World, monkeypatc
 
 
 def test_a18_a_failover_while_rows_are_read_is_survived_by_the_run(big: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    successor = Server("mariadb")
+    successor = Server("mysql")
     try:
         _take_over(successor, big)
 
@@ -137,7 +137,7 @@ def _take_over(successor: Server, world: World) -> None:
         for statement in (f"CREATE DATABASE {world.database} CHARACTER SET utf8mb4", f"USE {world.database}", *BIG):
             cursor.execute(statement)
         cursor.execute("SET GLOBAL read_only = 1")
-        cursor.execute("SET PASSWORD = PASSWORD(%s)", (world.server.password,))
+        cursor.execute("ALTER USER root@localhost IDENTIFIED BY %s", (world.server.password,))
 
 
 def _assert_clear(run: Run, asset: str, cause: str) -> None:

@@ -1,4 +1,4 @@
-"""The sample shop on a real MariaDB: its days loaded in any order and any number of times, while life goes on."""
+"""The sample shop on a real MySQL: its days loaded in any order and any number of times, while life goes on."""
 
 from __future__ import annotations
 

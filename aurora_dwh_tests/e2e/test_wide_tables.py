@@ -1,4 +1,4 @@
-"""Tables at the limits of Redshift's tables and names: what fits is loaded and equal, what does not is told."""
+"""Tables at the limits of Redshift: what fits is copied and proven, what does not is said at once."""
 
 from __future__ import annotations
 

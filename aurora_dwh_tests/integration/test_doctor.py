@@ -191,11 +191,11 @@ def test_a19_a_cursor_without_an_index_is_warned_of(
 
 
 @pytest.fixture
-def large() -> Iterator[Server]:
-    """A server of its own, which believes that `country` has 50 million rows and `orders` 32 TiB."""
-    server = Server("mariadb")
-    database = server.database()
-    with server.connect(database) as connection, connection.cursor() as cursor:
+def large(server: Server) -> Iterator[Server]:
+    """Another server, which believes that `country` has 50 million rows and `orders` 32 TiB."""
+    other = Server(server.program.kind)
+    database = other.database()
+    with other.connect(database) as connection, connection.cursor() as cursor:
         for statement in (
             *TABLES,
             "ALTER TABLE orders DROP INDEX changed",
@@ -203,10 +203,10 @@ def large() -> Iterator[Server]:
             f"UPDATE mysql.innodb_table_stats SET clustered_index_size = {2**31} WHERE table_name = 'orders'",
         ):
             cursor.execute(statement)
-    server.kill()
-    server.start()  # InnoDB reads its statistics when it opens a table for the first time
-    yield server
-    server.remove()
+    other.kill()
+    other.start()  # InnoDB reads its statistics when it opens a table for the first time
+    yield other
+    other.remove()
 
 
 def test_tables_too_large_to_be_copied_whole_or_to_be_scanned_on_this_disk_are_warned_of(

@@ -11,29 +11,30 @@ import pymysql
 import pytest
 
 from aurora_dwh.local.aurora import EmbeddedAurora, Exports
+from aurora_dwh.local.aurora.program import KINDS
 from aurora_dwh.local.lake import BUCKET, LakeServer
 from aurora_dwh.local.s3 import S3Access
 
 Say = Callable[..., list[tuple[Any, ...]]]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, lake_server: LakeServer) -> Iterator[EmbeddedAurora]:
+@pytest.fixture(scope="module", params=KINDS)
+def aurora(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, lake_server: LakeServer
+) -> Iterator[EmbeddedAurora]:
     """An embedded Aurora that may write to the lake, in parts of about 40 bytes."""
     access = S3Access(lake_server.endpoint_url, lake_server.region, lake_server.access_key, lake_server.secret_key)
-    folder = tmp_path_factory.mktemp("aurora")
-    aurora = EmbeddedAurora(folder, user="dba", password="sesame", exports=Exports(access, part_bytes=40))
-    aurora.start()
-    yield aurora
-    aurora.stop()
+    folder, exports = tmp_path_factory.mktemp("it's an aurora"), Exports(access, part_bytes=40)
+    made = EmbeddedAurora(folder, user="dba", password="sesame", exports=exports, kind=request.param)
+    made.start()
+    yield made
+    made.stop()
 
 
 @pytest.fixture
-def say(server: EmbeddedAurora) -> Iterator[Say]:
+def say(aurora: EmbeddedAurora) -> Iterator[Say]:
     """Run a statement in a session whose role is active, on a table of odd values."""
-    connection = pymysql.connect(
-        host=server.host, port=server.port, user="dba", password="sesame", database="shop", autocommit=True
-    )
+    connection = pymysql.connect(**aurora.arguments(), autocommit=True)
 
     def run(statement: str) -> list[tuple[Any, ...]]:
         with connection.cursor() as cursor:
@@ -93,12 +94,12 @@ def test_text_is_the_default_and_escapes_as_mysql_does(say: Say, s3: Any, prefix
 
 def test_fields_and_lines_are_written_as_asked(say: Say, s3: Any, prefix: str) -> None:
     say(
-        f"SELECT id, t FROM odd WHERE id <= 3 INTO OUTFILE S3 's3://{BUCKET}/{prefix}' FORMAT TEXT HEADER "
+        f"SELECT id, t FROM odd WHERE id <= 3 INTO OUTFILE S3 's3://{BUCKET}/{prefix}' FORMAT TEXT "
         "FIELDS TERMINATED BY ';' OPTIONALLY ENCLOSED BY '\"' LINES STARTING BY '>' TERMINATED BY '!' MANIFEST OFF "
         "OVERWRITE OFF ENCRYPTION SSE_KMS 'key'"
     )
     whole = b"".join(objects(s3, prefix).values())
-    assert whole == b'>"id";"t"!>1;"a \\"quoted\\", text"!>2;"two\nlines\tand \\\\N"!>3;\\N!'
+    assert whole == b'>1;"a \\"quoted\\", text"!>2;"two\nlines\tand \\\\N"!>3;\\N!'
 
 
 def test_a_result_without_rows_has_one_empty_part(say: Say, s3: Any, prefix: str) -> None:
@@ -117,35 +118,47 @@ def test_what_is_there_is_not_overwritten_unless_asked(say: Say, s3: Any, prefix
     assert objects(s3, prefix)[".part_00000"] == b"1\n"
 
 
-def test_a_user_needs_the_role_and_must_have_set_it(say: Say, server: EmbeddedAurora, prefix: str) -> None:
+def test_a_user_needs_the_role_and_must_have_set_it(say: Say, aurora: EmbeddedAurora, prefix: str) -> None:
     statement = f"SELECT 1 INTO OUTFILE S3 's3://{BUCKET}/{prefix}'"
     assert say("SELECT CURRENT_ROLE()") == [("`AWS_SELECT_S3_ACCESS`@`%`",)]
     say("SET ROLE NONE")
-    with pytest.raises(pymysql.err.MySQLError, match="AWS_SELECT_S3_ACCESS"):
+    with pytest.raises(pymysql.err.MySQLError, match="AWS_SELECT_S3_ACCESS") as refused:
         say(statement)
+    assert refused.value.args[0] == 1227
     say("SET ROLE AWS_SELECT_S3_ACCESS")
-    say("REVOKE AWS_SELECT_S3_ACCESS FROM 'dba'@'%'")
-    try:
-        assert say("SELECT CURRENT_ROLE()") == [("NONE",)]
-        with pytest.raises(pymysql.err.MySQLError, match="AWS_SELECT_S3_ACCESS") as refused:
-            say(statement)
-        assert refused.value.args[0] == 1227
-        with pytest.raises(pymysql.err.MySQLError, match="is not granted to"):
-            say("SET ROLE AWS_SELECT_S3_ACCESS")
-        assert not [grant for (grant,) in say("SHOW GRANTS") if "S3" in grant]
-    finally:
-        say("GRANT AWS_SELECT_S3_ACCESS TO 'dba'@'%'")
     say(statement)
+    say("CREATE USER other IDENTIFIED BY 'sesame'")
+    login = {**aurora.arguments(), "user": "other", "database": None}
+    with pymysql.connect(**login) as connection, connection.cursor() as cursor:
+        for _ in ("not granted", "granted, and not set"):
+            with pytest.raises(pymysql.err.MySQLError, match="AWS_SELECT_S3_ACCESS"):
+                cursor.execute(statement + " OVERWRITE ON")
+            say("GRANT AWS_SELECT_S3_ACCESS TO 'other'@'%'")
+        cursor.execute("SET ROLE ALL")
+        cursor.execute("SELECT CURRENT_ROLE()")
+        assert cursor.fetchall() == (("`AWS_SELECT_S3_ACCESS`@`%`",),)
+        cursor.execute(statement + " OVERWRITE ON")
+    say("DROP USER other")
+
+
+def test_all_roles_of_a_user_without_any_are_none(say: Say, aurora: EmbeddedAurora) -> None:
+    say("CREATE USER other IDENTIFIED BY 'sesame'")
+    login = {**aurora.arguments(), "user": "other", "database": None}
+    with pymysql.connect(**login) as connection, connection.cursor() as cursor:
+        cursor.execute("SET ROLE ALL")
+        cursor.execute("SELECT CURRENT_ROLE()")
+        assert cursor.fetchall() == (("NONE",),)
+    say("DROP USER other")
 
 
 def test_a_cluster_without_a_role_and_a_bucket_that_is_not_there_are_errors(
-    say: Say, server: EmbeddedAurora, monkeypatch: pytest.MonkeyPatch
+    say: Say, aurora: EmbeddedAurora, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(pymysql.err.MySQLError, match="S3 API returned error"):
         say("SELECT 1 INTO OUTFILE S3 's3://no-such-bucket/x'")
     with pytest.raises(pymysql.err.MySQLError, match="Incorrect S3 URI"):
         say("SELECT 1 INTO OUTFILE S3 '/tmp/x'")
-    monkeypatch.setattr(server.exports, "access", None)
+    monkeypatch.setattr(aurora.exports, "access", None)
     with pytest.raises(pymysql.err.MySQLError, match="aws_default_s3_role are not specified"):
         say(f"SELECT 1 INTO OUTFILE S3 's3://{BUCKET}/x'")
 
@@ -157,6 +170,7 @@ def test_a_cluster_without_a_role_and_a_bucket_that_is_not_there_are_errors(
         "S3 's3://b/k' MANIFEST",
         "S3 's3://b/k' OVERWRITE ON MANIFEST ON",
         "S3 's3://b/k' FIELDS",
+        "S3 's3://b/k' FORMAT CSV HEADER",
         "S3",
         "'/tmp/x'",
     ],

@@ -142,7 +142,7 @@ def test_a_killed_supervisor_leaves_no_orphans_and_up_recovers(state: Path) -> N
     assert stack.environment(state) == environment
 
 
-@pytest.mark.parametrize("part", ["lake", "warehouse"])
+@pytest.mark.parametrize("part", stack.PARTS)
 def test_a_part_that_dies_is_noticed_and_up_restarts_the_stack(state: Path, part: str) -> None:
     others = frozenset(stack.PARTS) - {part}
     stack.up(state, without=others)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any
@@ -14,11 +13,13 @@ from aurora_dwh.catalog import Table
 from aurora_dwh.source.connection import connect
 from aurora_dwh.source.extract import Source
 from aurora_dwh.source.windows import window
-from aurora_dwh_tests.servers import Server
+from aurora_dwh_tests.servers import Server, numbers
+from aurora_dwh_tests.statements import selects
 
 UTC = ZoneInfo("UTC")
 DAY = window(date(2024, 1, 1), zone=UTC, start_date=date(2024, 1, 1))
 Run = Callable[..., list[tuple[Any, ...]]]
+Asked = Callable[[], list[str]]
 
 
 @pytest.fixture
@@ -49,22 +50,11 @@ def rows(source: Source, chosen: Table) -> list[tuple[Any, ...]]:
     return found
 
 
-def asked(run: Run, database: str) -> list[str]:
-    """Return the SELECTs of the table that the server was asked since the log was begun."""
-    log = run(
-        "SELECT CONVERT(argument USING utf8mb4) FROM mysql.general_log WHERE command_type IN ('Query', 'Execute')"
-    )
-    return [text for (text,) in log if re.match(rf"SELECT .*FROM `{database}`", text, re.DOTALL)]
-
-
 @pytest.fixture
-def logged(run: Run) -> Iterator[None]:
-    """The server's log of statements, empty at the start."""
-    run("SET GLOBAL log_output = 'TABLE'")
-    run("TRUNCATE mysql.general_log")
-    run("SET GLOBAL general_log = ON")
-    yield
-    run("SET GLOBAL general_log = OFF")
+def asked(server: Server, database: str) -> Iterator[Asked]:
+    """Returns the SELECTs of the database's tables that the server was asked in this test."""
+    with selects(server, database) as found:
+        yield found
 
 
 KEYS = {
@@ -90,28 +80,26 @@ KEYS = {
 }
 
 
-@pytest.mark.usefixtures("logged")
 @pytest.mark.parametrize("kind", KEYS)
 def test_a18_a22_pieces_are_the_whole_table_in_the_order_of_its_key(
-    run: Run, source: Source, database: str, kind: str
+    run: Run, source: Source, server: Server, database: str, kind: str, asked: Asked
 ) -> None:
     columns, values = KEYS[kind]
     run(f"CREATE TABLE t ({columns})")
-    run(f"INSERT INTO t SELECT {values} FROM seq_1_to_90")
+    run(f"INSERT INTO t SELECT {values} FROM {numbers(90)}")
 
     found = rows(source, table())
 
-    statements = asked(run, database)
+    statements = asked()
     assert sorted(found) == sorted(run("SELECT * FROM t"))
     assert len(found) == 90
     assert len(statements) == 13
     for statement in statements[1:]:
-        (plan,) = run("EXPLAIN " + statement.replace("?", "1"))
-        assert (plan[3], plan[5]) == ("range", "PRIMARY"), statement
-        assert "filesort" not in (plan[9] or "")
+        plan = server.plan(statement.replace("?", "1"), database)
+        assert (plan["type"], plan["key"]) == ("range", "PRIMARY"), statement
+        assert "filesort" not in (plan["extra"] or "")
 
 
-@pytest.mark.usefixtures("logged")
 @pytest.mark.parametrize(
     ("columns", "values", "fields"),
     [
@@ -124,18 +112,18 @@ def test_a18_a22_pieces_are_the_whole_table_in_the_order_of_its_key(
     ids=["no key", "float", "enum", "not copied", "masked"],
 )
 def test_a17_without_a_key_to_go_on_from_a_table_is_read_at_once(
-    run: Run, source: Source, database: str, columns: str, values: str, fields: dict[str, Any]
+    run: Run, source: Source, asked: Asked, columns: str, values: str, fields: dict[str, Any]
 ) -> None:
     run(f"CREATE TABLE t ({columns})")
-    run(f"INSERT INTO t SELECT {values} FROM seq_1_to_90")
+    run(f"INSERT INTO t SELECT {values} FROM {numbers(90)}")
 
     assert len(set(rows(source, table(**fields)))) == 90
-    assert len(asked(run, database)) == 1
+    assert len(asked()) == 1
 
 
 def test_a18_all_pieces_are_of_one_moment(run: Run, source: Source) -> None:
     run("CREATE TABLE t (a INT PRIMARY KEY)")
-    run("INSERT INTO t SELECT seq FROM seq_1_to_30")
+    run(f"INSERT INTO t SELECT seq FROM {numbers(30)}")
     (extract,) = [source.extract(table(chunk_rows=10), [DAY])]
     batches = next(iter(extract)).batches
     first = next(batches)
@@ -146,20 +134,19 @@ def test_a18_all_pieces_are_of_one_moment(run: Run, source: Source) -> None:
     assert first.column("a").to_pylist() + rest == list(range(1, 31))
 
 
-@pytest.mark.usefixtures("logged")
 @pytest.mark.parametrize(("old", "pieces"), [(2000, 5), (20, 1)])
 def test_a19_the_history_before_the_first_day_goes_along_the_key_where_the_server_would_scan(
-    run: Run, source: Source, database: str, old: int, pieces: int
+    run: Run, source: Source, asked: Asked, old: int, pieces: int
 ) -> None:
     run("CREATE TABLE t (a INT PRIMARY KEY, at DATETIME, note CHAR(50), INDEX (at))")
     before = "IF(seq % 9, '2023-01-01' + INTERVAL seq MINUTE, NULL)"
-    run(f"INSERT INTO t SELECT seq, IF(seq <= {old}, {before}, '2024-01-05'), '' FROM seq_1_to_2010")
+    run(f"INSERT INTO t SELECT seq, IF(seq <= {old}, {before}, '2024-01-05'), '' FROM {numbers(2010)}")
     run("ANALYZE TABLE t")
 
     history = table(mode="incremental", key=("a",), cursor="at", chunk_rows=500)
     assert len(rows(source, history)) == old
 
-    statements = asked(run, database)
+    statements = asked()
     assert len(statements) == pieces
     assert all(("PRIMARY" in statement) == (pieces > 1) for statement in statements)
 
@@ -167,7 +154,8 @@ def test_a19_the_history_before_the_first_day_goes_along_the_key_where_the_serve
 def test_the_policies_hold_for_every_piece(run: Run, source: Source) -> None:
     run("SET sql_mode = ''")
     run("CREATE TABLE t (a INT PRIMARY KEY, d DATE, n VARCHAR(9))")
-    run("INSERT INTO t SELECT seq, IF(seq % 2, '0000-00-00', '2024-01-01'), IF(seq % 3, 'a', 'a\\0b') FROM seq_1_to_30")
+    values = "seq, IF(seq % 2, '0000-00-00', '2024-01-01'), IF(seq % 3, 'a', 'a\\0b')"
+    run(f"INSERT INTO t SELECT {values} FROM {numbers(30)}")
 
     (extract,) = [e for e in source.extract(table(nul_bytes="remove"), [DAY]) if list(e.batches)]
 

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pymysql
@@ -14,16 +15,18 @@ import pytest
 from aurora_dwh.catalog import Table
 from aurora_dwh.handoff import DataError
 from aurora_dwh.schema import CSV_NULL, Column, TableSchema
-from aurora_dwh.source.chunks import piece_conditions, primary_keyset
+from aurora_dwh.source.chunks import piece_conditions
 from aurora_dwh.source.connection import Connection, connect, execute
 from aurora_dwh.source.discovery import read_schema
 from aurora_dwh.source.export import require_export
+from aurora_dwh.source.keyset import primary_keyset
 from aurora_dwh.source.misfits import count_rows, first_row, misfits
 from aurora_dwh.source.outfile import select_csv
+from aurora_dwh.source.reader import read
 from aurora_dwh.source.treatment import treat
 from aurora_dwh_tests.e2e import type_samples
 from aurora_dwh_tests.e2e.type_samples import SAMPLES
-from aurora_dwh_tests.servers import Server
+from aurora_dwh_tests.servers import Server, numbers
 
 DAY = date(2024, 1, 5)
 
@@ -206,13 +209,13 @@ def test_a_large_table_is_parted_by_ranges_of_its_key(source: Connection, writer
         writer,
         f"CREATE TABLE big (a INT, b VARCHAR(9), c DECIMAL(9,2), d DATE, PRIMARY KEY ({key}))",
         "INSERT INTO big SELECT seq, CONCAT('it''s ', seq MOD 7), seq / 4 - 100, '2024-01-01' + INTERVAL seq MOD 9 DAY "
-        "FROM seq_1_to_1000",
+        f"FROM {numbers(1000)}",
     )
     schema = read_schema(source, database, "big")
     found = primary_keyset(schema)
     assert found
     where = ["a <> 500"]
-    pieces = piece_conditions(lambda sql: execute(source, sql), schema, where, found, 999, 4)
+    pieces = piece_conditions(partial(read, source), schema, where, found, 999, 4)
     taken = [execute(source, f"SELECT a FROM big WHERE {where[0]} AND ({piece})") for piece in pieces]
     assert [len(rows) for rows in taken] == [250, 250, 250, 249]
     assert sorted(a for rows in taken for (a,) in rows) == [n for n in range(1, 1001) if n != 500]

@@ -19,11 +19,13 @@ from hypothesis import strategies as st
 from aurora_dwh.catalog import Table
 from aurora_dwh.catalog_fields import PauseAbove
 from aurora_dwh.handoff import DataError, Extract
+from aurora_dwh.local.aurora.program import KINDS, Kind
 from aurora_dwh.source import throttle
 from aurora_dwh.source.connection import SourceError, connect
 from aurora_dwh.source.extract import Source
 from aurora_dwh.source.windows import window
-from aurora_dwh_tests.servers import Server
+from aurora_dwh_tests.servers import Server, numbers
+from aurora_dwh_tests.statements import selects
 
 UTC = ZoneInfo("UTC")
 DAYS = [window(date(2024, 1, n), zone=UTC, start_date=date(2024, 1, 1)) for n in (1, 2, 3)]
@@ -32,6 +34,7 @@ QUIET = PauseAbove(threads_running=10_000)
 """A limit that is never reached: the source is to be spared, and is not busy."""
 
 Run = Callable[..., list[tuple[Any, ...]]]
+Asked = Callable[[], list[str]]
 
 
 @pytest.fixture
@@ -83,31 +86,23 @@ def read(source: Source, chosen: Table, days: list[Any] = [DAY]) -> list[int]:  
     return [number for extract in source.extract(chosen, days) for number in ids(extract)]
 
 
-def asked(run: Run, database: str) -> list[str]:
-    log = run("SELECT CONVERT(argument USING utf8mb4) FROM mysql.general_log WHERE command_type = 'Execute'")
-    return [text for (text,) in log if re.match(rf"SELECT .*FROM `{database}`", text, re.DOTALL)]
-
-
 @pytest.fixture
-def logged(run: Run) -> Iterator[None]:
-    run("SET GLOBAL log_output = 'TABLE'")
-    run("TRUNCATE mysql.general_log")
-    run("SET GLOBAL general_log = ON")
-    yield
-    run("SET GLOBAL general_log = OFF")
+def asked(server: Server, database: str) -> Iterator[Asked]:
+    """Returns the SELECTs of the database's tables that the server was asked in this test."""
+    with selects(server, database) as found:
+        yield found
 
 
 def fill(run: Run, rows: int = 50, index: str = "KEY (at)") -> None:
     """Make `t`: of every hundred rows one lies in the day, so that its index is worth its while."""
     run(f"CREATE TABLE t (id INT, at DATETIME(3) NOT NULL, kind INT, PRIMARY KEY (id), {index})")
-    run(f"INSERT INTO t SELECT seq, '2024-01-02 10:00:00' + INTERVAL seq DIV 3 SECOND, 1 FROM seq_1_to_{rows}")
-    run(f"INSERT INTO t SELECT seq + 1000000, '2024-01-03 00:00:00', 1 FROM seq_1_to_{rows * 100}")
+    run(f"INSERT INTO t SELECT seq, '2024-01-02 10:00:00' + INTERVAL seq DIV 3 SECOND, 1 FROM {numbers(rows)}")
+    run(f"INSERT INTO t SELECT seq + 1000000, '2024-01-03 00:00:00', 1 FROM {numbers(rows * 100)}")
     run("ANALYZE TABLE t")
 
 
-@pytest.mark.usefixtures("logged")
 def test_a_day_of_a_spared_source_is_read_in_pieces_along_the_index_of_its_cursor(
-    world: World, run: Run, database: str
+    world: World, run: Run, database: str, asked: Asked
 ) -> None:
     fill(run)
     before = dict(run("SHOW GLOBAL STATUS LIKE 'Handler_read_%'"))
@@ -115,35 +110,31 @@ def test_a_day_of_a_spared_source_is_read_in_pieces_along_the_index_of_its_curso
     after = dict(run("SHOW GLOBAL STATUS LIKE 'Handler_read_%'"))
 
     assert found == list(range(1, 51))
-    pieces = asked(run, database)
+    pieces = asked()
     assert len(pieces) == 8
     assert pieces[1] == (
         "SELECT `id`,\n       `at`,\n       `kind`\n"
         f"FROM `{database}`.`t` FORCE INDEX (`at`)\n"
         "WHERE (`at` >= '2024-01-02 00:00:00' AND `at` < '2024-01-03 00:00:00')\n"
-        "  AND (`at` >= '2024-01-02 10:00:02' AND (`at` > '2024-01-02 10:00:02' OR (`id` > 7)))\n"
-        "ORDER BY `at`, `id`\nLIMIT 7"
+        "  AND (`at` >= '2024-01-02 10:00:02' AND (`at` > '2024-01-02 10:00:02' OR (`id` >= 7)))\n"
+        "ORDER BY `at`, `id`\nLIMIT 8"
     )
     examined = sum(int(after[name]) - int(before[name]) for name in ("Handler_read_next", "Handler_read_key"))
     assert examined < 50 * 3, "each piece is a range of its own, and the day is not sorted again for each"
 
 
-@pytest.mark.usefixtures("logged")
-def test_a_day_of_a_source_that_needs_no_sparing_is_one_select(world: World, run: Run, database: str) -> None:
+def test_a_day_of_a_source_that_needs_no_sparing_is_one_select(world: World, run: Run, asked: Asked) -> None:
     fill(run)
     assert sorted(read(world.source(), table())) == list(range(1, 51))
-    assert len(asked(run, database)) == 1
+    assert len(asked()) == 1
 
 
-@pytest.mark.usefixtures("logged")
 @pytest.mark.parametrize("index", ["KEY (at, kind)", "KEY (at DESC)"])
-def test_where_the_index_gives_no_order_the_day_is_one_select(
-    world: World, run: Run, database: str, index: str
-) -> None:
+def test_where_the_index_gives_no_order_the_day_is_one_select(world: World, run: Run, asked: Asked, index: str) -> None:
     """A second column that may be NULL tells no place to go on from, and a descending index has another order."""
     fill(run, index=index)
     assert sorted(read(world.source(QUIET), table())) == list(range(1, 51))
-    assert len(asked(run, database)) == 1
+    assert len(asked()) == 1
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -154,7 +145,7 @@ def test_pieces_hold_every_row_once_however_many_share_an_instant(
     run("CREATE TABLE IF NOT EXISTS t (a VARCHAR(5), id INT, at TIMESTAMP(6) NULL, PRIMARY KEY (a, id), KEY (at, id))")
     run("DELETE FROM t WHERE id < 1000")
     if not run("SELECT 1 FROM t LIMIT 1"):
-        run("INSERT INTO t SELECT 'x', seq + 1000, '2024-01-09' FROM seq_1_to_3000")
+        run(f"INSERT INTO t SELECT 'x', seq + 1000, '2024-01-09' FROM {numbers(3000)}")
     moments = (f"'2024-01-0{2 if second else 1} 23:59:5{second}.000001'" for second in seconds)
     made = [f"('{'yz'[number % 2]}', {number}, {at})" for number, at in enumerate(moments)]
     without_cursor = "('n', 999, NULL)"
@@ -172,7 +163,7 @@ def test_pieces_hold_every_row_once_however_many_share_an_instant(
 def test_a_piece_that_ends_in_a_date_that_is_none_is_an_error_and_no_lost_rows(world: World, run: Run) -> None:
     run("SET sql_mode = ''")
     run("CREATE TABLE t (d DATE, id INT, PRIMARY KEY (d, id))")
-    run("INSERT INTO t SELECT '0000-00-00', seq FROM seq_1_to_20")
+    run(f"INSERT INTO t SELECT '0000-00-00', seq FROM {numbers(20)}")
     whole = {"mode": "full", "key": (), "cursor": None}
     assert len(read(world.source(), table(**whole, chunk_rows=21))) == 20
     assert len(read(world.source(), table(**whole, zero_dates="text"))) == 20
@@ -204,7 +195,7 @@ def test_a_ceiling_is_kept_by_waiting_between_pieces_with_no_result_open(world: 
 
 def test_a_day_that_is_one_select_is_slowed_too(world: World, run: Run) -> None:
     run("CREATE TABLE t (id INT, at DATETIME NOT NULL, KEY (at))")
-    run("INSERT INTO t SELECT seq, '2024-01-02' FROM seq_1_to_20")
+    run(f"INSERT INTO t SELECT seq, '2024-01-02' FROM {numbers(20)}")
     (extract,) = [e for e in world.source().extract(table(max_rows_per_second=20), [DAY]) if ids(e)]
     assert extract.waited["max_rows_per_second"] >= 0.9
 
@@ -290,7 +281,8 @@ def test_a_lag_that_may_not_be_asked_for_is_warned_of_once(
 ) -> None:
     monkeypatch.setattr(throttle, "LOOK_SECONDS", 0.0)
     fill(run)
-    run("CREATE OR REPLACE USER plain@'%' IDENTIFIED BY 'p'")
+    run("DROP USER IF EXISTS plain@'%'")
+    run("CREATE USER plain@'%' IDENTIFIED BY 'p'")
     run(f"GRANT SELECT ON {database}.* TO plain@'%'")
     source = world.source(PauseAbove(replica_lag=timedelta(seconds=1)), user="plain", password="p")
     assert len(read(source, table())) == 50
@@ -298,29 +290,38 @@ def test_a_lag_that_may_not_be_asked_for_is_warned_of_once(
     assert re.match(r"`pause_above.replica_lag` has no effect, as the server does not tell: Access denied", warning)
 
 
-def test_the_lag_of_a_replica_is_told_and_one_that_has_stopped_is_behind_without_end() -> None:
+FOLLOW = {
+    "mysql": (
+        "CHANGE REPLICATION SOURCE TO SOURCE_HOST = %s, SOURCE_PORT = %s, SOURCE_USER = %s, SOURCE_PASSWORD = %s, "
+        "SOURCE_DELAY = 3600, SOURCE_SSL = 0, GET_SOURCE_PUBLIC_KEY = 1"
+    ),
+    "mariadb": (
+        "CHANGE MASTER TO MASTER_HOST = %s, MASTER_PORT = %s, MASTER_USER = %s, MASTER_PASSWORD = %s, "
+        "MASTER_DELAY = 3600"
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_lag_of_a_replica_is_told_and_one_that_has_stopped_is_behind_without_end(kind: Kind) -> None:
     with ExitStack() as stack:
-        writer, replica = (Server("mariadb", "--log-bin=log", f"--server-id={n}") for n in (1, 2))
+        writer, replica = (Server(kind, "--log-bin=log", f"--server-id={n}") for n in (1, 2))
         stack.callback(writer.remove)
         stack.callback(replica.remove)
         with writer.connect() as there, replica.connect() as here:
-            _run(
-                here,
-                f"CHANGE MASTER TO MASTER_HOST = '{writer.host}', MASTER_PORT = {writer.port}, MASTER_USER = 'root', "
-                f"MASTER_PASSWORD = '{writer.password}', MASTER_DELAY = 3600",
-            )
-            _run(here, "START SLAVE")
+            _run(here, FOLLOW[kind], writer.host, writer.port, writer.user, writer.password)
+            _run(here, "START REPLICA")
             _run(there, "CREATE DATABASE late")
             session = connect(**replica.arguments())
             deadline = time.monotonic() + 60
             while not 1 <= (throttle.replica_lag(session) or 0) < 3600:
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
-            _run(here, "STOP SLAVE")
+            _run(here, "STOP REPLICA")
             assert throttle.replica_lag(session) == float("inf")
             session.close()
 
 
-def _run(connection: pymysql.connections.Connection[Any], statement: str) -> None:
+def _run(connection: pymysql.connections.Connection[Any], statement: str, *parameters: Any) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(statement)
+        cursor.execute(statement, parameters)

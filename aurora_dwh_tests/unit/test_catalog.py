@@ -276,6 +276,7 @@ def test_a_problem_has_parts() -> None:
         ("{mode: full, tags: {'a b': c}}", "tags.a b: 'a b' is not a tag's name; write up to 63 letters, digits, _ . or -"),
         ("{mode: full, name: x}", "name: a table's name is the word before the colon; leave this field out"),
         ("{mode: full, target_table: " + "x" * 128 + "}", "target_table: the name is 128 bytes long and Redshift cuts names at 127; set a shorter `target_table`"),
+        ("{mode: full, target_table: '#t'}", "target_table: Redshift takes '#t' for a temporary table, as it begins with #; set another `target_table`"),
         ("{mode: full, key: id, deletes: flag}", "deletes: mode full takes no deletes: the whole table is copied; leave it out"),
         ("{mode: append, cursor: u, deletes: flag}", "deletes: `deletes: flag` finds rows by their key; add `key: [...]`, or keep them"),
         ("{key: id, cursor: u, cursor_timezone: JST-9}", "cursor_timezone: 'JST-9' is not a time zone; write an IANA name such as Asia/Tokyo"),

@@ -206,6 +206,16 @@ def test_indentation_and_line_ends_are_those_of_the_file(tmp_path: Path) -> None
     assert add_two(path).replace("full\n", "full\r\n") == before + "\r\n" + added
 
 
+def test_m13_a_file_that_cannot_be_added_to_is_not_touched_and_says_how_it_can(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.yaml"
+    for text in (HEAD + "tables:\n  {}\n", HEAD + "tables:\n  ~\n"):
+        path.write_text(text, encoding="utf-8")
+        file = CatalogFile(path, start=date(2026, 1, 1))
+        with pytest.raises(CatalogError, match="write `tables:` with a line for each table below it, or nothing"):
+            file.add([Suggestion("t", {"mode": "full"})])
+        assert path.read_text(encoding="utf-8") == text
+
+
 def test_a_file_that_is_no_catalog_is_not_touched(tmp_path: Path) -> None:
     path = tmp_path / "catalog.yaml"
     for text in ("- a\n", "tables: [a]\n", "a: [\n", "tables: {a: {mode: full}}\n"):
@@ -301,6 +311,19 @@ def test_tables_whose_names_fall_together_or_are_too_long_get_names_of_their_own
         cursor.execute("CREATE TABLE oRDERS (id INT PRIMARY KEY)")
     assert CliRunner().invoke(app, ["discover", "--database", shop, "--output", "c.yaml"]).exit_code == 0
     assert Catalog.load(Path("c.yaml")).tables["oRDERS"].target == "orders_4"
+
+
+def test_m13_a_table_that_would_be_a_temporary_one_in_redshift_gets_another_name(shop: str, server: Server) -> None:
+    with server.connect(shop) as connection, connection.cursor() as cursor:
+        for name in ("#orders", "_orders", "#"):
+            cursor.execute(f"CREATE TABLE `{name}` (id INT PRIMARY KEY)")
+    assert CliRunner().invoke(app, ["discover", "--database", shop, "--output", "c.yaml"]).exit_code == 0
+    tables = Catalog.load(Path("c.yaml")).tables
+    assert {name: tables[name].target for name in ("#", "#orders", "_orders")} == {
+        "#": "_",
+        "#orders": "_orders",
+        "_orders": "_orders_2",
+    }
 
 
 ZONE = (

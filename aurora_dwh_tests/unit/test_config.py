@@ -18,6 +18,7 @@ import redshift_connector
 from aurora_dwh import catalog, config
 from aurora_dwh.automation import alert_settings
 from aurora_dwh.config import AuroraSettings, ConfigError, LakeSettings, RedshiftSettings, Settings
+from aurora_dwh_tests.authority import Certified, trusted
 
 PASSWORD = "s3cr3t-p\u00e4ss "
 AURORA = {"AURORA_HOST": "reader", "AURORA_DATABASE": "shop", "AURORA_USER": "dwh", "AURORA_PASSWORD": PASSWORD}
@@ -28,6 +29,10 @@ REDSHIFT = {
     "REDSHIFT_USER": "loader",
     "REDSHIFT_PASSWORD": PASSWORD,
 }
+NO_TLS = (
+    "AURORA_TLS is neither verify nor disabled, nor the path of a file with certificates, "
+    "nor verify-ca: and such a path"
+)
 SECRET = {"username": "from-secret", "password": PASSWORD, "host": "writer", "port": 3307}
 
 
@@ -96,6 +101,32 @@ def test_aurora_without_tls_and_with_a_file_of_certificates(tmp_path: Path) -> N
     settings = AuroraSettings.from_env(AURORA | {"AURORA_TLS": str(bundle)})
     with pytest.raises(ConfigError, match="is not a file of certificates in PEM form"):
         settings.connect_arguments()
+
+
+def test_m12_the_host_s_name_is_left_out_only_with_a_file_and_never_for_a_token(tmp_path: Path) -> None:
+    context = AuroraSettings.from_env(AURORA | {"AURORA_TLS": f"verify-ca:{_certificate(tmp_path)}"})._tls()
+    assert context is not None
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert not context.check_hostname
+
+    for value in ("verify-ca", "verify-ca:", "verify-ca:verify", "verify-ca:/none.pem"):
+        assert problems(AuroraSettings.from_env, AURORA | {"AURORA_TLS": value}) == [NO_TLS]
+    token = without(AURORA, "AURORA_PASSWORD", AURORA_IAM_AUTH="1", AURORA_TLS=f"verify-ca:{_certificate(tmp_path)}")
+    assert problems(AuroraSettings.from_env, token) == [
+        "AURORA_TLS contradicts AURORA_IAM_AUTH: a token must not go to a server of another name"
+    ]
+
+
+def test_m12_a_chain_ends_at_any_certificate_of_the_file_on_every_version_of_python(tmp_path: Path) -> None:
+    context = AuroraSettings.from_env(AURORA | {"AURORA_TLS": str(_certificate(tmp_path))})._tls()
+    assert context is not None
+    assert context.check_hostname
+    assert context.verify_flags & ssl.VERIFY_X509_PARTIAL_CHAIN
+    assert not context.verify_flags & ssl.VERIFY_X509_STRICT
+
+
+def _certificate(folder: Path) -> Path:
+    return trusted(folder, "ca", Certified.authority("own"))
 
 
 def test_a_secret_is_fetched_at_each_connect(secrets_manager: SimpleNamespace) -> None:
@@ -289,7 +320,7 @@ def test_contradictions_and_unusable_values_are_named_without_the_values() -> No
     assert leaked not in repr(found)
     assert problems(AuroraSettings.from_env, AURORA | {"AURORA_IAM_AUTH": leaked, "AURORA_TLS": "/none.pem"}) == [
         "AURORA_IAM_AUTH is neither on nor off; write 1 or 0",
-        "AURORA_TLS is neither verify nor disabled, nor the path of a file with certificates",
+        NO_TLS,
     ]
     assert problems(RedshiftSettings.from_env, REDSHIFT | {"REDSHIFT_TLS": leaked}) == [
         "REDSHIFT_TLS is neither verify nor disabled"

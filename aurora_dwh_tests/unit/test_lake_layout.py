@@ -35,7 +35,10 @@ def test_without_a_prefix_no_key_begins_with_a_slash() -> None:
         ("what?#", "what%3F%23"),
         ("日本", "%E6%97%A5%E6%9C%AC"),
         ("50%", "50%25"),
-        ("..", ".."),
+        (".", "%2E"),
+        ("..", "%2E%2E"),
+        ("...", "..."),
+        ("_arrivals", "%5F%61%72%72%69%76%61%6C%73"),
     ],
 )
 def test_a22_what_s3_or_a_url_would_misread_in_a_name_is_encoded(name: str, encoded: str) -> None:

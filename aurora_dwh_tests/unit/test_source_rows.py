@@ -1,4 +1,4 @@
-"""Rows written by hand, for what a MariaDB server does not send: MySQL 8's type codes, and rows that are broken."""
+"""Rows written by hand, for what neither MySQL nor MariaDB sends: old type codes, and rows that are broken."""
 
 # ruff: noqa: DTZ001 - a DATETIME is a wall clock without a zone
 
@@ -55,42 +55,25 @@ def read(
     return [decode(f, c, t, binary=binary) for f, c, t in zip(fields, columns, targets, strict=True)]
 
 
-def one(code: int, value: bytes | None, target: pa.DataType, *, unsigned: bool = False) -> Any:
-    (decoded,) = read([binary_row([value])], [WireColumn("v", code, unsigned)], [target], binary=True)
+def one(code: int, value: bytes | None, target: pa.DataType) -> Any:
+    (decoded,) = read([binary_row([value])], [WireColumn("v", code, False)], [target], binary=True)
     return decoded.values.to_pylist()[0]
 
 
 @pytest.mark.parametrize(
     ("code", "value", "target", "expected"),
     [
-        (FIELD_TYPE.JSON, sized('{"a": "é"}'.encode()), pa.string(), '{"a": "é"}'),
         (FIELD_TYPE.VARCHAR, sized(b"x"), pa.string(), "x"),
         (FIELD_TYPE.ENUM, sized(b"a,b"), pa.string(), "a,b"),
-        (FIELD_TYPE.GEOMETRY, sized(b"\0\xff"), pa.binary(), b"\0\xff"),
         (FIELD_TYPE.DECIMAL, sized(b"-1.50"), pa.decimal128(10, 2), Decimal("-1.50")),
         (FIELD_TYPE.NEWDATE, b"\x04\xe8\x07\x02\x1d", pa.date32(), date(2024, 2, 29)),
-        (FIELD_TYPE.DATETIME, b"\x04\xe8\x07\x02\x1d", pa.timestamp("us"), datetime(2024, 2, 29)),
-        (
-            FIELD_TYPE.TIMESTAMP,
-            b"\x07\xe8\x07\x02\x1d\x17\x3b\x3a",
-            pa.timestamp("us"),
-            datetime(2024, 2, 29, 23, 59, 58),
-        ),
-        (FIELD_TYPE.FLOAT, struct.pack("<f", 0.1), pa.float32(), struct.unpack("<f", struct.pack("<f", 0.1))[0]),
-        (FIELD_TYPE.INT24, struct.pack("<i", -8388608), pa.int32(), -8388608),
         (FIELD_TYPE.NULL, None, pa.int32(), None),
-        (FIELD_TYPE.LONGLONG, struct.pack("<q", -5), pa.int64(), -5),
     ],
 )
-def test_each_type_code_of_the_binary_protocol(
+def test_a_type_code_that_a_server_may_send_is_read(
     code: int, value: bytes | None, target: pa.DataType, expected: Any
 ) -> None:
     assert one(code, value, target) == expected
-
-
-def test_a03_the_sign_bit_is_a_digit_where_a_column_is_unsigned() -> None:
-    assert one(FIELD_TYPE.LONGLONG, b"\xff" * 8, pa.decimal128(20, 0), unsigned=True) == Decimal(2**64 - 1)
-    assert one(FIELD_TYPE.LONGLONG, b"\xff" * 8, pa.int64()) == -1
 
 
 @pytest.mark.parametrize("code", [FIELD_TYPE.TIME, FIELD_TYPE.DATE])
@@ -182,7 +165,7 @@ def decimals(draw: st.DrawFn) -> tuple[pa.Decimal128Type, list[Decimal | None]]:
     precision = draw(st.integers(1, 38))
     scale = draw(st.integers(0, min(precision, 30)))
     digits = st.integers(0, precision).flatmap(lambda n: st.integers(-(10**n) + 1, 10**n - 1))
-    values = st.lists(st.none() | digits.map(lambda n: Decimal(n).scaleb(-scale)), min_size=1, max_size=30)
+    values = st.lists(st.none() | digits.map(lambda n: Decimal(f"{n}E{-scale}")), min_size=1, max_size=30)
     return pa.decimal128(precision, scale), draw(values)
 
 
@@ -191,7 +174,7 @@ def test_decimals_of_any_size_are_read_as_they_are(
     case: tuple[pa.Decimal128Type, list[Decimal | None]], binary: bool, zeros: int
 ) -> None:
     target, values = case
-    texts = [None if v is None else f"{'-' if v < 0 else ''}{'0' * zeros}{abs(v):f}".encode() for v in values]
+    texts = [None if v is None else f"{'-' if v < 0 else ''}{'0' * zeros}{v.copy_abs():f}".encode() for v in values]
     rows = [binary_row([None if t is None else sized(t)]) if binary else sized(t) for t in texts]
 
     (decoded,) = read(rows, [WireColumn("v", FIELD_TYPE.NEWDECIMAL, False)], [target], binary=binary)

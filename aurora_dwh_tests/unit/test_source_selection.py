@@ -52,7 +52,10 @@ def test_the_columns_of_the_catalog_are_selected_and_treated() -> None:
         (
             (ID, AT, STRANGE),
             {"key": ("odd",)},
-            "its type strange(3) is not known; leave it out with `exclude: [odd]`, and name another column in `key`",
+            (
+                "column 'odd': its type strange(3) is not known; leave it out with `exclude: [odd]`, and name another "
+                "column in `key`"
+            ),
         ),
         ((ID, AT, Column("ID", "int", "int")), {}, "columns 'Id' and 'ID' both become 'id' in Redshift"),
     ],

@@ -42,7 +42,7 @@ def expression(column: Column) -> str:
         ("took", "null", "CAST(NULL AS CHAR) AS `took`", "VARCHAR(18)"),
         ("rate", "null", "NULL * 1e0 AS `rate`", "REAL"),
         ("rate", {"value": "x'{0}"}, "IF(`rate` IS NULL, NULL, 'x''{0}') AS `rate`", "VARCHAR(20)"),
-        ("born", {"value": ""}, "IF(`born` IS NULL, NULL, '') AS `born`", "VARCHAR(4)"),
+        ("born", {"value": ""}, "IF(`born` IS NULL, NULL, _utf8mb4 x'') AS `born`", "VARCHAR(4)"),
     ],
 )
 def test_a_mask_is_computed_by_the_source(name: str, mask: Any, asked: str, kind: str) -> None:

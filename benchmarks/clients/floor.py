@@ -1,4 +1,4 @@
-"""The C client: Server Connector/C reads all rows of a table and throws them away.
+"""The C client: MariaDB Connector/C reads all rows of a table and throws them away.
 
 `mysql_free_result` of an unbuffered result receives all packets in C and looks at none of them, so no client of the
 protocol can have rows sooner. ctypes has no part in it but the few calls before.

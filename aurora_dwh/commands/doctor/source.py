@@ -17,12 +17,12 @@ from aurora_dwh.commands.doctor.check import SETTINGS_REMEDY, Attempts, Check, S
 from aurora_dwh.commands.facts import Filled, Size, read_filled, read_sizes
 from aurora_dwh.commands.suggest import LARGE_ROWS, about
 from aurora_dwh.config import AuroraSettings
-from aurora_dwh.environment import DISABLED
+from aurora_dwh.environment import DISABLED, VERIFY, VERIFY_CA
 from aurora_dwh.handoff import DataError
 from aurora_dwh.schema import fold
-from aurora_dwh.source.connection import Connection, SourceError, connect, execute, explain
-from aurora_dwh.source.discovery import index_ddl, indexes
-from aurora_dwh.source.quoting import identifier
+from aurora_dwh.source.connection import Connection, SourceError, connect, execute, told
+from aurora_dwh.source.discovery import MissingTableError, as_stored, index_ddl, indexes
+from aurora_dwh.source.privileges import grant_remedy
 from aurora_dwh.source.selection import read_selected
 from aurora_dwh.source.sessions import Sessions, describe, is_lost
 from aurora_dwh.source.statement import select
@@ -57,12 +57,6 @@ def check(run: Attempts, catalog: Catalog | None) -> int:
     if sessions is None:
         return 0
 
-    sizes: dict[str, Size] = {}
-
-    def learn_sizes(connection: Connection) -> Iterable[Check]:
-        sizes.update(read_sizes(connection, settings.database))
-        return ()
-
     def make(name: str, checks: Make) -> None:
         run.gather(name, lambda: _in_session(sessions, checks))
 
@@ -75,7 +69,8 @@ def check(run: Attempts, catalog: Catalog | None) -> int:
         if catalog is None:
             return 0
         make("aurora: time zone", lambda connection: check_zone(connection, settings.database, catalog))
-        make("aurora: sizes of tables", learn_sizes)
+        sizes: dict[str, Size] = {}
+        make("aurora: sizes of tables", partial(_learn_sizes, settings.database, catalog, sizes))
         scanned = 0
         for table in catalog.tables.values():
             size = sizes.get(table.name, Size())
@@ -93,6 +88,14 @@ def _in_session(sessions: Sessions, make: Make) -> Iterator[Check]:
         raise SourceError(describe(error)) from error
 
 
+def _learn_sizes(database: str, catalog: Catalog, sizes: dict[str, Size], connection: Connection) -> tuple[Check, ...]:
+    """Learn the sizes of the catalog's tables, as far as the server says; that is no check."""
+    found = read_sizes(connection, database)
+    stored = as_stored(connection, found)
+    sizes.update({name: found[stored(name)] for name in catalog.tables if stored(name) in found})
+    return ()
+
+
 def _table_checks(database: str, table: Table, size: Size, connection: Connection) -> list[Check]:
     return [check_table(connection, database, table, size)]
 
@@ -102,8 +105,10 @@ def check_tls(connection: Connection, settings: AuroraSettings) -> Check:
     session: Any = connection
     name, socket = "aurora: TLS", session._sock
     if isinstance(socket, ssl.SSLSocket):
-        trusted = "Python's certificates" if settings.tls == "verify" else settings.tls
-        return Check(name, State.OK, f"{socket.version()}, certificate and host name verified against {trusted}")
+        file = settings.tls.removeprefix(VERIFY_CA)
+        verified = "certificate and host name" if file == settings.tls else "certificate without host name"
+        trusted = "Python's certificates" if file == VERIFY else file
+        return Check(name, State.OK, f"{socket.version()}, {verified} verified against {trusted}")
     remedy = f"leave AURORA_TLS={DISABLED} to servers on this machine, and name the path of global-bundle.pem in it"
     return Check(name, State.WARNING, "the session is not encrypted", remedy)
 
@@ -181,8 +186,9 @@ def check_zone(connection: Connection, database: str, catalog: Catalog) -> Itera
     if offset is None:
         return
     filled = read_filled(connection, database)
+    stored = as_stored(connection, filled)
     for table in catalog.tables.values():
-        own = filled.get(table.name, Filled())
+        own = filled.get(stored(table.name), Filled())
         if table.cursor is None or fold(table.cursor) not in {fold(n) for n in own.datetimes}:
             continue
         taken_for = ZoneInfo(table.cursor_timezone) if table.cursor_timezone else catalog.zone
@@ -197,7 +203,7 @@ def check_zone(connection: Connection, database: str, catalog: Catalog) -> Itera
 
 def check_table(connection: Connection, database: str, table: Table, size: Size) -> Check:
     """Check that a table may be read, has the columns that the catalog names, and can be read cheaply."""
-    name, place = f"{TABLE}{table.name}", identifier(database, table.name)
+    name = f"{TABLE}{table.name}"
     try:
         schema = read_selected(connection, database, table)
         # The very columns that a load reads, by name: a user may be granted those alone.
@@ -206,11 +212,13 @@ def check_table(connection: Connection, database: str, table: Table, size: Size)
     except (DataError, MySQLError) as error:
         if isinstance(error, MySQLError) and is_lost(error):
             raise
-        remedy = f"GRANT SELECT ON {place}, or mend the table's entry in the catalog"
-        return Check(name, State.FAILED, explain(error), remedy)
+        remedy = "mend the table's entry in the catalog"
+        if isinstance(error, MissingTableError | MySQLError):
+            remedy = f"{grant_remedy(partial(execute, connection), database, table.name)}, or {remedy}"
+        return Check(name, State.FAILED, told(error), remedy)
     rows = "" if size.rows is None else f"{about(size.rows)} rows"
     if not has_index:
-        remedy = index_ddl(database, table.name, str(table.cursor))
+        remedy = index_ddl(connection, database, table.name, str(table.cursor))
         return Check(name, State.WARNING, f"cursor {table.cursor} has no index: each day scans the table", remedy)
     if table.mode == "full" and (size.rows or 0) >= LARGE_ROWS:
         remedy = (

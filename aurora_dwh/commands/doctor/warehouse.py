@@ -14,7 +14,7 @@ from aurora_dwh.commands.doctor.lake import Bucket, probe_key
 from aurora_dwh.config import RedshiftSettings
 from aurora_dwh.environment import DISABLED
 from aurora_dwh.warehouse import audit
-from aurora_dwh.warehouse.connection import Session
+from aurora_dwh.warehouse.connection import Session, Warehouse
 from aurora_dwh.warehouse.sql import identifier, literal
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def check(run: Attempts, bucket: Bucket | None) -> None:
         run.add(*check_region(bucket.region, settings))
     session = run.attempt(
         "redshift: connection",
-        lambda: _session(settings),
+        Warehouse(settings).connect,
         remedy="check host, port, user and security group; with REDSHIFT_WORKGROUP allow this process "
         "redshift-serverless:GetWorkgroup and GetCredentials",
     )
@@ -49,12 +49,6 @@ def check(run: Attempts, bucket: Bucket | None) -> None:
                 remedy=f"attach a role to the namespace (REDSHIFT_IAM_ROLE: {settings.iam_role}) and allow it "
                 f"s3:GetObject and s3:ListBucket on {lake.uri}, in the Region of Redshift",
             )
-
-
-def _session(settings: RedshiftSettings) -> Session:
-    import redshift_connector
-
-    return Session(redshift_connector.connect(**settings.connect_arguments()))
 
 
 def check_tls(settings: RedshiftSettings) -> Check:

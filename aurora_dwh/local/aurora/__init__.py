@@ -1,11 +1,10 @@
-"""The embedded Aurora: MySQL's wire protocol over a SQLite file.
+"""The embedded Aurora: a real MySQL or MariaDB server behind a thin front that adds what only Aurora has.
 
-A stand-in that lets the product run from pip wheels alone. It serves what a careful extractor and a shop's application
-send, refuses the rest with MySQL's errors, and keeps MySQL's types, snapshots and information_schema. Layers, from the
-socket down: `wire`, `statements` (`reads`, `writes`, `control`), `session`, `translate`, `catalogue`, `values`.
+From the machine to the client: `program` finds a server and `install` takes one, `database` runs it, `front` stands
+before it, `outfile` writes exports to S3, `embedded` is the whole.
 """
 
+from aurora_dwh.local.aurora.embedded import EmbeddedAurora
 from aurora_dwh.local.aurora.outfile import Exports
-from aurora_dwh.local.aurora.server import EmbeddedAurora
 
 __all__ = ["EmbeddedAurora", "Exports"]

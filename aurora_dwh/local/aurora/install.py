@@ -38,6 +38,7 @@ def provide(*kinds: Kind) -> Program:
     except ServerMissingError as missing:
         tried = []
         for kind in kinds:
+            sys.stderr.write(f"Taking {kind} from apt into {SHARE / kind}\n")
             try:
                 _take(kind)
                 return find(kind)
@@ -143,13 +144,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m aurora_dwh.local.aurora.install", description=__doc__)
     parser.add_argument("wanted", nargs="*", default=[",".join(KINDS)], metavar="KIND[,KIND]")
     for wanted in parser.parse_args().wanted:
-        kinds = [kind for kind in KINDS if kind in wanted.split(",")]
         try:
-            program = provide(*kinds)
+            provide(*(kind for kind in KINDS if kind in wanted.split(",")))
         except ServerMissingError as missing:
             sys.stderr.write(f"{missing}\n")
             return 1
-        sys.stdout.write(f"{program.kind} {program.version}\n")
     return 0
 
 

@@ -24,9 +24,14 @@ KINDS: Final = get_args(Kind)
 SHARE: Final = Path(sys.prefix) / "share" / "servers"
 """What is taken or made for this environment alone: a folder for each kind, and the templates."""
 
+PLACES: Final = ("/usr/sbin", "/usr/local/sbin", "/usr/libexec")
+"""Where servers lie that are on nobody's PATH."""
+
+BREW: Final = ("/opt/homebrew/opt", "/usr/local/opt", "/home/linuxbrew/.linuxbrew/opt")
+"""Where Homebrew keeps a folder for each formula, `mysql@8.4` among them."""
+
 _DAEMON: Final = {"mysql": "mysqld", "mariadb": "mariadbd"}
 _CLIENT: Final = {"mysql": "mysql", "mariadb": "mariadb"}
-_FORMULA: Final = {"mysql": "mysql*", "mariadb": "mariadb*"}
 _OLDEST: Final = {"mysql": (8, 0), "mariadb": (10, 6)}
 _TABLES: Final = (
     "mysql_system_tables.sql",
@@ -91,17 +96,14 @@ def find(*kinds: Kind) -> Program:
 
 def _candidates(kind: Kind) -> Iterator[Path]:
     """Yield the server programs of a kind, the machine's own first, each once."""
-    brew = [Path(home) for home in ("/opt/homebrew/opt", "/usr/local/opt", "/home/linuxbrew/.linuxbrew/opt")]
-    folders = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
-    folders += [Path("/usr/sbin"), Path("/usr/local/sbin"), Path("/usr/libexec")]
-    folders += [keg / "bin" for home in brew for keg in sorted(home.glob(_FORMULA[kind]), reverse=True)]
-    folders += [SHARE / kind / "usr/sbin"]
+    places = [*os.environ.get("PATH", "").split(os.pathsep), *PLACES]
+    kegs = [keg / "bin" for brew in BREW for keg in sorted(Path(brew).glob(f"{kind}*"), reverse=True)]
     seen = set()
-    for folder in folders:
-        daemon = folder / _DAEMON[kind]
-        if daemon.is_file() and (real := daemon.resolve()) not in seen:
-            seen.add(real)
-            yield real
+    for folder in (*map(Path, filter(None, places)), *kegs, SHARE / kind / "usr/sbin"):
+        found = shutil.which(_DAEMON[kind], path=str(folder))  # None too where the folder is closed to this user
+        if found and (daemon := Path(found).resolve()) not in seen:
+            seen.add(daemon)
+            yield daemon
 
 
 def _prepared(kind: Kind, daemon: Path) -> Program:

@@ -1,23 +1,30 @@
 """Results on their way to the client: column headings, Redshift's type numbers, VARBYTE as hexadecimal text.
 
-Belongs here: what the front changes in PostgreSQL's row descriptions and rows. Does not belong here: the order of
-messages.
+Belongs here: what the front changes in PostgreSQL's row descriptions and rows, and what it learns from command tags.
+Does not belong here: the order of messages.
 """
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass, field
 
 from aurora_dwh.local.redshift import wire
 from aurora_dwh.local.redshift.names import LongNames
-from aurora_dwh.local.redshift.plans import Plan
+from aurora_dwh.local.redshift.plans import Plan, Relay
 from aurora_dwh.local.redshift.upstream import Upstream
 
 SUPER_OID = 4000
 VARCHAR_OID = 1043
 """VARBYTE is announced as VARCHAR: over the protocol the stand-in speaks, the driver would decode the hexadecimal text
 of a VARBYTE, which it hands out as it is over Redshift's own."""
+
+GROWTH_ROWS = 1_000
+"""Rows of an INSERT after which statistics of the table are worth their time."""
+
+_NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)'
+_TARGET = re.compile(rf"\s*INSERT\s+INTO\s+({_NAME}(?:\s*\.\s*{_NAME})?)", re.IGNORECASE)
 
 
 @dataclass
@@ -58,6 +65,15 @@ class Results:
         return wire.row_description(
             c._replace(name=self._names.full(c.name), type_oid=oids.get(c.type_oid, c.type_oid)) for c in columns
         )
+
+
+def grown_table(payload: bytes, statement: Statement) -> str | None:
+    """Returns the table into which a statement put many rows, by its command tag; None otherwise."""
+    command, _, rows = payload.rstrip(b"\0").rpartition(b" ")
+    if command != b"INSERT 0" or int(rows) < GROWTH_ROWS or not isinstance(statement.plan, Relay):
+        return None
+    found = _TARGET.match(statement.plan.sql)
+    return found[1] if found else None
 
 
 def binary_results(payload: bytes) -> list[bool]:

@@ -29,7 +29,7 @@ from aurora_dwh.local.redshift.errors import (
 )
 from aurora_dwh.local.redshift.faults import Fault
 from aurora_dwh.local.redshift.plans import LoadState, Plan, Relay
-from aurora_dwh.local.redshift.results import Results, Statement, binary_results, plain_hex
+from aurora_dwh.local.redshift.results import Results, Statement, binary_results, grown_table, plain_hex
 from aurora_dwh.local.redshift.sqltext import Sql, tokenize
 from aurora_dwh.local.redshift.translate import translate
 from aurora_dwh.local.redshift.upstream import Upstream, literal
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 SESSION_OPTIONS = (
     r"-c default_transaction_isolation=repeatable\ read -c standard_conforming_strings=off"
     " -c escape_string_warning=off -c backslash_quote=on -c bytea_output=hex -c timezone=UTC"
+    " -c default_statistics_target=10"  # enough to tell a small table from a large one, of a few thousand rows
 )
 LOG = logging.getLogger(__name__)
 SILENT_NOTICES = frozenset({"25001", "25P01", "42622"})
@@ -68,6 +69,7 @@ class Session:
         self._portals: dict[str, Statement] = {}
         self._skipping = False
         self._dirty = False
+        self._grown: set[str] = set()
         self._out = bytearray()
         self._results = Results(upstream, standin.names)
         self._long_names = {
@@ -166,6 +168,7 @@ class Session:
             self._upstream.send(wire.pack(b"S"))
             self._relay({b"Z"})
             self._dirty = False
+            self._analyze_grown()
         elif kind == b"H":
             self._flush()
         elif not self._skipping:
@@ -303,6 +306,7 @@ class Session:
         if isinstance(plan, Relay):
             self._upstream.send(wire.pack(b"Q", wire.cstring(plan.sql)))
             self._relay({b"Z"}, Statement(text, plan, b""), hide_ready=True)
+            self._analyze_grown()
         else:
             self._run_local(plan)
         if not self._skipping:
@@ -314,6 +318,12 @@ class Session:
             self._upstream.sync()
             self._dirty = False
         self._send(wire.command_complete(plan.run(self)))
+
+    def _analyze_grown(self) -> None:
+        """Gathers statistics of tables that grew, as Redshift does by itself: plans without any can be very slow."""
+        if self._grown and self._upstream.status != "E":
+            self._upstream.query("; ".join(f"ANALYZE {table}" for table in sorted(self._grown)))
+        self._grown.clear()
 
     def _find(self, kind: bytes, name: str) -> Statement:
         registry = self._statements if kind == b"S" else self._portals
@@ -394,6 +404,8 @@ class Session:
             return b""
         if kind == b"S" and payload.startswith(b"server_version\0"):
             return b""
+        if kind == b"C" and statement is not None and (table := grown_table(payload, statement)):
+            self._grown.add(table)
         if kind == b"T" and statement is not None:
             return self._results.describe(payload, statement)
         if kind == b"D" and statement is not None and statement.bytes_columns:

@@ -25,8 +25,7 @@ IS_SOAK = settings.get_current_profile_name() == "soak"
 
 @pytest.fixture
 def parts(
-    server: Server,
-    database: str,
+    mysql: Server,
     lake_server: LakeServer,
     s3: Any,
     redshift: RedshiftStandIn,
@@ -36,7 +35,7 @@ def parts(
     """The servers; what fails is tried again at once, and not often."""
     monkeypatch.setattr(connection, "FIRST_WAIT", 0.001)
     monkeypatch.setattr(connection, "ATTEMPTS", 3)
-    made = Parts(server, database, s3_client(lake_server), s3, redshift, warehouse)
+    made = Parts(mysql, mysql.database(), s3_client(lake_server), s3, redshift, warehouse)
     yield made
     made.close()
 

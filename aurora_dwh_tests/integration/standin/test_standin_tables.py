@@ -10,6 +10,7 @@ from decimal import Decimal
 import pyarrow.parquet as pq
 import pytest
 
+from aurora_dwh.local.redshift import RedshiftStandIn
 from aurora_dwh_tests.integration.standin.conftest import Bucket, Session
 
 DEFINITION = 'SELECT "column", type, encoding, distkey, sortkey, "notnull" FROM pg_table_def WHERE tablename = \'t\''
@@ -37,6 +38,21 @@ def test_table_attributes_are_recorded(db: Session) -> None:
     db.sql("ALTER TABLE t ALTER DISTSTYLE ALL")
     db.sql("ALTER TABLE t ALTER COLUMN a ENCODE lzo")
     assert db.sql(query)[0][2:4] == ("ALL", "e")
+
+
+def test_a_table_that_grows_has_statistics_at_once(db: Session, database: str, standin: RedshiftStandIn) -> None:
+    """Without them a join of two new tables may go through one of them for each row of the other."""
+    db.sql('CREATE TABLE "some numbers" (n int)')
+    db.sql("CREATE TABLE few (n int)")
+    ten = " UNION ALL ".join(f"SELECT {n} AS n" for n in range(10))
+    db.sql(f"CREATE TABLE ten AS {ten}")
+    db.connection.autocommit = False
+    db.sql('INSERT INTO public."some numbers" SELECT a.n FROM ten a, ten b, ten c, ten d')
+    db.sql("INSERT INTO few SELECT n FROM ten")
+    db.connection.commit()
+    known = "SELECT relname, reltuples::int FROM pg_class WHERE relname IN ('some numbers', 'few') ORDER BY 1 DESC"
+    with standin.admin(database) as admin:
+        assert [tuple(row) for row in admin.query(known)] == [("some numbers", "10000"), ("few", "-1")]
 
 
 def test_inline_keys_auto_and_interleaved(db: Session) -> None:
