@@ -20,10 +20,6 @@ _PRECISE = frozenset({"decimal", "bit"})
 """The types whose size NUMERIC_PRECISION decides; an INT's, say, differs between servers and says nothing."""
 
 
-class MissingTableError(DataError):
-    """A table that the database does not have, or that its user may not see."""
-
-
 @dataclass(frozen=True)
 class Index:
     """An index of a table.
@@ -67,7 +63,7 @@ def read_schema(connection: Connection, database: str, table: str) -> TableSchem
     """Return a table's columns, primary key and comment. Generated and invisible columns are columns like any other.
 
     Raises:
-        MissingTableError: The database has no such table; tables of similar names are listed.
+        DataError: The database has no such table; tables of similar names are listed.
     """
     columns = execute(
         connection,
@@ -201,7 +197,7 @@ def _text(value: str | bytes) -> str:
     return value.decode() if isinstance(value, bytes) else value
 
 
-def _not_found(connection: Connection, database: str, table: str) -> MissingTableError:
+def _not_found(connection: Connection, database: str, table: str) -> DataError:
     tables = read_tables(connection, database)
     near = get_close_matches(table, tables, n=5) or [t for t in tables if fold(t) == fold(table)]
     if near:
@@ -211,4 +207,4 @@ def _not_found(connection: Connection, database: str, table: str) -> MissingTabl
     else:
         hint = "it has no tables that this user may read"
     message = f"table {database}.{table} is not there, or this user may not read it; {hint}"
-    return MissingTableError("; ".join(filter(None, (message, role_remedy(partial(execute, connection))))))
+    return DataError("; ".join(filter(None, (message, role_remedy(partial(execute, connection))))))

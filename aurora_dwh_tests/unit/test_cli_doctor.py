@@ -44,7 +44,8 @@ def table(**fields: Any) -> Table:
             table(cursor="gone"),
             State.FAILED,
             "table t: `cursor` names 'gone', which is no column of the table, or none that this user may read",
-            "mend the table's entry in the catalog",
+            "have an administrator run GRANT SELECT ON `{db}`.`t` TO 'root'@'localhost', or mend the table's entry in the "
+            "catalog",
         ),
         (table(mode="full", cursor=None, key=(), exclude="slow"), State.OK, "about 0 rows", ""),
     ],

@@ -21,7 +21,7 @@ from aurora_dwh.environment import DISABLED, VERIFY, VERIFY_CA
 from aurora_dwh.handoff import DataError
 from aurora_dwh.schema import fold
 from aurora_dwh.source.connection import Connection, SourceError, connect, execute, told
-from aurora_dwh.source.discovery import MissingTableError, as_stored, index_ddl, indexes
+from aurora_dwh.source.discovery import as_stored, index_ddl, indexes
 from aurora_dwh.source.privileges import grant_remedy
 from aurora_dwh.source.selection import read_selected
 from aurora_dwh.source.sessions import Sessions, describe, is_lost
@@ -212,10 +212,9 @@ def check_table(connection: Connection, database: str, table: Table, size: Size)
     except (DataError, MySQLError) as error:
         if isinstance(error, MySQLError) and is_lost(error):
             raise
-        remedy = "mend the table's entry in the catalog"
-        if isinstance(error, MissingTableError | MySQLError):
-            remedy = f"{grant_remedy(partial(execute, connection), database, table.name)}, or {remedy}"
-        return Check(name, State.FAILED, told(error), remedy)
+        # A column that the user may not read is not shown to it, so a right may be missing wherever one is.
+        grant = grant_remedy(partial(execute, connection), database, table.name)
+        return Check(name, State.FAILED, told(error), f"{grant}, or mend the table's entry in the catalog")
     rows = "" if size.rows is None else f"{about(size.rows)} rows"
     if not has_index:
         remedy = index_ddl(connection, database, table.name, str(table.cursor))
