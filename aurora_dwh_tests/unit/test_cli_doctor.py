@@ -30,6 +30,9 @@ def table(**fields: Any) -> Table:
     return Table.model_validate({"name": "t", "key": "id", "cursor": "u"} | fields)
 
 
+GRANT = "have an administrator run GRANT SELECT ON `{db}`.`t` TO 'root'@'localhost'"
+
+
 @pytest.mark.parametrize(
     ("entry", "state", "detail", "remedy"),
     [
@@ -44,8 +47,7 @@ def table(**fields: Any) -> Table:
             table(cursor="gone"),
             State.FAILED,
             "table t: `cursor` names 'gone', which is no column of the table, or none that this user may read",
-            "have an administrator run GRANT SELECT ON `{db}`.`t` TO 'root'@'localhost', or mend the table's entry in the "
-            "catalog",
+            f"{GRANT}, or mend the table's entry in the catalog",
         ),
         (table(mode="full", cursor=None, key=(), exclude="slow"), State.OK, "about 0 rows", ""),
     ],
