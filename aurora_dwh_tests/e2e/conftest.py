@@ -14,7 +14,6 @@ import pymysql
 import pytest
 
 from aurora_dwh.local.aurora import EmbeddedAurora, Exports
-from aurora_dwh.local.aurora.program import KINDS
 from aurora_dwh.local.lake import LakeServer
 from aurora_dwh.local.redshift import RedshiftStandIn
 from aurora_dwh.local.s3 import S3Access
@@ -69,11 +68,11 @@ def world(
     yield from _world(server, database, lake_server, redshift, dagster_home, tmp_path, monkeypatch)
 
 
-@pytest.fixture(scope="session", params=KINDS)
+@pytest.fixture(scope="session", params=("mysql",))
 def aurora(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, lake_server: LakeServer
 ) -> Iterator[EmbeddedAurora]:
-    """An embedded Aurora on either server, which writes to the lake by itself, a part for some hundred bytes."""
+    """An embedded Aurora, which writes to the lake by itself, a part for some hundred bytes; tests name the servers."""
     access = S3Access(lake_server.endpoint_url, lake_server.region, lake_server.access_key, lake_server.secret_key)
     folder, exports = tmp_path_factory.mktemp("aurora"), Exports(access, part_bytes=500)
     made = EmbeddedAurora(folder, user="reader", password=secrets.token_hex(8), exports=exports, kind=request.param)

@@ -18,6 +18,7 @@ from aurora_dwh.config import LakeSettings
 from aurora_dwh.handoff import Manifest
 from aurora_dwh.lake.opening import open_lake
 from aurora_dwh.local.aurora import outfile
+from aurora_dwh.local.aurora.program import KINDS
 from aurora_dwh.source import export
 from aurora_dwh.source.throttle import Throttle
 from aurora_dwh_tests.e2e import type_samples
@@ -25,6 +26,8 @@ from aurora_dwh_tests.e2e.test_types import assert_equal, verify
 from aurora_dwh_tests.e2e.test_types_policies import converted, refused, staged
 from aurora_dwh_tests.e2e.type_samples import SAMPLES
 from aurora_dwh_tests.e2e.world import World, chain, days
+
+pytestmark = pytest.mark.parametrize("aurora", KINDS, indirect=True)  # who writes is what this is about
 
 DAY = "2024-01-01"
 NOON = "'2023-12-31 12:00:00'"
