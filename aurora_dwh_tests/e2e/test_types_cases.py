@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from aurora_dwh.schema import Column, TableSchema
-from aurora_dwh.source import extract
+from aurora_dwh.source import selection
 from aurora_dwh.source.connection import Connection
 from aurora_dwh.source.discovery import read_schema
 from aurora_dwh_tests.e2e.test_types import verify
@@ -276,7 +276,7 @@ def test_a22_names_that_become_one_are_an_error_and_no_merge(world: World, monke
         first, second = schema.columns
         return TableSchema(database, table, (_renamed(first, "Name"), _renamed(second, "nAME")))
 
-    monkeypatch.setattr(extract, "read_schema", twice)
+    monkeypatch.setattr(selection, "read_schema", twice)
     failure = refused(world, "t")
     assert "'Name' and 'nAME' both become 'name' in Redshift" in failure
     assert "`exclude`" in failure
@@ -315,7 +315,7 @@ def discovered_as(monkeypatch: pytest.MonkeyPatch, **kinds: str) -> None:
         )
         return replace(schema, columns=tuple(columns))
 
-    monkeypatch.setattr(extract, "read_schema", discovered)
+    monkeypatch.setattr(selection, "read_schema", discovered)
 
 
 def documents(world: World, monkeypatch: pytest.MonkeyPatch, *texts: str | None, fields: str = "") -> None:
