@@ -337,7 +337,7 @@ def test_days_must_be_read_to_their_end(run: Run, source: Source) -> None:
     [
         ({"name": "orderz"}, r"orderz is not there.*did you mean 'orders'\?"),
         ({"name": "ORDERS"}, r"ORDERS is not there.*did you mean 'orders'\?"),
-        ({"cursor": "nowhere"}, "no column 'nowhere'"),
+        ({"cursor": "nowhere"}, "`cursor` names 'nowhere', which is no column of the table"),
         ({"cursor": "region"}, "cursor 'region' is of type varchar"),
         ({"exclude": ("nowhere",)}, "no column 'nowhere'"),
         ({"filter": "nowhere = 1"}, "day 2024-01-02: table .*nowhere.*1054"),
