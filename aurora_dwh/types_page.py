@@ -45,6 +45,10 @@ value.
 | `oversize` | `fail` (default), `truncate`, `null` | Values of more bytes than Redshift holds. Texts are cut between characters; JSON cannot be cut. |
 | `nul_bytes` | `fail` (default), `remove` | The byte 00 in a text, which no Redshift text can hold. |
 
+What is in the `key` is never changed, as two rows could become one: a date that is none, a NUL byte and too many bytes in
+it fail the day whatever the policy, and so does NULL. A date stays what it is with `zero_dates: text`; a mask `sha256` keeps
+keys apart whatever their length.
+
 Texts that are no valid UTF-8 always fail the day: the server converts every character set to UTF-8, so they are a sign of
 damage.
 

@@ -147,8 +147,8 @@ def _refusals(draft: CatalogFile, schemas: Mapping[str, TableSchema]) -> dict[st
     try:
         catalog = draft.read()
     except CatalogError as error:
-        refused = {problem.table: problem.message for problem in error.problems if problem.table}
-        if not refused.keys() <= schemas.keys() or not refused:
+        refused = {str(p.table): p.message for p in error.problems if p.table in schemas}
+        if not refused:
             raise
         return refused
     refused = {}
