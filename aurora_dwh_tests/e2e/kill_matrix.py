@@ -59,6 +59,7 @@ WORDS: Mapping[Server, Mapping[str, str]] = {
         "net_write_timeout": "set how long the server waits",
         "wait_timeout": "set how long a session may be idle",
         "max_execution_time": "set the timeout",
+        "TABLE_NAME = 'STATISTICS'": "read how it hides indexes",
         r"information_schema\.COLUMNS": "read the columns",
         r"information_schema\.TABLES": "read the comment",
         "INDEX_NAME = 'PRIMARY'": "read the primary key",
