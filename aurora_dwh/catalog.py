@@ -55,7 +55,7 @@ PACKAGED_CATALOG = Path(__file__).with_name("catalog.yaml")
 
 POINTLESS: dict[str, frozenset[str]] = {
     "incremental": frozenset(),
-    "append": frozenset({"lookback"}),
+    "append": frozenset(),
     "full": frozenset({"cursor", "cursor_timezone", "deletes", "lookback"}),
 }
 """Mode -> fields that mean nothing in it: dropped where `defaults` gives them, refused where the table itself does."""
@@ -87,7 +87,8 @@ class TableFields(BaseModel):
     catalog's timezone."""
 
     lookback: Duration = timedelta(0)
-    """How far before its day a read begins, to catch rows that were committed late: 30s, 90m, 1h, 2d."""
+    """How far before its day a load reaches, to catch rows that were committed late: 30s, 90m, 1h, 2d. In mode append
+    the days that it reaches into are counted, and read and replaced where the count has changed."""
 
     soft_delete: Name | None = None
     """The column that the application fills when it deletes a row. It is copied as plain data."""

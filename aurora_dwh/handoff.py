@@ -34,12 +34,14 @@ class Window:
         day: The partition's day in the catalog's zone.
         start: Lower bound as an instant in UTC, lookback included; None in the first partition, which holds all history
             and the rows whose cursor is NULL.
-        end: Upper bound as an instant in UTC.
+        end: Upper bound as an instant in UTC, which is the day's end.
+        is_open: Whether the rows behind the end are read too, whatever their cursor, as of the newest day that is due.
     """
 
     day: date
     start: datetime | None
     end: datetime
+    is_open: bool = False
 
     @property
     def is_first(self) -> bool:
@@ -52,16 +54,46 @@ class Window:
             "day": self.day.isoformat(),
             "start": self.start.isoformat() if self.start else None,
             "end": self.end.isoformat(),
+            "open": self.is_open,
         }
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> Window:
-        """Return the window that `to_json` wrote."""
+        """Return the window that `to_json` wrote; what an earlier version wrote was never open."""
         return Window(
             day=date.fromisoformat(data["day"]),
             start=datetime.fromisoformat(data["start"]) if data["start"] else None,
             end=datetime.fromisoformat(data["end"]),
+            is_open=data.get("open", False),
         )
+
+
+@dataclass
+class SourceCount:
+    """What the source itself counted of the rows that are read, in the snapshot that they are read in.
+
+    Attributes:
+        rows: How many it counted, which is as many as were read; None where it did not count.
+        reason: Why it did not.
+        seconds: How long it took.
+    """
+
+    rows: int | None = None
+    reason: str = "the reading has not ended"
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Strays:
+    """Rows of a table that readings of its days do not see; None where nothing counts them cheaply.
+
+    Attributes:
+        without_cursor: Rows whose cursor is NULL or zero, which come with the first day alone and not with this one.
+        in_future: Rows whose cursor is later than the reading.
+    """
+
+    without_cursor: int | None = None
+    in_future: int | None = None
 
 
 @dataclass
@@ -71,14 +103,19 @@ class Extract:
     Attributes:
         schema: The selected columns, in source order.
         window: The day that the rows belong to.
-        snapshot_at: The source's clock (UTC) when the consistent snapshot was taken.
+        snapshot_at: The moment of the source, in UTC, that the rows show: its clock when the consistent snapshot was
+            taken; of a replica, when it was last known to have all that the writer had.
         batches: The rows, columns named and typed as `schema.arrow_schema` says.
         converted: Filled while the batches are read: `(column, reason) -> values` that a policy changed.
         statement: The SELECT that reads the rows, for display.
         also: Windows of further days that the very same rows stand for, as in mode full.
         cursor: The column, named as in `batches`, that says when a row was written; None where there is none.
         cursor_zone: The zone of the cursor's wall clock.
+        ends_before: Of an open window, the first value of the cursor that is behind the day.
+        begun_at: This machine's clock (UTC) when the snapshot was taken.
+        strays: Rows that no day's reading sees.
         rows_read: How many rows `batches` has given so far.
+        rows_behind: How many of them have a cursor that is behind the day.
         newest_at: The greatest cursor among them, as an instant in UTC; None where there is none.
         waited: Filled while the batches are read: what reading waited for, to spare the source -> seconds.
     """
@@ -91,9 +128,14 @@ class Extract:
     statement: str = ""
     also: Sequence[Window] = ()
     waited: dict[str, float] = field(default_factory=dict)
+    counted: SourceCount = field(default_factory=SourceCount)
     cursor: str | None = None
     cursor_zone: tzinfo = timezone.utc
+    ends_before: date | None = None
+    begun_at: datetime | None = None
+    strays: Strays = Strays()
     rows_read: int = field(init=False, default=0)
+    rows_behind: int = field(init=False, default=0)
     newest_at: datetime | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -101,13 +143,18 @@ class Extract:
 
     def _counted(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Pass the batches on, and keep what is known of the rows in them."""
+        import pyarrow as pa
         import pyarrow.compute as pc
 
         for batch in batches:
             self.rows_read += batch.num_rows
             if self.cursor is not None and batch.num_rows:
-                newest = as_instant(pc.max(batch.column(self.cursor)).as_py(), self.cursor_zone)
+                cursor = batch.column(self.cursor)
+                newest = as_instant(pc.max(cursor).as_py(), self.cursor_zone)
                 self.newest_at = max(filter(None, (self.newest_at, newest)), default=None)
+                if self.ends_before is not None:
+                    behind = pc.greater_equal(cursor, pa.scalar(self.ends_before, cursor.type))
+                    self.rows_behind += pc.sum(behind).as_py() or 0
             yield batch
 
 
@@ -130,7 +177,7 @@ class Export:
     Attributes:
         schema: The selected columns, in source order.
         window: The day that the rows belong to.
-        snapshot_at: The source's clock (UTC) when the consistent snapshot was taken.
+        snapshot_at: As of an `Extract`.
         rows: How many rows there are.
         newest_at: The greatest cursor among them, as an instant in UTC; None where there is none.
         converted: `(column, reason) -> values` that a policy changes.
@@ -138,6 +185,9 @@ class Export:
         write: Takes an address (`s3://bucket/key`) that all files are to begin with, writes the files, and returns the
             addresses of the source's own manifests that list them. It is called before the next export is asked for.
         waited: What counting and writing waited for, to spare the source -> seconds.
+        rows_behind: How many of the rows have a cursor that is behind the day.
+        begun_at: This machine's clock (UTC) when the snapshot was taken.
+        strays: Rows that no day's reading sees.
     """
 
     schema: TableSchema
@@ -149,6 +199,9 @@ class Export:
     statement: str
     write: Callable[[str], Sequence[str]]
     waited: Mapping[str, float] = field(default_factory=dict)
+    rows_behind: int = 0
+    begun_at: datetime | None = None
+    strays: Strays = Strays()
 
 
 @dataclass(frozen=True)
@@ -175,6 +228,10 @@ class Manifest:
         parts: The files, none where the day has no rows.
         converted: `column -> reason -> values` that a policy changed.
         files: What the parts are.
+        counted_rows: How many rows the source itself counted in the same snapshot; None where it did not.
+        rows_behind: How many of the rows have a cursor that is behind the day, as an open window takes them.
+        begun_at: The clock of the machine that read them, in UTC, when it began; None where it is not known.
+        strays: Rows that no day's reading sees, as they were then.
     """
 
     table: str
@@ -187,6 +244,10 @@ class Manifest:
     parts: tuple[Part, ...]
     converted: dict[str, dict[str, int]]
     files: FileFormat = "parquet"
+    counted_rows: int | None = None
+    rows_behind: int = 0
+    begun_at: datetime | None = None
+    strays: Strays = Strays()
 
     @property
     def day(self) -> date:
@@ -213,3 +274,32 @@ class Manifest:
 def utc_now() -> datetime:
     """Return this machine's clock, aware and in UTC."""
     return datetime.now(timezone.utc)
+
+
+def shown(moment: datetime) -> str:
+    """Return an aware moment as messages write it: in UTC, to the millisecond."""
+    utc = moment.astimezone(timezone.utc).replace(tzinfo=None)
+    return f"{utc.isoformat(sep=' ', timespec='milliseconds')} UTC"
+
+
+def told_strays(strays: Strays, cursor: str, *, is_upserted: bool) -> list[str]:
+    """Return, in sentences, which rows of a table no day brings, and what helps.
+
+    Args:
+        strays: The rows.
+        cursor: The cursor's name.
+        is_upserted: Whether the newest day has an open end, so that rows of the future come with it.
+    """
+    found = []
+    if strays.without_cursor:
+        found.append(
+            f"{strays.without_cursor:,} rows have no {cursor!r}, which is NULL or zero, and come with the first day "
+            "alone; materialize that day again when such rows were added or changed, or fill the column"
+        )
+    if strays.in_future:
+        when = "again with each newest day, and with no other" if is_upserted else "with no day before that time"
+        found.append(
+            f"{strays.in_future:,} rows have a {cursor!r} that is still to come, and are read {when}; correct the "
+            "column, or `cursor_timezone` where it is the zone of another clock"
+        )
+    return found

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime, timezone
 from hashlib import md5
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -31,7 +31,8 @@ from aurora_dwh.source.limits import expected
 from aurora_dwh.source.quoting import identifier as mysql_identifier
 from aurora_dwh.source.selection import read_selected
 from aurora_dwh.source.sessions import Sessions, describe
-from aurora_dwh.source.windows import condition, window
+from aurora_dwh.source.windows import as_read, condition, window
+from aurora_dwh.warehouse import audit
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.drift import LiveColumn, holds, live_columns
 from aurora_dwh.warehouse.errors import WarehouseError
@@ -133,7 +134,8 @@ def _compare_table(
 ) -> Verdict:
     schema = expected(read_selected(connection, database, table), table)
     target = (warehouse.settings.staging_schema, table.target)
-    there, here = _conditions(catalog, table, schema, day)
+    read_at = None if day is None else _last_reading(warehouse, Target(*target), day)
+    there, here = _conditions(catalog, table, schema, day, read_at)
     return compare(connection, schema, warehouse, target, key=table.key, there=there, here=here)
 
 
@@ -335,12 +337,33 @@ def _bucket(key: tuple[str | None, ...]) -> int:
     return md5(json.dumps(key).encode(), usedforsecurity=False).digest()[0]
 
 
-def _conditions(catalog: Catalog, table: Table, schema: TableSchema, day: date | None) -> tuple[str, str]:
-    """Return the conditions that select the rows to compare, in MySQL's SQL and in Redshift's."""
+def _last_reading(warehouse: Warehouse, target: Target, day: date) -> datetime | None:
+    """Return when the source was read for the day that the target holds, None where it holds no such day."""
+    with warehouse.session() as session:
+        if not live_columns(session, target):
+            return None
+        found = dict(session.execute(audit.last_snapshots(target.label)).rows)
+    return found[day].replace(tzinfo=timezone.utc) if day in found else None
+
+
+def _conditions(
+    catalog: Catalog, table: Table, schema: TableSchema, day: date | None, read_at: datetime | None
+) -> tuple[str, str]:
+    """Return the conditions that select the rows to compare, in MySQL's SQL and in Redshift's.
+
+    Args:
+        catalog: The catalog.
+        table: The table.
+        schema: Its columns.
+        day: The day; None for all rows.
+        read_at: When the day was read, which says how far an open end reached.
+    """
     there = [f"({table.filter})"] if table.filter else []
     here = [f"NOT {identifier(DELETED)}"] if table.deletes == "flag" else []
     if day is not None and table.cursor is not None:
         span = window(day, zone=catalog.zone, start_date=catalog.start_date)
+        if read_at is not None:
+            span = as_read(span, table, read_at=read_at, zone=catalog.zone)
         zone = ZoneInfo(table.cursor_timezone) if table.cursor_timezone else catalog.zone
         for conditions, quote in ((there, mysql_identifier), (here, identifier)):
             in_day = condition(schema.column(table.cursor), span, table=table.name, cursor_zone=zone, quote=quote)

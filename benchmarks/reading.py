@@ -1,16 +1,21 @@
-"""Reading alone: the product with TLS and without, and PyMySQL's own cursor, which it takes the place of."""
+"""Reading alone: the product with TLS and without, and PyMySQL's own cursor, which it takes the place of.
+
+Each reading ends with the source's own count of its rows. What that costs is shown as a share of copying to Parquet.
+"""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 
-from benchmarks.copying import FULL, READ
-from benchmarks.harness import interleaved, middle, ratio
+from benchmarks.copying import FULL, OURS, READ
+from benchmarks.harness import Outcome, interleaved, middle, ratio
 from benchmarks.measure import Findings, Measure, Size, table
 from benchmarks.rig import Rig
-from benchmarks.tables import FIRST_DAY
+from benchmarks.tables import FIRST_DAY, last_whole_day
 
 TLS, CURSOR = "aurora-dwh with TLS, rows thrown away", "PyMySQL's cursor, rows thrown away"
+FIRST = "aurora-dwh -> Parquet on S3, the first day of mode incremental, which has all rows"
 MOST_ROUNDS = 3
 
 
@@ -18,8 +23,12 @@ def measure(rig: Rig, size: Size) -> Findings:
     """Return the figures of the table `mixed`; the cursor is slow, so there are three rounds at the most."""
     plain = rig.variables({"mixed": FULL}, name="reading")
     read = partial(rig.run, "extract", "--read-only", FIRST_DAY, "mixed")
+    last = last_whole_day(size.rows) + timedelta(days=2)
+    by_day = rig.variables({"mixed": "{key: id, cursor: updated_at}"}, name="by_day", start=last)
     programs = {
         READ: partial(read, variables=plain),
+        OURS: partial(rig.run, "extract", FIRST_DAY, "mixed", variables=plain),
+        FIRST: partial(rig.run, "extract", last, "mixed", variables=by_day),
         TLS: partial(read, variables={**plain, "AURORA_TLS": str(rig.certificate)}),
         CURSOR: partial(rig.run, "cursor", "mixed", variables=plain),
     }
@@ -33,6 +42,14 @@ def measure(rig: Rig, size: Size) -> Findings:
         [
             Measure("PyMySQL's cursor, wall / our reader", ratio(runs[CURSOR], runs[READ]), 8, 12, at_least=True),
             Measure("our reader with TLS, wall / without", ratio(runs[TLS], runs[READ])),
+            *(
+                Measure(f"the source's own count / MySQL -> Parquet, wall, {what}", middle(runs[of], _counting), 0.1)
+                for what, of in (("mode full", OURS), ("mode incremental", FIRST))
+            ),
         ],
         ["`mixed`, medians:", *table(["program", "wall s", "peak MB"], rows)],
     )
+
+
+def _counting(run: Outcome) -> float:
+    return float(run.said["counting"]) / run.seconds

@@ -84,8 +84,7 @@ class Rig:
 
     def source_cpu(self) -> float:
         """Return the CPU seconds that the source's server has taken so far."""
-        pid = int((self.server.home / "data" / "pid").read_text())
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        fields = Path(f"/proc/{self.server.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS  # utime and stime
 
     def variables(

@@ -1,8 +1,8 @@
 """The checks that are shown on assets: what there is to check, and what a load or a build found.
 
 They are made in the step that writes the data, over the days of the run, and those that tell right data from wrong
-inside its transaction: where one fails, the step fails and nothing was committed. Only an unusual number of rows, and
-columns that changed, are warnings.
+inside its transaction: where one fails, the step fails and nothing was committed. Only an unusual number of rows,
+columns that changed, and rows that no day brings are warnings.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any
 import dagster as dg
 
 from aurora_dwh.catalog import Table
-from aurora_dwh.warehouse.errors import KEYS, ROWS, SCHEMA, VOLUME
+from aurora_dwh.handoff import told_strays
+from aurora_dwh.warehouse.errors import CURSOR, KEYS, ROWS, SCHEMA, VOLUME
 from aurora_dwh.warehouse.load import DayLoad, Loaded
 from aurora_dwh.warehouse.mart import MartHeader
 from aurora_dwh.warehouse.mart_build import Built
@@ -23,9 +24,13 @@ UNUSUAL_ROWS = 100
 """A difference of fewer rows than this is no surprise, unless there are none at all."""
 
 _STAGING: Mapping[str, tuple[bool, str]] = {
-    ROWS: (True, "As many rows were read from the source as lie in the manifest and were copied."),
+    ROWS: (True, "As many rows were read from the source as it counts itself, lie in the manifest and were copied."),
     KEYS: (True, "Each key of the days is in the table, once."),
     SCHEMA: (True, "The source's columns fit the table's. A warning where columns were added or widened."),
+    CURSOR: (
+        False,
+        "Each row's cursor tells its day: none is NULL, zero or still to come, as far as an index counts them.",
+    ),
     VOLUME: (False, "The day has about as many rows as the same weekday of the last 28 days."),
 }
 
@@ -35,7 +40,7 @@ def staging_check_specs(key: dg.AssetKey, table: Table) -> list[dg.AssetCheckSpe
     return [
         dg.AssetCheckSpec(name, asset=key, blocking=blocking, description=text)
         for name, (blocking, text) in _STAGING.items()
-        if name != KEYS or table.key
+        if (name != KEYS or table.key) and (name != CURSOR or table.mode != "full")
     ]
 
 
@@ -48,12 +53,17 @@ def staging_check_results(table: Table, loads: Sequence[Loaded]) -> Iterator[dg.
     """
     days = [day for done in loads for day in done.days]
     rows = sum(day.rows for day in days)
-    figures = {"source_rows": rows, "manifest_rows": rows, "copied_rows": rows}
-    yield _passed(ROWS, days, f"{rows:,} rows read from the source, in the manifest and copied", figures)
+    counted = sum(day.is_counted for day in days)
+    by_source = {0: "which did not count them", len(days): "which counted as many"}
+    told = by_source.get(counted, f"which counted as many on {counted} of {len(days)} days")
+    figures = {"source_rows": rows, "manifest_rows": rows, "copied_rows": rows, "days_counted_by_source": counted}
+    yield _passed(ROWS, days, f"{rows:,} rows read from the source, {told}, in the manifest and copied", figures)
     if table.key:
         written = {"rows_inserted": sum(d.inserted for d in days), "rows_updated": sum(d.updated for d in days)}
         yield _passed(KEYS, days, f"each key ({', '.join(table.key)}) of {rows:,} rows is in the table once", written)
     yield _schema([statement for done in loads for statement in done.changes], days)
+    if table.mode != "full":
+        yield _cursor(table, days)
     yield _volume(days)
 
 
@@ -104,6 +114,18 @@ def _schema(changes: Sequence[str], days: Sequence[DayLoad]) -> dg.AssetCheckRes
     text = f"{_span(days)}: the source's columns changed and the table followed them in {len(changes)} statements"
     statements = dg.MetadataValue.md("```sql\n" + ";\n\n".join(changes) + ";\n```")
     return _warning(SCHEMA, text, {"changes": len(changes), "statements": statements})
+
+
+def _cursor(table: Table, days: Sequence[DayLoad]) -> dg.AssetCheckResult:
+    """Return what the last of the days' readings said of rows that no day's reading sees."""
+    strays = max(days, key=lambda day: day.day).strays
+    known = {"rows_without_cursor": strays.without_cursor, "rows_in_future": strays.in_future}
+    figures = {name: rows for name, rows in known.items() if rows is not None}
+    if not figures:
+        return _passed(CURSOR, days, f"not counted, as no index begins with {table.cursor!r}", figures)
+    if found := told_strays(strays, table.cursor or "", is_upserted=table.mode == "incremental"):
+        return _warning(CURSOR, f"{_span(days)}: {'; '.join(found)}", figures)
+    return _passed(CURSOR, days, "no row was left out for its cursor", figures)
 
 
 def _volume(days: Sequence[DayLoad]) -> dg.AssetCheckResult:

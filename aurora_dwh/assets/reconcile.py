@@ -4,7 +4,7 @@ Here the source, the lake and the warehouse are joined for it: the key's columns
 while, and compared in Redshift. What the comparison does is `warehouse.reconcile`.
 """
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from time import monotonic
 from typing import Any
 
@@ -86,7 +86,7 @@ def _reconcile(table: Table, catalog: Catalog) -> dg.AssetsDefinition:
             target = staging_target(table, warehouse.settings.staging_schema)
             prepare(warehouse, target)
             lake = s3_io.lake
-            with lake.keys(table.name, aurora.extract(keys_of(table), catalog, [_today(catalog)], context.log)) as keys:
+            with lake.keys(table.name, aurora.extract(keys_of(table), catalog, [_day(catalog)], context.log)) as keys:
                 found = reconcile(warehouse, lake, target, keys, max_share=config.max_share, run_id=context.run_id)
         context.log.info(f"{target.label}: {found.gone} of {found.live_rows} rows were gone and are {done}")
         return dg.MaterializeResult(metadata=_metadata(table, found, keys.snapshot_at, monotonic() - started))
@@ -110,5 +110,6 @@ def _metadata(table: Table, found: Reconciled, read_at: datetime, seconds: float
     }
 
 
-def _today(catalog: Catalog) -> date:
-    return datetime.now(catalog.zone).date()
+def _day(catalog: Catalog) -> date:
+    """Return the last day that is over, whose end the source's data must have reached."""
+    return max(datetime.now(catalog.zone).date() - timedelta(days=1), catalog.start_date)

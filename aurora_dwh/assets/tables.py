@@ -7,6 +7,7 @@ one run. Building them reads the catalog only; no server is asked.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -18,6 +19,7 @@ from aurora_dwh.assets.step import build_step
 from aurora_dwh.catalog import Catalog, Table
 from aurora_dwh.handoff import Manifest
 from aurora_dwh.lake.io_manager import S3IOManager
+from aurora_dwh.source.opening import counted_again
 from aurora_dwh.source.resource import AuroraResource
 from aurora_dwh.warehouse.io_manager import StagingLoad
 
@@ -47,7 +49,7 @@ def build_table_assets(*, catalog: Catalog, partitions: dg.DailyPartitionsDefini
     return [
         dg.AssetsDefinition(specs=[_source(table, places) for table in tables]),
         *(_lake(table, catalog, partitions, places) for table in tables),
-        *(_staging(table, partitions, places) for table in tables),
+        *(_staging(table, catalog, partitions, places) for table in tables),
     ]
 
 
@@ -75,7 +77,13 @@ def _lake(
 ) -> dg.AssetsDefinition:
     def lake(context: dg.AssetExecutionContext, _inputs: Mapping[str, Any]) -> Iterator[Any]:
         aurora: AuroraResource = context.resources.aurora
-        yield dg.MaterializeResult(value=aurora.days(table, catalog, _days(context.partition_keys), context.log))
+        s3_io: S3IOManager = context.resources.s3_io
+
+        def known(earlier: Sequence[date]) -> Mapping[date, int]:
+            return s3_io.lake.counts(table.name, earlier)
+
+        days = _days(context.partition_keys)
+        yield dg.MaterializeResult(value=aurora.days(table, catalog, days, context.log, known))
 
     spec = dg.AssetSpec(
         ["lake", asset_name(table.name)],
@@ -88,13 +96,18 @@ def _lake(
         metadata={"aurora_dwh/table": table.name, "mode": table.mode, **places.of_lake(table.name)},
         partitions_def=partitions,
     )
-    return build_step(lake, spec=spec, ins={}, out=_TO_LAKE, resources={"aurora"}, pool="aurora")
+    return build_step(lake, spec=spec, ins={}, out=_TO_LAKE, resources={"aurora", "s3_io"}, pool="aurora")
 
 
-def _staging(table: Table, partitions: dg.DailyPartitionsDefinition, places: Addresses) -> dg.AssetsDefinition:
+def _staging(
+    table: Table, catalog: Catalog, partitions: dg.DailyPartitionsDefinition, places: Addresses
+) -> dg.AssetsDefinition:
     def staging(context: dg.AssetExecutionContext, inputs: Mapping[str, Any]) -> Iterator[Any]:
         s3_io: S3IOManager = context.resources.s3_io
-        work = StagingLoad(table, inputs["manifests"], s3_io.lake)
+        manifests: list[Manifest] = inputs["manifests"]
+        earlier = counted_again(table, catalog, _days(context.partition_keys))
+        also = partial(s3_io.lake.of_reading, table.name, earlier, manifests)
+        work = StagingLoad(table, manifests, s3_io.lake, also)
         yield dg.MaterializeResult(value=work)  # the IO manager has loaded it when the next line is reached
         yield from staging_check_results(table, work.loads)
 

@@ -15,6 +15,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetC
 from aurora_dwh.assets.tables import asset_name
 from aurora_dwh.catalog import Catalog, Table
 from aurora_dwh.handoff import utc_now
+from aurora_dwh.source.windows import newest_due
 
 CHECK = "fresh"
 
@@ -93,10 +94,7 @@ def due_day(table: Table, catalog: Catalog, now: datetime) -> date:
     """
     hour, minute = (int(part) for part in (table.deadline or "00:00").split(":"))
     shown = now.astimezone(catalog.zone).replace(tzinfo=None)
-    day = (shown - timedelta(hours=hour, minutes=minute)).date() - timedelta(days=1)
-    if table.schedule == "monthly" and (day + timedelta(days=1)).day != 1:
-        day = day.replace(day=1) - timedelta(days=1)
-    return day
+    return newest_due(table, (shown - timedelta(hours=hour, minutes=minute)).date())
 
 
 def staging_key(table: Table) -> dg.AssetKey:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from zoneinfo import available_timezones
 
@@ -14,6 +16,12 @@ from aurora_dwh.source.discovery import hides_index
 if TYPE_CHECKING:
     from aurora_dwh.schema import TableSchema
     from aurora_dwh.source.connection import Connection
+
+
+_DATED = frozenset({"date", "datetime", "timestamp"})
+_NOW = re.compile(r"current_timestamp|\bnow\(", re.IGNORECASE)
+_DATE = re.compile(r"'?(\d{4}-\d\d-\d\d[^']*)'?")
+"""Defaults as information_schema has them; MariaDB quotes what MySQL does not."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +35,15 @@ class Size:
 
 @dataclass(frozen=True)
 class Filled:
-    """The columns of a table that MySQL itself sets: on each update, when a row is made; and which are DATETIMEs."""
+    """The columns of a table that MySQL itself sets: on each update, when a row is made; and which are DATETIMEs.
+
+    `dated` are those that are one and the same date in each row that sets none, with that date.
+    """
 
     on_update: frozenset[str] = frozenset()
     on_insert: frozenset[str] = frozenset()
     datetimes: frozenset[str] = frozenset()
+    dated: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -46,7 +58,7 @@ class DatabaseFacts:
         """Return what decides how a table is copied."""
         own, size = self.filled.get(schema.table, Filled()), self.sizes.get(schema.table, Size())
         indexes = tuple(self.indexes[schema.table])
-        return TableFacts(schema, indexes, own.on_update, own.on_insert, size.rows, size.engine)
+        return TableFacts(schema, indexes, own.on_update, own.on_insert, size.rows, size.engine, own.dated)
 
 
 def read_facts(connection: Connection, database: str) -> DatabaseFacts:
@@ -78,11 +90,15 @@ def read_filled(connection: Connection, database: str) -> dict[str, Filled]:
     for table, column, kind, extra, default in rows:
         name = frozenset((_text(column),))
         on_update = name if "on update" in _text(extra or "").lower() else frozenset()
-        on_insert = name if "current_timestamp" in _text(default or "").lower() else frozenset()
+        on_insert = name if _NOW.search(_text(default or "")) else frozenset()
+        constant = _DATE.fullmatch(_text(default or "")) if _text(kind).lower() in _DATED else None
         datetimes = on_update | on_insert if _text(kind).lower() == "datetime" else frozenset()
         before = found.get(_text(table), Filled())
         found[_text(table)] = Filled(
-            before.on_update | on_update, before.on_insert | on_insert, before.datetimes | datetimes
+            before.on_update | on_update,
+            before.on_insert | on_insert,
+            before.datetimes | datetimes,
+            {**before.dated, **({_text(column): constant[1]} if constant else {})},
         )
     return found
 

@@ -57,7 +57,8 @@ ByHand = Annotated[
 def plan(table: OneTable, day: Day = None, by_hand: ByHand = False, as_json: AsJson = False) -> None:
     """Print every SQL statement that a day of TABLE would run; run none of them.
 
-    The table's columns are read from Aurora's information_schema. Redshift and the lake are not asked.
+    The table's columns are read from Aurora's information_schema. Redshift and the lake are not asked. Of an
+    incremental table the newest day that is due has an open end, as a load of it now would read it.
     """
     made = make_plan(table, day, is_by_hand=by_hand)
     if as_json:
@@ -117,7 +118,7 @@ def make_plan(name: str, written_day: str | None, *, is_by_hand: bool = False) -
     day = parse_day(written_day or yesterday.isoformat(), catalog)
     source = open_source(catalog, lambda text: typer.echo(f"-- {text}", err=True))
     schema = source.schema(table)
-    (span,) = windows(table, catalog, [day])
+    (span,) = source.opened(table, windows(table, catalog, [day]))
 
     lake = open_lake().layout
     carried = told(schema, table) if is_by_hand or table.extract == "outfile" else []

@@ -6,8 +6,9 @@ indexes do not prove that a cheaper way is right, the table is copied whole, whi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from aurora_dwh.commands import naming
 from aurora_dwh.commands.speech import plain
@@ -47,6 +48,7 @@ class TableFacts:
         indexes: Its indexes.
         touched: Names of the columns that MySQL itself sets on each update.
         filled: Names of the columns that MySQL itself sets when a row is made.
+        dated: Columns that are a date of their own where a row sets none -> that date.
         rows: About how many rows it has; None where the server does not say.
         engine: Its storage engine; empty where the server does not say.
     """
@@ -57,6 +59,7 @@ class TableFacts:
     filled: frozenset[str] = frozenset()
     rows: int | None = None
     engine: str = ""
+    dated: Mapping[str, str] = field(default_factory=dict)
 
     def is_indexed(self, column: str) -> bool:
         """Return whether an index begins with the column."""
@@ -96,10 +99,11 @@ def suggest(facts: TableFacts) -> Suggestion:
     reason = ""
     if updated and key:
         fields = {"mode": "incremental", "key": key, "cursor": updated.name} | _zone(updated)
-        warnings += _cursor_warnings(facts, updated)
+        warnings += _cursor_warnings(facts, updated, "ON UPDATE")
     elif made and not updated and naming.is_log(facts.schema.table):
         fields = {"mode": "append", "cursor": made.name} | ({"key": key} if key else {}) | _zone(made)
         warnings.append(f"taken for rows that never change after {made.name}; use mode full where they do")
+        warnings += _cursor_warnings(facts, made, "DEFAULT")
     else:
         reason = _why_whole(facts, updated, made)
         warnings += _size_warnings(facts)
@@ -176,16 +180,32 @@ def _zone(cursor: Column) -> dict[str, str]:
     return {"cursor_timezone": "UTC"} if cursor.data_type != "timestamp" and naming.is_utc(cursor.name) else {}
 
 
-def _cursor_warnings(facts: TableFacts, cursor: Column) -> list[str]:
-    found = []
+def _cursor_warnings(facts: TableFacts, cursor: Column, clause: Literal["ON UPDATE", "DEFAULT"]) -> Iterator[str]:
+    """Yield what is to be known of a cursor: which rows it does not show.
+
+    Args:
+        facts: The table.
+        cursor: The cursor.
+        clause: By which MySQL itself would set the cursor of a row that is to be copied.
+    """
+    own, maintained = cursor.target_name, facts.touched if clause == "ON UPDATE" else facts.filled
     if not facts.is_indexed(cursor.name):
-        found.append(f"cursor {cursor.name} has no index: each day scans the whole table; add an index")
-    if cursor.nullable and cursor.target_name not in {fold(name) for name in facts.filled}:
-        found.append(
-            f"cursor {cursor.name} may be NULL, and such rows come with the first day only: use mode full where new "
-            "rows begin without it"
+        yield f"cursor {cursor.name} has no index: each day scans the whole table; add an index"
+    if cursor.nullable:
+        yield (
+            f"cursor {cursor.name} may be NULL, and such rows come with the first day only: make it NOT NULL, or use "
+            "mode full where new rows begin without it"
         )
-    return found
+    if default := {fold(name): moment for name, moment in facts.dated.items()}.get(own):
+        yield (
+            f"cursor {cursor.name} is {default} in rows that do not set it, and such rows come with the first day "
+            "only: use mode full where there are any"
+        )
+    if own not in {fold(name) for name in maintained}:
+        yield (
+            f"cursor {cursor.name} is not set by MySQL itself: a row that is written without it is not seen; add "
+            f"{clause} CURRENT_TIMESTAMP where an application may leave it out"
+        )
 
 
 def _why_whole(facts: TableFacts, updated: Column | None, made: Column | None) -> str:

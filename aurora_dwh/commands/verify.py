@@ -32,7 +32,8 @@ def verify(
     """Compare Aurora and Redshift by count, by keys and by a checksum of every value; name what differs.
 
     Each side computes its checksums by its own SQL. Without `--day` all rows of a table are compared at once; a table
-    of mode full always is. Rows that Aurora changed after their day was read differ until that day is loaded.
+    of mode full always is. Rows that Aurora changed after their day was read differ until that day is loaded. The day
+    that was the newest when it was read reaches up to that moment, as its reading did.
     """
     from rich.console import Console
 

@@ -43,8 +43,11 @@ class S3IOManager(dg.ConfigurableIOManager):
         return self._lake
 
     def handle_output(self, context: dg.OutputContext, obj: Iterable[Extract | Export]) -> None:
-        """Write the days one after the other; each is recorded as soon as it stands."""
-        several = len(context.asset_partition_keys) > 1
+        """Write the days one after the other; each is recorded as soon as it stands.
+
+        Days before those of the run may be among them, which were read again.
+        """
+        asked = set(context.asset_partition_keys)
         with named_failures(context.asset_key, attempts_left=attempts_left(context)):
             started = monotonic()
             for manifest, extract in self._written(obj):
@@ -55,8 +58,9 @@ class S3IOManager(dg.ConfigurableIOManager):
                     context.log.info(
                         f"{context.asset_key.to_user_string()} {key}: reading waited {_told(extract.waited)}"
                     )
-                context.step_context.add_asset_metadata(metadata, asset_key=context.asset_key, partition_key=key)
-                if several:  # a range that fails on a later day keeps the days that stand
+                if key in asked:
+                    context.step_context.add_asset_metadata(metadata, asset_key=context.asset_key, partition_key=key)
+                if len(asked) > 1 or key not in asked:  # a range that fails on a later day keeps the days that stand
                     context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
                 started = monotonic()
             context.log_event(_seen_in_source(context.asset_key, manifest))
@@ -97,6 +101,9 @@ def day_metadata(manifest: Manifest, extract: Extract | Export, seconds: float) 
         seconds: How long it took to read and write them.
     """
     changed = {"converted": dg.MetadataValue.json(manifest.converted)} if manifest.converted else {}
+    counted: dict[str, Any] = {"rows_counted_by_source": manifest.counted_rows}
+    if manifest.counted_rows is None and isinstance(extract, Extract):
+        counted = {"not_counted_by_source": extract.counted.reason}
     newest = extract.newest_at
     lag = {"lag_seconds": round((manifest.snapshot_at - newest).total_seconds(), 3)} if newest else {}
     return changed | {
@@ -108,6 +115,7 @@ def day_metadata(manifest: Manifest, extract: Extract | Export, seconds: float) 
         "extract_seconds": round(seconds, 3),
         "rows_per_second": round(manifest.rows / max(seconds, 0.001)),
         "converted_values": manifest.converted_values,
+        **counted,
         **lag,
         "snapshot_at": dg.MetadataValue.timestamp(manifest.snapshot_at),
         "statement": dg.MetadataValue.md(f"```sql\n{extract.statement}\n```"),

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from aurora_dwh.handoff import DataError, Manifest, Part, Window
+from aurora_dwh.handoff import DataError, Manifest, Part, Strays, Window
 from aurora_dwh.schema import TableSchema
 
 FORMAT = 1
@@ -47,8 +48,12 @@ def to_json(manifest: Manifest) -> bytes:
             "attempt": manifest.attempt,
             "files": manifest.files,
             "rows": manifest.source_rows,
+            "counted_rows": manifest.counted_rows,
+            "rows_behind": manifest.rows_behind,
+            "strays": asdict(manifest.strays),
             "window": manifest.window.to_json(),
             "snapshot_at": manifest.snapshot_at.isoformat(),
+            "begun_at": manifest.begun_at and manifest.begun_at.isoformat(),
             "converted": manifest.converted,
             "schema": manifest.schema.to_json(),
         },
@@ -84,6 +89,10 @@ def from_json(data: bytes, url: str) -> Manifest:
             ),
             converted=own["converted"],
             files=own["files"],
+            counted_rows=own.get("counted_rows"),
+            rows_behind=own.get("rows_behind", 0),
+            strays=Strays(**own.get("strays", {})),
+            begun_at=datetime.fromisoformat(own["begun_at"]) if own.get("begun_at") else None,
         )
     except (KeyError, TypeError, AttributeError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ManifestError(

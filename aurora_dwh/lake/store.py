@@ -9,10 +9,11 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from aurora_dwh.handoff import DataError, Export, Extract, Manifest, Part, Window, utc_now
+from aurora_dwh.handoff import DataError, Export, Extract, Manifest, Part, SourceCount, Window, shown, utc_now
 from aurora_dwh.lake import arrivals, intake
 from aurora_dwh.lake import contents as part_contents
 from aurora_dwh.lake import manifest as manifest_json
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
     from aurora_dwh.schema import TableSchema
 
+CLOCK_ERROR = timedelta(minutes=5)
+"""How far this machine's clock may be behind the source's: what was read later than that, was by a wrong clock."""
+
 STRAY_AGE = timedelta(days=1)
 """Objects that nothing names are taken for the leavings of a crash once they are this old."""
 
@@ -37,6 +41,10 @@ class MissingDayError(DataError):
 
 class LakeConflictError(Exception):
     """Another extraction of the same day ended first; its day stands, and this one may be tried again."""
+
+
+class OlderReadingError(Exception):
+    """A reading shows the source at an earlier moment than that which the lake has; another attempt may not."""
 
 
 class Lake:
@@ -60,11 +68,14 @@ class Lake:
 
         Raises:
             LakeConflictError: Another extraction wrote the day's manifest meanwhile.
+            OlderReadingError: The lake has a reading of a later moment.
             IntakeError: What the source wrote is not what it says.
         """
         day = extract.window.day
         url = self._manifest_url(table, day)
         before, etag = self._standing(url)
+        if before is not None:
+            _refuse_older(table, extract, before)
         attempt = _new_attempt()
         if isinstance(extract, Export):
             manifest = self._have_written(table, extract, attempt, url)
@@ -118,6 +129,7 @@ class Lake:
             parts=contents.parts,
             converted=_by_column(converted),
             files="csv",
+            counted_rows=contents.rows,
         )
         if before is not None and before.attempt == manifest.attempt:
             return before
@@ -169,7 +181,9 @@ class Lake:
         converted = Counter(
             {(c, reason): n for c, reasons in manifest.converted.items() for reason, n in reasons.items()}
         )
-        return self.write(manifest.table, Extract(manifest.schema, window, manifest.snapshot_at, batches, converted))
+        counted = SourceCount(manifest.counted_rows)
+        again = Extract(manifest.schema, window, manifest.snapshot_at, batches, converted, counted=counted)
+        return self.write(manifest.table, replace(again, begun_at=manifest.begun_at))
 
     def read(self, table: str, days: Sequence[date]) -> list[Manifest]:
         """Return the days' manifests, in the order asked for.
@@ -185,6 +199,17 @@ class Lake:
                 f"{self.layout.url(self.layout.table(table))}; materialize those days of lake/{table} first"
             )
         return [manifest for manifest in found if manifest is not None]
+
+    def counts(self, table: str, days: Iterable[date]) -> dict[date, int]:
+        """Return how many rows the source gave of days when they were read, without those that are not in the lake."""
+        found = ((day, self._find(self._manifest_url(table, day))) for day in days)
+        return {day: manifest.source_rows for day, manifest in found if manifest is not None}
+
+    def of_reading(self, table: str, days: Iterable[date], read: Iterable[Manifest]) -> list[Manifest]:
+        """Return those of the days' manifests that are of the very reading of the source that others are of."""
+        moments = {manifest.snapshot_at for manifest in read}
+        found = (self._find(self._manifest_url(table, day)) for day in days)
+        return [manifest for manifest in found if manifest is not None and manifest.snapshot_at in moments]
 
     def days(self, table: str) -> list[date]:
         """Return the days of a table that the lake has a folder for, in order."""
@@ -277,6 +302,10 @@ class Lake:
             source_rows=extract.rows_read,
             parts=tuple(Part(self.layout.url(k), size, rows) for k, (size, rows) in zip(keys, sizes, strict=True)),
             converted=_by_column(extract.converted),
+            counted_rows=extract.counted.rows,
+            rows_behind=extract.rows_behind,
+            begun_at=extract.begun_at,
+            strays=extract.strays,
         )
 
     def _have_written(self, table: str, export: Export, attempt: str, url: str) -> Manifest:
@@ -300,6 +329,10 @@ class Lake:
             parts=tuple(parts),
             converted=_by_column(export.converted),
             files="csv",
+            counted_rows=export.rows,
+            rows_behind=export.rows_behind,
+            begun_at=export.begun_at,
+            strays=export.strays,
         )
 
     def _find(self, url: str) -> Manifest | None:
@@ -371,6 +404,16 @@ class Lake:
             self._client.delete_objects(Bucket=self.layout.bucket, Delete={"Objects": batch, "Quiet": True})
 
 
+def _refuse_older(table: str, extract: Extract | Export, before: Manifest) -> None:
+    """Refuse a reading that would take the place of a later one, unless that one is of a moment that has not come."""
+    if extract.snapshot_at < before.snapshot_at <= utc_now() + CLOCK_ERROR:
+        raise OlderReadingError(
+            f"lake/{table} {extract.window.day}: the source was read as it was at {shown(extract.snapshot_at)}, and "
+            f"the lake has the day as it was at {shown(before.snapshot_at)}, which stays. The server that was read is "
+            "behind, or its clock was set back; materialize the day again when it has caught up"
+        )
+
+
 def _by_column(converted: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:
     """Return `(column, reason) -> values` as `column -> reason -> values`."""
     found: dict[str, dict[str, int]] = {}
@@ -384,5 +427,5 @@ def _new_attempt() -> str:
 
 
 def _listed(days: Sequence[str]) -> str:
-    shown = ", ".join(days[:5])
-    return shown if len(days) <= 5 else f"{shown} and {len(days) - 5} more days"
+    first = ", ".join(days[:5])
+    return first if len(days) <= 5 else f"{first} and {len(days) - 5} more days"

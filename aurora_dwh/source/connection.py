@@ -154,16 +154,17 @@ def snapshot(connection: Connection) -> Iterator[datetime]:
     """
     execute(connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
     try:
-        ((now,),) = execute(connection, "SELECT UTC_TIMESTAMP(6)")
-        yield now.replace(tzinfo=timezone.utc) if isinstance(now, datetime) else _parsed(now)
+        yield clock(connection)
     finally:
         # Nothing was written, so there is nothing to lose where the connection is gone already.
         with suppress(pymysql.err.Error):
             connection.rollback()
 
 
-def _parsed(now: str) -> datetime:
-    return datetime.fromisoformat(now).replace(tzinfo=timezone.utc)
+def clock(connection: Connection) -> datetime:
+    """Return the server's clock, aware and in UTC."""
+    ((now,),) = execute(connection, "SELECT UTC_TIMESTAMP(6)")
+    return (now if isinstance(now, datetime) else datetime.fromisoformat(now)).replace(tzinfo=timezone.utc)
 
 
 def explain(error: BaseException) -> str:

@@ -84,6 +84,7 @@ def export(
     *,
     cursor: str | None,
     cursor_zone: tzinfo,
+    ends_before: date | None,
 ) -> Export:
     """Count a day's rows and what is to be changed in them, and return them for Aurora to write.
 
@@ -97,6 +98,7 @@ def export(
         throttle: Waits before each statement while the source is busy.
         cursor: The column that says when a row was written; None where there is none.
         cursor_zone: The zone of its wall clock.
+        ends_before: Of an open window, the first value of the cursor that is behind the day.
 
     Raises:
         DataError: A value does not fit and its policy is to fail.
@@ -105,7 +107,9 @@ def export(
     kinds, named = misfits(schema, table), f"table {table.name}, day {window.day}"
     waited = throttle.begin(named)
     _wait(throttle)
-    ((rows, newest, *counts),) = execute(connection, count_rows(schema, kinds, where, newest=cursor))
+    counting = count_rows(schema, kinds, where, newest=cursor, ends_before=ends_before)
+    ((rows, newest, *counts),) = execute(connection, counting)
+    behind = 0 if ends_before is None else int(counts.pop())
     for kind, count in zip(kinds, counts, strict=True):
         if count and kind.is_refused:
             raise _refused(connection, table, schema, kind, where, window, int(count))
@@ -113,7 +117,8 @@ def export(
     make = partial(select_csv, schema, table, day=window.day, read_at=literal(taken_at.replace(tzinfo=None)))
     write = partial(_write, connection, schema, where, make, int(rows), named, throttle)
     newest_at = as_instant(newest, cursor_zone) if isinstance(newest, date) else None  # else it is no date
-    return Export(schema, window, taken_at, int(rows), newest_at, converted, make(where=where), write, waited)
+    statement = make(where=where)
+    return Export(schema, window, taken_at, int(rows), newest_at, converted, statement, write, waited, behind)
 
 
 def _write(

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from datetime import timezone, tzinfo
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import date, datetime, tzinfo
 from functools import partial
 from inspect import GEN_CLOSED, getgeneratorstate
-from typing import TYPE_CHECKING, TypedDict
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING
 
 import pymysql
 
-from aurora_dwh.handoff import DataError, Export, Extract, Window
-from aurora_dwh.schema import TableSchema
-from aurora_dwh.source.connection import Connection, SourceError, execute, explain, snapshot
+from aurora_dwh.handoff import DataError, Export, Extract, SourceCount, Strays, Window, told_strays, utc_now
+from aurora_dwh.schema import TableSchema, fold
+from aurora_dwh.source.connection import Connection, SourceError, clock, explain, snapshot
+from aurora_dwh.source.counting import count_in
+from aurora_dwh.source.cursor import TableCursor
 from aurora_dwh.source.dates import Mask
 from aurora_dwh.source.discovery import Index, index_ddl, indexes
 from aurora_dwh.source.export import export, require_export
@@ -28,13 +30,14 @@ from aurora_dwh.source.keyset import index_keyset, primary_keyset
 from aurora_dwh.source.misfits import count_rows, misfits
 from aurora_dwh.source.outfile import NOW, by_hand, into_s3, select_csv
 from aurora_dwh.source.plans import is_in_order, scans, sorts
-from aurora_dwh.source.quoting import identifier
 from aurora_dwh.source.reading import Reading
 from aurora_dwh.source.refusals import is_permanent
+from aurora_dwh.source.replication import await_data
 from aurora_dwh.source.selection import read_selected
-from aurora_dwh.source.split import Span, Split
+from aurora_dwh.source.split import Split
+from aurora_dwh.source.strays import find_strays
 from aurora_dwh.source.throttle import Throttle
-from aurora_dwh.source.windows import CursorRules, bounds, condition
+from aurora_dwh.source.windows import opened
 
 if TYPE_CHECKING:
     from aurora_dwh.catalog import Table
@@ -42,12 +45,26 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+Known = Sequence[tuple[Window, int]]
+"""Days and how many rows they had when they were last read."""
 
-class ExtractCursor(TypedDict):
-    """What an `Extract` says of its cursor."""
 
-    cursor: str | None
-    cursor_zone: tzinfo
+@dataclass(frozen=True)
+class _Seen:
+    """What is known of a snapshot.
+
+    Attributes:
+        at: The moment of the source that it shows. Of a replica that is when it was last known to have all that the
+            writer had: of two readings the one is later that saw the source later, whatever a clock shows.
+        begun_at: This machine's clock when it was taken.
+        windows: The days, the newest of them with an open end.
+        strays: Rows that none of the days brings.
+    """
+
+    at: datetime
+    begun_at: datetime
+    windows: list[Window]
+    strays: Strays
 
 
 class Source:
@@ -92,7 +109,21 @@ class Source:
         finally:
             _close(connection)
 
-    def extract(self, table: Table, windows: Sequence[Window]) -> Iterator[Extract]:
+    def opened(self, table: Table, windows: Sequence[Window]) -> list[Window]:
+        """Return days as a reading of them now would take them: the newest one with an open end.
+
+        Raises:
+            SourceError: The source cannot be reached; it is asked for its clock.
+        """
+        connection = self._connect()
+        try:
+            return opened(windows, table, read_at=clock(connection), zone=self._zone)
+        except pymysql.err.Error as error:
+            raise _failure(table, error) from error
+        finally:
+            _close(connection)
+
+    def extract(self, table: Table, windows: Sequence[Window], again: Known = ()) -> Iterator[Extract]:
         """Yield the rows of each window, all of them as they were at one moment.
 
         One connection and one consistent snapshot serve the whole range. Rows are read as `batches` is iterated, and
@@ -102,6 +133,7 @@ class Source:
         Args:
             table: The table; in mode full there is one extract, which is all the windows'.
             windows: The days, in order.
+            again: Days before them which come first where they have another number of rows now, else not at all.
 
         Raises:
             DataError: The table cannot be copied as the catalog says.
@@ -112,17 +144,18 @@ class Source:
         try:
             schema = read_selected(connection, self._database, table)
             along = self._indexes(connection, table)
-            self._report_rows_without_cursor(connection, schema, windows, along, table)
-            if along or table.mode == "full" or len(windows) == 1:
-                yield from self._day_by_day(connection, table, schema, windows, along)
+            days = [*(window for window, _ in again), *windows]
+            known = {window.day: rows for window, rows in again}
+            if along or table.mode == "full" or len(days) == 1:
+                yield from self._day_by_day(connection, table, schema, days, along, known)
             else:
-                yield from self._in_one_scan(connection, table, schema, windows)
+                yield from self._in_one_scan(connection, table, schema, days, known)
         except pymysql.err.Error as error:
             raise _failure(table, error) from error
         finally:
             _close(connection)
 
-    def export(self, table: Table, windows: Sequence[Window]) -> Iterator[Export]:
+    def export(self, table: Table, windows: Sequence[Window], again: Known = ()) -> Iterator[Export]:
         """Yield the rows of each window for Aurora to write them, all of them as they were at one moment.
 
         Aurora counts a day's rows, and what a policy changes of them, before it writes them. A day must be written
@@ -131,6 +164,7 @@ class Source:
         Args:
             table: The table.
             windows: The days, in order.
+            again: As for `extract`.
 
         Raises:
             DataError: The user may not export, or a value does not fit and its policy is to fail.
@@ -141,13 +175,16 @@ class Source:
             require_export(connection)
             schema = read_selected(connection, self._database, table)
             along = self._indexes(connection, table)
-            self._report_rows_without_cursor(connection, schema, windows, along, table)
             throttle = self._throttle(connection, table)
-            with snapshot(connection) as taken_at:
-                for window in windows:
-                    reading = self._reading(table, schema, window, f"day {window.day}")
-                    said = self._cursor_of(reading)
-                    yield export(connection, table, schema, reading.where, window, taken_at, throttle, **said)
+            cursor = TableCursor(table, schema, self._zone)
+            days, known = [*(window for window, _ in again), *windows], {window.day: rows for window, rows in again}
+            with self._snapshot(connection, cursor, days, along) as seen:
+                for window in seen.windows:
+                    where, said = cursor.where(window), cursor.said(window)
+                    if window.day in known and self._stands(table, window, known, count_in(connection, schema, where)):
+                        continue
+                    made = export(connection, table, schema, where, window, seen.at, throttle, **said)
+                    yield replace(made, begun_at=seen.begun_at, strays=seen.strays)
         except pymysql.err.Error as error:
             raise _failure(table, error) from error
         finally:
@@ -160,28 +197,36 @@ class Source:
         schema: TableSchema,
         windows: Sequence[Window],
         along: Sequence[Index],
+        known: Mapping[date, int],
     ) -> Iterator[Extract]:
         """Yield the days, each read for itself; in mode full one reading is every day's."""
         is_full = table.mode == "full"
-        throttle = self._throttle(connection, table)
-        with snapshot(connection) as taken_at:
-            for window in windows[-1:] if is_full else windows:
+        throttle, cursor = self._throttle(connection, table), TableCursor(table, schema, self._zone)
+        with self._snapshot(connection, cursor, windows, along) as seen:
+            for window in seen.windows[-1:] if is_full else seen.windows:
+                where = cursor.where(window)
+                if window.day in known and self._stands(table, window, known, count_in(connection, schema, where)):
+                    continue
                 reading = self._planned(connection, table, schema, window, along)
                 converted: Counter[tuple[str, str]] = Counter()
                 waited = throttle.begin(f"table {table.name}, day {window.day}")
-                rows = reading.rows(connection, throttle, partial(_count, converted))
+                counted = SourceCount()
+                rows = reading.rows(connection, throttle, partial(_count, converted), counted)
                 batches = reading.fitted(rows, converted)
-                also = windows[:-1] if is_full else ()
+                also = seen.windows[:-1] if is_full else ()
                 yield Extract(
                     schema,
                     window,
-                    taken_at,
+                    seen.at,
                     batches,
                     converted,
                     reading.statement,
                     also,
                     waited=waited,
-                    **self._cursor_of(reading),
+                    counted=counted,
+                    begun_at=seen.begun_at,
+                    strays=seen.strays,
+                    **cursor.said(window),
                 )
                 if getgeneratorstate(rows) != GEN_CLOSED:
                     raise RuntimeError(
@@ -189,27 +234,47 @@ class Source:
                     )
 
     def _in_one_scan(
-        self, connection: Connection, table: Table, schema: TableSchema, windows: Sequence[Window]
+        self,
+        connection: Connection,
+        table: Table,
+        schema: TableSchema,
+        windows: Sequence[Window],
+        known: Mapping[date, int],
     ) -> Iterator[Extract]:
         """Yield the days of a range that was read at once, where a read for each would scan the table each time."""
-        first, last = windows[0], windows[-1]
-        span = Window(first.day, first.start, last.end)
-        reading = _in_pieces(connection, self._reading(table, schema, span, f"days {first.day}...{last.day}"))
+        named = f"days {windows[0].day}...{windows[-1].day}"
         throttle = self._throttle(connection, table)
-        waited = throttle.begin(f"table {table.name}, days {first.day}...{last.day}")
-        cursor = schema.column(table.cursor or "")
-        spans = [Span(w.day, *bounds(cursor, w, **self._cursor_rules(table))) for w in windows]
-        changed: dict[tuple[str, str], Mask] = {}
-        with Split(schema.arrow_schema, cursor.target_name, spans) as split:
-            with snapshot(connection) as taken_at:
-                for batch in reading.rows(connection, throttle, partial(_note, changed)):
+        waited = throttle.begin(f"table {table.name}, {named}")
+        with ExitStack() as stack:
+            cursor = TableCursor(table, schema, self._zone)
+            with self._snapshot(connection, cursor, windows, ()) as seen:
+                span = replace(seen.windows[-1], day=windows[0].day, start=windows[0].start)
+                reading = _in_pieces(connection, self._reading(table, schema, span, named))
+                spans = [cursor.span(window) for window in seen.windows]
+                split = stack.enter_context(Split(schema.arrow_schema, fold(table.cursor or ""), spans))
+                changed: dict[tuple[str, str], Mask] = {}
+                counted = SourceCount()
+                for batch in reading.rows(connection, throttle, partial(_note, changed), counted):
                     split.add(batch, changed)
                     changed.clear()
-            for window in windows:
+            for window in seen.windows:
+                if window.day in known and self._stands(table, window, known, split.count(window.day)):
+                    continue
                 converted = split.converted(window.day)
                 batches = replace(reading, named=f"day {window.day}").fitted(split.rows(window.day), converted)
-                said = self._cursor_of(reading)
-                yield Extract(schema, window, taken_at, batches, converted, reading.statement, waited=waited, **said)
+                yield Extract(
+                    schema,
+                    window,
+                    seen.at,
+                    batches,
+                    converted,
+                    reading.statement,
+                    waited=waited,
+                    counted=_of_one(counted, named),
+                    begun_at=seen.begun_at,
+                    strays=seen.strays,
+                    **cursor.said(window),
+                )
                 waited = {}  # told once, with the first day
 
     def statement(self, table: Table, schema: TableSchema, window: Window) -> str:
@@ -243,18 +308,25 @@ class Source:
         Raises:
             DataError: As `statement`.
         """
-        reading = self._reading(table, schema, window, f"day {window.day}")
-        newest = self._cursor_of(reading)["cursor"]
-        count = count_rows(schema, misfits(schema, table), reading.where, newest=newest)
-        rows = select_csv(schema, table, where=reading.where, day=window.day, read_at=NOW)
+        cursor = TableCursor(table, schema, self._zone)
+        where, said, kinds = cursor.where(window), cursor.said(window), misfits(schema, table)
+        behind = None if is_by_hand else said["ends_before"]  # the inbox knows what a person's count holds
+        count = count_rows(schema, kinds, where, newest=said["cursor"], ends_before=behind)
+        rows = select_csv(schema, table, where=where, day=window.day, read_at=NOW)
         return by_hand(count, rows, prefix) if is_by_hand else [count, into_s3(rows, prefix)]
 
     def _reading(self, table: Table, schema: TableSchema, window: Window, named: str) -> Reading:
-        where = [] if table.filter is None else [table.filter]
-        if table.mode != "full" and table.cursor is not None:
-            cursor = schema.column(table.cursor)
-            where.insert(0, condition(cursor, window, **self._cursor_rules(table)))
-        return Reading(table, schema, tuple(where), named)
+        return Reading(table, schema, TableCursor(table, schema, self._zone).where(window), named)
+
+    def _stands(self, table: Table, window: Window, known: Mapping[date, int], rows: int) -> bool:
+        """Return whether a day has as many rows as when it was last read, and say where it has not."""
+        if rows == known[window.day]:
+            return True
+        self._warn(
+            f"table {table.name}, day {window.day}: {rows:,} rows, and {known[window.day]:,} when it was read; it is "
+            "read again"
+        )
+        return False
 
     def _planned(
         self, connection: Connection, table: Table, schema: TableSchema, window: Window, along: Sequence[Index]
@@ -274,43 +346,24 @@ class Source:
             return next((one for one in in_pieces if is_in_order(connection, one.statement, schema)), reading)
         return reading
 
-    def _report_rows_without_cursor(
-        self,
-        connection: Connection,
-        schema: TableSchema,
-        windows: Sequence[Window],
-        along: Sequence[Index],
-        table: Table,
-    ) -> None:
-        """Warn of rows that no day but the first brings, with their number, which the cursor's index gives."""
-        if windows[0].is_first or not along:
-            return
-        cursor = schema.column(table.cursor or "")
-        if not cursor.nullable:
-            return
-        name, place = identifier(cursor.name), identifier(self._database, table.name)
-        ((rows,),) = execute(connection, f"SELECT COUNT(*) FROM {place} WHERE {name} IS NULL")
-        if int(rows):
-            self._warn(
-                f"table {table.name}: {int(rows):,} rows have no {cursor.name!r} and come with the first day alone; "
-                "materialize that day again when such rows were added or changed, or fill the column"
-            )
+    @contextmanager
+    def _snapshot(
+        self, connection: Connection, cursor: TableCursor, windows: Sequence[Window], along: Sequence[Index]
+    ) -> Iterator[_Seen]:
+        """Hold a consistent snapshot, once the server's data reaches the last day's end."""
+        table = cursor.table
+        named = f"table {table.name}, day {windows[-1].day}"
+        reached = await_data(connection, windows[-1].end, named=named, warn=self._warn)
+        begun_at = utc_now()
+        with snapshot(connection) as now:
+            at = now if reached is None else min(now, reached)
+            strays = find_strays(connection, cursor, windows[0], at) if along else Strays()
+            for found in told_strays(strays, table.cursor or "", is_upserted=table.mode == "incremental"):
+                self._warn(f"table {table.name}: {found}")
+            yield _Seen(at, begun_at, opened(windows, table, read_at=at, zone=self._zone), strays)
 
     def _throttle(self, connection: Connection, table: Table) -> Throttle:
         return Throttle(connection, ceiling=table.max_rows_per_second, limits=self._pause_above, warn=self._warn)
-
-    def _cursor_of(self, reading: Reading) -> ExtractCursor:
-        """Return what an extract says of its cursor, none where it has no moments."""
-        table = reading.table
-        if table.cursor is None or table.mode == "full":
-            return {"cursor": None, "cursor_zone": timezone.utc}
-        cursor = reading.schema.column(table.cursor)
-        shown_in = timezone.utc if cursor.data_type == "timestamp" else self._cursor_rules(table)["cursor_zone"]
-        return {"cursor": cursor.target_name, "cursor_zone": shown_in}
-
-    def _cursor_rules(self, table: Table) -> CursorRules:
-        zone = ZoneInfo(table.cursor_timezone) if table.cursor_timezone else self._zone
-        return {"table": table.name, "cursor_zone": zone, "once": table.mode == "append"}
 
     def _indexes(self, connection: Connection, table: Table) -> list[Index]:
         """Return the indexes by which Aurora finds a day's rows without a scan of the table, and warn of none."""
@@ -323,6 +376,13 @@ class Source:
                 f"table for each run; add one: {index_ddl(connection, self._database, table.name, table.cursor)}"
             )
         return found
+
+
+def _of_one(counted: SourceCount, named: str) -> SourceCount:
+    """Return what is known of one day where the source counted the rows of several together."""
+    if counted.rows is None:
+        return counted
+    return SourceCount(reason=f"{named} were counted together: {counted.rows:,} rows", seconds=counted.seconds)
 
 
 def _in_pieces(connection: Connection, reading: Reading) -> Reading:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING
 
 from aurora_dwh.schema import CSV_NULL, UTF8_BYTES_PER_CHARACTER, Column, TableSchema
@@ -56,7 +57,14 @@ def misfits(schema: TableSchema, table: Table) -> list[Misfit]:
     return [misfit for column in schema.columns if column.read_as != "NULL" for misfit in _of_column(column, table)]
 
 
-def count_rows(schema: TableSchema, kinds: Sequence[Misfit], where: Sequence[str], *, newest: str | None = None) -> str:
+def count_rows(
+    schema: TableSchema,
+    kinds: Sequence[Misfit],
+    where: Sequence[str],
+    *,
+    newest: str | None = None,
+    ends_before: date | None = None,
+) -> str:
     """Return the SELECT of the number of rows, of the greatest value of a column, and of the values of each kind.
 
     Args:
@@ -64,9 +72,14 @@ def count_rows(schema: TableSchema, kinds: Sequence[Misfit], where: Sequence[str
         kinds: What to count.
         where: Conditions that the rows meet.
         newest: The column; None gives NULL.
+        ends_before: Where given, the rows from that value of the column on are counted last.
     """
-    greatest = "NULL" if newest is None else f"MAX({identifier(schema.column(newest).name)})"
-    counted = "".join(f",\n       COUNT(CASE WHEN {kind.condition} THEN 1 END)" for kind in kinds)
+    name = None if newest is None else identifier(schema.column(newest).name)
+    conditions = [kind.condition for kind in kinds]
+    if ends_before is not None:
+        conditions.append(f"{name} >= {literal(ends_before)}")
+    greatest = "NULL" if name is None else f"MAX({name})"
+    counted = "".join(f",\n       COUNT(CASE WHEN {condition} THEN 1 END)" for condition in conditions)
     return f"SELECT COUNT(*), {greatest}{counted}\n{_from(schema, where)}"
 
 

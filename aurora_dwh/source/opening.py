@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import date, timedelta
 
 from aurora_dwh.catalog import Catalog, Table
 from aurora_dwh.config import AuroraSettings
 from aurora_dwh.handoff import Window
 from aurora_dwh.source.connection import connect
 from aurora_dwh.source.extract import Source
-from aurora_dwh.source.windows import window
+from aurora_dwh.source.windows import days_reached, window
 
 
 def open_source(catalog: Catalog, warn: Callable[[str], None]) -> Source:
@@ -35,4 +35,15 @@ def open_source(catalog: Catalog, warn: Callable[[str], None]) -> Source:
 
 def windows(table: Table, catalog: Catalog, days: Sequence[date]) -> list[Window]:
     """Return what of a table belongs to each of the days."""
-    return [window(day, zone=catalog.zone, start_date=catalog.start_date, lookback=table.lookback) for day in days]
+    lookback = table.lookback if table.mode == "incremental" else timedelta(0)  # else a day is one with its window
+    return [window(day, zone=catalog.zone, start_date=catalog.start_date, lookback=lookback) for day in days]
+
+
+def counted_again(table: Table, catalog: Catalog, days: Sequence[date]) -> list[date]:
+    """Return the days that a load of others counts again, and reads again where their rows are fewer or more.
+
+    In mode append they are those that the lookback of the first day reaches into, where a day is replaced as one unit.
+    """
+    if table.mode != "append":
+        return []
+    return days_reached(min(days), zone=catalog.zone, start_date=catalog.start_date, lookback=table.lookback)

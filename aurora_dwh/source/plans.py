@@ -6,7 +6,12 @@ import pymysql
 from pymysql.cursors import DictCursor
 
 from aurora_dwh.schema import TableSchema, fold
+from aurora_dwh.source.chunks import CHUNK_ROWS
 from aurora_dwh.source.connection import Connection
+from aurora_dwh.source.discovery import PRIMARY
+
+FEW_ROWS = 100_000
+"""Rows that are gone through in some hundredths of a second, the more so where they were read a moment ago."""
 
 Plan = dict[str, str | None]
 
@@ -32,6 +37,24 @@ def sorts(connection: Connection, statement: str, schema: TableSchema) -> bool:
 
 def _has_sort(plan: Plan) -> bool:
     return "filesort" in (plan.get("Extra") or "")
+
+
+def costly(connection: Connection, statement: str, schema: TableSchema) -> str:
+    """Return why a SELECT that counts rows which were just read is not cheap, an empty text where it is.
+
+    An index that holds all that is asked for is some hundredth of the rows' bytes. The primary key holds the rows, so
+    that of a large table as many pages would be read again.
+    """
+    plan = _plan(connection, statement, schema)
+    if not plan:
+        return "the server does not say how it would count them"
+    rows, index = int(plan["rows"] or 0), plan["key"]
+    is_covered = "Using index" in (plan.get("Extra") or "").split("; ")  # which "Using index condition" is not
+    if is_covered and (index != PRIMARY or rows <= CHUNK_ROWS):
+        return ""
+    if rows <= FEW_ROWS:
+        return ""
+    return f"no index holds what is asked for, and about {rows:,} rows would be gone through once more"
 
 
 def _plan(connection: Connection, statement: str, schema: TableSchema) -> Plan:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from aurora_dwh.handoff import DataError
+from aurora_dwh.handoff import DataError, SourceCount
 from aurora_dwh.schema import TableSchema
 from aurora_dwh.source.chunks import CHUNK_ROWS, Read, first_chunk, read_in_chunks
 from aurora_dwh.source.connection import Connection, SourceError
+from aurora_dwh.source.counting import check_count
 from aurora_dwh.source.keyset import Keyset
 from aurora_dwh.source.limits import fit, is_key, remedy
 from aurora_dwh.source.reader import Changed, ZeroDates, read
@@ -50,18 +51,19 @@ class Reading:
         return select(self.schema, where=self.where)
 
     def rows(
-        self, connection: Connection, throttle: Throttle, changed: Changed
+        self, connection: Connection, throttle: Throttle, changed: Changed, counted: SourceCount
     ) -> Generator[pa.RecordBatch, None, None]:
-        """Yield the rows as they are in the source, and empty batches while one waits.
+        """Yield the rows as they are in the source, and empty batches while one waits; compare their number at the end.
 
         Args:
             connection: A connection with a snapshot.
             throttle: Says when to wait.
             changed: Told which values were made NULL, as `reader.read` tells it.
+            counted: Told how many rows the source counts.
 
         Raises:
             DataError: A value or the statement is not as it must be.
-            SourceError: The server or the connection failed, or was too busy for too long.
+            SourceError: The server or the connection failed, was too busy for too long, or counts other rows.
         """
         zero_dates: ZeroDates = "fail" if self.table.zero_dates == "fail" else "null"
         dated = {
@@ -73,6 +75,7 @@ class Reading:
             for batch in self._batches(read_one, throttle):
                 rows += batch.num_rows
                 yield batch
+            check_count(connection, self.schema, self.where, rows, counted)
         except DataError as error:
             raise DataError(f"{self.named}: {error}") from error
         except SourceError as error:

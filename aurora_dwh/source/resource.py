@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from logging import Logger
 
@@ -10,33 +10,39 @@ import dagster as dg
 
 from aurora_dwh.catalog import Catalog, Table
 from aurora_dwh.handoff import Export, Extract
-from aurora_dwh.source.opening import open_source, windows
+from aurora_dwh.source.opening import counted_again, open_source, windows
 
 
 class AuroraResource(dg.ConfigurableResource[None]):
     """The source database that the AURORA_* variables name. It is only read, in one consistent snapshot for a run."""
 
-    def days(self, table: Table, catalog: Catalog, days: Sequence[date], log: Logger) -> Iterator[Extract | Export]:
+    def days(
+        self,
+        table: Table,
+        catalog: Catalog,
+        days: Sequence[date],
+        log: Logger,
+        known: Callable[[Sequence[date]], Mapping[date, int]] = lambda _: {},
+    ) -> Iterator[Extract | Export]:
         """Yield the days of a table to be written as its `extract` says: by this process, or by Aurora itself.
-
-        Args and errors are those of `extract`.
-        """
-        if table.extract == "stream":
-            yield from self.extract(table, catalog, days, log)
-        else:
-            yield from open_source(catalog, log.warning).export(table, windows(table, catalog, days))
-
-    def extract(self, table: Table, catalog: Catalog, days: Sequence[date], log: Logger) -> Iterator[Extract]:
-        """Yield the days of a table; nothing is read before the first is asked for.
 
         Args:
             table: What to read.
             catalog: The catalog that the table belongs to, for its zone and first day.
             days: The days, in order.
             log: Where to warn, as of a cursor without an index.
+            known: Returns how many rows days had when they were last read, those that never were left out. Earlier
+                days that the table's lookback reaches into come first, where they have another number now.
 
         Raises:
             SourceError: The source is out of reach, or was lost while rows were read; another attempt may do better.
             DataError: The table cannot be read as the catalog says.
         """
+        source, asked = open_source(catalog, log.warning), windows(table, catalog, days)
+        rows = known(earlier) if (earlier := counted_again(table, catalog, days)) else {}
+        again = list(zip(windows(table, catalog, sorted(rows)), (rows[day] for day in sorted(rows)), strict=True))
+        yield from (source.extract if table.extract == "stream" else source.export)(table, asked, again)
+
+    def extract(self, table: Table, catalog: Catalog, days: Sequence[date], log: Logger) -> Iterator[Extract]:
+        """Yield days of a table as this process reads them, and no others; the arguments are those of `days`."""
         yield from open_source(catalog, log.warning).extract(table, windows(table, catalog, days))

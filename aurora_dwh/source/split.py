@@ -26,17 +26,18 @@ GATHERED_BYTES = 64 * 1024 * 1024
 class Span:
     """The half-open range of the cursor that a day takes, in dates or datetimes as the cursor's column shows them.
 
-    Without a start it takes all before its end, and the rows whose cursor is NULL.
+    Without a start it takes all before its end, without an end all behind its start.
     """
 
     day: date
     start: date | None
-    end: date
+    end: date | None
 
 
 @dataclass
 class _Day:
     file: Path
+    rows: int = 0
     gathered: list[pa.RecordBatch] = field(default_factory=list)
     converted: Counter[tuple[str, str]] = field(default_factory=Counter)
 
@@ -47,19 +48,20 @@ class Split:
     Args:
         schema: The rows' columns.
         cursor: The column that says which day a row is of: a date, or a timestamp.
-        spans: The days' ranges; they may overlap, and a row is then of several days.
+        spans: The days' ranges; they may overlap, and a row is then of several days. The first one takes the rows whose
+            cursor is NULL, among which are those whose date has a part of zero.
     """
 
     def __init__(self, schema: pa.Schema, cursor: str, spans: Sequence[Span]) -> None:
         self._schema = schema
         self._cursor = schema.get_field_index(cursor)
         kind = schema.field(self._cursor).type
-        least = np.iinfo(np.int64).min
-        self._starts = np.array([least if s.start is None else _number(s.start, kind) for s in spans])
-        self._ends = np.array([_number(s.end, kind) for s in spans])
+        every = np.iinfo(np.int64)
+        self._starts = np.array([every.min if s.start is None else _number(s.start, kind) for s in spans])
+        self._ends = np.array([every.max if s.end is None else _number(s.end, kind) for s in spans])
         self._folder = TemporaryDirectory(prefix="aurora-dwh-")
         self._days = {s.day: _Day(Path(self._folder.name, f"{s.day}.arrows")) for s in spans}
-        self._first = next((s.day for s in spans if s.start is None), None)
+        self._first = spans[0].day
         self._size = 0
 
     def __enter__(self) -> Split:
@@ -86,6 +88,7 @@ class Split:
             if day == self._first:
                 rows = np.concatenate([rows, np.flatnonzero(~valid)])
             if rows.size:
+                taken.rows += rows.size
                 taken.gathered.append(batch.take(pa.array(rows)))
                 taken.converted.update({what: int(mask[rows].sum()) for what, mask in changed.items()})
                 self._size += taken.gathered[-1].nbytes
@@ -100,6 +103,10 @@ class Split:
                 while file.tell() < file.size():
                     yield from pa.ipc.open_stream(file)
         yield from taken.gathered
+
+    def count(self, day: date) -> int:
+        """Return how many rows a day has, once all have been taken."""
+        return self._days[day].rows
 
     def converted(self, day: date) -> Counter[tuple[str, str]]:
         """Return how many values of a day's rows were made NULL, by column and reason."""

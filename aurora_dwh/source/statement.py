@@ -1,4 +1,4 @@
-"""The SELECT that reads a table: the only place that writes one.
+"""The SELECT that reads a table, and the one that counts what it reads: the only place that writes them.
 
 The reader needs every type in a form that both of MySQL's protocols carry exactly; the few columns that need an
 expression for that get it here, so one statement serves both.
@@ -36,13 +36,21 @@ def select(
     columns = ",\n       ".join(_column(column) for column in schema.columns)
     hint = f" FORCE INDEX ({identifier(index)})" if index else ""
     lines = [f"SELECT {columns}", f"FROM {identifier(schema.database, schema.table)}{hint}"]
-    if where:
-        lines.append("WHERE " + "\n  AND ".join(f"({condition})" for condition in where))
+    lines += _where(where)
     if order_by:
         lines.append("ORDER BY " + ", ".join(identifier(name) for name in order_by))
     if limit is not None:
         lines.append(f"LIMIT {limit:d}" + (f" OFFSET {offset:d}" if offset else ""))
     return "\n".join(lines)
+
+
+def count(schema: TableSchema, where: Sequence[str]) -> str:
+    """Return the SELECT of how many rows `select` gives without a limit."""
+    return "\n".join(["SELECT COUNT(*)", f"FROM {identifier(schema.database, schema.table)}", *_where(where)])
+
+
+def _where(conditions: Sequence[str]) -> list[str]:
+    return ["WHERE " + "\n  AND ".join(f"({condition})" for condition in conditions)] if conditions else []
 
 
 def _column(column: Column) -> str:

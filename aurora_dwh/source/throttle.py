@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pymysql
-from pymysql.constants import ER
-from pymysql.cursors import DictCursor
 
 from aurora_dwh.source.connection import Connection, SourceError, execute, explain
+from aurora_dwh.source.replication import STOPPED, is_unknown, is_untold, replica_statuses, seconds_behind
 
 if TYPE_CHECKING:
     from aurora_dwh.catalog_fields import PauseAbove
@@ -27,15 +25,6 @@ _AURORA_LAG: Final = (
     "SELECT MAX(REPLICA_LAG_IN_MILLISECONDS) FROM information_schema.replica_host_status "
     "WHERE SESSION_ID <> 'MASTER_SESSION_ID'"
 )
-_REPLICA_STATUS: Final = ("SHOW REPLICA STATUS", "SHOW SLAVE STATUS")
-"""The names of one statement: the second is that of servers before MySQL 8.0.22 and MariaDB 10.5."""
-
-_STOPPED: Final = float("inf")
-_BEHIND: Final = ("Seconds_Behind_Source", "Seconds_Behind_Master")
-_UNKNOWN: Final = frozenset(
-    {ER.UNKNOWN_TABLE, ER.NO_SUCH_TABLE, ER.PARSE_ERROR, ER.BAD_FIELD_ERROR, ER.DBACCESS_DENIED_ERROR}
-)
-"""What a server says of a statement that another kind of server has."""
 
 
 class Throttle:
@@ -128,7 +117,7 @@ class Throttle:
             try:
                 value = probe(self._connection)
             except pymysql.err.MySQLError as error:
-                if not self._is_usable(error):
+                if not is_untold(self._connection, error):
                     raise SourceError(f"asking how busy the source is: {explain(error)}") from error
                 del self._probes[field]
                 self._warn(f"`pause_above.{field}` has no effect, as the server does not tell: {explain(error)}")
@@ -137,15 +126,6 @@ class Throttle:
                     return field, _told(field, value, limit)
         return None
 
-    def _is_usable(self, error: pymysql.err.MySQLError) -> bool:
-        """Return whether the connection can go on after an error, which then was about a privilege or a name."""
-        return (
-            self._connection.open
-            and not isinstance(error, pymysql.err.InterfaceError)
-            and bool(error.args)
-            and (error.args[0] in _UNKNOWN or error.args[0] == ER.SPECIFIC_ACCESS_DENIED_ERROR)
-        )
-
     def _wait(self, field: str, seconds: float) -> None:
         began = self._clock()
         self._sleep(seconds)
@@ -153,7 +133,7 @@ class Throttle:
 
 
 def _told(field: str, value: float, limit: float) -> str:
-    if value == _STOPPED:
+    if value == STOPPED:
         return "replication has stopped"
     unit = " s" if field == "replica_lag" else ""
     return f"{field} is {value:,.6g}{unit}, above {limit:,.6g}{unit}"
@@ -182,23 +162,7 @@ def replica_lag(connection: Connection) -> float | None:
     try:
         ((milliseconds,),) = execute(connection, _AURORA_LAG)
     except pymysql.err.MySQLError as error:
-        if not error.args or error.args[0] not in _UNKNOWN:
+        if not is_unknown(error):
             raise
-        behind = [_behind(row) for row in _replica_status(connection)]
-        return max(behind, default=None)
+        return max(map(seconds_behind, replica_statuses(connection)), default=None)
     return None if milliseconds is None else float(milliseconds) / 1000
-
-
-def _replica_status(connection: Connection) -> list[dict[str, Any]]:
-    newer, older = _REPLICA_STATUS
-    with connection.cursor(DictCursor) as cursor:
-        with suppress(pymysql.err.ProgrammingError):  # a server that does not know the newer name cannot parse it
-            cursor.execute(newer)
-            return list(cursor.fetchall())
-        cursor.execute(older)
-        return list(cursor.fetchall())
-
-
-def _behind(row: dict[str, Any]) -> float:
-    seconds = next((row[name] for name in _BEHIND if name in row), None)
-    return _STOPPED if seconds is None else float(seconds)

@@ -3,17 +3,24 @@
 Pure functions. A day runs from midnight to midnight in the catalog's zone, so it has 23 or 25 hours where clocks
 change. The rule behind every condition: each row lies in the window of at least one day. Windows of neighbouring days
 may overlap where rows have a key, as loading such a row twice does no harm, but there is never a gap between them.
+
+A row whose cursor moves on each night, between midnight and the load, would lie in no day that is loaded. So where rows
+have a key the newest day that is due is read with an open end: such a row is one night late, whatever it does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from aurora_dwh.handoff import DataError, Window
 from aurora_dwh.schema import Column
 from aurora_dwh.source.quoting import identifier, literal
+
+if TYPE_CHECKING:
+    from aurora_dwh.catalog import Table
 
 _DAY = timedelta(days=1)
 
@@ -46,6 +53,46 @@ def window(day: date, *, zone: tzinfo, start_date: date, lookback: timedelta = t
     return Window(day=day, start=start, end=_midnight(day + _DAY, zone))
 
 
+def days_reached(day: date, *, zone: tzinfo, start_date: date, lookback: timedelta) -> list[date]:
+    """Return the days before a day that a lookback reaches into, in order; arguments are those of `window`."""
+    earliest = (_midnight(day, zone) - lookback).astimezone(zone).date()
+    first = max(earliest, start_date)
+    return [first + n * _DAY for n in range((day - first).days)]
+
+
+def newest_due(table: Table, today: date) -> date:
+    """Return the last day of a table that its schedule has to load: yesterday, or the last day of the month before."""
+    day = today - _DAY
+    if table.schedule == "monthly" and today.day != 1:
+        return today.replace(day=1) - _DAY
+    return day
+
+
+def opened(windows: Sequence[Window], table: Table, *, read_at: datetime, zone: tzinfo) -> list[Window]:
+    """Return days as they are read at a moment: with an open end the last of them, if no later one is due by then.
+
+    A row of mode append must not be in two days, and in mode full no cursor is looked at: there no day is open.
+
+    Args:
+        windows: The days of one reading, in order.
+        table: The table.
+        read_at: The moment, by the source's clock.
+        zone: The catalog's zone.
+    """
+    *earlier, last = windows
+    is_newest = last.day >= newest_due(table, read_at.astimezone(zone).date())
+    return [*earlier, replace(last, is_open=is_newest and table.mode == "incremental")]
+
+
+def as_read(window: Window, table: Table, *, read_at: datetime, zone: tzinfo) -> Window:
+    """Return what of the source a day's reading at a moment brought: an open end was that moment.
+
+    It is a whole second, as a cursor may hold no fraction. The arguments are those of `opened`.
+    """
+    (found,) = opened([window], table, read_at=read_at, zone=zone)
+    return replace(found, end=read_at.replace(microsecond=0), is_open=False) if found.is_open else found
+
+
 def _midnight(day: date, zone: tzinfo) -> datetime:
     """Return the instant at which a day begins; where clocks skip midnight, the instant of the change."""
     return datetime.combine(day, time.min, zone).astimezone(timezone.utc)
@@ -62,7 +109,7 @@ def condition(
 ) -> str:
     """Return the SQL condition that selects a window's rows: half-open, and a plain range that an index serves.
 
-    The session's zone must be UTC. The first window also takes the rows whose cursor is NULL.
+    The session's zone must be UTC. The first window also takes the rows whose cursor is NULL, an open one all behind.
 
     Args:
         column: The cursor.
@@ -78,6 +125,8 @@ def condition(
     """
     start, end = bounds(column, window, table=table, cursor_zone=cursor_zone, once=once)
     name = quote(column.name)
+    if window.is_open:
+        return "TRUE" if start is None else f"{name} >= {literal(start)}"
     if start is None:
         return f"{name} < {literal(end)} OR {name} IS NULL"
     return f"{name} >= {literal(start)} AND {name} < {literal(end)}"
@@ -88,7 +137,8 @@ def bounds(
 ) -> tuple[date | None, date]:
     """Return the half-open range of the cursor's values in a window, as the column shows them in a session in UTC.
 
-    Args and errors are those of `condition`. The start is None in the first window.
+    Args and errors are those of `condition`. The start is None in the first window; the end is the day's, though rows
+    behind it belong to an open window too.
     """
     require_moment(column, table)
     return (_BOUNDS_ONCE if once else _BOUNDS)[column.data_type](window, cursor_zone)

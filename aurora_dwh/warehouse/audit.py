@@ -128,12 +128,16 @@ def last_snapshots(table: str) -> str:
     return f"SELECT day, MAX(snapshot_at) FROM {HISTORY} WHERE table_name = {literal(table)} AND in_target GROUP BY day"
 
 
-def usual_rows(table: str, days: Iterable[date]) -> str:
-    """Return the query for what some days of a table had in their manifests, a day's latest load last."""
-    listed = ", ".join(literal(day) for day in sorted(days))
+def known_loads(table: str, days: Iterable[date]) -> str:
+    """Return the query for what some days of a table were loaded with, a day's latest load last.
+
+    Among the rows is the load of the latest reading of the source, of whatever day.
+    """
+    name, listed = literal(table), ", ".join(literal(day) for day in sorted(days))
+    latest = f"SELECT MAX(snapshot_at) FROM {HISTORY} WHERE table_name = {name} AND in_target"
     return (
-        f"SELECT day, rows_in_manifest FROM {HISTORY} WHERE table_name = {literal(table)} AND day IN ({listed}) "
-        "ORDER BY loaded_at"
+        f"SELECT day, rows_in_manifest, snapshot_at, loaded_at, in_target FROM {HISTORY} WHERE table_name = {name} "
+        f"AND (day IN ({listed}) OR snapshot_at = ({latest})) ORDER BY loaded_at"
     )
 
 

@@ -8,12 +8,13 @@ checked of a load is checked where it is known: COPY's count by `stage`, the col
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime, timezone
 
-from aurora_dwh.handoff import Manifest
+from aurora_dwh.handoff import DataError, Manifest, shown
 from aurora_dwh.warehouse.connection import Session
 from aurora_dwh.warehouse.errors import KEYS, ROWS, CheckError
-from aurora_dwh.warehouse.sql import identifier, identifiers
-from aurora_dwh.warehouse.statements import DAY, STAGE, Target, of_days, same_key
+from aurora_dwh.warehouse.sql import identifier, identifiers, literal
+from aurora_dwh.warehouse.statements import DAY, DELETED, STAGE, Target, exact_key, of_days, same_key
 
 _COPIES = "_dwh_copies"
 
@@ -31,6 +32,32 @@ def check_source_rows(target: Target, manifests: Iterable[Manifest]) -> None:
                 f"{target.label} {manifest.day}: the source gave {manifest.source_rows} rows and the manifest has "
                 f"{manifest.rows}; nothing was changed. Materialize that day of the lake again",
             )
+
+
+def check_order(target: Target, manifests: Iterable[Manifest], loads: Sequence[tuple[datetime, datetime]]) -> None:
+    """See that no reading that began after a load was done shows the source at an earlier moment than that load's.
+
+    Of two readings the later one stands, by the source's moment: where that went back, rows would be taken for old.
+
+    Args:
+        target: The staging table.
+        manifests: The days to be loaded.
+        loads: Of loads that are in the table, when the source was read and when they were done, in UTC.
+
+    Raises:
+        DataError: Such a one is among them.
+    """
+    for manifest in manifests:
+        for read_at, loaded_at in loads:
+            there, done = (moment.replace(tzinfo=timezone.utc) for moment in (read_at, loaded_at))
+            if manifest.begun_at is not None and done < manifest.begun_at and manifest.snapshot_at < there:
+                raise DataError(
+                    f"{target.label} {manifest.day}: its reading shows the source as it was at "
+                    f"{shown(manifest.snapshot_at)}, and before it began the table was loaded with a reading of "
+                    f"{shown(there)}; nothing was changed. The server that was read is behind, or its clock was set "
+                    f"back: materialize lake/{manifest.table} for the day again when it has caught up. If the later "
+                    f"moment is wrong, run `aurora-dwh rebuild {manifest.table} --from source`"
+                )
 
 
 def check_keys(session: Session, target: Target, staged: str) -> None:
@@ -85,6 +112,31 @@ def check_rows(session: Session, target: Target, texts: Sequence[str], manifests
             )
 
 
+def check_days_apart(session: Session, target: Target, texts: Sequence[str], manifests: Sequence[Manifest]) -> None:
+    """See that no row of some days of an append table is in another day as well, as one whose cursor moved is.
+
+    Args:
+        session: A session in the load's transaction.
+        target: The staging table.
+        texts: Those of its key columns that are a VARCHAR.
+        manifests: The days that were written.
+
+    Raises:
+        CheckError: A key is in two days.
+    """
+    found = session.execute(keys_in_two_days(target, texts, [m.day.isoformat() for m in manifests])).rows
+    if found:
+        days = sorted({other for _, other, *_ in found})
+        keys = ", ".join(repr(key[0] if len(key) == 1 else tuple(key)) for _, _, *key in found)
+        there, table = ", ".join(day.isoformat() for day in days), manifests[0].table
+        raise CheckError(
+            KEYS,
+            f"{target.label} {found[0][0]}: keys ({', '.join(target.key)}) such as {keys} are in {there} as well, as "
+            f"rows are whose cursor has moved; nothing was changed. Materialize lake/{table} and staging/{table} for "
+            f"{there} again, then this day. A `lookback` that reaches so far does that by itself",
+        )
+
+
 def _such(session: Session, statement: str) -> str:
     return ", ".join(repr(row[0] if len(row) == 1 else row) for row in session.execute(statement).rows)
 
@@ -135,6 +187,22 @@ def repeated_keys(target: Target, texts: Sequence[str], days: Iterable[str]) -> 
     """Return the query for a few of the keys that several rows of a day have; for the arguments see `count_rows`."""
     copies = _copies_of_keys(target, texts, days)
     return f"SELECT {identifiers(target.key)} FROM {copies} WHERE {identifier(_COPIES)} > 1 LIMIT 3"
+
+
+def keys_in_two_days(target: Target, texts: Sequence[str], days: Iterable[str]) -> str:
+    """Return the query for a few of the keys that are in one of the days and in another day; see `count_rows`.
+
+    A row that is flagged as deleted may have its key again.
+    """
+    day, listed = identifier(DAY), ", ".join(literal(day) for day in days)
+    live = f" AND NOT t.{identifier(DELETED)}" if target.flags_deletes else ""
+    return (
+        f"SELECT s.{day}, t.{day}, {identifiers(target.key, of='s')}\n"
+        f"FROM {target.sql} s\n"
+        f"JOIN {target.sql} t ON {exact_key(target.key, texts, 's', 't')} AND t.{day} <> s.{day}{live}\n"
+        f"WHERE s.{day} IN ({listed})\n"
+        f"LIMIT 3"
+    )
 
 
 def _copies_of_keys(target: Target, texts: Sequence[str], days: Iterable[str]) -> str:

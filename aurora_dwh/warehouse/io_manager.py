@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from time import monotonic
@@ -34,12 +34,14 @@ if TYPE_CHECKING:
 class StagingLoad:
     """What a `staging/` asset hands over: a table of the catalog, the days to load, and the lake they lie in.
 
-    `loads` is filled as they are loaded, with an entry for each transaction.
+    `also` gives days before them that were read again together with them, and are loaded with them. `loads` is filled
+    as they are loaded, with an entry for each transaction.
     """
 
     table: Table
     manifests: list[Manifest]
     lake: Lake
+    also: Callable[[], list[Manifest]] = list
     loads: list[load.Loaded] = field(default_factory=list)
 
 
@@ -125,15 +127,16 @@ class RedshiftIOManager(dg.ConfigurableIOManager):
     def _load(self, context: dg.OutputContext, work: StagingLoad) -> None:
         target = staging_target(work.table, self.warehouse.settings.staging_schema)
         started = monotonic()
-        several = len(work.manifests) > 1
-        for manifests in load.transactions(work.manifests):
+        asked = set(context.asset_partition_keys)
+        for manifests in load.transactions([*work.also(), *work.manifests]):
             done = load.load(self.warehouse, work.lake, target, work.table.mode, manifests, run_id=context.run_id)
             work.loads.append(done)
             for manifest in manifests:
                 metadata = _day_metadata(done, manifest)
                 key = manifest.day.isoformat()
-                context.step_context.add_asset_metadata(metadata, asset_key=context.asset_key, partition_key=key)
-                if several:  # a range that fails on a later day keeps the days that are committed
+                if key in asked:
+                    context.step_context.add_asset_metadata(metadata, asset_key=context.asset_key, partition_key=key)
+                if len(asked) > 1 or key not in asked:  # a range that fails later keeps the days that are committed
                     context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
         days = [day for done in work.loads for day in done.days]
         context.log.info(f"{target.label}: {len(days)} days, {sum(day.rows for day in days)} rows staged")

@@ -16,7 +16,7 @@ from itertools import groupby
 from statistics import median
 from typing import TypeVar
 
-from aurora_dwh.handoff import Manifest, utc_now
+from aurora_dwh.handoff import Manifest, Strays, utc_now
 from aurora_dwh.schema import Column, FileFormat
 from aurora_dwh.warehouse import audit, checks, drift
 from aurora_dwh.warehouse import statements as sql
@@ -48,6 +48,8 @@ class DayLoad:
         inserted: Rows new in the target.
         updated: Rows replaced there.
         usual_rows: What the same weekday had in the weeks before, None where too few are known.
+        is_counted: Whether the source itself counted as many rows when they were read.
+        strays: Rows of the source that no day's reading saw then.
     """
 
     day: date
@@ -55,6 +57,8 @@ class DayLoad:
     inserted: int
     updated: int
     usual_rows: float | None = None
+    is_counted: bool = False
+    strays: Strays = field(default_factory=Strays)
 
 
 @dataclass(frozen=True)
@@ -197,10 +201,15 @@ class Load:
         """Return the middle of what the same weekdays of the last weeks had, where at least three of them are known.
 
         The middle, because one of them may be a table's first day, which holds all history.
+
+        Raises:
+            DataError: A day was read later than the last load, and shows the source as it was before that.
         """
         weeks = {m.day: [m.day - timedelta(weeks=week) for week in range(1, USUAL_WEEKS + 1)] for m in self.manifests}
         asked = {day for days in weeks.values() for day in days}
-        known = {day: int(rows) for day, rows in session.execute(audit.usual_rows(self.target.label, asked)).rows}
+        loads = session.execute(audit.known_loads(self.target.label, asked)).rows
+        checks.check_order(self.target, self.manifests, [(at, by) for _, _, at, by, is_there in loads if is_there])
+        known = {day: int(rows) for day, rows, *_ in loads}
         known |= {m.day: m.rows for m in self.manifests}
         counts = {day: [known[other] for other in days if other in known] for day, days in weeks.items()}
         return {day: median(rows) for day, rows in counts.items() if len(rows) >= USUAL_WEEKS - 1}
@@ -216,7 +225,10 @@ class Load:
         take_turn(self.warehouse, session, self.target)
         write = {"incremental": self._upsert, "append": self._replace_days, "full": self._replace_all}[self.mode]
         counts = write(session)
-        days = tuple(DayLoad(m.day, m.rows, *counts.get(m.day, (0, 0))) for m in self.manifests)
+        days = tuple(
+            DayLoad(m.day, m.rows, *counts.get(m.day, (0, 0)), is_counted=m.counted_rows is not None, strays=m.strays)
+            for m in self.manifests
+        )
         session.execute(audit.insert_history(self._history(days)))
         took = list(zip(session.statements, session.seconds, strict=True))
         return Loaded(
@@ -266,7 +278,10 @@ class Load:
         session.execute(sql.delete_days(self.target, [m.day.isoformat() for m in newer]))
         if schema:
             session.execute(sql.insert(self.target, schema, sql.STAGE, self._files))
-            checks.check_rows(session, self.target, sql.texts_of(self.target, schema), newer)
+            texts = sql.texts_of(self.target, schema)
+            checks.check_rows(session, self.target, texts, newer)
+            if self.target.key:
+                checks.check_days_apart(session, self.target, texts, filled)
         return {m.day: (m.rows, 0) for m in newer}
 
     def _replace_all(self, session: Session) -> Counts:

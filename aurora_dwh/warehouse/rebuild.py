@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timezone
 from functools import partial
 
-from aurora_dwh.handoff import DataError, Manifest, StaleManifestError
+from aurora_dwh.handoff import DataError, Manifest, StaleManifestError, utc_now
 from aurora_dwh.warehouse import audit, drift, load
 from aurora_dwh.warehouse.connection import Session, Warehouse
 from aurora_dwh.warehouse.drift import live_columns
@@ -121,7 +121,8 @@ def _check_complete(session: Session, target: Target, mode: str, manifests: Sequ
     loaded = {day: at.replace(tzinfo=timezone.utc) for day, at in rows}
     if mode == "full":
         newest = max(in_lake.values(), default=None)
-        missing = [day for day, at in loaded.items() if newest is None or at > newest]
+        # A moment that has not come is that of a clock which went wrong.
+        missing = [day for day, at in loaded.items() if newest is None or newest < at <= utc_now()]
     else:
         missing = [day for day in loaded if day not in in_lake]
     if missing or not manifests:

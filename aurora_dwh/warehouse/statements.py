@@ -249,7 +249,7 @@ def find_gone(target: Target, texts: Sequence[str], snapshot_at: datetime) -> st
         f"CREATE TEMP TABLE {identifier(GONE)} AS\n"
         f"SELECT {identifiers(target.key, of='t')}\n"
         f"FROM {target.sql} t\n"
-        f"LEFT JOIN {identifier(STAGE)} s ON {_exact_key(target.key, texts, 's', 't')}\n"
+        f"LEFT JOIN {identifier(STAGE)} s ON {exact_key(target.key, texts, 's', 't')}\n"
         f"WHERE s.{first} IS NULL AND t.{read} <= {literal(snapshot_at)}{live}"
     )
 
@@ -268,13 +268,13 @@ def gone_keys(target: Target) -> str:
 
 def delete_gone(target: Target, texts: Sequence[str], snapshot_at: datetime) -> str:
     """Return the DELETE of the target's rows that are gone; for the arguments see `find_gone`."""
-    same = _exact_key(target.key, texts, target.sql, identifier(GONE))
+    same = exact_key(target.key, texts, target.sql, identifier(GONE))
     return f"DELETE FROM {target.sql} USING {identifier(GONE)} WHERE {same} AND {_read_by(target, snapshot_at)}"
 
 
 def flag_gone(target: Target, texts: Sequence[str], snapshot_at: datetime) -> str:
     """Return the UPDATE that flags the rows that are gone; they then count as read when their absence was."""
-    same = _exact_key(target.key, texts, target.sql, identifier(GONE))
+    same = exact_key(target.key, texts, target.sql, identifier(GONE))
     return (
         f"UPDATE {target.sql} SET {identifier(DELETED)} = TRUE, {identifier(LOADED_AT)} = {literal(snapshot_at)} "
         f"FROM {identifier(GONE)} WHERE {same} AND {_read_by(target, snapshot_at)}"
@@ -283,7 +283,7 @@ def flag_gone(target: Target, texts: Sequence[str], snapshot_at: datetime) -> st
 
 def unflag(target: Target, texts: Sequence[str], snapshot_at: datetime) -> str:
     """Return the UPDATE that takes the flag off rows whose key is on the stage."""
-    same = _exact_key(target.key, texts, target.sql, identifier(STAGE))
+    same = exact_key(target.key, texts, target.sql, identifier(STAGE))
     return (
         f"UPDATE {target.sql} SET {identifier(DELETED)} = FALSE FROM {identifier(STAGE)} "
         f"WHERE {same} AND {_read_by(target, snapshot_at)} AND {target.sql}.{identifier(DELETED)}"
@@ -294,7 +294,7 @@ def _read_by(target: Target, snapshot_at: datetime) -> str:
     return f"{target.sql}.{identifier(LOADED_AT)} <= {literal(snapshot_at)}"
 
 
-def _exact_key(key: Sequence[str], texts: Sequence[str], left: str, right: str) -> str:
+def exact_key(key: Sequence[str], texts: Sequence[str], left: str, right: str) -> str:
     """Return the condition that two rows have one key in MySQL's sense, to which blanks at the end may matter."""
     sizes = (
         f" AND OCTET_LENGTH({left}.{identifier(name)}) = OCTET_LENGTH({right}.{identifier(name)})" for name in texts

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from aurora_dwh.local.lake import LakeServer
 from aurora_dwh.local.redshift import RedshiftStandIn
 from aurora_dwh.local.s3 import S3Access
 from aurora_dwh.warehouse import connection
+from aurora_dwh_tests.e2e.nights import Nights
 from aurora_dwh_tests.e2e.world import World
 from aurora_dwh_tests.servers import Server
 from aurora_dwh_tests.services import USER
@@ -66,6 +67,24 @@ def world(
 ) -> Iterator[World]:
     """A source, a lake, a warehouse and a Dagster home that only this test uses; waits before retries are short."""
     yield from _world(server, database, lake_server, redshift, dagster_home, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def nights(world: World) -> Nights:
+    """A world whose days are those that have just ended."""
+    return Nights(world)
+
+
+@pytest.fixture
+def world_of(
+    lake_server: LakeServer,
+    redshift: RedshiftStandIn,
+    dagster_home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[[Any, str], Iterator[World]]:
+    """Makes a world of a server and a database of it."""
+    return lambda server, database: _world(server, database, lake_server, redshift, dagster_home, tmp_path, monkeypatch)
 
 
 @pytest.fixture(scope="session", params=("mysql",))

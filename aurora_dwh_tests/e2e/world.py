@@ -55,6 +55,14 @@ class Run:
         assert len(self.failures) == 1, self.failures
         return self.failures[0]
 
+    def check(self, name: str) -> Any:
+        """Return what the run's one check of that name found, as Dagster keeps it."""
+        evaluations = [
+            e.asset_check_evaluation_data for e in self.events if e.event_type_value == "ASSET_CHECK_EVALUATION"
+        ]
+        (found,) = [evaluation for evaluation in evaluations if evaluation.check_name == name]
+        return found
+
 
 @dataclass
 class World:

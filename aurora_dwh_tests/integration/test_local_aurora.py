@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,12 @@ def test_a_reader_is_told_of_with_its_lag(aurora: EmbeddedAurora, ask: Ask) -> N
     ) == (("embedded-aurora-reader", 0, 20.0), ("embedded-aurora", 1, 0.0))
     session = source.connect(**aurora.arguments())
     assert replica_lag(session) == 0.02
+    aurora.fall_behind(timedelta(seconds=90))
+    assert ask(
+        "SELECT SERVER_ID, SESSION_ID = 'MASTER_SESSION_ID', REPLICA_LAG_IN_MILLISECONDS "
+        "FROM information_schema.replica_host_status ORDER BY 2"
+    ) == (("embedded-aurora", 0, 90_000.0), ("embedded-aurora-writer", 1, 0.0))
+    aurora.fall_behind(None)
     session.close()
 
 

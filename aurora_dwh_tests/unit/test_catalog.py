@@ -202,7 +202,7 @@ def test_every_problem_of_a_file_is_reported_with_its_place() -> None:
           - UPDATE_DATE
       views:
         mode: appended
-      pages: {mode: append, lookback: 1h, owners: [team:data-platform]}
+      pages: {mode: append, deletes: flag, owners: [team:data-platform]}
       country: [full]
     """
     assert errors(text) == dedent(
@@ -216,7 +216,7 @@ def test_every_problem_of_a_file_is_reported_with_its_place() -> None:
         catalog.yaml:12: table items: exclude: 'update_date' is the table's cursor and must be copied; take it off the list
         catalog.yaml:16: table views: mode: 'appended' is none of 'incremental', 'full' or 'append'
         catalog.yaml:17: table pages: owners: 'team:data-platform' is not an owner; write an e-mail address, or team:name with letters, digits and _ only
-        catalog.yaml:17: table pages: lookback: mode append takes no lookback: a day is replaced as one unit, so it must not reach into the day before; leave it out
+        catalog.yaml:17: table pages: deletes: `deletes: flag` finds rows by their key; add `key: [...]`, or keep them
         catalog.yaml:18: table country: must hold fields, such as `country: {key: id}`, or nothing"""
     )
 
@@ -357,7 +357,7 @@ def test_defaults_reach_only_the_modes_that_they_mean_something_in() -> None:
         + "tables: {a: null, f: {mode: full}, i: {mode: incremental, cursor: w}}\n"
     )
     assert [(t.mode, t.key, t.cursor, t.lookback.seconds, t.deletes) for t in catalog.tables.values()] == [
-        ("append", ("id",), "u", 0, "flag"),
+        ("append", ("id",), "u", 3600, "flag"),
         ("full", ("id",), None, 0, "keep"),
         ("incremental", ("id",), "w", 3600, "flag"),
     ]

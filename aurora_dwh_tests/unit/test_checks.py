@@ -24,12 +24,13 @@ def results(*days: DayLoad, changes: Sequence[str] = (), table: Table = ORDERS) 
     return {str(found.check_name): found for found in staging_check_results(table, loads)}
 
 
-def test_only_the_volume_does_not_block() -> None:
+def test_only_the_cursor_and_the_volume_do_not_block() -> None:
     specs = staging_check_specs(KEY, ORDERS)
     assert [(spec.name, spec.blocking) for spec in specs] == [
         ("rows", True),
         ("keys", True),
         ("schema", True),
+        ("cursor", False),
         ("volume", False),
     ]
     assert all(spec.description for spec in specs)
@@ -44,9 +45,10 @@ def test_each_result_names_the_day_and_its_numbers() -> None:
     found = results(DayLoad(FRIDAY, 1300, 1200, 100, usual_rows=1400.0))
     assert all(result.passed for result in found.values())
     assert [result.description for result in found.values()] == [
-        "2024-01-05: 1,300 rows read from the source, in the manifest and copied",
+        "2024-01-05: 1,300 rows read from the source, which did not count them, in the manifest and copied",
         "2024-01-05: each key (id, line) of 1,300 rows is in the table once",
         "2024-01-05: the source's columns fit the table's",
+        "2024-01-05: not counted, as no index begins with 'updated'",
         "2024-01-05: 1,300 rows, and 1,400 are usual on a Friday",
     ]
     assert found["rows"].metadata["copied_rows"].value == 1300
@@ -55,9 +57,12 @@ def test_each_result_names_the_day_and_its_numbers() -> None:
 
 
 def test_a_range_is_summed_up_and_its_odd_days_are_named() -> None:
-    days = [DayLoad(FRIDAY + timedelta(days=n), 10 + n, 10 + n, 0, usual_rows=11.0) for n in range(3)]
+    days = [DayLoad(FRIDAY + timedelta(days=n), 10 + n, 10 + n, 0, usual_rows=11.0, is_counted=n < 2) for n in range(3)]
     found = results(*days)
-    assert found["rows"].description.startswith("2024-01-05...2024-01-07: 33 rows")
+    assert found["rows"].description == (
+        "2024-01-05...2024-01-07: 33 rows read from the source, which counted as many on 2 of 3 days, in the manifest "
+        "and copied"
+    )
     assert found["volume"].description == "3 days have about their usual rows"
     odd = results(*days, DayLoad(date(2024, 1, 8), 0, 0, 0, usual_rows=11.0))["volume"]
     assert (odd.passed, odd.severity) == (False, dg.AssetCheckSeverity.WARN)

@@ -34,9 +34,10 @@ def facts(
     filled: str = "",
     rows: int | None = None,
     engine: str = "InnoDB",
+    dated: dict[str, str] | None = None,
 ) -> TableFacts:
     schema = TableSchema("d", table, columns, primary)
-    return TableFacts(schema, indexes, frozenset(touched.split()), frozenset(filled.split()), rows, engine)
+    return TableFacts(schema, indexes, frozenset(touched.split()), frozenset(filled.split()), rows, engine, dated or {})
 
 
 def on(*columns: str, unique: bool = False) -> Index:
@@ -96,26 +97,36 @@ def test_what_is_suggested(table: TableFacts, fields: dict[str, object]) -> None
 
 
 INDEXED = (on("updated_at"),)
+MAINTAINED = "updated_at created_at"
+NO_INDEX = "cursor updated_at has no index: each day scans the whole table; add an index"
+MAY_BE_NULL = "cursor {} may be NULL, and such rows come with the first day only: make it NOT NULL, or use mode full where new rows begin without it"
+LEFT_OUT = "cursor {} is not set by MySQL itself: a row that is written without it is not seen; add {} CURRENT_TIMESTAMP where an application may leave it out"
+SAME = "cursor updated_at is {} in rows that do not set it, and such rows come with the first day only: use mode full where there are any"
+NEVER_CHANGE = "taken for rows that never change after created_at; use mode full where they do"
+MADE = moment("created_at")
 
 
 @pytest.mark.parametrize(
     ("table", "warnings"),
     [
-        (facts(ID, UPDATED, indexes=INDEXED), ()),
-        (facts(ID, UPDATED), ("cursor updated_at has no index: each day scans the whole table; add an index",)),
-        (facts(ID, moment("updated_at", nullable=True), indexes=INDEXED, filled="updated_at"), ()),
+        (facts(ID, UPDATED, indexes=INDEXED, touched=MAINTAINED), ()),
+        (facts(ID, UPDATED, touched=MAINTAINED), (NO_INDEX,)),
+        (facts(ID, moment("updated_at", nullable=True), indexes=INDEXED, touched=MAINTAINED, filled=MAINTAINED), (MAY_BE_NULL.format("updated_at"),)),
+        (facts(ID, UPDATED, indexes=INDEXED), (LEFT_OUT.format("updated_at", "ON UPDATE"),)),
+        (facts(ID, UPDATED, indexes=INDEXED, filled=MAINTAINED), (LEFT_OUT.format("updated_at", "ON UPDATE"),)),
+        (facts(ID, UPDATED, indexes=INDEXED, touched=MAINTAINED, dated={"Updated_At": "0000-00-00 00:00:00"}), (SAME.format("0000-00-00 00:00:00"),)),
+        (facts(ID, UPDATED, indexes=INDEXED, touched=MAINTAINED, dated={"other": "2000-01-01"}), ()),
         (
-            facts(ID, moment("updated_at", nullable=True), indexes=INDEXED),
-            (
-                "cursor updated_at may be NULL, and such rows come with the first day only: use mode full where new rows begin without it",
-            ),
+            facts(ID, moment("updated_at", nullable=True), dated={"updated_at": "2000-01-01 00:00:00"}),
+            (NO_INDEX, MAY_BE_NULL.format("updated_at"), SAME.format("2000-01-01 00:00:00"), LEFT_OUT.format("updated_at", "ON UPDATE")),
         ),
+        (facts(ID, MADE, table="log", indexes=(on("created_at"),), filled=MAINTAINED), (NEVER_CHANGE,)),
         (
             facts(ID, CREATED, table="log", indexes=(on("created_at"),)),
-            ("taken for rows that never change after created_at; use mode full where they do",),
+            (NEVER_CHANGE, MAY_BE_NULL.format("created_at"), LEFT_OUT.format("created_at", "DEFAULT")),
         ),
         (
-            facts(ID, UPDATED, STRANGE, indexes=INDEXED),
+            facts(ID, UPDATED, STRANGE, indexes=INDEXED, touched=MAINTAINED),
             ("column strange is left out: its type strange(3) is not known",),
         ),
         (facts(ID, rows=9_999_999), ()),
@@ -128,8 +139,8 @@ INDEXED = (on("updated_at"),)
             ("engine MyISAM keeps no snapshot: rows written while the table is read may be missed",),
         ),
     ],
-)
-def test_what_is_warned_of(table: TableFacts, warnings: tuple[str, ...]) -> None:
+)  # fmt: skip
+def test_c02_what_is_warned_of(table: TableFacts, warnings: tuple[str, ...]) -> None:
     assert suggest(table).warnings == warnings
 
 
@@ -242,36 +253,47 @@ def shop(server: Server, database: str, monkeypatch: pytest.MonkeyPatch, tmp_pat
     with server.connect(database) as connection, connection.cursor() as cursor:
         cursor.execute(
             "CREATE TABLE orders (id BIGINT PRIMARY KEY, "
-            "changed TIMESTAMP DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP, INDEX (changed)) COMMENT 'Orders'"
+            "changed TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP, INDEX (changed)) "
+            "COMMENT 'Orders'"
         )
         cursor.execute("CREATE TABLE `lines` (o INT, p INT, update_date DATETIME, PRIMARY KEY (o, p))")
-        cursor.execute("CREATE TABLE views (at_page INT, viewed_at DATETIME, INDEX (viewed_at))")
+        cursor.execute(
+            "CREATE TABLE views (at_page INT, viewed_at DATETIME NOT NULL DEFAULT CURRENT_TIMESTAMP, INDEX (viewed_at))"
+        )
+        cursor.execute("SET sql_mode = ''")
+        cursor.execute(
+            "CREATE TABLE visits (id INT PRIMARY KEY, updated_at DATETIME NOT NULL DEFAULT '0000-00-00', "
+            "INDEX (updated_at))"
+        )
         cursor.execute("CREATE TABLE `my country` (code CHAR(2) NOT NULL, name TEXT, UNIQUE (code))")
         cursor.execute("CREATE VIEW a_view AS SELECT id FROM orders")
     return database
 
 
-def test_a_new_catalog_of_a_real_database(shop: str) -> None:
+def test_c02_a_new_catalog_of_a_real_database(shop: str) -> None:
     result = CliRunner().invoke(app, ["discover", "--database", shop])
     assert result.exit_code == 0, result.stderr
     text = Path("catalog.yaml").read_text(encoding="utf-8")
     assert text.partition("\ntables:\n")[2] == (
         "  # cursor update_date has no index: each day scans the whole table; add an index\n"
-        "  # cursor update_date may be NULL, and such rows come with the first day only: use mode full where new rows begin "
-        "without it\n"
+        f"  # {MAY_BE_NULL.format('update_date')}\n"
+        f"  # {LEFT_OUT.format('update_date', 'ON UPDATE')}\n"
         "  lines:\n    key: [o, p]\n    cursor: update_date\n"
         "  # copied whole: no column says when a row was last written\n"
         "  my country:\n    mode: full\n    key: code\n"
         "  orders:\n    key: id\n    cursor: changed\n    description: Orders\n"
         "  # taken for rows that never change after viewed_at; use mode full where they do\n"
         "  views:\n    mode: append\n    cursor: viewed_at\n"
+        f"  # {SAME.format('0000-00-00 00:00:00')}\n"
+        f"  # {LEFT_OUT.format('updated_at', 'ON UPDATE')}\n"
+        "  visits:\n    key: id\n    cursor: updated_at\n"
     )
     assert result.stdout.splitlines()[-3:] == [
         "Views are not copied: a_view",
-        "catalog.yaml: 4 added (2 incremental, 1 full, 1 append), 4 in all",
+        "catalog.yaml: 5 added (3 incremental, 1 full, 1 append), 5 in all",
         "The catalog in use is the packaged one until you set AURORA_DWH_CATALOG=catalog.yaml",
     ]
-    assert set(Catalog.load(Path("catalog.yaml")).tables) == {"lines", "my country", "orders", "views"}
+    assert set(Catalog.load(Path("catalog.yaml")).tables) == {"lines", "my country", "orders", "views", "visits"}
 
 
 def test_a_second_run_adds_only_what_is_new_and_tells_what_is_gone(shop: str, server: Server) -> None:
@@ -293,7 +315,7 @@ def test_a_second_run_adds_only_what_is_new_and_tells_what_is_gone(shop: str, se
         "refused": {},
         "views": ["a_view"],
         "not_in_database": ["views"],
-        "tables": ["lines", "my country", "orders", "views", "extra"],
+        "tables": ["lines", "my country", "orders", "views", "visits", "extra"],
     }
     assert Path("c.yaml").read_text(encoding="utf-8").startswith(edited)
 

@@ -32,6 +32,7 @@ class Copying:
 
     def __init__(self) -> None:
         self.rows = 0
+        self.counting = 0.0
         self._catalog = Catalog.load()
         self._lake = open_lake()
 
@@ -39,6 +40,7 @@ class Copying:
         """Copy a table's day from the source into the lake."""
         for extract in self._extracts(table, day):
             self.rows += self._lake.write(table, extract).rows
+            self.counting += extract.counted.seconds
 
     def read(self, table: str, day: date) -> None:
         """Read a table's day and throw the rows away."""
@@ -81,7 +83,7 @@ def main(options: argparse.Namespace) -> None:
             copying.read(table, options.day)
         else:
             copying.copy(table, options.day)
-    clock.say(rows=copying.rows, profile=sampler.stop() if sampler else [])
+    clock.say(rows=copying.rows, counting=copying.counting, profile=sampler.stop() if sampler else [])
 
 
 if __name__ == "__main__":

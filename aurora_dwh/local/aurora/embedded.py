@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -58,6 +59,12 @@ class EmbeddedAurora:
     def pid(self) -> int | None:
         """The real server's process id, or None when it does not run."""
         return self._server.pid if self._server else None
+
+    def fall_behind(self, lag: timedelta | None) -> None:
+        """Say from now on that this is a reader which is so far behind; with None that it is the writer."""
+        if self._front is None:
+            raise RuntimeError("the embedded Aurora does not run")
+        self._front.lag = lag
 
     def launch(self) -> None:
         """Start the server's process, without waiting for it.

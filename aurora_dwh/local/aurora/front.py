@@ -14,6 +14,7 @@ import socket
 import socketserver
 import threading
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -31,12 +32,8 @@ _ERR: Final = 0xFF
 _ACCESS_DENIED: Final = 1227
 
 _VARIABLES: Final = ("aurora_version", "aurora_server_id", "aws_default_s3_role")
-_READERS: Final = (
-    f"(SELECT '{SERVER_ID}' AS SERVER_ID, 'MASTER_SESSION_ID' AS SESSION_ID, 0e0 AS REPLICA_LAG_IN_MILLISECONDS, "
-    f"UTC_TIMESTAMP(6) AS LAST_UPDATE_TIMESTAMP UNION ALL SELECT '{SERVER_ID}-reader', "
-    "'6f2c1c2e-0000-0000-0000-000000000000', 20e0, UTC_TIMESTAMP(6))"
-)
-"""A cluster of a writer and a reader, which is as far behind as a reader of Aurora mostly is."""
+_USUAL_LAG: Final = timedelta(milliseconds=20)
+"""How far a reader of Aurora is behind most of the time."""
 
 _NO_ALIAS: Final = re.compile(
     rb"\s*(?:[^\w\s`]|\Z|(?:WHERE|ORDER|GROUP|HAVING|LIMIT|(?:INNER |LEFT |RIGHT |CROSS )?JOIN|UNION|FOR|INTO)\b)",
@@ -70,12 +67,16 @@ class Front:
         exports: What SELECT INTO OUTFILE S3 may do.
         folder: Where the server may write files, which are removed once they are on S3.
 
+    Attributes:
+        lag: How far behind the cluster's writer this instance says that it is; None makes it the writer.
+
     Raises:
         OSError: The port is taken.
     """
 
     def __init__(self, port: int, upstream: tuple[str, int], kind: Kind, exports: Exports, folder: Path) -> None:
         self.upstream, self.kind, self.exports, self.folder = upstream, kind, exports, folder
+        self.lag: timedelta | None = None
         self._clients: set[socket.socket] = set()
         front = self
 
@@ -192,7 +193,7 @@ class _Session:
             return f"'{VERSION}'".encode()
         if match["readers"]:
             named = not _NO_ALIAS.match(match.string, match.end())
-            return f"{_READERS}{'' if named else ' AS replica_host_status'}".encode()
+            return f"{_cluster(self._front.lag)}{'' if named else ' AS replica_host_status'}".encode()
         if match["role"] and self._front.kind == "mariadb":  # MySQL quotes a role's name and adds its host
             return b"COALESCE(CONCAT('`', CURRENT_ROLE(), '`@`%`'), 'NONE')"
         return match[0]
@@ -225,6 +226,17 @@ class _Session:
                 raise ConnectionError("the server hung up")
             data += more
         return data
+
+
+def _cluster(lag: timedelta | None) -> str:
+    """Return the instances of a cluster of a writer and a reader, of which this one is what its lag says."""
+    behind = (lag or _USUAL_LAG) / timedelta(milliseconds=1)
+    writer, reader = "'MASTER_SESSION_ID', 0e0", f"'6f2c1c2e-0000-0000-0000-000000000000', {behind:f}e0"
+    own, other, name = (writer, reader, "reader") if lag is None else (reader, writer, "writer")
+    columns = "SERVER_ID, SESSION_ID, REPLICA_LAG_IN_MILLISECONDS, LAST_UPDATE_TIMESTAMP"
+    instances = ((SERVER_ID, own), (f"{SERVER_ID}-{name}", other))
+    rows = " UNION ALL ".join(f"SELECT '{server}', {status}, UTC_TIMESTAMP(6)" for server, status in instances)
+    return f"(WITH status ({columns}) AS ({rows}) SELECT * FROM status)"
 
 
 def _packet(payload: bytes, number: int = 0) -> bytes:

@@ -1,0 +1,84 @@
+"""The source's own count of the rows that were read of it, by which a reading that lost some is told from a right one.
+
+Everything behind the reading compares what it has with what was read; only the source knows what there was to read.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+
+import pymysql
+
+from aurora_dwh.handoff import DataError, SourceCount
+from aurora_dwh.schema import TableSchema
+from aurora_dwh.source.connection import Connection, SourceError, execute, explain
+from aurora_dwh.source.plans import costly
+from aurora_dwh.source.refusals import is_permanent
+from aurora_dwh.source.statement import count
+
+_SNAPSHOT_ENGINE = "innodb"
+
+_CHANGING = re.compile(
+    r"\b(NOW|SYSDATE|CUR(DATE|TIME)|CURRENT_(DATE|TIME\w*)|LOCALTIME\w*|UTC_\w+|UNIX_TIMESTAMP|RAND|UUID\w*)\b|@",
+    re.IGNORECASE,
+)
+"""What a `filter` may ask for that is another value at the next statement."""
+
+
+def count_in(connection: Connection, schema: TableSchema, where: Sequence[str]) -> int:
+    """Return how many rows meet conditions.
+
+    Raises:
+        pymysql.err.Error: The server or the connection failed.
+    """
+    return int(execute(connection, count(schema, where))[0][0])
+
+
+def check_count(
+    connection: Connection, schema: TableSchema, where: Sequence[str], read: int, counted: SourceCount
+) -> None:
+    """Have the source count the rows of a reading where an index makes that cheap, and compare.
+
+    Args:
+        connection: The connection that the rows were read on, in the same snapshot.
+        schema: The selected columns.
+        where: Conditions that the rows meet.
+        read: How many rows were read.
+        counted: Is told what was counted, or why nothing was.
+
+    Raises:
+        SourceError: The source counts another number of rows, or could not be asked.
+    """
+    if found := _CHANGING.search(" ".join(where)):
+        counted.reason = f"`filter` asks for {found[0]}, which may have changed since"
+        return
+    try:
+        if reason := costly(connection, count(schema, where), schema):
+            counted.reason = reason
+            return
+        began = time.monotonic()
+        rows = count_in(connection, schema, where)
+        counted.seconds = time.monotonic() - began
+        if rows != read and (engine := _engine(connection, schema)).lower() != _SNAPSHOT_ENGINE:
+            counted.reason = f"engine {engine} keeps no snapshot of its rows"
+            return
+    except pymysql.err.Error as error:
+        kind = DataError if is_permanent(error) else SourceError
+        raise kind(f"table {schema.database}.{schema.table}: counting the rows: {explain(error)}") from error
+    if rows != read:
+        raise SourceError(
+            f"table {schema.database}.{schema.table}: the source counts {rows:,} rows in the snapshot of which "
+            f"{read:,} were read"
+        )
+    counted.rows, counted.reason = rows, ""
+
+
+def _engine(connection: Connection, schema: TableSchema) -> str:
+    ((engine,),) = execute(
+        connection,
+        "SELECT ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s",
+        (schema.database, schema.table),
+    )
+    return str(engine)

@@ -1,0 +1,59 @@
+"""Rows that a day's reading does not see: their cursor says nothing, or a time that has not come.
+
+An index on the cursor counts them at the price of their number. Rows whose cursor is an old time that was not there
+when its day was read look like all others: only a comparison of the whole table finds them.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+
+from aurora_dwh.handoff import Strays, Window
+from aurora_dwh.source.connection import Connection
+from aurora_dwh.source.counting import count_in
+from aurora_dwh.source.cursor import TableCursor
+from aurora_dwh.source.plans import FEW_ROWS
+from aurora_dwh.source.quoting import identifier, literal
+
+CLOCKS_APART = timedelta(minutes=5)
+"""How far an application's clock may be ahead of the source's."""
+
+_EARLIEST: dict[str, date] = {
+    "timestamp": datetime(1970, 1, 1, 0, 0, 1),  # noqa: DTZ001 - in UTC, as the session shows it
+    "datetime": datetime(1000, 1, 1),  # noqa: DTZ001 - a wall clock's
+    "date": date(1000, 1, 1),
+}
+"""DATA_TYPE -> its earliest time (MySQL reference manual, "Date and Time Data Types"). Zero lies before it."""
+
+
+def find_strays(connection: Connection, cursor: TableCursor, first: Window, read_at: datetime) -> Strays:
+    """Return how many rows of a table with an index on its cursor no day brings but the first, or none yet.
+
+    Args:
+        connection: A connection with a snapshot.
+        cursor: The table's cursor.
+        first: The earliest of the days that are read, which may bring the rows without a cursor.
+        read_at: The moment that the snapshot shows.
+
+    Raises:
+        DataError: The cursor's type cannot tell when a row was written.
+        pymysql.err.Error: The server or the connection failed.
+    """
+    column = cursor.column
+    if column is None:
+        return Strays()
+    ahead = cursor.bounds(Window(first.day, None, read_at + CLOCKS_APART))[1]
+    name, earliest = identifier(column.name), literal(_EARLIEST[column.data_type])
+    absent = f"{name} < {earliest}" + (f" OR {name} IS NULL" if column.nullable else "")
+    return Strays(
+        0 if first.is_first else _count(connection, cursor, absent),
+        _count(connection, cursor, f"{name} >= {literal(ahead)}"),
+    )
+
+
+def _count(connection: Connection, cursor: TableCursor, where: str) -> int:
+    """Return how many rows meet a condition, and the catalog's too where they are few: each has to be looked up."""
+    rows = count_in(connection, cursor.schema, [where])
+    if cursor.table.filter is not None and 0 < rows <= FEW_ROWS:
+        return count_in(connection, cursor.schema, [where, cursor.table.filter])
+    return rows
