@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["AuroraSettings", "ConfigError", "LakeSettings", "RedshiftSettings", "Settings", "aws_region"]
 
 APPLICATION_NAME = "aurora-dwh"
+MYSQL_PORT = 3306
 CONNECT_TIMEOUT = 15
 """Seconds to wait for Aurora to take a connection."""
 
@@ -48,6 +49,7 @@ class AuroraSettings:
         tls: `verify`, `disabled`, or the path of a file with the certificates to trust; where `verify-ca:` stands
             before the path, the host's name is not verified.
         region: The AWS Region of secret and token; None leaves it to the AWS configuration.
+        source: The name that the lake and Redshift know the source by; None has it made of database and address.
     """
 
     database: str
@@ -59,6 +61,7 @@ class AuroraSettings:
     iam_auth: bool = False
     tls: str = VERIFY
     region: str | None = None
+    source: str | None = None
 
     @staticmethod
     def from_env(environ: Mapping[str, str] | None = None) -> AuroraSettings:
@@ -85,11 +88,8 @@ class AuroraSettings:
             ConfigError: The secret, the token or the certificates cannot be had.
         """
         secret = fetch_secret(self.secret_id, self.region) if self.secret_id else {}
-        host = self.host or secret.get("host")
-        port = int(self.port or secret.get("port") or 3306)
-        user = self.user or secret.get("username")
-        if not host or not user:
-            raise ConfigError([f"AURORA_SECRET_ID: {self.secret_id!r} holds no host; set AURORA_HOST"])
+        host, port = self._address(secret)
+        user = self.user or secret["username"]
         if self.iam_auth:
             password = database_token(host, port, user, self.region)
         else:
@@ -106,6 +106,28 @@ class AuroraSettings:
             "program_name": APPLICATION_NAME,
             **({"ssl": tls} if tls else {"ssl_disabled": True}),
         }
+
+    def source_name(self) -> str:
+        """Return the name that the lake and Redshift know the source by, which tells it from every other source.
+
+        An Aurora cluster has one name under its reader and its writer endpoint, so a failover changes nothing. What
+        moves to an address that cannot be known for the same source, as a snapshot that is restored into a new cluster,
+        keeps its name by AURORA_SOURCE.
+
+        Raises:
+            ConfigError: The secret that names the host cannot be had.
+        """
+        if self.source:
+            return self.source
+        host, port = self._address(fetch_secret(self.secret_id, self.region) if self.secret_id else {})
+        cluster = host.lower().replace(".cluster-ro-", ".cluster-")
+        return f"{self.database}@{cluster}" + ("" if port == MYSQL_PORT else f":{port}")
+
+    def _address(self, secret: Mapping[str, Any]) -> tuple[str, int]:
+        host = self.host or secret.get("host")
+        if not host:
+            raise ConfigError([f"AURORA_SECRET_ID: {self.secret_id!r} holds no host; set AURORA_HOST"])
+        return str(host), int(self.port or secret.get("port") or MYSQL_PORT)
 
     def _tls(self) -> ssl.SSLContext | None:
         if self.tls == DISABLED:
@@ -299,6 +321,7 @@ def _aurora(env: Environment) -> AuroraSettings:
         iam_auth=iam_auth,
         tls=tls,
         region=_region(env),
+        source=env.text("AURORA_SOURCE"),
     )
 
 

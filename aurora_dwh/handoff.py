@@ -17,6 +17,8 @@ from aurora_dwh.schema import FileFormat, TableSchema
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from aurora_dwh.rules import Rules
+
 
 class DataError(Exception):
     """Data or a schema that cannot be copied as it is: trying again would fail the same way."""
@@ -68,6 +70,20 @@ class Window:
         )
 
 
+@dataclass(frozen=True)
+class Lookup:
+    """How the source is asked whether rows that were read once are still in it, whatever became of them since.
+
+    Attributes:
+        columns: The columns that tell its rows apart, named as in the lake.
+        count: Takes their values in some rows and returns how many of these rows there are; None where the source has
+            no index to find them by.
+    """
+
+    columns: tuple[str, ...]
+    count: Callable[[Sequence[tuple[Any, ...]]], int | None]
+
+
 @dataclass
 class SourceCount:
     """What the source itself counted of the rows that are read, in the snapshot that they are read in.
@@ -111,6 +127,8 @@ class Extract:
         also: Windows of further days that the very same rows stand for, as in mode full.
         cursor: The column, named as in `batches`, that says when a row was written; None where there is none.
         cursor_zone: The zone of the cursor's wall clock.
+        rules: What shapes the rows; None where it is not known.
+        lookup: How to ask for rows of an earlier reading; None where nothing tells them apart.
         ends_before: Of an open window, the first value of the cursor that is behind the day.
         begun_at: This machine's clock (UTC) when the snapshot was taken.
         strays: Rows that no day's reading sees.
@@ -131,6 +149,8 @@ class Extract:
     counted: SourceCount = field(default_factory=SourceCount)
     cursor: str | None = None
     cursor_zone: tzinfo = timezone.utc
+    rules: Rules | None = None
+    lookup: Lookup | None = None
     ends_before: date | None = None
     begun_at: datetime | None = None
     strays: Strays = Strays()
@@ -185,6 +205,8 @@ class Export:
         write: Takes an address (`s3://bucket/key`) that all files are to begin with, writes the files, and returns the
             addresses of the source's own manifests that list them. It is called before the next export is asked for.
         waited: What counting and writing waited for, to spare the source -> seconds.
+        rules: What shapes the rows; None where it is not known.
+        lookup: How to ask for rows of an earlier reading; None where nothing tells them apart.
         rows_behind: How many of the rows have a cursor that is behind the day.
         begun_at: This machine's clock (UTC) when the snapshot was taken.
         strays: Rows that no day's reading sees.
@@ -199,6 +221,8 @@ class Export:
     statement: str
     write: Callable[[str], Sequence[str]]
     waited: Mapping[str, float] = field(default_factory=dict)
+    rules: Rules | None = None
+    lookup: Lookup | None = None
     rows_behind: int = 0
     begun_at: datetime | None = None
     strays: Strays = Strays()
@@ -228,6 +252,7 @@ class Manifest:
         parts: The files, none where the day has no rows.
         converted: `column -> reason -> values` that a policy changed.
         files: What the parts are.
+        rules: What shaped the rows; None where a version wrote them that knew no rules.
         counted_rows: How many rows the source itself counted in the same snapshot; None where it did not.
         rows_behind: How many of the rows have a cursor that is behind the day, as an open window takes them.
         begun_at: The clock of the machine that read them, in UTC, when it began; None where it is not known.
@@ -244,6 +269,7 @@ class Manifest:
     parts: tuple[Part, ...]
     converted: dict[str, dict[str, int]]
     files: FileFormat = "parquet"
+    rules: Rules | None = None
     counted_rows: int | None = None
     rows_behind: int = 0
     begun_at: datetime | None = None

@@ -342,8 +342,8 @@ def _last_reading(warehouse: Warehouse, target: Target, day: date) -> datetime |
     with warehouse.session() as session:
         if not live_columns(session, target):
             return None
-        found = dict(session.execute(audit.last_snapshots(target.label)).rows)
-    return found[day].replace(tzinfo=timezone.utc) if day in found else None
+        read_at: datetime | None = session.execute(audit.last_snapshot(target.label, day)).rows[0][0]
+    return read_at and read_at.replace(tzinfo=timezone.utc)
 
 
 def _conditions(

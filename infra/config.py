@@ -159,6 +159,9 @@ class Source(_Fields):
     database: Identifier = "shop"
     """The MySQL database whose tables are copied."""
 
+    name: str | None = Field(default=None, min_length=1, max_length=200)
+    """The name that the lake and Redshift know the source by. Default: the database and the cluster's address."""
+
     new: NewSource | None = None
     existing: ExistingSource | None = None
 

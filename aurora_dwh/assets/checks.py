@@ -8,13 +8,16 @@ columns that changed, and rows that no day brings are warnings.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
 from typing import Any
 
 import dagster as dg
 
 from aurora_dwh.catalog import Table
+from aurora_dwh.days import counted, listed
 from aurora_dwh.handoff import told_strays
-from aurora_dwh.warehouse.errors import CURSOR, KEYS, ROWS, SCHEMA, VOLUME
+from aurora_dwh.rules import SHAPE, Rules, quoted
+from aurora_dwh.warehouse.errors import CURSOR, KEYS, ROWS, RULES, SCHEMA, VOLUME
 from aurora_dwh.warehouse.load import DayLoad, Loaded
 from aurora_dwh.warehouse.mart import MartHeader
 from aurora_dwh.warehouse.mart_build import Built
@@ -27,6 +30,7 @@ _STAGING: Mapping[str, tuple[bool, str]] = {
     ROWS: (True, "As many rows were read from the source as it counts itself, lie in the manifest and were copied."),
     KEYS: (True, "Each key of the days is in the table, once."),
     SCHEMA: (True, "The source's columns fit the table's. A warning where columns were added or widened."),
+    RULES: (False, "All days in the table were read by the rules that the catalog has now."),
     CURSOR: (
         False,
         "Each row's cursor tells its day: none is NULL, zero or still to come, as far as an index counts them.",
@@ -44,27 +48,60 @@ def staging_check_specs(key: dg.AssetKey, table: Table) -> list[dg.AssetCheckSpe
     ]
 
 
-def staging_check_results(table: Table, loads: Sequence[Loaded]) -> Iterator[dg.AssetCheckResult]:
+def staging_check_results(table: Table, rules: Rules, loads: Sequence[Loaded]) -> Iterator[dg.AssetCheckResult]:
     """Yield what the loads of a run found; those that blocked would have ended it.
 
     Args:
         table: The table as in the catalog.
+        rules: The table's rules, likewise.
         loads: The run's loads, one for each transaction.
     """
     days = [day for done in loads for day in done.days]
-    rows = sum(day.rows for day in days)
-    counted = sum(day.is_counted for day in days)
-    by_source = {0: "which did not count them", len(days): "which counted as many"}
-    told = by_source.get(counted, f"which counted as many on {counted} of {len(days)} days")
-    figures = {"source_rows": rows, "manifest_rows": rows, "copied_rows": rows, "days_counted_by_source": counted}
-    yield _passed(ROWS, days, f"{rows:,} rows read from the source, {told}, in the manifest and copied", figures)
+    rows, copied = (sum(day.rows for day in some) for some in (days, [day for day in days if day.is_copied]))
+    overtaken = [day.day for day in days if not day.is_copied]
+    but = f"; not so of {counted(overtaken)}, which a later reading overtook" if overtaken else ""
+    by_source = sum(day.is_counted for day in days)
+    told = {0: "which did not count them", len(days): "which counted as many"}
+    source = told.get(by_source, f"which counted as many on {by_source} of {len(days)} days")
+    figures = {"source_rows": rows, "manifest_rows": rows, "copied_rows": copied, "days_counted_by_source": by_source}
+    yield _passed(
+        ROWS, days, f"{copied:,} rows read from the source, {source}, in the manifest and copied{but}", figures
+    )
     if table.key:
         written = {"rows_inserted": sum(d.inserted for d in days), "rows_updated": sum(d.updated for d in days)}
-        yield _passed(KEYS, days, f"each key ({', '.join(table.key)}) of {rows:,} rows is in the table once", written)
+        yield _passed(KEYS, days, _keys(table, copied) + but, written)
     yield _schema([statement for done in loads for statement in done.changes], days)
+    yield _rules(table, rules, loads, days)
     if table.mode != "full":
         yield _cursor(table, days)
     yield _volume(days)
+
+
+def _keys(table: Table, rows: int) -> str:
+    """Return what was proven of the keys of rows, of which one day is compared with no other but by an upsert."""
+    key = ", ".join(table.key)
+    if table.mode == "incremental":
+        return f"{rows:,} rows have, within their day, each a key ({key}) of its own, and the table has each key once"
+    return f"{rows:,} rows have, within their day, each a key ({key}) of its own"
+
+
+def _rules(table: Table, rules: Rules, loads: Sequence[Loaded], days: Sequence[DayLoad]) -> dg.AssetCheckResult:
+    found: dict[str, set[date]] = {}
+    loaded = {day.day for day in days}
+    for day, before in loads[-1].older.items():
+        for difference in before.differences(rules, SHAPE):
+            found.setdefault(difference, set()).add(day)
+    older = {day for those in found.values() for day in those} - loaded
+    if not older:
+        return _passed(
+            RULES, days, "no day in the table is known to stand under older rules", {"days_of_older_rules": 0}
+        )
+    what = "; ".join(f"{listed(those)}: {difference}" for difference, those in found.items())
+    text = (
+        f"the table was read by older rules than the catalog has now on {counted(older)} ({what}); to read all of it "
+        f"again, run `aurora-dwh rebuild {quoted(table.name)} --from source`"
+    )
+    return _warning(RULES, text, {"days_of_older_rules": len(older)})
 
 
 _MART: Mapping[str, str] = {
@@ -132,8 +169,8 @@ def _volume(days: Sequence[DayLoad]) -> dg.AssetCheckResult:
     known = [day for day in days if day.usual_rows is not None]
     figures: dict[str, Any] = {"days_compared": len(known)}
     if len(days) == len(known) == 1:
-        figures |= {"rows": days[0].rows, "usual_rows": known[0].usual_rows}
-    odd = [_compared(day) for day in known if is_unusual(day.rows, day.usual_rows or 0)]
+        figures |= {"rows": days[0].rows_in_day, "usual_rows": known[0].usual_rows}
+    odd = [_compared(day) for day in known if is_unusual(day.rows_in_day, day.usual_rows or 0)]
     if odd:
         return _warning(VOLUME, "; ".join(odd), figures)
     if not known:
@@ -150,7 +187,7 @@ def is_unusual(rows: int, usual: float) -> bool:
 
 
 def _compared(day: DayLoad) -> str:
-    return f"{day.day}: {day.rows:,} rows, and {day.usual_rows:,.0f} are usual on a {day.day:%A}"
+    return f"{day.day}: {day.rows_in_day:,} rows, and {day.usual_rows:,.0f} are usual on a {day.day:%A}"
 
 
 def _passed(check: str, days: Sequence[DayLoad], text: str, figures: Mapping[str, Any]) -> dg.AssetCheckResult:

@@ -19,6 +19,7 @@ from aurora_dwh.assets.step import build_step
 from aurora_dwh.catalog import Catalog, Table
 from aurora_dwh.handoff import Manifest
 from aurora_dwh.lake.io_manager import S3IOManager
+from aurora_dwh.rules import Rules
 from aurora_dwh.source.opening import counted_again
 from aurora_dwh.source.resource import AuroraResource
 from aurora_dwh.warehouse.io_manager import StagingLoad
@@ -104,12 +105,13 @@ def _staging(
 ) -> dg.AssetsDefinition:
     def staging(context: dg.AssetExecutionContext, inputs: Mapping[str, Any]) -> Iterator[Any]:
         s3_io: S3IOManager = context.resources.s3_io
+        rules = Rules.of(table, catalog, source=None)
         manifests: list[Manifest] = inputs["manifests"]
         earlier = counted_again(table, catalog, _days(context.partition_keys))
         also = partial(s3_io.lake.of_reading, table.name, earlier, manifests)
-        work = StagingLoad(table, manifests, s3_io.lake, also)
+        work = StagingLoad(table, rules, manifests, s3_io.lake, also)
         yield dg.MaterializeResult(value=work)  # the IO manager has loaded it when the next line is reached
-        yield from staging_check_results(table, work.loads)
+        yield from staging_check_results(table, rules, work.loads)
 
     lake = dg.AssetKey(["lake", asset_name(table.name)])
     spec = dg.AssetSpec(

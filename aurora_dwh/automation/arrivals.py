@@ -121,7 +121,7 @@ class _Tick:
 
     def _take_in(self, arrival: Arrival, table: Table, day: date) -> None:
         from aurora_dwh.source.misfits import helps, misfits
-        from aurora_dwh.source.opening import windows
+        from aurora_dwh.source.opening import lookup, rules, windows
         from aurora_dwh.source.windows import opened
 
         started = monotonic()
@@ -143,7 +143,9 @@ class _Tick:
         converted = {(kind.column.target_name, kind.reason): count for kind, count in found.items()}
         asked = windows(table, self.catalog, [day])
         (span,) = opened(asked, table, read_at=contents.read_at, zone=self.catalog.zone)
-        manifest = self.lake.take_in(arrival, contents, schema, span, converted)
+        manifest = self.lake.take_in(
+            arrival, contents, schema, span, converted, rules(table, self.catalog), lookup(table, schema)
+        )
         if manifest is None:
             self.said.append(f"{arrival.table} {day} was read again since it was exported by hand, which stands")
             return

@@ -107,7 +107,7 @@ def make_plan(name: str, written_day: str | None, *, is_by_hand: bool = False) -
     from aurora_dwh.handoff import Manifest, Part, utc_now
     from aurora_dwh.lake.opening import open_lake
     from aurora_dwh.source.misfits import told
-    from aurora_dwh.source.opening import open_source, windows
+    from aurora_dwh.source.opening import open_source, rules, windows
     from aurora_dwh.warehouse import plan as warehouse_plan
     from aurora_dwh.warehouse.connection import Warehouse
     from aurora_dwh.warehouse.io_manager import staging_target
@@ -139,6 +139,7 @@ def make_plan(name: str, written_day: str | None, *, is_by_hand: bool = False) -
         parts=(Part(lake.url(lake.part(table.name, day, "plan", 0)), size=1, rows=1),),
         converted={},
         files="parquet" if table.extract == "stream" else "csv",
+        rules=rules(table, catalog),
     )
     if table.extract == "stream":
         reading = Step(f"Aurora: read {table.name} {day}", [source.statement(table, schema, span)])

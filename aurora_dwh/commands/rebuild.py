@@ -12,7 +12,10 @@ from aurora_dwh.commands.choose import OneTable, find_table
 from aurora_dwh.commands.speech import AsJson, say_json, work
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aurora_dwh.catalog import Catalog, Table
+    from aurora_dwh.handoff import Manifest
     from aurora_dwh.lake.store import Lake
 
 
@@ -39,8 +42,9 @@ def rebuild(
 ) -> None:
     """Make the staging table of TABLE anew and swap it for the old one, with its views and grants.
 
-    For what cannot be changed in place: a column's type, another key, dist_key or sort_key. Readers see the old rows
-    until they see the new ones. With `--from source`, rows that Aurora no longer has are not in the new table.
+    For what cannot be changed in place: a column's type, another mode, key, cursor, source, dist_key or sort_key; and
+    for a table that is gone or emptied. Readers see the old rows until they see the new ones. With `--from source`,
+    rows that Aurora no longer has are not in the new table.
     """
     from aurora_dwh.catalog import Catalog
     from aurora_dwh.config import RedshiftSettings
@@ -61,7 +65,8 @@ def rebuild(
             lake,
             target,
             wanted.mode,
-            lambda: lake.all(wanted.name),
+            lambda: _days(catalog, wanted, lake),
+            is_read_anew=origin is Origin.SOURCE,
             loaded=lambda days: advance(parts=len(days)),
         )
     advice = ""
@@ -76,6 +81,22 @@ def rebuild(
         typer.echo(advice)
 
 
+def _days(catalog: Catalog, table: Table, lake: Lake) -> Sequence[Manifest]:
+    """Return the days in the lake that the table is made of; in mode full, the last.
+
+    Raises:
+        RulesError: They were read by other rules than the catalog has now.
+    """
+    from aurora_dwh.rules import Rules, check_days, quoted
+
+    days = lake.all(table.name)
+    if table.mode == "full":
+        days = sorted(days, key=lambda m: (m.snapshot_at, m.day))[-1:]
+    remedy = f"Read them from Aurora again with `aurora-dwh rebuild {quoted(table.name)} --from source`"
+    check_days(Rules.of(table, catalog, source=None), days, remedy=remedy)
+    return days
+
+
 def _read_again(catalog: Catalog, table: Table, lake: Lake) -> None:
     """Write every day from the first to the last one in the lake anew; in mode full, only the last."""
     import logging
@@ -87,5 +108,5 @@ def _read_again(catalog: Catalog, table: Table, lake: Lake) -> None:
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     with work(f"Reading {table.name}", len(days)) as advance:
         for extract in AuroraResource().days(table, catalog, days, logging.getLogger(__name__)):
-            lake.write(table.name, extract)
+            lake.write(table.name, extract, is_anew=True)
             advance()

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+import io
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any
 
-from aurora_dwh.handoff import Manifest
+from aurora_dwh.handoff import Manifest, Part
 from aurora_dwh.lake import csv_parts
 from aurora_dwh.lake.parquet import own_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_SAMPLED_PARTS = 4
+_SAMPLED_GROUPS = 3
+"""Of how many parts a sample is, and of how many row groups of each."""
 
 
 def batches(client: Any, bucket: str, manifest: Manifest, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
@@ -57,6 +63,98 @@ def value(client: Any, bucket: str, manifest: Manifest, url: str, row: int, colu
             return str(pq.read_table(file, columns=[column]).column(column)[row - 1].as_py())
     except (ClientError, ValueError, KeyError, IndexError, csv.Error, pa.ArrowException):
         return None
+
+
+def sample(client: Any, bucket: str, manifest: Manifest, columns: Sequence[str], rows: int) -> list[tuple[Any, ...]]:
+    """Return the values that some columns have in some rows of a day, spread over its parts, of which little is read.
+
+    Nothing is returned where the day's files lack one of the columns, or have something else in its place.
+
+    Args:
+        client: A boto3 S3 client.
+        bucket: The lake's bucket.
+        manifest: The day.
+        columns: Names of columns in the lake.
+        rows: About how many rows.
+    """
+    as_they_are = {column.target_name for column in manifest.schema.columns if column.read_as == "{0}"}
+    if not as_they_are.issuperset(columns):
+        return []
+    parts = _spread(manifest.parts, _SAMPLED_PARTS)
+    each = -(-rows // max(1, len(parts)))
+    read = _csv_rows if manifest.files == "csv" else _parquet_rows
+    return [row for part in parts for row in read(client, bucket, manifest, part, columns, each)]
+
+
+def _parquet_rows(
+    client: Any, bucket: str, manifest: Manifest, part: Part, columns: Sequence[str], rows: int
+) -> list[tuple[Any, ...]]:
+    """Return rows from the beginning, the middle and the end of a part, of which only these columns are fetched."""
+    import pyarrow.parquet as pq
+
+    key = part.url.removeprefix(f"s3://{bucket}/")
+    with pq.ParquetFile(_Remote(client, bucket, key, part.size)) as file:
+        groups = _spread(range(file.num_row_groups), _SAMPLED_GROUPS)
+        found = file.read_row_groups(groups, columns=list(columns))
+    picked = found.take(_spread(range(found.num_rows), rows))
+    return list(zip(*(picked.column(name).to_pylist() for name in columns), strict=True))
+
+
+def _csv_rows(
+    client: Any, bucket: str, manifest: Manifest, part: Part, columns: Sequence[str], rows: int
+) -> list[tuple[Any, ...]]:
+    """Return the first rows of a part, with MySQL's own texts as values."""
+    kinds = {column.target_name: column.arrow_type for column in manifest.schema.columns}
+    places = [list(kinds).index(name) for name in columns]
+    body = client.get_object(Bucket=bucket, Key=part.url.removeprefix(f"s3://{bucket}/"))["Body"]
+    try:
+        first = islice(csv_parts.records(csv_parts.Stream(body)), rows)
+        return [tuple(csv_parts.parsed(fields[at], kinds[name]) for at, name in zip(places, columns, strict=True))
+                for _, fields in first]  # fmt: skip
+    finally:
+        body.close()
+
+
+def _spread(items: Sequence[Any], most: int) -> list[Any]:
+    """Return at most so many of the items, from their whole length."""
+    return (
+        [items[round(n * (len(items) - 1) / max(1, most - 1))] for n in range(most)] if len(items) > most else [*items]
+    )
+
+
+class _Remote(io.RawIOBase):
+    """An object of S3 as a file, of which no more is fetched than is read."""
+
+    def __init__(self, client: Any, bucket: str, key: str, size: int) -> None:
+        self._client, self._place, self._size, self._at = client, {"Bucket": bucket, "Key": key}, size, 0
+
+    def readable(self) -> bool:
+        """Return True: that is what it is for."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def tell(self) -> int:
+        """Return where the next read begins."""
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move to another place."""
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer by one request."""
+        end = min(self._at + len(buffer), self._size)
+        if end <= self._at:
+            return 0
+        answer = self._client.get_object(**self._place, Range=f"bytes={self._at}-{end - 1}")
+        data = answer["Body"].read()
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
 
 
 @contextmanager

@@ -66,6 +66,15 @@ def _bytes(texts: pa.Array) -> pa.Array:
     return pa.array([None if t is None else bytes.fromhex(t[lead:]) for t in texts.to_pylist()], pa.binary())
 
 
+def parsed(field: str, kind: pa.DataType) -> str | bytes | None:
+    """Return a field's value, which is MySQL's own text of it but for bytes and NULL."""
+    import pyarrow as pa
+
+    if field == CSV_NULL:
+        return None
+    return bytes.fromhex(field[len(CSV_BYTES_LEAD) :]) if pa.types.is_binary(kind) else field
+
+
 def records(file: IO[bytes] | Stream) -> Iterator[tuple[int, list[str]]]:
     """Yield the line, from 1, at which each row of a part begins, and the row's fields.
 

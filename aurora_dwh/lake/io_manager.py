@@ -71,7 +71,7 @@ class S3IOManager(dg.ConfigurableIOManager):
             manifest = self.lake.write(extract.schema.table, extract)
             yield manifest, extract
             for window in extract.also if isinstance(extract, Extract) else ():
-                yield self.lake.repeat(manifest, window), extract
+                yield self.lake.repeat(manifest, window, lookup=extract.lookup), extract
 
     def load_input(self, context: dg.InputContext) -> list[Manifest] | pa.Table:
         """Give the manifests of the run's days, or their rows where the input is annotated so."""

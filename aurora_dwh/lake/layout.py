@@ -66,7 +66,11 @@ class Layout:
 
     def arrival(self, table: str, day: date, name: str) -> str:
         """Return what the keys of a day begin with that is exported by hand under a name."""
-        return f"{self.inbox}{_segment(table)}/day={day.isoformat()}/{name}"
+        return f"{self.arrivals(table)}day={day.isoformat()}/{name}"
+
+    def arrivals(self, table: str) -> str:
+        """Return the key prefix of a table's days that are exported by hand."""
+        return f"{self.inbox}{_segment(table)}/"
 
     def loads(self, table: str) -> str:
         """Return the key prefix of what exists while a load of several days runs."""

@@ -7,12 +7,13 @@ does over those that `UNLOAD ... MANIFEST VERBOSE` writes.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from aurora_dwh.handoff import DataError, Manifest, Part, Strays, Window
+from aurora_dwh.rules import Rules
 from aurora_dwh.schema import TableSchema
 
 FORMAT = 1
@@ -56,6 +57,7 @@ def to_json(manifest: Manifest) -> bytes:
             "begun_at": manifest.begun_at and manifest.begun_at.isoformat(),
             "converted": manifest.converted,
             "schema": manifest.schema.to_json(),
+            "rules": manifest.rules and manifest.rules.to_json(),
         },
     }
     return json.dumps(body, ensure_ascii=False, indent=1).encode()
@@ -89,6 +91,7 @@ def from_json(data: bytes, url: str) -> Manifest:
             ),
             converted=own["converted"],
             files=own["files"],
+            rules=Rules.from_json(own["rules"]) if own.get("rules") else None,
             counted_rows=own.get("counted_rows"),
             rows_behind=own.get("rows_behind", 0),
             strays=Strays(**own.get("strays", {})),
@@ -98,3 +101,11 @@ def from_json(data: bytes, url: str) -> Manifest:
         raise ManifestError(
             f"{url} is not a manifest of aurora-dwh ({error!r}); materialize that day of the lake again"
         ) from error
+
+
+def by_column(converted: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:
+    """Return `(column, reason) -> values` as a manifest has it, `column -> reason -> values`."""
+    found: dict[str, dict[str, int]] = {}
+    for (column, reason), count in sorted(converted.items()):
+        found.setdefault(column, {})[reason] = count
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aurora_dwh.config import AuroraSettings, LakeSettings
 from aurora_dwh.lake.layout import Layout
+from aurora_dwh.lake.purge import Purge
 from aurora_dwh.lake.store import Lake
 
 
@@ -14,4 +15,18 @@ def open_lake() -> Lake:
         ConfigError: Variables are missing or wrong.
     """
     settings = LakeSettings.from_env()
-    return Lake(settings.client(), Layout(settings.bucket, settings.prefix, AuroraSettings.database_from_env()))
+    return Lake(settings.client(), _layout(settings))
+
+
+def open_purge() -> Purge:
+    """Return what removes days of that lake for good.
+
+    Raises:
+        ConfigError: Variables are missing or wrong.
+    """
+    settings = LakeSettings.from_env()
+    return Purge(settings.client(), _layout(settings))
+
+
+def _layout(settings: LakeSettings) -> Layout:
+    return Layout(settings.bucket, settings.prefix, AuroraSettings.database_from_env())

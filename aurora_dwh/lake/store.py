@@ -9,19 +9,32 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from aurora_dwh.handoff import DataError, Export, Extract, Manifest, Part, SourceCount, Window, shown, utc_now
+from aurora_dwh.days import listed
+from aurora_dwh.handoff import (
+    DataError,
+    Export,
+    Extract,
+    Lookup,
+    Manifest,
+    Part,
+    SourceCount,
+    Window,
+    shown,
+    utc_now,
+)
 from aurora_dwh.lake import arrivals, intake
 from aurora_dwh.lake import contents as part_contents
 from aurora_dwh.lake import manifest as manifest_json
 from aurora_dwh.lake.arrivals import Arrival, Contents
+from aurora_dwh.lake.guard import Guard, ShrunkenDayError
 from aurora_dwh.lake.layout import Layout
 from aurora_dwh.lake.manifest import ManifestError
 from aurora_dwh.lake.parquet import own_columns, write_parts
 from aurora_dwh.lake.upload import S3Upload
+from aurora_dwh.rules import Rules, is_other_source
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,16 +70,20 @@ class Lake:
 
     def __init__(self, client: Any, layout: Layout) -> None:
         self._client = client
+        self._guard = Guard(client, layout.bucket, self._latest)
         self.layout = layout
 
-    def write(self, table: str, extract: Extract | Export) -> Manifest:
+    def write(self, table: str, extract: Extract | Export, *, is_anew: bool = False) -> Manifest:
         """Write one day's rows, or have them written, and then its manifest, which replaces an earlier one of the day.
 
         Args:
             table: The table's name in the catalog.
             extract: The day's rows.
+            is_anew: Whether all of the table is read anew, in place of another source's rows too.
 
         Raises:
+            RulesError: The table's days are of another source.
+            ShrunkenDayError: Rows are gone from the source that the day has.
             LakeConflictError: Another extraction wrote the day's manifest meanwhile.
             OlderReadingError: The lake has a reading of a later moment.
             IntakeError: What the source wrote is not what it says.
@@ -74,7 +91,9 @@ class Lake:
         day = extract.window.day
         url = self._manifest_url(table, day)
         before, etag = self._standing(url)
-        if before is not None:
+        if not is_anew:
+            self._guard.check_source(table, before, extract.rules)
+        if before is not None and not is_other_source(before.rules, extract.rules):
             _refuse_older(table, extract, before)
         attempt = _new_attempt()
         if isinstance(extract, Export):
@@ -86,8 +105,9 @@ class Lake:
         # From here on the parts are only removed when the manifest is known not to name them: a PUT whose answer is
         # lost may well have happened.
         try:
+            self._guard.check_rows_kept(before, manifest, extract.lookup)
             self._put_manifest(manifest, etag)
-        except LakeConflictError:
+        except (ShrunkenDayError, LakeConflictError):
             self._delete([self.layout.key(part.url) for part in manifest.parts])
             raise
         self._sweep(manifest, before)
@@ -100,6 +120,8 @@ class Lake:
         schema: TableSchema,
         window: Window,
         converted: Mapping[tuple[str, str], int],
+        rules: Rules | None = None,
+        lookup: Lookup | None = None,
     ) -> Manifest | None:
         """Make a day that was exported by hand the lake's own; its files stay where they are.
 
@@ -109,15 +131,20 @@ class Lake:
             schema: The columns of its files.
             window: The day.
             converted: `(column, reason) -> values` that a policy changed.
+            rules: What shaped its rows.
+            lookup: How to ask the source for rows of an earlier reading.
 
         Returns:
             The day's manifest, which may stand already; None where the lake has a later reading of the day.
 
         Raises:
+            RulesError: The table's days are of another source.
+            ShrunkenDayError: Rows are gone from the source that the day has.
             LakeConflictError: Another extraction wrote the day's manifest meanwhile.
         """
         url = self._manifest_url(arrival.table, window.day)
         before, etag = self._standing(url)
+        self._guard.check_source(arrival.table, before, rules)
         manifest = Manifest(
             table=arrival.table,
             url=url,
@@ -127,14 +154,16 @@ class Lake:
             snapshot_at=contents.read_at,
             source_rows=contents.rows,
             parts=contents.parts,
-            converted=_by_column(converted),
+            converted=manifest_json.by_column(converted),
             files="csv",
+            rules=rules,
             counted_rows=contents.rows,
         )
         if before is not None and before.attempt == manifest.attempt:
             return before
         if before is not None and before.snapshot_at >= manifest.snapshot_at:
             return None
+        self._guard.check_rows_kept(before, manifest, lookup)
         self._put_manifest(manifest, etag)
         self._sweep(manifest, before)
         return manifest
@@ -171,19 +200,34 @@ class Lake:
         finally:
             self._delete([item["Key"] for item in self._under(f"{home}{attempt}")])
 
-    def repeat(self, manifest: Manifest, window: Window) -> Manifest:
+    def repeat(self, manifest: Manifest, window: Window, *, lookup: Lookup | None = None) -> Manifest:
         """Write the rows of a day once more as those of another, which the same reading of the source stands for.
 
+        Args:
+            manifest: The day that is written.
+            window: The other day.
+            lookup: How to ask the source for rows of an earlier reading.
+
         Raises:
+            ShrunkenDayError: As `write`.
             LakeConflictError: As `write`.
         """
         batches = part_contents.batches(self._client, self.layout.bucket, manifest, manifest.schema.arrow_schema)
         converted = Counter(
             {(c, reason): n for c, reasons in manifest.converted.items() for reason, n in reasons.items()}
         )
-        counted = SourceCount(manifest.counted_rows)
-        again = Extract(manifest.schema, window, manifest.snapshot_at, batches, converted, counted=counted)
-        return self.write(manifest.table, replace(again, begun_at=manifest.begun_at))
+        again = Extract(
+            manifest.schema,
+            window,
+            manifest.snapshot_at,
+            batches,
+            converted,
+            counted=SourceCount(manifest.counted_rows),
+            begun_at=manifest.begun_at,
+            rules=manifest.rules,
+            lookup=lookup,
+        )
+        return self.write(manifest.table, again)
 
     def read(self, table: str, days: Sequence[date]) -> list[Manifest]:
         """Return the days' manifests, in the order asked for.
@@ -192,10 +236,10 @@ class Lake:
             MissingDayError: Some of the days are not in the lake; the message lists them.
         """
         found = [self._find(self._manifest_url(table, day)) for day in days]
-        missing = [day.isoformat() for day, manifest in zip(days, found, strict=True) if manifest is None]
+        missing = [day for day, manifest in zip(days, found, strict=True) if manifest is None]
         if missing:
             raise MissingDayError(
-                f"lake/{table}: no manifest for {_listed(missing)} under "
+                f"lake/{table}: no manifest for {listed(missing)} under "
                 f"{self.layout.url(self.layout.table(table))}; materialize those days of lake/{table} first"
             )
         return [manifest for manifest in found if manifest is not None]
@@ -301,7 +345,8 @@ class Lake:
             snapshot_at=extract.snapshot_at,
             source_rows=extract.rows_read,
             parts=tuple(Part(self.layout.url(k), size, rows) for k, (size, rows) in zip(keys, sizes, strict=True)),
-            converted=_by_column(extract.converted),
+            converted=manifest_json.by_column(extract.converted),
+            rules=extract.rules,
             counted_rows=extract.counted.rows,
             rows_behind=extract.rows_behind,
             begun_at=extract.begun_at,
@@ -327,13 +372,19 @@ class Lake:
             snapshot_at=export.snapshot_at,
             source_rows=export.rows,
             parts=tuple(parts),
-            converted=_by_column(export.converted),
+            converted=manifest_json.by_column(export.converted),
             files="csv",
+            rules=export.rules,
             counted_rows=export.rows,
             rows_behind=export.rows_behind,
             begun_at=export.begun_at,
             strays=export.strays,
         )
+
+    def _latest(self, table: str) -> Manifest | None:
+        """Return the manifest of a table's latest day, None where the lake has no day of it."""
+        days = self.days(table)
+        return self._find(self._manifest_url(table, days[-1])) if days else None
 
     def _find(self, url: str) -> Manifest | None:
         """Return the manifest in a place, None where there is none."""
@@ -414,18 +465,5 @@ def _refuse_older(table: str, extract: Extract | Export, before: Manifest) -> No
         )
 
 
-def _by_column(converted: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:
-    """Return `(column, reason) -> values` as `column -> reason -> values`."""
-    found: dict[str, dict[str, int]] = {}
-    for (column, reason), count in sorted(converted.items()):
-        found.setdefault(column, {})[reason] = count
-    return found
-
-
 def _new_attempt() -> str:
     return f"{utc_now():%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
-
-
-def _listed(days: Sequence[str]) -> str:
-    first = ", ".join(days[:5])
-    return first if len(days) <= 5 else f"{first} and {len(days) - 5} more days"

@@ -118,7 +118,9 @@ def export(
     write = partial(_write, connection, schema, where, make, int(rows), named, throttle)
     newest_at = as_instant(newest, cursor_zone) if isinstance(newest, date) else None  # else it is no date
     statement = make(where=where)
-    return Export(schema, window, taken_at, int(rows), newest_at, converted, statement, write, waited, behind)
+    return Export(
+        schema, window, taken_at, int(rows), newest_at, converted, statement, write, waited, rows_behind=behind
+    )
 
 
 def _write(

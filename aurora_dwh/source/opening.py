@@ -1,4 +1,4 @@
-"""The source that the environment names, for whoever has no use for Dagster, and the windows of a table's days."""
+"""The source that the environment names, for whoever has no use for Dagster, and what of a table is read by what."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from datetime import date, timedelta
 
 from aurora_dwh.catalog import Catalog, Table
 from aurora_dwh.config import AuroraSettings
-from aurora_dwh.handoff import Window
+from aurora_dwh.handoff import Lookup, Window
+from aurora_dwh.rules import Rules
+from aurora_dwh.schema import TableSchema
 from aurora_dwh.source.connection import connect
 from aurora_dwh.source.extract import Source
+from aurora_dwh.source.lookup import make_lookup
 from aurora_dwh.source.windows import days_reached, window
 
 
@@ -47,3 +50,13 @@ def counted_again(table: Table, catalog: Catalog, days: Sequence[date]) -> list[
     if table.mode != "append":
         return []
     return days_reached(min(days), zone=catalog.zone, start_date=catalog.start_date, lookback=table.lookback)
+
+
+def rules(table: Table, catalog: Catalog) -> Rules:
+    """Return what shapes the rows of a table that are read of that source now."""
+    return Rules.of(table, catalog, source=AuroraSettings.from_env().source_name())
+
+
+def lookup(table: Table, schema: TableSchema) -> Lookup | None:
+    """Return how that source is asked for rows of an earlier reading, None where nothing tells them apart."""
+    return make_lookup(lambda: connect(**AuroraSettings.from_env().connect_arguments()), schema, table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from logging import Logger
 
@@ -10,7 +11,7 @@ import dagster as dg
 
 from aurora_dwh.catalog import Catalog, Table
 from aurora_dwh.handoff import Export, Extract
-from aurora_dwh.source.opening import counted_again, open_source, windows
+from aurora_dwh.source.opening import counted_again, lookup, open_source, rules, windows
 
 
 class AuroraResource(dg.ConfigurableResource[None]):
@@ -38,11 +39,15 @@ class AuroraResource(dg.ConfigurableResource[None]):
             SourceError: The source is out of reach, or was lost while rows were read; another attempt may do better.
             DataError: The table cannot be read as the catalog says.
         """
-        source, asked = open_source(catalog, log.warning), windows(table, catalog, days)
+        source, asked, by = open_source(catalog, log.warning), windows(table, catalog, days), rules(table, catalog)
         rows = known(earlier) if (earlier := counted_again(table, catalog, days)) else {}
         again = list(zip(windows(table, catalog, sorted(rows)), (rows[day] for day in sorted(rows)), strict=True))
-        yield from (source.extract if table.extract == "stream" else source.export)(table, asked, again)
+        for read in (source.extract if table.extract == "stream" else source.export)(table, asked, again):
+            yield replace(read, rules=by, lookup=lookup(table, read.schema))
 
     def extract(self, table: Table, catalog: Catalog, days: Sequence[date], log: Logger) -> Iterator[Extract]:
         """Yield days of a table as this process reads them, and no others; the arguments are those of `days`."""
-        yield from open_source(catalog, log.warning).extract(table, windows(table, catalog, days))
+        by = rules(table, catalog)
+        for extract in open_source(catalog, log.warning).extract(table, windows(table, catalog, days)):
+            extract.rules, extract.lookup = by, lookup(table, extract.schema)
+            yield extract

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 _OWN_COLUMNS = 2
 """The day and the moment of the reading, behind the source's columns."""
 
-_UPSERT_COLUMNS = 3
-"""What the temporary table of an upsert has besides: a row's rank, and whether it and its key are new."""
+_UPSERT_COLUMNS = 4
+"""What the temporary table of an upsert has besides: a row's rank, how many have its key, and two marks."""
 
 _WORDS_OF_YAML = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})
 

@@ -1,23 +1,33 @@
 """The project's own schema `dwh` in the warehouse: what was loaded and reconciled, and the rows writers take turns on.
 
 `dwh.load_history` has a row for each load of a day, written in the transaction that loads the data: it is there exactly
-when the data is. `dwh.reconcile_history` has one for each reconciliation, likewise. `dwh.load_lock` has a row for each
-staging table; a writer updates it first, so that of two writers of one table the second waits, and is then refused by
-Redshift (error 1023) and tries again on what the first one left.
+when the data is. It says by which mode, key and cursor they were loaded, and by which rules they were read; columns
+that an older version did not make are added to its tables. `dwh.reconcile_history` has a row for each reconciliation,
+likewise. `dwh.load_lock` has a row for each staging table; a writer updates it first, so that of two writers of one
+table the second waits, and is then refused by Redshift (error 1023) and tries again on what the first one left.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import astuple, dataclass, fields
 from datetime import date, datetime
 
 from aurora_dwh.warehouse.sql import identifier, literal, qualified
 
 SCHEMA = "dwh"
-HISTORY = qualified(SCHEMA, "load_history")
+HISTORY_NAME = "load_history"
+HISTORY = qualified(SCHEMA, HISTORY_NAME)
 RECONCILIATIONS = qualified(SCHEMA, "reconcile_history")
 LOCK = qualified(SCHEMA, "load_lock")
+
+_ADDED = {
+    "key_columns": "VARCHAR(16384)",
+    "cursor_column": "VARCHAR(512)",
+    "rules": "VARCHAR(65535)",
+    "rows_behind": "BIGINT",
+}
+"""Columns of `dwh.load_history` that older versions did not make, with their types; NULL in rows of those."""
 
 DDL = (
     f"CREATE SCHEMA IF NOT EXISTS {identifier(SCHEMA)}",
@@ -35,7 +45,8 @@ DDL = (
   rows_updated BIGINT NOT NULL,
   converted VARCHAR(65535) NOT NULL,
   loaded_at TIMESTAMP NOT NULL,
-  in_target BOOLEAN NOT NULL
+  in_target BOOLEAN NOT NULL,
+  {", ".join(f"{name} {kind}" for name, kind in _ADDED.items())}
 ) DISTSTYLE AUTO SORTKEY AUTO""",
     f"""CREATE TABLE IF NOT EXISTS {RECONCILIATIONS} (
   reconcile_id VARCHAR(64) NOT NULL,
@@ -59,6 +70,8 @@ class HistoryRow:
     """One load of one day, in the columns of `dwh.load_history`; times in UTC.
 
     `in_target` becomes FALSE when the table is made anew: what was loaded into the old one is not in the new one.
+    `key_columns` is a list in JSON, `rules` what `Rules.to_text` gives, NULL where the day in the lake has none;
+    `rows_behind` says how many of the rows are of later days, as the newest day brings them.
     """
 
     load_id: str
@@ -74,6 +87,10 @@ class HistoryRow:
     rows_updated: int
     converted: str
     loaded_at: datetime
+    key_columns: str | None
+    cursor_column: str | None
+    rules: str | None
+    rows_behind: int
     in_target: bool = True
 
 
@@ -123,22 +140,53 @@ def find_reconciliation(reconcile_id: str) -> str:
     return f"SELECT COUNT(*) FROM {RECONCILIATIONS} WHERE reconcile_id = {literal(reconcile_id)}"
 
 
-def last_snapshots(table: str) -> str:
-    """Return the query for the latest reading of the source that each day of a table was loaded from."""
-    return f"SELECT day, MAX(snapshot_at) FROM {HISTORY} WHERE table_name = {literal(table)} AND in_target GROUP BY day"
+def standing(table: str, target: str | None, place: str, rules: str | None) -> str:
+    """Return the query for what is known of a table: of each of its days the load that stands, the last of them last.
 
+    That is the load of the latest reading, of those that are in the table if there is one. A staging table of another
+    name that was loaded from the same days in the lake is told of as well. The columns are those of `Loading`.
 
-def known_loads(table: str, days: Iterable[date]) -> str:
-    """Return the query for what some days of a table were loaded with, a day's latest load last.
-
-    Among the rows is the load of the latest reading of the source, of whatever day.
+    Args:
+        table: The staging table's name in the audit tables.
+        target: Its quoted name, None where it does not exist.
+        place: What the addresses of its days' manifests begin with.
+        rules: The rules of the days that are to be loaded, which are not told again; None where they have none.
     """
-    name, listed = literal(table), ", ".join(literal(day) for day in sorted(days))
-    latest = f"SELECT MAX(snapshot_at) FROM {HISTORY} WHERE table_name = {name} AND in_target"
+    has_rows = f"(SELECT COUNT(*) FROM (SELECT 1 AS one FROM {target} LIMIT 1) t)" if target else "0"
+    known = "rules" if rules is None else f"NULLIF(rules, {literal(rules)}) AS rules"
     return (
-        f"SELECT day, rows_in_manifest, snapshot_at, loaded_at, in_target FROM {HISTORY} WHERE table_name = {name} "
-        f"AND (day IN ({listed}) OR snapshot_at = ({latest})) ORDER BY loaded_at"
+        f"SELECT table_name, day, rows_in_manifest, NVL(rows_behind, 0), snapshot_at, loaded_at, in_target, mode, "
+        f"key_columns, cursor_column, manifest_url, {known}, {has_rows}\n"
+        f"FROM (\n"
+        f"  SELECT h.*, ROW_NUMBER() OVER (PARTITION BY table_name, day "
+        f"ORDER BY CASE WHEN in_target THEN 0 ELSE 1 END, snapshot_at DESC, loaded_at DESC) AS of_day\n"
+        f"  FROM {HISTORY} h\n"
+        f"  WHERE table_name = {literal(table)} OR LEFT(manifest_url, {len(place)}) = {literal(place)}\n"
+        f") h\n"
+        f"WHERE of_day = 1\n"
+        f"ORDER BY loaded_at"
     )
+
+
+def last_snapshot(table: str, day: date) -> str:
+    """Return the query for the latest reading of the source that a day of a table was loaded from, NULL if none was."""
+    return (
+        f"SELECT MAX(snapshot_at) FROM {HISTORY} "
+        f"WHERE table_name = {literal(table)} AND day = {literal(day)} AND in_target"
+    )
+
+
+def missing_columns(live: Collection[str]) -> list[str]:
+    """Return the statements that give `dwh.load_history` the columns that it lacks.
+
+    Args:
+        live: The columns that it has; none where it is not there, so that it is made with all of them.
+    """
+    return [
+        f"ALTER TABLE {HISTORY} ADD COLUMN {identifier(name)} {kind}"
+        for name, kind in _ADDED.items()
+        if live and name not in live
+    ]
 
 
 def forget(table: str) -> str:

@@ -8,15 +8,30 @@ checked of a load is checked where it is known: COPY's count by `stage`, the col
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timezone
+from datetime import datetime
 
 from aurora_dwh.handoff import DataError, Manifest, shown
+from aurora_dwh.rules import quoted
+from aurora_dwh.schema import TableSchema, fold
 from aurora_dwh.warehouse.connection import Session
 from aurora_dwh.warehouse.errors import KEYS, ROWS, CheckError
 from aurora_dwh.warehouse.sql import identifier, identifiers, literal
-from aurora_dwh.warehouse.statements import DAY, DELETED, STAGE, Target, exact_key, of_days, same_key
+from aurora_dwh.warehouse.statements import (
+    DAY,
+    DELETED,
+    STAGE,
+    Target,
+    exact_key,
+    of_days,
+    rows_without_key,
+    same_key,
+    unfit_rows,
+)
 
 _COPIES = "_dwh_copies"
+
+_MAY_BECOME_NULL = frozenset({"date", "datetime", "timestamp"})
+"""DATA_TYPE of columns whose values a policy may turn into NULL though the source has none."""
 
 
 def check_source_rows(target: Target, manifests: Iterable[Manifest]) -> None:
@@ -49,23 +64,61 @@ def check_order(target: Target, manifests: Iterable[Manifest], loads: Sequence[t
     """
     for manifest in manifests:
         for read_at, loaded_at in loads:
-            there, done = (moment.replace(tzinfo=timezone.utc) for moment in (read_at, loaded_at))
-            if manifest.begun_at is not None and done < manifest.begun_at and manifest.snapshot_at < there:
+            if manifest.begun_at is not None and loaded_at < manifest.begun_at and manifest.snapshot_at < read_at:
                 raise DataError(
                     f"{target.label} {manifest.day}: its reading shows the source as it was at "
                     f"{shown(manifest.snapshot_at)}, and before it began the table was loaded with a reading of "
-                    f"{shown(there)}; nothing was changed. The server that was read is behind, or its clock was set "
+                    f"{shown(read_at)}; nothing was changed. The server that was read is behind, or its clock was set "
                     f"back: materialize lake/{manifest.table} for the day again when it has caught up. If the later "
-                    f"moment is wrong, run `aurora-dwh rebuild {manifest.table} --from source`"
+                    f"moment is wrong, run `aurora-dwh rebuild {quoted(manifest.table)} --from source`"
                 )
 
 
-def check_keys(session: Session, target: Target, staged: str) -> None:
+def check_fresh(session: Session, target: Target, schema: TableSchema, unfit: Sequence[int]) -> None:
+    """See that the fresh rows of days can be told apart by their key.
+
+    Args:
+        session: A session in the load's transaction.
+        target: The staging table.
+        schema: The columns of the days.
+        unfit: How many of the rows cannot be in the table, by the reasons of `statements.count_fresh`.
+
+    Raises:
+        CheckError: They cannot.
+    """
+    for number, (rows, explain) in enumerate(zip(unfit, (_without_key, _alike_keys, _one_key), strict=True)):
+        if rows:
+            shown = _shown(target, schema) if explain is _without_key else target.key
+            found = session.execute(unfit_rows(target, number, shown)).rows
+            raise explain(target, schema, rows, _rows(shown, found))
+
+
+def check_keys_given(session: Session, target: Target, schema: TableSchema, staged: str) -> None:
+    """See that no staged row lacks a part of its key, where the source's columns allow it.
+
+    Args:
+        session: A session in the load's transaction.
+        target: The staging table.
+        schema: The stage's columns.
+        staged: The staged rows, as `statements.staged` gives them.
+
+    Raises:
+        CheckError: There are such rows.
+    """
+    columns = [schema.column(name) for name in target.key]
+    if any(column.nullable or column.data_type in _MAY_BECOME_NULL for column in columns):
+        shown = _shown(target, schema)
+        if found := session.execute(rows_without_key(target.key, shown, staged)).rows:
+            raise _without_key(target, schema, len(found), _rows(shown, found))
+
+
+def check_keys(session: Session, target: Target, table: str, staged: str) -> None:
     """See that the target has each key on the stage, and has it once.
 
     Args:
         session: A session in the load's transaction.
         target: The staging table.
+        table: The table's name in the source.
         staged: The staged rows, as `statements.staged` gives them.
 
     Raises:
@@ -77,7 +130,7 @@ def check_keys(session: Session, target: Target, staged: str) -> None:
                 KEYS,
                 f"{target.label} {day}: of {keys} keys {missing} are not in the table after the load and {repeated} "
                 f"are there more than once, such as {_such(session, wrong_keys(target, staged))}; nothing was changed. "
-                "If somebody else wrote to the table, run `aurora-dwh rebuild` for it",
+                f"If somebody else wrote to the table, run `aurora-dwh rebuild {quoted(table)}`",
             )
 
 
@@ -108,8 +161,58 @@ def check_rows(session: Session, target: Target, texts: Sequence[str], manifests
                 KEYS,
                 f"{target.label} {manifest.day}: {rows} rows have {keys} keys ({', '.join(target.key)}), such as "
                 f"{_such(session, repeated_keys(target, texts, days))} several times; nothing was changed. "
-                "Correct `key` in the catalog, or leave rows out with `filter`",
+                f"{_better_key(target, manifest.schema)}, or leave rows out with `filter`",
             )
+
+
+def _without_key(target: Target, schema: TableSchema, rows: int, such: str) -> CheckError:
+    empty = [schema.column(name).name for name in target.key if schema.column(name).nullable]
+    conditions = " AND ".join(f"{name} IS NOT NULL" for name in empty or target.key)
+    return CheckError(
+        KEYS,
+        f"{target.label}: rows have NULL in their key ({', '.join(target.key)}), such as {such}, which is no key; "
+        f"nothing was changed. {_better_key(target, schema)}, or leave such rows out with `filter: {conditions}`",
+    )
+
+
+def _alike_keys(target: Target, schema: TableSchema, rows: int, such: str) -> CheckError:
+    return CheckError(
+        KEYS,
+        f"{target.label}: rows differ only in blanks at the end of their key, such as {such}, and Redshift takes such "
+        "keys for one; nothing was changed. If Aurora has one of the rows alone, as one that was renamed, run "
+        f"`aurora-dwh rebuild {quoted(schema.table)} --from source`. If it has both, leave one out with `filter`, or "
+        "mask the key column with sha256",
+    )
+
+
+def _one_key(target: Target, schema: TableSchema, rows: int, such: str) -> CheckError:
+    return CheckError(
+        KEYS,
+        f"{target.label}: {rows} rows of one reading have their key ({', '.join(target.key)}) in common, such as "
+        f"{such}; nothing was changed. {_better_key(target, schema)} and run "
+        f"`aurora-dwh rebuild {quoted(schema.table)}`, or leave rows out with `filter`",
+    )
+
+
+def _better_key(target: Target, schema: TableSchema) -> str:
+    """Return what to do about a key, which names the source's own where that is another one."""
+    own = [fold(name) for name in schema.primary_key]
+    is_other = own and set(own) != {fold(name) for name in target.key}
+    which = f", such as the source's primary key ({', '.join(schema.primary_key)})" if is_other else ""
+    return f"Name the columns that tell rows apart in `key`{which}"
+
+
+def _shown(target: Target, schema: TableSchema) -> tuple[str, ...]:
+    """Return the columns to tell rows by whose key is not whole: the source's primary key, or the cursor, as well."""
+    copied = {column.target_name for column in schema.columns}
+    more = (*schema.primary_key, *((target.cursor,) if target.cursor else ()))
+    names = dict.fromkeys(fold(name) for name in (*target.key, *more))
+    return tuple(name for name in names if name in copied)
+
+
+def _rows(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return rows as text, each value behind its column's name."""
+    return "; ".join(", ".join(f"{name}={value!r}" for name, value in zip(names, row, strict=True)) for row in rows)
 
 
 def check_days_apart(session: Session, target: Target, texts: Sequence[str], manifests: Sequence[Manifest]) -> None:

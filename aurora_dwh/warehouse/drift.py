@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from aurora_dwh.catalog_fields import OWN_PREFIX
+from aurora_dwh.rules import quoted
 from aurora_dwh.schema import Column, TableSchema, fold
 from aurora_dwh.warehouse import audit
 from aurora_dwh.warehouse.connection import Session
@@ -42,7 +43,7 @@ _WIDER = frozenset(
 )
 """Pairs of types of which the first holds every value of the second; VARCHAR and DECIMAL go by their sizes."""
 
-_DONE_BY_ANOTHER = ("23505", "42701", "42710", "42P06", "42P07")
+DONE_BY_ANOTHER = ("23505", "42701", "42710", "42P06", "42P07")
 """SQLSTATEs of what exists already: a catalogue's row, a column, a table's row type, a schema, a table."""
 
 
@@ -61,15 +62,77 @@ class LiveColumn:
     type: str
 
 
-def live_columns(session: Session, target: Target) -> dict[str, LiveColumn]:
-    """Return the target's columns by name, none where the table does not exist."""
+@dataclass(frozen=True)
+class Live:
+    """What is in the warehouse: a table's columns by name, none where it does not exist, and those of the history."""
+
+    columns: Mapping[str, LiveColumn]
+    history: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What must become of a table before it takes rows.
+
+    Attributes:
+        making: The statements that make it, none where it is there.
+        adding: Those that add columns.
+        widening: Those that widen columns, which must run outside a transaction.
+        misfit: Why it cannot take them, None where it can.
+    """
+
+    making: tuple[str, ...] = ()
+    adding: tuple[str, ...] = ()
+    widening: tuple[str, ...] = ()
+    misfit: DriftError | None = None
+
+
+def look(session: Session, target: Target) -> Live:
+    """Return what is there of a table and of `dwh.load_history`, by one query."""
+    wanted = (fold(target.schema_name), fold(target.name))
     rows = session.execute(
-        "SELECT column_name, data_type, character_maximum_length, numeric_precision, numeric_scale "
-        "FROM svv_all_columns WHERE database_name = current_database() "
-        f"AND schema_name = {literal(fold(target.schema_name))} AND table_name = {literal(fold(target.name))} "
+        "SELECT schema_name, table_name, column_name, data_type, character_maximum_length, numeric_precision, "
+        "numeric_scale FROM svv_all_columns WHERE database_name = current_database() "
+        f"AND ((schema_name = {literal(wanted[0])} AND table_name = {literal(wanted[1])}) "
+        f"OR (schema_name = {literal(audit.SCHEMA)} AND table_name = {literal(audit.HISTORY_NAME)})) "
         "ORDER BY ordinal_position"
     ).rows
-    return {name: LiveColumn(name, _spelled(kind, *sizes)) for name, kind, *sizes in rows}
+    columns = {row[2]: LiveColumn(row[2], _spelled(*row[3:])) for row in rows if row[:2] == wanted}
+    return Live(columns, frozenset(row[2] for row in rows if row[:2] == (audit.SCHEMA, audit.HISTORY_NAME)))
+
+
+def live_columns(session: Session, target: Target) -> Mapping[str, LiveColumn]:
+    """Return the target's columns by name, none where the table does not exist."""
+    return look(session, target).columns
+
+
+def prepare(session: Session, target: Target, whole: TableSchema, schemas: Sequence[TableSchema]) -> Preparation:
+    """Return what must become of a table before it takes rows, after making what all tables rest on.
+
+    Args:
+        session: A session without a transaction.
+        target: The staging table.
+        whole: The columns of all the days together, with which the table is made where it is not there.
+        schemas: The columns of each of the days, in their order.
+
+    Raises:
+        WarehouseError: Redshift refused a statement, and not because another writer had done the same meanwhile.
+    """
+    live = look(session, target)
+    if foundations(target, live):
+        settle(session, lambda: foundations(target, look(session, target)))
+    if not live.columns:
+        return Preparation(making=(create_table(target, whole),))
+    columns, adding, widening = dict(live.columns), [], []
+    try:
+        for schema in schemas:
+            more = changes(target, schema, columns)
+            adding += [one for one in more if not _runs_alone(one)]
+            widening += [one for one in more if _runs_alone(one)]
+            columns |= _followed(target, schema, columns)
+    except DriftError as misfit:
+        return Preparation(misfit=misfit)
+    return Preparation(adding=tuple(adding), widening=tuple(widening))
 
 
 def adapt(session: Session, target: Target, schema: TableSchema) -> list[str]:
@@ -82,7 +145,14 @@ def adapt(session: Session, target: Target, schema: TableSchema) -> list[str]:
         DriftError: A column changed in a way that the target cannot or may not follow.
         WarehouseError: Redshift refused a statement, and not because another writer had done the same meanwhile.
     """
-    return settle(session, lambda: preparation(target, schema, live_columns(session, target)))
+
+    def needed() -> list[str]:
+        live = look(session, target)
+        if live.columns:
+            return changes(target, schema, live.columns)
+        return [*foundations(target, live), create_table(target, schema)]
+
+    return settle(session, needed)
 
 
 def settle(session: Session, needed: Callable[[], list[str]]) -> list[str]:
@@ -106,24 +176,18 @@ def settle(session: Session, needed: Callable[[], list[str]]) -> list[str]:
                 session.execute(statement)
             return statements
         except WarehouseError as error:
-            if error.state not in _DONE_BY_ANOTHER or error.statement in refused:
+            if error.state not in DONE_BY_ANOTHER or error.statement in refused:
                 raise
             refused.add(error.statement)
             session.execute("ROLLBACK")  # another writer was first: look again at what is left to do
 
 
-def preparation(target: Target, schema: TableSchema, live: Mapping[str, LiveColumn]) -> list[str]:
-    """Return the statements that `adapt` runs: `changes`, or before a table's first load what it rests on.
-
-    Raises:
-        DriftError: As `adapt`.
-    """
-    if live:
-        return changes(target, schema, live)
+def foundations(target: Target, live: Live) -> list[str]:
+    """Return the statements that make what a table rests on, or bring to it what an older version did not make."""
+    if live.columns and live.history:
+        return audit.missing_columns(live.history)
     home = f"CREATE SCHEMA IF NOT EXISTS {identifier(target.schema_name)}"
-    # What an earlier table of this name was loaded with is not in the new one, from the moment that it is there.
-    birth = ["BEGIN", create_table(target, schema), audit.forget(target.label), "COMMIT"]
-    return [home, *audit.DDL, *birth, audit.make_turn(target.label)]
+    return [home, *audit.DDL, *audit.missing_columns(live.history), audit.make_turn(target.label)]
 
 
 def changes(target: Target, schema: TableSchema, live: Mapping[str, LiveColumn]) -> list[str]:
@@ -155,9 +219,32 @@ def changes(target: Target, schema: TableSchema, live: Mapping[str, LiveColumn])
             raise DriftError(
                 f"{target.label}: column {column.target_name!r} is {present.type} in Redshift and now "
                 f"{column.redshift_type} ({column.column_type} in MySQL), which Redshift cannot change in place; "
-                f"run `aurora-dwh rebuild {schema.table}`"
+                f"run {rebuild_to(column, present.type, schema.table)}"
             )
     return statements
+
+
+def _runs_alone(statement: str) -> bool:
+    """Return whether Redshift takes a statement outside a transaction only, as it does where a column is widened."""
+    return " ALTER COLUMN " in statement
+
+
+def _followed(target: Target, schema: TableSchema, live: Mapping[str, LiveColumn]) -> dict[str, LiveColumn]:
+    """Return the columns that the statements of `changes` make or widen."""
+    kinds = {column.target_name: column.redshift_type for column in schema.columns}
+    if target.flags_deletes:
+        kinds.setdefault(DELETED, "BOOLEAN")
+    return {
+        name: LiveColumn(name, kind)
+        for name, kind in kinds.items()
+        if name not in live or _exceeds(kind, live[name].type)
+    }
+
+
+def rebuild_to(column: Column, present: str, table: str) -> str:
+    """Return the command that gives a column another type: the days in the lake serve where that holds their values."""
+    from_lake = holds(column.redshift_type, present)
+    return f"`aurora-dwh rebuild {quoted(table)}{'' if from_lake else ' --from source'}`"
 
 
 def missing_flag(target: Target, live: Mapping[str, LiveColumn]) -> list[str]:
@@ -182,7 +269,8 @@ def _refuse_changes(target: Target, schema: TableSchema, live: Mapping[str, Live
     if changed:
         raise DriftError(
             f"{target.label} is frozen (`on_drift: freeze`) and the source's columns changed: {'; '.join(changed)}. "
-            f"Leave columns out with `exclude`, or set `on_drift: evolve`, or run `aurora-dwh rebuild {schema.table}`"
+            "Leave new columns out with `exclude`, or set `on_drift: evolve`, or run "
+            f"`aurora-dwh rebuild {quoted(schema.table)} --from source`"
         )
 
 

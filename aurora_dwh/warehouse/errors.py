@@ -11,7 +11,7 @@ from typing import Any
 
 from aurora_dwh.handoff import DataError
 
-ROWS, KEYS, SCHEMA, VOLUME, CURSOR = "rows", "keys", "schema", "volume", "cursor"
+ROWS, KEYS, SCHEMA, RULES, VOLUME, CURSOR = "rows", "keys", "schema", "rules", "volume", "cursor"
 """The checks of a load."""
 
 _PASSING_STATES = ("40001", "57014", "57P01", "57P02", "57P03", "53300")

@@ -18,6 +18,7 @@ from aurora_dwh.columns import table_schema
 from aurora_dwh.config import RedshiftSettings
 from aurora_dwh.failures import attempts_left, named_failures
 from aurora_dwh.handoff import Manifest
+from aurora_dwh.rules import Rules, check_days
 from aurora_dwh.warehouse import load, mart_build
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.errors import CheckError
@@ -32,13 +33,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StagingLoad:
-    """What a `staging/` asset hands over: a table of the catalog, the days to load, and the lake they lie in.
+    """What a `staging/` asset hands over: a table of the catalog, its rules, days to load, and the lake they lie in.
 
     `also` gives days before them that were read again together with them, and are loaded with them. `loads` is filled
     as they are loaded, with an entry for each transaction.
     """
 
     table: Table
+    rules: Rules
     manifests: list[Manifest]
     lake: Lake
     also: Callable[[], list[Manifest]] = list
@@ -128,7 +130,10 @@ class RedshiftIOManager(dg.ConfigurableIOManager):
         target = staging_target(work.table, self.warehouse.settings.staging_schema)
         started = monotonic()
         asked = set(context.asset_partition_keys)
-        for manifests in load.transactions([*work.also(), *work.manifests]):
+        to_load = [*work.also(), *work.manifests]
+        remedy = f"Materialize lake/{work.table.name} for these days again, and staging/{work.table.name} with it"
+        check_days(work.rules, to_load, remedy=remedy)
+        for manifests in load.transactions(to_load):
             done = load.load(self.warehouse, work.lake, target, work.table.mode, manifests, run_id=context.run_id)
             work.loads.append(done)
             for manifest in manifests:

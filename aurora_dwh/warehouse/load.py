@@ -1,7 +1,8 @@
 """The load: one transaction for a table and a range of days, the same in any order, any number of times.
 
-BEGIN, take the table's turn, stage, COPY by manifest, count, keep the newest, replace, audit, COMMIT. Whatever fails
-leaves the table as it was; the audit row is there exactly when the rows are.
+BEGIN, take the table's turn, see what stands, bring its columns to those of the days, stage, COPY by manifest, count,
+keep the newest, replace, audit, COMMIT. Whatever fails leaves the table as it was, also the one that it was to make;
+the audit row is there exactly when the rows are. The one thing that must be done before BEGIN is to widen a VARCHAR.
 """
 
 from __future__ import annotations
@@ -9,20 +10,23 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from itertools import groupby
 from statistics import median
 from typing import TypeVar
 
 from aurora_dwh.handoff import Manifest, Strays, utc_now
-from aurora_dwh.schema import Column, FileFormat
-from aurora_dwh.warehouse import audit, checks, drift
+from aurora_dwh.rules import Rules
+from aurora_dwh.schema import Column, FileFormat, TableSchema, fold
+from aurora_dwh.warehouse import audit, checks, drift, standing
 from aurora_dwh.warehouse import statements as sql
 from aurora_dwh.warehouse.connection import Session, Warehouse
-from aurora_dwh.warehouse.errors import KEYS, CheckError, PassingError
-from aurora_dwh.warehouse.stage import Lake, Stage
+from aurora_dwh.warehouse.drift import Preparation
+from aurora_dwh.warehouse.errors import PassingError, WarehouseError
+from aurora_dwh.warehouse.stage import Lake, Stage, union
+from aurora_dwh.warehouse.standing import Standing
 from aurora_dwh.warehouse.statements import Target
 
 T = TypeVar("T")
@@ -44,10 +48,12 @@ class DayLoad:
 
     Attributes:
         day: The day.
-        rows: Rows in its manifest, which are as many as the source gave and COPY loaded.
+        rows: Rows in its manifest, which are as many as the source gave and, where they were copied, COPY loaded.
         inserted: Rows new in the target.
         updated: Rows replaced there.
+        rows_behind: How many of the rows are of later days, as the newest day brings them.
         usual_rows: What the same weekday had in the weeks before, None where too few are known.
+        is_copied: Whether they were copied; those of a day are not that a later reading overtook.
         is_counted: Whether the source itself counted as many rows when they were read.
         strays: Rows of the source that no day's reading saw then.
     """
@@ -56,9 +62,16 @@ class DayLoad:
     rows: int
     inserted: int
     updated: int
+    rows_behind: int = 0
     usual_rows: float | None = None
+    is_copied: bool = True
     is_counted: bool = False
     strays: Strays = field(default_factory=Strays)
+
+    @property
+    def rows_in_day(self) -> int:
+        """Rows of the day itself."""
+        return self.rows - self.rows_behind
 
 
 @dataclass(frozen=True)
@@ -69,7 +82,8 @@ class Loaded:
         load_id: Its id in the audit table.
         days: Each day's figures.
         statements: What was run between BEGIN and COMMIT.
-        changes: What was run before, because the source's columns had changed.
+        changes: Those of them, and of what was run before, that followed a change of the source's columns.
+        older: Other days in the table that were read by other rules, with those.
         copy_seconds: How long COPY took.
         write_seconds: How long the rest of the transaction took, up to COMMIT.
     """
@@ -78,16 +92,9 @@ class Loaded:
     days: tuple[DayLoad, ...]
     statements: tuple[str, ...]
     changes: tuple[str, ...] = ()
+    older: Mapping[date, Rules] = field(default_factory=dict)
     copy_seconds: float = 0.0
     write_seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What is known before the transaction: the statements that changed the target's columns, and days' usual rows."""
-
-    changes: tuple[str, ...]
-    usual: dict[date, float]
 
 
 def transactions(manifests: Iterable[Manifest], *, stage_bytes: int = STAGE_BYTES) -> Iterator[list[Manifest]]:
@@ -114,7 +121,14 @@ def transactions(manifests: Iterable[Manifest], *, stage_bytes: int = STAGE_BYTE
 
 
 def load(
-    warehouse: Warehouse, lake: Lake, target: Target, mode: str, manifests: Sequence[Manifest], *, run_id: str | None
+    warehouse: Warehouse,
+    lake: Lake,
+    target: Target,
+    mode: str,
+    manifests: Sequence[Manifest],
+    *,
+    run_id: str | None,
+    is_anew: bool = False,
 ) -> Loaded:
     """Load days of one table.
 
@@ -125,21 +139,22 @@ def load(
         mode: `incremental`, `append` or `full`, as in the catalog.
         manifests: The days, one manifest each; at least one, and as `transactions` groups them.
         run_id: The Dagster run, for the audit table.
+        is_anew: Whether the table is being made anew, so that the days go with whatever stands.
 
     Raises:
-        DataError: The rows do not fit the target.
+        DataError: The rows do not fit the target, or contradict what it was loaded with.
         CheckError: What would be in the target is not what the source gave.
         StaleManifestError: A day was extracted again meanwhile; load its new manifest.
         WarehouseError: Redshift refused a statement, or was out of reach for all attempts.
     """
-    work = Load(warehouse, lake, target, mode, sorted(manifests, key=lambda m: m.day), run_id)
-    prepared: list[Prepared] = []
+    work = Load(warehouse, lake, target, mode, sorted(manifests, key=lambda m: m.day), run_id, is_anew)
+    prepared: list[Preparation] = []
     # On one session: a connection to Redshift takes longer than most statements of a small day.
-    done = warehouse.transaction(
-        work.run, before=lambda session: prepared.append(work.prepare(session)), landed=work.landed
+    return warehouse.transaction(
+        lambda session: work.run(session, prepared[-1]),
+        before=lambda session: prepared.append(work.prepare(session)),
+        landed=work.landed,
     )
-    days = tuple(replace(day, usual_rows=prepared[-1].usual.get(day.day)) for day in done.days)
-    return replace(done, days=days, changes=tuple(change for one in prepared for change in one.changes))
 
 
 def take_turn(warehouse: Warehouse, session: Session, target: Target) -> None:
@@ -178,39 +193,40 @@ class Load:
     mode: str
     manifests: Sequence[Manifest]
     run_id: str | None
+    is_anew: bool = False
     load_id: str = field(default_factory=lambda: secrets.token_hex(16))
 
-    def prepare(self, session: Session) -> Prepared:
-        """Bring the target's columns to those of the days, and look up what these usually have.
+    def prepare(self, session: Session) -> Preparation:
+        """See what must become of the target's columns, and do that of it which a transaction cannot.
 
         Raises:
-            DriftError: The target cannot follow them, and rows of these days would come into it.
+            DataError: The days contradict what the target was loaded with.
         """
-        manifests = [self._latest] if self.mode == "full" else self.manifests
-        changes: list[str] = []
-        try:
-            for _, days in groupby(manifests, key=lambda m: m.schema.columns):
-                changes += drift.adapt(session, self.target, next(days).schema)
-        except drift.DriftError:
-            if self._newer(session):
-                raise
-        is_new = any(statement.startswith("CREATE TABLE") for statement in changes)
-        return Prepared(() if is_new else tuple(changes), self._usual(session))
+        schemas = [self._latest.schema] if self.mode == "full" else [m.schema for m in self.manifests]
+        schemas = [next(alike) for _, alike in groupby(schemas, key=lambda schema: schema.columns)]
+        found = drift.prepare(session, self.target, union(schemas), schemas)
+        if found.widening:
+            self._find(session)
+            for statement in found.widening:
+                session.execute(statement)
+        return found
 
-    def _usual(self, session: Session) -> dict[date, float]:
+    def _find(self, session: Session, *, is_new: bool = False) -> tuple[Standing, bool]:
+        """Return what stands of the table, and whether it is to be taken for a new one.
+
+        Raises:
+            DataError: The days contradict what stands.
+        """
+        found = standing.find(session, self.target, self._latest, is_new=is_new)
+        return found, not self.is_anew and found.check(self.mode, self.manifests)
+
+    def _usual(self, known: Mapping[date, int]) -> dict[date, float]:
         """Return the middle of what the same weekdays of the last weeks had, where at least three of them are known.
 
         The middle, because one of them may be a table's first day, which holds all history.
-
-        Raises:
-            DataError: A day was read later than the last load, and shows the source as it was before that.
         """
+        known = {**known, **{m.day: m.rows - m.rows_behind for m in self.manifests}}
         weeks = {m.day: [m.day - timedelta(weeks=week) for week in range(1, USUAL_WEEKS + 1)] for m in self.manifests}
-        asked = {day for days in weeks.values() for day in days}
-        loads = session.execute(audit.known_loads(self.target.label, asked)).rows
-        checks.check_order(self.target, self.manifests, [(at, by) for _, _, at, by, is_there in loads if is_there])
-        known = {day: int(rows) for day, rows, *_ in loads}
-        known |= {m.day: m.rows for m in self.manifests}
         counts = {day: [known[other] for other in days if other in known] for day, days in weeks.items()}
         return {day: median(rows) for day, rows in counts.items() if len(rows) >= USUAL_WEEKS - 1}
 
@@ -219,14 +235,35 @@ class Load:
         query = audit.find_load(self.load_id)
         return in_turn(self.warehouse, session, self.target, lambda s: bool(s.execute(query).rows[0][0]))
 
-    def run(self, session: Session) -> Loaded:
+    def run(self, session: Session, prepared: Preparation) -> Loaded:
         """Run every statement between BEGIN and COMMIT."""
         checks.check_source_rows(self.target, self.manifests)
         take_turn(self.warehouse, session, self.target)
+        self._change(session, prepared.making)
+        stands, is_forgotten = self._find(session, is_new=bool(prepared.making))
+        if is_forgotten:
+            session.execute(audit.forget(self.target.label))
+        fresh = self._newer({} if is_forgotten else stands.snapshots)
+        if not is_forgotten:
+            there = [(load.snapshot_at, load.loaded_at) for load in stands.days.values() if load.in_target]
+            checks.check_order(self.target, self.manifests, there)
+        if fresh and prepared.misfit:
+            raise prepared.misfit
+        self._change(session, prepared.adding)
         write = {"incremental": self._upsert, "append": self._replace_days, "full": self._replace_all}[self.mode]
-        counts = write(session)
+        counts = write(session, fresh) if fresh else {}
+        usual = self._usual({day: load.rows - load.rows_behind for day, load in stands.days.items()})
         days = tuple(
-            DayLoad(m.day, m.rows, *counts.get(m.day, (0, 0)), is_counted=m.counted_rows is not None, strays=m.strays)
+            DayLoad(
+                m.day,
+                m.rows,
+                *counts.get(m.day, (0, 0)),
+                rows_behind=m.rows_behind,
+                usual_rows=usual.get(m.day),
+                is_copied=m in fresh,
+                is_counted=m.counted_rows is not None,
+                strays=m.strays,
+            )
             for m in self.manifests
         )
         session.execute(audit.insert_history(self._history(days)))
@@ -235,9 +272,25 @@ class Load:
             self.load_id,
             days,
             (*session.statements, "COMMIT"),
+            changes=(*prepared.widening, *prepared.adding),
+            older={} if is_forgotten or (self.mode == "full" and fresh) else stands.older_rules([m.day for m in fresh]),
             copy_seconds=sum(seconds for statement, seconds in took if statement.startswith("COPY")),
             write_seconds=sum(seconds for statement, seconds in took if not statement.startswith("COPY")),
         )
+
+    def _change(self, session: Session, statements: Iterable[str]) -> None:
+        """Make the target or add columns to it.
+
+        Raises:
+            PassingError: Another load did so since they were found to be missing; look again.
+        """
+        for statement in statements:
+            try:
+                session.execute(statement)
+            except WarehouseError as error:
+                if error.state not in drift.DONE_BY_ANOTHER:
+                    raise
+                raise PassingError(str(error), statement=error.statement, state=error.state) from error
 
     @property
     def _stage(self) -> Stage:
@@ -251,8 +304,8 @@ class Load:
     def _files(self) -> FileFormat:
         return self.manifests[0].files
 
-    def _upsert(self, session: Session) -> Counts:
-        filled = [m for m in self.manifests if m.rows]
+    def _upsert(self, session: Session, fresh: Sequence[Manifest]) -> Counts:
+        filled = [m for m in fresh if m.rows]
         if not filled:
             return {}
         schema = self._stage.fill(session, filled)
@@ -260,62 +313,56 @@ class Load:
             sql.pick_newest(self.target, sql.texts_of(self.target, schema), sql.staged(schema, self._files))
         )
         counts = {}
-        for day, new, old, alike in session.execute(sql.count_fresh()).rows:
-            if alike:
-                raise self._alike_keys(session)
+        for day, new, old, *unfit in session.execute(sql.count_fresh(self.target)).rows:
+            checks.check_fresh(session, self.target, self._schema_of(day), [int(rows) for rows in unfit])
             counts[day] = int(new), int(old)
         session.execute(sql.delete_replaced(self.target))
         session.execute(sql.insert(self.target, schema, sql.FRESH))
-        checks.check_keys(session, self.target, sql.staged(schema, self._files))
+        checks.check_keys(session, self.target, schema.table, sql.staged(schema, self._files))
         return counts
 
-    def _replace_days(self, session: Session) -> Counts:
-        newer = self._newer(session)
-        if not newer:
-            return {}
-        filled = [m for m in newer if m.rows]
-        schema = self._stage.fill(session, filled) if filled else None
-        session.execute(sql.delete_days(self.target, [m.day.isoformat() for m in newer]))
-        if schema:
-            session.execute(sql.insert(self.target, schema, sql.STAGE, self._files))
-            texts = sql.texts_of(self.target, schema)
-            checks.check_rows(session, self.target, texts, newer)
-            if self.target.key:
-                checks.check_days_apart(session, self.target, texts, filled)
-        return {m.day: (m.rows, 0) for m in newer}
+    def _replace_days(self, session: Session, fresh: Sequence[Manifest]) -> Counts:
+        filled = [m for m in fresh if m.rows]
+        schema = self._filled(session, filled)
+        session.execute(sql.delete_days(self.target, [m.day.isoformat() for m in fresh]))
+        self._insert(session, schema, fresh)
+        if schema and self.target.key:
+            checks.check_days_apart(session, self.target, sql.texts_of(self.target, schema), filled)
+        return {m.day: (m.rows, 0) for m in fresh}
 
-    def _replace_all(self, session: Session) -> Counts:
-        if not self._newer(session):
-            return {}
-        last = self._latest
-        schema = self._stage.fill(session, [last]) if last.rows else None
+    def _replace_all(self, session: Session, fresh: Sequence[Manifest]) -> Counts:
+        schema = self._filled(session, [m for m in fresh if m.rows])
         session.execute(sql.delete_all(self.target))
+        self._insert(session, schema, fresh)
+        return {m.day: (m.rows, 0) for m in fresh}
+
+    def _filled(self, session: Session, days: Sequence[Manifest]) -> TableSchema | None:
+        """Stage days whose rows are taken as they are, and return their columns; None where there are no rows."""
+        if not days:
+            return None
+        schema = self._stage.fill(session, days)
+        if self.target.key:
+            checks.check_keys_given(session, self.target, schema, sql.staged(schema, self._files))
+        return schema
+
+    def _insert(self, session: Session, schema: TableSchema | None, days: Sequence[Manifest]) -> None:
         if schema:
             session.execute(sql.insert(self.target, schema, sql.STAGE, self._files))
-            checks.check_rows(session, self.target, sql.texts_of(self.target, schema), [last])
-        return {last.day: (last.rows, 0)}
+            checks.check_rows(session, self.target, sql.texts_of(self.target, schema), days)
 
-    def _newer(self, session: Session) -> Sequence[Manifest]:
+    def _newer(self, loaded: Mapping[date, datetime]) -> Sequence[Manifest]:
         """Return the days whose rows belong into the target: those that no later reading of the source overtook.
 
         A key decides row by row. Without one, what was loaded says it: of the same day, and in mode full of any day.
         """
         if self.mode == "incremental":
             return self.manifests
-        loaded = {day: _utc(at) for day, at in session.execute(audit.last_snapshots(self.target.label)).rows}
         if self.mode == "full":
             return [self._latest] if all(at <= self._latest.snapshot_at for at in loaded.values()) else []
         return [m for m in self.manifests if m.day not in loaded or loaded[m.day] <= m.snapshot_at]
 
-    def _alike_keys(self, session: Session) -> CheckError:
-        rows = session.execute(sql.alike_keys(self.target)).rows
-        keys = ", ".join(repr(row[0] if len(row) == 1 else row) for row in rows)
-        return CheckError(
-            KEYS,
-            f"{self._stage.named(self.manifests)}: rows differ only in blanks at the end of their key, such as {keys}, "
-            f"and Redshift takes such keys for one; nothing was changed. Leave one of the rows out with `filter`, or "
-            f"mask the key column with sha256; if the source's row was renamed, run `aurora-dwh rebuild` for the table",
-        )
+    def _schema_of(self, day: date) -> TableSchema:
+        return next(m.schema for m in self.manifests if m.day == day)
 
     def _history(self, days: Iterable[DayLoad]) -> list[audit.HistoryRow]:
         return [
@@ -333,6 +380,10 @@ class Load:
                 rows_updated=done.updated,
                 converted=json.dumps(manifest.converted),
                 loaded_at=utc_now(),
+                key_columns=json.dumps(sorted(fold(name) for name in self.target.key)),
+                cursor_column=self.target.cursor and fold(self.target.cursor),
+                rules=manifest.rules.to_text() if manifest.rules else None,
+                rows_behind=manifest.rows_behind,
             )
             for manifest, done in zip(self.manifests, days, strict=True)
         ]
@@ -341,7 +392,3 @@ class Load:
 def _kinds(column: Column) -> tuple[str, ...]:
     """Return a column's types on the stage and in the target, a VARCHAR's without its size, which can be the widest."""
     return tuple(re.sub(r"^VARCHAR\(\d+\)$", "VARCHAR", t) for t in (column.stage_type, column.redshift_type))
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=timezone.utc)

@@ -9,7 +9,7 @@ from aurora_dwh.handoff import Manifest
 from aurora_dwh.schema import TableSchema
 from aurora_dwh.warehouse import checks, drift, load
 from aurora_dwh.warehouse.connection import Answer, Session, Warehouse
-from aurora_dwh.warehouse.statements import COPY_COUNT, Target, texts_of
+from aurora_dwh.warehouse.statements import COPY_COUNT, Target, create_table, texts_of
 
 
 class _Notebook(Session):
@@ -43,7 +43,7 @@ class _OwnManifest:
 
 def first_load(target: Target, schema: TableSchema) -> list[str]:
     """Return the statements that make a staging table before its first load."""
-    return drift.preparation(target, schema, live={})
+    return [*drift.foundations(target, drift.Live({})), create_table(target, schema)]
 
 
 def load_of(warehouse: Warehouse, target: Target, mode: str, manifest: Manifest) -> list[str]:
@@ -58,4 +58,4 @@ def load_of(warehouse: Warehouse, target: Target, mode: str, manifest: Manifest)
     count = checks.count_rows(target, texts_of(target, manifest.schema), [manifest.day.isoformat()])
     notebook = _Notebook({COPY_COUNT: (manifest.rows,), count: (manifest.day, manifest.rows, manifest.rows)})
     work = load.Load(warehouse, _OwnManifest(), target, mode, [manifest], run_id=None)
-    return ["BEGIN", *work.run(notebook).statements]
+    return ["BEGIN", *work.run(notebook, drift.Preparation()).statements]

@@ -1,21 +1,25 @@
 """A staging table made anew from the lake beside the old one, and put in its place at once.
 
-For what cannot be changed in place: a column's type, another key, dist or sort key. Readers see the old rows until they
+For what cannot be changed in place: a column's type, another mode, key, dist or sort key; and for a table that is gone
+or emptied. Readers see the old rows until they
 see the new ones. A load that happens meanwhile is noticed, and its days are taken in before the swap.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, timezone
+from dataclasses import dataclass
+from datetime import date
 from functools import partial
 
+from aurora_dwh.days import listed
 from aurora_dwh.handoff import DataError, Manifest, StaleManifestError, utc_now
-from aurora_dwh.warehouse import audit, drift, load
+from aurora_dwh.rules import quoted
+from aurora_dwh.warehouse import audit, drift, load, standing
 from aurora_dwh.warehouse.connection import Session, Warehouse
 from aurora_dwh.warehouse.drift import live_columns
 from aurora_dwh.warehouse.stage import Lake
+from aurora_dwh.warehouse.standing import Standing
 from aurora_dwh.warehouse.statements import Target
 from aurora_dwh.warehouse.swap import swap
 
@@ -38,6 +42,7 @@ def rebuild(
     mode: str,
     read: Callable[[], Sequence[Manifest]],
     *,
+    is_read_anew: bool = False,
     loaded: Callable[[Sequence[Manifest]], None] = lambda _: None,
 ) -> Rebuilt:
     """Make a staging table anew and swap it.
@@ -47,28 +52,28 @@ def rebuild(
         lake: The lake that the manifests are of.
         target: The staging table.
         mode: `incremental`, `append` or `full`.
-        read: Gives the manifests of all the table's days in the lake, in order.
+        read: Gives the manifests of the table's days in the lake, in order; in mode full, of the latest reading.
+        is_read_anew: Whether all of them were read for this, so that they need not go with what was loaded before.
         loaded: Told the days of each transaction that is done.
 
     Raises:
-        DataError: The lake lacks days that the table was loaded from, or a manifest's rows do not fit.
+        DataError: The lake lacks days that the table was loaded from, they do not go with it, or a manifest's rows do
+            not fit.
         WarehouseError: Redshift refused a statement. Whatever is raised, the old table stands as it was.
     """
-    twin = replace(target, name=f"{target.name}__rebuild")
-    if not warehouse.persist(lambda session: live_columns(session, target)):
-        raise DataError(f"{target.label} does not exist, so there is nothing to rebuild; materialize its days")
-    warehouse.persist(lambda session: session.execute(f"DROP TABLE IF EXISTS {twin.sql}"))
+    twin = target.twin
+    warehouse.persist(partial(_clear, target=target, twin=twin))
     taken_in: dict[date, str] = {}
     for _ in range(_ROUNDS):
         turns = warehouse.persist(partial(_turns, target=target))
         manifests = list(read())
-        warehouse.persist(partial(_check_complete, target=target, mode=mode, manifests=manifests))
         if mode == "full":  # each day of such a table is a whole copy of it
-            manifests = [max(manifests, key=lambda m: (m.snapshot_at, m.day))]
+            manifests = sorted(manifests, key=lambda m: (m.snapshot_at, m.day))[-1:]
+        warehouse.persist(partial(_check, target=target, mode=mode, manifests=manifests, is_read_anew=is_read_anew))
         fresh = [m for m in manifests if taken_in.get(m.day) != m.attempt]
         try:
             for group in _transactions(warehouse, twin, fresh):
-                load.load(warehouse, lake, twin, mode, group, run_id=None)
+                load.load(warehouse, lake, twin, mode, group, run_id=None, is_anew=True)
                 taken_in |= {m.day: m.attempt for m in group}
                 loaded(group)
         except StaleManifestError:
@@ -82,6 +87,13 @@ def rebuild(
     raise DataError(f"{target.label} is loaded all the time; rebuild it when no run works on it. Nothing was changed")
 
 
+def _clear(session: Session, target: Target, twin: Target) -> None:
+    """Remove what a rebuild left that was broken off, and see to what all tables rest on."""
+    drift.settle(session, lambda: drift.foundations(target, drift.look(session, target)))
+    session.execute(f"DROP TABLE IF EXISTS {twin.sql}")
+    session.execute(audit.forget(twin.label))
+
+
 def _transactions(warehouse: Warehouse, twin: Target, manifests: Sequence[Manifest]) -> Iterator[list[Manifest]]:
     """Yield the days as they are loaded; the table is made as the latest reading has it, which may hold older ones."""
     if manifests:
@@ -92,7 +104,8 @@ def _transactions(warehouse: Warehouse, twin: Target, manifests: Sequence[Manife
         except drift.DriftError as error:
             raise DataError(
                 f"table {latest.table}: days in the lake have columns of types that go into no one table, so nothing "
-                f"was changed; read them from Aurora again with `--from source` ({error})"
+                f"was changed; read them from Aurora again with "
+                f"`aurora-dwh rebuild {quoted(latest.table)} --from source` ({error})"
             ) from error
     yield from load.transactions(manifests)
 
@@ -114,21 +127,24 @@ def _turns(session: Session, target: Target) -> int:
     return int(rows[0][0]) if rows else 0
 
 
-def _check_complete(session: Session, target: Target, mode: str, manifests: Sequence[Manifest]) -> None:
-    """Refuse to make a table anew that would lack rows of the old one."""
+def _check(session: Session, target: Target, mode: str, manifests: Sequence[Manifest], is_read_anew: bool) -> None:
+    """Refuse to make a table anew of which nothing is known, that would lack rows of the old one, or by other rules."""
+    is_there = bool(live_columns(session, target))
+    stands = standing.find(session, target, manifests[-1], is_new=not is_there) if manifests else Standing(target)
+    if not (is_there or stands.days or stands.elsewhere):
+        raise DataError(f"{target.label} does not exist, so there is nothing to rebuild; materialize its days")
     in_lake = {m.day: m.snapshot_at for m in manifests}
-    rows = session.execute(audit.last_snapshots(target.label)).rows
-    loaded = {day: at.replace(tzinfo=timezone.utc) for day, at in rows}
     if mode == "full":
         newest = max(in_lake.values(), default=None)
         # A moment that has not come is that of a clock which went wrong.
-        missing = [day for day, at in loaded.items() if newest is None or newest < at <= utc_now()]
+        missing = [day for day, at in stands.snapshots.items() if newest is None or newest < at <= utc_now()]
     else:
-        missing = [day for day in loaded if day not in in_lake]
+        missing = [day for day in stands.snapshots if day not in in_lake]
     if missing or not manifests:
-        days = [day.isoformat() for day in sorted(missing)]
-        shown = ", ".join(days[:5]) + (f" and {len(days) - 5} more" if len(days) > 5 else "") if days else "any day"
+        shown = listed(missing) if missing else "any day"
         raise DataError(
             f"{target.label}: the lake lacks what the table was loaded from ({shown}), so nothing was changed; "
             "read it from Aurora again with `--from source`"
         )
+    if not is_read_anew:
+        stands.check_lake(mode, manifests)

@@ -13,7 +13,7 @@ from datetime import timezone
 
 from aurora_dwh.handoff import DataError, Manifest, utc_now
 from aurora_dwh.schema import TableSchema
-from aurora_dwh.warehouse import audit, drift
+from aurora_dwh.warehouse import audit, drift, standing
 from aurora_dwh.warehouse import statements as sql
 from aurora_dwh.warehouse.connection import Session, Warehouse
 from aurora_dwh.warehouse.load import in_turn, take_turn
@@ -63,7 +63,12 @@ def prepare(warehouse: Warehouse, target: Target) -> None:
     def work(session: Session) -> None:
         if not drift.live_columns(session, target):
             raise DataError(f"{target.label} does not exist, so nothing can be gone from it; load its days first")
-        drift.settle(session, lambda: [*audit.DDL, *drift.missing_flag(target, drift.live_columns(session, target))])
+
+        def needed() -> list[str]:
+            live = drift.look(session, target)
+            return [*audit.DDL, *audit.missing_columns(live.history), *drift.missing_flag(target, live.columns)]
+
+        drift.settle(session, needed)
 
     warehouse.persist(work)
 
@@ -115,6 +120,7 @@ class _Work:
         """Run every statement between BEGIN and COMMIT."""
         target, read_at = self.target, self.keys.snapshot_at.astimezone(timezone.utc)
         take_turn(self.warehouse, session, target)
+        standing.find(session, target, self.keys).check_source(self.keys)
         self._check_types(session, self.keys.schema)
         schema = Stage(self.warehouse, self.lake, target.label).fill(session, [self.keys])
         texts = sql.texts_of(target, schema)
@@ -127,6 +133,8 @@ class _Work:
             back = session.execute(sql.unflag(target, texts, read_at)).count
         else:
             session.execute(sql.delete_gone(target, texts, read_at))
+            if gone and gone == live:
+                session.execute(audit.forget(target.label))  # else its next load would miss what was loaded before
         session.execute(audit.insert_reconciliation(self._audited(gone, live, back)))
         return Reconciled(self.keys.rows, live, gone, back, (*session.statements, "COMMIT"))
 
@@ -139,7 +147,7 @@ class _Work:
                 raise drift.DriftError(
                     f"{self.target.label}: key column {column.target_name!r} is {there} in Redshift and now "
                     f"{column.redshift_type} ({column.column_type} in MySQL); nothing was changed; "
-                    f"run `aurora-dwh rebuild {schema.table}`"
+                    f"run {drift.rebuild_to(column, there, schema.table)}"
                 )
 
     def _check_share(self, session: Session, gone: int, live: int) -> None:

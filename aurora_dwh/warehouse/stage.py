@@ -54,15 +54,15 @@ class Stage:
             StaleManifestError: A day was extracted again meanwhile.
             WarehouseError: Redshift refused a statement, or was lost.
         """
-        union = _union([next(days).schema for _, days in groupby(manifests, key=lambda m: m.schema.columns)])
+        columns = union([next(days).schema for _, days in groupby(manifests, key=lambda m: m.schema.columns)])
         (files,) = {m.files for m in manifests}
-        session.execute(sql.create_stage(union, files))
+        session.execute(sql.create_stage(columns, files))
         filled = (m for m in manifests if m.rows)  # COPY refuses a manifest without files
         for _, group in groupby(filled, key=lambda m: m.schema.columns):
             days = list(group)
             with self.lake.copy_manifest(days) as url:
                 self._copy(session, sql.copy(days[0].schema, url, self.warehouse.settings.iam_role, files), days)
-        return union
+        return columns
 
     def named(self, manifests: Sequence[Manifest]) -> str:
         """Return the table and the days, as errors name them."""
@@ -104,7 +104,7 @@ class Stage:
         return CopyError(text, bad=bad, statement=error.statement)
 
 
-def _union(schemas: Sequence[TableSchema]) -> TableSchema:
+def union(schemas: Sequence[TableSchema]) -> TableSchema:
     """Return a schema with every column of the days, each as the latest day has it, but for the widest VARCHAR."""
     columns: dict[str, Column] = {}
     for column in (c for schema in schemas for c in schema.columns):

@@ -7,7 +7,7 @@ options that it refuses, and a column list, because COPY maps a file's columns b
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from aurora_dwh.schema import CSV_NULL, Column, FileFormat, TableSchema
@@ -31,6 +31,7 @@ DELETED_TYPE = "BOOLEAN DEFAULT FALSE NOT NULL"
 
 _IS_NEW = "_dwh_is_new"
 _IS_ALIKE = "_dwh_is_alike"
+_COPIES = "_dwh_copies"
 _RANK = "_dwh_rank"
 _LENGTH = "_dwh_length"
 _NO_CURSOR = "'0001-01-01 00:00:00'"
@@ -64,6 +65,11 @@ class Target:
     def own_columns(self) -> tuple[tuple[str, str], ...]:
         """The product's own columns of this table, with their types as DDL writes them."""
         return (*OWN_COLUMNS, (DELETED, DELETED_TYPE)) if self.flags_deletes else OWN_COLUMNS
+
+    @property
+    def twin(self) -> Target:
+        """The table that a rebuild makes beside this one and puts in its place."""
+        return replace(self, name=f"{self.name}__rebuild")
 
     @property
     def sql(self) -> str:
@@ -148,11 +154,12 @@ COPY_COUNT = "SELECT pg_last_copy_count()"
 def pick_newest(target: Target, texts: Sequence[str] = (), source: str = f'"{STAGE}"') -> str:
     """Return the statement that keeps, of the stage, one row a key: the newest, unless the target's is newer still.
 
-    Newer is the later reading, since each is of one moment of the source; of rows that one reading has under one key,
-    the greater cursor (NULL is the least), then the later day. So the order of loads does not matter, nor does it that
-    a cursor may go back: clocks are set back, a row is restored, an UPDATE waited for a lock with its time already
+    Newer is the later reading, since each is of one moment of the source; of a row that one reading brings in several
+    days, the greater cursor (NULL is the least), then the later day. So the order of loads does not matter, nor does it
+    that a cursor may go back: clocks are set back, a row is restored, an UPDATE waited for a lock with its time already
     taken. A row flagged as deleted yields to any reading later than the one that missed it, and to no other.
-    Keys that are alike but for blanks at the end are one to Redshift and not to MySQL: a mark says so.
+    Two rows of one day with one key are two rows of the source, which the key does not tell apart: they are kept, with
+    their number. Keys that are alike but for blanks at the end are one to Redshift and not to MySQL: a mark says so.
 
     Args:
         target: The staging table.
@@ -171,31 +178,66 @@ def pick_newest(target: Target, texts: Sequence[str] = (), source: str = f'"{STA
     if target.flags_deletes:
         not_older = f"CASE WHEN t.{identifier(DELETED)} THEN s.{read} > t.{read} ELSE {not_older} END"
     first, key, alike = identifier(target.key[0]), identifiers(target.key, of="s"), _alike(texts)
+    is_kept = f"s.{identifier(_RANK)} = 1 AND (t.{first} IS NULL OR {not_older}{f' OR {alike}' if texts else ''})"
     return (
         f"CREATE TEMP TABLE {identifier(FRESH)} AS\n"
         f"SELECT s.*, t.{first} IS NULL AS {identifier(_IS_NEW)}, {alike} AS {identifier(_IS_ALIKE)}\n"
         f"FROM (\n"
-        f"  SELECT s.*, ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY {newest}) AS {identifier(_RANK)}"
+        f"  SELECT s.*, ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY {newest}) AS {identifier(_RANK)},\n"
+        f"    COUNT(*) OVER (PARTITION BY {key}, s.{day}) AS {identifier(_COPIES)}"
         f"{_lengths(key, texts)}\n"
         f"  FROM {source} s\n"
         f") s\n"
         f"LEFT JOIN {target.sql} t ON {same_key(target.key, 's', 't')}\n"
-        f"WHERE s.{identifier(_RANK)} = 1 AND (t.{first} IS NULL OR {not_older}{f' OR {alike}' if texts else ''})"
+        f"WHERE {is_kept} OR s.{identifier(_COPIES)} > 1"
     )
 
 
-def count_fresh() -> str:
-    """Return the query for a day's rows that the load will insert, will update, and has an alike key of."""
-    day, new, alike = identifier(DAY), identifier(_IS_NEW), identifier(_IS_ALIKE)
+def count_fresh(target: Target) -> str:
+    """Return the query for a day's rows that the load will insert, will update, and that cannot be in the table.
+
+    The latter are, in this order, those that lack a part of their key, those whose key another one resembles but for
+    blanks at the end, and those that have their key in common.
+    """
+    day, new = identifier(DAY), identifier(_IS_NEW)
+    counts = [new, f"NOT {new}", *_unfit(target)]
     return (
-        f"SELECT {day}, SUM(CASE WHEN {new} THEN 1 ELSE 0 END), SUM(CASE WHEN {new} THEN 0 ELSE 1 END), "
-        f"SUM(CASE WHEN {alike} THEN 1 ELSE 0 END) FROM {identifier(FRESH)} GROUP BY {day}"
+        f"SELECT {day}, {', '.join(f'SUM(CASE WHEN {one} THEN 1 ELSE 0 END)' for one in counts)} "
+        f"FROM {identifier(FRESH)} GROUP BY {day}"
     )
 
 
-def alike_keys(target: Target) -> str:
-    """Return the query for a few of the keys that another row's resembles but for blanks at the end."""
-    return f"SELECT {identifiers(target.key)} FROM {identifier(FRESH)} WHERE {identifier(_IS_ALIKE)} LIMIT 3"
+def unfit_rows(target: Target, number: int, shown: Sequence[str]) -> str:
+    """Return the query for a few of the rows that cannot be in the table.
+
+    Args:
+        target: The staging table.
+        number: For which of the reasons that `count_fresh` counts, from 0.
+        shown: The columns to tell them by.
+    """
+    names = identifiers(shown)
+    return f"SELECT DISTINCT {names} FROM {identifier(FRESH)} WHERE {_unfit(target)[number]} ORDER BY {names} LIMIT 3"
+
+
+def _unfit(target: Target) -> tuple[str, str, str]:
+    return lacks_key(target.key), identifier(_IS_ALIKE), f"{identifier(_COPIES)} > 1"
+
+
+def lacks_key(key: Sequence[str]) -> str:
+    """Return the condition that a row lacks a part of its key."""
+    return " OR ".join(f"{identifier(name)} IS NULL" for name in key)
+
+
+def rows_without_key(key: Sequence[str], shown: Sequence[str], source: str) -> str:
+    """Return the query for a few of the staged rows that lack a part of their key.
+
+    Args:
+        key: The key's columns.
+        shown: The columns to tell rows by.
+        source: The staged rows, as `staged` gives them.
+    """
+    names = identifiers(shown)
+    return f"SELECT {names} FROM {source} s WHERE {lacks_key(key)} ORDER BY {names} LIMIT 3"
 
 
 def delete_replaced(target: Target) -> str:

@@ -36,7 +36,7 @@ def swap(session: Session, schema: str, name: str, *, replacement: str) -> None:
         session: A session with an open transaction, of a user who owns the tables and the views on them, and who may
             see what others were granted (`GRANT ACCESS SYSTEM TABLE`).
         schema: The schema of both tables.
-        name: The table that is replaced.
+        name: The table that is replaced; it may be gone.
         replacement: The table that takes its place.
 
     Raises:
@@ -46,7 +46,7 @@ def swap(session: Session, schema: str, name: str, *, replacement: str) -> None:
     given = [*grants(session, schema, name), *(g for view in views for g in grants(session, view.schema, view.name))]
     for view in reversed(views):
         session.execute(f"DROP VIEW {view.sql}")
-    session.execute(f"DROP TABLE {qualified(schema, name)}")
+    session.execute(f"DROP TABLE IF EXISTS {qualified(schema, name)}")
     session.execute(f"ALTER TABLE {qualified(schema, replacement)} RENAME TO {identifier(name)}")
     for view in views:
         session.execute(f"CREATE VIEW {view.sql} AS {view.query}")

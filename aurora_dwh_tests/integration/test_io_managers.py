@@ -233,7 +233,7 @@ def test_the_checks_of_a_load_say_what_they_found(instance: dg.DagsterInstance) 
     result = run(instance, DAYS[0], DAYS[1])
     found = {one.check_name: one for one in result.get_asset_check_evaluations()}
     assert {name: one.passed for name, one in found.items()} == dict.fromkeys(
-        ("rows", "keys", "schema", "volume"), True
+        ("rows", "keys", "schema", "rules", "volume"), True
     )
     assert (
         found["rows"].description == "2024-01-01...2024-01-02: 4 rows read from the source, in the manifest and copied"

@@ -72,7 +72,7 @@ def test_the_sample_shop() -> None:
             "Asia/Tokyo",
         ),
         "country": ("full", (), None, timedelta(0), None),
-        "page_view": ("append", (), "viewed_at", timedelta(0), "Asia/Tokyo"),
+        "page_view": ("append", (), "viewed_at", timedelta(hours=1), "Asia/Tokyo"),
     }
     assert catalog.tables["orders_master"].soft_delete == "delete_date"
     assert catalog.tables["order_details_master"].dist_key == "order_id"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -10,7 +11,8 @@ import dagster as dg
 import pytest
 
 from aurora_dwh.assets.checks import is_unusual, staging_check_results, staging_check_specs
-from aurora_dwh.catalog import Table
+from aurora_dwh.catalog import Catalog, Table
+from aurora_dwh.rules import Rules
 from aurora_dwh.warehouse.load import DayLoad, Loaded
 
 FRIDAY = date(2024, 1, 5)
@@ -19,17 +21,23 @@ COUNTRY = Table(name="country", mode="full")
 KEY = dg.AssetKey(["staging", "orders"])
 
 
-def results(*days: DayLoad, changes: Sequence[str] = (), table: Table = ORDERS) -> dict[str, Any]:
-    loads = [Loaded("id", (day,), (), tuple(changes)) for day in days]
-    return {str(found.check_name): found for found in staging_check_results(table, loads)}
+RULES = Rules.of(ORDERS, Catalog(timezone="UTC", start_date=FRIDAY, tables={}), source=None)
 
 
-def test_only_the_cursor_and_the_volume_do_not_block() -> None:
+def results(
+    *days: DayLoad, changes: Sequence[str] = (), table: Table = ORDERS, older: dict[date, Rules] | None = None
+) -> dict[str, Any]:
+    loads = [Loaded("id", (day,), (), tuple(changes), older or {}) for day in days]
+    return {str(found.check_name): found for found in staging_check_results(table, RULES, loads)}
+
+
+def test_only_the_rules_the_cursor_and_the_volume_do_not_block() -> None:
     specs = staging_check_specs(KEY, ORDERS)
     assert [(spec.name, spec.blocking) for spec in specs] == [
         ("rows", True),
         ("keys", True),
         ("schema", True),
+        ("rules", False),
         ("cursor", False),
         ("volume", False),
     ]
@@ -37,8 +45,8 @@ def test_only_the_cursor_and_the_volume_do_not_block() -> None:
 
 
 def test_a_table_without_a_key_has_no_check_of_keys() -> None:
-    assert [spec.name for spec in staging_check_specs(KEY, COUNTRY)] == ["rows", "schema", "volume"]
-    assert list(results(DayLoad(FRIDAY, 1, 1, 0), table=COUNTRY)) == ["rows", "schema", "volume"]
+    assert [spec.name for spec in staging_check_specs(KEY, COUNTRY)] == ["rows", "schema", "rules", "volume"]
+    assert list(results(DayLoad(FRIDAY, 1, 1, 0), table=COUNTRY)) == ["rows", "schema", "rules", "volume"]
 
 
 def test_each_result_names_the_day_and_its_numbers() -> None:
@@ -46,8 +54,12 @@ def test_each_result_names_the_day_and_its_numbers() -> None:
     assert all(result.passed for result in found.values())
     assert [result.description for result in found.values()] == [
         "2024-01-05: 1,300 rows read from the source, which did not count them, in the manifest and copied",
-        "2024-01-05: each key (id, line) of 1,300 rows is in the table once",
+        (
+            "2024-01-05: 1,300 rows have, within their day, each a key (id, line) of its own, and the table has each "
+            "key once"
+        ),
         "2024-01-05: the source's columns fit the table's",
+        "2024-01-05: no day in the table is known to stand under older rules",
         "2024-01-05: not counted, as no index begins with 'updated'",
         "2024-01-05: 1,300 rows, and 1,400 are usual on a Friday",
     ]
@@ -73,6 +85,32 @@ def test_columns_that_changed_are_a_warning_with_the_statements() -> None:
     found = results(DayLoad(FRIDAY, 1, 1, 0), changes=["ALTER TABLE t ADD COLUMN c DATE"])["schema"]
     assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert "ALTER TABLE t ADD COLUMN c DATE;" in found.metadata["statements"].value
+
+
+def test_c13_what_was_not_copied_is_not_said_to_be_proven() -> None:
+    days = [DayLoad(FRIDAY, 7, 0, 0, is_copied=False), DayLoad(FRIDAY + timedelta(days=1), 5, 5, 0)]
+    found = results(*days, table=ORDERS.model_copy(update={"mode": "append"}))
+    but = "; not so of 1 day (2024-01-05), which a later reading overtook"
+    span = "2024-01-05...2024-01-06"
+    there = "which did not count them, in the manifest and copied"
+    assert found["rows"].description == f"{span}: 5 rows read from the source, {there}{but}"
+    assert found["keys"].description == f"{span}: 5 rows have, within their day, each a key (id, line) of its own{but}"
+    assert (found["rows"].metadata["source_rows"].value, found["rows"].metadata["copied_rows"].value) == (12, 5)
+
+
+def test_c11_days_of_older_rules_are_named_by_what_differs() -> None:
+    older = {
+        date(2024, 1, 1): replace(RULES, mask={"email": "null"}),
+        date(2024, 1, 2): replace(RULES, mask={"email": "null"}, filter="id > 0"),
+        date(2024, 1, 4): replace(RULES, mode="append", start_date="2023-01-01", source="another"),
+    }
+    found = results(DayLoad(FRIDAY, 1, 1, 0), older=older)["rules"]
+    assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert found.description == (
+        "the table was read by older rules than the catalog has now on 2 days (2024-01-01...2024-01-02) "
+        "(2024-01-01...2024-01-02: mask of email; 2024-01-02: filter); to read all of it again, run "
+        "`aurora-dwh rebuild orders --from source`"
+    )
 
 
 def test_a_day_without_weeks_before_it_is_not_judged() -> None:

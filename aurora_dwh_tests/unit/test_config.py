@@ -73,6 +73,32 @@ def problems(read: Any, variables: dict[str, str]) -> list[str]:
     return caught.value.problems
 
 
+CLUSTER = "shop.cluster-{}c9akciq32.ap-northeast-1.rds.amazonaws.com"
+
+
+@pytest.mark.parametrize(
+    ("more", "name"),
+    [
+        ({}, "shop@reader"),
+        ({"AURORA_PORT": "3306"}, "shop@reader"),
+        ({"AURORA_PORT": "3307"}, "shop@reader:3307"),
+        ({"AURORA_HOST": CLUSTER.format("ro-")}, f"shop@{CLUSTER.format('')}"),
+        ({"AURORA_HOST": CLUSTER.format("").upper()}, "shop@shop.cluster-c9akciq32.ap-northeast-1.rds.amazonaws.com"),
+        ({"AURORA_HOST": CLUSTER.format("ro-").replace("shop", "other", 1)}, f"shop@other{CLUSTER.format('')[4:]}"),
+        ({"AURORA_DATABASE": "shop_2"}, "shop_2@reader"),
+        ({"AURORA_SOURCE": "shop of the north", "AURORA_HOST": "elsewhere"}, "shop of the north"),
+        ({"AURORA_SOURCE": " "}, "shop@reader"),
+    ],
+)
+def test_c15_a_source_has_one_name_under_all_endpoints_of_its_cluster(more: dict[str, str], name: str) -> None:
+    assert AuroraSettings.from_env(AURORA | more).source_name() == name
+
+
+def test_c15_a_secret_may_name_the_source_s_address(secrets_manager: SimpleNamespace) -> None:
+    settings = AuroraSettings.from_env({"AURORA_DATABASE": "shop", "AURORA_SECRET_ID": "x", "AWS_REGION": "r"})
+    assert settings.source_name() == "shop@writer:3307"
+
+
 def test_aurora_with_a_password() -> None:
     arguments = AuroraSettings.from_env(AURORA).connect_arguments()
     context = arguments.pop("ssl")

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from aurora_dwh.catalog import Catalog, Table
 from aurora_dwh.handoff import Manifest, Part, Window
 from aurora_dwh.lake.manifest import copy_json, from_json, to_json
+from aurora_dwh.rules import Rules
 from aurora_dwh.schema import Column, TableSchema
 
 URL = "s3://lake/shop/orders/day=2024-01-05/_manifest.json"
@@ -47,6 +49,16 @@ def test_a_joined_manifest_has_nothing_but_the_entries() -> None:
 
 def test_the_manifest_comes_back_as_it_was() -> None:
     assert from_json(to_json(MANIFEST), URL) == MANIFEST
+
+
+def test_the_rules_come_back_too_and_what_an_older_version_wrote_has_none() -> None:
+    table = Table(name="orders", key=("id",), cursor="at", exclude=("a", "b"), mask={"c": "sha256"})
+    rules = Rules.of(table, Catalog(timezone="Asia/Tokyo", start_date=date(2024, 1, 1), tables={}), source="shop@db")
+    ruled = replace(MANIFEST, rules=rules)
+    assert from_json(to_json(ruled), URL) == ruled
+    older = json.loads(to_json(ruled))
+    del older["aurora_dwh"]["rules"]
+    assert from_json(json.dumps(older).encode(), URL) == MANIFEST
 
 
 def test_a_day_without_rows_comes_back_too() -> None:

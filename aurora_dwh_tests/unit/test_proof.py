@@ -219,7 +219,7 @@ DATED = TableSchema("shop", "orders", (Column("Id", "int", "int"), Column("Updat
 
 
 def test_a_day_is_the_same_span_of_the_cursor_on_both_sides() -> None:
-    there, here = proof._conditions(SHOP, ORDERS, DATED, date(2024, 1, 5))
+    there, here = proof._conditions(SHOP, ORDERS, DATED, date(2024, 1, 5), None)
     assert there.startswith("(a = 1 OR b) AND (")
     for condition, quote in ((there, "`"), (here, '"')):
         assert f"{quote}updated{quote}" in condition.lower()
@@ -228,7 +228,7 @@ def test_a_day_is_the_same_span_of_the_cursor_on_both_sides() -> None:
 
 
 def test_without_a_day_all_rows_count() -> None:
-    assert proof._conditions(SHOP, ORDERS, DATED, None) == ("(a = 1 OR b)", "TRUE")
+    assert proof._conditions(SHOP, ORDERS, DATED, None, None) == ("(a = 1 OR b)", "TRUE")
 
 
 def test_each_table_is_compared_with_each_day_and_one_without_a_cursor_once() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,17 @@ import pytest
 from aurora_dwh.schema import Column, TableSchema
 from aurora_dwh.warehouse import audit
 from aurora_dwh.warehouse.connection import Answer
-from aurora_dwh.warehouse.drift import DriftError, LiveColumn, absent, adapt, changes, holds, live_columns, preparation
+from aurora_dwh.warehouse.drift import (
+    DriftError,
+    LiveColumn,
+    Preparation,
+    absent,
+    adapt,
+    changes,
+    holds,
+    live_columns,
+    prepare,
+)
 from aurora_dwh.warehouse.errors import PassingError, WarehouseError
 from aurora_dwh.warehouse.statements import Target, add_deleted, create_table
 
@@ -37,15 +48,50 @@ def live(**other: str) -> dict[str, LiveColumn]:
     return {name: LiveColumn(name, kind) for name, kind in {**LIVE, **other}.items()}
 
 
-def test_a_table_that_is_not_there_is_made_and_what_an_earlier_one_had_is_forgotten() -> None:
-    statements = preparation(TARGET, SCHEMA, {})
-    born = statements.index(create_table(TARGET, SCHEMA))
-    assert statements[born - 1 : born + 3] == [
-        "BEGIN",
-        create_table(TARGET, SCHEMA),
-        audit.forget("staging.orders"),
-        "COMMIT",
-    ]
+def prepared(*states: list[tuple[Any, ...]], schemas: Sequence[TableSchema] = (SCHEMA,), **other: Any) -> Preparation:
+    session: Any = Session(*states)
+    return prepare(session, replace(TARGET, **other), schemas[-1], schemas)
+
+
+def test_c23_a_table_that_is_not_there_is_made_by_the_transaction_that_loads_it() -> None:
+    session: Any = Session([])
+    assert prepare(session, TARGET, SCHEMA, [SCHEMA]) == Preparation(making=(create_table(TARGET, SCHEMA),))
+    assert create_table(TARGET, SCHEMA) not in session.ran
+    assert audit.make_turn(TARGET.label) in session.ran
+
+
+def test_c23_columns_are_added_by_the_transaction_and_widened_before_it() -> None:
+    rows = [row for row in WHOLE if row[2] not in ("price", "note")]
+    note = ("staging", "orders", "note", "character varying", 39, None, None)
+    assert prepared([*rows, note, *HISTORY]) == Preparation(
+        adding=('ALTER TABLE "staging"."orders" ADD COLUMN "price" DECIMAL(12,2)',),
+        widening=('ALTER TABLE "staging"."orders" ALTER COLUMN "note" TYPE VARCHAR(40)',),
+    )
+
+
+def test_c23_of_days_with_other_columns_each_change_is_made_once() -> None:
+    wider = replace(SCHEMA, columns=(*SCHEMA.columns, Column("alter column", "varchar", "varchar(20)", length=20)))
+    widest = replace(SCHEMA, columns=(*SCHEMA.columns, Column("alter column", "varchar", "varchar(30)", length=30)))
+    assert prepared([*WHOLE, *HISTORY], schemas=[SCHEMA, wider, SCHEMA, widest, wider]) == Preparation(
+        adding=('ALTER TABLE "staging"."orders" ADD COLUMN "alter column" VARCHAR(80)',),
+        widening=('ALTER TABLE "staging"."orders" ALTER COLUMN "alter column" TYPE VARCHAR(120)',),
+    )
+    flagged = prepared([*WHOLE, *HISTORY], schemas=[SCHEMA, wider], flags_deletes=True)
+    assert len(flagged.adding) == 2
+
+
+def test_a20_what_cannot_be_followed_changes_nothing() -> None:
+    rows = [row for row in WHOLE if row[2] not in ("price", "note")]
+    found = prepared([*rows, ("staging", "orders", "note", "super", None, None, None), *HISTORY])
+    assert (found.making, found.adding, found.widening) == ((), (), ())
+    assert "'note' is SUPER in Redshift and now VARCHAR(40)" in str(found.misfit)
+
+
+def test_the_history_of_an_older_version_gets_what_it_lacks() -> None:
+    session: Any = Session([*WHOLE, *HISTORY[:1]])
+    prepare(session, TARGET, SCHEMA, [SCHEMA])
+    assert session.ran == audit.missing_columns(["load_id"])
+    assert len(session.ran) == 4
 
 
 def test_a_table_that_fits_needs_nothing() -> None:
@@ -79,21 +125,23 @@ def test_a20_a_narrower_source_leaves_the_target_as_wide_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "there", "wanted"),
+    ("name", "there", "wanted", "remedy"),
     [
-        ("Id", "INTEGER", "BIGINT (bigint in MySQL)"),
-        ("price", "DECIMAL(12,3)", "DECIMAL(12,2) (decimal(12,2) in MySQL)"),
-        ("price", "BIGINT", "DECIMAL(12,2) (decimal(12,2) in MySQL)"),
-        ("price", "DECIMAL(10,2)", "DECIMAL(12,2) (decimal(12,2) in MySQL)"),
-        ("note", "SUPER", "VARCHAR(40) (varchar(10) in MySQL)"),
+        ("Id", "INTEGER", "BIGINT (bigint in MySQL)", "rebuild orders"),
+        ("price", "DECIMAL(12,3)", "DECIMAL(12,2) (decimal(12,2) in MySQL)", "rebuild orders --from source"),
+        ("price", "BIGINT", "DECIMAL(12,2) (decimal(12,2) in MySQL)", "rebuild orders --from source"),
+        ("price", "DECIMAL(10,2)", "DECIMAL(12,2) (decimal(12,2) in MySQL)", "rebuild orders"),
+        ("note", "SUPER", "VARCHAR(40) (varchar(10) in MySQL)", "rebuild orders --from source"),
     ],
 )
-def test_a20_a_changed_type_stops_the_load_and_says_what_to_do(name: str, there: str, wanted: str) -> None:
+def test_a20_c17_a_changed_type_stops_the_load_and_says_what_to_do(
+    name: str, there: str, wanted: str, remedy: str
+) -> None:
     with pytest.raises(DriftError) as caught:
         changes(TARGET, SCHEMA, live(**{name.lower(): there}))
-    assert str(caught.value).startswith(
+    assert str(caught.value) == (
         f"staging.orders: column {name.lower()!r} is {there} in Redshift and now {wanted}, "
-        "which Redshift cannot change in place; run `aurora-dwh rebuild orders`"
+        f"which Redshift cannot change in place; run `aurora-dwh {remedy}`"
     )
 
 
@@ -163,11 +211,15 @@ class Session:
 
 
 WHOLE: list[tuple[Any, ...]] = [
-    ("id", "bigint", None, 64, 0),
-    ("note", "character varying", 40, None, None),
-    ("price", "numeric", None, 12, 2),
-    ("_dwh_day", "date", None, None, None),
-    ("_dwh_loaded_at", "timestamp without time zone", None, None, None),
+    ("staging", "orders", "id", "bigint", None, 64, 0),
+    ("staging", "orders", "note", "character varying", 40, None, None),
+    ("staging", "orders", "price", "numeric", None, 12, 2),
+    ("staging", "orders", "_dwh_day", "date", None, None, None),
+    ("staging", "orders", "_dwh_loaded_at", "timestamp without time zone", None, None, None),
+]
+HISTORY: list[tuple[Any, ...]] = [
+    ("dwh", "load_history", name, "character varying", 64, None, None)
+    for name in ("load_id", "key_columns", "cursor_column", "rules")
 ]
 
 
@@ -189,12 +241,12 @@ WHOLE: list[tuple[Any, ...]] = [
     ],
 )
 def test_redshifts_spellings_are_read_in_the_maps(row: tuple[Any, ...], spelled: str) -> None:
-    session: Any = Session([row])
+    session: Any = Session([("staging", "orders", *row)])
     assert live_columns(session, TARGET) == {"c": LiveColumn("c", spelled)}
 
 
 def test_adapt_runs_what_is_needed_and_returns_it() -> None:
-    session: Any = Session([row for row in WHOLE if row[0] != "price"])
+    session: Any = Session([row for row in WHOLE if row[2] != "price"])
     assert adapt(session, TARGET, SCHEMA) == ['ALTER TABLE "staging"."orders" ADD COLUMN "price" DECIMAL(12,2)']
     assert session.ran == ['ALTER TABLE "staging"."orders" ADD COLUMN "price" DECIMAL(12,2)']
 
@@ -208,17 +260,14 @@ def test_adapt_makes_schemas_audit_tables_and_turn_before_a_first_load() -> None
         'CREATE TABLE IF NOT EXISTS "dwh"."load_history"',
         'CREATE TABLE IF NOT EXISTS "dwh"."reconcile_history"',
         'CREATE TABLE IF NOT EXISTS "dwh"."load_lock"',
-        "BEGIN",
-        'CREATE TABLE "staging"."orders"',
-        'UPDATE "dwh"."load_history" SET in_target = FALSE WHERE table_name = \'staging.orders\' AND in_target',
-        "COMMIT",
         'INSERT INTO "dwh"."load_lock"',
+        'CREATE TABLE "staging"."orders"',
     ]
 
 
 def test_a24_a_column_that_another_writer_added_first_is_no_failure() -> None:
     refusal = WarehouseError("exists", statement="ALTER 1", state="42701")
-    session: Any = Session([r for r in WHOLE if r[0] != "price"], WHOLE, refusing={"ADD COLUMN": [refusal]})
+    session: Any = Session([r for r in WHOLE if r[2] != "price"], WHOLE, refusing={"ADD COLUMN": [refusal]})
     assert adapt(session, TARGET, SCHEMA) == []
 
 
@@ -232,7 +281,7 @@ def test_a24_a_column_that_another_writer_added_first_is_no_failure() -> None:
     ],
 )
 def test_what_redshift_goes_on_refusing_is_raised(error: WarehouseError, tries: int) -> None:
-    session: Any = Session([r for r in WHOLE if r[0] != "price"], refusing={"ADD COLUMN": [error] * 9})
+    session: Any = Session([r for r in WHOLE if r[2] != "price"], refusing={"ADD COLUMN": [error] * 9})
     with pytest.raises(type(error)):
         adapt(session, TARGET, SCHEMA)
     assert len([statement for statement in session.ran if statement != "ROLLBACK"]) == tries
@@ -248,7 +297,8 @@ def test_drift_looks_at_the_one_table_by_the_name_that_redshift_keeps() -> None:
     live_columns(session, replace(TARGET, name="It's"))
     (statement,) = session.ran
     assert statement == (
-        "SELECT column_name, data_type, character_maximum_length, numeric_precision, numeric_scale "
-        "FROM svv_all_columns WHERE database_name = current_database() "
-        "AND schema_name = 'staging' AND table_name = 'it''s' ORDER BY ordinal_position"
+        "SELECT schema_name, table_name, column_name, data_type, character_maximum_length, numeric_precision, "
+        "numeric_scale FROM svv_all_columns WHERE database_name = current_database() "
+        "AND ((schema_name = 'staging' AND table_name = 'it''s') "
+        "OR (schema_name = 'dwh' AND table_name = 'load_history')) ORDER BY ordinal_position"
     )

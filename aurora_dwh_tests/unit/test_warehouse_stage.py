@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aurora_dwh.schema import Column, TableSchema
-from aurora_dwh.warehouse.stage import _union
+from aurora_dwh.warehouse.stage import union
 
 
 def schema(*columns: Column, comment: str = "") -> TableSchema:
@@ -21,16 +21,16 @@ def varchar(length: int) -> Column:
 
 def test_a20_the_stage_has_the_columns_of_all_days() -> None:
     more, other = Column("more", "int", "int"), Column("other", "json", "json")
-    union = _union([schema(ID, more), schema(ID, other, comment="last")])
-    assert union == schema(ID, more, other, comment="last")
+    whole = union([schema(ID, more), schema(ID, other, comment="last")])
+    assert whole == schema(ID, more, other, comment="last")
 
 
 @pytest.mark.parametrize("lengths", [(10, 20, 15), (20, 10, 10), (10, 10, 20)])
 def test_a20_the_stage_holds_the_widest_of_the_days(lengths: tuple[int, ...]) -> None:
-    union = _union([schema(ID, varchar(length)) for length in lengths])
-    assert union.column("note").stage_type == "VARCHAR(80)"
+    whole = union([schema(ID, varchar(length)) for length in lengths])
+    assert whole.column("note").stage_type == "VARCHAR(80)"
 
 
 def test_a_column_is_as_the_latest_day_has_it_otherwise() -> None:
     late = Column("id", "int", "int", comment="now with a comment")
-    assert _union([schema(ID), schema(late)]).columns == (late,)
+    assert union([schema(ID), schema(late)]).columns == (late,)

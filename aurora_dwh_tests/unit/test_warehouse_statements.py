@@ -91,7 +91,8 @@ def test_a15_pick_newest_orders_by_reading_cursor_and_day() -> None:
         'SELECT s.*, t."id" IS NULL AS "_dwh_is_new", FALSE AS "_dwh_is_alike"\n'
         "FROM (\n"
         '  SELECT s.*, ROW_NUMBER() OVER (PARTITION BY s."id", s."group" ORDER BY s."_dwh_loaded_at" DESC, '
-        's."updated" DESC NULLS LAST, s."_dwh_day" DESC) AS "_dwh_rank"\n'
+        's."updated" DESC NULLS LAST, s."_dwh_day" DESC) AS "_dwh_rank",\n'
+        '    COUNT(*) OVER (PARTITION BY s."id", s."group", s."_dwh_day") AS "_dwh_copies"\n'
         '  FROM "dwh_stage" s\n'
         ") s\n"
         'LEFT JOIN "staging"."order" t ON s."id" = t."id" AND s."group" = t."group"\n'
@@ -99,7 +100,7 @@ def test_a15_pick_newest_orders_by_reading_cursor_and_day() -> None:
         's."_dwh_loaded_at" > t."_dwh_loaded_at" OR (s."_dwh_loaded_at" = t."_dwh_loaded_at" AND '
         "(COALESCE(s.\"updated\", '0001-01-01 00:00:00') > COALESCE(t.\"updated\", '0001-01-01 00:00:00') OR "
         "(COALESCE(s.\"updated\", '0001-01-01 00:00:00') = COALESCE(t.\"updated\", '0001-01-01 00:00:00') AND "
-        's."_dwh_day" >= t."_dwh_day"))))'
+        's."_dwh_day" >= t."_dwh_day")))) OR s."_dwh_copies" > 1'
     )
 
 
@@ -110,12 +111,14 @@ def test_keys_that_differ_in_blanks_at_the_end_are_marked_and_never_passed_over(
         'COALESCE(OCTET_LENGTH(s."group") <> OCTET_LENGTH(t."group"), FALSE))'
     )
     assert f'{alike} AS "_dwh_is_alike"\n' in statement
-    assert statement.endswith(f" OR {alike})")
+    assert statement.endswith(f' OR {alike}) OR s."_dwh_copies" > 1')
     assert (
         'MIN(OCTET_LENGTH(s."group")) OVER (PARTITION BY s."id", s."group") AS "_dwh_length_min_0",\n'
         '    MAX(OCTET_LENGTH(s."group")) OVER (PARTITION BY s."id", s."group") AS "_dwh_length_max_0"\n'
     ) in statement
-    assert sql.alike_keys(TARGET) == 'SELECT "id", "group" FROM "dwh_fresh" WHERE "_dwh_is_alike" LIMIT 3'
+    assert sql.unfit_rows(TARGET, 1, TARGET.key) == (
+        'SELECT DISTINCT "id", "group" FROM "dwh_fresh" WHERE "_dwh_is_alike" ORDER BY "id", "group" LIMIT 3'
+    )
 
 
 def test_pick_newest_without_a_cursor_orders_by_reading_and_day() -> None:
@@ -124,20 +127,30 @@ def test_pick_newest_without_a_cursor_orders_by_reading_and_day() -> None:
         'SELECT s.*, t."id" IS NULL AS "_dwh_is_new", FALSE AS "_dwh_is_alike"\n'
         "FROM (\n"
         '  SELECT s.*, ROW_NUMBER() OVER (PARTITION BY s."id" ORDER BY s."_dwh_loaded_at" DESC, s."_dwh_day" DESC)'
-        ' AS "_dwh_rank"\n'
+        ' AS "_dwh_rank",\n'
+        '    COUNT(*) OVER (PARTITION BY s."id", s."_dwh_day") AS "_dwh_copies"\n'
         '  FROM "dwh_stage" s\n'
         ") s\n"
         'LEFT JOIN "staging"."t" t ON s."id" = t."id"\n'
         'WHERE s."_dwh_rank" = 1 AND (t."id" IS NULL OR s."_dwh_loaded_at" > t."_dwh_loaded_at" OR '
-        '(s."_dwh_loaded_at" = t."_dwh_loaded_at" AND s."_dwh_day" >= t."_dwh_day"))'
+        '(s."_dwh_loaded_at" = t."_dwh_loaded_at" AND s."_dwh_day" >= t."_dwh_day")) OR s."_dwh_copies" > 1'
     )
 
 
-def test_count_fresh_tells_new_rows_from_replaced_ones_by_day() -> None:
-    assert sql.count_fresh() == (
+def test_count_fresh_tells_new_rows_from_replaced_ones_and_from_those_that_cannot_be_by_day() -> None:
+    assert sql.count_fresh(TARGET) == (
         'SELECT "_dwh_day", SUM(CASE WHEN "_dwh_is_new" THEN 1 ELSE 0 END), '
-        'SUM(CASE WHEN "_dwh_is_new" THEN 0 ELSE 1 END), SUM(CASE WHEN "_dwh_is_alike" THEN 1 ELSE 0 END) '
+        'SUM(CASE WHEN NOT "_dwh_is_new" THEN 1 ELSE 0 END), '
+        'SUM(CASE WHEN "id" IS NULL OR "group" IS NULL THEN 1 ELSE 0 END), '
+        'SUM(CASE WHEN "_dwh_is_alike" THEN 1 ELSE 0 END), SUM(CASE WHEN "_dwh_copies" > 1 THEN 1 ELSE 0 END) '
         'FROM "dwh_fresh" GROUP BY "_dwh_day"'
+    )
+
+
+def test_c18_rows_without_a_key_are_told_by_other_columns_too() -> None:
+    assert sql.rows_without_key(("Id", "Group"), ("id", "group", "updated"), '"dwh_stage"') == (
+        'SELECT "id", "group", "updated" FROM "dwh_stage" s WHERE "id" IS NULL OR "group" IS NULL '
+        'ORDER BY "id", "group", "updated" LIMIT 3'
     )
 
 
@@ -181,9 +194,10 @@ def test_a16_the_flag_is_a_column_that_a_load_leaves_false() -> None:
 def test_a16_a_flagged_row_yields_to_a_later_reading_alone() -> None:
     plain, flagged = sql.pick_newest(TARGET), sql.pick_newest(FLAGGED)
     head, rule = plain.split('(t."id" IS NULL OR ')
+    end = ') OR s."_dwh_copies" > 1'
     assert flagged == (
         f'{head}(t."id" IS NULL OR CASE WHEN t."_dwh_deleted" THEN s."_dwh_loaded_at" > t."_dwh_loaded_at" '
-        f"ELSE {rule[:-1]} END)"
+        f"ELSE {rule.removesuffix(end)} END{end}"
     )
 
 
@@ -251,7 +265,8 @@ def test_the_audit_schema_is_made_by_statements_that_may_run_again() -> None:
         "  rows_updated BIGINT NOT NULL,\n"
         "  converted VARCHAR(65535) NOT NULL,\n"
         "  loaded_at TIMESTAMP NOT NULL,\n"
-        "  in_target BOOLEAN NOT NULL\n"
+        "  in_target BOOLEAN NOT NULL,\n"
+        "  key_columns VARCHAR(16384), cursor_column VARCHAR(512), rules VARCHAR(65535), rows_behind BIGINT\n"
         ") DISTSTYLE AUTO SORTKEY AUTO"
     )
     assert lock == (
@@ -276,25 +291,45 @@ def test_history_rows_go_in_by_one_insert() -> None:
         1,
         '{"c": "\\u0041"}',
         moment,
+        '["id"]',
+        None,
+        "{}",
+        4,
     )
     values = (
         "('load', NULL, 'staging.it''s', '2024-01-05', 'append', 's3://m', 'a', '2024-01-06 01:02:03.000000', 3, 2, 1, "
-        "'{\"c\": \"\\\\u0041\"}', '2024-01-06 01:02:03.000000', TRUE)"
+        "'{\"c\": \"\\\\u0041\"}', '2024-01-06 01:02:03.000000', '[\"id\"]', NULL, '{}', 4, TRUE)"
     )
     assert audit.insert_history([row, row]) == (
         'INSERT INTO "dwh"."load_history" ("load_id", "run_id", "table_name", "day", "mode", "manifest_url", '
         '"attempt", "snapshot_at", "rows_in_manifest", "rows_inserted", "rows_updated", "converted", "loaded_at", '
-        '"in_target") VALUES\n'
+        '"key_columns", "cursor_column", "rules", "rows_behind", "in_target") VALUES\n'
         f"{values},\n{values}"
     )
 
 
 def test_the_audits_questions_and_turns() -> None:
     assert audit.find_load("ab") == 'SELECT COUNT(*) FROM "dwh"."load_history" WHERE load_id = \'ab\''
-    assert audit.last_snapshots("staging.t") == (
-        'SELECT day, MAX(snapshot_at) FROM "dwh"."load_history" WHERE table_name = \'staging.t\' '
-        "AND in_target GROUP BY day"
+    assert audit.standing("staging.t", '"staging"."t"', "s3://b/it's/t/day=", '{"a": 1}') == (
+        "SELECT table_name, day, rows_in_manifest, NVL(rows_behind, 0), snapshot_at, loaded_at, in_target, mode, "
+        "key_columns, cursor_column, manifest_url, NULLIF(rules, '{\"a\": 1}') AS rules, "
+        '(SELECT COUNT(*) FROM (SELECT 1 AS one FROM "staging"."t" LIMIT 1) t)\n'
+        "FROM (\n"
+        "  SELECT h.*, ROW_NUMBER() OVER (PARTITION BY table_name, day "
+        "ORDER BY CASE WHEN in_target THEN 0 ELSE 1 END, snapshot_at DESC, loaded_at DESC) AS of_day\n"
+        '  FROM "dwh"."load_history" h\n'
+        "  WHERE table_name = 'staging.t' OR LEFT(manifest_url, 18) = 's3://b/it''s/t/day='\n"
+        ") h\n"
+        "WHERE of_day = 1\n"
+        "ORDER BY loaded_at"
     )
+    assert ", rules, 0\nFROM" in audit.standing("staging.t", None, "s3://b/t/day=", None)
+    assert audit.missing_columns({"load_id", "rules"}) == [
+        'ALTER TABLE "dwh"."load_history" ADD COLUMN "key_columns" VARCHAR(16384)',
+        'ALTER TABLE "dwh"."load_history" ADD COLUMN "cursor_column" VARCHAR(512)',
+        'ALTER TABLE "dwh"."load_history" ADD COLUMN "rows_behind" BIGINT',
+    ]
+    assert audit.missing_columns([]) == []
     assert audit.take_turn("staging.t") == (
         'UPDATE "dwh"."load_lock" SET loads = loads + 1 WHERE table_name = \'staging.t\''
     )

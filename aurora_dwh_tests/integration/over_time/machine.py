@@ -32,6 +32,7 @@ from aurora_dwh.warehouse.drift import DriftError
 from aurora_dwh.warehouse.errors import PassingError
 from aurora_dwh.warehouse.io_manager import staging_target
 from aurora_dwh.warehouse.load import load, transactions
+from aurora_dwh.warehouse.standing import RecordError
 from aurora_dwh_tests.integration.over_time.clock import CALENDARS, Calendar, Clock
 from aurora_dwh_tests.integration.over_time.copy import Copy, Reading
 from aurora_dwh_tests.integration.over_time.original import CHANGES, COLUMNS, Original
@@ -170,6 +171,7 @@ class TableLife(RuleBasedStateMachine):
         self.standing: dict[date, Reading] = {}
         self.unloaded: set[date] = set()
         self.copy = Copy(kind.mode, flags=self.target.flags_deletes)
+        self.is_lost = False
 
     def teardown(self) -> None:
         if not hasattr(self, "copy"):
@@ -314,11 +316,21 @@ class TableLife(RuleBasedStateMachine):
             self.extract(0, last)
             self._rebuild(None)
 
+    @rule(how=st.sampled_from(("DROP TABLE", "TRUNCATE TABLE")))
+    @precondition(lambda self: self.copy.rows())
+    def lose(self, how: str) -> None:
+        """Drop or empty the staging table, as a person may do in Redshift: what is loaded next must make it whole."""
+        self.parts.ask(f"{how} staging.{self.table.target}")
+        self.copy = Copy(self.kind.mode, flags=self.target.flags_deletes)
+        self.is_lost = True
+
     # The end
 
     def settle(self) -> None:
         """Read what is due, load what was read, reconcile, and compare both sides."""
         self.original.end_late(commit=True)
+        if self.is_lost:
+            self.rebuild()
         while due := sorted(self.original.due):
             first = self.clock.calendar.days.index(due[0])
             length = next(n for n in itertools.count(1) if due[0] + timedelta(days=n) not in due)
@@ -394,6 +406,7 @@ class TableLife(RuleBasedStateMachine):
                 stale=any(self.standing[r.manifest.day] is not r for r in group),
             )
             if is_loaded:
+                self.is_lost = False
                 self.unloaded -= {day for day in of_day if self.standing[day] in group}
 
     def _rebuild(self, trouble: Trouble | None) -> None:
@@ -409,6 +422,7 @@ class TableLife(RuleBasedStateMachine):
             trouble,
         )
         if is_done:
+            self.is_lost = False
             self.unloaded.clear()
 
     def _keys(self) -> Any:
@@ -425,13 +439,16 @@ class TableLife(RuleBasedStateMachine):
         """Do a step in the warehouse, which must then hold either what it held or all of the step's effect."""
         after = self.copy.duplicate()
         effect(after)
-        drifted = False
+        is_to_be_rebuilt = False
         try:
             with self.parts.failing(trouble and trouble.fault), self._crashing(trouble):
                 work()
         except DriftError:
             assert self.original.retyped
-            drifted = True
+            is_to_be_rebuilt = True
+        except RecordError:
+            assert self.is_lost, "a table that has its rows is said to have lost them"
+            is_to_be_rebuilt = True
         except (PassingError, CrashError):
             if trouble is None:
                 raise
@@ -440,7 +457,7 @@ class TableLife(RuleBasedStateMachine):
         else:
             self.copy = after
         self._check()
-        if drifted:
+        if is_to_be_rebuilt:
             self.rebuild()
         return self.copy is after
 

@@ -1,0 +1,112 @@
+"""What a day in the lake is not replaced by: rows of another source, and a reading that has lost rows.
+
+Both are found before the new manifest is written. A day that is read again may well have fewer rows: those that were
+written since lie in a later day. So the source is asked whether rows of the earlier reading are still in it, by a
+sample of their keys; where nothing tells rows apart, their number decides, unless the mode lets them move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from aurora_dwh.handoff import DataError, Lookup, Manifest
+from aurora_dwh.lake.contents import sample
+from aurora_dwh.rules import Rules, is_other_source, other_source, quoted
+
+MAX_SHARE = 0.1
+"""The share of an earlier reading's rows that may be gone when the day is read again, as in a reconciliation."""
+
+FEW_ROWS = 3
+"""So many may always be gone, unless none is left: of a small day that is a large share."""
+
+SAMPLE_ROWS = 200
+"""Rows of an earlier reading that the source is asked for."""
+
+
+class ShrunkenDayError(DataError):
+    """A day of which rows are gone from the source that an earlier reading of it has: rather purged than deleted."""
+
+
+class Guard:
+    """What is asked before a day's manifest is written.
+
+    Args:
+        client: A boto3 S3 client.
+        bucket: The lake's bucket.
+        latest: Gives the manifest of a table's latest day, None where there is no day.
+    """
+
+    def __init__(self, client: Any, bucket: str, latest: Callable[[str], Manifest | None]) -> None:
+        self._client, self._bucket, self._latest = client, bucket, latest
+        self._known: dict[str, Rules] = {}
+
+    def check_source(self, table: str, before: Manifest | None, rules: Rules | None) -> None:
+        """Refuse a reading of another source than the table's latest day is of; a table is looked at once.
+
+        Args:
+            table: The table's name in the catalog.
+            before: The day as it stands, None where it is new.
+            rules: What shapes the rows of the reading.
+
+        Raises:
+            RulesError: It is of another source.
+        """
+        known = self._known.get(table, before and before.rules)
+        if rules is None or (known and not is_other_source(known, rules)):
+            return
+        latest = self._latest(table)
+        if latest and latest.rules and is_other_source(latest.rules, rules):
+            raise other_source(f"lake/{table} was", latest.rules, rules)
+        self._known[table] = rules
+
+    def check_rows_kept(self, before: Manifest | None, now: Manifest, lookup: Lookup | None) -> None:
+        """Refuse a reading of a day from which more rows of the earlier one are gone than may be.
+
+        Args:
+            before: The day as it stands, None where it is new.
+            now: The day as it was read now.
+            lookup: How to ask the source for rows.
+
+        Raises:
+            ShrunkenDayError: More are gone.
+        """
+        if (
+            before is None
+            or is_other_source(before.rules, now.rules)
+            or not _is_much(before.rows - now.rows, before.rows)
+        ):
+            return
+        gone = _gone(self._client, self._bucket, before, now, lookup)
+        if gone is None:
+            return
+        raise ShrunkenDayError(
+            f"lake/{now.table}: {now.day} had {before.rows:,} rows when it was read at "
+            f"{before.snapshot_at:%Y-%m-%d %H:%M:%S} UTC, and Aurora has {now.rows:,} of it now{gone}; nothing was "
+            "changed. If they were removed on purpose and the lake is to lose them too, run "
+            f"`aurora-dwh purge {quoted(now.table)} --days {now.day}` and materialize the day again"
+        )
+
+
+def _gone(client: Any, bucket: str, before: Manifest, now: Manifest, lookup: Lookup | None) -> str | None:
+    """Return in words how many of a sample are gone, an empty text where numbers decide, None where they may be."""
+    if lookup is not None and (keys := {*sample(client, bucket, before, lookup.columns, SAMPLE_ROWS)}):
+        there = lookup.count([*keys])
+        if there is not None:
+            missing = max(0, len(keys) - there)
+            told = f"; {missing} of {len(keys)} rows of that reading are not in it any more"
+            return told if _is_much(missing * before.rows / len(keys), before.rows) else None
+    return "" if _is_alike(before, now) else None
+
+
+def _is_much(gone: float, of: int) -> bool:
+    """Return whether it is more than may be gone, or all that there was."""
+    return gone > max(MAX_SHARE * of, FEW_ROWS) or gone >= of > 0
+
+
+def _is_alike(before: Manifest, now: Manifest) -> bool:
+    """Return whether both readings are of the same rows, had the source not changed, and none moves to another day."""
+    if now.rules is None or now.rules.mode == "incremental" or before.window != now.window:
+        return False
+    shaping = ("source", "table", "mode", "cursor", "cursor_timezone", "filter")
+    return before.rules is None or not before.rules.differences(now.rules, shaping)

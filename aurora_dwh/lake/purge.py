@@ -1,0 +1,146 @@
+"""Days of a table removed from the lake for good: every version of every object that has, or had, rows of them.
+
+That is a day's folder, its folder in the inbox, and the files that its manifest names in another place of the bucket.
+Manifests go first, so that no reader finds a day half there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from aurora_dwh.handoff import DataError
+from aurora_dwh.lake.layout import MANIFEST_NAME, Layout
+
+_BATCH = 1000
+"""Objects that S3 deletes in one request."""
+
+
+class PurgeError(DataError):
+    """S3 did not list or did not remove versions; what was removed stays so."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of an object, or the mark of its deletion, which has no bytes.
+
+    Attributes:
+        key: The object's key.
+        version_id: The version.
+        size: Its bytes.
+        is_current: Whether it is what readers of the key find.
+    """
+
+    key: str
+    version_id: str
+    size: int
+    is_current: bool
+
+
+@dataclass(frozen=True)
+class Found:
+    """What there is of some days.
+
+    Attributes:
+        versions: All versions, those of manifests first.
+        out_of_reach: Addresses of files that lie in another bucket.
+    """
+
+    versions: tuple[Version, ...]
+    out_of_reach: tuple[str, ...]
+
+    @property
+    def objects(self) -> int:
+        """How many objects a reader finds."""
+        return sum(version.is_current and version.size > 0 for version in self.versions)
+
+    @property
+    def size(self) -> int:
+        """Bytes in all versions."""
+        return sum(version.size for version in self.versions)
+
+
+class Purge:
+    """The lake of one database, to be purged.
+
+    Args:
+        client: A boto3 S3 client.
+        layout: Where things lie.
+    """
+
+    def __init__(self, client: Any, layout: Layout) -> None:
+        self._client, self._layout = client, layout
+
+    def find(self, table: str, days: Sequence[date] | None) -> Found:
+        """Return what there is of a table's days.
+
+        Args:
+            table: The table's name in the source; the catalog need not have it any more.
+            days: The days; None for all, and for what was left beside them.
+
+        Raises:
+            PurgeError: S3 does not list versions for this process.
+        """
+        layout = self._layout
+        homes = (
+            [f"{layout.table(table)}/", layout.arrivals(table)]
+            if days is None
+            else [home for day in days for home in (f"{layout.day(table, day)}/", layout.arrival(table, day, ""))]
+        )
+        versions = {(v.key, v.version_id): v for home in homes for v in self._versions(home)}
+        out_of_reach = []
+        for url in self._named([v.key for v in versions.values() if v.is_current and v.key.endswith(MANIFEST_NAME)]):
+            try:
+                key = layout.key(url)
+            except ValueError:
+                out_of_reach.append(url)
+                continue
+            if not key.startswith(tuple(homes)):
+                versions |= {(v.key, v.version_id): v for v in self._versions(key) if v.key == key}
+        ordered = sorted(versions.values(), key=lambda v: (not v.key.endswith(MANIFEST_NAME), v.key))
+        return Found(tuple(ordered), tuple(sorted(out_of_reach)))
+
+    def remove(self, versions: Sequence[Version]) -> None:
+        """Remove versions.
+
+        Raises:
+            PurgeError: S3 keeps some of them, as under a lock; the message names the first.
+        """
+        for start in range(0, len(versions), _BATCH):
+            batch = [{"Key": v.key, "VersionId": v.version_id} for v in versions[start : start + _BATCH]]
+            answer = self._client.delete_objects(Bucket=self._layout.bucket, Delete={"Objects": batch, "Quiet": True})
+            if refused := answer.get("Errors"):
+                first = refused[0]
+                raise PurgeError(
+                    f"S3 keeps {len(refused)} versions, such as {self._layout.url(first['Key'])} ({first['Code']}: "
+                    f"{first.get('Message', '')}); allow this process s3:DeleteObjectVersion on them, or wait for "
+                    "their lock to end, and purge again"
+                )
+
+    def _versions(self, prefix: str) -> Iterator[Version]:
+        from botocore.exceptions import ClientError
+
+        pages = self._client.get_paginator("list_object_versions").paginate(Bucket=self._layout.bucket, Prefix=prefix)
+        try:
+            for page in pages:
+                for one in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+                    yield Version(one["Key"], one["VersionId"], one.get("Size", 0), one["IsLatest"])
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "AccessDenied":
+                raise
+            raise PurgeError(
+                f"S3 does not list versions under {self._layout.url(prefix)} for this process; allow it "
+                f"s3:ListBucketVersions on bucket {self._layout.bucket}, and s3:DeleteObjectVersion on its objects"
+            ) from error
+
+    def _named(self, manifests: Sequence[str]) -> Iterator[str]:
+        """Yield the addresses that manifests name, as far as they can be read."""
+        for key in manifests:
+            try:
+                body = self._client.get_object(Bucket=self._layout.bucket, Key=key)["Body"].read()
+                yield from (str(entry["url"]) for entry in json.loads(body)["entries"])
+            except (self._client.exceptions.NoSuchKey, ValueError, KeyError, TypeError):
+                continue

@@ -1,0 +1,226 @@
+"""What shapes a table's rows on their way from the source: which source, and what the catalog said when they were read.
+
+Each day in the lake carries the rules that it was read by, and so does each row of `dwh.load_history`. Days of
+different rules do not go together: one that was read before a column was masked would bring it back in the clear. Here
+is how rules are compared; who asks, and when, is `lake`'s and `warehouse`'s business. What was written by a version
+that knew no rules has none: of it is known what its columns show, and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from aurora_dwh.days import counted
+from aurora_dwh.handoff import DataError, Manifest
+from aurora_dwh.schema import fold
+
+if TYPE_CHECKING:
+    from aurora_dwh.catalog import Catalog, Table
+
+CONTENTS = ("mask", "include", "exclude", "filter")
+"""What decides which values and rows may be in a table at all."""
+
+SHAPE = (*CONTENTS, "zero_dates", "oversize", "nul_bytes", "timezone", "cursor_timezone")
+"""What decides how a row looks that is read, and which day it belongs to."""
+
+_LONGEST = 4_000
+"""Characters of one rule that are kept as they are; of a longer one a digest is, by which it is known again."""
+
+
+class RulesError(DataError):
+    """Days that were read by other rules than those that they are to be loaded by."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What shaped rows; names of columns are folded, and lists are in no order.
+
+    Attributes:
+        source: The source's name, as `AuroraSettings.source_name` gives it; None where it does not matter.
+        table: The table's name in the source.
+        mode: The table's mode.
+        key: The columns that told rows apart.
+        cursor: The column that said when a row was written.
+        cursor_timezone: The zone of the cursor's wall clock.
+        timezone: The zone at whose midnight days were cut.
+        start_date: The first day, as text.
+        include: The only columns that were read; none where all were.
+        exclude: Columns that were left out.
+        filter: The condition that rows met.
+        mask: Column -> how its values were hidden.
+        zero_dates: What became of dates that are none.
+        oversize: What became of values wider than Redshift holds.
+        nul_bytes: What became of NUL bytes.
+    """
+
+    source: str | None
+    table: str
+    mode: str
+    key: Sequence[str]
+    cursor: str | None
+    cursor_timezone: str | None
+    timezone: str
+    start_date: str
+    include: Sequence[str] | str
+    exclude: Sequence[str] | str
+    filter: str | None
+    mask: Mapping[str, Any] | str
+    zero_dates: str
+    oversize: str
+    nul_bytes: str
+
+    @staticmethod
+    def of(table: Table, catalog: Catalog, *, source: str | None) -> Rules:
+        """Return a table's rules as the catalog has them now.
+
+        Args:
+            table: The table.
+            catalog: The catalog that it belongs to.
+            source: The source's name.
+        """
+        masks = {fold(name): mask if isinstance(mask, str) else mask.model_dump() for name, mask in table.mask.items()}
+        return Rules(
+            source=source,
+            table=table.name,
+            mode=table.mode,
+            key=_folded(table.key),
+            cursor=table.cursor and fold(table.cursor),
+            cursor_timezone=table.cursor_timezone or (catalog.timezone if table.cursor else None),
+            timezone=catalog.timezone,
+            start_date=catalog.start_date.isoformat(),
+            include=_short(_folded(table.include)),
+            exclude=_short(_folded(table.exclude)),
+            filter=_short(table.filter and table.filter.strip()),
+            mask=_short(masks),
+            zero_dates=table.zero_dates,
+            oversize=table.oversize,
+            nul_bytes=table.nul_bytes,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the rules as JSON-ready values."""
+        return asdict(self)
+
+    def to_text(self) -> str:
+        """Return the rules as a text that equal rules have alike."""
+        return json.dumps(self.to_json(), ensure_ascii=False, sort_keys=True)
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> Rules:
+        """Return the rules that `to_json` wrote; what another version had besides is passed over.
+
+        Raises:
+            KeyError: Something is missing.
+        """
+        return Rules(**{f.name: data[f.name] for f in fields(Rules)})
+
+    def differences(self, now: Rules, names: Iterable[str]) -> list[str]:
+        """Return what of the named rules is another one now, in words."""
+        return [_told(name, getattr(self, name), getattr(now, name)) for name in names if not self._agrees(now, name)]
+
+    def _agrees(self, now: Rules, name: str) -> bool:
+        ours, theirs = (getattr(rules, name) for rules in (self, now))
+        return (list(ours) == list(theirs)) if isinstance(ours, list | tuple) else bool(ours == theirs)
+
+
+def check_days(wanted: Rules, manifests: Iterable[Manifest], *, remedy: str) -> None:
+    """Refuse days that were read by rules which do not go with the catalog's.
+
+    Args:
+        wanted: The table's rules as the catalog has them now; its source is not compared.
+        manifests: The days.
+        remedy: What to do, as a sentence without its point.
+
+    Raises:
+        RulesError: There are such days; the message names them, what differs, and the remedy.
+    """
+    days: dict[str, list[Manifest]] = {}
+    for manifest in manifests:
+        for difference in _clashes(wanted, manifest):
+            days.setdefault(difference, []).append(manifest)
+    if days:
+        clashing = {manifest.day for found in days.values() for manifest in found}
+        raise RulesError(
+            f"lake/{wanted.table} was read by other rules than the catalog has now ({', '.join(days)}) on "
+            f"{counted(clashing)}; nothing was changed. {remedy}"
+        )
+
+
+def quoted(table: str) -> str:
+    """Return a table's name as it is typed into a shell."""
+    return shlex.quote(table)
+
+
+def _clashes(wanted: Rules, manifest: Manifest) -> list[str]:
+    """Return in words why a day does not go with the rules."""
+    if manifest.rules is None:
+        return _clashes_of_columns(wanted, manifest)
+    names = [*CONTENTS, *(("cursor",) if wanted.mode != "full" else ())]
+    if (manifest.rules.mode, wanted.mode) != ("append", "incremental"):  # a key sorts out what came twice
+        names.append("mode")
+    return manifest.rules.differences(wanted, names)
+
+
+def _clashes_of_columns(wanted: Rules, manifest: Manifest) -> list[str]:
+    """Return what a day's columns alone show: that one is there which is to be left out, or in the clear."""
+    names = {column.target_name for column in manifest.schema.columns}
+    clear = {column.target_name for column in manifest.schema.columns if column.read_as == "{0}"}
+    left_out = names & set(wanted.exclude) if not isinstance(wanted.exclude, str) else set()
+    if wanted.include and not isinstance(wanted.include, str):
+        left_out |= names - set(wanted.include)
+    masked = clear & set(wanted.mask) if not isinstance(wanted.mask, str) else set()
+    told = {"include or exclude": left_out, "mask": masked}
+    return [f"{rule} of {', '.join(sorted(columns))}" for rule, columns in told.items() if columns]
+
+
+def _told(name: str, before: Any, now: Any) -> str:
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        columns = {column for column in {*before, *now} if before.get(column) != now.get(column)}
+        return f"{name} of {', '.join(sorted(columns))}"
+    if name in ("include", "exclude") and not isinstance(before, str) and not isinstance(now, str):
+        return f"{name} of {', '.join(sorted(set(before) ^ set(now)))}"
+    if name in CONTENTS:
+        return name
+    return f"{name} {_word(before)}, now {_word(now)}"
+
+
+def _word(value: Any) -> str:
+    if value is None:
+        return "none"
+    return value if isinstance(value, str) else ", ".join(value) or "none"
+
+
+def _folded(names: Iterable[str]) -> list[str]:
+    return sorted(fold(name) for name in names)
+
+
+def _short(value: Any) -> Any:
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True)
+    return value if len(text) <= _LONGEST else f"sha256:{sha256(text.encode()).hexdigest()}"
+
+
+def other_source(what: str, before: Rules, now: Rules) -> RulesError:
+    """Return the error for rows of one source that would come to those of another.
+
+    Args:
+        what: Where they would come, such as `staging.orders was`.
+        before: The rules of what is there.
+        now: The rules of what would come.
+    """
+    return RulesError(
+        f"{what} loaded from table {before.table} of {before.source}, and this is table {now.table} of {now.source}; "
+        "nothing was changed. Give each source a LAKE_URI of its own and a staging table of its own, by `target_table` "
+        "or REDSHIFT_STAGING_SCHEMA. If both are one source under two addresses, set AURORA_SOURCE="
+        f"{shlex.quote(before.source or '')} and go on. If the new one is to take the place of the other, run "
+        f"`aurora-dwh rebuild {quoted(now.table)} --from source`"
+    )
+
+
+def is_other_source(before: Rules | None, now: Rules | None) -> bool:
+    """Return whether two readings are known to be of different sources, or of different tables of one."""
+    return before is not None and now is not None and (before.source, before.table) != (now.source, now.table)

@@ -1,0 +1,23 @@
+"""What an older version has left, that knew no rules: its manifests in the lake and its tables in the warehouse."""
+
+from __future__ import annotations
+
+import json
+
+from aurora_dwh_tests.e2e.world import World
+
+OLDER_COLUMNS = ("key_columns", "cursor_column", "rules")
+
+
+def forget_rules(world: World, table: str) -> None:
+    """Make the lake and the warehouse what an older version would have made of a table."""
+    from aurora_dwh.lake.opening import open_lake
+
+    lake = open_lake()
+    for manifest in lake.all(table):
+        place = {"Bucket": lake.layout.bucket, "Key": lake.layout.key(manifest.url)}
+        body = json.loads(lake._client.get_object(**place)["Body"].read())
+        del body["aurora_dwh"]["rules"]
+        lake._client.put_object(**place, Body=json.dumps(body).encode())
+    for column in OLDER_COLUMNS:
+        world.ask_warehouse(f"ALTER TABLE dwh.load_history DROP COLUMN {column}")

@@ -1,0 +1,237 @@
+"""Keys that do not tell rows apart: nothing is loaded by them, the rows are named, and the remedy told works."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from aurora_dwh_tests.e2e.remedies import commands, follow
+from aurora_dwh_tests.e2e.test_rules import check
+from aurora_dwh_tests.e2e.world import World, chain
+from aurora_dwh_tests.servers import server  # noqa: F401 - both servers here, unlike elsewhere in this folder
+
+pytestmark = pytest.mark.timeout(600)
+
+MODES = ("incremental", "append", "full")
+
+
+def catalog(world: World, mode: str, fields: str, cursor: str = "changed_at") -> None:
+    by = "" if mode == "full" else f", cursor: {cursor}"
+    world.catalog(f"item: {{mode: {mode}{by}, {fields}}}")
+
+
+def refused(world: World, first: str, last: str | None = None) -> str:
+    """Run days, expect them to fail with the table as it was, and return what is said."""
+    before = staged(world)
+    done = world.run(first, last, chain("item"))
+    assert not done.success
+    assert staged(world) == before
+    return done.failure
+
+
+def staged(world: World) -> list[tuple[Any, ...]]:
+    there = "SELECT COUNT(*) FROM svv_all_tables WHERE schema_name = 'staging' AND table_name = 'item'"
+    if world.ask_warehouse(there) == [(0,)]:
+        return []
+    return world.ask_warehouse("SELECT * FROM staging.item ORDER BY 1, 2")
+
+
+# A key that several rows have
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_c13_rows_that_have_their_key_in_common_are_an_error_and_the_source_s_own_key_mends_it(
+    world: World, mode: str
+) -> None:
+    catalog(world, mode, "key: id")
+    world.at_source(
+        "CREATE TABLE item (id INT, region INT, note VARCHAR(9), changed_at DATETIME NOT NULL, PRIMARY KEY (id), "
+        "KEY (changed_at))",
+        "INSERT INTO item VALUES (1, 1, 'a', '2024-01-01'), (2, 1, 'b', '2024-01-01'), (3, 1, 'c', '2024-01-01')",
+    )
+    world.load("2024-01-01", "item")
+    world.at_source(
+        "ALTER TABLE item DROP PRIMARY KEY, ADD PRIMARY KEY (region, id)",
+        "INSERT INTO item VALUES (4, 1, 'd', '2024-01-02'), (4, 2, 'e', '2024-01-02'), (4, 3, 'f', '2024-01-02')",
+    )
+    said = refused(world, "2024-01-02")
+    assert "staging.item" in said
+    assert "(id)" in said
+    assert "such as 4" in said or "such as id=4" in said
+    assert "`key`, such as the source's primary key (region, id)" in said
+    catalog(world, mode, "key: [region, id]")
+    if mode == "incremental":
+        assert follow(said) == "rebuild item"
+    done = world.load("2024-01-02", "item")
+    world.assert_equal("item")
+    rows = 6 if mode == "full" else 3
+    assert f": {rows} rows have, within their day, each a key (region, id) of its own" in str(
+        check(done, "keys").description
+    )
+
+
+def test_c13_an_older_reading_with_such_rows_is_refused_too(world: World) -> None:
+    catalog(world, "incremental", "key: id")
+    world.at_source(
+        "CREATE TABLE item (id INT, region INT, changed_at DATETIME NOT NULL, PRIMARY KEY (region, id), "
+        "KEY (changed_at))",
+        "INSERT INTO item VALUES (1, 1, '2024-01-01'), (1, 2, '2024-01-01')",
+    )
+    assert "2 rows of one reading have their key (id) in common, such as id=1" in refused(world, "2024-01-01")
+    world.at_source("DELETE FROM item WHERE region = 2", "UPDATE item SET changed_at = '2024-01-02'")
+    world.load("2024-01-02", "item")
+    done = world.run("2024-01-01", assets=[dg.AssetKey(["staging", "item"])])
+    assert "in common" in done.failure
+
+
+def test_c13_texts_that_are_several_in_the_source_and_one_in_utf_8_are_not_lost(world: World) -> None:
+    """cp932 has two codes for some characters, such as the Roman numerals of NEC and IBM."""
+    catalog(world, "incremental", "key: code")
+    world.at_source(
+        "CREATE TABLE item (code VARCHAR(4) CHARACTER SET cp932 COLLATE cp932_bin PRIMARY KEY, "
+        "changed_at DATETIME NOT NULL, KEY (changed_at))",
+        "INSERT INTO item VALUES (X'8754', '2024-01-01'), (X'FA4A', '2024-01-01'), ('b', '2024-01-01')",
+    )
+    said = refused(world, "2024-01-01")
+    assert "2 rows of one reading have their key (code) in common, such as code='Ⅰ'" in said
+    catalog(world, "incremental", "key: code, filter: \"code <> X'FA4A'\"")
+    world.load("2024-01-01", "item")
+    assert [row[0] for row in staged(world)] == ["b", "Ⅰ"]
+
+
+def test_c13_the_check_says_what_it_proved_of_days_that_were_not_copied(world: World) -> None:
+    catalog(world, "append", "key: id")
+    world.at_source(
+        "CREATE TABLE item (id INT PRIMARY KEY, changed_at DATETIME NOT NULL, KEY (changed_at))",
+        "INSERT INTO item VALUES (1, '2024-01-01'), (2, '2024-01-01')",
+    )
+    world.load("2024-01-01", "item")
+    world.ask_warehouse("UPDATE dwh.load_history SET snapshot_at = '2100-01-01'")
+    done = world.load("2024-01-01", "item")
+    overtaken = "; not so of 1 day (2024-01-01), which a later reading overtook"
+    assert str(check(done, "rows").description).endswith(
+        f": 0 rows read from the source, in the manifest and copied{overtaken}"
+    )
+    assert str(check(done, "keys").description).endswith(
+        f": 0 rows have, within their day, each a key (id) of its own{overtaken}"
+    )
+    assert check(done, "rows").metadata["copied_rows"].value == 0
+
+
+# A key that another one resembles, or that has no value
+
+
+def test_c17_a_key_that_was_renamed_by_blanks_at_its_end_is_mended_by_the_named_command(world: World) -> None:
+    catalog(world, "incremental", "key: code")
+    world.at_source(
+        "CREATE TABLE item (code VARCHAR(9) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PRIMARY KEY, note INT, "
+        "changed_at DATETIME NOT NULL, KEY (changed_at))",
+        "INSERT INTO item VALUES ('a', 1, '2024-01-01'), ('b', 1, '2024-01-01')",
+    )
+    world.load("2024-01-01", "item")
+    world.at_source("UPDATE item SET code = 'a ', changed_at = '2024-01-02' WHERE code = 'a'")
+    said = refused(world, "2024-01-02")
+    assert "rows differ only in blanks at the end of their key, such as code='a '" in said
+    assert follow(said) == "rebuild item --from source"
+    world.load("2024-01-02", "item")
+    world.assert_equal("item")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "command"),
+    [
+        ("INT", "VARCHAR(20)", "rebuild item --from source"),
+        ("INT", "BIGINT", "rebuild item"),
+        ("DECIMAL(10,2)", "DECIMAL(20,4)", "rebuild item"),
+        ("VARCHAR(20)", "INT", "rebuild item --from source"),
+        ("DATETIME", "VARCHAR(30)", "rebuild item --from source"),
+        ("DATE", "DATETIME", "rebuild item"),
+    ],
+)
+@pytest.mark.parametrize("mode", ["incremental", "append"])
+def test_c17_a_column_of_another_type_is_mended_by_the_named_command(
+    world: World, mode: str, before: str, after: str, command: str
+) -> None:
+    catalog(world, mode, "key: id")
+    value = {"DATE": "'2024-02-03'", "DATETIME": "'2024-02-03'"}.get(before, "'7'")
+    world.at_source(
+        f"CREATE TABLE item (id INT PRIMARY KEY, v {before}, changed_at DATETIME NOT NULL, KEY (changed_at))",
+        f"INSERT INTO item VALUES (1, {value}, '2024-01-01')",
+    )
+    world.load("2024-01-01", "item")
+    world.at_source(f"ALTER TABLE item MODIFY COLUMN v {after}", f"INSERT INTO item VALUES (2, {value}, '2024-01-02')")
+    done = world.run("2024-01-02", assets=chain("item"))
+    assert "column 'v' is" in done.failure
+    assert follow(done.failure) == command
+    world.load("2024-01-02", "item")
+    world.assert_equal("item")
+
+
+@pytest.mark.parametrize(
+    "change", ["ADD COLUMN more INT", "DROP COLUMN v", "MODIFY COLUMN v VARCHAR(40)", "MODIFY COLUMN v INT"]
+)
+def test_c17_a_frozen_table_is_mended_by_the_named_command(world: World, change: str) -> None:
+    catalog(world, "incremental", "key: id, on_drift: freeze")
+    world.at_source(
+        "CREATE TABLE item (id INT PRIMARY KEY, v VARCHAR(20), changed_at DATETIME NOT NULL, KEY (changed_at))",
+        "INSERT INTO item (id, v, changed_at) VALUES (1, '7', '2024-01-01')",
+    )
+    world.load("2024-01-01", "item")
+    world.at_source(f"ALTER TABLE item {change}", "INSERT INTO item (id, changed_at) VALUES (2, '2024-01-02')")
+    done = world.run("2024-01-02", assets=chain("item"))
+    assert "is frozen" in done.failure
+    assert follow(done.failure) == "rebuild item --from source"
+    world.load("2024-01-02", "item")
+    world.assert_equal("item")
+
+
+def test_c17_rows_that_somebody_else_wrote_are_mended_by_the_named_command(world: World) -> None:
+    catalog(world, "incremental", "key: id")
+    world.at_source(
+        "CREATE TABLE item (id INT PRIMARY KEY, changed_at DATETIME NOT NULL, KEY (changed_at))",
+        "INSERT INTO item VALUES (1, '2024-01-01'), (2, '2024-01-01')",
+    )
+    world.load("2024-01-01", "item")
+    world.ask_warehouse("INSERT INTO staging.item SELECT * FROM staging.item WHERE id = 2")
+    world.ask_warehouse("UPDATE staging.item SET _dwh_loaded_at = '2100-01-01'")
+    said = refused(world, "2024-01-01")
+    assert "are there more than once, such as 2" in said
+    assert follow(said) == "rebuild item"
+    world.load("2024-01-01", "item")
+    world.assert_equal("item")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_c18_a_key_without_a_value_names_the_row_and_what_helps(world: World, mode: str) -> None:
+    catalog(world, mode, "key: code")
+    world.at_source(
+        "CREATE TABLE item (id INT PRIMARY KEY, code VARCHAR(9) UNIQUE, changed_at DATETIME NOT NULL, "
+        "KEY (changed_at))",
+        "INSERT INTO item VALUES (1, 'a', '2024-01-01'), (77, NULL, '2024-01-01'), (78, NULL, '2024-01-01')",
+    )
+    said = refused(world, "2024-01-01")
+    assert "staging.item: rows have NULL in their key (code), such as code=None, id=77" in said
+    assert "primary key (id)" in said
+    assert "`filter: code IS NOT NULL`" in said
+    assert commands(said) == []
+    catalog(world, mode, "key: code, filter: code IS NOT NULL")
+    world.load("2024-01-01", "item")
+    assert [row[:2] for row in staged(world)] == [(1, "a")]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_c18_the_source_s_own_key_helps_as_well(world: World, mode: str) -> None:
+    catalog(world, mode, "key: [code, part]")
+    world.at_source(
+        "CREATE TABLE item (id INT PRIMARY KEY, code VARCHAR(9), part INT, changed_at DATETIME NOT NULL, "
+        "UNIQUE (code, part), KEY (changed_at))",
+        "INSERT INTO item VALUES (1, 'a', 1, '2024-01-01'), (77, 'a', NULL, '2024-01-01'), "
+        "(78, 'a', NULL, '2024-01-01')",
+    )
+    said = refused(world, "2024-01-01")
+    assert "such as code='a', part=None, id=77" in said
+    catalog(world, mode, "key: id")
+    world.load("2024-01-01", "item")
+    world.assert_equal("item")
