@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from aurora_dwh.proof import Verdict
+    from aurora_dwh.proof.verdict import Verdict
 
 
 def verify(
@@ -29,16 +29,17 @@ def verify(
     day: Days = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare Aurora and Redshift by count, by keys and by a checksum of every value; name what differs.
+    """Compare Aurora and Redshift row by row, in every value; name what differs. Nothing is changed.
 
-    Each side computes its checksums by its own SQL. Without `--day` all rows of a table are compared at once; a table
-    of mode full always is. Rows that Aurora changed after their day was read differ until that day is loaded. The day
-    that was the newest when it was read reaches up to that moment, as its reading did.
+    Each side makes a number of each row by its own SQL. Without `--day` all rows of a table are compared, in short
+    pieces; a table of mode full always is. Rows that Aurora wrote since the table was last read are late, and no
+    difference; so are rows that it deleted, where `deletes: keep` keeps them. The day that was the newest when it was
+    read reaches up to that moment, as its reading did.
     """
     from rich.console import Console
 
     from aurora_dwh.catalog import Catalog
-    from aurora_dwh.proof import compare_tables, comparisons
+    from aurora_dwh.proof.engine import compare_tables, comparisons
 
     catalog = Catalog.load()
     tables, days = find_tables(catalog, table), parse_days(day, catalog)
@@ -57,19 +58,21 @@ def verify(
 
 
 def say_verdicts(console: Console, verdicts: Sequence[Verdict]) -> None:
-    """Print for each table both sides' rows and checksums and whether they agree, then what differs."""
+    """Print for each table both sides' rows and whether they agree, then what differs."""
     from rich.table import Table as Grid
     from rich.text import Text
 
+    from aurora_dwh.proof.verdict import GONE, LATE
+
     grid = Grid(title="Aurora and Redshift, every value of every row")
-    for heading in ("table", "Aurora", "Redshift", "checksums", ""):
-        grid.add_column(heading, justify="right" if heading in ("Aurora", "Redshift") else "left")
+    for heading in ("table", "Aurora", "Redshift", "late", "gone", ""):
+        grid.add_column(heading, justify="left" if heading in ("table", "") else "right")
     for verdict in verdicts:
-        sums = [_checksum(side.checksum) for side in (verdict.source, verdict.warehouse)]
-        figures = (f"{verdict.source.rows:,}", f"{verdict.warehouse.rows:,}", " ".join(sums))
+        figures = [f"{verdict.source_rows:,}", f"{verdict.staged_rows:,}"]
+        figures += [f"{verdict.kinds.get(kind, 0):,}" for kind in (LATE, GONE)]
         outcome = "[green]equal[/]" if verdict.equal else "[bold red]different[/]"
         if verdict.error:
-            figures, outcome = ("", "", ""), "[bold red]not compared[/]"
+            figures, outcome = [""] * 4, "[bold red]not compared[/]"
         grid.add_row(Text(plain(_label(verdict))), *figures, outcome)
     console.print(grid)
     for verdict in verdicts:
@@ -84,17 +87,14 @@ def _label(verdict: Verdict) -> str:
     return verdict.table if verdict.day is None else f"{verdict.table} {verdict.day}"
 
 
-def _checksum(value: int) -> str:
-    return f"{value:016x}"
-
-
 def _plain(verdict: Verdict) -> dict[str, Any]:
-    sides = {"aurora": verdict.source, "redshift": verdict.warehouse}
     return {
         "table": verdict.table,
         "day": verdict.day and verdict.day.isoformat(),
         "equal": verdict.equal,
-        **{name: {"rows": side.rows, "checksum": _checksum(side.checksum)} for name, side in sides.items()},
+        "aurora": {"rows": verdict.source_rows},
+        "redshift": {"rows": verdict.staged_rows},
+        "kinds": dict(verdict.kinds),
         "differences": verdict.differences,
         "error": verdict.error or None,
     }

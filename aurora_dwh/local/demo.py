@@ -104,7 +104,7 @@ def _load(progress: Progress, title: str, first: date, last: date) -> None:
 def _prove(console: Console, progress: Progress, step: TaskID) -> bool:
     from aurora_dwh.catalog import Catalog
     from aurora_dwh.commands.verify import say_verdicts
-    from aurora_dwh.proof import compare_tables
+    from aurora_dwh.proof.engine import compare_tables
 
     catalog = Catalog.load()
     tables = catalog.tables.values()

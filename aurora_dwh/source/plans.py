@@ -67,6 +67,8 @@ def _plan(connection: Connection, statement: str, schema: TableSchema) -> Plan:
         try:
             cursor.execute(f"EXPLAIN FORMAT=TRADITIONAL {statement}")
         except pymysql.err.Error:
+            if not connection.open:  # it is not the SELECT that was refused
+                raise
             return {}
         plans = cursor.fetchall()
     return next((plan for plan in plans if fold(plan["table"] or "") == fold(schema.table)), {})

@@ -168,11 +168,19 @@ def standing(table: str, target: str | None, place: str, rules: str | None) -> s
     )
 
 
-def last_snapshot(table: str, day: date) -> str:
-    """Return the query for the latest reading of the source that a day of a table was loaded from, NULL if none was."""
+def readings(table: str) -> str:
+    """Return the query for the reading of the source that each day in a table was loaded from last.
+
+    Its rows are the day, the moment of the source in UTC, and the name of the extraction.
+    """
     return (
-        f"SELECT MAX(snapshot_at) FROM {HISTORY} "
-        f"WHERE table_name = {literal(table)} AND day = {literal(day)} AND in_target"
+        f"SELECT day, snapshot_at, attempt\n"
+        f"FROM (\n"
+        f"  SELECT h.*, ROW_NUMBER() OVER (PARTITION BY day ORDER BY snapshot_at DESC, loaded_at DESC) AS of_day\n"
+        f"  FROM {HISTORY} h\n"
+        f"  WHERE table_name = {literal(table)} AND in_target\n"
+        f") h\n"
+        f"WHERE of_day = 1"
     )
 
 

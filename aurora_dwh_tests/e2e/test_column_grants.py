@@ -12,7 +12,7 @@ from aurora_dwh.catalog import Catalog
 from aurora_dwh.cli import app
 from aurora_dwh.commands.doctor.check import Attempts, Check, State
 from aurora_dwh.commands.doctor.source import TABLE, check
-from aurora_dwh.proof import compare_tables
+from aurora_dwh.proof.engine import compare_tables
 from aurora_dwh_tests.e2e.world import World, chain
 from aurora_dwh_tests.servers import server  # noqa: F401 - both servers here, unlike elsewhere in this folder
 

@@ -44,7 +44,7 @@ def figures(world: World) -> dict[str, Any]:
 
 def verdict(world: World) -> Any:
     from aurora_dwh.catalog import Catalog
-    from aurora_dwh.proof import compare_tables
+    from aurora_dwh.proof.engine import compare_tables
 
     catalog = Catalog.load()
     (found,) = compare_tables(catalog, catalog.tables.values())

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from aurora_dwh.catalog import Catalog
 from aurora_dwh.cli import app
-from aurora_dwh.proof import compare_tables
+from aurora_dwh.proof.engine import compare_tables
 from aurora_dwh_tests.e2e.world import World
 from aurora_dwh_tests.servers import server  # noqa: F401 - both servers here, unlike elsewhere in this folder
 

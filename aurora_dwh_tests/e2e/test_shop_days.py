@@ -12,7 +12,7 @@ import pytest
 from aurora_dwh import catalog as catalog_module
 from aurora_dwh.catalog import Catalog
 from aurora_dwh.local import shop
-from aurora_dwh.proof import compare_tables
+from aurora_dwh.proof.engine import compare_tables
 from aurora_dwh_tests.e2e.world import LOAD, MARTS, World, chain, days
 
 SCALE = 0.05
@@ -63,7 +63,7 @@ def _assert_proof_agrees(world: World) -> None:
     for verdict in compare_tables(catalog, catalog.tables.values()):
         assert verdict.equal, verdict
         ((rows,),) = world.ask_source(f"SELECT COUNT(*) FROM {verdict.table}")
-        assert verdict.source.rows == verdict.warehouse.rows == rows
+        assert verdict.source_rows == verdict.staged_rows == rows
 
 
 def test_marts_sums_are_the_sums_that_the_source_computes(shop_world: World) -> None:

@@ -39,7 +39,7 @@ def copied(world: World, columns: str, *rows: str, fields: str = "") -> list[tup
     world.load(DAY, "t")
     verdict = verify("t")
     assert verdict.equal, verdict.differences
-    assert verdict.source.rows == len(rows)
+    assert verdict.source_rows == len(rows)
     listed = ", ".join(f'"{name}"' for name in names)
     return world.ask_warehouse(f"SELECT {listed} FROM staging.t ORDER BY id")
 

@@ -37,7 +37,7 @@ def _arrives(world: World, names: list[str], seed: int, count: int, texts: list[
     assert dict(world.ask_warehouse(free.format("staging."))) == dict(world.ask_source(free.format("")))
     verdict = verify(table)
     assert verdict.equal, verdict.differences
-    assert verdict.source.rows == len(type_samples.rows(count, seed, names))
+    assert verdict.source_rows == len(type_samples.rows(count, seed, names))
 
 
 def test_any_table_of_any_types_arrives_as_it_is(world: World) -> None:

@@ -1,0 +1,319 @@
+"""The SQL that turns rows into numbers on either side, so that equal rows, and only they, have equal numbers.
+
+Each value has one canonical text, by MySQL's SQL over the source column and by Redshift's over the staging column. A
+row's digest is one hash over the texts of all its values, computed where the row is. Texts of values are joined so that
+no two rows can have one text: what may hold a separator has its length in front, and NULL has a mark that no value has.
+What SQL cannot bring to one text, JSON documents, Redshift compares with the source's text read as it reads documents.
+A zero's sign is not compared: to either side's SQL, 0 and -0 are equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from aurora_dwh.schema import TEXT_TYPES, VARBYTE_LIMIT, Column, TableSchema
+from aurora_dwh.source.quoting import identifier as mysql_identifier
+from aurora_dwh.warehouse.sql import identifier
+
+DIGEST_DIGITS = 15
+"""Hexadecimal digits that are kept of a SHA-256, the one hash that every version of MySQL, MariaDB and Redshift has:
+60 bits, the most that fits a signed 64-bit integer on both sides."""
+
+WIDE_BYTES = 2_000
+"""A text that may have more bytes is hashed by itself: Redshift need not join long texts, nor MySQL more than
+`max_allowed_packet` lets it."""
+
+JOINED_BYTES = 30_000
+"""The most bytes of texts that are joined to be hashed together, less than the widest VARCHAR has."""
+
+PIECE_BYTES = 32_000
+"""Bytes of a binary value that are written as one hexadecimal text: Redshift fails on a text of more than 65,535."""
+
+_NULL = "'~'"
+"""What stands for NULL where a number, a date, a length or a hash would stand."""
+
+_SHORT_TEXT = 64
+"""Bytes of the longest text of a value that is neither a text nor binary."""
+
+_MANTISSA = 2**52
+_UTF8 = frozenset({"utf8mb4", "utf8mb3", "utf8", "ascii"})
+"""Character sets whose bytes are UTF-8 as they are."""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One side's SQL.
+
+    Attributes:
+        name: `Aurora` or `Redshift`, for people.
+        texts: Column -> the expressions whose values, one behind the other, are its canonical text; NULL for NULL.
+        item: Column -> expressions without NULLs that tell its value in a row's text.
+        join: Expressions -> one of their texts with a separator between them.
+        number: Expression of a text -> that of its digest, as a number.
+    """
+
+    name: str
+    texts: Callable[[Column], list[str]]
+    item: Callable[[Column], list[str]]
+    join: Callable[[Sequence[str]], str]
+    number: Callable[[str], str]
+
+    def digest(self, columns: Iterable[Column]) -> str:
+        """Return the expression of the digest of some columns' values, a positive 64-bit number; 0 of no columns."""
+        groups = [self.join(items) for items in self._groups(columns)]
+        if not groups:
+            return "0"
+        return self.number(groups[0] if len(groups) == 1 else self.join([f"SHA2({group}, 256)" for group in groups]))
+
+    def _groups(self, columns: Iterable[Column]) -> Iterator[list[str]]:
+        """Yield the items of columns in groups whose texts together are not too long."""
+        group: list[str] = []
+        size = 0
+        for column in columns:
+            more = _item_bytes(column)
+            if group and size + more > JOINED_BYTES:
+                yield group
+                group, size = [], 0
+            group += self.item(column)
+            size += more
+        if group:
+            yield group
+
+
+def comparable(schema: TableSchema) -> list[Column]:
+    """Return the columns that SQL can compare by their texts: all but JSON documents."""
+    return [column for column in schema.columns if not is_document(column)]
+
+
+def documents(schema: TableSchema) -> list[Column]:
+    """Return the columns of JSON documents."""
+    return [column for column in schema.columns if is_document(column)]
+
+
+def is_document(column: Column) -> bool:
+    """Return whether a column holds JSON documents, whose texts differ where their contents do not."""
+    return column.redshift_type == "SUPER"
+
+
+def document_digest(values: Sequence[str]) -> str:
+    """Return Redshift's expression of the digest of documents, 0 where there are none.
+
+    Args:
+        values: Expressions of SUPER values.
+    """
+    # JSON_SERIALIZE(NULL) is the text 'null'.
+    items = [f"CASE WHEN {value} IS NULL THEN {_NULL} ELSE SHA2(JSON_SERIALIZE({value}), 256) END" for value in values]
+    return REDSHIFT.number(REDSHIFT.join(items)) if items else "0"
+
+
+def _item_bytes(column: Column) -> int:
+    """Return how many bytes a column adds to a row's text at the most."""
+    if _is_hashed(column):
+        return _SHORT_TEXT * len(_pieces(column))
+    return _capacity(column) + _SHORT_TEXT
+
+
+def _capacity(column: Column) -> int:
+    """Return how many bytes the canonical text of a column's values has at the most."""
+    match family(column):
+        case "text":
+            return int(column.redshift_type.partition("(")[2].rstrip(")"))
+        case "binary":
+            return 2 * (VARBYTE_LIMIT if column.length is None else min(column.length, VARBYTE_LIMIT))
+    return _SHORT_TEXT
+
+
+def _is_hashed(column: Column) -> bool:
+    return _capacity(column) > WIDE_BYTES
+
+
+def _pieces(column: Column) -> list[tuple[int, int | None]]:
+    """Return begin and length of the pieces that a binary column's values are written in; no length to the end."""
+    if _capacity(column) <= 2 * PIECE_BYTES:
+        return [(1, None)]
+    return [(1, PIECE_BYTES), (PIECE_BYTES + 1, None)]
+
+
+def _mysql_texts(column: Column) -> list[str]:
+    name = column.read_as.format(mysql_identifier(column.name))
+    kind = family(column)
+    if kind in ("moment", "date"):
+        pattern = "%Y-%m-%d %H:%i:%s.%f" if kind == "moment" else "%Y-%m-%d"
+        return [f"CASE WHEN {_mysql_no_date(name)} THEN NULL ELSE DATE_FORMAT({name}, '{pattern}') END"]
+    if kind == "binary":
+        return _mysql_hex(column, name)
+    if kind == "float":
+        return [_mysql_float(name)]
+    if kind == "text":
+        return [_mysql_characters(column, name)]
+    if kind == "document":
+        return [f"CONVERT(CAST({name} AS CHAR) USING utf8mb4)"]
+    return [f"CAST({_mysql_number(column, name)} AS CHAR)"]
+
+
+def _mysql_item(column: Column) -> list[str]:
+    name = column.read_as.format(mysql_identifier(column.name))
+    kind = family(column)
+    if kind == "text":
+        text = _mysql_characters(column, name)
+        return [_hashed(text)] if _is_hashed(column) else [_or_null(f"LENGTH({text})"), f"COALESCE({text}, '')"]
+    if kind == "binary":
+        return [_hashed(text) if _is_hashed(column) else _or_null(text) for text in _mysql_hex(column, name)]
+    if kind == "float":
+        return [_or_null(_mysql_float(name))]
+    if kind in ("moment", "date"):
+        # A 30 February, which this lets through, differs at first sight, and `_mysql_texts` finds it equal.
+        whole = f"CAST({name} AS DATETIME(6))" if kind == "moment" and "(6)" not in column.column_type else name
+        return [f"IF(DAY({name}) > 0, {whole}, {_NULL})"]
+    return [_or_null(_mysql_number(column, name))]
+
+
+def _mysql_number(column: Column, name: str) -> str:
+    # Adding 0 takes the leading zeros off a ZEROFILL column and a YEAR, and makes a number of a BIT.
+    return f"{name} + 0" if column.data_type in ("bit", "year") or "zerofill" in column.column_type else name
+
+
+def _mysql_characters(column: Column, name: str) -> str:
+    if column.charset in _UTF8 and column.data_type in TEXT_TYPES and column.read_as == "{0}":
+        return name
+    return f"CONVERT(CAST({name} AS CHAR) USING utf8mb4)"
+
+
+def _mysql_hex(column: Column, name: str) -> list[str]:
+    pieces = _pieces(column)
+    if len(pieces) == 1:
+        return [f"HEX({name})"]
+    value = f"CAST({name} AS BINARY)" if column.data_type == "vector" else name  # no function on strings takes it
+    return [f"HEX(SUBSTRING({value}, {begin}{f', {size}' if size else ''}))" for begin, size in pieces]
+
+
+def _mysql_no_date(name: str) -> str:
+    """Return the condition that a value is not in the calendar, which the default policy copies as NULL."""
+    month_end = f"DAY(LAST_DAY(DATE_FORMAT({name}, '%Y-%m-01')))"
+    return f"YEAR({name}) = 0 OR MONTH({name}) = 0 OR DAY({name}) = 0 OR DAY({name}) > {month_end}"
+
+
+def _mysql_float(name: str) -> str:
+    value = f"({name} * 1e0)"
+    return _float_text(value, floor_log2=f"FLOOR(LOG2(ABS({value})))", integer="SIGNED", text="CHAR")
+
+
+def _redshift_texts(column: Column) -> list[str]:
+    name = identifier(column.name)
+    match family(column):
+        case "moment":
+            return [f"TO_CHAR({name}, 'YYYY-MM-DD HH24:MI:SS.US')"]
+        case "date":
+            return [f"TO_CHAR({name}, 'YYYY-MM-DD')"]
+        case "float":
+            value = f"CAST({name} AS DOUBLE PRECISION)"
+            magnitude = f"CASE WHEN {name} = 0 THEN NULL ELSE ABS({value}) END"
+            log = f"FLOOR(LN({magnitude}) / LN(2.0))"
+            return [_float_text(value, floor_log2=log, integer="BIGINT", text="VARCHAR(64)")]
+        case "binary":
+            pieces = _pieces(column)
+            if len(pieces) == 1:
+                return [f"UPPER(FROM_VARBYTE({name}, 'hex'))"]
+            values = [f"SUBSTRING({name}, {begin}{f', {size}' if size else ''})" for begin, size in pieces]
+            return [f"UPPER(FROM_VARBYTE(CAST({value} AS VARBYTE({PIECE_BYTES})), 'hex'))" for value in values]
+        case "document":
+            return [f"CASE WHEN {name} IS NULL THEN NULL ELSE JSON_SERIALIZE({name}) END"]
+        case "boolean":
+            return [f"CASE WHEN {name} THEN '1' WHEN NOT {name} THEN '0' END"]
+        case "number":
+            return [f"CAST({name} AS VARCHAR(64))"]
+    return [name]
+
+
+def _redshift_item(column: Column) -> list[str]:
+    texts = _redshift_texts(column)
+    if _is_hashed(column):
+        return [_hashed(text) for text in texts]
+    (text,) = texts
+    if family(column) == "text":
+        return [_or_null(f"CAST(OCTET_LENGTH({text}) AS VARCHAR(16))"), f"COALESCE({text}, '')"]
+    return [_or_null(text)]
+
+
+def _redshift_join(items: Sequence[str]) -> str:
+    """Return the joined texts, in pairs: those of a wide table would else be nested too deep."""
+    joined = list(items)
+    while len(joined) > 1:
+        pairs = zip(joined[::2], joined[1::2], strict=False)
+        joined = [f"({one} || '|' || {other})" for one, other in pairs] + joined[len(joined) // 2 * 2 :]
+    return joined[0]
+
+
+def _hashed(text: str) -> str:
+    return _or_null(f"SHA2({text}, 256)")
+
+
+def _or_null(text: str) -> str:
+    return f"COALESCE({text}, {_NULL})"
+
+
+def _float_text(value: str, *, floor_log2: str, integer: str, text: str) -> str:
+    """Return sign, mantissa and exponent of a double as text: neither side prints all of a double's digits.
+
+    Dividing by a power of two is exact. The logarithm may be off by one next to a power of two, so the quotient is
+    brought back to [1, 2) before it becomes the 53-bit integer that it stands for.
+    """
+    exponent = f"GREATEST(LEAST({floor_log2}, 1023), -1022)"
+    quotient = f"(ABS({value}) / POWER(2e0, {exponent}))"
+    mantissa = (
+        f"CASE WHEN {quotient} >= 2 THEN {quotient} * {_MANTISSA // 2} WHEN {quotient} < 1 AND {exponent} > -1022 "
+        f"THEN {quotient} * {_MANTISSA * 2} ELSE {quotient} * {_MANTISSA} END"
+    )
+    shift = (
+        f"CASE WHEN {quotient} >= 2 THEN {exponent} + 1 WHEN {quotient} < 1 AND {exponent} > -1022 "
+        f"THEN {exponent} - 1 ELSE {exponent} END"
+    )
+    parts = (f"CAST(CAST({mantissa} AS {integer}) AS {text})", f"CAST(CAST({shift} AS {integer}) AS {text})")
+    sign = f"CASE WHEN {value} < 0 THEN '-' ELSE '' END"
+    # NULL is said first: GREATEST and LEAST pass over it in Redshift.
+    joined = f"CONCAT(CONCAT(CONCAT({sign}, {parts[0]}), 'p'), {parts[1]})"
+    return f"CASE WHEN {value} IS NULL THEN NULL WHEN {value} = 0 THEN '0' ELSE {joined} END"
+
+
+def float_of(text: str) -> float:
+    """Return the double that a canonical text of one stands for."""
+    mantissa, _, exponent = text.partition("p")
+    return float(int(mantissa)) * 2.0**-52 * 2.0 ** int(exponent) if exponent else 0.0
+
+
+def family(column: Column) -> str:
+    """Return which kind of expressions a column's values take."""
+    return _FAMILIES.get(column.redshift_type.partition("(")[0], "text")
+
+
+_FAMILIES = {
+    "SMALLINT": "number",
+    "INTEGER": "number",
+    "BIGINT": "number",
+    "DECIMAL": "number",
+    "BOOLEAN": "boolean",
+    "REAL": "float",
+    "DOUBLE PRECISION": "float",
+    "DATE": "date",
+    "TIMESTAMP": "moment",
+    "VARBYTE": "binary",
+    "SUPER": "document",
+}
+"""Redshift type -> the family of expressions; every other type is text."""
+
+AURORA = Dialect(
+    "Aurora",
+    _mysql_texts,
+    _mysql_item,
+    # As bytes: columns of several collations have no common one.
+    lambda items: f"CONCAT_WS(_binary'|', {', '.join(items)})",
+    lambda text: f"CAST(CONV(LEFT(SHA2({text}, 256), {DIGEST_DIGITS}), 16, 10) AS SIGNED)",
+)
+REDSHIFT = Dialect(
+    "Redshift",
+    _redshift_texts,
+    _redshift_item,
+    _redshift_join,
+    lambda text: f"STRTOL(SUBSTRING(SHA2({text}, 256), 1, {DIGEST_DIGITS}), 16)",
+)

@@ -1,0 +1,224 @@
+"""A table proven equal to its source, or what differs named: walk, compare, look again."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from pymysql.err import MySQLError
+
+from aurora_dwh.config import AuroraSettings, RedshiftSettings
+from aurora_dwh.handoff import DataError, Manifest
+from aurora_dwh.lake.opening import open_lake
+from aurora_dwh.lake.store import Lake, MissingDayError
+from aurora_dwh.proof.compare import Compared, compare
+from aurora_dwh.proof.look import Look
+from aurora_dwh.proof.subject import Subject, subject
+from aurora_dwh.proof.verdict import EXTRA, GONE, LATE, Found, Verdict, count, first_of_each
+from aurora_dwh.proof.walk import Walk
+from aurora_dwh.source.connection import Connection, SourceError, clock, connect
+from aurora_dwh.source.replication import await_data
+from aurora_dwh.source.selection import read_selected
+from aurora_dwh.source.sessions import Sessions, describe, is_lost
+from aurora_dwh.source.throttle import Throttle
+from aurora_dwh.warehouse.connection import Warehouse
+from aurora_dwh.warehouse.errors import WarehouseError
+from aurora_dwh.warehouse.io_manager import staging_target
+
+if TYPE_CHECKING:
+    from aurora_dwh.catalog import Catalog, Table
+    from aurora_dwh.catalog_fields import PauseAbove
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What a proof found.
+
+    Attributes:
+        verdict: What is said of it.
+        subject: What was compared.
+        found: Each row that differs, as far as they were looked at.
+    """
+
+    verdict: Verdict
+    subject: Subject
+    found: tuple[Found, ...]
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a proof works: the lake for its keys, Redshift, and how the source is to be spared."""
+
+    lake: Lake
+    warehouse: Warehouse
+    pause_above: PauseAbove | None = None
+    warn: Callable[[str], None] = _log.warning
+
+
+def comparisons(tables: Iterable[Table], days: Sequence[date] = ()) -> list[tuple[Table, date | None]]:
+    """Return what there is to compare: each table with each of the days, or as a whole where it has none."""
+    return [(table, day) for table in tables for day in (days if table.cursor and days else (None,))]
+
+
+def compare_tables(catalog: Catalog, tables: Iterable[Table], days: Sequence[date] = ()) -> Iterator[Verdict]:
+    """Compare tables of the catalog, one after the other, between the servers that the environment names.
+
+    A table that cannot be compared has a verdict that says why, and the next one follows. Nothing is repaired.
+
+    Args:
+        catalog: The catalog, for its zone and first day.
+        tables: The tables to compare.
+        days: Compare only the rows whose cursor lies in these days, each by itself; without days, and in a table
+            without a cursor, all rows are compared at once.
+
+    Yields:
+        The verdicts, in the order of `comparisons`.
+
+    Raises:
+        ConfigError: Variables are missing or wrong.
+        SourceError: The source is out of reach.
+        DataError: The source does not let the user in.
+    """
+    aurora = AuroraSettings.from_env()
+    places = Places(open_lake(), Warehouse(RedshiftSettings.from_env()), catalog.pause_above)
+    with closing(Sessions(lambda: connect(**aurora.connect_arguments()))) as sessions:
+        for table, day in comparisons(tables, days):
+            try:
+                with sessions.session() as connection:
+                    verdict = prove(connection, aurora.database, places, catalog, table, day).verdict
+            except (DataError, SourceError, WarehouseError) as error:
+                verdict = Verdict(table.name, error=_told(error))
+            except MySQLError as error:
+                verdict = Verdict(table.name, error=describe(error))
+            yield replace(verdict, day=day)
+
+
+def _told(error: Exception) -> str:
+    lost = error.__cause__
+    return describe(lost) if isinstance(lost, MySQLError) and is_lost(lost) else str(error)
+
+
+def prove(
+    connection: Connection, database: str, places: Places, catalog: Catalog, table: Table, day: date | None = None
+) -> Proof:
+    """Compare a table of the catalog, or one of its days.
+
+    Args:
+        connection: A session on the source, in UTC.
+        database: The source's database.
+        places: Where to work.
+        catalog: The catalog.
+        table: The table.
+        day: Compare only the rows whose cursor lies in that day; None for all rows.
+
+    Raises:
+        DataError: The table cannot be read as the catalog says, or there is nothing to compare it with.
+        SourceError: The source failed, and another attempt may succeed.
+        WarehouseError: Redshift refused a statement, or was out of reach for all attempts.
+        pymysql.err.MySQLError: The source refused or ended a statement.
+    """
+    schema = read_selected(connection, database, table)
+    target = staging_target(table, places.warehouse.settings.staging_schema)
+    now = clock(connection)
+    what = places.warehouse.persist(lambda session: subject(session, schema, catalog, table, target, day, now))
+    last = _last_reading(places.lake, table, what)
+    is_kept = table.deletes == "keep" and table.mode != "full"
+    return examine(
+        connection, places, what, now, last, ceiling=table.max_rows_per_second, is_day=day is not None, is_kept=is_kept
+    )
+
+
+def examine(
+    connection: Connection,
+    places: Places,
+    what: Subject,
+    now: datetime,
+    last: Manifest | None = None,
+    *,
+    ceiling: int | None = None,
+    is_day: bool = False,
+    is_kept: bool = False,
+) -> Proof:
+    """Compare what a subject says; for what is raised see `prove`.
+
+    Args:
+        connection: A session on the source, in UTC.
+        places: Where to work.
+        what: What is compared.
+        now: The source's clock.
+        last: Of a table that is copied whole, its last reading.
+        ceiling: The most rows of the source a second.
+        is_day: Whether the rows are those of a day.
+        is_kept: Whether rows stay that are gone from the source.
+    """
+    started, named = monotonic(), what.schema.table
+    reached = await_data(connection, what.read_at, named=named, warn=places.warn) if what.read_at else None
+    at = now if reached is None else min(now, reached)
+    throttle = Throttle(connection, ceiling=ceiling, limits=places.pause_above, warn=places.warn)
+    throttle.begin(f"proof of {named}")
+    walk = Walk(connection, what, throttle, ceiling=ceiling, is_day=is_day)
+    with places.lake.keys(named, [walk.extract(at)]) as keys:
+        compared = compare(places.warehouse, places.lake, what, keys, last)
+
+    def rest() -> None:
+        for _ in throttle.rest(is_between_selects=True):
+            pass
+
+    found = list(Look(connection, places.warehouse, what).found(compared.candidates, rest))
+    if is_kept:
+        found = [replace(one, kind=GONE) if one.kind == EXTRA else one for one in found]
+    verdict = Verdict(
+        table=named,
+        source_rows=walk.rows,
+        staged_rows=compared.staged_rows,
+        kinds=_kinds(compared, found, is_kept),
+        columns=_columns(what, found),
+        shown=first_of_each(found),
+        read_at=at,
+        seconds=monotonic() - started,
+        statements=walk.statements,
+        longest=walk.longest,
+        examined=walk.rows + sum(one.copies[0] for one in found),
+        is_looked_at=compared.is_whole,
+    )
+    return Proof(verdict, what, tuple(found))
+
+
+def _kinds(compared: Compared, found: Iterable[Found], is_kept: bool) -> dict[str, int]:
+    """Return rows by kind: at the second look, where each was looked at, else at the first."""
+    late = compared.kinds.get(LATE, 0)
+    if compared.is_whole:
+        counts = count(found)
+        counts[LATE] += late
+        return {kind: rows for kind, rows in counts.items() if rows}
+    kinds = dict(compared.kinds)
+    if is_kept and EXTRA in kinds:
+        kinds[GONE] = kinds.pop(EXTRA)
+    return kinds
+
+
+def _columns(what: Subject, found: Iterable[Found]) -> dict[str, int]:
+    """Return in how many stale rows each column differs, in the columns' order."""
+    counts = Counter(name for one in found for name, *_ in one.values)
+    return {column.name: counts[column.name] for column in what.schema.columns if counts[column.name]}
+
+
+def _last_reading(lake: Lake, table: Table, what: Subject) -> Manifest | None:
+    """Return what a table that is copied whole was loaded from last, None where the lake has it no more."""
+    if what.reading is None:
+        return None
+    try:
+        (manifest,) = lake.read(table.name, [what.reading.day])
+    except MissingDayError:
+        return None
+    names = {column.target_name for column in manifest.schema.columns}
+    is_it = manifest.attempt == what.reading.attempt and {c.target_name for c in what.schema.columns} <= names
+    return manifest if is_it else None

@@ -1,0 +1,279 @@
+"""The second look: rows that differ at first sight are read by their key on both sides, and named by kind.
+
+Rows are told apart here by the canonical texts of their keys, byte by byte: not as a collation of MySQL would, nor as
+Redshift, to which blanks at the end of a text are nothing. A row that the source has written since the staging table
+was last read is late; so is one that the source changed between the two looks.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import partial
+
+from aurora_dwh.documents import canonical_text
+from aurora_dwh.proof.compare import Candidate
+from aurora_dwh.proof.digest import AURORA, REDSHIFT, Dialect, comparable, family, float_of, is_document
+from aurora_dwh.proof.subject import Subject
+from aurora_dwh.proof.verdict import DUPLICATE, EXTRA, LATE, MISSING, STALE, Found, Key, brief
+from aurora_dwh.schema import Column
+from aurora_dwh.source.connection import Connection, execute
+from aurora_dwh.source.quoting import identifier as mysql_identifier
+from aurora_dwh.source.quoting import literal as mysql_literal
+from aurora_dwh.warehouse.connection import Warehouse
+from aurora_dwh.warehouse.sql import identifier, literal
+from aurora_dwh.warehouse.statements import DAY
+
+KEYS_AT_ONCE = 500
+"""Keys that one statement asks for."""
+
+DIGESTS_AT_ONCE = 5_000
+"""Digests, where rows have no key: each statement goes through the whole table."""
+
+KEY_BYTES_AT_ONCE = 100_000
+"""Characters of keys that a statement names at the most, which any server's `max_allowed_packet` has room for."""
+
+BYTES_AT_ONCE = 4_000_000
+"""The most bytes that the rows of one statement may have, by the widths of their columns."""
+
+_SINGLE = frozenset({"utf8mb4", "utf8mb3", "utf8", "ascii", "latin1", ""})
+"""Character sets in which no two texts become one in Unicode, so that a literal finds the one that is meant."""
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row of one side: its values as canonical texts, what identifies it, and what else its side knows of it."""
+
+    values: Key
+    key: Key
+    digest: int = 0
+    day: date | None = None
+
+
+@dataclass
+class _Both:
+    """The rows that have one key, of either side."""
+
+    there: list[_Row] = field(default_factory=list)
+    here: list[_Row] = field(default_factory=list)
+
+
+class Look:
+    """Reads rows again.
+
+    Args:
+        connection: A session on the source.
+        warehouse: Redshift.
+        subject: What is compared.
+    """
+
+    def __init__(self, connection: Connection, warehouse: Warehouse, subject: Subject) -> None:
+        self._connection, self._warehouse, self._subject = connection, warehouse, subject
+        self._columns = subject.schema.columns
+        self._places = [subject.schema.columns.index(column) for column in subject.key]
+
+    def found(self, candidates: Sequence[Candidate], each: Callable[[], None] = lambda: None) -> Iterator[Found]:
+        """Yield what each of the rows is; rows that are equal by now are nothing.
+
+        Args:
+            candidates: Their keys.
+            each: Called between two statements on the source.
+
+        Raises:
+            WarehouseError: Redshift refused a statement, or was out of reach for all attempts.
+            pymysql.err.Error: The source did.
+        """
+        for batch in self._batches(candidates):
+            each()
+            both: dict[Key, _Both] = {}
+            here = self._staged([candidate.key for candidate in batch])
+            for row in here:
+                both.setdefault(row.key, _Both()).here.append(row)
+            for row in self._at_source([candidate.key for candidate in batch]):
+                both.setdefault(row.key, _Both()).there.append(row)
+            known = {candidate.key: candidate for candidate in batch} if self._subject.key else {}
+            for key, rows in both.items():
+                if not self._subject.key or key in known:
+                    yield from self._judged(key, rows, known.get(key))
+
+    def _batches(self, candidates: Sequence[Candidate]) -> Iterator[list[Candidate]]:
+        """Yield the candidates in groups that one statement asks for."""
+        most = self._keys_at_once()
+        group: list[Candidate] = []
+        size = 0
+        for candidate in candidates:
+            more = sum(len(text or "") for text in candidate.key)
+            if group and (len(group) == most or size + more > KEY_BYTES_AT_ONCE):
+                yield group
+                group, size = [], 0
+            group.append(candidate)
+            size += more
+        if group:
+            yield group
+
+    def _keys_at_once(self) -> int:
+        widths = [
+            int(c.redshift_type.partition("(")[2].rstrip(")") or 0) if family(c) == "text" else 64
+            for c in self._columns
+        ]
+        widths += [65_535 for c in self._columns if family(c) in ("document", "binary")]
+        most = KEYS_AT_ONCE if self._subject.key else DIGESTS_AT_ONCE
+        return max(1, min(most, BYTES_AT_ONCE // max(1, sum(widths))))
+
+    def _judged(self, key: Key, rows: _Both, candidate: Candidate | None) -> Iterator[Found]:
+        there, here = Counter(row.values for row in rows.there), Counter(row.values for row in rows.here)
+        if there == here:
+            return
+        copies = len(rows.there), len(rows.here)
+        kind = self._kind(rows, candidate, copies)
+        values = tuple(self._differing(rows)) if kind == STALE else ()
+        yield Found(
+            kind,
+            key,
+            self._label((rows.there or rows.here)[0]),
+            values,
+            copies,
+            frozenset(row.day for row in rows.here if row.day),
+            self._written(rows.there[0]) if rows.there else None,
+        )
+
+    def _kind(self, rows: _Both, candidate: Candidate | None, copies: tuple[int, int]) -> str:
+        there, here = copies
+        if rows.there and (self._is_late(rows.there) or self._has_changed(rows.there, candidate)):
+            return LATE
+        if there > here:
+            return MISSING
+        if there < here:
+            return DUPLICATE if there else EXTRA
+        return STALE
+
+    def _is_late(self, rows: Sequence[_Row]) -> bool:
+        """Return whether one of the source's rows was written since the table was last read, by its cursor."""
+        if self._subject.late is None:
+            return False
+        start, end = (_moment(bound) for bound in self._subject.late)
+        return any(start <= (self._written(row) or "") < end for row in rows)
+
+    def _has_changed(self, rows: Sequence[_Row], candidate: Candidate | None) -> bool:
+        """Return whether the source has other rows of a key than at the first look."""
+        return candidate is not None and (len(rows), sum(row.digest for row in rows)) != (
+            candidate.there,
+            candidate.seen,
+        )
+
+    def _written(self, row: _Row) -> str | None:
+        cursor = self._subject.cursor
+        return None if cursor is None else row.values[self._subject.schema.columns.index(cursor)]
+
+    def _differing(self, rows: _Both) -> Iterator[tuple[str, str | None, str | None]]:
+        """Yield the columns in which a row differs, with both values."""
+        there = sorted(rows.there, key=lambda row: repr(row.values))[0].values
+        here = sorted(rows.here, key=lambda row: repr(row.values))[0].values
+        for column, one, other in zip(self._columns, there, here, strict=True):
+            if one != other:
+                yield column.name, one, other
+
+    def _label(self, row: _Row) -> str:
+        shown = self._places or range(len(self._columns))
+        return ", ".join(f"{self._columns[place].name}={brief(row.values[place])}" for place in shown)
+
+    def _at_source(self, keys: Sequence[Key]) -> Iterator[_Row]:
+        """Yield the source's rows of some keys, as they were at one moment."""
+        compared, schema = comparable(self._subject.schema), self._subject.schema
+        digest = AURORA.digest(compared)
+        if self._subject.key:
+            wanted = _any_of(keys, [self._source_test(column) for column in self._subject.key])
+        else:
+            wanted = f"{digest} IN ({', '.join(str(key[0]) for key in keys)})"
+        where = " AND ".join(f"({one})" for one in (*self._subject.there, wanted))
+        table = mysql_identifier(schema.database, schema.table)
+        for row in execute(self._connection, f"SELECT {digest}, {self._texts(AURORA)} FROM {table} WHERE {where}"):
+            yield self._row(row[1:], digest=int(row[0]))
+
+    def _staged(self, keys: Sequence[Key]) -> list[_Row]:
+        """Return Redshift's rows of some keys."""
+        if self._subject.key:
+            wanted = _any_of(keys, [_staged_test(column) for column in self._subject.key])
+        else:
+            wanted = (
+                f"{REDSHIFT.digest(comparable(self._subject.schema))} IN ({', '.join(str(key[0]) for key in keys)})"
+            )
+        day = identifier(DAY) if self._subject.has_days else "NULL"
+        statement = (
+            f"SELECT {day}, {self._texts(REDSHIFT)} FROM {self._subject.target.sql} "
+            f"WHERE ({self._subject.here}) AND ({wanted})"
+        )
+        rows = self._warehouse.persist(lambda session: session.execute(statement).rows)
+        return [self._row(row[1:], day=row[0]) for row in rows]
+
+    def _texts(self, dialect: Dialect) -> str:
+        return ", ".join(text for column in self._columns for text in dialect.texts(column))
+
+    def _row(self, fields: Sequence[object], *, digest: int = 0, day: date | None = None) -> _Row:
+        """Return a row whose values came as the texts of `_texts`."""
+        texts = iter(fields)
+        values = tuple(_value(column, [next(texts) for _ in AURORA.texts(column)]) for column in self._columns)
+        return _Row(values, tuple(values[place] for place in self._places) or values, digest, day)
+
+    def _source_test(self, column: Column) -> _Test:
+        own = self._subject.source.column(column.name)  # which an index serves where it is read as it is
+        name = own.read_as.format(mysql_identifier(own.name))
+        if family(column) == "text" and own.charset not in _SINGLE:
+            name = f"CONVERT({name} USING utf8mb4)"
+        if family(column) == "float":
+            name = f"{name} * 1e0"
+        return _Test(name, partial(_source_literal, column))
+
+
+@dataclass(frozen=True)
+class _Test:
+    """How a column is compared with a value: what stands on the left, and how the value's canonical text is written."""
+
+    left: str
+    written: Callable[[str], str]
+
+    def of(self, text: str | None) -> str:
+        return f"{self.left} IS NULL" if text is None else f"{self.left} = {self.written(text)}"
+
+
+def _any_of(keys: Sequence[Key], tests: Sequence[_Test]) -> str:
+    """Return the condition that a row has one of some keys."""
+    alternatives = (" AND ".join(test.of(text) for test, text in zip(tests, key, strict=True)) for key in keys)
+    return " OR ".join(f"({one})" for one in alternatives)
+
+
+def _source_literal(column: Column, text: str) -> str:
+    match family(column):
+        case "number" | "boolean":
+            return text
+        case "float":
+            value = repr(float_of(text))
+            return value if "e" in value else f"{value}e0"
+        case "binary":
+            return mysql_literal(bytes.fromhex(text))
+    return mysql_literal(text)
+
+
+def _staged_test(column: Column) -> _Test:
+    name = identifier(column.name)
+    match family(column):
+        case "number":
+            return _Test(name, str)
+        case "text" | "date" | "moment":
+            return _Test(name, literal)
+    (own,) = REDSHIFT.texts(column)
+    return _Test(own, literal)
+
+
+def _value(column: Column, pieces: Sequence[object]) -> str | None:
+    if pieces[0] is None:
+        return None
+    text = "".join(piece.decode() if isinstance(piece, bytes) else str(piece) for piece in pieces)
+    return canonical_text(text) if is_document(column) else text
+
+
+def _moment(bound: date) -> str:
+    """Return a value of a cursor as its canonical text."""
+    return bound.isoformat(sep=" ", timespec="microseconds") if isinstance(bound, datetime) else bound.isoformat()

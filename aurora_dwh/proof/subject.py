@@ -1,0 +1,200 @@
+"""What is compared: a table's columns as both sides are to hold them, its key, the rows that count, and which are late.
+
+The source's columns are taken with what the catalog's policies make of them, and with the types that the staging table
+has, which may be wider than the source's are now.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from aurora_dwh.handoff import DataError, Window
+from aurora_dwh.schema import Column, TableSchema, fold
+from aurora_dwh.source.limits import expected
+from aurora_dwh.source.windows import as_read, bounds, condition, window
+from aurora_dwh.warehouse import audit
+from aurora_dwh.warehouse.connection import Session
+from aurora_dwh.warehouse.drift import LiveColumn, holds, look
+from aurora_dwh.warehouse.sql import identifier
+from aurora_dwh.warehouse.statements import DAY, DELETED, Target
+
+if TYPE_CHECKING:
+    from aurora_dwh.catalog import Catalog, Table
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A reading of the source that the staging table was loaded from.
+
+    Attributes:
+        day: Its day.
+        at: The moment of the source that it shows, in UTC.
+        attempt: The extraction that wrote it into the lake.
+    """
+
+    day: date
+    at: datetime
+    attempt: str
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is compared.
+
+    Attributes:
+        schema: The columns, as both sides are to hold them.
+        source: The same as they are read, without what the policies and the target's types make of them.
+        key: Those that tell one row from another; none where a row is told by all its values.
+        target: The staging table.
+        has_days: Whether its rows say which day brought them, as all rows do that the product loaded.
+        there: Conditions on the source's rows, in its SQL.
+        here: Condition on Redshift's rows, in its SQL.
+        cursor: The column that says when a row was written; None where there is none.
+        late: The half-open range of the cursor's values of rows that were written since the table was last read; None
+            where no cursor tells.
+        reading: The last reading of a table that is copied whole, by which late rows are told there.
+        read_at: The latest moment of the source that the staging table shows, in UTC; None where nothing is known.
+    """
+
+    schema: TableSchema
+    source: TableSchema
+    key: tuple[Column, ...]
+    target: Target
+    has_days: bool = False
+    there: tuple[str, ...] = ()
+    here: str = "TRUE"
+    cursor: Column | None = None
+    late: tuple[date, date] | None = None
+    reading: Reading | None = None
+    read_at: datetime | None = None
+
+
+def plain_subject(source: TableSchema, schema: TableSchema, target: Target, live: Mapping[str, LiveColumn]) -> Subject:
+    """Return what is compared of a table whose rows all count, told apart by the target's key or the source's own.
+
+    Args:
+        source: The columns as they are read.
+        schema: The same with what the policies make of their values.
+        target: The staging table.
+        live: Its columns.
+
+    Raises:
+        DataError: The staging table is not there, or lacks columns.
+    """
+    if not live:
+        raise DataError(f"{target.label} is not there: load a day of the table first")
+    if missing := [column.name for column in schema.columns if column.target_name not in live]:
+        raise DataError(
+            f"{target.label} has no column {', '.join(missing)}, which the source has: load a day of the table first"
+        )
+    held = replace(schema, columns=tuple(_held(column, live[column.target_name].type) for column in schema.columns))
+    return Subject(held, source, _key(held, target), target, has_days=DAY in live)
+
+
+def subject(
+    session: Session,
+    schema: TableSchema,
+    catalog: Catalog,
+    table: Table,
+    target: Target,
+    day: date | None,
+    now: datetime,
+) -> Subject:
+    """Return what is compared of a table of the catalog, or of one of its days.
+
+    Args:
+        session: A session on Redshift.
+        schema: The columns as they are read.
+        catalog: The catalog.
+        table: The table.
+        target: The staging table.
+        day: The day; None for all rows.
+        now: The source's clock, in UTC.
+
+    Raises:
+        DataError: The staging table is not there, or lacks columns.
+    """
+    live = look(session, target)
+    whole = plain_subject(schema, expected(schema, table), target, live.columns)
+    readings = _readings(session, target) if live.history else []
+    there = [table.filter] if table.filter else []
+    here = [f"NOT {identifier(DELETED)}"] if target.flags_deletes and DELETED in live.columns else []
+    cursor = whole.schema.column(table.cursor) if table.cursor is not None and table.mode != "full" else None
+    if day is not None and cursor is not None:
+        span = window(day, zone=catalog.zone, start_date=catalog.start_date)
+        if read_at := max((reading.at for reading in readings if reading.day == day), default=None):
+            span = as_read(span, table, read_at=read_at, zone=catalog.zone)
+        zone = _zone(catalog, table)
+        there.append(condition(cursor, span, table=table.name, cursor_zone=zone))
+        here.append(f"({condition(cursor, span, table=table.name, cursor_zone=zone, quote=identifier)})")
+    return replace(
+        whole,
+        there=tuple(there),
+        here=" AND ".join(here) or "TRUE",
+        cursor=cursor,
+        late=_late(catalog, table, cursor, readings, now) if cursor else None,
+        reading=max(readings, key=lambda reading: reading.at, default=None) if table.mode == "full" else None,
+        read_at=max((reading.at for reading in readings), default=None),
+    )
+
+
+def _key(schema: TableSchema, target: Target) -> tuple[Column, ...]:
+    """Return the columns of the catalog's key, else of the source's own where all of them are copied."""
+    by_name = {column.target_name: column for column in schema.columns}
+    for names in (target.key, schema.primary_key):
+        columns = [by_name.get(fold(name)) for name in names]
+        if columns and None not in columns:
+            return tuple(column for column in columns if column)
+    return ()
+
+
+def _readings(session: Session, target: Target) -> list[Reading]:
+    rows = session.execute(audit.readings(target.label)).rows
+    return [Reading(day, at.replace(tzinfo=timezone.utc), attempt) for day, at, attempt in rows]
+
+
+def _late(
+    catalog: Catalog, table: Table, cursor: Column, readings: list[Reading], now: datetime
+) -> tuple[date, date] | None:
+    """Return the cursor's values from the moment that the last readings reached to, up to now."""
+    reached = [
+        as_read(
+            window(reading.day, zone=catalog.zone, start_date=catalog.start_date),
+            table,
+            read_at=reading.at,
+            zone=catalog.zone,
+        ).end
+        for reading in readings
+        if reading.day >= catalog.start_date
+    ]
+    if not reached:
+        return None
+    span = Window(max(readings, key=lambda r: r.day).day, max(reached), now + timedelta(seconds=1))
+    start, end = bounds(cursor, span, table=table.name, cursor_zone=_zone(catalog, table))
+    return (start, end) if start else None
+
+
+def _zone(catalog: Catalog, table: Table) -> ZoneInfo:
+    return ZoneInfo(table.cursor_timezone) if table.cursor_timezone else catalog.zone
+
+
+def _held(column: Column, type_: str) -> Column:
+    """Return a column as the target holds its values, whose type may be wider than the source's is now.
+
+    Only a wider DECIMAL and a TIMESTAMP that takes dates show a value by another text.
+    """
+    if type_ == column.redshift_type or not holds(type_, column.redshift_type):
+        return column
+    if type_ == "TIMESTAMP":
+        moment = replace(column, data_type="datetime", column_type="datetime(6)")
+        return moment.reading("CAST({0} AS DATETIME(6))")
+    if match := re.fullmatch(r"DECIMAL\((\d+),(\d+)\)", type_):
+        precision, scale = int(match[1]), int(match[2])
+        wide = replace(column, data_type="decimal", column_type=type_.lower(), precision=precision, scale=scale)
+        return wide.reading(f"CAST({{0}} AS {type_})")
+    return column

@@ -1,0 +1,195 @@
+"""The source's side: each row is read once, as its key, its digest and its cursor, in pieces along the primary key.
+
+Each piece is a short statement of its own; no snapshot is held over the table, so that nothing of the source waits for
+a proof. What changes meanwhile is what the second look is for. A table without a primary key that can be walked is read
+by one statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from aurora_dwh.handoff import DataError, Extract, Window
+from aurora_dwh.proof.digest import AURORA, comparable, documents
+from aurora_dwh.proof.subject import Subject
+from aurora_dwh.schema import Column, TableSchema
+from aurora_dwh.source.connection import Connection, execute
+from aurora_dwh.source.keyset import Keyset, Position, primary_keyset
+from aurora_dwh.source.plans import sorts
+from aurora_dwh.source.quoting import identifier
+from aurora_dwh.source.reader import read
+from aurora_dwh.source.statement import select
+from aurora_dwh.source.throttle import Throttle
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+DIGEST = "_dwh_digest"
+"""The column of a row's digest."""
+
+PIECE_SECONDS = 0.25
+"""How long a statement is to take; the rows of a piece follow from how long the one before took."""
+
+FIRST_ROWS, FEWEST_ROWS, MOST_ROWS = 10_000, 100, 500_000
+"""Rows of the first piece, and the bounds of all others."""
+
+_ROOM = 500
+"""Bytes of a statement that say where a piece begins."""
+
+_PLACE = "_dwh_place_{}"
+"""The columns that tell where a piece ended, where they are not read anyway."""
+
+
+@dataclass
+class Walk:
+    """One reading of a table's keys and digests.
+
+    Args:
+        connection: A session on the source.
+        subject: What is compared.
+        throttle: Says when to wait.
+        ceiling: The most rows of a second; None for no ceiling.
+        is_day: Whether the rows of a day are read, which an index on the cursor finds: they are read at once.
+
+    Attributes:
+        rows: Rows that were read so far.
+        statements: SELECTs that read them.
+        longest: Seconds that the longest of them took.
+    """
+
+    connection: Connection
+    subject: Subject
+    throttle: Throttle
+    ceiling: int | None = None
+    is_day: bool = False
+    rows: int = field(init=False, default=0)
+    statements: int = field(init=False, default=0)
+    longest: float = field(init=False, default=0.0)
+
+    def extract(self, at: datetime) -> Extract:
+        """Return the rows on their way out of the source; they are read as its batches are taken.
+
+        Args:
+            at: The moment of the source that they show at the least, in UTC.
+        """
+        return Extract(self.schema, Window(at.date(), None, at), at, self.batches())
+
+    @property
+    def schema(self) -> TableSchema:
+        """What is read: the key's columns, the cursor, the digest of a row and its documents as texts."""
+        compared = self.subject.schema
+        expression = AURORA.digest(comparable(compared)).replace("{", "{{").replace("}", "}}")
+        digest = Column(DIGEST, "bigint", "bigint", nullable=False, read_as=expression)
+        columns = {c.name: c for c in (*self.subject.key, self.subject.cursor) if c}
+        return replace(compared, columns=(*columns.values(), digest, *map(_fitting, documents(compared))))
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield the rows, and empty batches while one waits.
+
+        Raises:
+            DataError: The server refuses a statement, or cannot make a row's digest.
+            SourceError: The server or the connection failed, or was too busy for too long.
+        """
+        names = self.schema.arrow_schema.names
+        self._check_length()
+        keyset = self._keyset()
+        limit, last = self._allowed(FIRST_ROWS), None
+        while True:
+            yield from self._rest()
+            taken, position, started = 0, None, monotonic()
+            schema, statement = self._statement(keyset, last, limit)
+            for batch in read(self.connection, statement, schema):
+                self._check(batch)
+                taken += batch.num_rows
+                position = self._position(keyset, schema, batch) if keyset else None
+                yield batch.select(names)
+            took = monotonic() - started
+            self._note(taken, took)
+            if keyset is None or position is None or taken < limit:
+                return
+            if position == last:
+                raise DataError(f"table {self.subject.schema.table}: the piece behind {position} ends where it began")
+            last = position
+            limit = self._allowed(min(2 * limit, int(limit * PIECE_SECONDS / max(took, 0.001))))
+
+    def _allowed(self, rows: int) -> int:
+        """Return the rows of a piece: under a ceiling no more than those of a second."""
+        return max(1, min(max(rows, FEWEST_ROWS), MOST_ROWS, self.ceiling or MOST_ROWS))
+
+    def _rest(self) -> Iterator[pa.RecordBatch]:
+        import pyarrow as pa
+
+        for _ in self.throttle.rest(is_between_selects=True):
+            yield pa.RecordBatch.from_pylist([], schema=self.schema.arrow_schema)
+
+    def _note(self, rows: int, seconds: float) -> None:
+        self.throttle.took(rows)
+        self.rows += rows
+        self.statements += 1
+        self.longest = max(self.longest, seconds)
+
+    def _keyset(self) -> Keyset | None:
+        keyset = None if self.is_day else primary_keyset(self.subject.source)
+        if keyset is None or sorts(self.connection, self._statement(keyset, None, FIRST_ROWS)[1], self.subject.source):
+            return None
+        return keyset
+
+    def _statement(self, keyset: Keyset | None, last: Position | None, limit: int) -> tuple[TableSchema, str]:
+        """Return a piece's columns and its SELECT."""
+        schema, where = self.schema, list(self.subject.there)
+        if keyset is None:
+            return schema, select(schema, where=where)
+        located = replace(schema, columns=(*schema.columns, *_places(keyset)))
+        where += [keyset.behind(last)] if last else []
+        return located, select(located, where=where, order_by=keyset.names, limit=limit, index=keyset.index)
+
+    def _position(self, keyset: Keyset, schema: TableSchema, batch: pa.RecordBatch) -> Position:
+        position = tuple(batch.column(column.target_name)[-1].as_py() for column in _places(keyset))
+        if None in position:
+            raise DataError(
+                f"table {schema.database}.{schema.table}: a row whose {', '.join(keyset.names)} holds a date that the "
+                "calendar does not have ends a piece of the table, so that the next cannot be found; mend such rows"
+            )
+        return position
+
+    def _check_length(self) -> None:
+        """Refuse a statement that the server would end the session for."""
+        ((most,),) = execute(self.connection, "SELECT @@max_allowed_packet")
+        size = len(select(self.schema, where=self.subject.there).encode())
+        if size + _ROOM >= int(most):
+            raise DataError(
+                f"table {self.subject.schema.table}: the statement that makes a row's digest has {size:,} bytes, and "
+                f"the server's max_allowed_packet takes {int(most):,}; raise that, or leave columns out with `exclude`"
+            )
+
+    def _check(self, batch: pa.RecordBatch) -> None:
+        if batch.column(DIGEST).null_count:
+            raise DataError(
+                f"table {self.subject.schema.table}: the server made no digest of a row, whose values together are "
+                "longer than its max_allowed_packet; raise that, or leave wide columns out with `exclude`"
+            )
+
+
+def _places(keyset: Keyset) -> list[Column]:
+    """Return the exact values of the index's columns under names of their own."""
+    return [
+        replace(
+            exact,
+            name=_PLACE.format(number),
+            read_as=_braced(column.name) if exact.read_as == "{0}" else exact.read_as,
+        )
+        for number, (exact, column) in enumerate(zip(keyset.exact, keyset.columns, strict=True))
+    ]
+
+
+def _braced(name: str) -> str:
+    return identifier(name).replace("{", "{{").replace("}", "}}")
+
+
+def _fitting(column: Column) -> Column:
+    """Return a column of documents as texts, without those that Redshift has no room for, which cannot be equal."""
+    return column.reading(f"CASE WHEN LENGTH(CAST({{0}} AS CHAR)) <= {column.byte_limit} THEN {{0}} END")
