@@ -56,7 +56,7 @@ PACKAGED_CATALOG = Path(__file__).with_name("catalog.yaml")
 POINTLESS: dict[str, frozenset[str]] = {
     "incremental": frozenset(),
     "append": frozenset(),
-    "full": frozenset({"cursor", "cursor_timezone", "deletes", "lookback"}),
+    "full": frozenset({"cursor", "cursor_timezone", "deletes", "lookback", "repair"}),
 }
 """Mode -> fields that mean nothing in it: dropped where `defaults` gives them, refused where the table itself does."""
 
@@ -95,6 +95,13 @@ class TableFields(BaseModel):
 
     deletes: Literal["keep", "flag", "remove"] = "keep"
     """What becomes of rows that are gone from the source: kept, flagged in _dwh_deleted, or removed."""
+
+    proof: Literal["weekly", "daily", "monthly", "never"] = "weekly"
+    """How often the table is proven equal to its source: on Sundays, each day, on the first of a month, or never."""
+
+    repair: Literal["missing", "report", "all"] = "missing"
+    """What a proof mends. missing: rows that are missing, stale or there twice; rows that are gone follow `deletes`.
+    report: nothing. all: as missing, and rows that are gone are removed even where `deletes` keeps them."""
 
     include: Names = ()
     """The only columns to copy. Empty: all."""

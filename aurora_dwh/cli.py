@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from aurora_dwh.commands import discover, doctor, local, plan, purge, rebuild, verify
+from aurora_dwh.commands import discover, doctor, local, plan, proof, purge, rebuild, verify
 from aurora_dwh.commands.speech import read_dotenv, register
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ register(app, discover.discover, examples=discover.EXAMPLES)
 register(app, doctor.doctor, examples=doctor.EXAMPLES, failed="a check failed")
 register(app, plan.plan, examples=plan.EXAMPLES)
 register(app, verify.verify, examples=verify.EXAMPLES, failed="a table differs or could not be compared")
+register(app, proof.proof, examples=proof.EXAMPLES, failed="a table differed when it was last proven")
 register(app, rebuild.rebuild, examples=rebuild.EXAMPLES)
 register(app, purge.purge, examples=purge.EXAMPLES)
 app.add_typer(local.app, name="local")

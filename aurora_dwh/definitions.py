@@ -24,8 +24,8 @@ def _files() -> list[Path]:
 def defs() -> dg.Definitions:
     """Assemble the code location from the catalog that the environment names."""
     from aurora_dwh.assets.marts import build_mart_assets
+    from aurora_dwh.assets.proof import build_proof_assets
     from aurora_dwh.assets.quicksight import build_quicksight_assets
-    from aurora_dwh.assets.reconcile import build_reconcile_assets
     from aurora_dwh.assets.tables import build_table_assets, daily_partitions
     from aurora_dwh.automation.alerts import build_alert_sensors
     from aurora_dwh.automation.arrivals import build_arrivals_sensor
@@ -39,8 +39,8 @@ def defs() -> dg.Definitions:
         build_daily_schedule,
         build_monthly_job,
         build_monthly_schedule,
-        build_reconcile_job,
-        build_reconcile_schedule,
+        build_proof_job,
+        build_proof_schedule,
         monthly_tables,
     )
     from aurora_dwh.catalog import Catalog
@@ -55,8 +55,7 @@ def defs() -> dg.Definitions:
     monthly_jobs = [build_monthly_job(catalog=catalog, partitions=partitions)] if monthly_tables(catalog) else []
     marts = build_mart_assets(marts=read_marts(BI_FOLDER), catalog=catalog, partitions=partitions)
     datasets = build_quicksight_assets(catalog=catalog, marts=[mart.key.path[-1] for mart in marts])
-    reconciliations = build_reconcile_assets(catalog=catalog)
-    reconcile_jobs = [build_reconcile_job()] if reconciliations else []
+    proof_job = build_proof_job()
     mart_jobs = [build_mart_job(partitions=partitions)] if marts else []
     freshness_checks = build_freshness_checks(catalog=catalog)
     return dg.Definitions(
@@ -64,14 +63,14 @@ def defs() -> dg.Definitions:
             *build_table_assets(catalog=catalog, partitions=partitions),
             *marts,
             *datasets,
-            *reconciliations,
+            *build_proof_assets(catalog=catalog),
         ],
         asset_checks=freshness_checks,
-        jobs=[daily_job, *monthly_jobs, *mart_jobs, *reconcile_jobs],
+        jobs=[daily_job, *monthly_jobs, *mart_jobs, proof_job],
         schedules=[
             build_daily_schedule(catalog=catalog, job=daily_job),
             *(build_monthly_schedule(catalog=catalog, job=job) for job in monthly_jobs),
-            *(build_reconcile_schedule(catalog=catalog, job=job) for job in reconcile_jobs),
+            build_proof_schedule(catalog=catalog, job=proof_job),
         ],
         sensors=[
             build_gap_sensor(catalog=catalog, jobs=[daily_job, *monthly_jobs, *mart_jobs]),

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from aurora_dwh.rules import Rules
 
 
+REPAIR = "repair-"
+"""What the names of extractions begin with that read single rows again, and no day."""
+
+
 class DataError(Exception):
     """Data or a schema that cannot be copied as it is: trying again would fail the same way."""
 
@@ -279,6 +283,11 @@ class Manifest:
     def day(self) -> date:
         """The partition's day."""
         return self.window.day
+
+    @property
+    def is_repair(self) -> bool:
+        """Whether it is of single rows that a proof read again, and of no day."""
+        return self.attempt.startswith(REPAIR)
 
     @property
     def rows(self) -> int:

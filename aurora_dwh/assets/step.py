@@ -7,6 +7,7 @@ Dagster would work out for each of them again is left out.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -48,6 +49,7 @@ def build_step(
     checks: Sequence[dg.AssetCheckSpec] = (),
     resources: set[str],
     pool: str,
+    config: Mapping[str, dg.Field] | None = None,
 ) -> dg.AssetsDefinition:
     """Return the asset whose days are made by a step.
 
@@ -59,10 +61,12 @@ def build_step(
         checks: The checks that the step makes.
         resources: The resources that the step uses itself.
         pool: The pool that bounds how many such steps run at once.
+        config: What may be set of it for a run; None for nothing.
     """
     name = spec.key.to_python_identifier()
     checked = {f"{name}_{check.name}": check for check in checks}
-    step = _Op(
+    op = _Op if config is None else partial(dg.OpDefinition, config_schema=dict(config))
+    step = op(
         compute_fn=work,
         name=name,
         description=spec.description,

@@ -1,4 +1,4 @@
-"""When the platform runs by itself, in the catalog's zone: daily and monthly loads, the reconciliation on Sundays."""
+"""When the platform runs by itself, in the catalog's zone: daily and monthly loads, and proofs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from aurora_dwh.assets.tables import asset_name
 from aurora_dwh.catalog import Catalog, Table
 
 HOURS_BEHIND_LOAD = 4
-"""So that the reconciliation does not read Aurora together with the daily load."""
+"""So that proofs do not read Aurora together with the daily load."""
+
+SUNDAY = 7
+"""By `date.isoweekday`."""
 
 MONTHLY_HOURS_BEHIND_LOAD = 2
 """So that the monthly load does not either."""
@@ -156,23 +159,40 @@ def day_requests(catalog: Catalog, tick: datetime) -> Iterator[dg.RunRequest]:
         )
 
 
-def build_reconcile_job() -> dg.UnresolvedAssetJobDefinition:
-    """Return the job that looks for deleted rows in every table whose deletes are flagged or removed."""
+def build_proof_job() -> dg.UnresolvedAssetJobDefinition:
+    """Return the job that proves tables equal to their sources, all of them where it is started by hand."""
     return dg.define_asset_job(
-        "reconcile",
-        selection=dg.AssetSelection.groups("reconcile"),
-        description="Flags or removes the rows that are gone from Aurora, in the tables whose catalog entry says so.",
+        "proof",
+        selection=dg.AssetSelection.groups("proof"),
+        description="Compares tables in Redshift with Aurora, row by row, and mends what differs as the catalog says.",
     )
 
 
-def build_reconcile_schedule(*, catalog: Catalog, job: dg.UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
-    """Return the weekly schedule of the reconciliation, some hours behind the daily load."""
+def build_proof_schedule(*, catalog: Catalog, job: dg.UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
+    """Return the schedule of the proofs, some hours behind the daily load; each table has its own days."""
     hour, minute = time_behind_load(catalog, HOURS_BEHIND_LOAD)
-    return dg.ScheduleDefinition(
-        name="reconcile",
+
+    @dg.schedule(
+        name="proof",
         job=job,
-        cron_schedule=f"{minute} {hour} * * SUN",
+        cron_schedule=f"{minute} {hour} * * *",
         execution_timezone=catalog.timezone,
-        description=f"Looks for deleted rows on Sundays at {hour:02}:{minute:02} {catalog.timezone}.",
+        description=f"Proves tables at {hour:02}:{minute:02} {catalog.timezone}: on Sundays, where the catalog does "
+        "not say otherwise.",
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
+    def proof(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+        yield from proof_requests(catalog, context.scheduled_execution_time)
+
+    return proof
+
+
+def proof_requests(catalog: Catalog, tick: datetime) -> Iterator[dg.RunRequest]:
+    """Yield the runs of the tables that are to be proven on the day of a tick, dealt out as those of a daily load."""
+    day = tick.astimezone(catalog.zone).date()
+    due = {"daily": True, "weekly": day.isoweekday() == SUNDAY, "monthly": day.day == 1, "never": False}
+    tables = [table for table in catalog.tables.values() if due[table.proof]]
+    runs = min(catalog.pools.aurora, -(-len(tables) // TABLES_A_RUN))
+    for number in range(runs):
+        keys = [dg.AssetKey(["proof", asset_name(table.name)]) for table in tables[number::runs]]
+        yield dg.RunRequest(run_key=f"{day} {number + 1} of {runs}", asset_selection=keys)

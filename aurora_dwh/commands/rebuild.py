@@ -71,7 +71,7 @@ def rebuild(
         )
     advice = ""
     if wanted.deletes != "keep":
-        advice = f"Materialize reconcile/{wanted.name}: rows deleted in Aurora since their day was read are back"
+        advice = f"Materialize proof/{wanted.name}: rows deleted in Aurora since their day was read are back"
     if as_json:
         days = [day.isoformat() for day in done.days]
         say_json({"table": target.label, "rows": done.rows, "days": days, "advice": advice or None})
@@ -82,16 +82,14 @@ def rebuild(
 
 
 def _days(catalog: Catalog, table: Table, lake: Lake) -> Sequence[Manifest]:
-    """Return the days in the lake that the table is made of; in mode full, the last.
+    """Return the days in the lake that the table is made of, and its repairs; in mode full, the last day.
 
     Raises:
         RulesError: They were read by other rules than the catalog has now.
     """
     from aurora_dwh.rules import Rules, check_days, quoted
 
-    days = lake.all(table.name)
-    if table.mode == "full":
-        days = sorted(days, key=lambda m: (m.snapshot_at, m.day))[-1:]
+    days = lake.loadable(table.name, table.mode)
     remedy = f"Read them from Aurora again with `aurora-dwh rebuild {quoted(table.name)} --from source`"
     check_days(Rules.of(table, catalog, source=None), days, remedy=remedy)
     return days
@@ -110,3 +108,4 @@ def _read_again(catalog: Catalog, table: Table, lake: Lake) -> None:
         for extract in AuroraResource().days(table, catalog, days, logging.getLogger(__name__)):
             lake.write(table.name, extract, is_anew=True)
             advance()
+    lake.drop_repairs(table.name)

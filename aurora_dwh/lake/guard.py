@@ -15,7 +15,7 @@ from aurora_dwh.lake.contents import sample
 from aurora_dwh.rules import Rules, is_other_source, other_source, quoted
 
 MAX_SHARE = 0.1
-"""The share of an earlier reading's rows that may be gone when the day is read again, as in a reconciliation."""
+"""The share of an earlier reading's rows that may be gone when the day is read again, as in a proof."""
 
 FEW_ROWS = 3
 """So many may always be gone, unless none is left: of a small day that is a large share."""

@@ -81,8 +81,16 @@ class Layout:
         return f"{self.loads(table)}{load}.json"
 
     def keys(self, table: str) -> str:
-        """Return the key prefix of a table's key-files, which exist while it is reconciled."""
+        """Return the key prefix of a table's key-files, which exist while it is compared."""
         return f"{self.table(table)}/_keys/"
+
+    def repairs(self, table: str) -> str:
+        """Return what the key prefixes of all of a table's repairs begin with."""
+        return f"{self.table(table)}/repair="
+
+    def repair(self, table: str, attempt: str, name: str) -> str:
+        """Return the key of an object of a repair, the folder of single rows that were read again."""
+        return f"{self.repairs(table)}{attempt}/{name}"
 
     def url(self, key: str) -> str:
         """Return a key's address."""

@@ -1,6 +1,7 @@
 """Days of a table removed from the lake for good: every version of every object that has, or had, rows of them.
 
 That is a day's folder, its folder in the inbox, and the files that its manifest names in another place of the bucket.
+With any day go the table's repairs: single rows that a proof read again, which may be rows of that day, too.
 Manifests go first, so that no reader finds a day half there.
 """
 
@@ -88,7 +89,10 @@ class Purge:
         homes = (
             [f"{layout.table(table)}/", layout.arrivals(table)]
             if days is None
-            else [home for day in days for home in (f"{layout.day(table, day)}/", layout.arrival(table, day, ""))]
+            else [
+                layout.repairs(table),
+                *(home for day in days for home in (f"{layout.day(table, day)}/", layout.arrival(table, day, ""))),
+            ]
         )
         versions = {(v.key, v.version_id): v for home in homes for v in self._versions(home)}
         out_of_reach = []

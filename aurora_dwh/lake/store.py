@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from aurora_dwh.days import listed
 from aurora_dwh.handoff import (
+    REPAIR,
     DataError,
     Export,
     Extract,
@@ -30,7 +31,7 @@ from aurora_dwh.lake import contents as part_contents
 from aurora_dwh.lake import manifest as manifest_json
 from aurora_dwh.lake.arrivals import Arrival, Contents
 from aurora_dwh.lake.guard import Guard, ShrunkenDayError
-from aurora_dwh.lake.layout import Layout
+from aurora_dwh.lake.layout import MANIFEST_NAME, Layout
 from aurora_dwh.lake.manifest import ManifestError
 from aurora_dwh.lake.parquet import own_columns, write_parts
 from aurora_dwh.lake.upload import S3Upload
@@ -199,6 +200,55 @@ class Lake:
             yield manifest
         finally:
             self._delete([item["Key"] for item in self._under(f"{home}{attempt}")])
+
+    def write_repair(self, table: str, extract: Extract) -> Manifest:
+        """Write single rows that were read again into a place of their own, where no reading of a day replaces them.
+
+        Args:
+            table: The table's name in the catalog.
+            extract: The rows.
+        """
+        self._delete(self._stray_repairs(table))
+        attempt = f"{REPAIR}{_new_attempt()}"
+        url = self.layout.url(self.layout.repair(table, attempt, MANIFEST_NAME))
+        manifest = self._write_parts(
+            table,
+            extract,
+            attempt,
+            url,
+            part=lambda number: self.layout.repair(table, attempt, f"part-{number:05d}.parquet"),
+        )
+        self._put_manifest(manifest, None)
+        return manifest
+
+    def repairs(self, table: str) -> list[Manifest]:
+        """Return the manifests of a table's repairs, in the order in which they were read."""
+        urls = [self.layout.url(key) for key in self._repair_keys(table) if key.endswith(MANIFEST_NAME)]
+        found = [manifest for manifest in map(self._find, urls) if manifest is not None]
+        return sorted(found, key=lambda manifest: manifest.snapshot_at)
+
+    def drop_repairs(self, table: str) -> None:
+        """Remove a table's repairs, when all of it was read anew."""
+        self._delete(self._repair_keys(table))
+
+    def loadable(self, table: str, mode: str) -> list[Manifest]:
+        """Return all that a staging table is made of: of a table that is copied whole its last reading, else its days.
+
+        With the days of an incremental table come the rows that were read again.
+        """
+        days = self.all(table)
+        if mode == "full":
+            return sorted(days, key=lambda m: (m.snapshot_at, m.day))[-1:]
+        return [*days, *(self.repairs(table) if mode == "incremental" else ())]
+
+    def _repair_keys(self, table: str) -> list[str]:
+        return [item["Key"] for item in self._under(self.layout.repairs(table))]
+
+    def _stray_repairs(self, table: str) -> list[str]:
+        """Return what a crash left long ago of repairs without a manifest."""
+        whole = {key.removesuffix(MANIFEST_NAME) for key in self._repair_keys(table) if key.endswith(MANIFEST_NAME)}
+        old = self._strays(self.layout.repairs(table))
+        return [key for key in old if key.rpartition("/")[0] + "/" not in whole]
 
     def repeat(self, manifest: Manifest, window: Window, *, lookup: Lookup | None = None) -> Manifest:
         """Write the rows of a day once more as those of another, which the same reading of the source stands for.

@@ -15,6 +15,7 @@ from aurora_dwh.proof.subject import Subject
 from aurora_dwh.proof.verdict import DUPLICATE, EXTRA, LATE, MISSING, STALE, Key
 from aurora_dwh.proof.walk import DIGEST
 from aurora_dwh.schema import Column
+from aurora_dwh.warehouse import standing
 from aurora_dwh.warehouse.connection import Session, Warehouse
 from aurora_dwh.warehouse.sql import identifier, literal
 from aurora_dwh.warehouse.stage import Lake, Stage
@@ -82,10 +83,13 @@ def compare(
             then are late where the source has others by now.
 
     Raises:
+        RulesError: The table was loaded from another source than that which the keys say.
         WarehouseError: Redshift refused a statement, or was out of reach for all attempts.
     """
 
     def work(session: Session) -> Compared:
+        if keys.rules and subject.newest:
+            standing.find(session, subject.target, keys).check_source(keys)
         stage = Stage(warehouse, lake, subject.target.label)
         stage.fill(session, [keys])
         session.execute(differing(subject, DIFFERING, keys_in_stage(subject)))

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from logging import Logger
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from aurora_dwh.config import AuroraSettings, RedshiftSettings
 from aurora_dwh.handoff import DataError, Manifest
 from aurora_dwh.lake.opening import open_lake
 from aurora_dwh.lake.store import Lake, MissingDayError
-from aurora_dwh.proof.compare import Compared, compare
+from aurora_dwh.proof.compare import Candidate, Compared, compare
 from aurora_dwh.proof.look import Look
 from aurora_dwh.proof.subject import Subject, subject
 from aurora_dwh.proof.verdict import EXTRA, GONE, LATE, Found, Verdict, count, first_of_each
@@ -27,6 +28,7 @@ from aurora_dwh.source.replication import await_data
 from aurora_dwh.source.selection import read_selected
 from aurora_dwh.source.sessions import Sessions, describe, is_lost
 from aurora_dwh.source.throttle import Throttle
+from aurora_dwh.source.windows import window
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.errors import WarehouseError
 from aurora_dwh.warehouse.io_manager import staging_target
@@ -34,6 +36,7 @@ from aurora_dwh.warehouse.io_manager import staging_target
 if TYPE_CHECKING:
     from aurora_dwh.catalog import Catalog, Table
     from aurora_dwh.catalog_fields import PauseAbove
+    from aurora_dwh.rules import Rules
 
 _log = logging.getLogger(__name__)
 
@@ -45,12 +48,18 @@ class Proof:
     Attributes:
         verdict: What is said of it.
         subject: What was compared.
-        found: Each row that differs, as far as they were looked at.
+        candidates: The keys whose rows differed at first sight, as far as they were looked at again.
+        found: Each row that differs.
+        at: The moment of the source that the reading of its rows began at, in UTC.
+        reached: How far the data of a replica reached then; None of another server.
     """
 
     verdict: Verdict
     subject: Subject
+    candidates: tuple[Candidate, ...]
     found: tuple[Found, ...]
+    at: datetime
+    reached: datetime | None
 
 
 @dataclass(frozen=True)
@@ -60,7 +69,12 @@ class Places:
     lake: Lake
     warehouse: Warehouse
     pause_above: PauseAbove | None = None
-    warn: Callable[[str], None] = _log.warning
+    log: Logger = _log
+
+    @property
+    def warn(self) -> Callable[[str], None]:
+        """Take what an operator should know."""
+        return self.log.warning
 
 
 def comparisons(tables: Iterable[Table], days: Sequence[date] = ()) -> list[tuple[Table, date | None]]:
@@ -107,7 +121,14 @@ def _told(error: Exception) -> str:
 
 
 def prove(
-    connection: Connection, database: str, places: Places, catalog: Catalog, table: Table, day: date | None = None
+    connection: Connection,
+    database: str,
+    places: Places,
+    catalog: Catalog,
+    table: Table,
+    day: date | None = None,
+    *,
+    rules: Rules | None = None,
 ) -> Proof:
     """Compare a table of the catalog, or one of its days.
 
@@ -118,6 +139,7 @@ def prove(
         catalog: The catalog.
         table: The table.
         day: Compare only the rows whose cursor lies in that day; None for all rows.
+        rules: What shapes the table's rows now, by which another source is refused; None compares any.
 
     Raises:
         DataError: The table cannot be read as the catalog says, or there is nothing to compare it with.
@@ -130,10 +152,30 @@ def prove(
     now = clock(connection)
     what = places.warehouse.persist(lambda session: subject(session, schema, catalog, table, target, day, now))
     last = _last_reading(places.lake, table, what)
-    is_kept = table.deletes == "keep" and table.mode != "full"
+    yesterday = now.astimezone(catalog.zone).date() - timedelta(days=1)
+    newest = window(max(yesterday, catalog.start_date), zone=catalog.zone, start_date=catalog.start_date)
     return examine(
-        connection, places, what, now, last, ceiling=table.max_rows_per_second, is_day=day is not None, is_kept=is_kept
+        connection,
+        places,
+        what,
+        now,
+        last,
+        reached=await_data(connection, newest.end, named=f"proof of {table.name}", warn=places.warn),
+        ceiling=table.max_rows_per_second,
+        is_day=day is not None,
+        is_kept=keeps_gone(table, is_mended=rules is not None),
+        rules=rules,
     )
+
+
+def keeps_gone(table: Table, *, is_mended: bool) -> bool:
+    """Return whether rows stay that are gone from the source.
+
+    Args:
+        table: The table.
+        is_mended: Whether what is found is mended, as `repair: all` does with such rows.
+    """
+    return table.deletes == "keep" and table.mode != "full" and not (is_mended and table.repair == "all")
 
 
 def examine(
@@ -143,9 +185,11 @@ def examine(
     now: datetime,
     last: Manifest | None = None,
     *,
+    reached: datetime | None = None,
     ceiling: int | None = None,
     is_day: bool = False,
     is_kept: bool = False,
+    rules: Rules | None = None,
 ) -> Proof:
     """Compare what a subject says; for what is raised see `prove`.
 
@@ -155,26 +199,25 @@ def examine(
         what: What is compared.
         now: The source's clock.
         last: Of a table that is copied whole, its last reading.
+        reached: How far the data of a replica reaches; None of another server.
         ceiling: The most rows of the source a second.
         is_day: Whether the rows are those of a day.
         is_kept: Whether rows stay that are gone from the source.
+        rules: What shapes the table's rows now, by which another source is refused; None compares any.
     """
     started, named = monotonic(), what.schema.table
-    reached = await_data(connection, what.read_at, named=named, warn=places.warn) if what.read_at else None
     at = now if reached is None else min(now, reached)
     throttle = Throttle(connection, ceiling=ceiling, limits=places.pause_above, warn=places.warn)
     throttle.begin(f"proof of {named}")
     walk = Walk(connection, what, throttle, ceiling=ceiling, is_day=is_day)
-    with places.lake.keys(named, [walk.extract(at)]) as keys:
+    with places.lake.keys(named, [replace(walk.extract(at), rules=rules)]) as keys:
         compared = compare(places.warehouse, places.lake, what, keys, last)
 
     def rest() -> None:
         for _ in throttle.rest(is_between_selects=True):
             pass
 
-    found = list(Look(connection, places.warehouse, what).found(compared.candidates, rest))
-    if is_kept:
-        found = [replace(one, kind=GONE) if one.kind == EXTRA else one for one in found]
+    found = look_again(connection, places, what, compared.candidates, is_kept=is_kept, at=at, rest=rest)
     verdict = Verdict(
         table=named,
         source_rows=walk.rows,
@@ -189,7 +232,32 @@ def examine(
         examined=walk.rows + sum(one.copies[0] for one in found),
         is_looked_at=compared.is_whole,
     )
-    return Proof(verdict, what, tuple(found))
+    return Proof(verdict, what, compared.candidates, tuple(found), at, reached)
+
+
+def look_again(
+    connection: Connection,
+    places: Places,
+    what: Subject,
+    candidates: Sequence[Candidate],
+    *,
+    is_kept: bool,
+    at: datetime | None = None,
+    rest: Callable[[], None] = lambda: None,
+) -> list[Found]:
+    """Return what rows that differed at first sight are now; those that are equal are nothing.
+
+    Args:
+        connection: A session on the source, in UTC.
+        places: Where to work.
+        what: What is compared.
+        candidates: The rows' keys.
+        is_kept: Whether rows stay that are gone from the source.
+        at: The moment of the source that it shows at the least; rows that were read later are late. None: all count.
+        rest: Called between two statements on the source.
+    """
+    found = Look(connection, places.warehouse, what, at).found(candidates, rest)
+    return [replace(one, kind=GONE) if is_kept and one.kind == EXTRA else one for one in found]
 
 
 def _kinds(compared: Compared, found: Iterable[Found], is_kept: bool) -> dict[str, int]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timezone
 from functools import partial
 
 from aurora_dwh.documents import canonical_text
@@ -24,7 +24,7 @@ from aurora_dwh.source.quoting import identifier as mysql_identifier
 from aurora_dwh.source.quoting import literal as mysql_literal
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.sql import identifier, literal
-from aurora_dwh.warehouse.statements import DAY
+from aurora_dwh.warehouse.statements import DAY, LOADED_AT
 
 KEYS_AT_ONCE = 500
 """Keys that one statement asks for."""
@@ -50,6 +50,7 @@ class _Row:
     key: Key
     digest: int = 0
     day: date | None = None
+    read_at: datetime | None = None
 
 
 @dataclass
@@ -67,10 +68,15 @@ class Look:
         connection: A session on the source.
         warehouse: Redshift.
         subject: What is compared.
+        at: The moment of the source that it shows at the least, in UTC; rows that were read later are late. None takes
+            all rows as they are.
     """
 
-    def __init__(self, connection: Connection, warehouse: Warehouse, subject: Subject) -> None:
+    def __init__(
+        self, connection: Connection, warehouse: Warehouse, subject: Subject, at: datetime | None = None
+    ) -> None:
         self._connection, self._warehouse, self._subject = connection, warehouse, subject
+        self._at = at.astimezone(timezone.utc).replace(tzinfo=None) if at else datetime.max  # noqa: DTZ901
         self._columns = subject.schema.columns
         self._places = [subject.schema.columns.index(column) for column in subject.key]
 
@@ -141,6 +147,8 @@ class Look:
 
     def _kind(self, rows: _Both, candidate: Candidate | None, copies: tuple[int, int]) -> str:
         there, here = copies
+        if any(row.read_at > self._at for row in rows.here if row.read_at):
+            return LATE  # a server that is behind does not have what was loaded, or it was loaded meanwhile
         if rows.there and (self._is_late(rows.there) or self._has_changed(rows.there, candidate)):
             return LATE
         if there > here:
@@ -179,6 +187,26 @@ class Look:
         shown = self._places or range(len(self._columns))
         return ", ".join(f"{self._columns[place].name}={brief(row.values[place])}" for place in shown)
 
+    def source_conditions(self, candidates: Sequence[Candidate]) -> list[str]:
+        """Return conditions in MySQL's SQL that select the rows of some keys, each of few enough for one statement."""
+        tests = [self._source_test(column) for column in self._subject.key]
+        return [_any_of([one.key for one in batch], tests) for batch in self._batches(candidates)]
+
+    def staged_conditions(self, candidates: Sequence[Candidate]) -> list[str]:
+        """Return the same in Redshift's SQL, of keys that are just those."""
+        tests = [_staged_test(column) for column in self._subject.key]
+        texts = [
+            (place, identifier(column.name))
+            for place, column in enumerate(self._subject.key)
+            if column.redshift_type.startswith("VARCHAR")
+        ]
+
+        def exactly(key: Key) -> str:
+            sizes = (f"OCTET_LENGTH({name}) = {len((key[place] or '').encode())}" for place, name in texts)
+            return " AND ".join([_any_of([key], tests), *sizes])
+
+        return [" OR ".join(f"({exactly(one.key)})" for one in batch) for batch in self._batches(candidates)]
+
     def _at_source(self, keys: Sequence[Key]) -> Iterator[_Row]:
         """Yield the source's rows of some keys, as they were at one moment."""
         compared, schema = comparable(self._subject.schema), self._subject.schema
@@ -200,22 +228,24 @@ class Look:
             wanted = (
                 f"{REDSHIFT.digest(comparable(self._subject.schema))} IN ({', '.join(str(key[0]) for key in keys)})"
             )
-        day = identifier(DAY) if self._subject.has_days else "NULL"
+        own = f"{identifier(DAY)}, {identifier(LOADED_AT)}" if self._subject.has_days else "NULL, NULL"
         statement = (
-            f"SELECT {day}, {self._texts(REDSHIFT)} FROM {self._subject.target.sql} "
+            f"SELECT {own}, {self._texts(REDSHIFT)} FROM {self._subject.target.sql} "
             f"WHERE ({self._subject.here}) AND ({wanted})"
         )
         rows = self._warehouse.persist(lambda session: session.execute(statement).rows)
-        return [self._row(row[1:], day=row[0]) for row in rows]
+        return [self._row(row[2:], day=row[0], read_at=row[1]) for row in rows]
 
     def _texts(self, dialect: Dialect) -> str:
         return ", ".join(text for column in self._columns for text in dialect.texts(column))
 
-    def _row(self, fields: Sequence[object], *, digest: int = 0, day: date | None = None) -> _Row:
+    def _row(
+        self, fields: Sequence[object], *, digest: int = 0, day: date | None = None, read_at: datetime | None = None
+    ) -> _Row:
         """Return a row whose values came as the texts of `_texts`."""
         texts = iter(fields)
         values = tuple(_value(column, [next(texts) for _ in AURORA.texts(column)]) for column in self._columns)
-        return _Row(values, tuple(values[place] for place in self._places) or values, digest, day)
+        return _Row(values, tuple(values[place] for place in self._places) or values, digest, day, read_at)
 
     def _source_test(self, column: Column) -> _Test:
         own = self._subject.source.column(column.name)  # which an index serves where it is read as it is

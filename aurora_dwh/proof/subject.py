@@ -58,7 +58,7 @@ class Subject:
         late: The half-open range of the cursor's values of rows that were written since the table was last read; None
             where no cursor tells.
         reading: The last reading of a table that is copied whole, by which late rows are told there.
-        read_at: The latest moment of the source that the staging table shows, in UTC; None where nothing is known.
+        newest: The newest day that the staging table was loaded with; None where nothing is known.
     """
 
     schema: TableSchema
@@ -71,7 +71,7 @@ class Subject:
     cursor: Column | None = None
     late: tuple[date, date] | None = None
     reading: Reading | None = None
-    read_at: datetime | None = None
+    newest: date | None = None
 
 
 def plain_subject(source: TableSchema, schema: TableSchema, target: Target, live: Mapping[str, LiveColumn]) -> Subject:
@@ -139,7 +139,7 @@ def subject(
         cursor=cursor,
         late=_late(catalog, table, cursor, readings, now) if cursor else None,
         reading=max(readings, key=lambda reading: reading.at, default=None) if table.mode == "full" else None,
-        read_at=max((reading.at for reading in readings), default=None),
+        newest=max((reading.day for reading in readings), default=None),
     )
 
 

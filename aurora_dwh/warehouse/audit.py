@@ -1,10 +1,10 @@
-"""The project's own schema `dwh` in the warehouse: what was loaded and reconciled, and the rows writers take turns on.
+"""The project's own schema `dwh` in the warehouse: what was loaded and proven, and the rows writers take turns on.
 
 `dwh.load_history` has a row for each load of a day, written in the transaction that loads the data: it is there exactly
 when the data is. It says by which mode, key and cursor they were loaded, and by which rules they were read; columns
-that an older version did not make are added to its tables. `dwh.reconcile_history` has a row for each reconciliation,
-likewise. `dwh.load_lock` has a row for each staging table; a writer updates it first, so that of two writers of one
-table the second waits, and is then refused by Redshift (error 1023) and tries again on what the first one left.
+that an older version did not make are added to its tables. `dwh.proof_history` has a row for each proof of a table.
+`dwh.load_lock` has a row for each staging table; a writer updates it first, so that of two writers of one table the
+second waits, and is then refused by Redshift (error 1023) and tries again on what the first one left.
 """
 
 from __future__ import annotations
@@ -13,13 +13,17 @@ from collections.abc import Collection, Iterable
 from dataclasses import astuple, dataclass, fields
 from datetime import date, datetime
 
+from aurora_dwh.handoff import REPAIR
 from aurora_dwh.warehouse.sql import identifier, literal, qualified
 
 SCHEMA = "dwh"
 HISTORY_NAME = "load_history"
 HISTORY = qualified(SCHEMA, HISTORY_NAME)
-RECONCILIATIONS = qualified(SCHEMA, "reconcile_history")
+PROOFS = qualified(SCHEMA, "proof_history")
 LOCK = qualified(SCHEMA, "load_lock")
+
+_OF_DAYS = f"LEFT(attempt, {len(REPAIR)}) <> {literal(REPAIR)}"
+"""The condition that a load is one of a day, and not a repair's, which is of single rows."""
 
 _ADDED = {
     "key_columns": "VARCHAR(16384)",
@@ -48,17 +52,27 @@ DDL = (
   in_target BOOLEAN NOT NULL,
   {", ".join(f"{name} {kind}" for name, kind in _ADDED.items())}
 ) DISTSTYLE AUTO SORTKEY AUTO""",
-    f"""CREATE TABLE IF NOT EXISTS {RECONCILIATIONS} (
-  reconcile_id VARCHAR(64) NOT NULL,
+    f"""CREATE TABLE IF NOT EXISTS {PROOFS} (
+  proof_id VARCHAR(64) NOT NULL,
   run_id VARCHAR(64),
   table_name VARCHAR(255) NOT NULL,
-  deletes VARCHAR(16) NOT NULL,
-  snapshot_at TIMESTAMP NOT NULL,
-  source_keys BIGINT NOT NULL,
-  live_rows BIGINT NOT NULL,
-  rows_gone BIGINT NOT NULL,
-  rows_back BIGINT NOT NULL,
-  reconciled_at TIMESTAMP NOT NULL
+  read_at TIMESTAMP NOT NULL,
+  proven_at TIMESTAMP NOT NULL,
+  source_rows BIGINT NOT NULL,
+  staged_rows BIGINT NOT NULL,
+  rows_proven BIGINT NOT NULL,
+  missing BIGINT NOT NULL,
+  extra BIGINT NOT NULL,
+  stale BIGINT NOT NULL,
+  duplicate BIGINT NOT NULL,
+  late BIGINT NOT NULL,
+  gone BIGINT NOT NULL,
+  repaired BIGINT NOT NULL,
+  removed BIGINT NOT NULL,
+  differing BIGINT NOT NULL,
+  shown VARCHAR(65535) NOT NULL,
+  repairs VARCHAR(65535) NOT NULL,
+  seconds DOUBLE PRECISION NOT NULL
 ) DISTSTYLE AUTO SORTKEY AUTO""",
     f"CREATE TABLE IF NOT EXISTS {LOCK} (table_name VARCHAR(255) NOT NULL, loads BIGINT NOT NULL) DISTSTYLE ALL",
 )
@@ -95,23 +109,34 @@ class HistoryRow:
 
 
 @dataclass(frozen=True)
-class ReconcileRow:
-    """One reconciliation, in the columns of `dwh.reconcile_history`; times in UTC.
+class ProofRow:
+    """One proof of a table, in the columns of `dwh.proof_history`; times in UTC.
 
-    `live_rows` are the target's before it, without those that were flagged already; `rows_gone` those of them that were
-    removed or flagged, `rows_back` those whose flag was taken off.
+    Rows by kind are those that were found; `differing` are those that were left when all was done. `shown` is a list in
+    JSON of some of the rows that differed, `repairs` one of what was done: which keys, why, and what they were read
+    from.
     """
 
-    reconcile_id: str
+    proof_id: str
     run_id: str | None
     table_name: str
-    deletes: str
-    snapshot_at: datetime
-    source_keys: int
-    live_rows: int
-    rows_gone: int
-    rows_back: int
-    reconciled_at: datetime
+    read_at: datetime
+    proven_at: datetime
+    source_rows: int
+    staged_rows: int
+    rows_proven: int
+    missing: int
+    extra: int
+    stale: int
+    duplicate: int
+    late: int
+    gone: int
+    repaired: int
+    removed: int
+    differing: int
+    shown: str
+    repairs: str
+    seconds: float
 
 
 def insert_history(rows: Iterable[HistoryRow]) -> str:
@@ -120,24 +145,39 @@ def insert_history(rows: Iterable[HistoryRow]) -> str:
     return f"INSERT INTO {HISTORY} ({names}) VALUES\n" + ",\n".join(_values(row) for row in rows)
 
 
-def insert_reconciliation(row: ReconcileRow) -> str:
-    """Return the INSERT of a reconciliation."""
-    names = ", ".join(identifier(f.name) for f in fields(ReconcileRow))
-    return f"INSERT INTO {RECONCILIATIONS} ({names}) VALUES\n{_values(row)}"
+def insert_proof(row: ProofRow) -> str:
+    """Return the INSERT of a proof, which inserts it once however often it is run."""
+    names = ", ".join(identifier(f.name) for f in fields(ProofRow))
+    values = ", ".join(literal(value) for value in astuple(row))
+    known = f"SELECT 1 AS one FROM {PROOFS} WHERE proof_id = {literal(row.proof_id)}"
+    return f"INSERT INTO {PROOFS} ({names}) SELECT {values} WHERE NOT EXISTS ({known})"
 
 
-def _values(row: HistoryRow | ReconcileRow) -> str:
+def last_proofs(tables: Collection[str]) -> str:
+    """Return the query for the last proof of each of some tables, and when each was last proven equal.
+
+    Its columns are those of `ProofRow`, and `equal_at`, which is NULL where a table never was.
+    """
+    names = ", ".join(identifier(f.name) for f in fields(ProofRow))
+    return (
+        f"SELECT {names}, equal_at\n"
+        f"FROM (\n"
+        f"  SELECT p.*, ROW_NUMBER() OVER (PARTITION BY table_name ORDER BY proven_at DESC) AS nth,\n"
+        f"    MAX(CASE WHEN differing = 0 THEN read_at END) OVER (PARTITION BY table_name) AS equal_at\n"
+        f"  FROM {PROOFS} p\n"
+        f"  WHERE table_name IN ({', '.join(map(literal, tables))})\n"
+        f") p\n"
+        f"WHERE nth = 1"
+    )
+
+
+def _values(row: HistoryRow) -> str:
     return "(" + ", ".join(literal(value) for value in astuple(row)) + ")"
 
 
 def find_load(load_id: str) -> str:
     """Return the query that tells whether a load was committed."""
     return f"SELECT COUNT(*) FROM {HISTORY} WHERE load_id = {literal(load_id)}"
-
-
-def find_reconciliation(reconcile_id: str) -> str:
-    """Return the query that tells whether a reconciliation was committed."""
-    return f"SELECT COUNT(*) FROM {RECONCILIATIONS} WHERE reconcile_id = {literal(reconcile_id)}"
 
 
 def standing(table: str, target: str | None, place: str, rules: str | None) -> str:
@@ -161,7 +201,8 @@ def standing(table: str, target: str | None, place: str, rules: str | None) -> s
         f"  SELECT h.*, ROW_NUMBER() OVER (PARTITION BY table_name, day "
         f"ORDER BY CASE WHEN in_target THEN 0 ELSE 1 END, snapshot_at DESC, loaded_at DESC) AS of_day\n"
         f"  FROM {HISTORY} h\n"
-        f"  WHERE table_name = {literal(table)} OR LEFT(manifest_url, {len(place)}) = {literal(place)}\n"
+        f"  WHERE (table_name = {literal(table)} OR LEFT(manifest_url, {len(place)}) = {literal(place)}) "
+        f"AND {_OF_DAYS}\n"
         f") h\n"
         f"WHERE of_day = 1\n"
         f"ORDER BY loaded_at"
@@ -178,7 +219,7 @@ def readings(table: str) -> str:
         f"FROM (\n"
         f"  SELECT h.*, ROW_NUMBER() OVER (PARTITION BY day ORDER BY snapshot_at DESC, loaded_at DESC) AS of_day\n"
         f"  FROM {HISTORY} h\n"
-        f"  WHERE table_name = {literal(table)} AND in_target\n"
+        f"  WHERE table_name = {literal(table)} AND in_target AND {_OF_DAYS}\n"
         f") h\n"
         f"WHERE of_day = 1"
     )

@@ -101,15 +101,17 @@ def transactions(manifests: Iterable[Manifest], *, stage_bytes: int = STAGE_BYTE
     """Yield the days in order, in groups that one transaction can load.
 
     A group ends where a column's type or the files' format changes, since one stage has one type for a column, and
-    where the stage is full.
+    where the stage is full. Repairs come behind all days, each for itself.
     """
     group: list[Manifest] = []
     kinds: dict[str, tuple[str, ...]] = {}
     size = 0
-    for manifest in sorted(manifests, key=lambda m: m.day):
+    for manifest in sorted(manifests, key=lambda m: (m.is_repair, m.day)):
         of_day = {column.target_name: _kinds(column) for column in manifest.schema.columns}
         retyped = any(kinds.get(name, kind) != kind for name, kind in of_day.items())
-        retyped = retyped or any(m.files != manifest.files for m in group[-1:])
+        retyped = retyped or any(m.files != manifest.files or m.is_repair != manifest.is_repair for m in group[-1:])
+        # Rows of a repair are staged for themselves: those of one day with one key would be two rows of the source.
+        retyped = retyped or manifest.is_repair
         if group and (retyped or size + manifest.size > stage_bytes):
             yield group
             group, kinds, size = [], {}, 0

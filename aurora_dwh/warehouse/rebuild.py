@@ -63,18 +63,18 @@ def rebuild(
     """
     twin = target.twin
     warehouse.persist(partial(_clear, target=target, twin=twin))
-    taken_in: dict[date, str] = {}
+    taken_in: dict[str, Manifest] = {}
     for _ in range(_ROUNDS):
         turns = warehouse.persist(partial(_turns, target=target))
         manifests = list(read())
         if mode == "full":  # each day of such a table is a whole copy of it
             manifests = sorted(manifests, key=lambda m: (m.snapshot_at, m.day))[-1:]
         warehouse.persist(partial(_check, target=target, mode=mode, manifests=manifests, is_read_anew=is_read_anew))
-        fresh = [m for m in manifests if taken_in.get(m.day) != m.attempt]
+        fresh = [m for m in manifests if m.url not in taken_in or taken_in[m.url].attempt != m.attempt]
         try:
             for group in _transactions(warehouse, twin, fresh):
                 load.load(warehouse, lake, twin, mode, group, run_id=None, is_anew=True)
-                taken_in |= {m.day: m.attempt for m in group}
+                taken_in |= {m.url: m for m in group}
                 loaded(group)
         except StaleManifestError:
             continue  # a day was read anew meanwhile: the next round takes it in
@@ -83,7 +83,8 @@ def rebuild(
             landed=lambda session: load.in_turn(warehouse, session, target, lambda s: not live_columns(s, twin)),
         )
         if rows is not None:
-            return Rebuilt(tuple(sorted(taken_in)), rows)
+            days = {m.day for m in taken_in.values() if not m.is_repair}
+            return Rebuilt(tuple(sorted(days)), rows)
     raise DataError(f"{target.label} is loaded all the time; rebuild it when no run works on it. Nothing was changed")
 
 
@@ -133,7 +134,7 @@ def _check(session: Session, target: Target, mode: str, manifests: Sequence[Mani
     stands = standing.find(session, target, manifests[-1], is_new=not is_there) if manifests else Standing(target)
     if not (is_there or stands.days or stands.elsewhere):
         raise DataError(f"{target.label} does not exist, so there is nothing to rebuild; materialize its days")
-    in_lake = {m.day: m.snapshot_at for m in manifests}
+    in_lake = {m.day: m.snapshot_at for m in manifests if not m.is_repair}
     if mode == "full":
         newest = max(in_lake.values(), default=None)
         # A moment that has not come is that of a clock which went wrong.

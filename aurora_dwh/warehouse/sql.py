@@ -31,14 +31,14 @@ def identifiers(names: Iterable[str], *, of: str = "") -> str:
     return ", ".join(lead + identifier(name) for name in names)
 
 
-def literal(value: str | bool | int | date | datetime | None) -> str:
+def literal(value: str | bool | int | float | date | datetime | None) -> str:
     """Return a literal. Redshift reads backslashes in strings as escapes, so they are doubled as quotes are."""
     if value is None:
         return "NULL"
     if isinstance(value, bool):
         return str(value).upper()
-    if isinstance(value, int):
-        return str(value)
+    if isinstance(value, int | float):
+        return repr(value)
     if isinstance(value, datetime):
         value = value.replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
     elif isinstance(value, date):

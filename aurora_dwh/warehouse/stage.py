@@ -1,6 +1,6 @@
 """The stage: a temporary table that COPY fills from the lake, with every row counted and every failure explained.
 
-What becomes of the staged rows is `load`'s and `reconcile`'s business.
+What becomes of the staged rows is `load`'s and `proof`'s business.
 """
 
 from __future__ import annotations

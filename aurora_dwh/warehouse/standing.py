@@ -241,7 +241,7 @@ def find(session: Session, target: Target, manifest: Manifest, *, is_new: bool =
 
 def _place(manifest: Manifest) -> str:
     """Return what the addresses of all of a table's manifests begin with, up to the day."""
-    return manifest.url.rpartition(_DAY_FOLDER)[0] + _DAY_FOLDER
+    return manifest.url.rsplit("/", 2)[0] + _DAY_FOLDER
 
 
 def _loading(

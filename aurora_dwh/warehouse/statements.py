@@ -1,4 +1,4 @@
-"""The text of every statement of a load and of a reconciliation, one function for each; nothing is executed here.
+"""The text of every statement of a load and of a removal, one function for each; nothing is executed here.
 
 Each is valid on Amazon Redshift: no alias on the target of a DELETE, no ON CONFLICT, COPY of Parquet with none of the
 options that it refuses, and a column list, because COPY maps a file's columns by position.
@@ -15,9 +15,7 @@ from aurora_dwh.warehouse.sql import identifier, identifiers, literal, qualified
 
 STAGE = "dwh_stage"
 FRESH = "dwh_fresh"
-GONE = "dwh_gone"
-"""Temporary tables: what COPY loaded, the rows of it that are newest and newer than the target's, and the keys of the
-target that it lacks."""
+"""Temporary tables: what COPY loaded, and the rows of it that are newest and newer than the target's."""
 
 DAY = "_dwh_day"
 LOADED_AT = "_dwh_loaded_at"
@@ -277,63 +275,27 @@ def of_days(days: Iterable[str]) -> str:
     return f"WHERE {identifier(DAY)} IN ({', '.join(literal(day) for day in days)})"
 
 
-def find_gone(target: Target, texts: Sequence[str], snapshot_at: datetime) -> str:
-    """Return the statement that gathers the keys of live rows that the stage lacks and that were read before it was.
+def delete_rows(target: Target, condition: str, at: datetime) -> str:
+    """Return the DELETE of rows that are gone from the source.
 
     Args:
         target: The staging table.
-        texts: Those of its key columns that are a VARCHAR, in which blanks at the end count here.
-        snapshot_at: When the source's keys, which are on the stage, were read.
+        condition: What selects them.
+        at: When they were gone; rows that were read later stay.
     """
-    first, read = identifier(target.key[0]), identifier(LOADED_AT)
-    live = f" AND NOT t.{identifier(DELETED)}" if target.flags_deletes else ""
+    return f"DELETE FROM {target.sql} WHERE ({condition}) AND {_read_by(at)}"
+
+
+def flag_rows(target: Target, condition: str, at: datetime) -> str:
+    """Return the UPDATE that flags such rows; they then count as read when their absence was."""
     return (
-        f"CREATE TEMP TABLE {identifier(GONE)} AS\n"
-        f"SELECT {identifiers(target.key, of='t')}\n"
-        f"FROM {target.sql} t\n"
-        f"LEFT JOIN {identifier(STAGE)} s ON {exact_key(target.key, texts, 's', 't')}\n"
-        f"WHERE s.{first} IS NULL AND t.{read} <= {literal(snapshot_at)}{live}"
+        f"UPDATE {target.sql} SET {identifier(DELETED)} = TRUE, {identifier(LOADED_AT)} = {literal(at)} "
+        f"WHERE ({condition}) AND {_read_by(at)} AND NOT {identifier(DELETED)}"
     )
 
 
-def count_gone(target: Target) -> str:
-    """Return the query for the number of gone rows, and of all the target's rows that are not flagged as deleted."""
-    live = f" WHERE NOT {identifier(DELETED)}" if target.flags_deletes else ""
-    return f"SELECT (SELECT COUNT(*) FROM {identifier(GONE)}), COUNT(*) FROM {target.sql}{live}"
-
-
-def gone_keys(target: Target) -> str:
-    """Return the query for a few of the keys that are gone."""
-    keys = identifiers(target.key)
-    return f"SELECT {keys} FROM {identifier(GONE)} ORDER BY {keys} LIMIT 3"
-
-
-def delete_gone(target: Target, texts: Sequence[str], snapshot_at: datetime) -> str:
-    """Return the DELETE of the target's rows that are gone; for the arguments see `find_gone`."""
-    same = exact_key(target.key, texts, target.sql, identifier(GONE))
-    return f"DELETE FROM {target.sql} USING {identifier(GONE)} WHERE {same} AND {_read_by(target, snapshot_at)}"
-
-
-def flag_gone(target: Target, texts: Sequence[str], snapshot_at: datetime) -> str:
-    """Return the UPDATE that flags the rows that are gone; they then count as read when their absence was."""
-    same = exact_key(target.key, texts, target.sql, identifier(GONE))
-    return (
-        f"UPDATE {target.sql} SET {identifier(DELETED)} = TRUE, {identifier(LOADED_AT)} = {literal(snapshot_at)} "
-        f"FROM {identifier(GONE)} WHERE {same} AND {_read_by(target, snapshot_at)}"
-    )
-
-
-def unflag(target: Target, texts: Sequence[str], snapshot_at: datetime) -> str:
-    """Return the UPDATE that takes the flag off rows whose key is on the stage."""
-    same = exact_key(target.key, texts, target.sql, identifier(STAGE))
-    return (
-        f"UPDATE {target.sql} SET {identifier(DELETED)} = FALSE FROM {identifier(STAGE)} "
-        f"WHERE {same} AND {_read_by(target, snapshot_at)} AND {target.sql}.{identifier(DELETED)}"
-    )
-
-
-def _read_by(target: Target, snapshot_at: datetime) -> str:
-    return f"{target.sql}.{identifier(LOADED_AT)} <= {literal(snapshot_at)}"
+def _read_by(at: datetime) -> str:
+    return f"{identifier(LOADED_AT)} <= {literal(at)}"
 
 
 def exact_key(key: Sequence[str], texts: Sequence[str], left: str, right: str) -> str:

@@ -125,7 +125,7 @@ def _world(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[World]:
-    for module in ("step", "marts", "reconcile"):  # must be patched before the definitions are built there
+    for module in ("step", "marts", "proof"):  # must be patched before the definitions are built there
         monkeypatch.setattr(f"aurora_dwh.assets.{module}.RETRY", RETRY_AT_ONCE)
     monkeypatch.setattr(connection, "FIRST_WAIT", 0.01)
     for name in os.environ:

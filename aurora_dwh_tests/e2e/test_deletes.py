@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import dagster as dg
 import pytest
 
-from aurora_dwh_tests.e2e.world import QUIET, Run, World
+from aurora_dwh_tests.e2e.proofs import figures, kinds, prove, verify
+from aurora_dwh_tests.e2e.world import World
 
 TABLE = (
     "CREATE TABLE orders (shop VARCHAR(20) COLLATE utf8mb4_bin, id BIGINT UNSIGNED, note VARCHAR(20), state INT, "
     "changed_at DATETIME(6) NOT NULL, PRIMARY KEY (shop, id), KEY (changed_at))"
 )
 BASE = "key: [shop, id], cursor: changed_at"
-ASSET = dg.AssetKey(["reconcile", "orders"])
 
 
 def prepared(world: World, fields: str) -> World:
@@ -26,104 +23,80 @@ def prepared(world: World, fields: str) -> World:
     return world
 
 
-def reconcile(world: World, max_share: float | None = None, table: str = "orders") -> Run:
-    config = {} if max_share is None else {"ops": {f"reconcile__{table}": {"config": {"max_share": max_share}}}}
-    job = world.definitions().resolve_job_def("reconcile")
-    result = job.execute_in_process(run_config=QUIET | config, instance=world.instance, raise_on_error=False)
-    failures = [e.step_failure_data for e in result.all_events if e.is_step_failure]
-    said = tuple(str(f.user_failure_data.description) if f.user_failure_data else str(f.error) for f in failures)
-    return Run(result.run_id, result.success, said, tuple(result.all_events))
-
-
-def figures(world: World) -> dict[str, Any]:
-    event = world.instance.get_latest_materialization_event(ASSET)
-    assert event is not None
-    assert event.asset_materialization is not None
-    return {name: value.value for name, value in event.asset_materialization.metadata.items()}
-
-
-def verdict(world: World) -> Any:
-    from aurora_dwh.catalog import Catalog
-    from aurora_dwh.proof.engine import compare_tables
-
-    catalog = Catalog.load()
-    (found,) = compare_tables(catalog, catalog.tables.values())
-    return found
-
-
 def test_a16_deleted_rows_are_removed_and_the_proof_holds_again(world: World) -> None:
     prepared(world, "deletes: remove")
     world.at_source("DELETE FROM orders WHERE id IN (3, 4)")
-    assert not verdict(world).equal
-    run = reconcile(world)
+    assert not verify("orders").equal
+    run = prove(world, "orders")
     assert run.success, run.failures
     world.assert_equal("orders")
-    assert verdict(world).equal
-    shown = figures(world)
-    assert {k: shown[k] for k in ("source_keys", "staging_rows", "rows_removed", "share")} == {
-        "source_keys": 38,
+    assert verify("orders").equal
+    shown = figures(world, "orders")
+    assert {k: shown[k] for k in ("source_rows", "staging_rows", "rows_removed", "share")} == {
+        "source_rows": 38,
         "staging_rows": 40,
         "rows_removed": 2,
-        "share": 0.05,
+        "share": 1.0,
     }
-    assert "DELETE FROM" in shown["statements"]
-    assert {"snapshot_at", "seconds"} <= shown.keys()
+    assert kinds(world, "orders") == {"extra": 2}
+    assert run.check("equal").passed
+    assert {"read_at", "seconds"} <= shown.keys()
 
 
 def test_a16_deleted_rows_are_flagged_unflagged_and_no_difference_to_the_proof(world: World) -> None:
     prepared(world, "deletes: flag")
-    assert verdict(world).equal
+    assert verify("orders").equal
     world.at_source("DELETE FROM orders WHERE id IN (3, 4)")
-    assert reconcile(world).success
+    assert prove(world, "orders").success
     flagged = "SELECT id FROM staging.orders WHERE _dwh_deleted ORDER BY id"
     assert world.ask_warehouse(flagged) == [(3,), (4,)]
     assert world.ask_warehouse("SELECT COUNT(*) FROM staging.orders") == [(40,)]
-    assert verdict(world).equal
+    assert verify("orders").equal
 
     world.at_source("INSERT INTO orders VALUES ('shop 1', 3, 'back', 1, '2024-01-02 10:00:00')")
     world.load("2024-01-02", "orders")
     assert world.ask_warehouse(flagged) == [(4,)]
     world.at_source("INSERT INTO orders VALUES ('shop 0', 4, 'note', 0, '2024-01-01 10:00:00')")
-    assert reconcile(world).success
+    assert prove(world, "orders").success
     assert world.ask_warehouse(flagged) == []
-    assert (figures(world)["rows_flagged"], figures(world)["rows_unflagged"]) == (0, 1)
+    assert kinds(world, "orders") == {"missing": 1}
     world.assert_equal("orders")
 
 
 def test_a16_too_many_gone_fail_the_run_until_it_is_told_otherwise(world: World) -> None:
     prepared(world, "deletes: remove")
     world.at_source("DELETE FROM orders WHERE id >= 20")
-    run = reconcile(world)
+    run = prove(world, "orders")
     assert not run.success
-    assert run.failure.startswith("reconcile/orders: staging.orders: 20 of 40 rows (50.0%) are gone from the source")
+    assert run.failure.startswith("proof/orders: staging.orders: 20 of 40 rows (50.0%) are gone from the source")
     assert "max_share: 0.5" in run.failure
     assert world.ask_warehouse("SELECT COUNT(*) FROM staging.orders") == [(40,)]
-    assert reconcile(world, max_share=0.5).success
+    assert prove(world, "orders", 0.5).success
     world.assert_equal("orders")
 
 
 def test_a16_an_empty_source_fails_the_run(world: World) -> None:
     prepared(world, "deletes: flag")
     world.at_source("TRUNCATE TABLE orders")
-    run = reconcile(world, max_share=0.99)
+    run = prove(world, "orders", 0.99)
     assert "the source is empty" in run.failure
-    assert reconcile(world, max_share=1).success
+    assert prove(world, "orders", 1).success
     assert world.ask_warehouse("SELECT COUNT(*) FROM staging.orders WHERE _dwh_deleted") == [(40,)]
 
 
 def test_a16_a_row_that_leaves_the_filter_counts_as_gone(world: World) -> None:
     prepared(world, "deletes: remove, filter: state < 4")
     world.at_source("UPDATE orders SET state = 9 WHERE id = 7")
-    assert reconcile(world).success
+    assert prove(world, "orders").success
     assert world.ask_warehouse("SELECT COUNT(*) FROM staging.orders WHERE id = 7") == [(0,)]
-    assert verdict(world).equal
+    assert verify("orders").equal
 
 
 def test_a16_a28_masked_keys_are_compared_as_they_are_masked(world: World) -> None:
     prepared(world, "deletes: remove, mask: {shop: sha256, note: sha256}")
     world.at_source("DELETE FROM orders WHERE id = 7")
-    assert reconcile(world).success
-    assert figures(world)["rows_removed"] == 1
+    assert prove(world, "orders").success
+    assert figures(world, "orders")["rows_removed"] == 1
     assert world.ask_warehouse("SELECT COUNT(*) FROM staging.orders WHERE id = 7") == [(0,)]
     assert "shop 1" not in str(world.ask_warehouse("SELECT shop FROM staging.orders"))
 
@@ -142,9 +115,9 @@ def test_a16_a09_keys_of_many_types_read_from_the_source_match_what_was_staged(w
         ),
     )
     world.load("2024-01-01", "odd")
-    assert reconcile(world, max_share=0, table="odd").success
+    assert prove(world, "odd", 0).success
     world.at_source("DELETE FROM odd WHERE price = 7.5")
-    assert reconcile(world, max_share=0.2, table="odd").success
+    assert prove(world, "odd", 0.2).success
     live = "NOT _dwh_deleted" if deletes == "flag" else "TRUE"
     left = world.ask_warehouse(f"SELECT price FROM staging.odd WHERE {live} ORDER BY 1")
     assert [float(price) for (price,) in left] == [n + 0.5 for n in range(9) if n != 7]
@@ -154,9 +127,9 @@ def test_a16_a09_keys_of_many_types_read_from_the_source_match_what_was_staged(w
 def test_a16_a_table_that_was_never_loaded_fails_and_says_so(world: World, deletes: str) -> None:
     world.catalog(f"orders: {{{BASE}, deletes: {deletes}}}")
     world.at_source(TABLE)
-    run = reconcile(world)
+    run = prove(world, "orders")
     assert run.failure == (
-        "reconcile/orders: staging.orders does not exist, so nothing can be gone from it; load its days first"
+        "proof/orders: staging.orders does not exist, so there is nothing to prove; load its days first"
     )
 
 
@@ -164,5 +137,5 @@ def test_a16_the_lake_keeps_nothing_of_the_keys(world: World) -> None:
     from aurora_dwh.lake.opening import open_lake
 
     prepared(world, "deletes: remove")
-    assert reconcile(world).success
+    assert prove(world, "orders").success
     assert list(open_lake()._under(open_lake().layout.keys("orders"))) == []

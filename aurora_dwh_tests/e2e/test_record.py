@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from aurora_dwh.local.redshift.faults import Fault
+from aurora_dwh_tests.e2e.proofs import prove
 from aurora_dwh_tests.e2e.remedies import follow, named_source, run
-from aurora_dwh_tests.e2e.test_deletes import reconcile
 from aurora_dwh_tests.e2e.world import World, chain
 from aurora_dwh_tests.servers import Server
 
@@ -202,12 +202,12 @@ def test_c15_another_database_of_one_server_is_another_source(world: World, monk
     assert f"{world.database}_2@" in said
 
 
-def test_c15_reconciling_with_another_source_removes_nothing(
+def test_c15_a_proof_with_another_source_removes_nothing(
     world: World, mariadb: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     filled(world, "{key: id, cursor: changed_at, deletes: remove}")
     before = staged(world)
-    done = reconcile(at(world, mariadb, monkeypatch), max_share=1)
+    done = prove(at(world, mariadb, monkeypatch), "orders", 1)
     assert "staging.orders was loaded from table orders of " in done.failure
     assert staged(world) == before
 
@@ -342,10 +342,10 @@ def test_c16_a_staging_table_of_another_name_has_all_days_or_none(
     assert [row[:3] for row in staged(world, target)] == world.ask_source("SELECT id, region, note FROM orders")
 
 
-def test_c16_a_table_that_reconciling_emptied_is_loaded_on(world: World) -> None:
+def test_c16_a_table_that_a_proof_emptied_is_loaded_on(world: World) -> None:
     filled(world, "{key: id, cursor: changed_at, deletes: remove}")
     world.at_source("DELETE FROM orders")
-    assert reconcile(world, max_share=1).success
+    assert prove(world, "orders", 1).success
     assert staged(world) == []
     world.at_source("INSERT INTO orders VALUES (1, 1, 'new', '2024-01-04 12:00:00', '2024-01-04 12:00:00')")
     world.load("2024-01-04", "orders")

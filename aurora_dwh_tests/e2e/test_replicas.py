@@ -7,7 +7,6 @@ from datetime import timedelta, timezone
 from logging import getLogger
 from typing import Any
 
-import dagster as dg
 import pytest
 from typer.testing import CliRunner
 
@@ -19,6 +18,7 @@ from aurora_dwh.source import connection, replication
 from aurora_dwh.source.connection import SourceError
 from aurora_dwh.source.resource import AuroraResource
 from aurora_dwh_tests.e2e.nights import Nights
+from aurora_dwh_tests.e2e.proofs import prove
 from aurora_dwh_tests.e2e.world import Run, World, chain
 from aurora_dwh_tests.replicas import Replicas
 from aurora_dwh_tests.servers import server  # noqa: F401 - both servers here, unlike elsewhere in this folder
@@ -184,7 +184,7 @@ def test_c06_an_older_reading_takes_the_place_of_no_newer_one(behind: Behind, mo
     assert world.ask_warehouse("SELECT v FROM staging.event") == [(2,)]
 
 
-def test_c06_a_reconciliation_removes_no_row_that_the_server_does_not_have_yet(
+def test_c06_a_proof_removes_no_row_that_the_server_does_not_have_yet(
     behind: Behind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nights, world = behind.nights, behind.world
@@ -196,19 +196,9 @@ def test_c06_a_reconciliation_removes_no_row_that_the_server_does_not_have_yet(
     world.load(nights.day(5), "event")
     behind.read_from(behind.replicas.replica, monkeypatch)
 
-    result = dg.materialize(
-        [next(a for a in world.definitions().assets or [] if dg.AssetKey(["reconcile", "event"]) in keys(a))],
-        instance=world.instance,
-        resources=world.definitions().resources,
-        run_config={"ops": {"reconcile__event": {"config": {"max_share": 1.0}}}},
-    )
-    assert result.success
+    result = prove(world, "event", 1.0)
+    assert result.success, result.failures
     assert world.ask_warehouse("SELECT id FROM staging.event ORDER BY 1") == [(1,), (2,)]
-
-
-def keys(asset: Any) -> set[dg.AssetKey]:
-    """Return the keys of an assets definition."""
-    return set(asset.keys) if isinstance(asset, dg.AssetsDefinition) else set()
 
 
 def test_c06_a_user_who_may_not_ask_is_warned_once_and_the_statement_that_is_said_helps(

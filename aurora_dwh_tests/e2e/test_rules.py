@@ -8,8 +8,8 @@ import dagster as dg
 import pytest
 
 from aurora_dwh_tests.e2e.older import OLDER_COLUMNS, forget_rules
+from aurora_dwh_tests.e2e.proofs import prove
 from aurora_dwh_tests.e2e.remedies import follow, run
-from aurora_dwh_tests.e2e.test_deletes import reconcile
 from aurora_dwh_tests.e2e.world import Run, World, chain
 
 pytestmark = pytest.mark.timeout(600)
@@ -216,10 +216,10 @@ def test_c16_what_an_older_version_loaded_is_missed_too(world: World) -> None:
     world.assert_equal("person")
 
 
-def test_c15_a_table_that_an_older_version_loaded_is_reconciled(world: World) -> None:
+def test_c15_a_table_that_an_older_version_loaded_is_proven(world: World) -> None:
     filled(world, mode=f"{BASE}, deletes: remove")
     forget_rules(world, "person")
     world.at_source("DELETE FROM person WHERE id = 5")
-    done = reconcile(world, max_share=0.5, table="person")
+    done = prove(world, "person", 0.5)
     assert done.success, done.failures
     assert len(staged(world)) == 5

@@ -340,7 +340,7 @@ def test_a29_documents_become_super_and_not_texts_of_documents(world: World, mon
     assert verify("t").equal, verify("t").differences
     world.ask_warehouse("UPDATE staging.t SET doc = NULL WHERE id = 0")
     assert verify("t").differences == (
-        "JSON column that differs: doc",
+        "columns that differ: doc",
         "id='0': doc is 'null' in Aurora, NULL in Redshift",
     )
     world.ask_warehouse("UPDATE staging.t SET doc = JSON_PARSE('null') WHERE id = 0")

@@ -85,27 +85,34 @@ def test_a_schedule_at_half_past_is_at_half_past(tmp_path: Path, monkeypatch: py
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("30 23 * * *", "America/Chicago")
 
 
-def test_a16_tables_with_deletes_are_reconciled_on_sundays_in_the_catalogs_zone(
+def test_each_table_is_proven_as_often_as_the_catalog_says_behind_the_loads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tables = "a b: {key: id, cursor: u, deletes: flag}, c: {key: id, cursor: u, deletes: remove}, d: {mode: full}"
+    tables = "a b: {key: id, cursor: u}, c: {mode: full, proof: daily}, d: {mode: full, proof: monthly}"
+    tables += ", e: {mode: full, proof: never}"
     write(tmp_path, monkeypatch, f'schedule: "22:30"\ntables: {{{tables}}}', marts=False)
     found = loaded()
-    schedule = found.resolve_schedule_def("reconcile")
-    assert (schedule.cron_schedule, schedule.execution_timezone) == ("30 2 * * SUN", "America/Chicago")
+    schedule = found.resolve_schedule_def("proof")
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("30 2 * * *", "America/Chicago")
     assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
-    keys = found.resolve_job_def("reconcile").asset_layer.executable_asset_keys
-    assert keys == {dg.AssetKey(["reconcile", asset_name("a b")]), dg.AssetKey(["reconcile", "c"])}
-    asset = found.get_assets_def(dg.AssetKey(["reconcile", "c"]))
+
+    def proven(day: int) -> set[str]:
+        tick = datetime(2024, 9, day, 2, 30, tzinfo=ZoneInfo("America/Chicago"))
+        context = dg.build_schedule_context(scheduled_execution_time=tick, repository_def=found.get_repository_def())
+        asked = schedule.evaluate_tick(context).run_requests or ()
+        return {key.path[-1] for request in asked for key in request.asset_selection or ()}
+
+    assert proven(1) == {asset_name("a b"), "c", "d"}  # a Sunday, and the first of a month
+    assert proven(2) == {"c"}
+    assert proven(8) == {asset_name("a b"), "c"}
+    keys = found.resolve_job_def("proof").asset_layer.executable_asset_keys
+    assert keys == {dg.AssetKey(["proof", name]) for name in (asset_name("a b"), "c", "d", "e")}
+    asset = found.get_assets_def(dg.AssetKey(["proof", "c"]))
     assert asset.partitions_def is None
     assert asset.op.pool == "aurora"
+    assert {spec.name for spec in asset.check_specs} == {"equal"}
     daily = found.resolve_job_def("daily_load").asset_layer.executable_asset_keys
     assert not keys & daily
-
-
-def test_a16_without_deletes_there_is_nothing_to_reconcile(defs: dg.Definitions) -> None:
-    assert not [job for job in defs.resolve_all_job_defs() if job.name == "reconcile"]
-    assert not [key for key in defs.resolve_asset_graph().get_all_asset_keys() if key.path[0] == "reconcile"]
 
 
 def test_steps_run_in_the_runs_own_process(defs: dg.Definitions) -> None:

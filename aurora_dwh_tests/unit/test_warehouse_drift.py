@@ -258,7 +258,7 @@ def test_adapt_makes_schemas_audit_tables_and_turn_before_a_first_load() -> None
         'CREATE SCHEMA IF NOT EXISTS "staging"',
         'CREATE SCHEMA IF NOT EXISTS "dwh"',
         'CREATE TABLE IF NOT EXISTS "dwh"."load_history"',
-        'CREATE TABLE IF NOT EXISTS "dwh"."reconcile_history"',
+        'CREATE TABLE IF NOT EXISTS "dwh"."proof_history"',
         'CREATE TABLE IF NOT EXISTS "dwh"."load_lock"',
         'INSERT INTO "dwh"."load_lock"',
         'CREATE TABLE "staging"."orders"',

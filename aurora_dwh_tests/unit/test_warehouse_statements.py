@@ -201,44 +201,15 @@ def test_a16_a_flagged_row_yields_to_a_later_reading_alone() -> None:
     )
 
 
-@pytest.mark.parametrize("target", [TARGET, FLAGGED], ids=["remove", "flag"])
-def test_a16_gone_is_what_the_keys_lack_and_was_read_before_them(target: Target) -> None:
-    live = ' AND NOT t."_dwh_deleted"' if target.flags_deletes else ""
-    assert sql.find_gone(target, ["group"], READ_AT) == (
-        'CREATE TEMP TABLE "dwh_gone" AS\n'
-        'SELECT t."id", t."group"\n'
-        'FROM "staging"."order" t\n'
-        'LEFT JOIN "dwh_stage" s ON s."id" = t."id" AND s."group" = t."group"'
-        ' AND OCTET_LENGTH(s."group") = OCTET_LENGTH(t."group")\n'
-        f'WHERE s."id" IS NULL AND t."_dwh_loaded_at" <= \'2024-01-02 03:04:05.000678\'{live}'
+def test_a16_gone_rows_are_deleted_or_flagged_unless_they_were_read_later() -> None:
+    read = "\"_dwh_loaded_at\" <= '2024-01-02 03:04:05.000678'"
+    assert sql.delete_rows(TARGET, "id = 1 OR id = 2", READ_AT) == (
+        f'DELETE FROM "staging"."order" WHERE (id = 1 OR id = 2) AND {read}'
     )
-    assert sql.count_gone(target) == (
-        'SELECT (SELECT COUNT(*) FROM "dwh_gone"), COUNT(*) FROM "staging"."order"'
-        + (' WHERE NOT "_dwh_deleted"' if target.flags_deletes else "")
-    )
-
-
-SAME_ROW = (
-    '"staging"."order"."id" = {0}."id" AND "staging"."order"."group" = {0}."group" '
-    'AND OCTET_LENGTH("staging"."order"."group") = OCTET_LENGTH({0}."group") '
-    'AND "staging"."order"."_dwh_loaded_at" <= \'2024-01-02 03:04:05.000678\''
-)
-
-
-def test_a16_gone_rows_are_deleted_or_flagged_and_those_that_are_back_unflagged() -> None:
-    gone, back = SAME_ROW.format('"dwh_gone"'), SAME_ROW.format('"dwh_stage"')
-    assert sql.delete_gone(TARGET, ["group"], READ_AT) == (
-        f'DELETE FROM "staging"."order" USING "dwh_gone" WHERE {gone}'
-    )
-    assert sql.flag_gone(FLAGGED, ["group"], READ_AT) == (
+    assert sql.flag_rows(FLAGGED, "id = 1 OR id = 2", READ_AT) == (
         'UPDATE "staging"."order" SET "_dwh_deleted" = TRUE, "_dwh_loaded_at" = \'2024-01-02 03:04:05.000678\' '
-        f'FROM "dwh_gone" WHERE {gone}'
+        f'WHERE (id = 1 OR id = 2) AND {read} AND NOT "_dwh_deleted"'
     )
-    assert sql.unflag(FLAGGED, ["group"], READ_AT) == (
-        'UPDATE "staging"."order" SET "_dwh_deleted" = FALSE FROM "dwh_stage" '
-        f'WHERE {back} AND "staging"."order"."_dwh_deleted"'
-    )
-    assert sql.gone_keys(TARGET) == 'SELECT "id", "group" FROM "dwh_gone" ORDER BY "id", "group" LIMIT 3'
 
 
 def test_the_label_is_the_name_as_people_write_it() -> None:
@@ -247,8 +218,8 @@ def test_the_label_is_the_name_as_people_write_it() -> None:
 
 
 def test_the_audit_schema_is_made_by_statements_that_may_run_again() -> None:
-    schema, history, reconciliations, lock = audit.DDL
-    assert reconciliations.startswith('CREATE TABLE IF NOT EXISTS "dwh"."reconcile_history" (\n')
+    schema, history, proofs, lock = audit.DDL
+    assert proofs.startswith('CREATE TABLE IF NOT EXISTS "dwh"."proof_history" (\n')
     assert schema == 'CREATE SCHEMA IF NOT EXISTS "dwh"'
     assert history == (
         'CREATE TABLE IF NOT EXISTS "dwh"."load_history" (\n'
@@ -318,7 +289,8 @@ def test_the_audits_questions_and_turns() -> None:
         "  SELECT h.*, ROW_NUMBER() OVER (PARTITION BY table_name, day "
         "ORDER BY CASE WHEN in_target THEN 0 ELSE 1 END, snapshot_at DESC, loaded_at DESC) AS of_day\n"
         '  FROM "dwh"."load_history" h\n'
-        "  WHERE table_name = 'staging.t' OR LEFT(manifest_url, 18) = 's3://b/it''s/t/day='\n"
+        "  WHERE (table_name = 'staging.t' OR LEFT(manifest_url, 18) = 's3://b/it''s/t/day=') "
+        "AND LEFT(attempt, 7) <> 'repair-'\n"
         ") h\n"
         "WHERE of_day = 1\n"
         "ORDER BY loaded_at"

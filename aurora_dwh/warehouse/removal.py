@@ -1,0 +1,105 @@
+"""Rows that are gone from the source, removed from a staging table or flagged, by keys that were looked up twice.
+
+One transaction: take the table's turn, flag or remove. Only rows that were read before the source was asked count as
+gone: one that was read later may well be newer. More than a share of the table is refused, for that is rather a wrong
+source than deleted rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from aurora_dwh.handoff import DataError
+from aurora_dwh.warehouse import audit, drift
+from aurora_dwh.warehouse import statements as sql
+from aurora_dwh.warehouse.connection import Session, Warehouse
+from aurora_dwh.warehouse.load import take_turn
+from aurora_dwh.warehouse.statements import Target
+
+MAX_SHARE = 0.1
+"""The share of the live rows that may go at once, where nothing else is said."""
+
+
+class TooManyGoneError(DataError):
+    """More rows are gone than may go at once: rather a wrong source than deleted rows."""
+
+
+def prepare(warehouse: Warehouse, target: Target) -> None:
+    """See to it that the staging table is there, has the flag that it needs, and that proofs have their table.
+
+    Raises:
+        DataError: The staging table does not exist.
+        WarehouseError: Redshift refused a statement, or was out of reach for all attempts.
+    """
+
+    def work(session: Session) -> None:
+        if not drift.live_columns(session, target):
+            raise DataError(f"{target.label} does not exist, so there is nothing to prove; load its days first")
+
+        def needed() -> list[str]:
+            live = drift.look(session, target)
+            flag = drift.missing_flag(target, live.columns)
+            return [*audit.DDL, *audit.missing_columns(live.history), audit.make_turn(target.label), *flag]
+
+        drift.settle(session, needed)
+
+    warehouse.persist(work)
+
+
+def check_share(
+    target: Target, table: str, *, gone: int, live: int, source_rows: int, max_share: float, shown: Sequence[str]
+) -> None:
+    """Refuse to take more rows away than is likely to be right.
+
+    Args:
+        target: The staging table.
+        table: The name of the table's asset.
+        gone: The rows that would go.
+        live: The table's rows, without those that are flagged already.
+        source_rows: The source's rows.
+        max_share: The share of the live rows, from 0 to 1, that may be gone; 1 allows all of them.
+        shown: A few of the rows.
+
+    Raises:
+        TooManyGoneError: It is more, or all of a source that is empty.
+    """
+    is_empty = source_rows == 0 and max_share < 1
+    if gone <= max_share * live and not (gone and is_empty):
+        return
+    what = "the source is empty" if not source_rows else f"at most {max_share:.1%} may be"
+    raise TooManyGoneError(
+        f"{target.label}: {gone:,} of {live:,} rows ({gone / live:.1%}) are gone from the source, such as "
+        f"{'; '.join(shown)}, and {what}; none was taken away. If they were deleted on purpose, materialize "
+        f"proof/{table} again with the run config `max_share: {min(1.0, _above(gone / live))}`"
+    )
+
+
+def remove(warehouse: Warehouse, target: Target, conditions: Sequence[str], at: datetime, *, flags: bool) -> None:
+    """Remove rows, or flag them; doing it twice is the same as once.
+
+    Args:
+        warehouse: Redshift.
+        target: The staging table, as `prepare` leaves it.
+        conditions: Conditions in Redshift's SQL, each of which selects some of the rows.
+        at: The moment of the source at which they were gone; rows that were read later stay.
+        flags: Whether they are flagged.
+
+    Raises:
+        WarehouseError: Redshift refused a statement, or was out of reach for all attempts.
+    """
+    write = sql.flag_rows if flags else sql.delete_rows
+
+    def work(session: Session) -> None:
+        take_turn(warehouse, session, target)
+        for condition in conditions:
+            session.execute(write(target, condition, at))
+        if not flags and not session.execute(f"SELECT 1 AS one FROM {target.sql} LIMIT 1").rows:
+            session.execute(audit.forget(target.label))  # else its next load would miss what was loaded before
+
+    warehouse.transaction(work)
+
+
+def _above(share: float) -> float:
+    """Return the share rounded up to whole hundredths."""
+    return -(-share * 100 // 1) / 100
