@@ -1,0 +1,269 @@
+"""Each way in which staging may differ from its source: found, named by its kind, mended, and then equal."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from aurora_dwh_tests.e2e import remedies
+from aurora_dwh_tests.e2e.nights import Nights
+from aurora_dwh_tests.e2e.proofs import figures, kinds, prove, verify
+from aurora_dwh_tests.e2e.world import World
+from aurora_dwh_tests.servers import server  # noqa: F401 - both servers here, unlike elsewhere in this folder
+
+MODES = {
+    "incremental": "{key: id, cursor: changed_at}",
+    "append": "{mode: append, key: id, cursor: changed_at}",
+    "full": "{mode: full, key: id}",
+}
+DAYS = [f"2024-01-0{day}" for day in (1, 2, 3)]
+
+WAYS: dict[str, tuple[str, dict[str, int]]] = {
+    "a row lost by hand": ("DELETE FROM {t} WHERE id = 11", {"missing": 1}),
+    "a value changed by hand": ("UPDATE {t} SET note = 'other' WHERE id IN (11, 21)", {"stale": 2}),
+    "a number that became NULL": ("UPDATE {t} SET price = NULL WHERE id = 31", {"stale": 1}),
+    "a duplicate": ("INSERT INTO {t} SELECT * FROM {t} WHERE id = 12", {"duplicate": 1}),
+    "a day missing": ("DELETE FROM {t} WHERE id BETWEEN 20 AND 29", {"missing": 10}),
+}
+"""What somebody does to the staging table -> what a proof finds."""
+
+
+def filled(world: World, mode: str, more: str = "") -> None:
+    """Load three days of ten rows each."""
+    fields = MODES[mode].rstrip("}") + (f", {more}" if more else "") + "}"
+    world.catalog(f"item: {fields}")
+    rows = ", ".join(
+        f"({10 * day + n}, 'note {n}', {n}.25, '2024-01-0{day} 10:00:0{n}')" for day in (1, 2, 3) for n in range(10)
+    )
+    world.at_source(
+        "CREATE TABLE item (id INT PRIMARY KEY, note VARCHAR(20), price DECIMAL(9,2), changed_at DATETIME NOT NULL, "
+        "KEY (changed_at))",
+        f"INSERT INTO item VALUES {rows}",
+    )
+    load(world, mode)
+
+
+def load(world: World, mode: str) -> None:
+    """Load all days, of a table that is copied whole the last."""
+    world.load(DAYS[-1], "item") if mode == "full" else world.load(DAYS[0], "item", last=DAYS[-1])
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_happens_to_staging_is_found_named_and_mended(world: World, mode: str) -> None:
+    filled(world, mode)
+    run = prove(world, "item")
+    assert run.success
+    assert run.check("equal").passed
+    assert (kinds(world, "item"), figures(world, "item")["rows_proven"]) == ({}, 30)
+    for way, (statement, found) in WAYS.items():
+        if mode == "full" and "day" in way:
+            continue
+        world.ask_warehouse(statement.format(t="staging.item"))
+        run = prove(world, "item")
+        assert run.success, (way, run.failures)
+        left = {"differing": sum(found.values())} if mode == "full" else {}
+        assert kinds(world, "item") == found | left, way
+        check = run.check("equal")
+        assert not check.passed
+        assert check.severity.value == ("ERROR" if mode == "full" else "WARN"), way
+        if mode == "full":  # its next load mends it
+            load(world, mode)
+        world.assert_equal("item")
+        assert verify("item").equal, way
+
+    history = world.ask_warehouse("SELECT table_name, differing, repairs FROM dwh.proof_history ORDER BY proven_at")
+    assert {name for name, *_ in history} == {"staging.item"}
+    assert sum(differing for _, differing, _ in history) == (0 if mode != "full" else 5)
+    said = [what for *_, repairs in history for what in json.loads(repairs)]
+    assert {what["what"] for what in said} == {
+        "incremental": {"read again"},
+        "append": {"days read again"},
+        "full": set(),
+    }[mode]
+    if mode == "incremental":
+        assert said[0]["why"] == ["missing"]
+        assert said[0]["keys"] == ["id='11'"]
+        assert "/repair=repair-" in said[0]["manifest"]
+
+
+@pytest.mark.parametrize("mode", ["incremental", "append"])
+def test_an_emptied_staging_table_is_made_anew_and_extra_rows_follow_the_policy(world: World, mode: str) -> None:
+    filled(world, mode, "deletes: remove")
+    world.ask_warehouse("DELETE FROM staging.item")
+    run = prove(world, "item")
+    assert run.success, run.failures
+    assert kinds(world, "item") == {"missing": 30}
+    assert [what["what"] for what in figures(world, "item")["repairs"]] == ["made anew from the lake"]
+    world.assert_equal("item")
+
+    world.ask_warehouse(
+        "INSERT INTO staging.item SELECT 77, note, price, changed_at, _dwh_day, _dwh_loaded_at "
+        "FROM staging.item WHERE id = 12"
+    )
+    world.at_source("DELETE FROM item WHERE id = 12")
+    run = prove(world, "item")
+    assert run.success, run.failures
+    assert kinds(world, "item") == {"extra": 2}
+    world.assert_equal("item")
+
+    world.catalog(f"item: {MODES[mode]}")
+    world.at_source("DELETE FROM item WHERE id = 13")
+    assert prove(world, "item").check("equal").passed
+    assert kinds(world, "item") == {"gone": 1}
+    assert verify("item").equal
+    world.catalog("item: " + MODES[mode].replace("}", ", repair: all}"))
+    prove(world, "item")
+    assert kinds(world, "item") == {"extra": 1}
+    world.assert_equal("item")
+
+
+def test_what_no_cursor_shows_is_found_and_a_repair_outlives_its_day(world: World) -> None:
+    """A cascade, an UPDATE that leaves the cursor alone, cursors at zero and in the future, rows of an import."""
+    filled(world, "incremental")
+    world.at_source(
+        "CREATE TABLE category (name VARCHAR(20) PRIMARY KEY)",
+        "INSERT INTO category VALUES ('note 3')",
+        "ALTER TABLE item ADD category VARCHAR(20)",
+        "ALTER TABLE item ADD shown VARCHAR(40) GENERATED ALWAYS AS (CONCAT(note, '!')) STORED",
+        "UPDATE item SET category = 'note 3', changed_at = changed_at WHERE id = 13",
+        "ALTER TABLE item ADD FOREIGN KEY (category) REFERENCES category (name) ON UPDATE CASCADE",
+    )
+    load(world, "incremental")
+    assert prove(world, "item").check("equal").passed
+    with world.source() as connection, connection.cursor() as cursor:
+        cursor.execute("SET sql_mode = ''")
+        for statement in (
+            "UPDATE category SET name = 'renamed'",
+            "UPDATE item SET price = 99 WHERE id = 14",
+            "INSERT INTO item (id, note, price, changed_at) VALUES (1, 'zero', 1, '0000-00-00')",
+            "INSERT INTO item (id, note, price, changed_at) VALUES (2, 'future', 2, '2999-01-01')",
+            "INSERT INTO item (id, note, price, changed_at) VALUES (3, 'import', 3, '2024-01-01 11:00:00')",
+            "ALTER TABLE item DROP COLUMN shown",
+            "ALTER TABLE item ADD shown VARCHAR(40) GENERATED ALWAYS AS (CONCAT(note, '?')) STORED",
+        ):
+            cursor.execute(statement)
+    run = prove(world, "item")
+    assert run.success, run.failures
+    assert kinds(world, "item") == {"missing": 3, "stale": 30}
+    assert figures(world, "item")["stale_columns"] == {"price": 1, "category": 1, "shown": 30}
+    staged = dict(world.ask_warehouse("SELECT id, note FROM staging.item WHERE id < 4"))
+    assert staged == {1: "zero", 2: "future", 3: "import"}
+    assert verify("item").equal
+
+    again = remedies.run("rebuild item")  # from the lake, whose days do not have what was mended
+    assert again.exit_code == 0, again.text
+    assert verify("item").equal
+    world.load(DAYS[0], "item")  # nor does a day that is read again lose it
+    assert verify("item").equal
+    assert remedies.run("purge item --days 2024-01-02 --yes").exit_code == 0
+    from aurora_dwh.lake.opening import open_lake
+
+    assert open_lake().repairs("item") == []
+
+
+KEYS = {
+    "composite": ("a INT, b CHAR(3) COLLATE utf8mb4_bin", ["a", "b"], "({n}, 'k{n}')"),
+    "case-insensitive": ("k VARCHAR(9) COLLATE utf8mb4_general_ci", ["k"], "('key{n}')"),
+    "cp932": ("k VARCHAR(9) CHARACTER SET cp932", ["k"], "('日本{n}')"),
+    "binary": ("k BINARY(4)", ["k"], "(x'00ff270{n}')"),
+    "decimal": ("k DECIMAL(20,7)", ["k"], "(-0.000000{n})"),
+    "datetime": ("k DATETIME(6)", ["k"], "('2024-01-01 00:00:00.00000{n}')"),
+}
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_rows_of_every_kind_of_key_are_found_and_mended(world: World, kind: str) -> None:
+    ddl, key, value = KEYS[kind]
+    world.catalog(f"t: {{key: [{', '.join(key)}], cursor: at, deletes: remove}}")
+    rows = ", ".join(value.format(n=n).rstrip(")") + f", 'v{n}', '2024-01-01 10:00:00')" for n in range(1, 10))
+    world.at_source(
+        f"CREATE TABLE t ({ddl}, v VARCHAR(9), at DATETIME, PRIMARY KEY ({', '.join(key)}), KEY (at))",
+        f"INSERT INTO t VALUES {rows}",
+    )
+    world.load("2024-01-01", "t")
+    assert prove(world, "t").check("equal").passed
+    world.ask_warehouse("UPDATE staging.t SET v = 'x' WHERE v = 'v1'")
+    world.ask_warehouse("DELETE FROM staging.t WHERE v = 'v2'")
+    world.ask_warehouse("INSERT INTO staging.t SELECT * FROM staging.t WHERE v = 'v3'")
+    world.at_source("DELETE FROM t WHERE v = 'v4'")
+    run = prove(world, "t", 0.2)
+    assert run.success, run.failures
+    assert kinds(world, "t") == {"missing": 1, "extra": 1, "stale": 1, "duplicate": 1}
+    assert verify("t").equal
+    there = {row for (row,) in world.ask_source("SELECT v FROM t")}
+    assert sorted(v for (v,) in world.ask_warehouse("SELECT v FROM staging.t")) == sorted(there)
+    if kind == "case-insensitive":
+        world.at_source("UPDATE t SET k = 'KEY5', at = '2024-01-02 10:00:00' WHERE k = 'key5'")
+        world.load("2024-01-02", "t")
+        assert prove(world, "t", 0.2).success
+        assert kinds(world, "t") == {"extra": 1}
+        world.assert_equal("t")
+
+
+def test_a_table_without_a_key_is_compared_by_its_rows(world: World) -> None:
+    world.catalog("log: {mode: append, cursor: at}")
+    world.at_source(
+        "CREATE TABLE log (v VARCHAR(9), at DATETIME, KEY (at))",
+        "INSERT INTO log VALUES ('a', '2024-01-01 10:00:00'), ('a', '2024-01-01 10:00:00')",
+        "INSERT INTO log VALUES ('b', '2024-01-02 10:00:00')",
+    )
+    world.load(DAYS[0], "log", last=DAYS[1])
+    assert prove(world, "log").check("equal").passed
+    world.ask_warehouse("UPDATE staging.log SET v = 'c' WHERE v = 'b'")
+    run = prove(world, "log")
+    assert run.success, run.failures
+    assert kinds(world, "log") == {"missing": 1, "gone": 1}
+    world.assert_equal("log")
+
+
+@pytest.mark.parametrize("mode", ["incremental", "append"])
+def test_what_was_written_since_the_last_load_is_late_and_no_difference(nights: Nights, mode: str) -> None:
+    world = nights.world
+    nights.catalog(f"event: {MODES[mode]}")
+    nights.table("DATETIME")
+    nights.write("DATETIME", {n: nights.at(1, "12:00:00") for n in range(1, 6)})
+    world.load(nights.day(1), "event")
+    now = datetime.now(ZoneInfo(nights.zone)).replace(tzinfo=None)
+    nights.write("DATETIME", {3: now, 7: now}, value=5)
+    nights.write("DATETIME", {8: now + timedelta(days=1)}, value=5)  # still to come: no day brings it
+    run = prove(world, "event")
+    assert kinds(world, "event").pop("late") == 2
+    assert figures(world, "event")["missing"] == 1
+    assert figures(world, "event")["rows_proven"] == (5 if mode == "incremental" else 4)
+    assert run.check("equal").severity.value == ("WARN" if mode == "incremental" else "ERROR")
+
+
+def test_a_whole_table_that_the_source_changed_since_is_late_and_what_staging_changed_is_not(world: World) -> None:
+    filled(world, "full")
+    world.at_source(
+        "UPDATE item SET price = 5 WHERE id = 11",
+        "DELETE FROM item WHERE id = 12",
+        "INSERT INTO item VALUES (99, 'new', 1, '2024-01-03 12:00:00')",
+    )
+    run = prove(world, "item")
+    assert run.check("equal").passed
+    assert kinds(world, "item") == {"late": 3}
+    world.ask_warehouse("UPDATE staging.item SET note = 'other' WHERE id = 13")
+    assert not prove(world, "item").check("equal").passed
+    assert kinds(world, "item") == {"stale": 1, "late": 3, "differing": 1}
+
+
+def test_the_command_says_what_was_proven_and_when(world: World) -> None:
+    filled(world, "incremental", "repair: report")
+    said = remedies.run("proof")
+    assert (said.exit_code, "not proven" in said.text) == (0, True)
+    world.ask_warehouse("UPDATE staging.item SET note = 'other' WHERE id = 11")
+    prove(world, "item")
+    said = remedies.run("proof --json")
+    (row,) = json.loads(said.text)
+    assert said.exit_code == 1
+    assert (row["table"], row["equal"], row["stale"], row["differing"], row["equal_at"]) == ("item", False, 1, 1, None)
+    world.catalog(f"item: {MODES['incremental']}")
+    prove(world, "item")
+    (row,) = json.loads(remedies.run("proof item --json").text)
+    assert (row["equal"], row["stale"], row["repaired"], row["rows_proven"]) == (True, 1, 1, 30)
+    assert row["equal_at"] == row["read_at"]
+    assert "1 stale" in remedies.run("proof").text
