@@ -7,7 +7,19 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from benchmarks import beside_oltp, copying, daily_run, definitions, memory, one_day, page, reading, typed, whole_chain
+from benchmarks import (
+    beside_oltp,
+    copying,
+    daily_run,
+    definitions,
+    memory,
+    one_day,
+    page,
+    proof,
+    reading,
+    typed,
+    whole_chain,
+)
 from benchmarks.measure import QUICK, Findings, Size
 from benchmarks.rig import Rig
 
@@ -24,6 +36,7 @@ PARTS: dict[str, Part] = {
     "reading": lambda rig, size: [reading.measure(rig, size)],
     "memory": lambda rig, size: [memory.measure(rig, size)],
     "one_day": lambda rig, size: [one_day.measure(rig, size)],
+    "proof": lambda rig, size: [proof.measure(rig, size)],
     "beside_oltp": lambda rig, size: [beside_oltp.measure(rig, size)],
     "daily_run": lambda rig, size: [daily_run.measure(rig, size)],
     "definitions": lambda rig, size: [definitions.measure(rig, size)],

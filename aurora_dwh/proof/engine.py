@@ -228,6 +228,7 @@ def examine(
         read_at=at,
         seconds=monotonic() - started,
         statements=walk.statements,
+        reading=walk.reading,
         longest=walk.longest,
         examined=walk.rows + sum(one.copies[0] for one in found),
         is_looked_at=compared.is_whole,

@@ -82,6 +82,7 @@ class Verdict:
         read_at: The moment of the source that the reading of its rows began at, in UTC.
         seconds: How long all took.
         statements: How many SELECTs read the source's rows.
+        reading: Seconds that they took together.
         longest: Seconds that the longest of them took.
         examined: Rows that were read from the source.
         is_looked_at: Whether each differing row was read a second time; they may be too many for that.
@@ -98,6 +99,7 @@ class Verdict:
     read_at: datetime | None = None
     seconds: float = 0.0
     statements: int = 0
+    reading: float = 0.0
     longest: float = 0.0
     examined: int = 0
     is_looked_at: bool = True

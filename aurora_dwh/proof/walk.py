@@ -58,6 +58,7 @@ class Walk:
     Attributes:
         rows: Rows that were read so far.
         statements: SELECTs that read them.
+        reading: Seconds that they took together.
         longest: Seconds that the longest of them took.
     """
 
@@ -68,6 +69,7 @@ class Walk:
     is_day: bool = False
     rows: int = field(init=False, default=0)
     statements: int = field(init=False, default=0)
+    reading: float = field(init=False, default=0.0)
     longest: float = field(init=False, default=0.0)
 
     def extract(self, at: datetime) -> Extract:
@@ -130,6 +132,7 @@ class Walk:
         self.throttle.took(rows)
         self.rows += rows
         self.statements += 1
+        self.reading += seconds
         self.longest = max(self.longest, seconds)
 
     def _keyset(self) -> Keyset | None:

@@ -153,7 +153,7 @@ def a_day_later(faulty: Faulty, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "STRAY_AGE", -store.STRAY_AGE)
 
 
-# The keys of a reconciliation
+# The keys of a proof
 
 
 KEY_CALLS = {

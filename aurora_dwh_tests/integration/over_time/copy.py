@@ -7,7 +7,7 @@ here knows how the product does it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timezone
 from typing import Any
@@ -55,18 +55,9 @@ class Copy:
         """Take in days, all at once."""
         {"incremental": self._upsert, "append": self._replace_days, "full": self._replace_all}[self._mode](readings)
 
-    def reconcile(self, keys: Iterable[int], read_at: datetime) -> None:
-        """Flag or remove what the source lacked at a moment, unless it was read later."""
-        present, read = set(keys), read_at.replace(tzinfo=None)
-        kept = []
-        for row in self._rows:
-            if row["_dwh_loaded_at"] > read:
-                kept.append(row)
-            elif row["id"] in present:
-                kept.append(row | {"_dwh_deleted": False} if self._flags else row)
-            elif self._flags:
-                kept.append(row if row["_dwh_deleted"] else row | {"_dwh_deleted": True, "_dwh_loaded_at": read})
-        self._rows = kept
+    def become(self, rows: Counter[frozenset[tuple[str, Any]]]) -> None:
+        """Take what the staging table holds for what it must hold, once a proof has changed it."""
+        self._rows = [dict(row) for row in rows.elements()]
 
     def _upsert(self, readings: Sequence[Reading]) -> None:
         newest = {row["id"]: row for row in self._rows}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -19,15 +19,16 @@ from zoneinfo import ZoneInfo
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from aurora_dwh.assets.reconcile import keys_of
-from aurora_dwh.catalog import Table
-from aurora_dwh.handoff import DataError, Extract, StaleManifestError
+from aurora_dwh.catalog import Catalog, Table
+from aurora_dwh.handoff import DataError, StaleManifestError
 from aurora_dwh.local.redshift.faults import Fault
+from aurora_dwh.proof.engine import Places
+from aurora_dwh.proof.nightly import Outcome, prove_and_repair
+from aurora_dwh.rules import Rules
 from aurora_dwh.source.connection import Connection, SourceError, connect
 from aurora_dwh.source.extract import Source
 from aurora_dwh.source.windows import window
 from aurora_dwh.warehouse import rebuild as warehouse_rebuild
-from aurora_dwh.warehouse import reconcile as warehouse_reconcile
 from aurora_dwh.warehouse.drift import DriftError
 from aurora_dwh.warehouse.errors import PassingError
 from aurora_dwh.warehouse.io_manager import staging_target
@@ -92,7 +93,7 @@ STATEMENTS = (
     '^CREATE TEMP TABLE "dwh_stage"',
     "^COPY",
     "pg_last_copy_count",
-    '^CREATE TEMP TABLE "dwh_(fresh|gone)"',
+    '^CREATE TEMP TABLE "dwh_(fresh|differing)"',
     "^DELETE FROM",
     '^(INSERT INTO|UPDATE) "staging"',
     '^INSERT INTO "dwh"',
@@ -102,7 +103,7 @@ STATEMENTS = (
     "^ALTER TABLE",
     "^DROP TABLE",
 )
-"""The statements of loads, reconciliations and rebuilds."""
+"""The statements of loads, proofs and rebuilds."""
 
 KINDS = st.builds(
     Kind,
@@ -164,6 +165,7 @@ class TableLife(RuleBasedStateMachine):
         )
         self.original.create(indexed=kind.indexed)
         self.target = staging_target(self.table, "staging")
+        self.catalog = Catalog(timezone=calendar.zone, start_date=calendar.first, tables={name: self.table})
         self.lake = self.parts.lake(name)
         self.connections: list[Connection] = []
         self.source = Source(self._connect, database=self.parts.database, zone=ZoneInfo(calendar.zone), warn=_ignore)
@@ -276,32 +278,22 @@ class TableLife(RuleBasedStateMachine):
             lost = Counter({row: n for row, n in there.items() if dict(row)["id"] in keys}) - here
             assert not lost, _difference(here, there)
 
-    @rule(trouble=NOTHING | NOTHING | FAULTS | CRASHES, meanwhile=st.booleans(), key=KEYS)
+    @rule(trouble=NOTHING | NOTHING | FAULTS | CRASHES)
     @precondition(lambda self: self.kind.mode == "incremental" and self.readings)
-    def reconcile(self, trouble: Trouble | None = None, meanwhile: bool = False, key: int = 1) -> None:
-        """Reconcile deletes, while a row may be written, read and loaded after the keys were read."""
+    def prove(self, trouble: Trouble | None = None) -> None:
+        """Prove the table, which mends what differs; a proof after that finds nothing but what is late."""
         try:
-            warehouse_reconcile.prepare(self.parts.warehouse, self.target)
-        except DataError:
-            assert not self.copy.rows(), "the table is said not to exist"
-            return
-        try:
-            with self._crashing(trouble), self._keys() as (keys, found):
-                if meanwhile:
-                    self.original.write(key, 7)
-                    self.extract(self.clock.calendar.days.index(self.clock.today), 1)
-                    self._load([self.standing[self.clock.today]])
-                self._change(
-                    lambda: warehouse_reconcile.reconcile(
-                        self.parts.warehouse, self.lake, self.target, keys, max_share=1
-                    ),
-                    lambda copy: copy.reconcile(found, keys.snapshot_at),
-                    trouble,
-                )
-        except CrashError:
+            with self.parts.failing(trouble and trouble.fault), self._crashing(trouble):
+                self._prove()
+        except (PassingError, CrashError):
             if trouble is None:
                 raise
-        self._check()
+        except DataError:
+            assert self.is_lost or self.kind.altered or not self.copy.rows(), "a whole table cannot be proven"
+        else:
+            self.is_lost = False
+            assert self._prove().found.equal
+        self.copy.become(self.parts.staged(self.table.target))
 
     @rule(trouble=NOTHING | FAULTS)
     @precondition(lambda self: self.original.retyped and self.copy.rows())
@@ -327,7 +319,10 @@ class TableLife(RuleBasedStateMachine):
     # The end
 
     def settle(self) -> None:
-        """Read what is due, load what was read, reconcile, and compare both sides."""
+        """Read what is due, load what was read, prove it, and compare both sides.
+
+        The proof finds nothing but rows that were deleted: all others are as they must be without it.
+        """
         self.original.end_late(commit=True)
         if self.is_lost:
             self.rebuild()
@@ -337,8 +332,10 @@ class TableLife(RuleBasedStateMachine):
             self.extract(first, length, meanwhile=0)
         if self.unloaded:
             self._load([self.standing[day] for day in self.unloaded])
-        if self.kind.mode == "incremental":
-            self.reconcile()
+        if self.readings:
+            found = self._prove().found.kinds
+            assert found.keys() <= ({"extra"} if self.kind.mode == "incremental" else set()), found
+            assert not self._prove().found.kinds
         there, here = self._sides()
         assert here == there, _difference(here, there)
 
@@ -413,10 +410,16 @@ class TableLife(RuleBasedStateMachine):
         def effect(copy: Copy) -> None:
             copy.__init__(self.kind.mode, flags=self.target.flags_deletes)  # type: ignore[misc]
             copy.load([self.standing[day] for day in sorted(self.standing)])
+            if self.kind.mode == "incremental":
+                copy.load(self.parts.repairs(self.lake, self.table.name))
 
         is_done = self._change(
             lambda: warehouse_rebuild.rebuild(
-                self.parts.warehouse, self.lake, self.target, self.table.mode, lambda: self.lake.all(self.table.name)
+                self.parts.warehouse,
+                self.lake,
+                self.target,
+                self.table.mode,
+                lambda: self.lake.loadable(self.table.name, self.table.mode),
             ),
             effect,
             trouble,
@@ -425,8 +428,20 @@ class TableLife(RuleBasedStateMachine):
             self.is_lost = False
             self.unloaded.clear()
 
-    def _keys(self) -> Any:
-        return _Keys(self)
+    def _prove(self) -> Outcome:
+        connection = self._connect()
+        try:
+            return prove_and_repair(
+                connection,
+                self.parts.database,
+                Places(self.lake, self.parts.warehouse),
+                self.catalog,
+                self.table,
+                Rules.of(self.table, self.catalog, source="the original"),
+                max_share=1,
+            )
+        finally:
+            connection.close()
 
     def _change(
         self,
@@ -464,22 +479,6 @@ class TableLife(RuleBasedStateMachine):
     def _check(self) -> None:
         here, there = self.parts.staged(self.table.target), self.copy.rows()
         assert here == there, _difference(here, there)
-
-
-class _Keys:
-    """The keys of the source in the lake, for a while, and as another client sees them at the same time."""
-
-    def __init__(self, life: TableLife) -> None:
-        self._life = life
-
-    def __enter__(self) -> tuple[Any, set[int]]:
-        life = self._life
-        extracts: Iterator[Extract] = life.source.extract(keys_of(life.table), life._windows([life.clock.today]))
-        self._context = life.lake.keys(life.table.name, extracts)
-        return self._context.__enter__(), life.original.keys()
-
-    def __exit__(self, *error: Any) -> Any:
-        return self._context.__exit__(*error)
 
 
 def _difference(here: Counter[Any], there: Counter[Any]) -> str:

@@ -44,7 +44,7 @@ class Original:
 
     Attributes:
         due: The days whose last reading, if any, lacks something.
-        gone: Whether rows were deleted that a reconciliation has not seen.
+        gone: Whether rows were deleted that a proof has not seen.
         retyped: Whether a column took a type that the one before does not hold.
     """
 

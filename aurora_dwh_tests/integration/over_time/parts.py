@@ -105,6 +105,13 @@ class Parts:
         assert len(rows) == manifest.rows, f"{manifest.url} says {manifest.rows} rows and its files have {len(rows)}"
         return Reading(manifest, rows)
 
+    def repairs(self, lake: Lake, table: str) -> list[Reading]:
+        """Return the rows that proofs read again, as they lie in the lake."""
+        return [
+            Reading(manifest, tuple(row for part in manifest.parts for row in self._part(lake, part.url)))
+            for manifest in lake.repairs(table)
+        ]
+
     def staged(self, table: str) -> Counter[frozenset[tuple[str, Any]]]:
         """Return each row of a staging table and how often it is there; none where there is no table."""
         try:

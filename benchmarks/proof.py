@@ -1,0 +1,117 @@
+"""The proof of a table: what it costs the source beside one plain scan, how short its statements are, its memory.
+
+The scan is the least that a comparison of all values asks of a server: `COUNT(*)` and the sum of a CRC32 over all
+columns of a row. Both run by turns, on MariaDB and on MySQL.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import partial
+from statistics import median
+
+from aurora_dwh_tests.servers import Server, numbers
+from benchmarks.harness import Outcome, interleaved, middle, ratio
+from benchmarks.measure import Findings, Measure, Size, table
+from benchmarks.rig import TUNED, Rig
+from benchmarks.tables import MIXED, create, fill, last_whole_day
+
+DIFFERENCES = 100
+SCAN = f"SELECT COUNT(*), SUM(CRC32(CONCAT_WS('|', {', '.join(MIXED)}))) FROM mixed"
+ENTRY = "{key: id, cursor: updated_at}"
+MEGABYTES = 150
+_EQUAL, _SPOILT, _SCAN = "proof of an equal table", f"proof with {DIFFERENCES} differences, mended", "plain scan"
+_AT_ONCE = 100_000
+
+
+def measure(rig: Rig, size: Size) -> Findings:
+    """Return the figures of the table `mixed` on both servers."""
+    found = Findings("Proof")
+    rows = []
+    mysql = Server("mysql", *TUNED[:1])
+    try:
+        for name, server, database in (("MariaDB", rig.server, rig.database), ("MySQL", mysql, mysql.database())):
+            if server is mysql:
+                _fill(server, database, size.rows)
+            runs = _runs(rig, server, database, name, size)
+            found.measures += _measures(name, runs)
+            rows += [
+                [name, what, f"{middle(of, lambda run: run.seconds):.2f}", f"{middle(of, _reading):.2f}",
+                 f"{max(map(_longest, of)):.2f}", f"{middle(of, lambda run: run.peak_mb):.0f}"]
+                for what, of in runs.items()
+            ]  # fmt: skip
+    finally:
+        mysql.remove()
+    found.lines = [
+        f"`mixed`, {size.rows:,} rows, medians:",
+        *table(["server", "what", "wall s", "on the source s", "longest statement s", "peak MB"], rows),
+    ]
+    return found
+
+
+def _runs(rig: Rig, server: Server, database: str, name: str, size: Size) -> dict[str, list[Outcome]]:
+    start = last_whole_day(size.rows) + timedelta(days=2)
+    login = {
+        "AURORA_HOST": server.host,
+        "AURORA_PORT": str(server.port),
+        "AURORA_USER": server.user,
+        "AURORA_PASSWORD": server.password,
+    }
+    variables = rig.variables({"mixed": ENTRY}, name=f"proof_{name.lower()}", database=database, start=start) | login
+    rig.redshift.create_database(variables["REDSHIFT_DATABASE"])
+    rig.run("proof", "--load", "mixed", variables=variables)
+    prove = partial(rig.run, "proof", variables=variables)
+    return interleaved(
+        {
+            _SCAN: partial(_scan, server, database),
+            _EQUAL: partial(prove, "mixed"),
+            _SPOILT: partial(prove, "--spoil", DIFFERENCES, "mixed"),
+        },
+        size.rounds,
+    )
+
+
+def _measures(name: str, runs: Mapping[str, list[Outcome]]) -> list[Measure]:
+    for run in runs[_SPOILT]:
+        if run.said["kinds"] != {"stale": DIFFERENCES} or run.said["differing"]:
+            raise AssertionError(f"the proof found {run.said}")
+    return [
+        Measure(f"{name}: proof of an equal table, wall on the source / a plain scan",
+                median(_reading(one) / other.seconds for one, other in zip(runs[_EQUAL], runs[_SCAN], strict=True)),
+                2.0, 1.2),
+        Measure(f"{name}: proof with {DIFFERENCES} differences found, named and mended / without",
+                ratio(runs[_SPOILT], runs[_EQUAL]), 1.3, 1.1),
+        Measure(f"{name}: longest statement on the source, s", max(map(_longest, runs[_EQUAL])), 2.0, 0.5),
+        Measure(f"{name}: peak memory of a proof, MB", middle(runs[_EQUAL], lambda run: run.peak_mb), MEGABYTES,
+                digits=0),
+    ]  # fmt: skip
+
+
+def _reading(run: Outcome) -> float:
+    return float(run.said.get("reading", run.seconds))
+
+
+def _longest(run: Outcome) -> float:
+    return float(run.said.get("longest", run.seconds))
+
+
+def _scan(server: Server, database: str) -> Outcome:
+    with server.connect(database) as connection, connection.cursor() as cursor:
+        began = time.perf_counter()
+        cursor.execute(SCAN)
+        seconds = time.perf_counter() - began
+    return Outcome(seconds, seconds, 0.0, 0.0)
+
+
+def _fill(server: Server, database: str, rows: int) -> None:
+    """Make the table where there are no sequence tables."""
+    statement = fill("mixed", MIXED, rows)
+    head = statement.partition(" FROM ")[0]
+    with server.connect(database) as connection, connection.cursor() as cursor:
+        cursor.execute("SET time_zone = '+00:00'")
+        cursor.execute(create("mixed", MIXED))
+        for first in range(0, rows, _AT_ONCE):
+            count = min(_AT_ONCE, rows - first)
+            cursor.execute(f"{head} FROM (SELECT seq + {first} AS seq FROM {numbers(count)}) s")
