@@ -1,4 +1,4 @@
-"""Rows taken away from a staging table, over the real protocols: those that are gone, no others; and keys in the lake."""
+"""Rows taken away from a staging table, over the real protocols: those that are gone alone; and keys in the lake."""
 
 from __future__ import annotations
 
