@@ -183,7 +183,7 @@ def differing(subject: Subject, name: str, there: str) -> str:
         name: The temporary table that it makes.
         there: The SELECT of the other side, as `keys_in_stage` or `rows_in_stage` gives it.
     """
-    here = _rows_of(subject, f"{subject.target.sql} WHERE {subject.here}", is_there=False)
+    here = _rows_of(subject, f"{subject.target.sql} WHERE {subject.gathered}", is_there=False)
     names = ", ".join(identifier(name) for name in key_names(subject))
     # Texts that differ in blanks at the end are one to Redshift.
     lengths = "".join(
@@ -238,7 +238,7 @@ def count_kinds(subject: Subject, table: str) -> str:
         f"CASE WHEN NOT {late} AND {there} > 0 AND {here} > {there} THEN {here} - {there} ELSE 0 END",
         f"CASE WHEN NOT {late} AND {there} = {here} THEN {there} ELSE 0 END",
     ]
-    rows = f"(SELECT COUNT(*) FROM {subject.target.sql} WHERE {subject.here})"
+    rows = f"(SELECT COUNT(*) FROM {subject.target.sql} WHERE {subject.gathered})"
     return f"SELECT {rows}, {', '.join(f'COALESCE(SUM({one}), 0)' for one in counts)}\nFROM {identifier(table)}"
 
 

@@ -162,7 +162,6 @@ def prove(
         last,
         reached=await_data(connection, newest.end, named=f"proof of {table.name}", warn=places.warn),
         ceiling=table.max_rows_per_second,
-        is_day=day is not None,
         is_kept=keeps_gone(table, is_mended=rules is not None),
         rules=rules,
     )
@@ -187,7 +186,6 @@ def examine(
     *,
     reached: datetime | None = None,
     ceiling: int | None = None,
-    is_day: bool = False,
     is_kept: bool = False,
     rules: Rules | None = None,
 ) -> Proof:
@@ -201,7 +199,6 @@ def examine(
         last: Of a table that is copied whole, its last reading.
         reached: How far the data of a replica reaches; None of another server.
         ceiling: The most rows of the source a second.
-        is_day: Whether the rows are those of a day.
         is_kept: Whether rows stay that are gone from the source.
         rules: What shapes the table's rows now, by which another source is refused; None compares any.
     """
@@ -209,7 +206,7 @@ def examine(
     at = now if reached is None else min(now, reached)
     throttle = Throttle(connection, ceiling=ceiling, limits=places.pause_above, warn=places.warn)
     throttle.begin(f"proof of {named}")
-    walk = Walk(connection, what, throttle, ceiling=ceiling, is_day=is_day)
+    walk = Walk(connection, what, throttle, ceiling=ceiling)
     with places.lake.keys(named, [replace(walk.extract(at), rules=rules)]) as keys:
         compared = compare(places.warehouse, places.lake, what, keys, last)
 

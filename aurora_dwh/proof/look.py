@@ -38,6 +38,9 @@ KEY_BYTES_AT_ONCE = 100_000
 BYTES_AT_ONCE = 4_000_000
 """The most bytes that the rows of one statement may have, by the widths of their columns."""
 
+KEPT_CHARACTERS, LABEL_CHARACTERS = 100, 1_000
+"""Characters that are kept of a value that differs, and of what tells its row."""
+
 _SINGLE = frozenset({"utf8mb4", "utf8mb3", "utf8", "ascii", "latin1", ""})
 """Character sets in which no two texts become one in Unicode, so that a literal finds the one that is meant."""
 
@@ -166,10 +169,9 @@ class Look:
 
     def _has_changed(self, rows: Sequence[_Row], candidate: Candidate | None) -> bool:
         """Return whether the source has other rows of a key than at the first look."""
-        return candidate is not None and (len(rows), sum(row.digest for row in rows)) != (
-            candidate.there,
-            candidate.seen,
-        )
+        if candidate is None or (self._subject.day_there and not candidate.there):  # it may have been in another day
+            return False
+        return (len(rows), sum(row.digest for row in rows)) != (candidate.there, candidate.seen)
 
     def _written(self, row: _Row) -> str | None:
         cursor = self._subject.cursor
@@ -181,11 +183,12 @@ class Look:
         here = sorted(rows.here, key=lambda row: repr(row.values))[0].values
         for column, one, other in zip(self._columns, there, here, strict=True):
             if one != other:
-                yield column.name, one, other
+                yield column.name, one and one[:KEPT_CHARACTERS], other and other[:KEPT_CHARACTERS]
 
     def _label(self, row: _Row) -> str:
         shown = self._places or range(len(self._columns))
-        return ", ".join(f"{self._columns[place].name}={brief(row.values[place])}" for place in shown)
+        label = ", ".join(f"{self._columns[place].name}={brief(row.values[place])}" for place in shown)
+        return label[:LABEL_CHARACTERS]
 
     def source_conditions(self, candidates: Sequence[Candidate]) -> list[str]:
         """Return conditions in MySQL's SQL that select the rows of some keys, each of few enough for one statement."""

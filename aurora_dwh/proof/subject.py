@@ -54,6 +54,8 @@ class Subject:
         has_days: Whether its rows say which day brought them, as all rows do that the product loaded.
         there: Conditions on the source's rows, in its SQL.
         here: Condition on Redshift's rows, in its SQL.
+        day_there: Condition of the rows of the one day that is compared, in the source's SQL; None where all are.
+        day_here: The same in Redshift's.
         cursor: The column that says when a row was written; None where there is none.
         late: The half-open range of the cursor's values of rows that were written since the table was last read; None
             where no cursor tells.
@@ -68,10 +70,22 @@ class Subject:
     has_days: bool = False
     there: tuple[str, ...] = ()
     here: str = "TRUE"
+    day_there: str | None = None
+    day_here: str | None = None
     cursor: Column | None = None
     late: tuple[date, date] | None = None
     reading: Reading | None = None
     newest: date | None = None
+
+    @property
+    def walked(self) -> tuple[str, ...]:
+        """The conditions of the source's rows that are read."""
+        return (*self.there, self.day_there) if self.day_there else self.there
+
+    @property
+    def gathered(self) -> str:
+        """The condition of Redshift's rows that are gathered."""
+        return f"{self.here} AND ({self.day_here})" if self.day_here else self.here
 
 
 def plain_subject(source: TableSchema, schema: TableSchema, target: Target, live: Mapping[str, LiveColumn]) -> Subject:
@@ -125,17 +139,20 @@ def subject(
     there = [table.filter] if table.filter else []
     here = [f"NOT {identifier(DELETED)}"] if target.flags_deletes and DELETED in live.columns else []
     cursor = whole.schema.column(table.cursor) if table.cursor is not None and table.mode != "full" else None
+    day_there = day_here = None
     if day is not None and cursor is not None:
         span = window(day, zone=catalog.zone, start_date=catalog.start_date)
         if read_at := max((reading.at for reading in readings if reading.day == day), default=None):
             span = as_read(span, table, read_at=read_at, zone=catalog.zone)
         zone = _zone(catalog, table)
-        there.append(condition(cursor, span, table=table.name, cursor_zone=zone))
-        here.append(f"({condition(cursor, span, table=table.name, cursor_zone=zone, quote=identifier)})")
+        day_there = condition(cursor, span, table=table.name, cursor_zone=zone)
+        day_here = condition(cursor, span, table=table.name, cursor_zone=zone, quote=identifier)
     return replace(
         whole,
         there=tuple(there),
         here=" AND ".join(here) or "TRUE",
+        day_there=day_there,
+        day_here=day_here,
         cursor=cursor,
         late=_late(catalog, table, cursor, readings, now) if cursor else None,
         reading=max(readings, key=lambda reading: reading.at, default=None) if table.mode == "full" else None,

@@ -53,7 +53,6 @@ class Walk:
         subject: What is compared.
         throttle: Says when to wait.
         ceiling: The most rows of a second; None for no ceiling.
-        is_day: Whether the rows of a day are read, which an index on the cursor finds: they are read at once.
 
     Attributes:
         rows: Rows that were read so far.
@@ -66,7 +65,6 @@ class Walk:
     subject: Subject
     throttle: Throttle
     ceiling: int | None = None
-    is_day: bool = False
     rows: int = field(init=False, default=0)
     statements: int = field(init=False, default=0)
     reading: float = field(init=False, default=0.0)
@@ -136,14 +134,15 @@ class Walk:
         self.longest = max(self.longest, seconds)
 
     def _keyset(self) -> Keyset | None:
-        keyset = None if self.is_day else primary_keyset(self.subject.source)
+        # The rows of a day are found by an index on the cursor, and read at once.
+        keyset = None if self.subject.day_there else primary_keyset(self.subject.source)
         if keyset is None or sorts(self.connection, self._statement(keyset, None, FIRST_ROWS)[1], self.subject.source):
             return None
         return keyset
 
     def _statement(self, keyset: Keyset | None, last: Position | None, limit: int) -> tuple[TableSchema, str]:
         """Return a piece's columns and its SELECT."""
-        schema, where = self.schema, list(self.subject.there)
+        schema, where = self.schema, list(self.subject.walked)
         if keyset is None:
             return schema, select(schema, where=where)
         located = replace(schema, columns=(*schema.columns, *_places(keyset)))
@@ -162,7 +161,7 @@ class Walk:
     def _check_length(self) -> None:
         """Refuse a statement that the server would end the session for."""
         ((most,),) = execute(self.connection, "SELECT @@max_allowed_packet")
-        size = len(select(self.schema, where=self.subject.there).encode())
+        size = len(select(self.schema, where=self.subject.walked).encode())
         if size + _ROOM >= int(most):
             raise DataError(
                 f"table {self.subject.schema.table}: the statement that makes a row's digest has {size:,} bytes, and "

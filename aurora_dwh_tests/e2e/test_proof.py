@@ -267,3 +267,15 @@ def test_the_command_says_what_was_proven_and_when(world: World) -> None:
     assert (row["equal"], row["stale"], row["repaired"], row["rows_proven"]) == (True, 1, 1, 30)
     assert row["equal_at"] == row["read_at"]
     assert "1 stale" in remedies.run("proof").text
+
+
+def test_a_row_that_staging_has_in_another_day_is_stale_in_either_day(world: World) -> None:
+    filled(world, "incremental")
+    world.ask_warehouse("UPDATE staging.item SET changed_at = '2024-01-02 10:00:01' WHERE id = 11")
+    said = remedies.run("verify item --day 2024-01-01...2024-01-03 --json")
+    assert [(day["day"], day["kinds"]) for day in json.loads(said.text)] == [
+        ("2024-01-01", {"stale": 1}),
+        ("2024-01-02", {"stale": 1}),
+        ("2024-01-03", {}),
+    ]
+    assert json.loads(said.text)[1]["differences"][-1].startswith("id='11': changed_at is '2024-01-01 10:00:01")

@@ -87,15 +87,15 @@ def about(table: Table, day: date | None = None, columns: tuple[str, ...] = ("id
 
 def test_a_day_is_the_same_span_of_the_cursor_on_both_sides() -> None:
     what = about(ORDERS, date(2024, 1, 4))
-    assert what.there[0] == "a = 1 OR b"
-    for condition, quote in ((what.there[1], "`"), (what.here, '"')):
+    assert what.walked[0] == "a = 1 OR b"
+    for condition, quote in ((what.walked[1], "`"), (what.gathered, '"')):
         assert f"{quote}updated{quote}" in condition.lower()
         assert "2024-01-03 15:00:00" in condition  # midnight in Tokyo, in UTC
         assert "2024-01-04 15:00:00" in condition
 
 
 def test_without_a_day_all_rows_count() -> None:
-    assert (about(ORDERS).there, about(ORDERS).here) == (("a = 1 OR b",), "TRUE")
+    assert (about(ORDERS).walked, about(ORDERS).gathered) == (("a = 1 OR b",), "TRUE")
 
 
 @pytest.mark.parametrize(
