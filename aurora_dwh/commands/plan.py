@@ -110,7 +110,7 @@ def make_plan(name: str, written_day: str | None, *, is_by_hand: bool = False) -
     from aurora_dwh.source.opening import open_source, rules, windows
     from aurora_dwh.warehouse import plan as warehouse_plan
     from aurora_dwh.warehouse.connection import Warehouse
-    from aurora_dwh.warehouse.io_manager import staging_target
+    from aurora_dwh.warehouse.target import staging_target
 
     catalog = Catalog.load()
     table = find_table(catalog, name)

@@ -51,7 +51,7 @@ def rebuild(
     from aurora_dwh.lake.opening import open_lake
     from aurora_dwh.warehouse import rebuild as warehouse_rebuild
     from aurora_dwh.warehouse.connection import Warehouse
-    from aurora_dwh.warehouse.io_manager import staging_target
+    from aurora_dwh.warehouse.target import staging_target
 
     catalog = Catalog.load()
     wanted = find_table(catalog, table)

@@ -31,7 +31,7 @@ from aurora_dwh.source.throttle import Throttle
 from aurora_dwh.source.windows import window
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.errors import WarehouseError
-from aurora_dwh.warehouse.io_manager import staging_target
+from aurora_dwh.warehouse.target import staging_target
 
 if TYPE_CHECKING:
     from aurora_dwh.catalog import Catalog, Table

@@ -8,7 +8,7 @@ was last read is late; so is one that the source changed between the two looks.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timezone
 from functools import partial
@@ -94,7 +94,11 @@ class Look:
             WarehouseError: Redshift refused a statement, or was out of reach for all attempts.
             pymysql.err.Error: The source did.
         """
-        for batch in self._batches(candidates):
+        at_once = self._keys_at_once()
+        rest = list(candidates)
+        while rest:
+            batch = next(_batches(rest, at_once))
+            rest = rest[len(batch) :]
             each()
             both: dict[Key, _Both] = {}
             here = self._staged([candidate.key for candidate in batch])
@@ -102,25 +106,11 @@ class Look:
                 both.setdefault(row.key, _Both()).here.append(row)
             for row in self._at_source([candidate.key for candidate in batch]):
                 both.setdefault(row.key, _Both()).there.append(row)
+            at_once = self._next_keys(both.values())
             known = {candidate.key: candidate for candidate in batch} if self._subject.key else {}
             for key, rows in both.items():
                 if not self._subject.key or key in known:
                     yield from self._judged(key, rows, known.get(key))
-
-    def _batches(self, candidates: Sequence[Candidate]) -> Iterator[list[Candidate]]:
-        """Yield the candidates in groups that one statement asks for."""
-        most = self._keys_at_once()
-        group: list[Candidate] = []
-        size = 0
-        for candidate in candidates:
-            more = sum(len(text or "") for text in candidate.key)
-            if group and (len(group) == most or size + more > KEY_BYTES_AT_ONCE):
-                yield group
-                group, size = [], 0
-            group.append(candidate)
-            size += more
-        if group:
-            yield group
 
     def _keys_at_once(self) -> int:
         widths = [
@@ -128,8 +118,16 @@ class Look:
             for c in self._columns
         ]
         widths += [65_535 for c in self._columns if family(c) in ("document", "binary")]
-        most = KEYS_AT_ONCE if self._subject.key else DIGESTS_AT_ONCE
-        return max(1, min(most, BYTES_AT_ONCE // max(1, sum(widths))))
+        return max(1, min(self._most, BYTES_AT_ONCE // max(1, sum(widths))))
+
+    @property
+    def _most(self) -> int:
+        return KEYS_AT_ONCE if self._subject.key else DIGESTS_AT_ONCE
+
+    def _next_keys(self, both: Iterable[_Both]) -> int:
+        """Return for how many keys to ask next, by the rows that came last: few fill their columns to the width."""
+        sizes = [sum(len(v or "") for v in row.values) for rows in both for row in (*rows.there, *rows.here)]
+        return max(1, min(self._most, BYTES_AT_ONCE // (4 * max(sizes, default=1) + 1)))
 
     def _judged(self, key: Key, rows: _Both, candidate: Candidate | None) -> Iterator[Found]:
         there, here = Counter(row.values for row in rows.there), Counter(row.values for row in rows.here)
@@ -193,7 +191,7 @@ class Look:
     def source_conditions(self, candidates: Sequence[Candidate]) -> list[str]:
         """Return conditions in MySQL's SQL that select the rows of some keys, each of few enough for one statement."""
         tests = [self._source_test(column) for column in self._subject.key]
-        return [_any_of([one.key for one in batch], tests) for batch in self._batches(candidates)]
+        return [_any_of([one.key for one in batch], tests) for batch in _batches(candidates, KEYS_AT_ONCE)]
 
     def staged_conditions(self, candidates: Sequence[Candidate]) -> list[str]:
         """Return the same in Redshift's SQL, of keys that are just those."""
@@ -208,7 +206,7 @@ class Look:
             sizes = (f"OCTET_LENGTH({name}) = {len((key[place] or '').encode())}" for place, name in texts)
             return " AND ".join([_any_of([key], tests), *sizes])
 
-        return [" OR ".join(f"({exactly(one.key)})" for one in batch) for batch in self._batches(candidates)]
+        return [" OR ".join(f"({exactly(one.key)})" for one in batch) for batch in _batches(candidates, KEYS_AT_ONCE)]
 
     def _at_source(self, keys: Sequence[Key]) -> Iterator[_Row]:
         """Yield the source's rows of some keys, as they were at one moment."""
@@ -269,6 +267,21 @@ class _Test:
 
     def of(self, text: str | None) -> str:
         return f"{self.left} IS NULL" if text is None else f"{self.left} = {self.written(text)}"
+
+
+def _batches(candidates: Sequence[Candidate], most: int) -> Iterator[list[Candidate]]:
+    """Yield the candidates in groups that one statement asks for."""
+    group: list[Candidate] = []
+    size = 0
+    for candidate in candidates:
+        more = sum(len(text or "") for text in candidate.key)
+        if group and (len(group) == most or size + more > KEY_BYTES_AT_ONCE):
+            yield group
+            group, size = [], 0
+        group.append(candidate)
+        size += more
+    if group:
+        yield group
 
 
 def _any_of(keys: Sequence[Key], tests: Sequence[_Test]) -> str:

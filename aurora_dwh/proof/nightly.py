@@ -15,7 +15,7 @@ from aurora_dwh.proof.repair import Repair, Repaired
 from aurora_dwh.proof.verdict import DUPLICATE, EXTRA, GONE, KINDS, LATE, MISSING, STALE, Verdict, count, first_of_each
 from aurora_dwh.source.connection import Connection
 from aurora_dwh.warehouse import audit, removal
-from aurora_dwh.warehouse.io_manager import staging_target
+from aurora_dwh.warehouse.target import staging_target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

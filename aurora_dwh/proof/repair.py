@@ -22,13 +22,13 @@ from aurora_dwh.rules import Rules, check_days, quoted
 from aurora_dwh.source.by_key import rows_by_key
 from aurora_dwh.source.connection import Connection
 from aurora_dwh.source.cursor import TableCursor
-from aurora_dwh.source.resource import AuroraResource
+from aurora_dwh.source.opening import read_days
 from aurora_dwh.source.throttle import Throttle
 from aurora_dwh.source.windows import window
 from aurora_dwh.warehouse import load, removal
 from aurora_dwh.warehouse import rebuild as warehouse_rebuild
-from aurora_dwh.warehouse.io_manager import staging_target
 from aurora_dwh.warehouse.statements import Target
+from aurora_dwh.warehouse.target import staging_target
 
 if TYPE_CHECKING:
     from aurora_dwh.catalog import Catalog, Table
@@ -208,7 +208,7 @@ class Repair:
         if not days:
             return
         lake, table = self.places.lake, self.table
-        extracts = AuroraResource().days(table, self.catalog, days, self.places.log)
+        extracts = read_days(table, self.catalog, days, self.places.warn)
         manifests = [lake.write(table.name, extract) for extract in extracts]
         for group in load.transactions(manifests):
             load.load(self.places.warehouse, lake, self._target, table.mode, group, run_id=self.run_id)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
 from aurora_dwh.catalog import Catalog, Table
 from aurora_dwh.config import AuroraSettings
-from aurora_dwh.handoff import Lookup, Window
+from aurora_dwh.handoff import Export, Extract, Lookup, Window
 from aurora_dwh.rules import Rules
 from aurora_dwh.schema import TableSchema
 from aurora_dwh.source.connection import connect
@@ -60,3 +61,31 @@ def rules(table: Table, catalog: Catalog) -> Rules:
 def lookup(table: Table, schema: TableSchema) -> Lookup | None:
     """Return how that source is asked for rows of an earlier reading, None where nothing tells them apart."""
     return make_lookup(lambda: connect(**AuroraSettings.from_env().connect_arguments()), schema, table)
+
+
+def read_days(
+    table: Table,
+    catalog: Catalog,
+    days: Sequence[date],
+    warn: Callable[[str], None],
+    known: Callable[[Sequence[date]], Mapping[date, int]] = lambda _: {},
+) -> Iterator[Extract | Export]:
+    """Yield the days of a table to be written as its `extract` says: by this process, or by Aurora itself.
+
+    Args:
+        table: What to read.
+        catalog: The catalog that the table belongs to, for its zone and first day.
+        days: The days, in order.
+        warn: Takes what an operator should know, as of a cursor without an index.
+        known: Returns how many rows days had when they were last read, those that never were left out. Earlier days
+            that the table's lookback reaches into come first, where they have another number now.
+
+    Raises:
+        SourceError: The source is out of reach, or was lost while rows were read; another attempt may do better.
+        DataError: The table cannot be read as the catalog says.
+    """
+    source, asked, by = open_source(catalog, warn), windows(table, catalog, days), rules(table, catalog)
+    rows = known(earlier) if (earlier := counted_again(table, catalog, days)) else {}
+    again = list(zip(windows(table, catalog, sorted(rows)), (rows[day] for day in sorted(rows)), strict=True))
+    for read in (source.extract if table.extract == "stream" else source.export)(table, asked, again):
+        yield replace(read, rules=by, lookup=lookup(table, read.schema))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import date
 from logging import Logger
 
@@ -11,7 +10,7 @@ import dagster as dg
 
 from aurora_dwh.catalog import Catalog, Table
 from aurora_dwh.handoff import Export, Extract
-from aurora_dwh.source.opening import counted_again, lookup, open_source, rules, windows
+from aurora_dwh.source.opening import lookup, open_source, read_days, rules, windows
 
 
 class AuroraResource(dg.ConfigurableResource[None]):
@@ -39,11 +38,7 @@ class AuroraResource(dg.ConfigurableResource[None]):
             SourceError: The source is out of reach, or was lost while rows were read; another attempt may do better.
             DataError: The table cannot be read as the catalog says.
         """
-        source, asked, by = open_source(catalog, log.warning), windows(table, catalog, days), rules(table, catalog)
-        rows = known(earlier) if (earlier := counted_again(table, catalog, days)) else {}
-        again = list(zip(windows(table, catalog, sorted(rows)), (rows[day] for day in sorted(rows)), strict=True))
-        for read in (source.extract if table.extract == "stream" else source.export)(table, asked, again):
-            yield replace(read, rules=by, lookup=lookup(table, read.schema))
+        yield from read_days(table, catalog, days, log.warning, known)
 
     def extract(self, table: Table, catalog: Catalog, days: Sequence[date], log: Logger) -> Iterator[Extract]:
         """Yield days of a table as this process reads them, and no others; the arguments are those of `days`."""

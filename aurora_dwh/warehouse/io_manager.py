@@ -26,6 +26,7 @@ from aurora_dwh.warehouse.mart import Mart
 from aurora_dwh.warehouse.sql import identifier, literal, qualified
 from aurora_dwh.warehouse.stage import Lake
 from aurora_dwh.warehouse.statements import DAY, Target
+from aurora_dwh.warehouse.target import staging_target
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -53,25 +54,6 @@ class MartBuild:
 
     mart: Mart
     built: list[mart_build.Built] = field(default_factory=list)
-
-
-def staging_target(table: Table, schema: str) -> Target:
-    """Return a catalog table's staging table.
-
-    Args:
-        table: The table as in the catalog.
-        schema: Redshift's schema for staging tables.
-    """
-    return Target(
-        schema_name=schema,
-        name=table.target,
-        key=table.key,
-        cursor=table.cursor,
-        dist_key=table.dist_key,
-        sort_key=table.effective_sort_key,
-        frozen=table.on_drift == "freeze",
-        flags_deletes=table.deletes == "flag",
-    )
 
 
 class RedshiftIOManager(dg.ConfigurableIOManager):

@@ -32,7 +32,7 @@ from aurora_dwh.lake.opening import open_lake
 from aurora_dwh.source.resource import AuroraResource
 from aurora_dwh.warehouse import connection, load
 from aurora_dwh.warehouse.connection import Warehouse
-from aurora_dwh.warehouse.io_manager import staging_target
+from aurora_dwh.warehouse.target import staging_target
 
 Step = Literal["extract", "load"]
 SECONDS = 300

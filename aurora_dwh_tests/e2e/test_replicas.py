@@ -187,6 +187,7 @@ def test_c06_an_older_reading_takes_the_place_of_no_newer_one(behind: Behind, mo
 def test_c06_a_proof_removes_no_row_that_the_server_does_not_have_yet(
     behind: Behind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("AURORA_SOURCE", "writer and replica")
     nights, world = behind.nights, behind.world
     behind.write(f"INSERT INTO event VALUES (1, 1, '{nights.at(5, '12:00:00')}')")
     behind.caught_up()

@@ -23,8 +23,9 @@ from aurora_dwh.lake.io_manager import S3IOManager
 from aurora_dwh.lake.store import LakeConflictError
 from aurora_dwh.source.resource import AuroraResource
 from aurora_dwh.warehouse.errors import PassingError, WarehouseError
-from aurora_dwh.warehouse.io_manager import RedshiftIOManager, staging_target
+from aurora_dwh.warehouse.io_manager import RedshiftIOManager
 from aurora_dwh.warehouse.mart import Mart, MartError, MartHeader, read_marts
+from aurora_dwh.warehouse.target import staging_target
 
 BI = Path(aurora_dwh.__file__).with_name("bi")
 

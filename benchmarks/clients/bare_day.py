@@ -14,7 +14,7 @@ from aurora_dwh.lake.opening import open_lake
 from aurora_dwh.source.opening import open_source, windows
 from aurora_dwh.warehouse import load
 from aurora_dwh.warehouse.connection import Warehouse
-from aurora_dwh.warehouse.io_manager import staging_target
+from aurora_dwh.warehouse.target import staging_target
 from benchmarks.clients.preload import preload
 from benchmarks.clients.said import Clock
 

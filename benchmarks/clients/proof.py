@@ -19,8 +19,8 @@ from aurora_dwh.proof.nightly import prove_and_repair
 from aurora_dwh.source.connection import connect
 from aurora_dwh.source.opening import open_source, rules, windows
 from aurora_dwh.warehouse.connection import Warehouse
-from aurora_dwh.warehouse.io_manager import staging_target
 from aurora_dwh.warehouse.load import load
+from aurora_dwh.warehouse.target import staging_target
 from benchmarks.clients.preload import preload
 from benchmarks.clients.said import Clock
 

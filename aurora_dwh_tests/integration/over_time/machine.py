@@ -31,9 +31,9 @@ from aurora_dwh.source.windows import window
 from aurora_dwh.warehouse import rebuild as warehouse_rebuild
 from aurora_dwh.warehouse.drift import DriftError
 from aurora_dwh.warehouse.errors import PassingError
-from aurora_dwh.warehouse.io_manager import staging_target
 from aurora_dwh.warehouse.load import load, transactions
 from aurora_dwh.warehouse.standing import RecordError
+from aurora_dwh.warehouse.target import staging_target
 from aurora_dwh_tests.integration.over_time.clock import CALENDARS, Calendar, Clock
 from aurora_dwh_tests.integration.over_time.copy import Copy, Reading
 from aurora_dwh_tests.integration.over_time.original import CHANGES, COLUMNS, Original

@@ -1,0 +1,29 @@
+"""Which staging table a table of the catalog has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aurora_dwh.warehouse.statements import Target
+
+if TYPE_CHECKING:
+    from aurora_dwh.catalog import Table
+
+
+def staging_target(table: Table, schema: str) -> Target:
+    """Return a catalog table's staging table.
+
+    Args:
+        table: The table as in the catalog.
+        schema: Redshift's schema for staging tables.
+    """
+    return Target(
+        schema_name=schema,
+        name=table.target,
+        key=table.key,
+        cursor=table.cursor,
+        dist_key=table.dist_key,
+        sort_key=table.effective_sort_key,
+        frozen=table.on_drift == "freeze",
+        flags_deletes=table.deletes == "flag",
+    )
