@@ -50,7 +50,8 @@ class Dialect:
         texts: Column -> the expressions whose values, one behind the other, are its canonical text; NULL for NULL.
         item: Column -> expressions without NULLs that tell its value in a row's text.
         join: Expressions -> one of their texts with a separator between them.
-        number: Expression of a text -> that of its digest, as a number.
+        number: Expression of a text -> that of its digest: of Redshift a number, of Aurora its hexadecimal digits, as
+            whoever reads them makes a number of them at less cost than the server.
     """
 
     name: str
@@ -60,10 +61,8 @@ class Dialect:
     number: Callable[[str], str]
 
     def digest(self, columns: Iterable[Column]) -> str:
-        """Return the expression of the digest of some columns' values, a positive 64-bit number; 0 of no columns."""
-        groups = [self.join(items) for items in self._groups(columns)]
-        if not groups:
-            return "0"
+        """Return the expression of the digest of some columns' values, as `number` gives it."""
+        groups = [self.join(items) for items in self._groups(columns)] or ["''"]
         return self.number(groups[0] if len(groups) == 1 else self.join([f"SHA2({group}, 256)" for group in groups]))
 
     def _groups(self, columns: Iterable[Column]) -> Iterator[list[str]]:
@@ -155,18 +154,24 @@ def _mysql_texts(column: Column) -> list[str]:
 def _mysql_item(column: Column) -> list[str]:
     name = column.read_as.format(mysql_identifier(column.name))
     kind = family(column)
-    if kind == "text":
-        text = _mysql_characters(column, name)
-        return [_hashed(text)] if _is_hashed(column) else [_or_null(f"LENGTH({text})"), f"COALESCE({text}, '')"]
-    if kind == "binary":
-        return [_hashed(text) if _is_hashed(column) else _or_null(text) for text in _mysql_hex(column, name)]
-    if kind == "float":
-        return [_or_null(_mysql_float(name))]
     if kind in ("moment", "date"):
         # A 30 February, which this lets through, differs at first sight, and `_mysql_texts` finds it equal.
         whole = f"CAST({name} AS DATETIME(6))" if kind == "moment" and "(6)" not in column.column_type else name
         return [f"IF(DAY({name}) > 0, {whole}, {_NULL})"]
-    return [_or_null(_mysql_number(column, name))]
+    if kind == "text":
+        text = _mysql_characters(column, name)
+        items = [f"SHA2({text}, 256)"] if _is_hashed(column) else [f"LENGTH({text})", text]
+    elif kind == "binary":
+        items = [f"SHA2({text}, 256)" if _is_hashed(column) else text for text in _mysql_hex(column, name)]
+    elif kind == "float":
+        items = [_mysql_float(name)]
+    else:
+        items = [_mysql_number(column, name)]
+    if not column.nullable and column.read_as == "{0}":
+        return items
+    if len(items) == 2 and kind == "text":
+        return [_or_null(items[0]), f"COALESCE({items[1]}, '')"]
+    return [_or_null(item) for item in items]
 
 
 def _mysql_number(column: Column, name: str) -> str:
@@ -308,7 +313,7 @@ AURORA = Dialect(
     _mysql_item,
     # As bytes: columns of several collations have no common one.
     lambda items: f"CONCAT_WS(_binary'|', {', '.join(items)})",
-    lambda text: f"CAST(CONV(LEFT(SHA2({text}, 256), {DIGEST_DIGITS}), 16, 10) AS SIGNED)",
+    lambda text: f"LEFT(SHA2({text}, 256), {DIGEST_DIGITS})",
 )
 REDSHIFT = Dialect(
     "Redshift",

@@ -15,7 +15,7 @@ from functools import partial
 
 from aurora_dwh.documents import canonical_text
 from aurora_dwh.proof.compare import Candidate
-from aurora_dwh.proof.digest import AURORA, REDSHIFT, Dialect, comparable, family, float_of, is_document
+from aurora_dwh.proof.digest import AURORA, DIGEST_DIGITS, REDSHIFT, Dialect, comparable, family, float_of, is_document
 from aurora_dwh.proof.subject import Subject
 from aurora_dwh.proof.verdict import DUPLICATE, EXTRA, LATE, MISSING, STALE, Found, Key, brief
 from aurora_dwh.schema import Column
@@ -215,11 +215,11 @@ class Look:
         if self._subject.key:
             wanted = _any_of(keys, [self._source_test(column) for column in self._subject.key])
         else:
-            wanted = f"{digest} IN ({', '.join(str(key[0]) for key in keys)})"
+            wanted = f"{digest} IN ({', '.join(_digits(key) for key in keys)})"
         where = " AND ".join(f"({one})" for one in (*self._subject.there, wanted))
         table = mysql_identifier(schema.database, schema.table)
         for row in execute(self._connection, f"SELECT {digest}, {self._texts(AURORA)} FROM {table} WHERE {where}"):
-            yield self._row(row[1:], digest=int(row[0]))
+            yield self._row(row[1:], digest=int(row[0], 16))
 
     def _staged(self, keys: Sequence[Key]) -> list[_Row]:
         """Return Redshift's rows of some keys."""
@@ -282,6 +282,11 @@ def _batches(candidates: Sequence[Candidate], most: int) -> Iterator[list[Candid
         size += more
     if group:
         yield group
+
+
+def _digits(key: Key) -> str:
+    """Return the digest of a row without a key as the source writes it."""
+    return mysql_literal(f"{int(key[0] or 0):0{DIGEST_DIGITS}x}")
 
 
 def _any_of(keys: Sequence[Key], tests: Sequence[_Test]) -> str:

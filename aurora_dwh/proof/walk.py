@@ -14,7 +14,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from aurora_dwh.handoff import DataError, Extract, Window
-from aurora_dwh.proof.digest import AURORA, comparable, documents
+from aurora_dwh.proof.digest import AURORA, DIGEST_DIGITS, comparable, documents
 from aurora_dwh.proof.subject import Subject
 from aurora_dwh.schema import Column, TableSchema
 from aurora_dwh.source.connection import Connection, execute
@@ -80,10 +80,20 @@ class Walk:
 
     @property
     def schema(self) -> TableSchema:
-        """What is read: the key's columns, the cursor, the digest of a row and its documents as texts."""
+        """What the walk gives: the key's columns, the cursor, the digest of a row and its documents as texts."""
+        return self._with(Column(DIGEST, "bigint", "bigint", nullable=False))
+
+    @property
+    def _read(self) -> TableSchema:
+        """What is read for it, in which the digest is its digits."""
+        expression = AURORA.digest(comparable(self.subject.schema)).replace("{", "{{").replace("}", "}}")
+        kind = f"varchar({DIGEST_DIGITS})"
+        return self._with(
+            Column(DIGEST, "varchar", kind, nullable=False, length=DIGEST_DIGITS, charset="ascii", read_as=expression)
+        )
+
+    def _with(self, digest: Column) -> TableSchema:
         compared = self.subject.schema
-        expression = AURORA.digest(comparable(compared)).replace("{", "{{").replace("}", "}}")
-        digest = Column(DIGEST, "bigint", "bigint", nullable=False, read_as=expression)
         columns = {c.name: c for c in (*self.subject.key, self.subject.cursor) if c}
         return replace(compared, columns=(*columns.values(), digest, *map(_fitting, documents(compared))))
 
@@ -94,7 +104,8 @@ class Walk:
             DataError: The server refuses a statement, or cannot make a row's digest.
             SourceError: The server or the connection failed, or was too busy for too long.
         """
-        names = self.schema.arrow_schema.names
+        given = self.schema.arrow_schema
+        names = given.names
         self._check_length()
         keyset = self._keyset()
         limit, last = self._allowed(FIRST_ROWS), None
@@ -105,8 +116,8 @@ class Walk:
             for batch in read(self.connection, statement, schema):
                 self._check(batch)
                 taken += batch.num_rows
-                position = self._position(keyset, schema, batch) if keyset else None
-                yield batch.select(names)
+                position = self._position(keyset, batch) if keyset else None
+                yield _numbered(batch.select(names), given)
             took = monotonic() - started
             self._note(taken, took)
             if keyset is None or position is None or taken < limit:
@@ -142,15 +153,25 @@ class Walk:
 
     def _statement(self, keyset: Keyset | None, last: Position | None, limit: int) -> tuple[TableSchema, str]:
         """Return a piece's columns and its SELECT."""
-        schema, where = self.schema, list(self.subject.walked)
+        schema, where = self._read, list(self.subject.walked)
         if keyset is None:
             return schema, select(schema, where=where)
-        located = replace(schema, columns=(*schema.columns, *_places(keyset)))
+        more = (place for place in self._places(keyset) if place not in schema.columns)
+        located = replace(schema, columns=(*schema.columns, *more))
         where += [keyset.behind(last)] if last else []
         return located, select(located, where=where, order_by=keyset.names, limit=limit, index=keyset.index)
 
-    def _position(self, keyset: Keyset, schema: TableSchema, batch: pa.RecordBatch) -> Position:
-        position = tuple(batch.column(column.target_name)[-1].as_py() for column in _places(keyset))
+    def _places(self, keyset: Keyset) -> list[Column]:
+        """Return the columns of the index's exact values: those that are read anyway, else under names of their own."""
+        known = self._read.columns
+        return [
+            exact if exact in known else _renamed(exact, column, _PLACE.format(number))
+            for number, (exact, column) in enumerate(zip(keyset.exact, keyset.columns, strict=True))
+        ]
+
+    def _position(self, keyset: Keyset, batch: pa.RecordBatch) -> Position:
+        schema = self.subject.schema
+        position = tuple(batch.column(column.target_name)[-1].as_py() for column in self._places(keyset))
         if None in position:
             raise DataError(
                 f"table {schema.database}.{schema.table}: a row whose {', '.join(keyset.names)} holds a date that the "
@@ -161,7 +182,7 @@ class Walk:
     def _check_length(self) -> None:
         """Refuse a statement that the server would end the session for."""
         ((most,),) = execute(self.connection, "SELECT @@max_allowed_packet")
-        size = len(select(self.schema, where=self.subject.walked).encode())
+        size = len(select(self._read, where=self.subject.walked).encode())
         if size + _ROOM >= int(most):
             raise DataError(
                 f"table {self.subject.schema.table}: the statement that makes a row's digest has {size:,} bytes, and "
@@ -176,16 +197,24 @@ class Walk:
             )
 
 
-def _places(keyset: Keyset) -> list[Column]:
-    """Return the exact values of the index's columns under names of their own."""
-    return [
-        replace(
-            exact,
-            name=_PLACE.format(number),
-            read_as=_braced(column.name) if exact.read_as == "{0}" else exact.read_as,
-        )
-        for number, (exact, column) in enumerate(zip(keyset.exact, keyset.columns, strict=True))
-    ]
+def _numbered(batch: pa.RecordBatch, given: pa.Schema) -> pa.RecordBatch:
+    """Return rows with their digests as numbers instead of digits."""
+    import numpy as np
+    import pyarrow as pa
+
+    digits = batch.column(DIGEST)
+    _, offsets, data = digits.buffers()
+    start = np.frombuffer(offsets, np.int32)[digits.offset] if len(digits) else 0
+    letters = np.frombuffer(data, np.uint8)[start:][: len(digits) * DIGEST_DIGITS] if data else np.empty(0, np.uint8)
+    values = np.where(letters >= ord("a"), letters - (ord("a") - 10), letters - ord("0")).astype(np.int64)
+    powers = 16 ** np.arange(DIGEST_DIGITS - 1, -1, -1, dtype=np.int64)
+    numbers = pa.array(values.reshape(-1, DIGEST_DIGITS) @ powers)
+    columns = [numbers if name == DIGEST else batch.column(name) for name in given.names]
+    return pa.RecordBatch.from_arrays(columns, schema=given)
+
+
+def _renamed(exact: Column, column: Column, name: str) -> Column:
+    return replace(exact, name=name, read_as=_braced(column.name) if exact.read_as == "{0}" else exact.read_as)
 
 
 def _braced(name: str) -> str:
