@@ -138,7 +138,7 @@ class _Tick:
             if kind.is_refused:
                 raise DataError(
                     f"{count:,} values of column {kind.column.name!r} do not fit ({kind.reason.replace('_', ' ')}); "
-                    f"{helps(kind, table)}"
+                    f"{helps(kind, schema, table)}"
                 )
         converted = {(kind.column.target_name, kind.reason): count for kind, count in found.items()}
         asked = windows(table, self.catalog, [day])

@@ -200,5 +200,5 @@ def _refused(
         which = f" in the row {row}" if row else ""
         where_ = f"table {schema.database}.{schema.table}, column {kind.column.target_name!r}"
         shown = "NULL" if value is None else repr(value)
-        problem = f"{where_}: {kind.reason.replace('_', ' ')}{which}: {shown}; {helps(kind, table)}"
+        problem = f"{where_}: {kind.reason.replace('_', ' ')}{which}: {shown}; {helps(kind, schema, table)}"
     return DataError(f"day {window.day}: {problem}" + (f" ({count:,} such values)" if count > 1 else ""))

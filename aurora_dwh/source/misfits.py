@@ -12,7 +12,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from aurora_dwh.schema import CSV_NULL, UTF8_BYTES_PER_CHARACTER, Column, TableSchema
-from aurora_dwh.source.limits import NO_KEY, NUL_REMOVED, first_bytes, is_key, is_refused, may_be_oversize, remedy
+from aurora_dwh.source.limits import NUL_REMOVED, first_bytes, is_key, is_refused, may_be_oversize, no_key, remedy
 from aurora_dwh.source.quoting import identifier, literal
 
 if TYPE_CHECKING:
@@ -100,11 +100,11 @@ def key_columns(schema: TableSchema) -> list[Column]:
     return [by_name[name] for name in schema.primary_key if name in by_name]
 
 
-def helps(misfit: Misfit, table: Table) -> str:
+def helps(misfit: Misfit, schema: TableSchema, table: Table) -> str:
     """Return what helps where such a value fails the day."""
     match misfit.reason:
         case "no_key":
-            return NO_KEY
+            return no_key(misfit.column, schema, table.key)
         case "null_mark":
             return "a CSV file takes this very text for NULL; set `extract: stream` for the table"
     return remedy(misfit.column, misfit.reason, table)

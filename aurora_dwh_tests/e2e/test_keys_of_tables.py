@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import dagster as dg
 import pytest
 
-from aurora_dwh_tests.e2e.remedies import commands, follow
+from aurora_dwh_tests.e2e.remedies import follow, run
 from aurora_dwh_tests.e2e.test_rules import check
 from aurora_dwh_tests.e2e.world import World, chain
 from aurora_dwh_tests.servers import server  # noqa: F401 - both servers here, unlike elsewhere in this folder
@@ -108,11 +109,11 @@ def test_c13_the_check_says_what_it_proved_of_days_that_were_not_copied(world: W
         "INSERT INTO item VALUES (1, '2024-01-01'), (2, '2024-01-01')",
     )
     world.load("2024-01-01", "item")
-    world.ask_warehouse("UPDATE dwh.load_history SET snapshot_at = '2100-01-01'")
+    world.ask_warehouse("UPDATE dwh.load_history SET snapshot_at = '2100-01-01', loaded_at = '2100-01-01'")
     done = world.load("2024-01-01", "item")
     overtaken = "; not so of 1 day (2024-01-01), which a later reading overtook"
     assert str(check(done, "rows").description).endswith(
-        f": 0 rows read from the source, in the manifest and copied{overtaken}"
+        f": 0 rows read from the source, which counted as many, in the manifest and copied{overtaken}"
     )
     assert str(check(done, "keys").description).endswith(
         f": 0 rows have, within their day, each a key (id) of its own{overtaken}"
@@ -212,11 +213,11 @@ def test_c18_a_key_without_a_value_names_the_row_and_what_helps(world: World, mo
         "INSERT INTO item VALUES (1, 'a', '2024-01-01'), (77, NULL, '2024-01-01'), (78, NULL, '2024-01-01')",
     )
     said = refused(world, "2024-01-01")
-    assert "staging.item: rows have NULL in their key (code), such as code=None, id=77" in said
-    assert "primary key (id)" in said
-    assert "`filter: code IS NOT NULL`" in said
-    assert commands(said) == []
-    catalog(world, mode, "key: code, filter: code IS NOT NULL")
+    assert "column 'code': no key in the row id = 77: NULL" in said
+    assert "name the source's primary key (id) in `key`" in said
+    advice = re.search(r"`(filter: \".*?\")`", said)
+    assert advice
+    catalog(world, mode, f"key: code, {advice[1]}")
     world.load("2024-01-01", "item")
     assert [row[:2] for row in staged(world)] == [(1, "a")]
 
@@ -231,7 +232,26 @@ def test_c18_the_source_s_own_key_helps_as_well(world: World, mode: str) -> None
         "(78, 'a', NULL, '2024-01-01')",
     )
     said = refused(world, "2024-01-01")
-    assert "such as code='a', part=None, id=77" in said
+    assert "column 'part': no key in the row id = 77: NULL" in said
     catalog(world, mode, "key: id")
     world.load("2024-01-01", "item")
+    world.assert_equal("item")
+
+
+def test_c18_a_key_without_a_value_in_days_of_the_lake_is_named_by_a_rebuild(world: World) -> None:
+    catalog(world, "incremental", "key: id")
+    world.at_source(
+        "CREATE TABLE item (id INT PRIMARY KEY, code VARCHAR(9) UNIQUE, changed_at DATETIME NOT NULL, "
+        "KEY (changed_at))",
+        "INSERT INTO item VALUES (1, 'a', '2024-01-01'), (77, NULL, '2024-01-01')",
+    )
+    world.load("2024-01-01", "item")
+    before = staged(world)
+    catalog(world, "incremental", "key: code")
+    said = run("rebuild item")
+    assert said.exit_code == 1
+    assert "rows have NULL in their key (code), such as code=None, id=77" in said.text
+    assert staged(world) == before
+    catalog(world, "incremental", "key: id")
+    assert run("rebuild item").exit_code == 0
     world.assert_equal("item")
