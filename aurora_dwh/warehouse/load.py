@@ -200,8 +200,11 @@ class Load:
         """See what must become of the target's columns, and do that of it which a transaction cannot.
 
         Raises:
-            DataError: The days contradict what the target was loaded with.
+            DataError: The days contradict what the target was loaded with, or lack its key or cursor.
         """
+        for manifest in self.manifests:
+            if manifest.rows:
+                drift.require_columns(self.target, manifest.schema)
         schemas = [self._latest.schema] if self.mode == "full" else [m.schema for m in self.manifests]
         schemas = [next(alike) for _, alike in groupby(schemas, key=lambda schema: schema.columns)]
         found = drift.prepare(session, self.target, union(schemas), schemas)
