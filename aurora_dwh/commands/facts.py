@@ -103,12 +103,6 @@ def read_filled(connection: Connection, database: str) -> dict[str, Filled]:
     return found
 
 
-def read_views(connection: Connection, database: str) -> list[str]:
-    """Return the names of a database's views, sorted."""
-    rows = _ask(connection, "SELECT TABLE_NAME FROM information_schema.VIEWS WHERE TABLE_SCHEMA = %s", database)
-    return sorted(_text(name) for (name,) in rows)
-
-
 def read_zone(connection: Connection) -> str | None:
     """Return the server's time zone where it is named as IANA does; None for SYSTEM and plain offsets."""
     ((zone,),) = execute(connection, "SELECT @@global.time_zone")

@@ -13,6 +13,7 @@ from aurora_dwh.commands.speech import AsJson, say_json, work
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date
 
     from aurora_dwh.catalog import Catalog, Table
     from aurora_dwh.handoff import Manifest
@@ -58,7 +59,8 @@ def rebuild(
     lake, warehouse = open_lake(), Warehouse(RedshiftSettings.from_env())
     target = staging_target(wanted, warehouse.settings.staging_schema)
     if origin is Origin.SOURCE:
-        _read_again(catalog, wanted, lake)
+        known = [*lake.days(wanted.name), warehouse_rebuild.last_day(warehouse, target)]
+        _read_again(catalog, wanted, lake, max(filter(None, known), default=catalog.start_date))
     with work(f"Loading {target.label}", len(lake.days(wanted.name))) as advance:
         done = warehouse_rebuild.rebuild(
             warehouse,
@@ -66,6 +68,7 @@ def rebuild(
             target,
             wanted.mode,
             lambda: _days(catalog, wanted, lake),
+            table=wanted.name,
             is_read_anew=origin is Origin.SOURCE,
             loaded=lambda days: advance(parts=len(days)),
         )
@@ -97,13 +100,12 @@ def _days(catalog: Catalog, table: Table, lake: Lake) -> Sequence[Manifest]:
     return days
 
 
-def _read_again(catalog: Catalog, table: Table, lake: Lake) -> None:
-    """Write every day from the first to the last one in the lake anew; in mode full, only the last."""
+def _read_again(catalog: Catalog, table: Table, lake: Lake, last: date) -> None:
+    """Write every day from the first to the last one anew; in mode full, only the last."""
     import logging
 
     from aurora_dwh.source.resource import AuroraResource
 
-    last = max(lake.days(table.name), default=catalog.start_date)
     first = last if table.mode == "full" else catalog.start_date
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     with work(f"Reading {table.name}", len(days)) as advance:

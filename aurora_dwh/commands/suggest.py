@@ -75,12 +75,14 @@ class Suggestion:
         fields: Its fields.
         warnings: What should be looked at before the table is loaded.
         reason: Why it is copied the way it is; empty where the fields say it.
+        is_view: Whether it is a view, which is offered alone: it is copied where somebody wants it.
     """
 
     table: str
     fields: dict[str, Any]
     warnings: tuple[str, ...] = ()
     reason: str = ""
+    is_view: bool = False
 
 
 def suggest(facts: TableFacts) -> Suggestion:
@@ -117,6 +119,16 @@ def suggest(facts: TableFacts) -> Suggestion:
     if facts.schema.comment:
         fields["description"] = facts.schema.comment
     return Suggestion(facts.schema.table, fields, tuple(map(plain, warnings)), plain(reason))
+
+
+def suggest_view(facts: TableFacts) -> Suggestion:
+    """Return how a view is copied, which is whole: nothing says what tells its rows apart.
+
+    Its comment is the server's word VIEW, and no description.
+    """
+    found = suggest(replace(facts, schema=replace(facts.schema, comment="")))
+    fields = {name: value for name, value in found.fields.items() if name in ("soft_delete", "exclude")}
+    return replace(found, fields={"mode": "full", **fields}, is_view=True)
 
 
 def about(rows: int) -> str:

@@ -176,6 +176,11 @@ def last_snapshot(table: str, day: date) -> str:
     )
 
 
+def last_day(table: str) -> str:
+    """Return the query for the last day that is in a table, NULL if none is."""
+    return f"SELECT MAX(day) FROM {HISTORY} WHERE table_name = {literal(table)} AND in_target"
+
+
 def missing_columns(live: Collection[str]) -> list[str]:
     """Return the statements that give `dwh.load_history` the columns that it lacks.
 

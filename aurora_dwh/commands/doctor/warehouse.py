@@ -83,17 +83,17 @@ def check_schemas(session: Session, settings: RedshiftSettings) -> Iterator[Chec
                 if exists
                 else "has_database_privilege(current_user, current_database(), 'CREATE')"
             )
-            [[allowed]] = session.execute(f"SELECT {privilege}").rows
+            [[allowed, user]] = session.execute(f"SELECT {privilege}, current_user").rows
         except Exception as error:  # whatever the server says is the answer
             yield Check(name, State.FAILED, str(error), "let the user read pg_namespace")
             continue
-        grant = (
-            f"GRANT ALL ON SCHEMA {identifier(schema)}" if exists else f"GRANT CREATE ON DATABASE {settings.database}"
-        )
+        database = identifier(settings.database)
+        what = f"ALL ON SCHEMA {identifier(schema)}" if exists else f"CREATE ON DATABASE {database}"
         if allowed:
             yield Check(name, State.OK, "" if exists else "made by the first load")
         else:
-            yield Check(name, State.FAILED, "CREATE is not allowed", f"{grant} TO the user of the loads")
+            remedy = f"have an administrator run GRANT {what} TO {identifier(user)}"
+            yield Check(name, State.FAILED, "CREATE is not allowed", remedy)
 
 
 def copy_a_row(session: Session, settings: RedshiftSettings, lake: LakeSettings) -> None:
