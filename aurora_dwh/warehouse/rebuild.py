@@ -89,13 +89,12 @@ def rebuild(
     raise DataError(f"{target.label} is loaded all the time; rebuild it when no run works on it. Nothing was changed")
 
 
-def last_day(warehouse: Warehouse, target: Target) -> date | None:
-    """Return the last day that a staging table was loaded with, None where none was."""
+def loaded_days(warehouse: Warehouse, target: Target) -> set[date]:
+    """Return the days that a staging table was loaded with."""
     with warehouse.session() as session:
         if not drift.look(session, target).history:
-            return None
-        day: date | None = session.execute(audit.last_day(target.label)).rows[0][0]
-    return day
+            return set()
+        return {day for (day,) in session.execute(audit.loaded_days(target.label)).rows}
 
 
 def _clear(session: Session, target: Target, twin: Target) -> None:
@@ -152,7 +151,10 @@ def _check(
         # A moment that has not come is that of a clock which went wrong.
         missing = [day for day, at in stands.snapshots.items() if newest is None or newest < at <= utc_now()]
     else:
-        missing = [day for day in stands.snapshots if day not in in_lake]
+        first = manifests[0].window if manifests else None  # which may hold what lay in days before it
+        missing = [
+            day for day in stands.snapshots if day not in in_lake and not (first and first.is_first and day < first.day)
+        ]
     if missing or not manifests:
         shown = listed(missing) if missing else "any day"
         raise DataError(
