@@ -102,12 +102,12 @@ def _rules(
     if not older and not mismatches:
         return _passed(RULES, days, "no day in the table is known to stand under older rules", figures)
     what = "; ".join(f"{listed(those)}: {difference}" for difference, those in found.items())
-    texts = (
-        [f"the table was read by older rules than the catalog has now on {counted(older)} ({what})"] if older else []
-    )
-    texts += [f"days of the table do not meet: {told(mismatches)}"] if mismatches else []
-    remedy = f"to read all of it again, run `aurora-dwh rebuild {quoted(table.name)} --from source`"
-    return _warning(RULES, "; ".join([*texts, remedy]), figures)
+    texts = [f"to read all of it again, run `aurora-dwh rebuild {quoted(table.name)} --from source`"]
+    if mismatches:
+        texts.insert(0, f"days of the table do not meet: {told(mismatches)}")
+    if older:
+        texts.insert(0, f"the table was read by older rules than the catalog has now on {counted(older)} ({what})")
+    return _warning(RULES, "; ".join(texts), figures)
 
 
 _MART: Mapping[str, str] = {

@@ -16,7 +16,10 @@ pytestmark = pytest.mark.timeout(600)
 
 MODES = {"incremental": "key: id, cursor: at", "append": "mode: append, cursor: at"}
 HOURS = 24 * 6
-GAP = "no day has the rows whose 'at'{} is from 2024-01-03 {} up to 2024-01-{} 00:00:00, between 2024-01-03 and 2024-01-04"
+GAP = (
+    "no day has the rows whose 'at'{} is from 2024-01-03 15:00:00 up to 2024-01-04 00:00:00, "
+    "between 2024-01-03 and 2024-01-04"
+)
 TWICE = "2024-01-0{}, or a day before it, and 2024-01-0{} both have the rows whose 'at'"
 
 
@@ -64,7 +67,7 @@ def test_c03_a_zone_whose_days_end_later_leaves_a_gap_that_is_said(world: World,
     world.load("2024-01-01", "event", last="2024-01-03")
     world.catalog(f"event: {{{MODES[mode]}}}", timezone="UTC")
     passed, said, mismatches = found(check(world.load("2024-01-04", "event", last="2024-01-06"), "rules"))
-    gap = GAP.format(" (UTC)", "15:00:00", "04")
+    gap = GAP.format(" (UTC)")
     assert (passed, mismatches) == (False, 1)
     assert f"; days of the table do not meet: {gap}; to read all of it again, run" in said
     assert_mended(world, gap, rows=HOURS - 9)
@@ -87,7 +90,7 @@ def test_c03_another_zone_of_the_cursor_moves_the_days_of_a_wall_clock(world: Wo
     world.load("2024-01-01", "event", last="2024-01-03")
     world.catalog(f"event: {{{MODES['append']}}}", timezone="Asia/Tokyo")
     said = found(check(world.load("2024-01-04", "event", last="2024-01-06"), "rules"))[1]
-    gap = GAP.format("", "15:00:00", "04")
+    gap = GAP.format("")
     assert gap in said
     assert_mended(world, gap, rows=HOURS - 9)
 

@@ -20,6 +20,7 @@ ADVISED = {
     "commands/rebuild.py:_days": (
         "test_c11_days_of_an_older_entry_are_not_loaded_again_and_the_named_command_reads_them_anew"
     ),
+    "commands/doctor/days.py:check_days": "test_c03_a_zone_whose_days_end_later_leaves_a_gap_that_is_said",
     "lake/guard.py:check_rows_kept": "test_c05_days_are_given_up_by_the_named_command",
     "local/lake.py:": "test_up_and_down",
     "rules.py:other_source": "test_c15_another_source_takes_the_place_of_the_first_by_the_named_command",
