@@ -60,9 +60,8 @@ class DatabaseFacts:
         """Return what decides how a table is copied."""
         own, size = self.filled.get(schema.table, Filled()), self.sizes.get(schema.table, Size())
         indexes = tuple(self.indexes[schema.table])
-        return TableFacts(
-            schema, indexes, own.on_update, own.on_insert, size.rows, size.engine, own.dated, own.collations
-        )
+        filled = (own.on_update, own.on_insert, size.rows, size.engine, own.dated, own.collations)
+        return TableFacts(schema, indexes, *filled)
 
 
 def read_facts(connection: Connection, database: str) -> DatabaseFacts:

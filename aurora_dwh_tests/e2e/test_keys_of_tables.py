@@ -254,10 +254,11 @@ def test_c14_a_key_that_changed_in_case_or_accents_alone_is_warned_of_named_and_
     )
     world.catalog("")
     (found,) = json.loads(run(f"discover --output {world.catalog_file} --json").text)["added"]
-    assert [warning for warning in found["warnings"] if warning.startswith("key ")] == [
+    (warning,) = [text for text in found["warnings"] if text.startswith("key ")]
+    assert warning == (
         "key code is compared by utf8mb4_unicode_ci, which takes no notice of case or accents, and byte by byte in "
         "Redshift: a key that is changed in these alone leaves its old row there; use deletes: remove"
-    ]
+    )
     world.catalog("item: {key: code, cursor: updated_at, deletes: remove}")
     world.load("2024-01-01", "item")
     world.at_source(f"UPDATE item SET code = '{after}', updated_at = '2024-01-02' WHERE code = '{after}'")
