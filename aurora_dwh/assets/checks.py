@@ -14,6 +14,7 @@ from typing import Any
 import dagster as dg
 
 from aurora_dwh.catalog import Table
+from aurora_dwh.coverage import told
 from aurora_dwh.days import counted, listed
 from aurora_dwh.handoff import told_strays
 from aurora_dwh.rules import SHAPE, Rules, quoted
@@ -30,7 +31,7 @@ _STAGING: Mapping[str, tuple[bool, str]] = {
     ROWS: (True, "As many rows were read from the source as it counts itself, lie in the manifest and were copied."),
     KEYS: (True, "Each key of the days is in the table, once."),
     SCHEMA: (True, "The source's columns fit the table's. A warning where columns were added or widened."),
-    RULES: (False, "All days in the table were read by the rules that the catalog has now."),
+    RULES: (False, "All days in the table were read by the rules that the catalog has now, and meet one another."),
     CURSOR: (
         False,
         "Each row's cursor tells its day: none is NULL, zero or still to come, as far as an index counts them.",
@@ -48,13 +49,16 @@ def staging_check_specs(key: dg.AssetKey, table: Table) -> list[dg.AssetCheckSpe
     ]
 
 
-def staging_check_results(table: Table, rules: Rules, loads: Sequence[Loaded]) -> Iterator[dg.AssetCheckResult]:
+def staging_check_results(
+    table: Table, rules: Rules, loads: Sequence[Loaded], mismatches: Sequence[str] = ()
+) -> Iterator[dg.AssetCheckResult]:
     """Yield what the loads of a run found; those that blocked would have ended it.
 
     Args:
         table: The table as in the catalog.
         rules: The table's rules, likewise.
         loads: The run's loads, one for each transaction.
+        mismatches: Where days of the table do not meet, as `coverage` tells it.
     """
     days = [day for done in loads for day in done.days]
     rows, copied = (sum(day.rows for day in some) for some in (days, [day for day in days if day.is_copied]))
@@ -71,7 +75,7 @@ def staging_check_results(table: Table, rules: Rules, loads: Sequence[Loaded]) -
         written = {"rows_inserted": sum(d.inserted for d in days), "rows_updated": sum(d.updated for d in days)}
         yield _passed(KEYS, days, _keys(table, copied) + but, written)
     yield _schema([statement for done in loads for statement in done.changes], days)
-    yield _rules(table, rules, loads, days)
+    yield _rules(table, rules, loads, days, mismatches)
     if table.mode != "full":
         yield _cursor(table, days)
     yield _volume(days)
@@ -85,23 +89,25 @@ def _keys(table: Table, rows: int) -> str:
     return f"{rows:,} rows have, within their day, each a key ({key}) of its own"
 
 
-def _rules(table: Table, rules: Rules, loads: Sequence[Loaded], days: Sequence[DayLoad]) -> dg.AssetCheckResult:
+def _rules(
+    table: Table, rules: Rules, loads: Sequence[Loaded], days: Sequence[DayLoad], mismatches: Sequence[str]
+) -> dg.AssetCheckResult:
     found: dict[str, set[date]] = {}
     loaded = {day.day for day in days}
-    for day, before in loads[-1].older.items():
+    for day, before in loads[-1].others.items():
         for difference in before.differences(rules, SHAPE):
             found.setdefault(difference, set()).add(day)
     older = {day for those in found.values() for day in those} - loaded
-    if not older:
-        return _passed(
-            RULES, days, "no day in the table is known to stand under older rules", {"days_of_older_rules": 0}
-        )
+    figures = {"days_of_older_rules": len(older), "mismatches": len(mismatches)}
+    if not older and not mismatches:
+        return _passed(RULES, days, "no day in the table is known to stand under older rules", figures)
     what = "; ".join(f"{listed(those)}: {difference}" for difference, those in found.items())
-    text = (
-        f"the table was read by older rules than the catalog has now on {counted(older)} ({what}); to read all of it "
-        f"again, run `aurora-dwh rebuild {quoted(table.name)} --from source`"
-    )
-    return _warning(RULES, text, {"days_of_older_rules": len(older)})
+    texts = [f"to read all of it again, run `aurora-dwh rebuild {quoted(table.name)} --from source`"]
+    if mismatches:
+        texts.insert(0, f"days of the table do not meet: {told(mismatches)}")
+    if older:
+        texts.insert(0, f"the table was read by older rules than the catalog has now on {counted(older)} ({what})")
+    return _warning(RULES, "; ".join(texts), figures)
 
 
 _MART: Mapping[str, str] = {

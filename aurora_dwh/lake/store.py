@@ -246,14 +246,17 @@ class Lake:
 
     def counts(self, table: str, days: Iterable[date]) -> dict[date, int]:
         """Return how many rows the source gave of days when they were read, without those that are not in the lake."""
-        found = ((day, self._find(self._manifest_url(table, day))) for day in days)
-        return {day: manifest.source_rows for day, manifest in found if manifest is not None}
+        return {manifest.day: manifest.source_rows for manifest in self.known(table, days)}
 
     def of_reading(self, table: str, days: Iterable[date], read: Iterable[Manifest]) -> list[Manifest]:
         """Return those of the days' manifests that are of the very reading of the source that others are of."""
         moments = {manifest.snapshot_at for manifest in read}
+        return [manifest for manifest in self.known(table, days) if manifest.snapshot_at in moments]
+
+    def known(self, table: str, days: Iterable[date]) -> list[Manifest]:
+        """Return the manifests of those of the days that are in the lake, in the order asked for."""
         found = (self._find(self._manifest_url(table, day)) for day in days)
-        return [manifest for manifest in found if manifest is not None and manifest.snapshot_at in moments]
+        return [manifest for manifest in found if manifest is not None]
 
     def days(self, table: str) -> list[date]:
         """Return the days of a table that the lake has a folder for, in order."""
@@ -266,8 +269,7 @@ class Lake:
 
     def all(self, table: str) -> list[Manifest]:
         """Return the manifests of all days of a table that are in the lake, in order."""
-        found = (self._find(self._manifest_url(table, day)) for day in self.days(table))
-        return [manifest for manifest in found if manifest is not None]
+        return self.known(table, self.days(table))
 
     def is_current(self, manifests: Iterable[Manifest]) -> bool:
         """Return whether the manifests are still those that the lake has for their days."""

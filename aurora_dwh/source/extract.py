@@ -24,7 +24,7 @@ from aurora_dwh.source.connection import Connection, SourceError, clock, explain
 from aurora_dwh.source.counting import count_in
 from aurora_dwh.source.cursor import TableCursor
 from aurora_dwh.source.dates import Mask
-from aurora_dwh.source.discovery import Index, index_ddl, indexes
+from aurora_dwh.source.discovery import Index, indexes, missing_index
 from aurora_dwh.source.export import export, require_export
 from aurora_dwh.source.keyset import index_keyset, primary_keyset
 from aurora_dwh.source.misfits import count_rows, misfits
@@ -371,9 +371,10 @@ class Source:
             return []
         found = indexes(connection, self._database, table.name, table.cursor)
         if not found:
+            missing = missing_index(connection, self._database, table.name, table.cursor)
             self._warn(
-                f"table {table.name}: no index begins with the cursor {table.cursor!r}, so Aurora scans the whole "
-                f"table for each run; add one: {index_ddl(connection, self._database, table.name, table.cursor)}"
+                f"table {table.name}: no index begins with the cursor {table.cursor!r}: {missing.effect}; "
+                f"{missing.remedy}"
             )
         return found
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import TYPE_CHECKING
 
 from aurora_dwh.catalog import used_columns
@@ -62,11 +62,13 @@ def selected(schema: TableSchema, table: Table) -> TableSchema:
     Raises:
         DataError: The table cannot be copied as the catalog says; the message names every reason and what to do.
     """
+    known = {column.target_name for column in schema.columns}
+    include, exclude = (tuple(n for n in names if fold(n) in known) for names in (table.include, table.exclude))
     try:
-        chosen = treat(schema.select(include=table.include, exclude=table.exclude), table)
-    except (KeyError, ValueError) as error:
-        raise DataError(f"table {table.name}: {error.args[0]}") from error
-    if problems := list(_problems(chosen, table)):
+        chosen = treat(schema.select(include=include, exclude=exclude), table)
+    except ValueError as error:
+        raise DataError(f"table {table.name}: {error}") from error
+    if problems := [*_unknown(known, table), *_problems(chosen, table)]:
         raise DataError(f"table {table.name}: {'; '.join(problems)}")
     if table.cursor is not None and table.mode != "full":
         require_moment(chosen.column(table.cursor), table.name)
@@ -110,15 +112,20 @@ def _in_yaml(name: str) -> str:
     return name if is_plain else json.dumps(name, ensure_ascii=False)
 
 
+def _unknown(known: Container[str], table: Table) -> Iterator[str]:
+    """Yield which fields name columns that the table does not have; of the columns, the folded names are given."""
+    lists = (("include", table.include), ("exclude", table.exclude))
+    for field, name in (*used_columns(table), *((field, name) for field, names in lists for name in names)):
+        if fold(name) not in known:
+            yield f"`{field}` names {name!r}, which is no column of the table, or none that this user may read"
+
+
 def _problems(schema: TableSchema, table: Table) -> Iterator[str]:
     columns = {column.target_name: column for column in schema.columns}
-    uses = {fold(name): (field, name) for field, name in used_columns(table)}
-    for folded, (field, name) in uses.items():
-        if folded not in columns:
-            yield f"`{field}` names {name!r}, which is no column of the table, or none that this user may read"
+    uses = {fold(name): field for field, name in used_columns(table)}
     unfit = {column: reason for column in schema.columns if (reason := why_not(column))}
     for column, reason in unfit.items():
-        field, _ = uses.get(column.target_name, ("", ""))
+        field = uses.get(column.target_name)
         also = f", and name another column in `{field}`" if field else ""
         yield f"column {column.name!r}: {reason}; leave it out with `exclude: [{_in_yaml(column.name)}]`{also}"
     if unfit:

@@ -83,7 +83,7 @@ class Loaded:
         days: Each day's figures.
         statements: What was run between BEGIN and COMMIT.
         changes: Those of them, and of what was run before, that followed a change of the source's columns.
-        older: Other days in the table that were read by other rules, with those.
+        others: Other days in the table, with the rules that they were read by, where those are known.
         copy_seconds: How long COPY took.
         write_seconds: How long the rest of the transaction took, up to COMMIT.
     """
@@ -92,7 +92,7 @@ class Loaded:
     days: tuple[DayLoad, ...]
     statements: tuple[str, ...]
     changes: tuple[str, ...] = ()
-    older: Mapping[date, Rules] = field(default_factory=dict)
+    others: Mapping[date, Rules] = field(default_factory=dict)
     copy_seconds: float = 0.0
     write_seconds: float = 0.0
 
@@ -200,8 +200,11 @@ class Load:
         """See what must become of the target's columns, and do that of it which a transaction cannot.
 
         Raises:
-            DataError: The days contradict what the target was loaded with.
+            DataError: The days contradict what the target was loaded with, or lack its key or cursor.
         """
+        for manifest in self.manifests:
+            if manifest.rows:
+                drift.require_columns(self.target, manifest.schema)
         schemas = [self._latest.schema] if self.mode == "full" else [m.schema for m in self.manifests]
         schemas = [next(alike) for _, alike in groupby(schemas, key=lambda schema: schema.columns)]
         found = drift.prepare(session, self.target, union(schemas), schemas)
@@ -273,7 +276,7 @@ class Load:
             days,
             (*session.statements, "COMMIT"),
             changes=(*prepared.widening, *prepared.adding),
-            older={} if is_forgotten or (self.mode == "full" and fresh) else stands.older_rules([m.day for m in fresh]),
+            others={} if is_forgotten or (self.mode == "full" and fresh) else stands.rules([m.day for m in fresh]),
             copy_seconds=sum(seconds for statement, seconds in took if statement.startswith("COPY")),
             write_seconds=sum(seconds for statement, seconds in took if not statement.startswith("COPY")),
         )

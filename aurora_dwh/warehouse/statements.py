@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from aurora_dwh.schema import CSV_NULL, Column, FileFormat, TableSchema
-from aurora_dwh.warehouse.sql import identifier, identifiers, literal, qualified
+from aurora_dwh.warehouse.sql import beside, identifier, identifiers, literal, qualified
 
 STAGE = "dwh_stage"
 FRESH = "dwh_fresh"
@@ -69,7 +69,7 @@ class Target:
     @property
     def twin(self) -> Target:
         """The table that a rebuild makes beside this one and puts in its place."""
-        return replace(self, name=f"{self.name}__rebuild")
+        return replace(self, name=beside(self.name, "__rebuild"))
 
     @property
     def sql(self) -> str:

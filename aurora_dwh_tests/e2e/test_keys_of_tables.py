@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -9,6 +10,7 @@ import dagster as dg
 import pytest
 
 from aurora_dwh_tests.e2e.remedies import follow, run
+from aurora_dwh_tests.e2e.test_deletes import reconcile
 from aurora_dwh_tests.e2e.test_rules import check
 from aurora_dwh_tests.e2e.world import World, chain
 from aurora_dwh_tests.servers import server  # noqa: F401 - both servers here, unlike elsewhere in this folder
@@ -254,4 +256,34 @@ def test_c18_a_key_without_a_value_in_days_of_the_lake_is_named_by_a_rebuild(wor
     assert staged(world) == before
     catalog(world, "incremental", "key: id")
     assert run("rebuild item").exit_code == 0
+    world.assert_equal("item")
+
+
+# A key that is another one in Redshift alone
+
+
+@pytest.mark.parametrize(("before", "after"), [("ABC", "abc"), ("resume", "résumé")])
+def test_c14_a_key_that_changed_in_case_or_accents_alone_is_warned_of_named_and_removed_by_the_policy(
+    world: World, before: str, after: str
+) -> None:
+    world.at_source(
+        "CREATE TABLE item (code VARCHAR(9) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci PRIMARY KEY, "
+        "exact VARCHAR(9) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL UNIQUE, "
+        "updated_at DATETIME NOT NULL DEFAULT '2024-01-01' ON UPDATE NOW(), KEY (updated_at))",
+        f"INSERT INTO item (code, exact) VALUES ('{before}', 'x'), ('b', 'y')",
+    )
+    world.catalog("")
+    (found,) = json.loads(run(f"discover --output {world.catalog_file} --json").text)["added"]
+    (warning,) = [text for text in found["warnings"] if text.startswith("key ")]
+    assert warning == (
+        "key code is compared by utf8mb4_unicode_ci, which takes no notice of case or accents, and byte by byte in "
+        "Redshift: a key that is changed in these alone leaves its old row there; use deletes: remove"
+    )
+    world.catalog("item: {key: code, cursor: updated_at, deletes: remove}")
+    world.load("2024-01-01", "item")
+    world.at_source(f"UPDATE item SET code = '{after}', updated_at = '2024-01-02' WHERE code = '{after}'")
+    world.load("2024-01-02", "item")
+    assert {row[0] for row in staged(world)} == {before, after, "b"}
+    assert f"only in Redshift: code='{before}'" in run("verify item").text
+    assert reconcile(world, max_share=0.5, table="item").success
     world.assert_equal("item")

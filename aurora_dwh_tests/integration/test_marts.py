@@ -154,6 +154,13 @@ def test_a21_the_view_survives_that_a_table_beneath_it_is_made_anew(shop: Wareho
     assert rows(shop, "order_detail") == before
 
 
+def test_c20_a_mart_of_the_longest_name_is_built_again(shop: Warehouse) -> None:
+    mart = replace(MARTS["daily_sales"], name="売" * 42)
+    for _ in range(2):
+        run(shop, mart)
+    assert rows(shop, mart.name)
+
+
 def test_an_incremental_mart_replaces_its_days_and_no_others(shop: Warehouse) -> None:
     mart = MARTS["daily_page_views"]
     run(shop, mart)

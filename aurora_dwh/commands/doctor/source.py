@@ -21,7 +21,7 @@ from aurora_dwh.environment import DISABLED, VERIFY, VERIFY_CA
 from aurora_dwh.handoff import DataError
 from aurora_dwh.schema import fold
 from aurora_dwh.source.connection import Connection, SourceError, connect, execute, told
-from aurora_dwh.source.discovery import as_stored, index_ddl, indexes
+from aurora_dwh.source.discovery import as_stored, indexes, missing_index
 from aurora_dwh.source.privileges import grant_remedy
 from aurora_dwh.source.selection import read_selected
 from aurora_dwh.source.sessions import Sessions, describe, is_lost
@@ -217,8 +217,8 @@ def check_table(connection: Connection, database: str, table: Table, size: Size)
         return Check(name, State.FAILED, told(error), f"{grant}, or mend the table's entry in the catalog")
     rows = "" if size.rows is None else f"{about(size.rows)} rows"
     if not has_index:
-        remedy = index_ddl(connection, database, table.name, str(table.cursor))
-        return Check(name, State.WARNING, f"cursor {table.cursor} has no index: each day scans the table", remedy)
+        missing = missing_index(connection, database, table.name, str(table.cursor))
+        return Check(name, State.WARNING, f"cursor {table.cursor} has no index: {missing.effect}", missing.remedy)
     if table.mode == "full" and (size.rows or 0) >= LARGE_ROWS:
         remedy = (
             "give the table an indexed column that changes on update, and name it as the cursor in mode incremental"

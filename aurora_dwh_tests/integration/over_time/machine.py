@@ -416,7 +416,12 @@ class TableLife(RuleBasedStateMachine):
 
         is_done = self._change(
             lambda: warehouse_rebuild.rebuild(
-                self.parts.warehouse, self.lake, self.target, self.table.mode, lambda: self.lake.all(self.table.name)
+                self.parts.warehouse,
+                self.lake,
+                self.target,
+                self.table.mode,
+                lambda: self.lake.all(self.table.name),
+                table=self.table.name,
             ),
             effect,
             trouble,
