@@ -188,17 +188,6 @@ def test_a16_a_table_that_was_never_loaded_is_refused_before_the_source_is_read(
         prepare(warehouse, FLAG)
 
 
-def test_a16_in_an_append_table_all_rows_of_a_key_go_and_no_newer_ones(warehouse: Warehouse, lake: Lake) -> None:
-    days = [put(lake, 0, [1, 2], read=0), put(lake, 1, [1, 3], read=1), put(lake, 2, [1], read=5)]
-    run(warehouse, lake, REMOVE, *days, mode="append")
-    assert compare(warehouse, lake, REMOVE, [2, 3], read=4).gone == 2
-    assert query(warehouse, f"SELECT id, _dwh_loaded_at FROM {REMOVE.sql} ORDER BY 1") == [
-        (1, naive(5)),
-        (2, naive(0)),
-        (3, naive(1)),
-    ]
-
-
 def test_a16_each_reconciliation_has_a_row_in_its_history(warehouse: Warehouse, lake: Lake) -> None:
     run(warehouse, lake, FLAG, put(lake, 0, [1, 2, 3], read=0))
     compare(warehouse, lake, FLAG, [1], read=1)
