@@ -115,8 +115,8 @@ def test_a14_rows_without_a_cursor_are_counted_where_their_day_is_not_read(
     assert [ids(e) for e in source.extract(table(), windows(2))] == [[2]]
     (warning,) = warnings
     assert warning == (
-        "table orders: 1 rows have no 'update_date', which is NULL or zero, and come with the first day alone; materialize "
-        "that day again when such rows were added or changed, or fill the column"
+        "table orders: 1 rows have no 'update_date', which is NULL or zero, and come with the first day alone; "
+        "materialize that day again when such rows were added or changed, or fill the column"
     )
     run("UPDATE orders SET update_date = '2024-01-01'")
     assert [ids(e) for e in source.extract(table(), windows(2))] == [[]]
