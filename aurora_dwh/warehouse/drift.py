@@ -235,15 +235,15 @@ def require_columns(target: Target, schema: TableSchema, *, is_made: bool = Fals
     Args:
         target: The staging table.
         schema: The rows' columns.
-        is_made: Whether the table is made with them, with its distribution and sort keys.
+        is_made: Whether the table is made with them, and not loaded with them.
 
     Raises:
         DataError: The rows lack such a column.
     """
     known = {column.target_name for column in schema.columns}
-    uses = {"key": target.key, "cursor": (target.cursor,)}
+    uses: Mapping[str, Sequence[str | None]] = {"key": target.key, "cursor": (target.cursor,)}
     if is_made:
-        uses |= {"dist_key": (target.dist_key,), "sort_key": target.sort_key}
+        uses = {"key": target.key, "dist_key": (target.dist_key,), "sort_key": target.sort_key}
     lacking = [f"`{field}` names {n!r}" for field, names in uses.items() for n in names if n and fold(n) not in known]
     if lacking:
         raise DataError(
