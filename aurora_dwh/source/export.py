@@ -54,7 +54,7 @@ def require_export(connection: Connection) -> None:
                 "use `extract: stream`"
             ) from error
         raise
-    if f"`{ROLE}`" not in str(active):
+    if f"`{ROLE}`" not in str(active).replace('"', "`"):  # as it is quoted under ANSI_QUOTES
         name, _, host = str(user).rpartition("@")
         raise DataError(
             f"{user} may not write to S3, as `extract: outfile` wants it; run on the writer: "
