@@ -8,6 +8,7 @@ narrowed down by buckets of keys, and the first that differ are shown with both 
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -28,6 +29,7 @@ from aurora_dwh.handoff import DataError
 from aurora_dwh.schema import Column, TableSchema
 from aurora_dwh.source.connection import SourceError, connect
 from aurora_dwh.source.limits import expected
+from aurora_dwh.source.locks import await_lock
 from aurora_dwh.source.quoting import identifier as mysql_identifier
 from aurora_dwh.source.selection import read_selected
 from aurora_dwh.source.sessions import Sessions, describe
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
     from pymysql.connections import Connection
 
     from aurora_dwh.catalog import Catalog, Table
+
+_log = logging.getLogger(__name__)
 
 SHOWN_ROWS = 5
 """Differing rows that are named."""
@@ -132,6 +136,7 @@ def compare_tables(catalog: Catalog, tables: Iterable[Table], days: Sequence[dat
 def _compare_table(
     connection: Connection[Any], database: str, warehouse: Warehouse, catalog: Catalog, table: Table, day: date | None
 ) -> Verdict:
+    await_lock(connection, database, table.name, named=f"table {table.name}", warn=_log.warning)
     schema = expected(read_selected(connection, database, table), table)
     target = (warehouse.settings.staging_schema, table.target)
     read_at = None if day is None else _last_reading(warehouse, Target(*target), day)

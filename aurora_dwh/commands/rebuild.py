@@ -118,6 +118,7 @@ def _read_again(catalog: Catalog, table: Table, lake: Lake, last: date) -> None:
     first = last if table.mode == "full" else catalog.start_date
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     with work(f"Reading {table.name}", len(days)) as advance:
-        for extract in AuroraResource().days(table, catalog, days, logging.getLogger(__name__)):
-            lake.write(table.name, extract, is_anew=True)
+        for _ in lake.write_each(
+            AuroraResource().days(table, catalog, days, logging.getLogger(__name__)), is_anew=True
+        ):
             advance()

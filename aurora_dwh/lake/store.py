@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from aurora_dwh.handoff import (
     DataError,
     Export,
     Extract,
+    GaveWay,
     Lookup,
     Manifest,
     Part,
@@ -113,6 +114,17 @@ class Lake:
         self._sweep(manifest, before)
         return manifest
 
+    def write_each(
+        self, extracts: Iterable[Extract | Export], *, is_anew: bool = False
+    ) -> Iterator[tuple[Manifest, Extract | Export]]:
+        """Write extracts one after the other, as `write` does, and yield what came of each that did not give way."""
+        for extract in extracts:
+            try:
+                manifest = self.write(extract.schema.table, extract, is_anew=is_anew)
+            except GaveWay:  # its day is the next one's
+                continue
+            yield manifest, extract
+
     def take_in(
         self,
         arrival: Arrival,
@@ -189,10 +201,11 @@ class Lake:
         self._delete(self._strays(home))
         url = self.layout.url(f"{home}{attempt}.json")
         try:
-            (manifest,) = [
-                self._write_parts(table, extract, attempt, url, part=lambda n: f"{home}{attempt}-{n:05d}.parquet")
-                for extract in extracts
-            ]
+            for extract in extracts:
+                with suppress(GaveWay):  # the next one is the same then
+                    manifest = self._write_parts(
+                        table, extract, attempt, url, part=lambda n: f"{home}{attempt}-{n:05d}.parquet"
+                    )
             self._client.put_object(
                 Bucket=self.layout.bucket, Key=self.layout.key(url), Body=manifest_json.to_json(manifest)
             )
