@@ -7,6 +7,7 @@ columns that changed, and rows that no day brings are warnings.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -30,7 +31,10 @@ UNUSUAL_ROWS = 100
 _STAGING: Mapping[str, tuple[bool, str]] = {
     ROWS: (True, "As many rows were read from the source as it counts itself, lie in the manifest and were copied."),
     KEYS: (True, "Each key of the days is in the table, once."),
-    SCHEMA: (True, "The source's columns fit the table's. A warning where columns were added or widened."),
+    SCHEMA: (
+        True,
+        "The source's columns fit the table's. A warning where some were added or widened, or values went with one.",
+    ),
     RULES: (False, "All days in the table were read by the rules that the catalog has now, and meet one another."),
     CURSOR: (
         False,
@@ -74,7 +78,7 @@ def staging_check_results(
     if table.key:
         written = {"rows_inserted": sum(d.inserted for d in days), "rows_updated": sum(d.updated for d in days)}
         yield _passed(KEYS, days, _keys(table, copied) + but, written)
-    yield _schema([statement for done in loads for statement in done.changes], days)
+    yield _schema(table, loads, days)
     yield _rules(table, rules, loads, days, mismatches)
     if table.mode != "full":
         yield _cursor(table, days)
@@ -151,12 +155,29 @@ def mart_check_results(header: MartHeader, built: Sequence[Built]) -> Iterator[d
         yield dg.AssetCheckResult(check_name=SUMS, passed=True, description=text, metadata=sums)
 
 
-def _schema(changes: Sequence[str], days: Sequence[DayLoad]) -> dg.AssetCheckResult:
-    if not changes:
-        return _passed(SCHEMA, days, "the source's columns fit the table's", {"changes": 0})
-    text = f"{_span(days)}: the source's columns changed and the table followed them in {len(changes)} statements"
-    statements = dg.MetadataValue.md("```sql\n" + ";\n\n".join(changes) + ";\n```")
-    return _warning(SCHEMA, text, {"changes": len(changes), "statements": statements})
+def _schema(table: Table, loads: Sequence[Loaded], days: Sequence[DayLoad]) -> dg.AssetCheckResult:
+    changes = [statement for done in loads for statement in done.changes]
+    lost: Counter[str] = Counter()
+    for done in loads:
+        lost.update(done.lost)
+    figures: dict[str, Any] = {"changes": len(changes)}
+    if lost:
+        figures["values_lost"] = dg.MetadataValue.json(dict(lost))
+    gone = [f"{name!r} ({count:,} rows that had a value have none now)" for name, count in (+lost).items()]
+    said = []
+    if changes:
+        said.append(f"the source's columns changed and the table followed them in {len(changes)} statements")
+        figures["statements"] = dg.MetadataValue.md("```sql\n" + ";\n\n".join(changes) + ";\n```")
+    if gone:
+        said.append(
+            f"columns are gone from what is read, and their values from the rows that were read again: "
+            f"{', '.join(gone)}; set `on_drift: freeze` to have such a load fail, or run "
+            f"`aurora-dwh rebuild {quoted(table.name)} --from source` for a table without them"
+        )
+    if said:
+        return _warning(SCHEMA, f"{_span(days)}: {'; '.join(said)}", figures)
+    rest = f"; it has also {', '.join(map(repr, lost))}, which are gone from what is read" if lost else ""
+    return _passed(SCHEMA, days, f"the source's columns fit the table's{rest}", figures)
 
 
 def _cursor(table: Table, days: Sequence[DayLoad]) -> dg.AssetCheckResult:

@@ -85,7 +85,9 @@ def _lake(
             return s3_io.lake.counts(table.name, earlier)
 
         days = _days(context.partition_keys)
-        yield dg.MaterializeResult(value=aurora.days(table, catalog, days, context.log, known))
+        yield dg.MaterializeResult(
+            value=aurora.days(table, catalog, days, context.log, known, partial(s3_io.lake.columns, table.name))
+        )
 
     spec = dg.AssetSpec(
         ["lake", asset_name(table.name)],

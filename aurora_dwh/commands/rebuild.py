@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -118,7 +119,6 @@ def _read_again(catalog: Catalog, table: Table, lake: Lake, last: date) -> None:
     first = last if table.mode == "full" else catalog.start_date
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     with work(f"Reading {table.name}", len(days)) as advance:
-        for _ in lake.write_each(
-            AuroraResource().days(table, catalog, days, logging.getLogger(__name__)), is_anew=True
-        ):
+        log, had = logging.getLogger(__name__), partial(lake.columns, table.name)
+        for _ in lake.write_each(AuroraResource().days(table, catalog, days, log, had=had), is_anew=True):
             advance()

@@ -261,6 +261,19 @@ class Lake:
         """Return how many rows the source gave of days when they were read, without those that are not in the lake."""
         return {manifest.day: manifest.source_rows for manifest in self.known(table, days)}
 
+    def columns(self, table: str, rules: Rules) -> list[str]:
+        """Return the columns that the last day of a table has, named as in the source; none where there is no day.
+
+        Args:
+            table: The table's name in the catalog.
+            rules: Its rules; what was read of another source says nothing.
+        """
+        days = self.days(table)
+        last = self._standing(self._manifest_url(table, days[-1]))[0] if days else None
+        if last is None or is_other_source(last.rules, rules):
+            return []
+        return [column.name for column in last.schema.columns]
+
     def of_reading(self, table: str, days: Iterable[date], read: Iterable[Manifest]) -> list[Manifest]:
         """Return those of the days' manifests that are of the very reading of the source that others are of."""
         moments = {manifest.snapshot_at for manifest in read}

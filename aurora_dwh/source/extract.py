@@ -129,7 +129,9 @@ class Source:
         finally:
             _close(connection)
 
-    def extract(self, table: Table, windows: Sequence[Window], again: Known = ()) -> Iterator[Extract]:
+    def extract(
+        self, table: Table, windows: Sequence[Window], again: Known = (), had: Sequence[str] = ()
+    ) -> Iterator[Extract]:
         """Yield the rows of each window, all of them as they were at one moment.
 
         One connection and one consistent snapshot serve the whole range, unless reading gives way to those who wait for
@@ -142,16 +144,19 @@ class Source:
             table: The table; in mode full there is one extract, which is all the windows'.
             windows: The days, in order.
             again: Days before them which come first where they have another number of rows now, else not at all.
+            had: The columns that the table had when it was last read.
 
         Raises:
-            DataError: The table cannot be copied as the catalog says.
+            DataError: The user may not read one of them any more, or the table cannot be copied as the catalog says.
             SourceError: The source failed, and another attempt may succeed. `batches` raises the same two errors.
             GaveWay: By `batches` alone: what they gave is void, and the next extract is the same day's.
             RuntimeError: Batches of the extract before were left behind.
         """
-        return self._in_turns(self._extracts, table, windows, again)
+        return self._in_turns(partial(self._extracts, had), table, windows, again)
 
-    def export(self, table: Table, windows: Sequence[Window], again: Known = ()) -> Iterator[Export]:
+    def export(
+        self, table: Table, windows: Sequence[Window], again: Known = (), had: Sequence[str] = ()
+    ) -> Iterator[Export]:
         """Yield the rows of each window for Aurora to write them, all of them as they were at one moment.
 
         Aurora counts a day's rows, and what a policy changes of them, before it writes them. A day must be written
@@ -161,13 +166,14 @@ class Source:
             table: The table.
             windows: The days, in order.
             again: As for `extract`.
+            had: As for `extract`.
 
         Raises:
             DataError: The user may not export, or a value does not fit and its policy is to fail.
             SourceError: The source failed, and another attempt may succeed. `write` raises the same two errors.
             GaveWay: By `write` alone: what it wrote is void, and the next export is the same day's.
         """
-        return self._in_turns(self._exports, table, windows, again)
+        return self._in_turns(partial(self._exports, had), table, windows, again)
 
     def _in_turns(
         self, read: Callable[[Turn], Iterator[Given]], table: Table, windows: Sequence[Window], again: Known
@@ -197,17 +203,17 @@ class Source:
                 _close(connection)
             connection = throttle.connection = self._connect()
 
-    def _extracts(self, turn: Turn) -> Iterator[Extract]:
-        schema = read_selected(turn.connection, self._database, turn.table)
+    def _extracts(self, had: Sequence[str], turn: Turn) -> Iterator[Extract]:
+        schema = read_selected(turn.connection, self._database, turn.table, had)
         along = self._indexes(turn.connection, turn.table)
         if along or turn.table.mode == "full" or len(turn.days) == 1:
             return self._day_by_day(turn, schema, along)
         return self._in_one_scan(turn, schema)
 
-    def _exports(self, turn: Turn) -> Iterator[Export]:
+    def _exports(self, had: Sequence[str], turn: Turn) -> Iterator[Export]:
         connection, table = turn.connection, turn.table
         require_export(connection)
-        schema = read_selected(connection, self._database, table)
+        schema = read_selected(connection, self._database, table, had)
         along, cursor = self._indexes(connection, table), TableCursor(table, schema, self._zone)
         with self._snapshot(turn, cursor, turn.days, along) as seen:
             for window in seen.windows:

@@ -11,6 +11,7 @@ import dagster as dg
 
 from aurora_dwh.catalog import Catalog, Table
 from aurora_dwh.handoff import Export, Extract
+from aurora_dwh.rules import Rules
 from aurora_dwh.source.opening import counted_again, lookup, open_source, rules, windows
 
 
@@ -24,6 +25,7 @@ class AuroraResource(dg.ConfigurableResource[None]):
         days: Sequence[date],
         log: Logger,
         known: Callable[[Sequence[date]], Mapping[date, int]] = lambda _: {},
+        had: Callable[[Rules], Sequence[str]] = lambda _: (),
     ) -> Iterator[Extract | Export]:
         """Yield the days of a table to be written as its `extract` says: by this process, or by Aurora itself.
 
@@ -34,6 +36,8 @@ class AuroraResource(dg.ConfigurableResource[None]):
             log: Where to warn, as of a cursor without an index.
             known: Returns how many rows days had when they were last read, those that never were left out. Earlier
                 days that the table's lookback reaches into come first, where they have another number now.
+            had: Takes the table's rules and returns the columns that it had when it was last read; one that the user
+                may not read any more is an error.
 
         Raises:
             SourceError: The source is out of reach, or was lost while rows were read; another attempt may do better.
@@ -42,7 +46,7 @@ class AuroraResource(dg.ConfigurableResource[None]):
         source, asked, by = open_source(catalog, log.warning), windows(table, catalog, days), rules(table, catalog)
         rows = known(earlier) if (earlier := counted_again(table, catalog, days)) else {}
         again = list(zip(windows(table, catalog, sorted(rows)), (rows[day] for day in sorted(rows)), strict=True))
-        for read in (source.extract if table.extract == "stream" else source.export)(table, asked, again):
+        for read in (source.extract if table.extract == "stream" else source.export)(table, asked, again, had(by)):
             yield replace(read, rules=by, lookup=lookup(table, read.schema))
 
     def extract(self, table: Table, catalog: Catalog, days: Sequence[date], log: Logger) -> Iterator[Extract]:

@@ -80,12 +80,14 @@ class Preparation:
         adding: Those that add columns.
         widening: Those that widen columns, which must run outside a transaction.
         misfit: Why it cannot take them, None where it can.
+        absent: The table's columns that the days do not have.
     """
 
     making: tuple[str, ...] = ()
     adding: tuple[str, ...] = ()
     widening: tuple[str, ...] = ()
     misfit: DriftError | None = None
+    absent: tuple[str, ...] = ()
 
 
 def look(session: Session, target: Target) -> Live:
@@ -135,7 +137,7 @@ def prepare(session: Session, target: Target, whole: TableSchema, schemas: Seque
             columns |= _followed(target, schema, columns)
     except DriftError as misfit:
         return Preparation(misfit=misfit)
-    return Preparation(adding=tuple(adding), widening=tuple(widening))
+    return Preparation(adding=tuple(adding), widening=tuple(widening), absent=tuple(absent(whole, live.columns)))
 
 
 def adapt(session: Session, target: Target, schema: TableSchema) -> list[str]:

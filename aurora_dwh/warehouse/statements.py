@@ -246,6 +246,24 @@ def delete_replaced(target: Target) -> str:
     return f"DELETE FROM {target.sql} USING {fresh} WHERE {same_key(target.key, target.sql, fresh)}"
 
 
+def count_lost(target: Target, columns: Sequence[str], replaced: str = "") -> str:
+    """Return the query for how many values of each column are lost with the rows that a load replaces.
+
+    Args:
+        target: The staging table.
+        columns: Columns that the new rows do not have.
+        replaced: SQL behind the table's name that leaves the rows to be replaced; empty where all are.
+    """
+    counts = ", ".join(f"COUNT({target.sql}.{identifier(name)})" for name in columns)
+    return f"SELECT {counts} FROM {target.sql}{replaced and f' {replaced}'}"
+
+
+def replaced_by_fresh(target: Target) -> str:
+    """Return the JOIN that leaves the target's rows which `delete_replaced` deletes."""
+    fresh = identifier(FRESH)
+    return f"JOIN {fresh} ON {same_key(target.key, target.sql, fresh)}"
+
+
 def delete_days(target: Target, days: Iterable[str]) -> str:
     """Return the DELETE of whole days, which an append table replaces as units."""
     return f"DELETE FROM {target.sql} {of_days(days)}"
