@@ -31,6 +31,11 @@ DEFAULT_STATEMENT_TIMEOUT: Final = timedelta(hours=6)
 _GRACE: Final = timedelta(minutes=1)
 """How much longer than the server the client waits, so that the server's own error is seen."""
 
+_CLOSED: Final = (
+    "the session had been closed before: by the server, as after KILL, a restart or a timeout, or by what is on the way"
+)
+"""What the driver says nothing of: it is asked to use a session that was lost already."""
+
 _TIMEOUTS: Final = frozenset({1969, 3024})
 """MariaDB's and MySQL's codes for a statement that ran for too long."""
 
@@ -148,6 +153,8 @@ def told(error: BaseException) -> str:
         code, message = error.args
         if isinstance(code, int):
             code %= 1 << 16  # PyMySQL takes the number for a signed one, and Aurora's own errors are large
+            if code == 0:  # the driver's own
+                return str(message) or _CLOSED
         return f"{message} (MySQL error {code})" if message else f"MySQL error {code}"
     return f"{error}" or type(error).__name__
 

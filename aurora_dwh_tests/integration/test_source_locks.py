@@ -18,8 +18,9 @@ from aurora_dwh.catalog import Table
 from aurora_dwh.catalog_fields import PauseAbove
 from aurora_dwh.handoff import Extract, GaveWay
 from aurora_dwh.source import locks, throttle, turns, variables
-from aurora_dwh.source.connection import SourceError, connect
+from aurora_dwh.source.connection import SourceError, connect, execute, explain
 from aurora_dwh.source.extract import Source
+from aurora_dwh.source.sessions import describe
 from aurora_dwh.source.windows import window
 from aurora_dwh_tests.servers import Server, numbers
 
@@ -316,3 +317,49 @@ def test_c10_who_holds_a_lock_is_named_where_the_server_tells(said: list[str], m
         assert rows_of(source_of(server, database, said).extract(Table(**WHOLE), [DAY])) == []
     finally:
         server.remove()
+
+
+# What is said where a session ends.
+
+
+@pytest.mark.parametrize("read", [0, 10], ids=["before the first row", "between two pieces"])
+def test_c19_a_session_that_the_server_ends_is_told_in_a_sentence(
+    server: Server, database: str, beside: Callable[[], Beside], said: list[str], read: int
+) -> None:
+    admin, killed = beside(), []
+    before = ", ".join(str(number) for (number,) in admin.run("SELECT ID FROM information_schema.PROCESSLIST"))
+
+    def kill() -> None:
+        if not killed:
+            own = f"DB = '{database}' AND ID NOT IN ({before})"
+            ((number,),) = admin.run(f"SELECT ID FROM information_schema.PROCESSLIST WHERE {own}")
+            admin.run(f"KILL {number}")
+            killed.append(number)
+
+    def take() -> None:
+        for one in source_of(server, database, said).extract(Table(**WHOLE, chunk_rows=10), [DAY]):
+            if not read:
+                kill()
+            for batch in one.batches:
+                if batch.num_rows and read:
+                    kill()
+
+    with pytest.raises(SourceError) as caught:
+        take()
+    text = str(caught.value)
+    assert "error 0" not in text
+    assert re.search(r"Lost connection|gone away|killed|had been closed before", text)
+    assert ("no row had been read" in text) is (read == 0)
+    assert ("10 rows had been read" in text) is (read == 10)
+
+
+def test_c19_a_session_that_was_lost_before_is_told_as_that(server: Server, database: str) -> None:
+    with connect(**server.arguments(database)) as session:
+        ((number,),) = execute(session, "SELECT CONNECTION_ID()")
+        with server.connect() as other, other.cursor() as cursor:
+            cursor.execute(f"KILL {number}")
+        for expected in ("Lost connection|gone away|killed", "the session had been closed before: by the server"):
+            with pytest.raises(pymysql.err.Error) as caught:
+                execute(session, "SELECT 1")
+            assert re.search(expected, explain(caught.value))
+            assert describe(caught.value).startswith("the connection to Aurora was lost: ")
