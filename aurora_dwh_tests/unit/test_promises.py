@@ -12,6 +12,7 @@ PACKAGE, TESTS = ROOT / "aurora_dwh", ROOT / "aurora_dwh_tests"
 PROMISE = re.compile(r"`(test_\w+)`")
 
 ADVISED = {
+    "assets/checks.py:_schema": ("test_c12_a_column_that_is_dropped_is_told_with_the_values_that_go_and_others_stay"),
     "assets/checks.py:_rules": "test_c11_a_day_that_is_read_again_is_loaded_and_the_others_are_named_by_the_check",
     "automation/arrivals.py:_take_in": "test_a_day_waits_for_its_count_and_for_its_end",
     "catalog.py:_mode_needs": "test_c21_a_catalog_that_lacks_what_discover_finds_is_mended_by_the_named_command",
@@ -24,6 +25,9 @@ ADVISED = {
     "lake/guard.py:check_rows_kept": "test_c05_days_are_given_up_by_the_named_command",
     "local/lake.py:": "test_up_and_down",
     "rules.py:other_source": "test_c15_another_source_takes_the_place_of_the_first_by_the_named_command",
+    "source/selection.py:read_selected": (
+        "test_c12_a_column_that_the_user_shall_not_read_any_more_is_left_out_by_the_catalog"
+    ),
     "warehouse/checks.py:check_order": "test_c06_a_clock_that_is_set_back_is_an_error_and_what_it_says_mends_it",
     "warehouse/checks.py:check_keys": "test_c17_rows_that_somebody_else_wrote_are_mended_by_the_named_command",
     "warehouse/checks.py:_alike_keys": (
