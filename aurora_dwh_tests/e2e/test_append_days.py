@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from aurora_dwh_tests.e2e.world import World, chain
-from aurora_dwh_tests.servers import server  # noqa: F401 - both servers here, unlike elsewhere in this folder
 
 VIEW = "view: {mode: append, cursor: seen, lookback: 2h}"
 WAYS = {"index": ", KEY (seen)", "no index": ""}

@@ -13,7 +13,6 @@ from aurora_dwh_tests.e2e.remedies import follow, run
 from aurora_dwh_tests.e2e.test_deletes import reconcile
 from aurora_dwh_tests.e2e.test_rules import check
 from aurora_dwh_tests.e2e.world import World, chain
-from aurora_dwh_tests.servers import server  # noqa: F401 - both servers here, unlike elsewhere in this folder
 
 pytestmark = pytest.mark.timeout(600)
 
