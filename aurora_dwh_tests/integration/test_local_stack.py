@@ -25,7 +25,7 @@ from aurora_dwh.local.redshift.postgres import PostgresServer
 from aurora_dwh_tests.instances import Storage
 
 ALL_VARIABLES = {
-    "aurora": {"HOST", "PORT", "DATABASE", "USER", "PASSWORD", "TLS"},
+    "aurora": {"HOST", "PORT", "DATABASE", "USER", "PASSWORD", "TLS", "SOURCE"},
     "redshift": {"HOST", "PORT", "DATABASE", "USER", "PASSWORD", "TLS", "IAM_ROLE"},
 }
 LAKE_VARIABLES = {
@@ -177,11 +177,13 @@ def test_a_reused_pid_is_not_taken_for_the_stack(state: Path) -> None:
 
 def test_a_port_that_is_taken_meanwhile_is_replaced(state: Path) -> None:
     stack.up(state, without=ONLY_AURORA)
-    port = int(stack.environment(state)["AURORA_PORT"])
+    before = stack.environment(state)
     stack.down(state)
-    with socket.create_server(("127.0.0.1", port)):
+    with socket.create_server(("127.0.0.1", int(before["AURORA_PORT"]))):
         stack.up(state, without=ONLY_AURORA)
-        assert int(stack.environment(state)["AURORA_PORT"]) != port
+        after = stack.environment(state)
+    assert after["AURORA_PORT"] != before["AURORA_PORT"]
+    assert after["AURORA_SOURCE"] == before["AURORA_SOURCE"], "what was loaded is known to be of this source"
 
 
 def test_a_failing_part_is_named_and_nothing_is_left(state: Path) -> None:
