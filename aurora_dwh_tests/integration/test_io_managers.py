@@ -20,6 +20,7 @@ from aurora_dwh.handoff import DataError, Export, Extract
 from aurora_dwh.lake.io_manager import S3IOManager
 from aurora_dwh.lake.store import Lake
 from aurora_dwh.local.lake import BUCKET, LakeServer
+from aurora_dwh.rules import Rules
 from aurora_dwh.schema import Column, TableSchema
 from aurora_dwh.source.resource import AuroraResource
 from aurora_dwh.warehouse.connection import Warehouse
@@ -56,6 +57,7 @@ class Source(AuroraResource):
         days: Sequence[date],
         log: Logger,
         known: Callable[[Sequence[date]], Mapping[date, int]] = lambda _: {},
+        had: Callable[[Rules], Sequence[str]] = lambda _: (),
     ) -> Iterator[Extract | Export]:
         for day in days:
             if day in broken:
