@@ -134,7 +134,7 @@ def test_a_killed_supervisor_leaves_no_orphans_and_up_recovers(state: Path) -> N
     processes = pids(state)
     os.kill(info.pid, signal.SIGKILL)
     if sys.platform.startswith("linux"):  # elsewhere the next `up` or `down` ends them
-        assert wait_until(lambda: not any(is_running(*one) for one in processes), 20)
+        assert wait_until(lambda: not any(is_running(*one) for one in processes), 60)
     assert wait_until(lambda: not stack.is_running(state), 5)
     assert {one.state for one in stack.status(state).values()} == {"dead"}
     assert stack.up(state).started_now
