@@ -268,8 +268,7 @@ class Lake:
             table: The table's name in the catalog.
             rules: Its rules; what was read of another source says nothing.
         """
-        days = self.days(table)
-        last = self._standing(self._manifest_url(table, days[-1]))[0] if days else None
+        last = self._latest(table)
         if last is None or is_other_source(last.rules, rules):
             return []
         return [column.name for column in last.schema.columns]
@@ -410,9 +409,9 @@ class Lake:
         )
 
     def _latest(self, table: str) -> Manifest | None:
-        """Return the manifest of a table's latest day, None where the lake has no day of it."""
+        """Return the manifest of a table's latest day, None where the lake has no day of it or it cannot be read."""
         days = self.days(table)
-        return self._find(self._manifest_url(table, days[-1])) if days else None
+        return self._standing(self._manifest_url(table, days[-1]))[0] if days else None
 
     def _find(self, url: str) -> Manifest | None:
         """Return the manifest in a place, None where there is none."""
