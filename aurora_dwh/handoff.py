@@ -197,7 +197,7 @@ def as_instant(moment: date | datetime | None, zone: tzinfo) -> datetime | None:
         return moment.replace(tzinfo=timezone.utc)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Export:
     """One day's rows that the source itself writes to S3, as soon as it is told where to.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import date
 from logging import Logger
+from typing import TypeVar
 
 import dagster as dg
 
@@ -13,6 +13,8 @@ from aurora_dwh.catalog import Catalog, Table
 from aurora_dwh.handoff import Export, Extract
 from aurora_dwh.rules import Rules
 from aurora_dwh.source.opening import counted_again, lookup, open_source, rules, windows
+
+Given = TypeVar("Given", bound=Extract | Export)
 
 
 class AuroraResource(dg.ConfigurableResource[None]):
@@ -46,12 +48,17 @@ class AuroraResource(dg.ConfigurableResource[None]):
         source, asked, by = open_source(catalog, log.warning), windows(table, catalog, days), rules(table, catalog)
         rows = known(earlier) if (earlier := counted_again(table, catalog, days)) else {}
         again = list(zip(windows(table, catalog, sorted(rows)), (rows[day] for day in sorted(rows)), strict=True))
-        for read in (source.extract if table.extract == "stream" else source.export)(table, asked, again, had(by)):
-            yield replace(read, rules=by, lookup=lookup(table, read.schema))
+        read: Callable[..., Iterator[Extract | Export]] = source.extract if table.extract == "stream" else source.export
+        yield from _ruled(table, by, read(table, asked, again, had(by)))
 
     def extract(self, table: Table, catalog: Catalog, days: Sequence[date], log: Logger) -> Iterator[Extract]:
         """Yield days of a table as this process reads them, and no others; the arguments are those of `days`."""
-        by = rules(table, catalog)
-        for extract in open_source(catalog, log.warning).extract(table, windows(table, catalog, days)):
-            extract.rules, extract.lookup = by, lookup(table, extract.schema)
-            yield extract
+        source = open_source(catalog, log.warning)
+        yield from _ruled(table, rules(table, catalog), source.extract(table, windows(table, catalog, days)))
+
+
+def _ruled(table: Table, by: Rules, readings: Iterator[Given]) -> Iterator[Given]:
+    """Yield readings of a table with the rules that they were made by, and a way to ask for rows of earlier ones."""
+    for reading in readings:
+        reading.rules, reading.lookup = by, lookup(table, reading.schema)
+        yield reading
