@@ -43,6 +43,8 @@ from aurora_dwh.source.turns import Known, Tries, Turn
 from aurora_dwh.source.windows import opened
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from aurora_dwh.catalog import Table
     from aurora_dwh.catalog_fields import PauseAbove
 
@@ -69,6 +71,33 @@ class _Seen:
     windows: list[Window]
     strays: Strays
     watch: Watch
+
+    def extract(
+        self,
+        cursor: TableCursor,
+        window: Window,
+        reading: Reading,
+        batches: Iterator[pa.RecordBatch],
+        converted: Counter[tuple[str, str]],
+        waited: dict[str, float],
+        counted: SourceCount,
+        also: Sequence[Window] = (),
+    ) -> Extract:
+        """Return a day's rows with what is known of the snapshot that they are read in."""
+        return Extract(
+            cursor.schema,
+            window,
+            self.at,
+            batches,
+            converted,
+            reading.statement,
+            also,
+            waited,
+            counted,
+            begun_at=self.begun_at,
+            strays=self.strays,
+            **cursor.said(window),
+        )
 
 
 class Source:
@@ -241,20 +270,7 @@ class Source:
                 rows = reading.rows(connection, throttle, partial(_count, converted), counted)
                 batches = seen.watch.over(reading.fitted(rows, converted))
                 also = seen.windows[:-1] if is_full else ()
-                yield Extract(
-                    schema,
-                    window,
-                    seen.at,
-                    batches,
-                    converted,
-                    reading.statement,
-                    also,
-                    waited=waited,
-                    counted=counted,
-                    begun_at=seen.begun_at,
-                    strays=seen.strays,
-                    **cursor.said(window),
-                )
+                yield seen.extract(cursor, window, reading, batches, converted, waited, counted, also)
                 seen.watch.check()
                 if getgeneratorstate(rows) != GEN_CLOSED:
                     raise RuntimeError(
@@ -284,19 +300,7 @@ class Source:
                     continue
                 converted = split.converted(window.day)
                 batches = replace(reading, named=f"day {window.day}").fitted(split.rows(window.day), converted)
-                yield Extract(
-                    schema,
-                    window,
-                    seen.at,
-                    batches,
-                    converted,
-                    reading.statement,
-                    waited=waited,
-                    counted=_of_one(counted, named),
-                    begun_at=seen.begun_at,
-                    strays=seen.strays,
-                    **cursor.said(window),
-                )
+                yield seen.extract(cursor, window, reading, batches, converted, waited, _of_one(counted, named))
                 waited = {}  # told once, with the first day
 
     def statement(self, table: Table, schema: TableSchema, window: Window) -> str:
