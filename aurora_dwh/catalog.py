@@ -246,7 +246,9 @@ def table_problems(table: Table) -> Iterator[Complaint]:
 
 def _mode_needs(table: Table) -> Iterator[Complaint]:
     if table.mode == "incremental" and not table.key:
-        remedy = "add `key: [...]`, or run `aurora-dwh discover`, or use mode full or append"
+        remedy = (
+            "add `key: [...]`, as `aurora-dwh discover --output suggested.yaml` finds one, or use mode full or append"
+        )
         yield "key", f"mode incremental upserts rows by their key; {remedy}"
     if table.mode != "full" and table.cursor is None:
         remedy = "add `cursor: ...`, the column that says when a row was last written, or use mode full"

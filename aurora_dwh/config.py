@@ -43,7 +43,7 @@ class AuroraSettings:
         port: The port; None where the secret may name it.
         database: The database whose tables are copied.
         user: The user; None where the secret names it.
-        password: The user's password.
+        password: The user's password, which may be empty.
         secret_id: Name or ARN of a Secrets Manager secret with `username`, `password` and perhaps `host`, `port`.
         iam_auth: Whether a token of the process's IAM role is the password.
         tls: `verify`, `disabled`, or the path of a file with the certificates to trust; where `verify-ca:` stands
@@ -93,7 +93,7 @@ class AuroraSettings:
         if self.iam_auth:
             password = database_token(host, port, user, self.region)
         else:
-            password = self.password.get_secret_value() if self.password else secret["password"]
+            password = secret["password"] if self.password is None else self.password.get_secret_value()
         tls = self._tls()
         return {
             "host": host,
@@ -299,7 +299,10 @@ def _all(env: Environment) -> Settings:
 
 def _aurora(env: Environment) -> AuroraSettings:
     ways = ("AURORA_PASSWORD", "AURORA_SECRET_ID", "AURORA_IAM_AUTH")
-    password, secret_id, iam_auth = env.secret(ways[0]), env.text(ways[1]), env.flag(ways[2])
+    secret_id, iam_auth = env.text(ways[1]), env.flag(ways[2])
+    # The account that is named may have an empty password; beside another way in, that is a variable left empty.
+    is_only_way = secret_id is None and not iam_auth and env.text("AURORA_USER") is not None
+    password = env.secret(ways[0], may_be_empty=is_only_way)
     env.only_one(ways, (password is not None, secret_id is not None, iam_auth))
     tls = env.tls("AURORA_TLS", file_allowed=True)
     if iam_auth and tls == DISABLED:

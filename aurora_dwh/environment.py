@@ -36,7 +36,7 @@ class ConfigError(Exception):
 
 
 class Environment:
-    """One reading of the environment. A variable that is empty counts as not set.
+    """One reading of the environment. A variable that is empty counts as not set, unless it may be empty.
 
     Attributes:
         problems: What is wrong so far; values are left out, for one of them may be a secret in the wrong place.
@@ -50,10 +50,10 @@ class Environment:
         """Return a variable's value, None where it is not set."""
         return self._variables.get(name, "").strip() or None
 
-    def secret(self, name: str) -> SecretStr | None:
+    def secret(self, name: str, *, may_be_empty: bool = False) -> SecretStr | None:
         """Return a variable's value to the last blank, wrapped so that it cannot be printed."""
         value = self._variables.get(name)
-        return SecretStr(value) if value else None
+        return None if value is None or not (value or may_be_empty) else SecretStr(value)
 
     def required(self, name: str, meaning: str) -> str:
         """Return a variable's value; one that is not set is a problem."""

@@ -32,6 +32,13 @@ class StaleManifestError(Exception):
     """A day was written anew in the lake while its earlier state was loaded: another attempt loads the new one."""
 
 
+class GaveWay(Exception):  # noqa: N818 - that is no error: whoever takes extracts goes on to the next
+    """A reading was ended for the sake of those who wait for the table, or of a busy source.
+
+    Nothing of what was read may be kept. The next extract or export is of the same day again.
+    """
+
+
 @dataclass(frozen=True)
 class Window:
     """The half-open span `[start, end)` of the cursor that one day stands for.
@@ -194,7 +201,7 @@ def as_instant(moment: date | datetime | None, zone: tzinfo) -> datetime | None:
         return moment.replace(tzinfo=timezone.utc)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Export:
     """One day's rows that the source itself writes to S3, as soon as it is told where to.
 

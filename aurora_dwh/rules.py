@@ -28,6 +28,9 @@ CONTENTS = ("mask", "include", "exclude", "filter")
 SHAPE = (*CONTENTS, "zero_dates", "oversize", "nul_bytes", "timezone", "cursor_timezone")
 """What decides how a row looks that is read, and which day it belongs to."""
 
+CUTS = ("timezone", "cursor_timezone", "start_date")
+"""What decides where one day ends and the next begins."""
+
 _LONGEST = 4_000
 """Characters of one rule that are kept as they are; of a longer one a digest is, by which it is known again."""
 

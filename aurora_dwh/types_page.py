@@ -49,6 +49,12 @@ What is in the `key` is never changed, as two rows could become one: a date that
 it fail the day whatever the policy, and so does NULL. A date stays what it is with `zero_dates: text`; a mask `sha256` keeps
 keys apart whatever their length.
 
+Whether two keys are one and the same is a matter of the collation in MySQL, and of bytes in Redshift. Under a collation that
+takes no notice of case or accents (`_ci`, as the default is, or `_ai`), a row whose key is changed from `ABC` to `abc` is one row
+in Aurora; the next load brings it to Redshift as a new one, beside the old one. `aurora-dwh verify` names the old row, and the
+table's `deletes` policy removes or flags it. `aurora-dwh discover` warns of such keys. A collation that ends in `_bin` compares as
+Redshift does, but for blanks at the end, which not all of them heed.
+
 Texts that are no valid UTF-8 always fail the day: the server converts every character set to UTF-8, so they are a sign of
 damage.
 

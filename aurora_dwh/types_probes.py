@@ -119,6 +119,10 @@ PROBES: Final[dict[str, tuple[Probe | Since, ...]]] = {
     ),
     "CHAR, VARCHAR, TEXT family": (
         Probe("VARCHAR(3)", "'a'", "0", "1", read="c = 'a '"),
+        Probe("VARCHAR(3)", "'ABC'", "1", "1", read="c = 'abc'"),
+        Probe("VARCHAR(3)", "'é'", "1", "1", read="c = 'e'"),
+        Probe("VARCHAR(3) COLLATE utf8mb4_bin", "'ABC'", "0", "0", read="c = 'abc'"),
+        Probe("VARCHAR(3) COLLATE utf8mb4_bin", "'a'", "1", "1", read="c = 'a '"),
         Probe("VARCHAR(3)", "'a  '", "a  ", "a  "),
         Probe("CHAR(3)", "'a  '", "a", "a"),
         _called("VARCHAR(9) COMPRESSED", 1064, "varchar(9) /*M!100301 COMPRESSED*/"),

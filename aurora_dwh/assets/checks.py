@@ -7,6 +7,7 @@ columns that changed, and rows that no day brings are warnings.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import dagster as dg
 
 from aurora_dwh.catalog import Table
+from aurora_dwh.coverage import told
 from aurora_dwh.days import counted, listed
 from aurora_dwh.handoff import told_strays
 from aurora_dwh.rules import SHAPE, Rules, quoted
@@ -29,8 +31,11 @@ UNUSUAL_ROWS = 100
 _STAGING: Mapping[str, tuple[bool, str]] = {
     ROWS: (True, "As many rows were read from the source as it counts itself, lie in the manifest and were copied."),
     KEYS: (True, "Each key of the days is in the table, once."),
-    SCHEMA: (True, "The source's columns fit the table's. A warning where columns were added or widened."),
-    RULES: (False, "All days in the table were read by the rules that the catalog has now."),
+    SCHEMA: (
+        True,
+        "The source's columns fit the table's. A warning where some were added or widened, or values went with one.",
+    ),
+    RULES: (False, "All days in the table were read by the rules that the catalog has now, and meet one another."),
     CURSOR: (
         False,
         "Each row's cursor tells its day: none is NULL, zero or still to come, as far as an index counts them.",
@@ -48,13 +53,16 @@ def staging_check_specs(key: dg.AssetKey, table: Table) -> list[dg.AssetCheckSpe
     ]
 
 
-def staging_check_results(table: Table, rules: Rules, loads: Sequence[Loaded]) -> Iterator[dg.AssetCheckResult]:
+def staging_check_results(
+    table: Table, rules: Rules, loads: Sequence[Loaded], mismatches: Sequence[str] = ()
+) -> Iterator[dg.AssetCheckResult]:
     """Yield what the loads of a run found; those that blocked would have ended it.
 
     Args:
         table: The table as in the catalog.
         rules: The table's rules, likewise.
         loads: The run's loads, one for each transaction.
+        mismatches: Where days of the table do not meet, as `coverage` tells it.
     """
     days = [day for done in loads for day in done.days]
     rows, copied = (sum(day.rows for day in some) for some in (days, [day for day in days if day.is_copied]))
@@ -70,8 +78,8 @@ def staging_check_results(table: Table, rules: Rules, loads: Sequence[Loaded]) -
     if table.key:
         written = {"rows_inserted": sum(d.inserted for d in days), "rows_updated": sum(d.updated for d in days)}
         yield _passed(KEYS, days, _keys(table, copied) + but, written)
-    yield _schema([statement for done in loads for statement in done.changes], days)
-    yield _rules(table, rules, loads, days)
+    yield _schema(table, loads, days)
+    yield _rules(table, rules, loads, days, mismatches)
     if table.mode != "full":
         yield _cursor(table, days)
     yield _volume(days)
@@ -85,23 +93,25 @@ def _keys(table: Table, rows: int) -> str:
     return f"{rows:,} rows have, within their day, each a key ({key}) of its own"
 
 
-def _rules(table: Table, rules: Rules, loads: Sequence[Loaded], days: Sequence[DayLoad]) -> dg.AssetCheckResult:
+def _rules(
+    table: Table, rules: Rules, loads: Sequence[Loaded], days: Sequence[DayLoad], mismatches: Sequence[str]
+) -> dg.AssetCheckResult:
     found: dict[str, set[date]] = {}
     loaded = {day.day for day in days}
-    for day, before in loads[-1].older.items():
+    for day, before in loads[-1].others.items():
         for difference in before.differences(rules, SHAPE):
             found.setdefault(difference, set()).add(day)
     older = {day for those in found.values() for day in those} - loaded
-    if not older:
-        return _passed(
-            RULES, days, "no day in the table is known to stand under older rules", {"days_of_older_rules": 0}
-        )
+    figures = {"days_of_older_rules": len(older), "mismatches": len(mismatches)}
+    if not older and not mismatches:
+        return _passed(RULES, days, "no day in the table is known to stand under older rules", figures)
     what = "; ".join(f"{listed(those)}: {difference}" for difference, those in found.items())
-    text = (
-        f"the table was read by older rules than the catalog has now on {counted(older)} ({what}); to read all of it "
-        f"again, run `aurora-dwh rebuild {quoted(table.name)} --from source`"
-    )
-    return _warning(RULES, text, {"days_of_older_rules": len(older)})
+    texts = [f"to read all of it again, run `aurora-dwh rebuild {quoted(table.name)} --from source`"]
+    if mismatches:
+        texts.insert(0, f"days of the table do not meet: {told(mismatches)}")
+    if older:
+        texts.insert(0, f"the table was read by older rules than the catalog has now on {counted(older)} ({what})")
+    return _warning(RULES, "; ".join(texts), figures)
 
 
 _MART: Mapping[str, str] = {
@@ -145,12 +155,29 @@ def mart_check_results(header: MartHeader, built: Sequence[Built]) -> Iterator[d
         yield dg.AssetCheckResult(check_name=SUMS, passed=True, description=text, metadata=sums)
 
 
-def _schema(changes: Sequence[str], days: Sequence[DayLoad]) -> dg.AssetCheckResult:
-    if not changes:
-        return _passed(SCHEMA, days, "the source's columns fit the table's", {"changes": 0})
-    text = f"{_span(days)}: the source's columns changed and the table followed them in {len(changes)} statements"
-    statements = dg.MetadataValue.md("```sql\n" + ";\n\n".join(changes) + ";\n```")
-    return _warning(SCHEMA, text, {"changes": len(changes), "statements": statements})
+def _schema(table: Table, loads: Sequence[Loaded], days: Sequence[DayLoad]) -> dg.AssetCheckResult:
+    changes = [statement for done in loads for statement in done.changes]
+    lost: Counter[str] = Counter()
+    for done in loads:
+        lost.update(done.lost)
+    figures: dict[str, Any] = {"changes": len(changes)}
+    if lost:
+        figures["values_lost"] = dg.MetadataValue.json(dict(lost))
+    gone = [f"{name!r} ({count:,} rows that had a value have none now)" for name, count in (+lost).items()]
+    said = []
+    if changes:
+        said.append(f"the source's columns changed and the table followed them in {len(changes)} statements")
+        figures["statements"] = dg.MetadataValue.md("```sql\n" + ";\n\n".join(changes) + ";\n```")
+    if gone:
+        said.append(
+            f"columns are gone from what is read, and their values from the rows that were read again: "
+            f"{', '.join(gone)}; set `on_drift: freeze` to have such a load fail, or run "
+            f"`aurora-dwh rebuild {quoted(table.name)} --from source` for a table without them"
+        )
+    if said:
+        return _warning(SCHEMA, f"{_span(days)}: {'; '.join(said)}", figures)
+    rest = f"; it has also {', '.join(map(repr, lost))}, which are gone from what is read" if lost else ""
+    return _passed(SCHEMA, days, f"the source's columns fit the table's{rest}", figures)
 
 
 def _cursor(table: Table, days: Sequence[DayLoad]) -> dg.AssetCheckResult:

@@ -17,6 +17,7 @@ from aurora_dwh.assets.addresses import Addresses
 from aurora_dwh.assets.checks import staging_check_results, staging_check_specs
 from aurora_dwh.assets.step import build_step
 from aurora_dwh.catalog import Catalog, Table
+from aurora_dwh.coverage import mismatches, seams
 from aurora_dwh.handoff import Manifest
 from aurora_dwh.lake.io_manager import S3IOManager
 from aurora_dwh.rules import Rules
@@ -84,7 +85,9 @@ def _lake(
             return s3_io.lake.counts(table.name, earlier)
 
         days = _days(context.partition_keys)
-        yield dg.MaterializeResult(value=aurora.days(table, catalog, days, context.log, known))
+        yield dg.MaterializeResult(
+            value=aurora.days(table, catalog, days, context.log, known, partial(s3_io.lake.columns, table.name))
+        )
 
     spec = dg.AssetSpec(
         ["lake", asset_name(table.name)],
@@ -111,7 +114,10 @@ def _staging(
         also = partial(s3_io.lake.of_reading, table.name, earlier, manifests)
         work = StagingLoad(table, rules, manifests, s3_io.lake, also)
         yield dg.MaterializeResult(value=work)  # the IO manager has loaded it when the next line is reached
-        yield from staging_check_results(table, rules, work.loads)
+        of_days = {**{m.day: m.rules for m in manifests if m.rules}, **work.loads[-1].others}
+        at_seams = (s3_io.lake.known(table.name, pair) for pair in seams(of_days))
+        found = [text for pair in at_seams for text in mismatches(table, catalog, pair)]
+        yield from staging_check_results(table, rules, work.loads, found)
 
     lake = dg.AssetKey(["lake", asset_name(table.name)])
     spec = dg.AssetSpec(

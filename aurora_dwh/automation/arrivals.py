@@ -20,6 +20,7 @@ import dagster as dg
 from aurora_dwh.assets.tables import asset_name
 from aurora_dwh.catalog import Catalog, Table
 from aurora_dwh.handoff import DataError, Export, Manifest, utc_now
+from aurora_dwh.rules import quoted
 
 if TYPE_CHECKING:
     from aurora_dwh.lake.arrivals import Arrival
@@ -128,7 +129,7 @@ class _Tick:
         if not arrival.is_counted:
             raise DataError(
                 "there is no count of its rows beside it; run the statements of `aurora-dwh plan "
-                f"{table.name} --day {day} --by-hand`, all of them in one transaction"
+                f"{quoted(table.name)} --day {day} --by-hand`, all of them in one transaction"
             )
         schema = self.source.schema(table)
         kinds = misfits(schema, table)
@@ -138,7 +139,7 @@ class _Tick:
             if kind.is_refused:
                 raise DataError(
                     f"{count:,} values of column {kind.column.name!r} do not fit ({kind.reason.replace('_', ' ')}); "
-                    f"{helps(kind, table)}"
+                    f"{helps(kind, schema, table)}"
                 )
         converted = {(kind.column.target_name, kind.reason): count for kind, count in found.items()}
         asked = windows(table, self.catalog, [day])

@@ -41,6 +41,8 @@ tables:
 _OF_ONE_TABLE = ("key", "soft_delete")
 """Fields that a table has not by default where nothing is suggested for it."""
 
+_VIEW = "a view: take the # away to copy it, all of it each day"
+
 _EMPTY_TABLES = re.compile(r"^tables:(?:[ \t]*(?:\{[ \t]*\}|null|~))?([ \t]+#.*)?[ \t]*(?=\r?$)", re.MULTILINE)
 _PLAIN_IN_LIST = re.compile(r"\w+")
 """Texts that may be a list's member without quotes, unless YAML reads them as something else than a text."""
@@ -85,13 +87,13 @@ class CatalogFile:
         """Add tables behind those of the file, each after its warnings as comments.
 
         Args:
-            suggestions: The tables.
+            suggestions: The tables. A view's entry is a comment itself, which is not repeated.
             refused: Tables that cannot be copied -> the reason, which stands in a comment of its own for each.
 
         Raises:
             CatalogError: The file is written in a way that others cannot be added to.
         """
-        entries = {s.table: self._entry(s) for s in suggestions if s.table not in refused}
+        entries = {s.table: self._entry(s) for s in suggestions if s.table not in refused and not self._has_offer(s)}
         entries |= {table: f"# {_refusal(table)}{plain(reason)}\n" for table, reason in refused.items()}
         self._forget_refusals(entries)
         lines = self._text.splitlines(keepends=True)
@@ -148,20 +150,42 @@ class CatalogFile:
             behind = number + 1 if content else behind
         return behind, indent
 
+    def _has_offer(self, suggestion: Suggestion) -> bool:
+        """Return whether a view stands in the file as a comment, whatever has become of its fields."""
+        beginning = f"# {_dumped(CommentedMap({_node(suggestion.table): None})).rstrip()}"
+        return suggestion.is_view and any(line.lstrip().startswith(beginning) for line in self._text.splitlines())
+
+    def _offer(self, view: Suggestion) -> str:
+        """Return a view's entry as the line of a comment, which is an entry as soon as the # is taken away."""
+        fields = CommentedMap({name: _node(value) for name, value in self._written(view).items()})
+        fields.fa.set_flow_style()
+        return f"# {_dumped(CommentedMap({_node(view.table): fields})).rstrip()} # {_VIEW}\n"
+
     def _entry(self, suggestion: Suggestion) -> str:
         """Return a table's lines, not indented."""
+        if suggestion.is_view:
+            return self._offer(suggestion)
+        written = CommentedMap({name: _node(value) for name, value in self._written(suggestion).items()})
+        remarks = (suggestion.reason, *suggestion.warnings)
+        comments = "".join(f"# {remark}\n" for remark in remarks if remark)
+        return comments + _dumped(CommentedMap({_node(suggestion.table): written or None}))
+
+    def _written(self, suggestion: Suggestion) -> dict[str, Any]:
+        """Return the fields of a table that the file must say of it, as others are what its defaults say."""
         zone = self._root.get("timezone")
         defaults = {"mode": "incremental", "cursor_timezone": zone} | dict(self._root.get("defaults") or {})
         fields = {name: None for name in _OF_ONE_TABLE if defaults.get(name)} | suggestion.fields
-        written = {n: _node(v) for n, v in fields.items() if n == "key" or defaults.get(n) != v}
-        yaml, stream = YAML(), io.StringIO()
-        yaml.width = 1_000_000
-        yaml.dump(CommentedMap({_node(suggestion.table): CommentedMap(written) or None}), stream)
-        remarks = (suggestion.reason, *suggestion.warnings)
-        return "".join(f"# {remark}\n" for remark in remarks if remark) + stream.getvalue()
+        return {n: v for n, v in fields.items() if n == "key" or defaults.get(n) != v}
 
     def _error(self, message: str) -> CatalogError:
         return CatalogError([Problem(shown_path(self.path), None, None, None, message)])
+
+
+def _dumped(node: CommentedMap) -> str:
+    yaml, stream = YAML(), io.StringIO()
+    yaml.width = 1_000_000
+    yaml.dump(node, stream)
+    return stream.getvalue()
 
 
 def _refusal(table: str) -> str:

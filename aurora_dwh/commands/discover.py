@@ -37,13 +37,13 @@ class Found:
     Attributes:
         added: The tables that were added to the catalog.
         refused: Tables that cannot be copied -> the reason.
-        views: The database's views, which are not copied.
+        views: The views that the catalog does not have, which stand in it as comments.
         gone: Tables of the catalog that the database does not have.
     """
 
     added: list[Suggestion] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
-    views: list[str] = field(default_factory=list)
+    views: list[Suggestion] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
 
 
@@ -61,7 +61,7 @@ def discover(
 
     Tables with a column that says when a row was last written are copied day by day, logs are appended, and all others
     are copied whole, which is always right. Comments in the file say why, what to look at, and which tables cannot be
-    copied. No row is read.
+    copied. Views stand there as comments too, each to be copied once its # is taken away. No row is read.
     """
     from aurora_dwh.catalog import CATALOG_VARIABLE, Catalog
     from aurora_dwh.config import AuroraSettings
@@ -69,7 +69,7 @@ def discover(
     settings = AuroraSettings.from_env(os.environ | ({"AURORA_DATABASE": database} if database else {}))
     path = output or Path(os.environ.get(CATALOG_VARIABLE) or "catalog.yaml")
     file, found = _discover(settings, path)
-    if found.added or found.refused:
+    if found.added or found.refused or found.views:
         file.save()
     (_say_for_scripts if as_json else _say)(file, found)
     if file.tables:
@@ -82,11 +82,11 @@ def _discover(settings: AuroraSettings, path: Path) -> tuple[CatalogFile, Found]
     from pymysql.err import MySQLError
 
     from aurora_dwh.commands.catalog_edit import CatalogFile
-    from aurora_dwh.commands.facts import read_facts, read_views, read_zone
-    from aurora_dwh.commands.suggest import suggest
+    from aurora_dwh.commands.facts import read_facts, read_zone
+    from aurora_dwh.commands.suggest import suggest, suggest_view
     from aurora_dwh.handoff import DataError
     from aurora_dwh.source.connection import SourceError, connect
-    from aurora_dwh.source.discovery import as_stored, read_schema, read_tables
+    from aurora_dwh.source.discovery import as_stored, read_schema, read_tables, read_views
     from aurora_dwh.source.sessions import Sessions, describe
 
     schemas: dict[str, TableSchema] = {}
@@ -95,14 +95,12 @@ def _discover(settings: AuroraSettings, path: Path) -> tuple[CatalogFile, Found]
         start = yesterday.replace(day=1)  # a month that has a whole day to load already
         with sessions.session() as connection:
             file = CatalogFile(path, start=start, zone=read_zone(connection))
-            names = read_tables(connection, settings.database)
+            views = read_views(connection, settings.database)
+            names = (*read_tables(connection, settings.database), *views)
             stored = as_stored(connection, names)
             known = {stored(name): name for name in file.tables}
             new = [name for name in names if name not in known]
-            found = Found(
-                views=read_views(connection, settings.database),
-                gone=[name for there, name in known.items() if there not in names],
-            )
+            found = Found(gone=[name for there, name in known.items() if there not in names])
             facts = read_facts(connection, settings.database)
         with work(f"Reading {settings.database}", len(new)) as advance:
             for name in new:
@@ -114,7 +112,8 @@ def _discover(settings: AuroraSettings, path: Path) -> tuple[CatalogFile, Found]
                 except MySQLError as error:
                     found.refused[name] = describe(error)
                 advance(f"Read {name}")
-    suggestions = _with_targets((suggest(facts.of(schema)) for schema in schemas.values()), file.targets)
+    suggested = ((suggest_view if name in views else suggest)(facts.of(s)) for name, s in schemas.items())
+    suggestions = _with_targets(suggested, file.targets)
     return _offered(file, list(suggestions), schemas, found), found
 
 
@@ -127,13 +126,17 @@ def _offered(
         CatalogError: The file had problems of its own before.
     """
     while True:
-        found.added = [suggestion for suggestion in suggestions if suggestion.table not in found.refused]
+        left = [suggestion for suggestion in suggestions if suggestion.table not in found.refused]
         draft = copy(file)
-        draft.add(found.added, found.refused)
-        refused = _refusals(draft, {suggestion.table: schemas[suggestion.table] for suggestion in found.added})
+        draft.add([replace(suggestion, is_view=False) for suggestion in left], found.refused)
+        refused = _refusals(draft, {suggestion.table: schemas[suggestion.table] for suggestion in left})
         if not refused:
-            return draft
+            break
         found.refused |= refused
+    found.added, found.views = ([s for s in left if s.is_view is is_view] for is_view in (False, True))
+    offered = copy(file)
+    offered.add(left, found.refused)
+    return offered
 
 
 def _refusals(draft: CatalogFile, schemas: Mapping[str, TableSchema]) -> dict[str, str]:
@@ -195,7 +198,7 @@ def _say(file: CatalogFile, found: Found) -> None:
     for name in found.gone:
         typer.secho(f"{plain(name)} is in the catalog and not in the database", fg=typer.colors.YELLOW)
     if found.views:
-        typer.echo(f"Views are not copied: {plain(', '.join(found.views))}")
+        typer.echo(f"Views are offered as comments: {plain(', '.join(view.table for view in found.views))}")
     modes = Counter(suggestion.fields["mode"] for suggestion in found.added)
     counted = ", ".join(f"{count} {mode}" for mode, count in modes.most_common())
     typer.echo(f"{file.path}: {len(found.added)} added{counted and f' ({counted})'}, {len(file.tables)} in all")
@@ -210,7 +213,7 @@ def _say_for_scripts(file: CatalogFile, found: Found) -> None:
             "catalog": str(file.path),
             "added": added,
             "refused": found.refused,
-            "views": found.views,
+            "views": [view.table for view in found.views],
             "not_in_database": found.gone,
             "tables": file.tables,
         }

@@ -37,13 +37,15 @@ class Size:
 class Filled:
     """The columns of a table that MySQL itself sets: on each update, when a row is made; and which are DATETIMEs.
 
-    `dated` are those that are one and the same date in each row that sets none, with that date.
+    `dated` are those that are one and the same date in each row that sets none, with that date; `collations` says of
+    texts how they are compared.
     """
 
     on_update: frozenset[str] = frozenset()
     on_insert: frozenset[str] = frozenset()
     datetimes: frozenset[str] = frozenset()
     dated: Mapping[str, str] = field(default_factory=dict)
+    collations: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ class DatabaseFacts:
         """Return what decides how a table is copied."""
         own, size = self.filled.get(schema.table, Filled()), self.sizes.get(schema.table, Size())
         indexes = tuple(self.indexes[schema.table])
-        return TableFacts(schema, indexes, own.on_update, own.on_insert, size.rows, size.engine, own.dated)
+        filled = (own.on_update, own.on_insert, size.rows, size.engine, own.dated, own.collations)
+        return TableFacts(schema, indexes, *filled)
 
 
 def read_facts(connection: Connection, database: str) -> DatabaseFacts:
@@ -79,15 +82,16 @@ def read_sizes(connection: Connection, database: str) -> dict[str, Size]:
 
 
 def read_filled(connection: Connection, database: str) -> dict[str, Filled]:
-    """Return the columns of each table that MySQL itself sets to the time."""
+    """Return the columns of each table that MySQL itself sets to the time, and how its texts are compared."""
     rows = _ask(
         connection,
-        "SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE, EXTRA, COLUMN_DEFAULT FROM information_schema.COLUMNS "
+        "SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE, EXTRA, COLUMN_DEFAULT, COLLATION_NAME "
+        "FROM information_schema.COLUMNS "
         "WHERE TABLE_SCHEMA = %s",
         database,
     )
     found: dict[str, Filled] = {}
-    for table, column, kind, extra, default in rows:
+    for table, column, kind, extra, default, collation in rows:
         name = frozenset((_text(column),))
         on_update = name if "on update" in _text(extra or "").lower() else frozenset()
         on_insert = name if _NOW.search(_text(default or "")) else frozenset()
@@ -99,14 +103,9 @@ def read_filled(connection: Connection, database: str) -> dict[str, Filled]:
             before.on_insert | on_insert,
             before.datetimes | datetimes,
             {**before.dated, **({_text(column): constant[1]} if constant else {})},
+            {**before.collations, **({_text(column): _text(collation)} if collation else {})},
         )
     return found
-
-
-def read_views(connection: Connection, database: str) -> list[str]:
-    """Return the names of a database's views, sorted."""
-    rows = _ask(connection, "SELECT TABLE_NAME FROM information_schema.VIEWS WHERE TABLE_SCHEMA = %s", database)
-    return sorted(_text(name) for (name,) in rows)
 
 
 def read_zone(connection: Connection) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +13,8 @@ from aurora_dwh.commands.choose import OneTable, find_table
 from aurora_dwh.commands.speech import AsJson, say_json, work
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
+    from datetime import date
 
     from aurora_dwh.catalog import Catalog, Table
     from aurora_dwh.handoff import Manifest
@@ -57,15 +59,18 @@ def rebuild(
     wanted = find_table(catalog, table)
     lake, warehouse = open_lake(), Warehouse(RedshiftSettings.from_env())
     target = staging_target(wanted, warehouse.settings.staging_schema)
+    loaded = warehouse_rebuild.loaded_days(warehouse, target)
     if origin is Origin.SOURCE:
-        _read_again(catalog, wanted, lake)
+        _read_again(catalog, wanted, lake, max((*lake.days(wanted.name), *loaded), default=catalog.start_date))
+        loaded.clear()  # what lay in days before the first one is in that one now
     with work(f"Loading {target.label}", len(lake.days(wanted.name))) as advance:
         done = warehouse_rebuild.rebuild(
             warehouse,
             lake,
             target,
             wanted.mode,
-            lambda: _days(catalog, wanted, lake),
+            lambda: _days(catalog, wanted, lake, loaded),
+            table=wanted.name,
             is_read_anew=origin is Origin.SOURCE,
             loaded=lambda days: advance(parts=len(days)),
         )
@@ -81,31 +86,38 @@ def rebuild(
         typer.echo(advice)
 
 
-def _days(catalog: Catalog, table: Table, lake: Lake) -> Sequence[Manifest]:
-    """Return the days in the lake that the table is made of, and its repairs; in mode full, the last day.
+def _days(catalog: Catalog, table: Table, lake: Lake, loaded: Container[date]) -> Sequence[Manifest]:
+    """Return what in the lake the table is made of: its days and its repairs; in mode full, the last day.
+
+    Those before the catalog's first day are of the table where it was loaded with them.
 
     Raises:
-        RulesError: They were read by other rules than the catalog has now.
+        RulesError: They were read by other rules than the catalog has now, or do not meet.
     """
-    from aurora_dwh.rules import Rules, check_days, quoted
+    from aurora_dwh.coverage import mismatches, told
+    from aurora_dwh.rules import Rules, RulesError, check_days, quoted
 
-    days = lake.loadable(table.name, table.mode)
+    days = lake.loadable(table.name, table.mode, lambda day: day >= catalog.start_date or day in loaded)
     remedy = f"Read them from Aurora again with `aurora-dwh rebuild {quoted(table.name)} --from source`"
     check_days(Rules.of(table, catalog, source=None), days, remedy=remedy)
+    if found := [*mismatches(table, catalog, (day for day in days if not day.is_repair))]:
+        raise RulesError(
+            f"lake/{table.name}: days do not meet, as the catalog's zone or first day was another one when some were "
+            f"read: {told(found)}; nothing was changed. {remedy}"
+        )
     return days
 
 
-def _read_again(catalog: Catalog, table: Table, lake: Lake) -> None:
-    """Write every day from the first to the last one in the lake anew; in mode full, only the last."""
+def _read_again(catalog: Catalog, table: Table, lake: Lake, last: date) -> None:
+    """Write every day from the first to the last one anew; in mode full, only the last."""
     import logging
 
     from aurora_dwh.source.resource import AuroraResource
 
-    last = max(lake.days(table.name), default=catalog.start_date)
     first = last if table.mode == "full" else catalog.start_date
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     with work(f"Reading {table.name}", len(days)) as advance:
-        for extract in AuroraResource().days(table, catalog, days, logging.getLogger(__name__)):
-            lake.write(table.name, extract, is_anew=True)
+        log, had = logging.getLogger(__name__), partial(lake.columns, table.name)
+        for _ in lake.write_each(AuroraResource().days(table, catalog, days, log, had=had), is_anew=True):
             advance()
     lake.drop_repairs(table.name)

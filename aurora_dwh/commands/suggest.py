@@ -6,13 +6,13 @@ indexes do not prove that a cheaper way is right, the table is copied whole, whi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from aurora_dwh.commands import naming
 from aurora_dwh.commands.speech import plain
-from aurora_dwh.schema import Column, TableSchema, fold
+from aurora_dwh.schema import TEXT_TYPES, Column, TableSchema, fold
 from aurora_dwh.source.selection import why_not
 
 MOMENTS = frozenset({"datetime", "timestamp"})
@@ -24,6 +24,9 @@ LARGE_ROWS = 10_000_000
 
 SMALL_ROWS = 10_000
 """Up to how many rows nobody cares how a table is copied."""
+
+_INEXACT = frozenset({"ai", "ci"})
+"""Parts of a collation's name by which texts are equal whose accents or case differ."""
 
 _SNAPSHOT_ENGINES = frozenset({"", "innodb"})
 _FLAGS = frozenset({"tinyint(1)", "bit(1)", "tinyint(1) unsigned", "tinyint(4)", "tinyint"})
@@ -51,6 +54,7 @@ class TableFacts:
         dated: Columns that are a date of their own where a row sets none -> that date.
         rows: About how many rows it has; None where the server does not say.
         engine: Its storage engine; empty where the server does not say.
+        collations: Columns that hold texts -> how they are compared.
     """
 
     schema: TableSchema
@@ -60,6 +64,7 @@ class TableFacts:
     rows: int | None = None
     engine: str = ""
     dated: Mapping[str, str] = field(default_factory=dict)
+    collations: Mapping[str, str] = field(default_factory=dict)
 
     def is_indexed(self, column: str) -> bool:
         """Return whether an index begins with the column."""
@@ -75,12 +80,14 @@ class Suggestion:
         fields: Its fields.
         warnings: What should be looked at before the table is loaded.
         reason: Why it is copied the way it is; empty where the fields say it.
+        is_view: Whether it is a view, which is offered alone: it is copied where somebody wants it.
     """
 
     table: str
     fields: dict[str, Any]
     warnings: tuple[str, ...] = ()
     reason: str = ""
+    is_view: bool = False
 
 
 def suggest(facts: TableFacts) -> Suggestion:
@@ -99,7 +106,7 @@ def suggest(facts: TableFacts) -> Suggestion:
     reason = ""
     if updated and key:
         fields = {"mode": "incremental", "key": key, "cursor": updated.name} | _zone(updated)
-        warnings += _cursor_warnings(facts, updated, "ON UPDATE")
+        warnings += [*_cursor_warnings(facts, updated, "ON UPDATE"), *_key_warnings(facts, key)]
     elif made and not updated and naming.is_log(facts.schema.table):
         fields = {"mode": "append", "cursor": made.name} | ({"key": key} if key else {}) | _zone(made)
         warnings.append(f"taken for rows that never change after {made.name}; use mode full where they do")
@@ -117,6 +124,16 @@ def suggest(facts: TableFacts) -> Suggestion:
     if facts.schema.comment:
         fields["description"] = facts.schema.comment
     return Suggestion(facts.schema.table, fields, tuple(map(plain, warnings)), plain(reason))
+
+
+def suggest_view(facts: TableFacts) -> Suggestion:
+    """Return how a view is copied, which is whole: nothing says what tells its rows apart.
+
+    Its comment is the server's word VIEW, and no description.
+    """
+    found = suggest(replace(facts, schema=replace(facts.schema, comment="")))
+    fields = {name: value for name, value in found.fields.items() if name in ("soft_delete", "exclude")}
+    return replace(found, fields={"mode": "full", **fields}, is_view=True)
 
 
 def about(rows: int) -> str:
@@ -206,6 +223,18 @@ def _cursor_warnings(facts: TableFacts, cursor: Column, clause: Literal["ON UPDA
             f"cursor {cursor.name} is not set by MySQL itself: a row that is written without it is not seen; add "
             f"{clause} CURRENT_TIMESTAMP where an application may leave it out"
         )
+
+
+def _key_warnings(facts: TableFacts, key: Iterable[str]) -> Iterator[str]:
+    """Yield which columns of a key are equal in MySQL where they are not byte by byte, as in Redshift."""
+    names = {fold(name) for name in key}
+    for column in facts.schema.columns:
+        collation = facts.collations.get(column.name, "")
+        if column.target_name in names and column.data_type in TEXT_TYPES and _INEXACT & {*collation.split("_")}:
+            yield (
+                f"key {column.name} is compared by {collation}, which takes no notice of case or accents, and byte by "
+                "byte in Redshift: a key that is changed in these alone leaves its old row there; use deletes: remove"
+            )
 
 
 def _why_whole(facts: TableFacts, updated: Column | None, made: Column | None) -> str:

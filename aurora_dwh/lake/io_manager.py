@@ -67,8 +67,7 @@ class S3IOManager(dg.ConfigurableIOManager):
 
     def _written(self, extracts: Iterable[Extract | Export]) -> Iterator[tuple[Manifest, Extract | Export]]:
         """Write the extracts, and yield each day's manifest as soon as it stands, with the extract behind it."""
-        for extract in extracts:
-            manifest = self.lake.write(extract.schema.table, extract)
+        for manifest, extract in self.lake.write_each(extracts):
             yield manifest, extract
             for window in extract.also if isinstance(extract, Extract) else ():
                 yield self.lake.repeat(manifest, window, lookup=extract.lookup), extract

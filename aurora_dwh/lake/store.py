@@ -18,6 +18,7 @@ from aurora_dwh.handoff import (
     DataError,
     Export,
     Extract,
+    GaveWay,
     Lookup,
     Manifest,
     Part,
@@ -114,6 +115,17 @@ class Lake:
         self._sweep(manifest, before)
         return manifest
 
+    def write_each(
+        self, extracts: Iterable[Extract | Export], *, is_anew: bool = False
+    ) -> Iterator[tuple[Manifest, Extract | Export]]:
+        """Write extracts one after the other, as `write` does, and yield what came of each that did not give way."""
+        for extract in extracts:
+            try:
+                manifest = self.write(extract.schema.table, extract, is_anew=is_anew)
+            except GaveWay:  # its day is the next one's
+                continue
+            yield manifest, extract
+
     def take_in(
         self,
         arrival: Arrival,
@@ -178,22 +190,20 @@ class Lake:
         return arrivals.read(self._client, self.layout, arrival, schema, counts)
 
     @contextmanager
-    def keys(self, table: str, extracts: Iterable[Extract]) -> Iterator[Manifest]:
-        """Give a table's keys as files that COPY can read; they are removed when the context ends.
+    def keys(self, table: str, extract: Extract) -> Iterator[Manifest]:
+        """Give rows that are only compared as files that COPY can read; they are removed when the context ends.
 
         Args:
             table: The table's name in the catalog.
-            extracts: One extract, of the key's columns. It is read to its end before the context begins, so that the
-                source's snapshot is held no longer than that.
+            extract: The rows. They are read to their end before the context begins.
         """
         home, attempt = self.layout.keys(table), _new_attempt()
         self._delete(self._strays(home))
         url = self.layout.url(f"{home}{attempt}.json")
         try:
-            (manifest,) = [
-                self._write_parts(table, extract, attempt, url, part=lambda n: f"{home}{attempt}-{n:05d}.parquet")
-                for extract in extracts
-            ]
+            manifest = self._write_parts(
+                table, extract, attempt, url, part=lambda number: f"{home}{attempt}-{number:05d}.parquet"
+            )
             self._client.put_object(
                 Bucket=self.layout.bucket, Key=self.layout.key(url), Body=manifest_json.to_json(manifest)
             )
@@ -231,12 +241,17 @@ class Lake:
         """Remove a table's repairs, when all of it was read anew."""
         self._delete(self._repair_keys(table))
 
-    def loadable(self, table: str, mode: str) -> list[Manifest]:
+    def loadable(self, table: str, mode: str, counts: Callable[[date], bool] = lambda _: True) -> list[Manifest]:
         """Return all that a staging table is made of: of a table that is copied whole its last reading, else its days.
 
         With the days of an incremental table come the rows that were read again.
+
+        Args:
+            table: The table.
+            mode: `incremental`, `append` or `full`.
+            counts: Whether a day is one of the table's.
         """
-        days = self.all(table)
+        days = [manifest for manifest in self.all(table) if counts(manifest.day)]
         if mode == "full":
             return sorted(days, key=lambda m: (m.snapshot_at, m.day))[-1:]
         return [*days, *(self.repairs(table) if mode == "incremental" else ())]
@@ -296,14 +311,29 @@ class Lake:
 
     def counts(self, table: str, days: Iterable[date]) -> dict[date, int]:
         """Return how many rows the source gave of days when they were read, without those that are not in the lake."""
-        found = ((day, self._find(self._manifest_url(table, day))) for day in days)
-        return {day: manifest.source_rows for day, manifest in found if manifest is not None}
+        return {manifest.day: manifest.source_rows for manifest in self.known(table, days)}
+
+    def columns(self, table: str, rules: Rules) -> list[str]:
+        """Return the columns that the last day of a table has, named as in the source; none where there is no day.
+
+        Args:
+            table: The table's name in the catalog.
+            rules: Its rules; what was read of another source says nothing.
+        """
+        last = self._latest(table)
+        if last is None or is_other_source(last.rules, rules):
+            return []
+        return [column.name for column in last.schema.columns]
 
     def of_reading(self, table: str, days: Iterable[date], read: Iterable[Manifest]) -> list[Manifest]:
         """Return those of the days' manifests that are of the very reading of the source that others are of."""
         moments = {manifest.snapshot_at for manifest in read}
+        return [manifest for manifest in self.known(table, days) if manifest.snapshot_at in moments]
+
+    def known(self, table: str, days: Iterable[date]) -> list[Manifest]:
+        """Return the manifests of those of the days that are in the lake, in the order asked for."""
         found = (self._find(self._manifest_url(table, day)) for day in days)
-        return [manifest for manifest in found if manifest is not None and manifest.snapshot_at in moments]
+        return [manifest for manifest in found if manifest is not None]
 
     def days(self, table: str) -> list[date]:
         """Return the days of a table that the lake has a folder for, in order."""
@@ -316,8 +346,7 @@ class Lake:
 
     def all(self, table: str) -> list[Manifest]:
         """Return the manifests of all days of a table that are in the lake, in order."""
-        found = (self._find(self._manifest_url(table, day)) for day in self.days(table))
-        return [manifest for manifest in found if manifest is not None]
+        return self.known(table, self.days(table))
 
     def is_current(self, manifests: Iterable[Manifest]) -> bool:
         """Return whether the manifests are still those that the lake has for their days."""
@@ -432,9 +461,9 @@ class Lake:
         )
 
     def _latest(self, table: str) -> Manifest | None:
-        """Return the manifest of a table's latest day, None where the lake has no day of it."""
+        """Return the manifest of a table's latest day, None where the lake has no day of it or it cannot be read."""
         days = self.days(table)
-        return self._find(self._manifest_url(table, days[-1])) if days else None
+        return self._standing(self._manifest_url(table, days[-1]))[0] if days else None
 
     def _find(self, url: str) -> Manifest | None:
         """Return the manifest in a place, None where there is none."""

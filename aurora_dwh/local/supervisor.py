@@ -124,6 +124,7 @@ def _aurora_note(aurora: EmbeddedAurora) -> dict[str, Any]:
         "AURORA_USER": aurora.user,
         "AURORA_PASSWORD": aurora.password,
         "AURORA_TLS": "disabled",
+        "AURORA_SOURCE": f"{aurora.database}@embedded",  # one source, though its port may become another
     }
     return _note(aurora.pid, f"{aurora.host}:{aurora.port}", variables)
 

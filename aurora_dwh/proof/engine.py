@@ -24,6 +24,7 @@ from aurora_dwh.proof.subject import Subject, subject
 from aurora_dwh.proof.verdict import EXTRA, GONE, LATE, Found, Verdict, count, first_of_each
 from aurora_dwh.proof.walk import Walk
 from aurora_dwh.source.connection import Connection, SourceError, clock, connect
+from aurora_dwh.source.locks import await_lock
 from aurora_dwh.source.replication import await_data
 from aurora_dwh.source.selection import read_selected
 from aurora_dwh.source.sessions import Sessions, describe, is_lost
@@ -147,6 +148,7 @@ def prove(
         WarehouseError: Redshift refused a statement, or was out of reach for all attempts.
         pymysql.err.MySQLError: The source refused or ended a statement.
     """
+    await_lock(connection, database, table.name, named=f"table {table.name}", warn=places.warn)
     schema = read_selected(connection, database, table)
     target = staging_target(table, places.warehouse.settings.staging_schema)
     now = clock(connection)
@@ -205,16 +207,11 @@ def examine(
     started, named = monotonic(), what.schema.table
     at = now if reached is None else min(now, reached)
     throttle = Throttle(connection, ceiling=ceiling, limits=places.pause_above, warn=places.warn)
-    throttle.begin(f"proof of {named}")
     walk = Walk(connection, what, throttle, ceiling=ceiling)
-    with places.lake.keys(named, [replace(walk.extract(at), rules=rules)]) as keys:
+    with places.lake.keys(named, walk.extract(at, rules)) as keys:
         compared = compare(places.warehouse, places.lake, what, keys, last)
 
-    def rest() -> None:
-        for _ in throttle.rest(is_between_selects=True):
-            pass
-
-    found = look_again(connection, places, what, compared.candidates, is_kept=is_kept, at=at, rest=rest)
+    found = look_again(connection, places, what, compared.candidates, is_kept=is_kept, at=at, rest=walk.rest)
     verdict = Verdict(
         table=named,
         source_rows=walk.rows,

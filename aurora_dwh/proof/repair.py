@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aurora_dwh.handoff import DataError, Manifest
@@ -32,6 +33,7 @@ from aurora_dwh.warehouse.target import staging_target
 
 if TYPE_CHECKING:
     from aurora_dwh.catalog import Catalog, Table
+    from aurora_dwh.catalog_fields import PauseAbove
 
 KEYS_RECORDED = 1_000
 """Keys of a repair that are recorded beside the address of all of them."""
@@ -109,7 +111,7 @@ class Repair:
             check_days(self.rules, found, remedy=remedy)
             return found
 
-        made = warehouse_rebuild.rebuild(self.places.warehouse, lake, self._target, self.table.mode, days)
+        made = warehouse_rebuild.rebuild(self.places.warehouse, lake, self._target, self.table.mode, days, table=name)
         done.done.append({"what": "made anew from the lake", "why": [MISSING], "rows": made.rows})
 
     def mend(self, proof: Proof, done: Repaired) -> None:
@@ -178,12 +180,7 @@ class Repair:
         if twice := [one for one in wrong if one.kind == DUPLICATE]:
             self._delete(proof, twice, flags=False)  # else the upsert finds each of them
         lake, table = self.places.lake, self.table
-        throttle = Throttle(
-            self.connection,
-            ceiling=table.max_rows_per_second,
-            limits=self.places.pause_above,
-            warn=self.places.warn,
-        )
+        self._throttle(self.places.pause_above).pause(f"repair of {table.name}")
         conditions = self._look(proof).source_conditions(_of(wrong, proof.candidates))
         day = proof.subject.newest or self.catalog.start_date
         with rows_by_key(
@@ -191,7 +188,7 @@ class Repair:
             table,
             proof.subject.source,
             conditions,
-            throttle,
+            self._throttle(None),  # it is a moment's reading, which does not pause within its snapshot
             day=day,
             reached=proof.reached,
             rules=self.rules,
@@ -202,14 +199,18 @@ class Repair:
         if manifest.rows:
             load.load(self.places.warehouse, lake, self._target, table.mode, [manifest], run_id=self.run_id)
 
+    def _throttle(self, limits: PauseAbove | None) -> Throttle:
+        ceiling = self.table.max_rows_per_second
+        return Throttle(self.connection, ceiling=ceiling, limits=limits, warn=self.places.warn)
+
     def _read_days(self, proof: Proof, wrong: Sequence[Found], done: Repaired) -> None:
         """Read and replace the days that rows are of, as units."""
         days = sorted({day for one in wrong for day in (*one.days, *self._days_of(proof, one))})
         if not days:
             return
         lake, table = self.places.lake, self.table
-        extracts = read_days(table, self.catalog, days, self.places.warn)
-        manifests = [lake.write(table.name, extract) for extract in extracts]
+        extracts = read_days(table, self.catalog, days, self.places.warn, had=partial(lake.columns, table.name))
+        manifests = [manifest for manifest, _ in lake.write_each(extracts)]
         for group in load.transactions(manifests):
             load.load(self.places.warehouse, lake, self._target, table.mode, group, run_id=self.run_id)
         done.rows += sum(manifest.rows for manifest in manifests)

@@ -13,7 +13,7 @@ from datetime import datetime
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from aurora_dwh.handoff import DataError, Extract, Window
+from aurora_dwh.handoff import DataError, Extract, GaveWay, Window
 from aurora_dwh.proof.digest import AURORA, DIGEST_DIGITS, comparable, documents
 from aurora_dwh.proof.subject import Subject
 from aurora_dwh.schema import Column, TableSchema
@@ -27,6 +27,8 @@ from aurora_dwh.source.throttle import Throttle
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from aurora_dwh.rules import Rules
 
 DIGEST = "_dwh_digest"
 """The column of a row's digest."""
@@ -70,13 +72,14 @@ class Walk:
     reading: float = field(init=False, default=0.0)
     longest: float = field(init=False, default=0.0)
 
-    def extract(self, at: datetime) -> Extract:
+    def extract(self, at: datetime, rules: Rules | None) -> Extract:
         """Return the rows on their way out of the source; they are read as its batches are taken.
 
         Args:
             at: The moment of the source that they show at the least, in UTC.
+            rules: What shapes the table's rows now.
         """
-        return Extract(self.schema, Window(at.date(), None, at), at, self.batches())
+        return Extract(self.schema, Window(at.date(), None, at), at, self.batches(), rules=rules)
 
     @property
     def schema(self) -> TableSchema:
@@ -117,9 +120,11 @@ class Walk:
                 self._check(batch)
                 taken += batch.num_rows
                 position = self._position(keyset, batch) if keyset else None
+                self.throttle.took(batch.num_rows)
                 yield _numbered(batch.select(names), given)
-            took = monotonic() - started
-            self._note(taken, took)
+                if keyset is None:
+                    yield from self._wait(is_between_selects=False)
+            self._note(taken, took := monotonic() - started)
             if keyset is None or position is None or taken < limit:
                 return
             if position == last:
@@ -127,18 +132,29 @@ class Walk:
             last = position
             limit = self._allowed(min(2 * limit, int(limit * PIECE_SECONDS / max(took, 0.001))))
 
+    def rest(self) -> None:
+        """Wait as between two pieces."""
+        for _ in self._rest():
+            pass
+
     def _allowed(self, rows: int) -> int:
         """Return the rows of a piece: under a ceiling no more than those of a second."""
         return max(1, min(max(rows, FEWEST_ROWS), MOST_ROWS, self.ceiling or MOST_ROWS))
 
     def _rest(self) -> Iterator[pa.RecordBatch]:
+        """Wait between two statements, for as long as the source is busy: no snapshot is held."""
+        try:
+            yield from self._wait(is_between_selects=True)
+        except GaveWay:
+            self.throttle.pause(f"proof of {self.subject.schema.table}")
+
+    def _wait(self, *, is_between_selects: bool) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
 
-        for _ in self.throttle.rest(is_between_selects=True):
+        for _ in self.throttle.rest(is_between_selects=is_between_selects):
             yield pa.RecordBatch.from_pylist([], schema=self.schema.arrow_schema)
 
     def _note(self, rows: int, seconds: float) -> None:
-        self.throttle.took(rows)
         self.rows += rows
         self.statements += 1
         self.reading += seconds

@@ -17,6 +17,7 @@ from pymysql.constants import ER
 from pymysql.cursors import Cursor
 
 from aurora_dwh.handoff import DataError
+from aurora_dwh.source import variables
 from aurora_dwh.source.privileges import grant_remedy
 from aurora_dwh.source.quoting import literal
 from aurora_dwh.source.refusals import code_of, is_permanent, remedy
@@ -27,18 +28,13 @@ Connection: TypeAlias = "_Connection[Cursor]"
 DEFAULT_STATEMENT_TIMEOUT: Final = timedelta(hours=6)
 """How long a SELECT may run: long enough to stream a large table, and an end to one that is forgotten."""
 
-_WRITE_TIMEOUT: Final = timedelta(minutes=30)
-"""How long the server waits for a client that does not take rows, as while an upload is retried."""
-
-_IDLE_TIMEOUT: Final = timedelta(hours=8)
-"""How long the server keeps a session without a statement, as while Redshift answers or a day is uploaded; it is the
-default of MySQL and MariaDB, and an administrator may have set far less for people."""
-
 _GRACE: Final = timedelta(minutes=1)
 """How much longer than the server the client waits, so that the server's own error is seen."""
 
-_UNKNOWN: Final = frozenset({ER.UNKNOWN_SYSTEM_VARIABLE, ER.PARSE_ERROR})
-"""MySQL does not know max_statement_time, MariaDB neither max_execution_time nor SET ROLE ALL."""
+_CLOSED: Final = (
+    "the session had been closed before: by the server, as after KILL, a restart or a timeout, or by what is on the way"
+)
+"""What the driver says nothing of: it is asked to use a session that was lost already."""
 
 _TIMEOUTS: Final = frozenset({1969, 3024})
 """MariaDB's and MySQL's codes for a statement that ran for too long."""
@@ -66,7 +62,7 @@ def connect(
     read_timeout = (statement_timeout + _GRACE).total_seconds()
     try:
         connection: Connection = pymysql.connect(
-            **{**arguments, "charset": "utf8mb4", "autocommit": True, "read_timeout": read_timeout}
+            **{**arguments, "charset": "utf8mb4", "autocommit": None, "read_timeout": read_timeout}
         )
     except pymysql.err.Error as error:
         raise _refused("cannot connect to Aurora", error, arguments) from error
@@ -93,23 +89,13 @@ def _refused(what: str, error: pymysql.err.Error, arguments: dict[str, Any]) -> 
 
 
 def _prepare(connection: Connection, statement_timeout: timedelta) -> None:
-    """Set the session's variables; sql_mode stays as the server has it, for it decides how `filter` is read.
-
-    But for one: a padded CHAR would be another value, and compare in another order than its index has.
-    """
-    seconds = statement_timeout.total_seconds()
-    _try(connection, "SET ROLE ALL")  # what lets the user read may be a role that is not active by default
-    execute(connection, "SET SESSION time_zone = '+00:00'")
-    # Limits that a server sets for people would cut a table short without a word, or refuse to read a large one.
-    execute(connection, "SET SESSION sql_select_limit = 18446744073709551615, sql_big_selects = 1")
-    execute(connection, "SET SESSION sql_mode = REPLACE(@@SESSION.sql_mode, 'PAD_CHAR_TO_FULL_LENGTH', '')")
-    execute(connection, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-    execute(connection, "SET SESSION TRANSACTION READ ONLY")
-    _try(connection, f"SET SESSION net_write_timeout = {int(_WRITE_TIMEOUT.total_seconds())}")
-    _try(connection, f"SET SESSION wait_timeout = {int(_IDLE_TIMEOUT.total_seconds())}")
-    # MySQL counts in milliseconds and for SELECTs only, MariaDB in seconds; a server knows one of the two.
-    if not _try(connection, f"SET SESSION max_execution_time = {int(seconds * 1000)}"):
-        _try(connection, f"SET SESSION max_statement_time = {seconds:g}")
+    """Set a session up: its roles, then its variables."""
+    try:
+        execute(connection, "SET ROLE ALL")  # what lets the user read may be a role that is not active by default
+    except pymysql.err.MySQLError as error:
+        if code_of(error) != ER.PARSE_ERROR:  # MariaDB's: one role is active there at a time
+            raise
+    variables.prepare(partial(execute, connection), statement_timeout)
 
 
 def _use(connection: Connection, database: str) -> None:
@@ -125,17 +111,6 @@ def _use(connection: Connection, database: str) -> None:
             raise
         mend = grant_remedy(partial(execute, connection), database)
         raise DataError(f"cannot set up a session on Aurora: {told(error)}; {mend}") from error
-
-
-def _try(connection: Connection, statement: str) -> bool:
-    """Run a statement that not every server knows; return whether this one does."""
-    try:
-        execute(connection, statement)
-    except pymysql.err.MySQLError as error:
-        if code_of(error) in _UNKNOWN:
-            return False
-        raise
-    return True
 
 
 def execute(connection: Connection, statement: str, parameters: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
@@ -178,6 +153,8 @@ def told(error: BaseException) -> str:
         code, message = error.args
         if isinstance(code, int):
             code %= 1 << 16  # PyMySQL takes the number for a signed one, and Aurora's own errors are large
+            if code == 0:  # the driver's own
+                return str(message) or _CLOSED
         return f"{message} (MySQL error {code})" if message else f"MySQL error {code}"
     return f"{error}" or type(error).__name__
 

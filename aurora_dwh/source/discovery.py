@@ -39,10 +39,19 @@ class Index:
 
 def read_tables(connection: Connection, database: str) -> tuple[str, ...]:
     """Return the names of a database's base tables, sorted; views are none."""
+    return _names(connection, database, "BASE TABLE")
+
+
+def read_views(connection: Connection, database: str) -> tuple[str, ...]:
+    """Return the names of a database's views, sorted."""
+    return _names(connection, database, "VIEW")
+
+
+def _names(connection: Connection, database: str, kind: str) -> tuple[str, ...]:
     rows = execute(
         connection,
-        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_TYPE = 'BASE TABLE'",
-        (database,),
+        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_TYPE = %s",
+        (database, kind),
     )
     return tuple(sorted(_text(name) for (name,) in rows))
 
@@ -96,15 +105,31 @@ def indexes(connection: Connection, database: str, table: str, column: str) -> l
     return [index for index in _beginning_with(connection, database, table, column) if not index.is_hidden]
 
 
-def index_ddl(connection: Connection, database: str, table: str, column: str) -> str:
-    """Return the statement that gives a cursor the index which it lacks; rows can be written while it runs.
+@dataclass(frozen=True)
+class MissingIndex:
+    """What it means that no index begins with a cursor, and what helps: a statement, beside which rows can be written.
 
-    Where the server is told not to use such an index, it is the statement that tells it otherwise.
+    A view has no index of its own, and what is behind it may have one.
+    """
+
+    effect: str
+    remedy: str
+
+
+def missing_index(connection: Connection, database: str, table: str, column: str) -> MissingIndex:
+    """Return what is to be said of a cursor that no index begins with.
+
+    Where the server is told not to use such an index, the remedy is the statement that tells it otherwise.
     """
     place = identifier(database, table)
+    if _is_view(connection, database, table):
+        effect = "it is a view's, and each day scans the table behind it unless an index there begins with its column"
+        return MissingIndex(effect, "add such an index to that table if there is none; a view can have none itself")
     if hidden := _beginning_with(connection, database, table, column):
-        return f"ALTER TABLE {place} ALTER INDEX {identifier(hidden[0].name)} {_hiding(connection).end}"
-    return f"CREATE INDEX {identifier(f'{column}_idx')} ON {place} ({identifier(column)})"
+        remedy = f"ALTER TABLE {place} ALTER INDEX {identifier(hidden[0].name)} {_hiding(connection).end}"
+    else:
+        remedy = f"ALTER TABLE {place} ADD INDEX ({identifier(column)})"
+    return MissingIndex("each day scans the table", remedy)
 
 
 def hides_index(connection: Connection) -> str:
@@ -135,6 +160,11 @@ def _hiding(connection: Connection) -> _Hiding:
         f"AND TABLE_NAME = 'STATISTICS' AND COLUMN_NAME IN ({names})",
     )
     return _HIDINGS[_text(rows[0][0])] if rows else _Hiding("FALSE", "")
+
+
+def _is_view(connection: Connection, database: str, table: str) -> bool:
+    question = "SELECT 1 FROM information_schema.VIEWS WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s"
+    return bool(execute(connection, question, (database, table)))
 
 
 def _beginning_with(connection: Connection, database: str, table: str, column: str) -> list[Index]:

@@ -54,7 +54,7 @@ def require_export(connection: Connection) -> None:
                 "use `extract: stream`"
             ) from error
         raise
-    if f"`{ROLE}`" not in str(active):
+    if f"`{ROLE}`" not in str(active).replace('"', "`"):  # as it is quoted under ANSI_QUOTES
         name, _, host = str(user).rpartition("@")
         raise DataError(
             f"{user} may not write to S3, as `extract: outfile` wants it; run on the writer: "
@@ -102,10 +102,11 @@ def export(
 
     Raises:
         DataError: A value does not fit and its policy is to fail.
+        GaveWay: The source is busy; what `write` gives may raise it, too.
         pymysql.err.Error: The server or the connection failed.
     """
     kinds, named = misfits(schema, table), f"table {table.name}, day {window.day}"
-    waited = throttle.begin(named)
+    waited = throttle.begin()
     _wait(throttle)
     counting = count_rows(schema, kinds, where, newest=cursor, ends_before=ends_before)
     ((rows, newest, *counts),) = execute(connection, counting)
@@ -200,5 +201,5 @@ def _refused(
         which = f" in the row {row}" if row else ""
         where_ = f"table {schema.database}.{schema.table}, column {kind.column.target_name!r}"
         shown = "NULL" if value is None else repr(value)
-        problem = f"{where_}: {kind.reason.replace('_', ' ')}{which}: {shown}; {helps(kind, table)}"
+        problem = f"{where_}: {kind.reason.replace('_', ' ')}{which}: {shown}; {helps(kind, schema, table)}"
     return DataError(f"day {window.day}: {problem}" + (f" ({count:,} such values)" if count > 1 else ""))

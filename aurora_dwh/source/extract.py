@@ -8,25 +8,27 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
 from functools import partial
 from inspect import GEN_CLOSED, getgeneratorstate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pymysql
 
-from aurora_dwh.handoff import DataError, Export, Extract, SourceCount, Strays, Window, told_strays, utc_now
+from aurora_dwh.handoff import DataError, Export, Extract, GaveWay, SourceCount, Strays, Window, told_strays, utc_now
 from aurora_dwh.schema import TableSchema, fold
 from aurora_dwh.source.connection import Connection, SourceError, clock, explain, snapshot
 from aurora_dwh.source.counting import count_in
 from aurora_dwh.source.cursor import TableCursor
 from aurora_dwh.source.dates import Mask
-from aurora_dwh.source.discovery import Index, index_ddl, indexes
+from aurora_dwh.source.discovery import Index, indexes, missing_index
 from aurora_dwh.source.export import export, require_export
+from aurora_dwh.source.giving_way import Watch, once
 from aurora_dwh.source.keyset import index_keyset, primary_keyset
+from aurora_dwh.source.locks import await_lock, take_lock
 from aurora_dwh.source.misfits import count_rows, misfits
 from aurora_dwh.source.outfile import NOW, by_hand, into_s3, select_csv
 from aurora_dwh.source.plans import is_in_order, scans, sorts
@@ -37,16 +39,18 @@ from aurora_dwh.source.selection import read_selected
 from aurora_dwh.source.split import Split
 from aurora_dwh.source.strays import find_strays
 from aurora_dwh.source.throttle import Throttle
+from aurora_dwh.source.turns import Known, Tries, Turn
 from aurora_dwh.source.windows import opened
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from aurora_dwh.catalog import Table
     from aurora_dwh.catalog_fields import PauseAbove
 
 _log = logging.getLogger(__name__)
 
-Known = Sequence[tuple[Window, int]]
-"""Days and how many rows they had when they were last read."""
+Given = TypeVar("Given", Extract, Export)
 
 
 @dataclass(frozen=True)
@@ -59,12 +63,41 @@ class _Seen:
         begun_at: This machine's clock when it was taken.
         windows: The days, the newest of them with an open end.
         strays: Rows that none of the days brings.
+        watch: Has the reading give way.
     """
 
     at: datetime
     begun_at: datetime
     windows: list[Window]
     strays: Strays
+    watch: Watch
+
+    def extract(
+        self,
+        cursor: TableCursor,
+        window: Window,
+        reading: Reading,
+        batches: Iterator[pa.RecordBatch],
+        converted: Counter[tuple[str, str]],
+        waited: dict[str, float],
+        counted: SourceCount,
+        also: Sequence[Window] = (),
+    ) -> Extract:
+        """Return a day's rows with what is known of the snapshot that they are read in."""
+        return Extract(
+            cursor.schema,
+            window,
+            self.at,
+            batches,
+            converted,
+            reading.statement,
+            also,
+            waited,
+            counted,
+            begun_at=self.begun_at,
+            strays=self.strays,
+            **cursor.said(window),
+        )
 
 
 class Source:
@@ -93,6 +126,7 @@ class Source:
         self._zone = zone
         self._pause_above = pause_above
         self._warn = warn
+        self._warn_once = once(warn)
 
     def schema(self, table: Table) -> TableSchema:
         """Return the columns of a table that the catalog selects, as they are in the source now.
@@ -103,6 +137,7 @@ class Source:
         """
         connection = self._connect()
         try:
+            self._await_lock(connection, table, f"table {table.name}")
             return read_selected(connection, self._database, table)
         except pymysql.err.Error as error:
             raise _failure(table, error) from error
@@ -123,10 +158,14 @@ class Source:
         finally:
             _close(connection)
 
-    def extract(self, table: Table, windows: Sequence[Window], again: Known = ()) -> Iterator[Extract]:
+    def extract(
+        self, table: Table, windows: Sequence[Window], again: Known = (), had: Sequence[str] = ()
+    ) -> Iterator[Extract]:
         """Yield the rows of each window, all of them as they were at one moment.
 
-        One connection and one consistent snapshot serve the whole range. Rows are read as `batches` is iterated, and
+        One connection and one consistent snapshot serve the whole range, unless reading gives way to those who wait for
+        the table, or to a busy source: days that are read by then stand, and the others follow in a snapshot of their
+        own. Rows are read as `batches` is iterated, and
         the batches of one extract must all have been taken before the next extract is asked for. Where no index serves
         the cursor, a range is read at once and waits on local disk, in the room that its rows take.
 
@@ -134,28 +173,19 @@ class Source:
             table: The table; in mode full there is one extract, which is all the windows'.
             windows: The days, in order.
             again: Days before them which come first where they have another number of rows now, else not at all.
+            had: The columns that the table had when it was last read.
 
         Raises:
-            DataError: The table cannot be copied as the catalog says.
+            DataError: The user may not read one of them any more, or the table cannot be copied as the catalog says.
             SourceError: The source failed, and another attempt may succeed. `batches` raises the same two errors.
+            GaveWay: By `batches` alone: what they gave is void, and the next extract is the same day's.
             RuntimeError: Batches of the extract before were left behind.
         """
-        connection = self._connect()
-        try:
-            schema = read_selected(connection, self._database, table)
-            along = self._indexes(connection, table)
-            days = [*(window for window, _ in again), *windows]
-            known = {window.day: rows for window, rows in again}
-            if along or table.mode == "full" or len(days) == 1:
-                yield from self._day_by_day(connection, table, schema, days, along, known)
-            else:
-                yield from self._in_one_scan(connection, table, schema, days, known)
-        except pymysql.err.Error as error:
-            raise _failure(table, error) from error
-        finally:
-            _close(connection)
+        return self._in_turns(partial(self._extracts, had), table, windows, again)
 
-    def export(self, table: Table, windows: Sequence[Window], again: Known = ()) -> Iterator[Export]:
+    def export(
+        self, table: Table, windows: Sequence[Window], again: Known = (), had: Sequence[str] = ()
+    ) -> Iterator[Export]:
         """Yield the rows of each window for Aurora to write them, all of them as they were at one moment.
 
         Aurora counts a day's rows, and what a policy changes of them, before it writes them. A day must be written
@@ -165,89 +195,97 @@ class Source:
             table: The table.
             windows: The days, in order.
             again: As for `extract`.
+            had: As for `extract`.
 
         Raises:
             DataError: The user may not export, or a value does not fit and its policy is to fail.
             SourceError: The source failed, and another attempt may succeed. `write` raises the same two errors.
+            GaveWay: By `write` alone: what it wrote is void, and the next export is the same day's.
         """
-        connection = self._connect()
-        try:
-            require_export(connection)
-            schema = read_selected(connection, self._database, table)
-            along = self._indexes(connection, table)
-            throttle = self._throttle(connection, table)
-            cursor = TableCursor(table, schema, self._zone)
-            days, known = [*(window for window, _ in again), *windows], {window.day: rows for window, rows in again}
-            with self._snapshot(connection, cursor, days, along) as seen:
-                for window in seen.windows:
-                    where, said = cursor.where(window), cursor.said(window)
-                    if window.day in known and self._stands(table, window, known, count_in(connection, schema, where)):
-                        continue
-                    made = export(connection, table, schema, where, window, seen.at, throttle, **said)
-                    yield replace(made, begun_at=seen.begun_at, strays=seen.strays)
-        except pymysql.err.Error as error:
-            raise _failure(table, error) from error
-        finally:
-            _close(connection)
+        return self._in_turns(partial(self._exports, had), table, windows, again)
 
-    def _day_by_day(
-        self,
-        connection: Connection,
-        table: Table,
-        schema: TableSchema,
-        windows: Sequence[Window],
-        along: Sequence[Index],
-        known: Mapping[date, int],
-    ) -> Iterator[Extract]:
+    def _in_turns(
+        self, read: Callable[[Turn], Iterator[Given]], table: Table, windows: Sequence[Window], again: Known
+    ) -> Iterator[Given]:
+        """Yield what a reading gives; where it gave way, what is left of it is read on a session of its own.
+
+        Raises:
+            SourceError: A day gave way too often.
+        """
+        done: set[date] = set()
+        connection, tries = self._connect(), Tries()
+        throttle = Throttle(connection, ceiling=table.max_rows_per_second, limits=self._pause_above, warn=self._warn)
+        while True:
+            turn = Turn(connection, table, windows, again, throttle, done)
+            named = f"table {table.name}, day {turn.days[0].day}"
+            try:
+                throttle.pause(named)
+                self._await_lock(connection, table, named)
+                yield from read(turn)
+                return
+            except GaveWay as error:
+                tries.count(error, named, len(done))
+                self._warn(f"{named}: {error}; the snapshot is ended, and what is left is read anew after that")
+            except pymysql.err.Error as error:
+                raise _failure(table, error) from error
+            finally:
+                _close(connection)
+            connection = throttle.connection = self._connect()
+
+    def _extracts(self, had: Sequence[str], turn: Turn) -> Iterator[Extract]:
+        schema = read_selected(turn.connection, self._database, turn.table, had)
+        along = self._indexes(turn.connection, turn.table)
+        if along or turn.table.mode == "full" or len(turn.days) == 1:
+            return self._day_by_day(turn, schema, along)
+        return self._in_one_scan(turn, schema)
+
+    def _exports(self, had: Sequence[str], turn: Turn) -> Iterator[Export]:
+        connection, table = turn.connection, turn.table
+        require_export(connection)
+        schema = read_selected(connection, self._database, table, had)
+        along, cursor = self._indexes(connection, table), TableCursor(table, schema, self._zone)
+        with self._snapshot(turn, cursor, turn.days, along) as seen:
+            for window in seen.windows:
+                where, said = cursor.where(window), cursor.said(window)
+                if not self._stands(turn, window, partial(count_in, connection, schema, where)):
+                    made = export(connection, table, schema, where, window, seen.at, turn.throttle, **said)
+                    write = partial(seen.watch.call, made.write)
+                    yield replace(made, write=write, begun_at=seen.begun_at, strays=seen.strays)
+                    seen.watch.check()
+                turn.done.add(window.day)
+
+    def _day_by_day(self, turn: Turn, schema: TableSchema, along: Sequence[Index]) -> Iterator[Extract]:
         """Yield the days, each read for itself; in mode full one reading is every day's."""
-        is_full = table.mode == "full"
-        throttle, cursor = self._throttle(connection, table), TableCursor(table, schema, self._zone)
-        with self._snapshot(connection, cursor, windows, along) as seen:
+        connection, table, throttle = turn.connection, turn.table, turn.throttle
+        is_full, cursor = table.mode == "full", TableCursor(table, schema, self._zone)
+        with self._snapshot(turn, cursor, turn.days, along) as seen:
             for window in seen.windows[-1:] if is_full else seen.windows:
                 where = cursor.where(window)
-                if window.day in known and self._stands(table, window, known, count_in(connection, schema, where)):
+                if self._stands(turn, window, partial(count_in, connection, schema, where)):
                     continue
                 reading = self._planned(connection, table, schema, window, along)
                 converted: Counter[tuple[str, str]] = Counter()
-                waited = throttle.begin(f"table {table.name}, day {window.day}")
+                waited = throttle.begin()
                 counted = SourceCount()
                 rows = reading.rows(connection, throttle, partial(_count, converted), counted)
-                batches = reading.fitted(rows, converted)
+                batches = seen.watch.over(reading.fitted(rows, converted))
                 also = seen.windows[:-1] if is_full else ()
-                yield Extract(
-                    schema,
-                    window,
-                    seen.at,
-                    batches,
-                    converted,
-                    reading.statement,
-                    also,
-                    waited=waited,
-                    counted=counted,
-                    begun_at=seen.begun_at,
-                    strays=seen.strays,
-                    **cursor.said(window),
-                )
+                yield seen.extract(cursor, window, reading, batches, converted, waited, counted, also)
+                seen.watch.check()
                 if getgeneratorstate(rows) != GEN_CLOSED:
                     raise RuntimeError(
                         f"table {table.name}, day {window.day}: the rows must all be read before the next day's"
                     )
+                turn.done.add(window.day)
 
-    def _in_one_scan(
-        self,
-        connection: Connection,
-        table: Table,
-        schema: TableSchema,
-        windows: Sequence[Window],
-        known: Mapping[date, int],
-    ) -> Iterator[Extract]:
+    def _in_one_scan(self, turn: Turn, schema: TableSchema) -> Iterator[Extract]:
         """Yield the days of a range that was read at once, where a read for each would scan the table each time."""
+        connection, table, throttle, windows = turn.connection, turn.table, turn.throttle, turn.days
         named = f"days {windows[0].day}...{windows[-1].day}"
-        throttle = self._throttle(connection, table)
-        waited = throttle.begin(f"table {table.name}, {named}")
+        waited = throttle.begin()
         with ExitStack() as stack:
             cursor = TableCursor(table, schema, self._zone)
-            with self._snapshot(connection, cursor, windows, ()) as seen:
+            with self._snapshot(turn, cursor, windows, ()) as seen:
                 span = replace(seen.windows[-1], day=windows[0].day, start=windows[0].start)
                 reading = _in_pieces(connection, self._reading(table, schema, span, named))
                 spans = [cursor.span(window) for window in seen.windows]
@@ -258,23 +296,11 @@ class Source:
                     split.add(batch, changed)
                     changed.clear()
             for window in seen.windows:
-                if window.day in known and self._stands(table, window, known, split.count(window.day)):
+                if self._stands(turn, window, partial(split.count, window.day)):
                     continue
                 converted = split.converted(window.day)
                 batches = replace(reading, named=f"day {window.day}").fitted(split.rows(window.day), converted)
-                yield Extract(
-                    schema,
-                    window,
-                    seen.at,
-                    batches,
-                    converted,
-                    reading.statement,
-                    waited=waited,
-                    counted=_of_one(counted, named),
-                    begun_at=seen.begun_at,
-                    strays=seen.strays,
-                    **cursor.said(window),
-                )
+                yield seen.extract(cursor, window, reading, batches, converted, waited, _of_one(counted, named))
                 waited = {}  # told once, with the first day
 
     def statement(self, table: Table, schema: TableSchema, window: Window) -> str:
@@ -318,13 +344,13 @@ class Source:
     def _reading(self, table: Table, schema: TableSchema, window: Window, named: str) -> Reading:
         return Reading(table, schema, TableCursor(table, schema, self._zone).where(window), named)
 
-    def _stands(self, table: Table, window: Window, known: Mapping[date, int], rows: int) -> bool:
+    def _stands(self, turn: Turn, window: Window, count: Callable[[], int]) -> bool:
         """Return whether a day has as many rows as when it was last read, and say where it has not."""
-        if rows == known[window.day]:
-            return True
+        if window.day not in turn.known or (rows := count()) == turn.known[window.day]:
+            return window.day in turn.known
         self._warn(
-            f"table {table.name}, day {window.day}: {rows:,} rows, and {known[window.day]:,} when it was read; it is "
-            "read again"
+            f"table {turn.table.name}, day {window.day}: {rows:,} rows, and {turn.known[window.day]:,} when it was "
+            "read; it is read again"
         )
         return False
 
@@ -348,22 +374,27 @@ class Source:
 
     @contextmanager
     def _snapshot(
-        self, connection: Connection, cursor: TableCursor, windows: Sequence[Window], along: Sequence[Index]
+        self, turn: Turn, cursor: TableCursor, windows: Sequence[Window], along: Sequence[Index]
     ) -> Iterator[_Seen]:
         """Hold a consistent snapshot, once the server's data reaches the last day's end."""
-        table = cursor.table
+        table, connection = turn.table, turn.connection
         named = f"table {table.name}, day {windows[-1].day}"
         reached = await_data(connection, windows[-1].end, named=named, warn=self._warn)
         begun_at = utc_now()
-        with snapshot(connection) as now:
+        watch = Watch(
+            self._connect, connection, database=self._database, table=table.name, named=named, warn=self._warn_once
+        )
+        with watch, watch.translated(), snapshot(connection) as now:
+            if not take_lock(connection, self._database, table.name):
+                raise GaveWay("the table is locked again")  # and may have other columns when it is not any more
             at = now if reached is None else min(now, reached)
             strays = find_strays(connection, cursor, windows[0], at) if along else Strays()
             for found in told_strays(strays, table.cursor or "", is_upserted=table.mode == "incremental"):
                 self._warn(f"table {table.name}: {found}")
-            yield _Seen(at, begun_at, opened(windows, table, read_at=at, zone=self._zone), strays)
+            yield _Seen(at, begun_at, opened(windows, table, read_at=at, zone=self._zone), strays, watch)
 
-    def _throttle(self, connection: Connection, table: Table) -> Throttle:
-        return Throttle(connection, ceiling=table.max_rows_per_second, limits=self._pause_above, warn=self._warn)
+    def _await_lock(self, connection: Connection, table: Table, named: str) -> None:
+        await_lock(connection, self._database, table.name, named=named, warn=self._warn)
 
     def _indexes(self, connection: Connection, table: Table) -> list[Index]:
         """Return the indexes by which Aurora finds a day's rows without a scan of the table, and warn of none."""
@@ -371,9 +402,10 @@ class Source:
             return []
         found = indexes(connection, self._database, table.name, table.cursor)
         if not found:
+            missing = missing_index(connection, self._database, table.name, table.cursor)
             self._warn(
-                f"table {table.name}: no index begins with the cursor {table.cursor!r}, so Aurora scans the whole "
-                f"table for each run; add one: {index_ddl(connection, self._database, table.name, table.cursor)}"
+                f"table {table.name}: no index begins with the cursor {table.cursor!r}: {missing.effect}; "
+                f"{missing.remedy}"
             )
         return found
 

@@ -8,7 +8,7 @@ here too: `expected`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -196,8 +196,20 @@ def remedy(column: Column, reason: str, table: Table) -> str:
 NULL_OR_TEXT = "mend the row, or set `zero_dates: null` to copy such dates as NULL, or `zero_dates: text`"
 """What helps where a date is none, and not in the key."""
 
-NO_KEY = "the key needs a value: give it one, or name another `key` in the catalog"
-"""What helps where a column of the key is NULL in the source."""
+
+def no_key(column: Column, schema: TableSchema, key: Iterable[str]) -> str:
+    """Return what helps where a column of the key is NULL in the source.
+
+    Args:
+        column: The column.
+        schema: The table's columns, whose primary key serves where it is another one.
+        key: The columns of the catalog's key.
+    """
+    own = [fold(name) for name in schema.primary_key]
+    is_other = own and set(own) != {fold(name) for name in key}
+    which = f"the source's primary key ({', '.join(schema.primary_key)})" if is_other else "other columns"
+    given = f'`filter: "{identifier(column.name)} IS NOT NULL"`'
+    return f"the key needs a value: give it one, name {which} in `key`, or leave such rows out with {given}"
 
 
 def key_of(batch: pa.RecordBatch, row: int, schema: TableSchema) -> str:

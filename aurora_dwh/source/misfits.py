@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from aurora_dwh.schema import CSV_NULL, UTF8_BYTES_PER_CHARACTER, Column, TableSchema
-from aurora_dwh.source.limits import NO_KEY, NUL_REMOVED, first_bytes, is_key, is_refused, may_be_oversize, remedy
+from aurora_dwh.schema import CSV_BYTES_LEAD, CSV_NULL, UTF8_BYTES_PER_CHARACTER, Column, TableSchema
+from aurora_dwh.source.limits import NUL_REMOVED, first_bytes, is_key, is_refused, may_be_oversize, no_key, remedy
 from aurora_dwh.source.quoting import identifier, literal
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ DATED = ("date", "datetime", "timestamp")
 
 _TEXT = "CONVERT({0} USING utf8mb4)"
 
+_LEAST_PACKET = 1024
+"""The least `max_allowed_packet` that a server takes."""
+
 _SHOWN = 100
 """Characters, or bytes, of a value that is shown."""
 
@@ -36,7 +39,8 @@ class Misfit:
 
     Attributes:
         column: The column.
-        reason: Why, as it is counted: `zero_date`, `invalid_date`, `no_key`, `nul_bytes`, `oversize`, `null_mark`.
+        reason: Why, as it is counted: `zero_date`, `invalid_date`, `no_key`, `nul_bytes`, `oversize`, `null_mark`,
+            `packet`.
         condition: The SQL condition that such a value meets.
         is_refused: Whether such a value fails the day; else a policy changes it.
     """
@@ -100,13 +104,18 @@ def key_columns(schema: TableSchema) -> list[Column]:
     return [by_name[name] for name in schema.primary_key if name in by_name]
 
 
-def helps(misfit: Misfit, table: Table) -> str:
+def helps(misfit: Misfit, schema: TableSchema, table: Table) -> str:
     """Return what helps where such a value fails the day."""
     match misfit.reason:
         case "no_key":
-            return NO_KEY
+            return no_key(misfit.column, schema, table.key)
         case "null_mark":
             return "a CSV file takes this very text for NULL; set `extract: stream` for the table"
+        case "packet":
+            return (
+                "as hexadecimal digits it is longer than the server's `max_allowed_packet`, and NULL is written; have "
+                "an administrator raise that above twice the value's bytes, or set `extract: stream` for the table"
+            )
     return remedy(misfit.column, misfit.reason, table)
 
 
@@ -122,6 +131,7 @@ _WHAT = {
     "nul_bytes": "NUL bytes in texts",
     "null_mark": f"texts that read {CSV_NULL!r}, which stands for NULL,",
     "oversize": "values of more than {0:,} bytes",
+    "packet": "values whose hexadecimal digits are more than `max_allowed_packet`",
 }
 
 
@@ -157,6 +167,10 @@ def _of_column(column: Column, table: Table) -> Iterator[Misfit]:
         whole = NUL_REMOVED.format(value) if is_removed else value if column.redshift_type == "VARBYTE" else text
         condition = f"OCTET_LENGTH({whole}) > {column.byte_limit}"
         yield Misfit(column, "oversize", condition, is_refused(column, "oversize", table))
+    if column.redshift_type == "VARBYTE" and (column.length is None or 2 * column.length >= _LEAST_PACKET):
+        size = f"OCTET_LENGTH({value})"
+        size = size if column.byte_limit is None else f"LEAST({size}, {column.byte_limit})"
+        yield Misfit(column, "packet", f"2 * {size} + {len(CSV_BYTES_LEAD)} > @@max_allowed_packet", True)
 
 
 def _may_be_mark(column: Column) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import date, timedelta
+from typing import TypeVar
 
 from aurora_dwh.catalog import Catalog, Table
 from aurora_dwh.config import AuroraSettings
@@ -15,6 +15,8 @@ from aurora_dwh.source.connection import connect
 from aurora_dwh.source.extract import Source
 from aurora_dwh.source.lookup import make_lookup
 from aurora_dwh.source.windows import days_reached, window
+
+Given = TypeVar("Given", bound=Extract | Export)
 
 
 def open_source(catalog: Catalog, warn: Callable[[str], None]) -> Source:
@@ -69,6 +71,7 @@ def read_days(
     days: Sequence[date],
     warn: Callable[[str], None],
     known: Callable[[Sequence[date]], Mapping[date, int]] = lambda _: {},
+    had: Callable[[Rules], Sequence[str]] = lambda _: (),
 ) -> Iterator[Extract | Export]:
     """Yield the days of a table to be written as its `extract` says: by this process, or by Aurora itself.
 
@@ -79,6 +82,8 @@ def read_days(
         warn: Takes what an operator should know, as of a cursor without an index.
         known: Returns how many rows days had when they were last read, those that never were left out. Earlier days
             that the table's lookback reaches into come first, where they have another number now.
+        had: Takes the table's rules and returns the columns that it had when it was last read; one that the user may
+            not read any more is an error.
 
     Raises:
         SourceError: The source is out of reach, or was lost while rows were read; another attempt may do better.
@@ -87,5 +92,18 @@ def read_days(
     source, asked, by = open_source(catalog, warn), windows(table, catalog, days), rules(table, catalog)
     rows = known(earlier) if (earlier := counted_again(table, catalog, days)) else {}
     again = list(zip(windows(table, catalog, sorted(rows)), (rows[day] for day in sorted(rows)), strict=True))
-    for read in (source.extract if table.extract == "stream" else source.export)(table, asked, again):
-        yield replace(read, rules=by, lookup=lookup(table, read.schema))
+    read: Callable[..., Iterator[Extract | Export]] = source.extract if table.extract == "stream" else source.export
+    yield from _ruled(table, by, read(table, asked, again, had(by)))
+
+
+def stream_days(table: Table, catalog: Catalog, days: Sequence[date], warn: Callable[[str], None]) -> Iterator[Extract]:
+    """Yield days of a table as this process reads them, and no others; for arguments and errors see `read_days`."""
+    source = open_source(catalog, warn)
+    yield from _ruled(table, rules(table, catalog), source.extract(table, windows(table, catalog, days)))
+
+
+def _ruled(table: Table, by: Rules, readings: Iterator[Given]) -> Iterator[Given]:
+    """Yield readings of a table with the rules that they were made by, and a way to ask for rows of earlier ones."""
+    for reading in readings:
+        reading.rules, reading.lookup = by, lookup(table, reading.schema)
+        yield reading

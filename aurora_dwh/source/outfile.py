@@ -15,6 +15,7 @@ from aurora_dwh.schema import CSV_BYTES_LEAD, CSV_NULL, TEXT_TYPES, TEXTUAL_LENG
 from aurora_dwh.source.limits import expected
 from aurora_dwh.source.misfits import DATED, INVALID_DATE, ZERO_DATE
 from aurora_dwh.source.quoting import identifier, literal
+from aurora_dwh.source.variables import ROWS, setting
 
 if TYPE_CHECKING:
     from aurora_dwh.catalog import Table
@@ -60,8 +61,8 @@ def by_hand(count: str, rows: str, prefix: str) -> list[str]:
         prefix: The address that the files begin with.
     """
     return [
-        "SET time_zone = '+00:00'",  # a TIMESTAMP is written in UTC
         "SET ROLE ALL",
+        setting(ROWS),
         "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
         into_s3(rows, prefix),
         into_s3(count, f"{prefix}-count"),

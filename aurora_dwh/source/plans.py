@@ -9,6 +9,7 @@ from aurora_dwh.schema import TableSchema, fold
 from aurora_dwh.source.chunks import CHUNK_ROWS
 from aurora_dwh.source.connection import Connection
 from aurora_dwh.source.discovery import PRIMARY
+from aurora_dwh.source.refusals import is_permanent
 
 FEW_ROWS = 100_000
 """Rows that are gone through in some hundredths of a second, the more so where they were read a moment ago."""
@@ -66,8 +67,8 @@ def _plan(connection: Connection, statement: str, schema: TableSchema) -> Plan:
     with connection.cursor(DictCursor) as cursor:
         try:
             cursor.execute(f"EXPLAIN FORMAT=TRADITIONAL {statement}")
-        except pymysql.err.Error:
-            if not connection.open:  # it is not the SELECT that was refused
+        except pymysql.err.Error as error:
+            if not is_permanent(error):
                 raise
             return {}
         plans = cursor.fetchall()

@@ -10,8 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pymysql
+from pymysql.constants import ER
 
 from aurora_dwh.source.quoting import identifier, literal
+from aurora_dwh.source.refusals import code_of
 
 Ask = Callable[[str], Sequence[tuple[Any, ...]]]
 """Runs a query of the session's."""
@@ -35,10 +37,28 @@ def role_remedy(ask: Ask) -> str:
     return f"the user has roles that are not active ({', '.join(roles)}); have an administrator run {statement}"
 
 
-def grant_remedy(ask: Ask, database: str, table: str | None = None) -> str:
-    """Return what lets the user read a table, or all tables of a database."""
+def grant_remedy(ask: Ask, database: str, table: str | None = None, columns: Sequence[str] = ()) -> str:
+    """Return what lets the user read columns of a table, a table, or all tables of a database."""
     place = f"{identifier(database)}.*" if table is None else identifier(database, table)
-    return role_remedy(ask) or f"have an administrator run GRANT SELECT ON {place} TO {account(ask)}"
+    listed = f" ({', '.join(map(identifier, columns))})" if columns else ""
+    return role_remedy(ask) or f"have an administrator run GRANT SELECT{listed} ON {place} TO {account(ask)}"
+
+
+def is_denied(ask: Ask, database: str, table: str, column: str) -> bool:
+    """Return whether the user may not read a column; one that is gone nobody is denied whose right reached to it.
+
+    Raises:
+        pymysql.err.MySQLError: The server or the connection failed.
+    """
+    try:
+        ask(f"SELECT {identifier(column)} FROM {identifier(database, table)} LIMIT 0")
+    except pymysql.err.MySQLError as error:
+        if code_of(error) == ER.BAD_FIELD_ERROR:
+            return False
+        if code_of(error) in (ER.COLUMNACCESS_DENIED_ERROR, ER.TABLEACCESS_DENIED_ERROR):
+            return True
+        raise
+    return False
 
 
 def account(ask: Ask) -> str:

@@ -22,7 +22,7 @@ from aurora_dwh.source import protocol
 from aurora_dwh.source.connection import SourceError, explain, is_timeout
 from aurora_dwh.source.dates import Mask
 from aurora_dwh.source.decode import Decoded, decode
-from aurora_dwh.source.limits import NO_KEY, NULL_OR_TEXT, named_key
+from aurora_dwh.source.limits import NULL_OR_TEXT, named_key, no_key
 from aurora_dwh.source.packets import BLOCK_BYTES, Block, BrokenStreamError, ErrorPacketError, blocks
 from aurora_dwh.source.refusals import is_permanent
 from aurora_dwh.source.rows import Field, split
@@ -190,7 +190,8 @@ class _Columns:
         for name in self._keys:
             if batch.column(name).null_count:
                 index = pc.index(batch.column(name).is_null(), True).as_py()
-                raise self._refusal(columns, name, "no_key", index, "NULL", NO_KEY)
+                helps = no_key(self._schema.column(name), self._schema, self._keys)
+                raise self._refusal(columns, name, "no_key", index, "NULL", helps)
 
     def _refusal(
         self, columns: Mapping[str, Decoded], name: str, reason: str, index: int, shown: str, helps: str

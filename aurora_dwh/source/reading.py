@@ -63,7 +63,8 @@ class Reading:
 
         Raises:
             DataError: A value or the statement is not as it must be.
-            SourceError: The server or the connection failed, was too busy for too long, or counts other rows.
+            SourceError: The server or the connection failed, or the server counts other rows.
+            GaveWay: The server stays too busy.
         """
         zero_dates: ZeroDates = "fail" if self.table.zero_dates == "fail" else "null"
         dated = {
@@ -79,9 +80,8 @@ class Reading:
         except DataError as error:
             raise DataError(f"{self.named}: {error}") from error
         except SourceError as error:
-            raise SourceError(
-                f"{self.named}: {error}; {rows:,} rows had been read, of which nothing is kept; run it again"
-            ) from error
+            kept = f"{rows:,} rows had been read, of which nothing is kept" if rows else "no row had been read"
+            raise SourceError(f"{self.named}: {error}; {kept}; run it again") from error
 
     def fitted(
         self, batches: Iterable[pa.RecordBatch], converted: Counter[tuple[str, str]]

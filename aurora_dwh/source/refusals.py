@@ -21,7 +21,9 @@ _TLS: Final = "set AURORA_TLS to verify, or to a file with the server's CA"
 _UNLOCK: Final = "have an administrator run ALTER USER {account} ACCOUNT UNLOCK"
 _CONNECTIONS: Final = "lower `pools: {{aurora: ...}}` in the catalog, or have the server allow more connections"
 
-_PASSING: Final = {1040: _CONNECTIONS, 1203: _CONNECTIONS, 1226: _CONNECTIONS}
+_LOCKED: Final = "somebody else has locked the table; run it again when that is over"
+
+_PASSING: Final = {1040: _CONNECTIONS, 1203: _CONNECTIONS, 1205: _LOCKED, 1226: _CONNECTIONS}
 """Errors that another attempt may not meet -> what keeps them away."""
 
 _LASTING: Final = {

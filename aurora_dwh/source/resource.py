@@ -10,7 +10,8 @@ import dagster as dg
 
 from aurora_dwh.catalog import Catalog, Table
 from aurora_dwh.handoff import Export, Extract
-from aurora_dwh.source.opening import lookup, open_source, read_days, rules, windows
+from aurora_dwh.rules import Rules
+from aurora_dwh.source.opening import read_days, stream_days
 
 
 class AuroraResource(dg.ConfigurableResource[None]):
@@ -23,6 +24,7 @@ class AuroraResource(dg.ConfigurableResource[None]):
         days: Sequence[date],
         log: Logger,
         known: Callable[[Sequence[date]], Mapping[date, int]] = lambda _: {},
+        had: Callable[[Rules], Sequence[str]] = lambda _: (),
     ) -> Iterator[Extract | Export]:
         """Yield the days of a table to be written as its `extract` says: by this process, or by Aurora itself.
 
@@ -33,16 +35,15 @@ class AuroraResource(dg.ConfigurableResource[None]):
             log: Where to warn, as of a cursor without an index.
             known: Returns how many rows days had when they were last read, those that never were left out. Earlier
                 days that the table's lookback reaches into come first, where they have another number now.
+            had: Takes the table's rules and returns the columns that it had when it was last read; one that the user
+                may not read any more is an error.
 
         Raises:
             SourceError: The source is out of reach, or was lost while rows were read; another attempt may do better.
             DataError: The table cannot be read as the catalog says.
         """
-        yield from read_days(table, catalog, days, log.warning, known)
+        yield from read_days(table, catalog, days, log.warning, known, had)
 
     def extract(self, table: Table, catalog: Catalog, days: Sequence[date], log: Logger) -> Iterator[Extract]:
         """Yield days of a table as this process reads them, and no others; the arguments are those of `days`."""
-        by = rules(table, catalog)
-        for extract in open_source(catalog, log.warning).extract(table, windows(table, catalog, days)):
-            extract.rules, extract.lookup = by, lookup(table, extract.schema)
-            yield extract
+        yield from stream_days(table, catalog, days, log.warning)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aurora_dwh.catalog import used_columns
 from aurora_dwh.catalog_fields import OWN_PREFIX
 from aurora_dwh.handoff import DataError
+from aurora_dwh.rules import quoted
 from aurora_dwh.schema import (
     COLUMN_LIMIT,
     IDENTIFIER_LIMIT,
@@ -22,7 +24,9 @@ from aurora_dwh.schema import (
     UnsupportedTypeError,
     fold,
 )
+from aurora_dwh.source.connection import execute
 from aurora_dwh.source.discovery import read_schema
+from aurora_dwh.source.privileges import grant_remedy, is_denied
 from aurora_dwh.source.treatment import treat
 from aurora_dwh.source.windows import require_moment
 
@@ -42,14 +46,36 @@ _NO_KEYS = frozenset({"SUPER", "VARBYTE"})
 """Redshift types that neither distribute nor sort rows."""
 
 
-def read_selected(connection: Connection, database: str, table: Table) -> TableSchema:
+def read_selected(connection: Connection, database: str, table: Table, had: Sequence[str] = ()) -> TableSchema:
     """Return the columns of a table that the catalog selects, as they are in the source now.
 
+    Args:
+        connection: The connection.
+        database: The table's database.
+        table: The table as in the catalog.
+        had: The columns that it had when it was last read: one of them that is not there is gone, or not shown to a
+            user who may not read it any more.
+
     Raises:
-        DataError: The table is not there, or cannot be copied as the catalog says.
+        DataError: The table is not there, or cannot be copied as the catalog says; or the user may not read a column.
         pymysql.err.Error: The server or the connection failed.
     """
-    return selected(read_schema(connection, database, table.name), table)
+    schema, ask = read_schema(connection, database, table.name), partial(execute, connection)
+    there = {column.target_name for column in schema.columns}
+    wanted = [name for name in had if fold(name) not in there and _is_wanted(name, table)]
+    if denied := [name for name in wanted if is_denied(ask, database, table.name, name)]:
+        raise DataError(
+            f"table {table.name}: {', '.join(map(repr, denied))} was read before, and the user may not read it any "
+            f"more, so nothing is read; {grant_remedy(ask, database, table.name, denied)}, or leave it out with "
+            f"`exclude: [{', '.join(map(_in_yaml, denied))}]` and run `aurora-dwh rebuild {quoted(table.name)} "
+            "--from source`"
+        )
+    return selected(schema, table)
+
+
+def _is_wanted(name: str, table: Table) -> bool:
+    is_included = not table.include or fold(name) in {fold(one) for one in table.include}
+    return is_included and fold(name) not in {fold(one) for one in table.exclude}
 
 
 def selected(schema: TableSchema, table: Table) -> TableSchema:
@@ -62,11 +88,13 @@ def selected(schema: TableSchema, table: Table) -> TableSchema:
     Raises:
         DataError: The table cannot be copied as the catalog says; the message names every reason and what to do.
     """
+    known = {column.target_name for column in schema.columns}
+    include, exclude = (tuple(n for n in names if fold(n) in known) for names in (table.include, table.exclude))
     try:
-        chosen = treat(schema.select(include=table.include, exclude=table.exclude), table)
-    except (KeyError, ValueError) as error:
-        raise DataError(f"table {table.name}: {error.args[0]}") from error
-    if problems := list(_problems(chosen, table)):
+        chosen = treat(schema.select(include=include, exclude=exclude), table)
+    except ValueError as error:
+        raise DataError(f"table {table.name}: {error}") from error
+    if problems := [*_unknown(known, table), *_problems(chosen, table)]:
         raise DataError(f"table {table.name}: {'; '.join(problems)}")
     if table.cursor is not None and table.mode != "full":
         require_moment(chosen.column(table.cursor), table.name)
@@ -110,15 +138,20 @@ def _in_yaml(name: str) -> str:
     return name if is_plain else json.dumps(name, ensure_ascii=False)
 
 
+def _unknown(known: Container[str], table: Table) -> Iterator[str]:
+    """Yield which fields name columns that the table does not have; of the columns, the folded names are given."""
+    lists = (("include", table.include), ("exclude", table.exclude))
+    for field, name in (*used_columns(table), *((field, name) for field, names in lists for name in names)):
+        if fold(name) not in known:
+            yield f"`{field}` names {name!r}, which is no column of the table, or none that this user may read"
+
+
 def _problems(schema: TableSchema, table: Table) -> Iterator[str]:
     columns = {column.target_name: column for column in schema.columns}
-    uses = {fold(name): (field, name) for field, name in used_columns(table)}
-    for folded, (field, name) in uses.items():
-        if folded not in columns:
-            yield f"`{field}` names {name!r}, which is no column of the table, or none that this user may read"
+    uses = {fold(name): field for field, name in used_columns(table)}
     unfit = {column: reason for column in schema.columns if (reason := why_not(column))}
     for column, reason in unfit.items():
-        field, _ = uses.get(column.target_name, ("", ""))
+        field = uses.get(column.target_name)
         also = f", and name another column in `{field}`" if field else ""
         yield f"column {column.name!r}: {reason}; leave it out with `exclude: [{_in_yaml(column.name)}]`{also}"
     if unfit:

@@ -10,9 +10,9 @@ from pymysql.err import MySQLError
 
 from aurora_dwh.source.connection import Connection, explain
 
-_LOST: Final = frozenset({1053, 1153, 1159, 1161, 1927, 2006, 2013, 2055, 3169, 4031})
+_LOST: Final = frozenset({0, 1053, 1153, 1159, 1161, 1927, 2006, 2013, 2055, 3169, 4031})
 """Errors after which there is no session any more: the server ended it (SHUTDOWN, KILL, a timeout, a statement that is
-longer than it takes), or the network did."""
+longer than it takes), or the network did. 0 is the driver's, for a session that was lost before."""
 
 
 class Sessions:

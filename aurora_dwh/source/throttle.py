@@ -1,7 +1,8 @@
 """Sparing the source: a ceiling on rows a second, and a pause while the server is busier than the catalog allows.
 
 Whoever reads calls `rest` between two SELECTs, so that no result is open on the server while one waits, and between two
-batches only of a SELECT that cannot be cut into pieces.
+batches only of a SELECT that cannot be cut into pieces. A pause is spent without a snapshot: `pause` comes before one,
+and `rest` gives way where the source stays busy.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import pymysql
 
+from aurora_dwh.handoff import GaveWay
 from aurora_dwh.source.connection import Connection, SourceError, execute, explain
 from aurora_dwh.source.replication import STOPPED, is_unknown, is_untold, replica_statuses, seconds_behind
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS: Final = 1.0
 """How often the server is asked how busy it is, and the longest that `rest` waits before it gives its caller a turn."""
+
+GRACE_SECONDS: Final = 5.0
+"""How long a reading waits within its snapshot, as a server is above a limit for a moment now and then."""
 
 _AURORA_LAG: Final = (
     "SELECT MAX(REPLICA_LAG_IN_MILLISECONDS) FROM information_schema.replica_host_status "
@@ -31,7 +36,8 @@ class Throttle:
     """Waits on behalf of one extraction, whose connection it asks.
 
     Args:
-        connection: The connection that the rows are read on: another might lead to another replica.
+        connection: The connection that the rows are read on: another might lead to another replica. Where a reading
+            begins anew on another one, `connection` is set to it.
         ceiling: The most rows a second, None for no ceiling.
         limits: How busy the server may be, None for no limit.
         warn: Takes what an operator should know.
@@ -49,7 +55,7 @@ class Throttle:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._connection = connection
+        self.connection = connection
         self._ceiling = ceiling
         self._limits = limits
         self._warn = warn
@@ -57,17 +63,18 @@ class Throttle:
         self._sleep = sleep
         self._next_look = self._due = self._resumed = clock()
         self._probes = _probes(limits)
-        self._named = ""
-        self.waited: dict[str, float] = {}
+        self._waited: dict[str, float] = {}
+        self._is_told = False
 
-    def begin(self, named: str) -> dict[str, float]:
-        """Begin a reading, and return what it will have waited for: the catalog's field -> seconds.
+    def begin(self) -> dict[str, float]:
+        """Begin a day, and return what it waited for since the one before: the catalog's field -> seconds.
 
-        Args:
-            named: The table and day, as messages name them.
+        What its reading will wait for is added.
         """
-        self._named, self.waited = named, {}
-        return self.waited
+        if self._is_told:
+            self._waited = {}
+        self._is_told = True
+        return self._waited
 
     def took(self, rows: int) -> None:
         """Note rows that were read since the last rest."""
@@ -82,42 +89,58 @@ class Throttle:
             is_between_selects: Whether the connection is free, so that the server can be asked how busy it is.
 
         Raises:
-            SourceError: The server was too busy for as long as the catalog lets a pause last.
+            GaveWay: The server stays too busy: reading is to pause without a snapshot.
+            SourceError: The server could not be asked.
         """
         while (ahead := self._due - self._clock()) > 0:
             self._wait("max_rows_per_second", min(ahead, LOOK_SECONDS))
             yield
         if is_between_selects and self._probes and self._clock() >= self._next_look:
-            yield from self._pause()
+            began = self._clock()
+            while busy := self._busy():
+                field, what = busy
+                if self._clock() - began >= GRACE_SECONDS:
+                    raise GaveWay(what)
+                self._wait(field, LOOK_SECONDS)
+                yield
             self._next_look = self._clock() + LOOK_SECONDS
         self._resumed = self._clock()
 
-    def _pause(self) -> Iterator[None]:
+    def pause(self, named: str) -> None:
+        """Wait until the server is no busier than the catalog allows. No snapshot may be held meanwhile.
+
+        Args:
+            named: The table and day, as messages name them.
+
+        Raises:
+            SourceError: The server was too busy for as long as the catalog lets a pause last.
+        """
         if self._limits is None:
             return
+        if self._is_told:
+            self._waited, self._is_told = {}, False
         began, end, warned = self._clock(), self._limits.give_up_after, False
         while busy := self._busy():
             field, what = busy
             if not warned:
-                self._warn(f"{self._named}: {what}; reading pauses until it is not, for {end} at the most")
+                self._warn(f"{named}: {what}; reading pauses until it is not, for {end} at the most")
                 warned = True
             if self._clock() - began >= end.total_seconds():
                 raise SourceError(
-                    f"reading was paused for {end}, and still {what}; run it when the source is less busy, or raise "
-                    "`pause_above` or its `give_up_after` in the catalog"
+                    f"{named}: reading was paused for {end}, and still {what}; run it when the source is less busy, or "
+                    "raise `pause_above` or its `give_up_after` in the catalog"
                 )
             self._wait(field, LOOK_SECONDS)
-            yield
         if warned:
-            self._warn(f"{self._named}: reading goes on after {self._clock() - began:.0f} s")
+            self._warn(f"{named}: reading goes on after {self._clock() - began:.0f} s")
 
     def _busy(self) -> tuple[str, str] | None:
         """Return the catalog's field that the server is above, and what it says; None where there is none."""
         for field, (limit, probe) in list(self._probes.items()):
             try:
-                value = probe(self._connection)
+                value = probe(self.connection)
             except pymysql.err.MySQLError as error:
-                if not is_untold(self._connection, error):
+                if not is_untold(self.connection, error):
                     raise SourceError(f"asking how busy the source is: {explain(error)}") from error
                 del self._probes[field]
                 self._warn(f"`pause_above.{field}` has no effect, as the server does not tell: {explain(error)}")
@@ -129,7 +152,7 @@ class Throttle:
     def _wait(self, field: str, seconds: float) -> None:
         began = self._clock()
         self._sleep(seconds)
-        self.waited[field] = self.waited.get(field, 0.0) + self._clock() - began
+        self._waited[field] = self._waited.get(field, 0.0) + self._clock() - began
 
 
 def _told(field: str, value: float, limit: float) -> str:

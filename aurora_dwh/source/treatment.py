@@ -32,15 +32,12 @@ def treat(schema: TableSchema, table: Table) -> TableSchema:
 
     Args:
         schema: The selected columns as they are in the source.
-        table: The table as in the catalog.
+        table: The table as in the catalog; a mask of another column is none.
 
     Raises:
         DataError: A mask does not fit its column, or would hide a key or the cursor.
     """
     masks = {fold(name): mask for name, mask in table.mask.items()}
-    unknown = sorted(masks.keys() - {column.target_name for column in schema.columns})
-    if unknown:
-        raise DataError(f"table {table.name}: mask names columns that are not copied: {', '.join(unknown)}")
     columns = tuple(_treated(column, masks.get(column.target_name), table) for column in schema.columns)
     return replace(schema, columns=columns)
 

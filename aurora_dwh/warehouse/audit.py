@@ -190,10 +190,10 @@ def standing(table: str, target: str | None, place: str, rules: str | None) -> s
         table: The staging table's name in the audit tables.
         target: Its quoted name, None where it does not exist.
         place: What the addresses of its days' manifests begin with.
-        rules: The rules of the days that are to be loaded, which are not told again; None where they have none.
+        rules: The rules of the days that are to be loaded, which are told as an empty text; None where they have none.
     """
     has_rows = f"(SELECT COUNT(*) FROM (SELECT 1 AS one FROM {target} LIMIT 1) t)" if target else "0"
-    known = "rules" if rules is None else f"NULLIF(rules, {literal(rules)}) AS rules"
+    known = "rules" if rules is None else f"CASE WHEN rules = {literal(rules)} THEN '' ELSE rules END AS rules"
     return (
         f"SELECT table_name, day, rows_in_manifest, NVL(rows_behind, 0), snapshot_at, loaded_at, in_target, mode, "
         f"key_columns, cursor_column, manifest_url, {known}, {has_rows}\n"
@@ -206,6 +206,29 @@ def standing(table: str, target: str | None, place: str, rules: str | None) -> s
         f") h\n"
         f"WHERE of_day = 1\n"
         f"ORDER BY loaded_at"
+    )
+
+
+def seams() -> str:
+    """Return the query for the days of all tables that were read by other rules than the day before them in the table.
+
+    The columns are the table, that day before, and the day.
+    """
+    by = "OVER (PARTITION BY table_name ORDER BY day)"
+    return (
+        f"SELECT table_name, day_before, day\n"
+        f"FROM (\n"
+        f"  SELECT table_name, day, rules, LAG(day) {by} AS day_before, LAG(rules) {by} AS rules_before\n"
+        f"  FROM (\n"
+        f"    SELECT table_name, day, rules, ROW_NUMBER() OVER (PARTITION BY table_name, day "
+        f"ORDER BY snapshot_at DESC, loaded_at DESC) AS of_day\n"
+        f"    FROM {HISTORY}\n"
+        f"    WHERE in_target\n"
+        f"  ) h\n"
+        f"  WHERE of_day = 1\n"
+        f") s\n"
+        f"WHERE rules <> rules_before\n"
+        f"ORDER BY table_name, day"
     )
 
 
@@ -223,6 +246,11 @@ def readings(table: str) -> str:
         f") h\n"
         f"WHERE of_day = 1"
     )
+
+
+def loaded_days(table: str) -> str:
+    """Return the query for the days that are in a table."""
+    return f"SELECT DISTINCT day FROM {HISTORY} WHERE table_name = {literal(table)} AND in_target"
 
 
 def missing_columns(live: Collection[str]) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from aurora_dwh.catalog_fields import OWN_PREFIX
+from aurora_dwh.handoff import DataError
 from aurora_dwh.rules import quoted
 from aurora_dwh.schema import Column, TableSchema, fold
 from aurora_dwh.warehouse import audit
@@ -79,12 +80,14 @@ class Preparation:
         adding: Those that add columns.
         widening: Those that widen columns, which must run outside a transaction.
         misfit: Why it cannot take them, None where it can.
+        absent: The table's columns that the days do not have.
     """
 
     making: tuple[str, ...] = ()
     adding: tuple[str, ...] = ()
     widening: tuple[str, ...] = ()
     misfit: DriftError | None = None
+    absent: tuple[str, ...] = ()
 
 
 def look(session: Session, target: Target) -> Live:
@@ -116,12 +119,14 @@ def prepare(session: Session, target: Target, whole: TableSchema, schemas: Seque
         schemas: The columns of each of the days, in their order.
 
     Raises:
+        DataError: A column that the table is made with is not among them.
         WarehouseError: Redshift refused a statement, and not because another writer had done the same meanwhile.
     """
     live = look(session, target)
     if foundations(target, live):
         settle(session, lambda: foundations(target, look(session, target)))
     if not live.columns:
+        require_columns(target, whole, is_made=True)
         return Preparation(making=(create_table(target, whole),))
     columns, adding, widening = dict(live.columns), [], []
     try:
@@ -132,7 +137,7 @@ def prepare(session: Session, target: Target, whole: TableSchema, schemas: Seque
             columns |= _followed(target, schema, columns)
     except DriftError as misfit:
         return Preparation(misfit=misfit)
-    return Preparation(adding=tuple(adding), widening=tuple(widening))
+    return Preparation(adding=tuple(adding), widening=tuple(widening), absent=tuple(absent(whole, live.columns)))
 
 
 def adapt(session: Session, target: Target, schema: TableSchema) -> list[str]:
@@ -142,6 +147,7 @@ def adapt(session: Session, target: Target, schema: TableSchema) -> list[str]:
         The statements that were run, none where the target fits already.
 
     Raises:
+        DataError: A column that the target is made with is not in the schema.
         DriftError: A column changed in a way that the target cannot or may not follow.
         WarehouseError: Redshift refused a statement, and not because another writer had done the same meanwhile.
     """
@@ -150,6 +156,7 @@ def adapt(session: Session, target: Target, schema: TableSchema) -> list[str]:
         live = look(session, target)
         if live.columns:
             return changes(target, schema, live.columns)
+        require_columns(target, schema, is_made=True)
         return [*foundations(target, live), create_table(target, schema)]
 
     return settle(session, needed)
@@ -222,6 +229,30 @@ def changes(target: Target, schema: TableSchema, live: Mapping[str, LiveColumn])
                 f"run {rebuild_to(column, present.type, schema.table)}"
             )
     return statements
+
+
+def require_columns(target: Target, schema: TableSchema, *, is_made: bool = False) -> None:
+    """Refuse rows without a column that the catalog names for what a load needs of them.
+
+    Args:
+        target: The staging table.
+        schema: The rows' columns.
+        is_made: Whether the table is made with them, and not loaded with them.
+
+    Raises:
+        DataError: The rows lack such a column.
+    """
+    known = {column.target_name for column in schema.columns}
+    uses: Mapping[str, Sequence[str | None]] = {"key": target.key, "cursor": (target.cursor,)}
+    if is_made:
+        uses = {"key": target.key, "dist_key": (target.dist_key,), "sort_key": target.sort_key}
+    lacking = [f"`{field}` names {n!r}" for field, names in uses.items() for n in names if n and fold(n) not in known]
+    if lacking:
+        raise DataError(
+            f"table {schema.table}: {', and '.join(lacking)}, which is no column of its days in the lake; nothing was "
+            f"changed. Correct the catalog, or, if the column is new, run `aurora-dwh rebuild {quoted(schema.table)} "
+            "--from source`"
+        )
 
 
 def _runs_alone(statement: str) -> bool:

@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
+from functools import partial
 from itertools import groupby
 from statistics import median
 from typing import TypeVar
@@ -83,7 +84,8 @@ class Loaded:
         days: Each day's figures.
         statements: What was run between BEGIN and COMMIT.
         changes: Those of them, and of what was run before, that followed a change of the source's columns.
-        older: Other days in the table that were read by other rules, with those.
+        others: Other days in the table, with the rules that they were read by, where those are known.
+        lost: Columns of the table that the days do not have -> how many values went with the rows that were replaced.
         copy_seconds: How long COPY took.
         write_seconds: How long the rest of the transaction took, up to COMMIT.
     """
@@ -92,7 +94,8 @@ class Loaded:
     days: tuple[DayLoad, ...]
     statements: tuple[str, ...]
     changes: tuple[str, ...] = ()
-    older: Mapping[date, Rules] = field(default_factory=dict)
+    others: Mapping[date, Rules] = field(default_factory=dict)
+    lost: Mapping[str, int] = field(default_factory=dict)
     copy_seconds: float = 0.0
     write_seconds: float = 0.0
 
@@ -100,8 +103,9 @@ class Loaded:
 def transactions(manifests: Iterable[Manifest], *, stage_bytes: int = STAGE_BYTES) -> Iterator[list[Manifest]]:
     """Yield the days in order, in groups that one transaction can load.
 
-    A group ends where a column's type or the files' format changes, since one stage has one type for a column, and
-    where the stage is full. Repairs come behind all days, each for itself.
+    A group ends where a column's type or the files' format changes, since one stage has one type for a column, where a
+    column is gone, whose values are counted that are lost by that, and where the stage is full. Repairs come behind all
+    days, each for itself.
     """
     group: list[Manifest] = []
     kinds: dict[str, tuple[str, ...]] = {}
@@ -109,6 +113,7 @@ def transactions(manifests: Iterable[Manifest], *, stage_bytes: int = STAGE_BYTE
     for manifest in sorted(manifests, key=lambda m: (m.is_repair, m.day)):
         of_day = {column.target_name: _kinds(column) for column in manifest.schema.columns}
         retyped = any(kinds.get(name, kind) != kind for name, kind in of_day.items())
+        retyped = retyped or not kinds.keys() <= of_day.keys()
         retyped = retyped or any(m.files != manifest.files or m.is_repair != manifest.is_repair for m in group[-1:])
         # Rows of a repair are staged for themselves: those of one day with one key would be two rows of the source.
         retyped = retyped or manifest.is_repair
@@ -202,8 +207,11 @@ class Load:
         """See what must become of the target's columns, and do that of it which a transaction cannot.
 
         Raises:
-            DataError: The days contradict what the target was loaded with.
+            DataError: The days contradict what the target was loaded with, or lack its key or cursor.
         """
+        for manifest in self.manifests:
+            if manifest.rows:
+                drift.require_columns(self.target, manifest.schema)
         schemas = [self._latest.schema] if self.mode == "full" else [m.schema for m in self.manifests]
         schemas = [next(alike) for _, alike in groupby(schemas, key=lambda schema: schema.columns)]
         found = drift.prepare(session, self.target, union(schemas), schemas)
@@ -253,7 +261,8 @@ class Load:
             raise prepared.misfit
         self._change(session, prepared.adding)
         write = {"incremental": self._upsert, "append": self._replace_days, "full": self._replace_all}[self.mode]
-        counts = write(session, fresh) if fresh else {}
+        lost: dict[str, int] = {}
+        counts = write(session, fresh, partial(self._lose, session, prepared.absent, lost)) if fresh else {}
         usual = self._usual({day: load.rows - load.rows_behind for day, load in stands.days.items()})
         days = tuple(
             DayLoad(
@@ -275,7 +284,8 @@ class Load:
             days,
             (*session.statements, "COMMIT"),
             changes=(*prepared.widening, *prepared.adding),
-            older={} if is_forgotten or (self.mode == "full" and fresh) else stands.older_rules([m.day for m in fresh]),
+            others={} if is_forgotten or (self.mode == "full" and fresh) else stands.rules([m.day for m in fresh]),
+            lost=lost,
             copy_seconds=sum(seconds for statement, seconds in took if statement.startswith("COPY")),
             write_seconds=sum(seconds for statement, seconds in took if not statement.startswith("COPY")),
         )
@@ -306,7 +316,13 @@ class Load:
     def _files(self) -> FileFormat:
         return self.manifests[0].files
 
-    def _upsert(self, session: Session, fresh: Sequence[Manifest]) -> Counts:
+    def _lose(self, session: Session, absent: Sequence[str], lost: dict[str, int], replaced: str = "") -> None:
+        """Count the values of columns that are gone, in the rows that are about to be replaced."""
+        if absent:
+            (counts,) = session.execute(sql.count_lost(self.target, absent, replaced)).rows
+            lost.update({name: int(count) for name, count in zip(absent, counts, strict=True)})
+
+    def _upsert(self, session: Session, fresh: Sequence[Manifest], lose: Callable[..., None]) -> Counts:
         filled = [m for m in fresh if m.rows]
         if not filled:
             return {}
@@ -318,22 +334,26 @@ class Load:
         for day, new, old, *unfit in session.execute(sql.count_fresh(self.target)).rows:
             checks.check_fresh(session, self.target, self._schema_of(day), [int(rows) for rows in unfit])
             counts[day] = int(new), int(old)
+        lose(sql.replaced_by_fresh(self.target))
         session.execute(sql.delete_replaced(self.target))
         session.execute(sql.insert(self.target, schema, sql.FRESH))
         checks.check_keys(session, self.target, schema.table, sql.staged(schema, self._files))
         return counts
 
-    def _replace_days(self, session: Session, fresh: Sequence[Manifest]) -> Counts:
+    def _replace_days(self, session: Session, fresh: Sequence[Manifest], lose: Callable[..., None]) -> Counts:
         filled = [m for m in fresh if m.rows]
         schema = self._filled(session, filled)
-        session.execute(sql.delete_days(self.target, [m.day.isoformat() for m in fresh]))
+        days = [m.day.isoformat() for m in fresh]
+        lose(sql.of_days(days))
+        session.execute(sql.delete_days(self.target, days))
         self._insert(session, schema, fresh)
         if schema and self.target.key:
             checks.check_days_apart(session, self.target, sql.texts_of(self.target, schema), filled)
         return {m.day: (m.rows, 0) for m in fresh}
 
-    def _replace_all(self, session: Session, fresh: Sequence[Manifest]) -> Counts:
+    def _replace_all(self, session: Session, fresh: Sequence[Manifest], lose: Callable[..., None]) -> Counts:
         schema = self._filled(session, [m for m in fresh if m.rows])
+        lose()
         session.execute(sql.delete_all(self.target))
         self._insert(session, schema, fresh)
         return {m.day: (m.rows, 0) for m in fresh}

@@ -17,6 +17,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aurora_dwh.handoff import DataError
+from aurora_dwh.schema import IDENTIFIER_LIMIT
 from aurora_dwh.warehouse.mart_checks import sum_query
 from aurora_dwh.warehouse.sql import identifier, literal
 
@@ -84,6 +85,8 @@ def read_mart(path: Path) -> Mart:
         raise MartError(
             f"{path.name}: an incremental mart needs `day_column`, and :first_day and :end_day in its query"
         )
+    if len(path.stem.encode()) > IDENTIFIER_LIMIT:
+        raise MartError(f"{path.name}: Redshift cuts names at {IDENTIFIER_LIMIT} bytes; give the file a shorter name")
     found = Mart(path.stem, header, match["query"], _inputs(path.name, match["query"]), path)
     _check_sums(path.name, found)
     return found

@@ -15,7 +15,7 @@ from aurora_dwh.warehouse.drift import live_columns
 from aurora_dwh.warehouse.errors import CheckError, PassingError, WarehouseError
 from aurora_dwh.warehouse.mart import Mart, MartError, MartHeader, render
 from aurora_dwh.warehouse.mart_checks import MartFigures, check_mart, count_days
-from aurora_dwh.warehouse.sql import identifier, identifiers, literal, qualified
+from aurora_dwh.warehouse.sql import beside, identifier, identifiers, literal, qualified
 from aurora_dwh.warehouse.statements import Target
 from aurora_dwh.warehouse.swap import grants, swap
 
@@ -139,7 +139,7 @@ def _columns(session: Session, table: str) -> tuple[object, ...]:
 
 def _make(session: Session, schema: str, mart: Mart, *, exists: bool) -> None:
     """Make the mart's table of the rows that were built; where one exists, in its place."""
-    name = f"{mart.name}__new" if exists else mart.name
+    name = beside(mart.name, "__new") if exists else mart.name
     made = f"{qualified(schema, name)}{_attributes(mart.header)}"
     session.execute(f"CREATE TABLE {made} AS SELECT * FROM {identifier(_BUILT)}")
     if exists:

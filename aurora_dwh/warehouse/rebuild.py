@@ -42,6 +42,7 @@ def rebuild(
     mode: str,
     read: Callable[[], Sequence[Manifest]],
     *,
+    table: str,
     is_read_anew: bool = False,
     loaded: Callable[[Sequence[Manifest]], None] = lambda _: None,
 ) -> Rebuilt:
@@ -52,7 +53,8 @@ def rebuild(
         lake: The lake that the manifests are of.
         target: The staging table.
         mode: `incremental`, `append` or `full`.
-        read: Gives the manifests of the table's days in the lake, in order; in mode full, of the latest reading.
+        read: Gives what in the lake the table is made of, as `Lake.loadable` does: in mode full, the latest reading.
+        table: The table's name in the source, for errors.
         is_read_anew: Whether all of them were read for this, so that they need not go with what was loaded before.
         loaded: Told the days of each transaction that is done.
 
@@ -67,9 +69,7 @@ def rebuild(
     for _ in range(_ROUNDS):
         turns = warehouse.persist(partial(_turns, target=target))
         manifests = list(read())
-        if mode == "full":  # each day of such a table is a whole copy of it
-            manifests = sorted(manifests, key=lambda m: (m.snapshot_at, m.day))[-1:]
-        warehouse.persist(partial(_check, target=target, mode=mode, manifests=manifests, is_read_anew=is_read_anew))
+        warehouse.persist(partial(_check, target, table, mode, manifests, is_read_anew))
         fresh = [m for m in manifests if m.url not in taken_in or taken_in[m.url].attempt != m.attempt]
         try:
             for group in _transactions(warehouse, twin, fresh):
@@ -86,6 +86,14 @@ def rebuild(
             days = {m.day for m in taken_in.values() if not m.is_repair}
             return Rebuilt(tuple(sorted(days)), rows)
     raise DataError(f"{target.label} is loaded all the time; rebuild it when no run works on it. Nothing was changed")
+
+
+def loaded_days(warehouse: Warehouse, target: Target) -> set[date]:
+    """Return the days that a staging table was loaded with."""
+    with warehouse.session() as session:
+        if not drift.look(session, target).history:
+            return set()
+        return {day for (day,) in session.execute(audit.loaded_days(target.label)).rows}
 
 
 def _clear(session: Session, target: Target, twin: Target) -> None:
@@ -128,7 +136,9 @@ def _turns(session: Session, target: Target) -> int:
     return int(rows[0][0]) if rows else 0
 
 
-def _check(session: Session, target: Target, mode: str, manifests: Sequence[Manifest], is_read_anew: bool) -> None:
+def _check(
+    target: Target, table: str, mode: str, manifests: Sequence[Manifest], is_read_anew: bool, session: Session
+) -> None:
     """Refuse to make a table anew of which nothing is known, that would lack rows of the old one, or by other rules."""
     is_there = bool(live_columns(session, target))
     stands = standing.find(session, target, manifests[-1], is_new=not is_there) if manifests else Standing(target)
@@ -140,12 +150,15 @@ def _check(session: Session, target: Target, mode: str, manifests: Sequence[Mani
         # A moment that has not come is that of a clock which went wrong.
         missing = [day for day, at in stands.snapshots.items() if newest is None or newest < at <= utc_now()]
     else:
-        missing = [day for day in stands.snapshots if day not in in_lake]
+        first = manifests[0].window if manifests else None  # which may hold what lay in days before it
+        missing = [
+            day for day in stands.snapshots if day not in in_lake and not (first and first.is_first and day < first.day)
+        ]
     if missing or not manifests:
         shown = listed(missing) if missing else "any day"
         raise DataError(
             f"{target.label}: the lake lacks what the table was loaded from ({shown}), so nothing was changed; "
-            "read it from Aurora again with `--from source`"
+            f"read it from Aurora again with `aurora-dwh rebuild {quoted(table)} --from source`"
         )
     if not is_read_anew:
         stands.check_lake(mode, manifests)

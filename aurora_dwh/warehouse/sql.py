@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, datetime
+from hashlib import sha256
 
 from aurora_dwh.schema import IDENTIFIER_LIMIT, fold
 
@@ -29,6 +30,19 @@ def identifiers(names: Iterable[str], *, of: str = "") -> str:
     """Return a comma-separated list of quoted names, each behind `of.` where an alias is given."""
     lead = f"{of}." if of else ""
     return ", ".join(lead + identifier(name) for name in names)
+
+
+def beside(name: str, suffix: str) -> str:
+    """Return the name of a table that is made beside another one: with a suffix, and a digest where that is too long.
+
+    Args:
+        name: The other table's name.
+        suffix: What tells the two apart, in ASCII.
+    """
+    if len(f"{name}{suffix}".encode()) <= IDENTIFIER_LIMIT:
+        return f"{name}{suffix}"
+    tail = f"_{sha256(name.encode()).hexdigest()[:8]}{suffix}"
+    return name.encode()[: IDENTIFIER_LIMIT - len(tail)].decode(errors="ignore") + tail
 
 
 def literal(value: str | bool | int | float | date | datetime | None) -> str:

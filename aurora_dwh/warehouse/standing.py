@@ -44,7 +44,7 @@ class Loading:
         key: The folded key columns, None where they are not known.
         cursor: The folded cursor column, None where there was none or it is not known.
         origin: The database and the table whose folder its manifest lies in.
-        rules: The rules that the day was read by, where they are known and not those of the days to be loaded.
+        rules: The rules that the day was read by, where they are known.
     """
 
     table_name: str
@@ -89,8 +89,8 @@ class Standing:
         """The latest reading that each day in the table was loaded from."""
         return {day: load.snapshot_at for day, load in self.days.items() if load.in_target}
 
-    def older_rules(self, days: Sequence[date]) -> dict[date, Rules]:
-        """Return the rules of days in the table, but for some days, where they are not those of the load."""
+    def rules(self, days: Sequence[date]) -> dict[date, Rules]:
+        """Return the rules of days in the table, where they are known, but for some days."""
         return {day: load.rules for day, load in self.days.items() if load.in_target and load.rules and day not in days}
 
     def check_source(self, manifest: Manifest) -> None:
@@ -229,7 +229,7 @@ def find(session: Session, target: Target, manifest: Manifest, *, is_new: bool =
     """
     rules = manifest.rules.to_text() if manifest.rules else None
     rows = session.execute(audit.standing(target.label, None if is_new else target.sql, _place(manifest), rules)).rows
-    loads = [_loading(*row[:-1]) for row in rows]
+    loads = [_loading(manifest.rules, *row[:-1]) for row in rows]
     return Standing(
         target,
         {load.day: load for load in loads if load.table_name == target.label},
@@ -245,6 +245,7 @@ def _place(manifest: Manifest) -> str:
 
 
 def _loading(
+    of_load: Rules | None,
     table_name: str,
     day: date,
     rows: int,
@@ -270,5 +271,5 @@ def _loading(
         None if key is None else json.loads(key),
         cursor,
         tuple(unquote(folder) for folder in manifest_url.rpartition(_DAY_FOLDER)[0].split("/")[-2:]),
-        Rules.from_json(json.loads(rules)) if rules else None,
+        of_load if rules == "" else None if rules is None else Rules.from_json(json.loads(rules)),
     )

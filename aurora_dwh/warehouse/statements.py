@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from aurora_dwh.schema import CSV_NULL, Column, FileFormat, TableSchema
-from aurora_dwh.warehouse.sql import identifier, identifiers, literal, qualified
+from aurora_dwh.warehouse.sql import beside, identifier, identifiers, literal, qualified
 
 STAGE = "dwh_stage"
 FRESH = "dwh_fresh"
@@ -67,7 +67,7 @@ class Target:
     @property
     def twin(self) -> Target:
         """The table that a rebuild makes beside this one and puts in its place."""
-        return replace(self, name=f"{self.name}__rebuild")
+        return replace(self, name=beside(self.name, "__rebuild"))
 
     @property
     def sql(self) -> str:
@@ -242,6 +242,24 @@ def delete_replaced(target: Target) -> str:
     """Return the DELETE of the target's rows that newer ones replace."""
     fresh = identifier(FRESH)
     return f"DELETE FROM {target.sql} USING {fresh} WHERE {same_key(target.key, target.sql, fresh)}"
+
+
+def count_lost(target: Target, columns: Sequence[str], replaced: str = "") -> str:
+    """Return the query for how many values of each column are lost with the rows that a load replaces.
+
+    Args:
+        target: The staging table.
+        columns: Columns that the new rows do not have.
+        replaced: SQL behind the table's name that leaves the rows to be replaced; empty where all are.
+    """
+    counts = ", ".join(f"COUNT({target.sql}.{identifier(name)})" for name in columns)
+    return f"SELECT {counts} FROM {target.sql}{replaced and f' {replaced}'}"
+
+
+def replaced_by_fresh(target: Target) -> str:
+    """Return the JOIN that leaves the target's rows which `delete_replaced` deletes."""
+    fresh = identifier(FRESH)
+    return f"JOIN {fresh} ON {same_key(target.key, target.sql, fresh)}"
 
 
 def delete_days(target: Target, days: Iterable[str]) -> str:

@@ -94,8 +94,9 @@ def test_the_page_of_a_staging_table_shows_rows_columns_checks_and_plots(ui: UI,
     expect(page.get_by_text(re.compile("varchar", re.IGNORECASE)).first).to_be_visible()
     picture(page, "09-staging-overview")
     page.goto(f"{ui.url}/assets/staging/page_view?view=checks")
-    for check in ("rows", "schema", "rules", "volume"):
+    for check in ("cursor", "rows", "schema", "rules", "volume"):
         expect(page.get_by_text(check, exact=True).first).to_be_visible()
+    page.get_by_text("rows", exact=True).first.click()
     expect(page.get_by_text("This is a blocking asset check")).to_be_visible()
     expect(page.locator("canvas").first).to_be_visible()  # the check's figures, run by run
     picture(page, "10-staging-checks")

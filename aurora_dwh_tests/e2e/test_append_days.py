@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from aurora_dwh_tests.e2e.world import World, chain
-from aurora_dwh_tests.servers import server  # noqa: F401 - both servers here, unlike elsewhere in this folder
 
 VIEW = "view: {mode: append, cursor: seen, lookback: 2h}"
 WAYS = {"index": ", KEY (seen)", "no index": ""}
@@ -55,6 +54,7 @@ def test_c04_days_that_are_as_they_were_are_not_read_again_and_those_that_never_
 ) -> None:
     world.catalog("view: {mode: append, cursor: seen, lookback: 2d}")
     fill(world)
+    world.at_source("INSERT INTO view VALUES (20, '2024-01-02 13:00:00')")
     world.load("2024-01-02", "view")
     before = attempts(world, "2024-01-02")
     world.load("2024-01-03", "view")
@@ -91,12 +91,13 @@ def test_c04_aurora_counts_and_writes_such_a_day_itself(aurora_world: World) -> 
     assert attempts(aurora_world, "2024-01-02") != before[1:]
 
 
+OWN_KEY = ", PRIMARY KEY (id), KEY (seen)"
 KEYED = "view: {mode: append, cursor: seen, key: id}"
 
 
 def test_c04_a_row_whose_cursor_moved_into_another_day_is_not_in_both(world: World) -> None:
     world.catalog(KEYED)
-    fill(world)
+    fill(world, OWN_KEY)
     world.load("2024-01-01", "view", last="2024-01-03")
     world.at_source("UPDATE view SET seen = '2024-01-04 12:00:01' WHERE id = 2")
     run = world.run("2024-01-04", assets=chain("view"))
@@ -110,7 +111,7 @@ def test_c04_a_row_whose_cursor_moved_into_another_day_is_not_in_both(world: Wor
 
 def test_c04_a_lookback_that_reaches_so_far_moves_such_a_row_by_itself(world: World) -> None:
     world.catalog("view: {mode: append, cursor: seen, key: id, lookback: 3d}")
-    fill(world)
+    fill(world, OWN_KEY)
     world.load("2024-01-01", "view", last="2024-01-03")
     world.at_source("UPDATE view SET seen = '2024-01-04 12:00:01' WHERE id = 2")
     world.load("2024-01-04", "view")

@@ -234,6 +234,17 @@ def test_values_that_the_policies_refuse_are_not_taken_in(aurora_world: World) -
     assert world.ask_warehouse("SELECT v FROM staging.t WHERE id = 4") == [("ab",)]
 
 
+def test_c20_a_name_that_redshift_would_cut_is_told_of_an_arrival_too(aurora_world: World) -> None:
+    three_days(aurora_world)
+    by_hand(aurora_world)
+    long = "顧" * 43
+    aurora_world.at_source(f"ALTER TABLE t ADD `{long}` INT")
+    (event,) = Sensor(aurora_world).tick().asset_events
+    assert f"its name has 129 bytes, and Redshift cuts names at 127; leave it out with `exclude: [{long}]`" in str(
+        event.description
+    )
+
+
 def test_no_more_than_some_arrivals_are_looked_at_in_a_tick(
     aurora_world: World, s3: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

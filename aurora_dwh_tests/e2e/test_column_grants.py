@@ -85,7 +85,7 @@ def test_m10_what_may_be_read_is_offered_checked_planned_loaded_and_proven(narro
     ("entry", "said"),
     [
         ("{key: secret, cursor: updated_at}", "`key` names 'secret', which is no column of the table, or none that"),
-        ("{key: id, cursor: updated_at, mask: {secret: sha256}}", "mask names columns that are not copied: secret"),
+        ("{key: id, cursor: updated_at, mask: {secret: sha256}}", "`mask` names 'secret', which is no column of"),
         ("{key: id, cursor: updated_at, filter: secret > 0}", "for column 'secret' in table 'orders'"),
     ],
 )

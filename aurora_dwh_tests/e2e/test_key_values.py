@@ -93,7 +93,7 @@ def test_m08_a_key_that_is_null_in_the_source_is_told_with_what_helps(world: Wor
     )
     world.catalog("t: {key: k, cursor: at}")
     failure = refused(world, "t")
-    assert "column 'k': no key in the row id = 7: NULL; the key needs a value: give it one, or name another" in failure
+    assert "column 'k': no key in the row id = 7: NULL; the key needs a value: give it one, name the source" in failure
     world.catalog("t: {key: id, cursor: at}")
     world.load(DAY, "t")
     assert verify("t").equal, verify("t").differences

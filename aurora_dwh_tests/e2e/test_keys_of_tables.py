@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 import dagster as dg
 import pytest
 
-from aurora_dwh_tests.e2e.remedies import commands, follow
+from aurora_dwh_tests.e2e.proofs import prove
+from aurora_dwh_tests.e2e.remedies import follow, run
 from aurora_dwh_tests.e2e.test_rules import check
 from aurora_dwh_tests.e2e.world import World, chain
-from aurora_dwh_tests.servers import server  # noqa: F401 - both servers here, unlike elsewhere in this folder
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -108,11 +110,11 @@ def test_c13_the_check_says_what_it_proved_of_days_that_were_not_copied(world: W
         "INSERT INTO item VALUES (1, '2024-01-01'), (2, '2024-01-01')",
     )
     world.load("2024-01-01", "item")
-    world.ask_warehouse("UPDATE dwh.load_history SET snapshot_at = '2100-01-01'")
+    world.ask_warehouse("UPDATE dwh.load_history SET snapshot_at = '2100-01-01', loaded_at = '2100-01-01'")
     done = world.load("2024-01-01", "item")
     overtaken = "; not so of 1 day (2024-01-01), which a later reading overtook"
     assert str(check(done, "rows").description).endswith(
-        f": 0 rows read from the source, in the manifest and copied{overtaken}"
+        f": 0 rows read from the source, which counted as many, in the manifest and copied{overtaken}"
     )
     assert str(check(done, "keys").description).endswith(
         f": 0 rows have, within their day, each a key (id) of its own{overtaken}"
@@ -212,11 +214,11 @@ def test_c18_a_key_without_a_value_names_the_row_and_what_helps(world: World, mo
         "INSERT INTO item VALUES (1, 'a', '2024-01-01'), (77, NULL, '2024-01-01'), (78, NULL, '2024-01-01')",
     )
     said = refused(world, "2024-01-01")
-    assert "staging.item: rows have NULL in their key (code), such as code=None, id=77" in said
-    assert "primary key (id)" in said
-    assert "`filter: code IS NOT NULL`" in said
-    assert commands(said) == []
-    catalog(world, mode, "key: code, filter: code IS NOT NULL")
+    assert "column 'code': no key in the row id = 77: NULL" in said
+    assert "name the source's primary key (id) in `key`" in said
+    advice = re.search(r"`(filter: \".*?\")`", said)
+    assert advice
+    catalog(world, mode, f"key: code, {advice[1]}")
     world.load("2024-01-01", "item")
     assert [row[:2] for row in staged(world)] == [(1, "a")]
 
@@ -231,7 +233,56 @@ def test_c18_the_source_s_own_key_helps_as_well(world: World, mode: str) -> None
         "(78, 'a', NULL, '2024-01-01')",
     )
     said = refused(world, "2024-01-01")
-    assert "such as code='a', part=None, id=77" in said
+    assert "column 'part': no key in the row id = 77: NULL" in said
     catalog(world, mode, "key: id")
     world.load("2024-01-01", "item")
+    world.assert_equal("item")
+
+
+def test_c18_a_key_without_a_value_in_days_of_the_lake_is_named_by_a_rebuild(world: World) -> None:
+    catalog(world, "incremental", "key: id")
+    world.at_source(
+        "CREATE TABLE item (id INT PRIMARY KEY, code VARCHAR(9) UNIQUE, changed_at DATETIME NOT NULL, "
+        "KEY (changed_at))",
+        "INSERT INTO item VALUES (1, 'a', '2024-01-01'), (77, NULL, '2024-01-01')",
+    )
+    world.load("2024-01-01", "item")
+    before = staged(world)
+    catalog(world, "incremental", "key: code")
+    said = run("rebuild item")
+    assert said.exit_code == 1
+    assert "rows have NULL in their key (code), such as code=None, id=77" in said.text
+    assert staged(world) == before
+    catalog(world, "incremental", "key: id")
+    assert run("rebuild item").exit_code == 0
+    world.assert_equal("item")
+
+
+# A key that is another one in Redshift alone
+
+
+@pytest.mark.parametrize(("before", "after"), [("ABC", "abc"), ("resume", "résumé")])
+def test_c14_a_key_that_changed_in_case_or_accents_alone_is_warned_of_named_and_removed_by_the_policy(
+    world: World, before: str, after: str
+) -> None:
+    world.at_source(
+        "CREATE TABLE item (code VARCHAR(9) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci PRIMARY KEY, "
+        "exact VARCHAR(9) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL UNIQUE, "
+        "updated_at DATETIME NOT NULL DEFAULT '2024-01-01' ON UPDATE NOW(), KEY (updated_at))",
+        f"INSERT INTO item (code, exact) VALUES ('{before}', 'x'), ('b', 'y')",
+    )
+    world.catalog("")
+    (found,) = json.loads(run(f"discover --output {world.catalog_file} --json").text)["added"]
+    (warning,) = [text for text in found["warnings"] if text.startswith("key ")]
+    assert warning == (
+        "key code is compared by utf8mb4_unicode_ci, which takes no notice of case or accents, and byte by byte in "
+        "Redshift: a key that is changed in these alone leaves its old row there; use deletes: remove"
+    )
+    world.catalog("item: {key: code, cursor: updated_at, deletes: remove}")
+    world.load("2024-01-01", "item")
+    world.at_source(f"UPDATE item SET code = '{after}', updated_at = '2024-01-02' WHERE code = '{after}'")
+    world.load("2024-01-02", "item")
+    assert {row[0] for row in staged(world)} == {before, after, "b"}
+    assert f"only in Redshift: code='{before}'" in run("verify item").text
+    assert prove(world, "item", max_share=0.5).success
     world.assert_equal("item")

@@ -36,6 +36,7 @@ def big(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """A table of 30 MB, most of it in the second day, of which the first is loaded."""
     monkeypatch.setattr(connection, "ATTEMPTS", 2)
     monkeypatch.setattr("aurora_dwh.aws.ATTEMPTS", 2)
+    monkeypatch.setenv("AURORA_SOURCE", "big, whatever address leads to it")
     world.catalog("big: {key: id, cursor: changed}")
     world.at_source(*BIG)
     world.load(FIRST, "big")

@@ -14,6 +14,7 @@ from dagster import DagsterEventType
 from aurora_dwh.catalog import Catalog
 from aurora_dwh.commands.doctor import source
 from aurora_dwh.commands.doctor.check import Attempts, Check, State
+from aurora_dwh.proof.engine import compare_tables
 from aurora_dwh_tests.authority import Certified, trusted
 from aurora_dwh_tests.e2e.world import Run, World, chain
 from aurora_dwh_tests.servers import KINDS, Server
@@ -74,6 +75,13 @@ def assert_well(world: World, *warned: str) -> None:
 def test_a_day_is_loaded_in_the_clear_by_an_account_that_may_only_select(shop: World) -> None:
     shop.at_source("FLUSH PRIVILEGES")  # MySQL then asks for the password itself, in RSA
     assert_well(shop, "aurora: TLS", "aurora: instance")
+
+
+def test_c21_a_day_is_loaded_by_an_account_without_a_password(shop: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.at_source("ALTER USER app IDENTIFIED BY ''")
+    monkeypatch.setenv("AURORA_PASSWORD", "")
+    assert_well(shop, "aurora: TLS", "aurora: instance")
+    assert all(verdict.equal for verdict in compare_tables(Catalog.load(), Catalog.load().tables.values()))
 
 
 @pytest.mark.parametrize("form", ["", "verify-ca:"])

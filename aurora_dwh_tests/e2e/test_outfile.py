@@ -161,9 +161,8 @@ def test_days_of_both_formats_are_one_range_one_rebuild_and_one_table_of_rows(au
     )
     assert {str(r["_dwh_day"]) for r in rows} == set(days(1, 3))
     world.ask_warehouse("DELETE FROM staging.t")
-    run = world.run("2024-01-01", "2024-01-03", _staging("t"))
-    assert run.success, run.failures
-    assert_copied(world)
+    # Files of two formats are loaded in several transactions, of which the first does not make the table whole.
+    assert "`aurora-dwh rebuild t`" in world.run("2024-01-01", "2024-01-03", _staging("t")).failure
 
     for origin in ("lake", "source"):
         world.ask_warehouse("DELETE FROM staging.t")
@@ -396,12 +395,13 @@ def test_the_plan_shows_what_aurora_runs_and_what_csv_cannot_carry(aurora_world:
     assert export.index("COUNT(*), MAX(`at`)") < export.index("COALESCE(CONVERT(CASE WHEN OCTET_LENGTH(")
     assert "/t/day=2024-01-02/part-plan-000'\nCHARACTER SET utf8mb4\nFORMAT CSV\nMANIFEST ON\nOVERWRITE OFF;" in load
     assert "FORMAT AS CSV NULL AS '<aurora-dwh NULL>' MANIFEST;" in load
-    assert said.output.splitlines()[-5:] == [
+    assert said.output.splitlines()[-6:] == [
         "-- column at: dates that the calendar does not have become NULL and are counted",
         "-- column v: NUL bytes in texts fail the day",
         "-- column v: texts that read '<aurora-dwh NULL>', which stands for NULL, fail the day",
         "-- column v: values of more than 65,535 bytes become NULL and are counted",
         "-- column d: values of more than 64,000 bytes become NULL and are counted",
+        "-- column d: values whose hexadecimal digits are more than `max_allowed_packet` fail the day",
     ]
 
 
@@ -416,7 +416,7 @@ def test_a_busy_source_is_waited_for_before_the_count_and_before_each_statement(
     def rest(self: Throttle, *, is_between_selects: bool) -> Iterator[None]:
         assert is_between_selects
         happened.append("rest")
-        self.waited["threads_running"] = 1.5
+        self._waited["threads_running"] = 1.5
         yield
 
     def uploading(self: outfile.Upload) -> None:

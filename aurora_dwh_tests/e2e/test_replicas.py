@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta, timezone
 from logging import getLogger
@@ -90,9 +91,12 @@ class Behind:
 
 
 @pytest.fixture
-def behind(replicas: Replicas, world_of: Callable[..., Iterator[World]]) -> Iterator[Behind]:
+def behind(
+    replicas: Replicas, world_of: Callable[..., Iterator[World]], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Behind]:
     """A replica that has an empty table `event`, and follows again when the test is over."""
     for world in world_of(replicas.replica, replicas.database()):
+        monkeypatch.setenv("AURORA_SOURCE", "one source under two addresses")
         made = Behind(replicas, world)
         yield made
         made.end_delay()
@@ -219,6 +223,7 @@ def test_c06_a_user_who_may_not_ask_is_warned_once_and_the_statement_that_is_sai
     (warning,) = [text for text in logged(world, run) if "is not known, as it does not tell" in text]
     behind.write(warning.rpartition("run: ")[2])
     behind.caught_up()
+    time.sleep(2.1)  # how far a replica is, is told in whole seconds
     run = world.load(nights.day(1), "event")
     assert not [text for text in logged(world, run) if "does not tell" in text]
     world.assert_equal("event")

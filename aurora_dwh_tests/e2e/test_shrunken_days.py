@@ -9,7 +9,6 @@ import pytest
 from aurora_dwh_tests.e2e.older import forget_rules
 from aurora_dwh_tests.e2e.remedies import commands, run
 from aurora_dwh_tests.e2e.world import World, chain, days
-from aurora_dwh_tests.servers import server  # noqa: F401 - both servers here, unlike elsewhere in this folder
 
 pytestmark = pytest.mark.timeout(600)
 

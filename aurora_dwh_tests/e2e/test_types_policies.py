@@ -277,7 +277,7 @@ def _lake_values(world: World) -> list[str]:
         ("{id: {keep_last: 2}}", "'id' finds and orders rows"),
         ("{at: sha256}", "'at' finds and orders rows"),
         ("{n: {keep_last: 2}}", "keep_last masks texts, and 'n' is int"),
-        ("{nothing: sha256}", "mask names columns that are not copied: nothing"),
+        ("{nothing: sha256}", "`mask` names 'nothing', which is no column of the table"),
     ],
 )
 def test_a_mask_that_does_not_fit_is_refused_before_anything_is_read(world: World, mask: str, message: str) -> None:

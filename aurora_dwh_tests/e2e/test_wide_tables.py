@@ -9,8 +9,11 @@ from aurora_dwh.catalog import Catalog
 from aurora_dwh.cli import app
 from aurora_dwh.commands.doctor.check import Attempts, State
 from aurora_dwh.commands.doctor.source import TABLE, check
+from aurora_dwh.lake.opening import open_lake
 from aurora_dwh.proof.engine import compare_tables
 from aurora_dwh.proof.verdict import Verdict
+from aurora_dwh_tests.e2e.proofs import prove
+from aurora_dwh_tests.e2e.remedies import run
 from aurora_dwh_tests.e2e.world import World, chain
 from aurora_dwh_tests.servers import server  # noqa: F401 - both servers here, unlike elsewhere in this folder
 
@@ -39,8 +42,8 @@ def verify(table: str) -> Verdict:
 
 def told(world: World, table: str, day: str = DAY) -> list[str]:
     """Return what a load, a plan and `doctor` say of a table that cannot be copied."""
-    run = world.run(day, None, chain(table))
-    assert not run.success
+    loaded = world.run(day, None, chain(table))
+    assert not loaded.success
     assert day not in world.materialized_days(f"lake/{table}")
     planned = CliRunner().invoke(app, ["plan", table, "--day", day])
     assert planned.exit_code == 1
@@ -48,7 +51,7 @@ def told(world: World, table: str, day: str = DAY) -> list[str]:
     check(attempts, Catalog.load())
     (found,) = [c for c in attempts.checks if c.name == f"{TABLE}{table}"]
     assert found.state is State.FAILED
-    return [run.failure, planned.stderr, f"{found.detail} -> {found.remedy}"]
+    return [loaded.failure, planned.stderr, f"{found.detail} -> {found.remedy}"]
 
 
 def test_m05_a_table_as_wide_as_redshift_takes_is_copied_and_compared(world: World) -> None:
@@ -106,3 +109,32 @@ def test_m09_a_name_that_redshift_does_not_take_is_told_before_anything_is_read_
     world.catalog(f"t: {{key: id, cursor: at, exclude: [{name}]}}")
     world.load(DAY, "t")
     assert world.ask_warehouse("SELECT id FROM staging.t") == [(1,)]
+
+
+def test_c20_the_longest_name_of_a_table_and_a_column_that_is_too_long_in_whatever_is_done_with_it(
+    world: World,
+) -> None:
+    target = "顧" * 42
+    world.catalog(f"t: {{key: id, cursor: at, deletes: remove, target_table: {target}}}")
+    world.at_source(
+        "CREATE TABLE t (id INT PRIMARY KEY, at DATETIME, KEY (at))",
+        "INSERT INTO t VALUES (1, '2023-12-31'), (2, '2023-12-31')",
+    )
+    world.load(DAY, "t")
+    for command in ("rebuild t", "rebuild t --from source", "verify t", "plan t"):
+        done = run(command)
+        assert done.exit_code == 0, done.text
+    assert world.staged_rows("t", target) == world.source_rows("t")
+
+    world.at_source(f"ALTER TABLE t ADD `{LONG}` INT", "DELETE FROM t WHERE id = 2")
+    before = [(manifest.day, manifest.attempt) for manifest in open_lake().all("t")]
+    for command in ("rebuild t --from source", "plan t --by-hand", "verify t"):
+        done = run(command)
+        assert done.exit_code == 1
+        assert f"its name has 129 bytes, and Redshift cuts names at 127; leave it out with `exclude: [{LONG}]`" in (
+            done.text
+        )
+    assert [(manifest.day, manifest.attempt) for manifest in open_lake().all("t")] == before
+    assert run("rebuild t").exit_code == 0
+    assert prove(world, "t", max_share=1).success
+    assert world.ask_warehouse(f'SELECT id FROM staging."{target}"') == [(1,)]

@@ -11,7 +11,6 @@ from typer.testing import CliRunner
 from aurora_dwh.cli import app
 from aurora_dwh_tests.e2e.nights import DAY, Nights
 from aurora_dwh_tests.e2e.world import World
-from aurora_dwh_tests.servers import server  # noqa: F401 - both servers here, unlike elsewhere in this folder
 
 CURSORS = ("DATETIME", "DATETIME(6)", "TIMESTAMP", "TIMESTAMP(6)", "DATE")
 

@@ -14,12 +14,14 @@ import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import ClientError
 
+from aurora_dwh.catalog import Catalog, Table
 from aurora_dwh.handoff import DataError, Window
 from aurora_dwh.lake import parquet, store, upload
 from aurora_dwh.lake.manifest import to_json
 from aurora_dwh.lake.store import Lake, LakeConflictError, MissingDayError
 from aurora_dwh.lake.upload import S3Upload
 from aurora_dwh.local.lake import BUCKET
+from aurora_dwh.rules import Rules
 from aurora_dwh.schema import Column, TableSchema
 from aurora_dwh_tests.services import extract
 
@@ -27,6 +29,8 @@ SCHEMA = TableSchema(
     "shop", "orders", (Column("Id", "bigint", "bigint", False), Column("note", "text", "text")), ("Id",)
 )
 DAY = date(2024, 1, 5)
+SHOP = Catalog(timezone="UTC", start_date=DAY, tables={})
+RULES = Rules.of(Table(name="orders", mode="full"), SHOP, source="shop@db")
 Row = Mapping[str, Any]
 
 
@@ -317,7 +321,7 @@ def test_missing_days_are_listed(lake: Lake) -> None:
     with pytest.raises(MissingDayError) as caught:
         lake.read("orders", asked)
     assert str(caught.value) == (
-        "lake/orders: no manifest for 2024-01-06, 2024-01-07, 2024-01-08, 2024-01-09, 2024-01-10 and 3 more days under "
+        "lake/orders: no manifest for 2024-01-06...2024-01-13 under "
         f"s3://{BUCKET}/{lake.layout.prefix}/shop/orders; materialize those days of lake/orders first"
     )
 
@@ -326,7 +330,10 @@ def test_a_manifest_that_cannot_be_read_is_named_and_a_new_extraction_mends_it(l
     s3.put_object(Bucket=BUCKET, Key=lake.layout.manifest("orders", DAY), Body=b'{"entries": []}')
     with pytest.raises(ValueError, match="materialize that day of the lake again"):
         lake.read("orders", [DAY])
-    lake.write("orders", extract(SCHEMA, DAY, rows(2)))
+    again = extract(SCHEMA, DAY, rows(2))
+    again.rules = RULES
+    assert lake.columns("orders", RULES) == []
+    lake.write("orders", again)
     assert ids(lake) == [0, 1]
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -165,6 +167,22 @@ def test_a_server_that_outlived_its_stack_is_ended_before_the_next(tmp_path: Pat
     assert second.pid != pid
     second.stop()
     first.stop()
+
+
+def test_a_lock_that_names_a_process_of_another_kind_is_no_server(tmp_path: Path) -> None:
+    """A killed server's number may be another process's by now, or stay a dead one's until its parent looks."""
+    first = EmbeddedAurora(tmp_path, user="u", password="p")
+    first.start()
+    (lock,) = tmp_path.rglob("sock.lock")
+    assert first.pid is not None
+    os.kill(first.pid, signal.SIGKILL)
+    first.stop()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        lock.write_text(f"{other.pid}\n", encoding="utf-8")
+        second = EmbeddedAurora(tmp_path, user="u", password="p")
+        second.start()
+        assert second.pid is not None
+        second.stop()
 
 
 def test_a_taken_port_is_an_error_and_leaves_no_server(aurora: EmbeddedAurora, tmp_path: Path) -> None:

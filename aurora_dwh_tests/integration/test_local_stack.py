@@ -25,7 +25,7 @@ from aurora_dwh.local.redshift.postgres import PostgresServer
 from aurora_dwh_tests.instances import Storage
 
 ALL_VARIABLES = {
-    "aurora": {"HOST", "PORT", "DATABASE", "USER", "PASSWORD", "TLS"},
+    "aurora": {"HOST", "PORT", "DATABASE", "USER", "PASSWORD", "TLS", "SOURCE"},
     "redshift": {"HOST", "PORT", "DATABASE", "USER", "PASSWORD", "TLS", "IAM_ROLE"},
 }
 LAKE_VARIABLES = {
@@ -134,7 +134,7 @@ def test_a_killed_supervisor_leaves_no_orphans_and_up_recovers(state: Path) -> N
     processes = pids(state)
     os.kill(info.pid, signal.SIGKILL)
     if sys.platform.startswith("linux"):  # elsewhere the next `up` or `down` ends them
-        assert wait_until(lambda: not any(is_running(*one) for one in processes), 20)
+        assert wait_until(lambda: not any(is_running(*one) for one in processes), 60)
     assert wait_until(lambda: not stack.is_running(state), 5)
     assert {one.state for one in stack.status(state).values()} == {"dead"}
     assert stack.up(state).started_now
@@ -177,11 +177,13 @@ def test_a_reused_pid_is_not_taken_for_the_stack(state: Path) -> None:
 
 def test_a_port_that_is_taken_meanwhile_is_replaced(state: Path) -> None:
     stack.up(state, without=ONLY_AURORA)
-    port = int(stack.environment(state)["AURORA_PORT"])
+    before = stack.environment(state)
     stack.down(state)
-    with socket.create_server(("127.0.0.1", port)):
+    with socket.create_server(("127.0.0.1", int(before["AURORA_PORT"]))):
         stack.up(state, without=ONLY_AURORA)
-        assert int(stack.environment(state)["AURORA_PORT"]) != port
+        after = stack.environment(state)
+    assert after["AURORA_PORT"] != before["AURORA_PORT"]
+    assert after["AURORA_SOURCE"] == before["AURORA_SOURCE"], "what was loaded is known to be of this source"
 
 
 def test_a_failing_part_is_named_and_nothing_is_left(state: Path) -> None:

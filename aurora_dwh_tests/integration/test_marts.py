@@ -154,6 +154,13 @@ def test_a21_the_view_survives_that_a_table_beneath_it_is_made_anew(shop: Wareho
     assert rows(shop, "order_detail") == before
 
 
+def test_c20_a_mart_of_the_longest_name_is_built_again(shop: Warehouse) -> None:
+    mart = replace(MARTS["daily_sales"], name="売" * 42)
+    for _ in range(2):
+        run(shop, mart)
+    assert rows(shop, mart.name)
+
+
 def test_an_incremental_mart_replaces_its_days_and_no_others(shop: Warehouse) -> None:
     mart = MARTS["daily_page_views"]
     run(shop, mart)
@@ -278,7 +285,7 @@ def test_a15_a_crash_at_any_statement_while_a_mart_is_built_is_overcome(
     assert failing.number > len(done.statements)
 
 
-@pytest.mark.parametrize("action", ["1023", "57014", "drop"])
+@pytest.mark.parametrize("action", ["57014", "drop"])
 @pytest.mark.parametrize("path", PATHS)
 def test_a15_a_mart_whose_build_fails_for_good_is_as_before_or_there_and_a_re_run_builds_it(
     warehouse: Warehouse, redshift: RedshiftStandIn, monkeypatch: pytest.MonkeyPatch, path: str, action: Any

@@ -44,7 +44,7 @@ def run(warehouse: Warehouse, lake: Lake, *manifests: Manifest, mode: str = "inc
 
 
 def again(warehouse: Warehouse, lake: Lake, *, mode: str = "incremental", target: Target = TARGET) -> Rebuilt:
-    return rebuild(warehouse, lake, target, mode, lambda: lake.all("orders"))
+    return rebuild(warehouse, lake, target, mode, lambda: lake.loadable("orders", mode), table="orders")
 
 
 def sizes(warehouse: Warehouse) -> dict[int, Any]:
@@ -164,7 +164,7 @@ def test_a21_readers_never_see_the_table_empty_or_gone(
 
     def rebuild_seen() -> None:
         rebuild(
-            warehouse, lake, TARGET, "incremental", lambda: lake.all("orders"),
+            warehouse, lake, TARGET, "incremental", lambda: lake.all("orders"), table="orders",
             loaded=lambda _: seen.append(sizes(warehouse)),
         )  # fmt: skip
 
@@ -186,7 +186,7 @@ def test_a24_days_that_are_loaded_meanwhile_are_taken_in(warehouse: Warehouse, l
         if others:
             run(warehouse, lake, put(lake, *others.pop(0)))
 
-    done = rebuild(warehouse, lake, TARGET, "incremental", lambda: lake.all("orders"), loaded=busy)
+    done = rebuild(warehouse, lake, TARGET, "incremental", lambda: lake.all("orders"), table="orders", loaded=busy)
     assert sizes(warehouse) == {1: 11, 2: 20}
     assert done.rows == 2
 
@@ -200,7 +200,7 @@ def test_a24_a_table_that_is_loaded_all_the_time_stays_as_it_is(warehouse: Wareh
         return found
 
     with pytest.raises(DataError, match=r"staging[.]orders is loaded all the time"):
-        rebuild(warehouse, lake, TARGET, "incremental", restless)
+        rebuild(warehouse, lake, TARGET, "incremental", restless, table="orders")
     assert sizes(warehouse) == {1: 11}
 
 
@@ -208,11 +208,11 @@ def test_days_that_the_lake_lacks_are_named_and_nothing_changes(warehouse: Wareh
     gone = put(lake, 0, {1: 10})
     run(warehouse, lake, gone, put(lake, 1, {2: 20}))
     s3.delete_object(Bucket=lake.layout.bucket, Key=lake.layout.key(gone.url))
-    with pytest.raises(DataError, match=r"lacks .*[(]2024-01-01[)].*`--from source`"):
+    with pytest.raises(DataError, match=r"lacks .*[(]2024-01-01[)].*`aurora-dwh rebuild orders --from source`"):
         again(warehouse, lake)
     assert sizes(warehouse) == {1: 10, 2: 20}
     s3.delete_object(Bucket=lake.layout.bucket, Key=lake.layout.manifest("orders", FIRST + timedelta(days=1)))
-    with pytest.raises(DataError, match="`--from source`"):
+    with pytest.raises(DataError, match="`aurora-dwh rebuild orders --from source`"):
         again(warehouse, lake)
 
 
@@ -240,7 +240,7 @@ def test_a15_a_crash_at_any_statement_of_a_rebuild_is_overcome(
         assert tables(warehouse) == ["orders", "seen"]
 
 
-@pytest.mark.parametrize("action", ["1023", "57014", "drop"])
+@pytest.mark.parametrize("action", ["57014", "drop"])
 def test_a15_a_rebuild_that_fails_for_good_leaves_the_table_and_a_re_run_does_it(
     warehouse: Warehouse, lake: Lake, redshift: RedshiftStandIn, monkeypatch: pytest.MonkeyPatch, action: Any
 ) -> None:
@@ -278,6 +278,8 @@ def test_a_lost_answer_to_the_swap_s_commit_is_looked_up(
             renamed.append(True)
             redshift.faults.add(Fault("^COMMIT", "drop", when="after"))
 
-    rebuild(warehouse, lake, TARGET, "incremental", lambda: lake.all("orders"), loaded=drop_the_next_commit)
+    rebuild(
+        warehouse, lake, TARGET, "incremental", lambda: lake.all("orders"), table="orders", loaded=drop_the_next_commit
+    )
     assert sizes(warehouse) == {1: 10}
     assert tables(warehouse) == ["orders"]

@@ -115,8 +115,8 @@ def test_a14_rows_without_a_cursor_are_counted_where_their_day_is_not_read(
     assert [ids(e) for e in source.extract(table(), windows(2))] == [[2]]
     (warning,) = warnings
     assert warning == (
-        "table orders: 1 rows have no 'update_date' and come with the first day alone; materialize that day again when "
-        "such rows were added or changed, or fill the column"
+        "table orders: 1 rows have no 'update_date', which is NULL or zero, and come with the first day alone; "
+        "materialize that day again when such rows were added or changed, or fill the column"
     )
     run("UPDATE orders SET update_date = '2024-01-01'")
     assert [ids(e) for e in source.extract(table(), windows(2))] == [[]]
@@ -282,7 +282,7 @@ def test_a19_a25_a_range_over_a_cursor_without_an_index_is_one_scan_and_the_days
     read_before = rows_read(run)
     at_once = [read_whole(e) for e in source.extract(chosen, days)]
 
-    assert 20_000 <= rows_read(run) - read_before < 25_000
+    assert 40_000 <= rows_read(run) - read_before < 45_000, "one scan, and one that counts so few rows"
     assert at_once == one_by_one
     assert all(rows for _, rows, _ in at_once)
 
@@ -339,7 +339,7 @@ def test_days_must_be_read_to_their_end(run: Run, source: Source) -> None:
         ({"name": "ORDERS"}, r"ORDERS is not there.*did you mean 'orders'\?"),
         ({"cursor": "nowhere"}, "`cursor` names 'nowhere', which is no column of the table"),
         ({"cursor": "region"}, "cursor 'region' is of type varchar"),
-        ({"exclude": ("nowhere",)}, "no column 'nowhere'"),
+        ({"exclude": ("nowhere",)}, "`exclude` names 'nowhere', which is no column of the table"),
         ({"filter": "nowhere = 1"}, "day 2024-01-02: table .*nowhere.*1054"),
         ({"filter": "1 = "}, "day 2024-01-02: table .*1064"),
     ],

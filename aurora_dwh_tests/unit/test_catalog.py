@@ -210,7 +210,7 @@ def test_every_problem_of_a_file_is_reported_with_its_place() -> None:
         catalog.yaml:1: timezone: 'Asia/Tokio' is not a time zone, did you mean `Asia/Tokyo`?; write an IANA name such as Asia/Tokyo
         catalog.yaml:3: shedule: not a field of the catalog, did you mean `schedule`?
         catalog.yaml:6: defaults.lookback: 'long' is not a duration; write a number and a unit, such as 30s, 90m, 1h or 2d
-        catalog.yaml:8: table orders: key: mode incremental upserts rows by their key; add `key: [...]`, or run `aurora-dwh discover`, or use mode full or append
+        catalog.yaml:8: table orders: key: mode incremental upserts rows by their key; add `key: [...]`, as `aurora-dwh discover --output suggested.yaml` finds one, or use mode full or append
         catalog.yaml:9: table orders: kee: not a field of a table, did you mean `key`?
         catalog.yaml:11: table items: key: 'order_id' and 'Order_ID' are one column in Redshift, which folds names to lower case; name it once
         catalog.yaml:12: table items: exclude: 'update_date' is the table's cursor and must be copied; take it off the list
@@ -239,7 +239,7 @@ def test_a_problem_has_parts() -> None:
     [
         (
             "{cursor: u}",
-            "key: mode incremental upserts rows by their key; add `key: [...]`, or run `aurora-dwh discover`, or use mode full or append",
+            "key: mode incremental upserts rows by their key; add `key: [...]`, as `aurora-dwh discover --output suggested.yaml` finds one, or use mode full or append",
         ),
         (
             "{mode: append}",

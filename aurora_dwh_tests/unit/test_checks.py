@@ -25,9 +25,9 @@ RULES = Rules.of(ORDERS, Catalog(timezone="UTC", start_date=FRIDAY, tables={}), 
 
 
 def results(
-    *days: DayLoad, changes: Sequence[str] = (), table: Table = ORDERS, older: dict[date, Rules] | None = None
+    *days: DayLoad, changes: Sequence[str] = (), table: Table = ORDERS, others: dict[date, Rules] | None = None
 ) -> dict[str, Any]:
-    loads = [Loaded("id", (day,), (), tuple(changes), older or {}) for day in days]
+    loads = [Loaded("id", (day,), (), tuple(changes), others or {}) for day in days]
     return {str(found.check_name): found for found in staging_check_results(table, RULES, loads)}
 
 
@@ -104,7 +104,7 @@ def test_c11_days_of_older_rules_are_named_by_what_differs() -> None:
         date(2024, 1, 2): replace(RULES, mask={"email": "null"}, filter="id > 0"),
         date(2024, 1, 4): replace(RULES, mode="append", start_date="2023-01-01", source="another"),
     }
-    found = results(DayLoad(FRIDAY, 1, 1, 0), older=older)["rules"]
+    found = results(DayLoad(FRIDAY, 1, 1, 0), others=older)["rules"]
     assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert found.description == (
         "the table was read by older rules than the catalog has now on 2 days (2024-01-01...2024-01-02) "

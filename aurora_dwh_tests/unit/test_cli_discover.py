@@ -275,6 +275,7 @@ def test_c02_a_new_catalog_of_a_real_database(shop: str) -> None:
     assert result.exit_code == 0, result.stderr
     text = Path("catalog.yaml").read_text(encoding="utf-8")
     assert text.partition("\ntables:\n")[2] == (
+        "  # a_view: {mode: full} # a view: take the # away to copy it, all of it each day\n"
         "  # cursor update_date has no index: each day scans the whole table; add an index\n"
         f"  # {MAY_BE_NULL.format('update_date')}\n"
         f"  # {LEFT_OUT.format('update_date', 'ON UPDATE')}\n"
@@ -289,7 +290,7 @@ def test_c02_a_new_catalog_of_a_real_database(shop: str) -> None:
         "  visits:\n    key: id\n    cursor: updated_at\n"
     )
     assert result.stdout.splitlines()[-3:] == [
-        "Views are not copied: a_view",
+        "Views are offered as comments: a_view",
         "catalog.yaml: 5 added (3 incremental, 1 full, 1 append), 5 in all",
         "The catalog in use is the packaged one until you set AURORA_DWH_CATALOG=catalog.yaml",
     ]

@@ -41,7 +41,7 @@ GRANT = "have an administrator run GRANT SELECT ON `{db}`.`t` TO 'root'@'localho
             table(cursor="slow"),
             State.WARNING,
             "cursor slow has no index: each day scans the table",
-            "CREATE INDEX `slow_idx` ON `{db}`.`t` (`slow`)",
+            "ALTER TABLE `{db}`.`t` ADD INDEX (`slow`)",
         ),
         (
             table(cursor="gone"),

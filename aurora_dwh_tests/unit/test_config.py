@@ -305,6 +305,14 @@ def test_the_s3_client_is_made_once_and_speaks_path_style_to_another_server() ->
     assert amazon.meta.config.s3["addressing_style"] == "auto"
 
 
+def test_c21_a_password_may_be_empty_and_beside_another_way_in_counts_as_none() -> None:
+    assert AuroraSettings.from_env(AURORA | {"AURORA_PASSWORD": ""}).connect_arguments()["password"] == b""
+    token = AuroraSettings.from_env(AURORA | {"AURORA_PASSWORD": "", "AURORA_IAM_AUTH": "1"})
+    assert (token.password, token.iam_auth) == (None, True)
+    secret = AuroraSettings.from_env(without(AURORA, "AURORA_USER") | {"AURORA_PASSWORD": "", "AURORA_SECRET_ID": "x"})
+    assert (secret.password, secret.secret_id) == (None, "x")
+
+
 def test_every_missing_variable_is_named_at_once() -> None:
     assert problems(Settings.from_env, {"AURORA_HOST": ""}) == [
         "none of AURORA_PASSWORD, AURORA_SECRET_ID, AURORA_IAM_AUTH is set: set one of them",

@@ -19,8 +19,8 @@ SAME = {"staging": "staging", "bi": "bi"}
 DAYS = (date(2024, 1, 5), date(2024, 1, 8))
 
 
-def mart(tmp_path: Path, query: str, header: str = HEAD) -> Mart:
-    path = tmp_path / "sales.sql"
+def mart(tmp_path: Path, query: str, header: str = HEAD, name: str = "sales") -> Mart:
+    path = tmp_path / f"{name}.sql"
     path.write_text(f"/*\n{dedent(header)}*/\n{query}", encoding="utf-8")
     return read_mart(path)
 
@@ -52,6 +52,12 @@ def test_a_file_is_header_and_query(tmp_path: Path) -> None:
         "sums": {"visits": "staging.v.visits"},
     }
     assert found.file == tmp_path / "sales.sql"
+
+
+def test_c20_a_name_that_redshift_would_cut_is_refused_before_anything_is_built(tmp_path: Path) -> None:
+    assert mart(tmp_path, "SELECT 1", name="売" * 42).name == "売" * 42
+    with pytest.raises(MartError, match="Redshift cuts names at 127 bytes; give the file a shorter name"):
+        mart(tmp_path, "SELECT 1", name="売" * 43)
 
 
 @pytest.mark.parametrize(

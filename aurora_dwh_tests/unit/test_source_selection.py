@@ -38,13 +38,14 @@ def test_the_columns_of_the_catalog_are_selected_and_treated() -> None:
 @pytest.mark.parametrize(
     ("columns", "fields", "message"),
     [
-        ((), {"exclude": ("no",)}, "table d.t has no column 'no'"),
+        ((), {"exclude": ("no",)}, "`exclude` names 'no', which"),
+        ((), {"include": ("id", "at", "no")}, "`include` names 'no', which"),
         ((), {"key": ("no",)}, "`key` names 'no', which is no column of the table, or none that this user may read"),
         ((), {"cursor": "no"}, "`cursor` names 'no', which"),
         ((), {"soft_delete": "no"}, "`soft_delete` names 'no', which"),
         ((), {"dist_key": "no"}, "`dist_key` names 'no', which"),
         ((), {"sort_key": ("id", "no")}, "`sort_key` names 'no', which"),
-        ((), {"mask": {"no": "sha256"}}, "mask names columns that are not copied: no"),
+        ((), {"mask": {"no": "sha256"}}, "`mask` names 'no', which"),
         ((), {"cursor": "note"}, "the cursor 'note' is of type varchar(9), and only TIMESTAMP, DATETIME and DATE say"),
         ((), {"dist_key": "raw"}, "`dist_key` names 'raw', which is a VARBYTE in Redshift and can be none"),
         ((), {"sort_key": ("raw",)}, "`sort_key` names 'raw', which is a VARBYTE in Redshift and can be none"),

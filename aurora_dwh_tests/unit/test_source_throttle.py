@@ -29,7 +29,7 @@ def throttle(clock: Clock, ceiling: int | None) -> Throttle:
 def test_rows_never_come_faster_than_the_ceiling_and_reading_counts_as_waiting(reading: float) -> None:
     clock = Clock()
     brake = throttle(clock, 10)
-    waited = brake.begin("t")
+    waited = brake.begin()
     for _ in range(4):
         list(brake.rest(is_between_selects=True))
         clock.now += reading
@@ -60,9 +60,9 @@ def test_a_long_wait_gives_its_caller_a_turn_every_second() -> None:
 def test_the_ceiling_holds_over_days_and_each_day_tells_its_own_waits() -> None:
     clock = Clock()
     brake = throttle(clock, 10)
-    days = [brake.begin("one")]
+    days = [brake.begin()]
     brake.took(10)
-    days.append(brake.begin("two"))
+    days.append(brake.begin())
     list(brake.rest(is_between_selects=True))
     assert days == [{}, {"max_rows_per_second": pytest.approx(1.0)}]
 

@@ -283,7 +283,7 @@ def test_the_audits_questions_and_turns() -> None:
     assert audit.find_load("ab") == 'SELECT COUNT(*) FROM "dwh"."load_history" WHERE load_id = \'ab\''
     assert audit.standing("staging.t", '"staging"."t"', "s3://b/it's/t/day=", '{"a": 1}') == (
         "SELECT table_name, day, rows_in_manifest, NVL(rows_behind, 0), snapshot_at, loaded_at, in_target, mode, "
-        "key_columns, cursor_column, manifest_url, NULLIF(rules, '{\"a\": 1}') AS rules, "
+        "key_columns, cursor_column, manifest_url, CASE WHEN rules = '{\"a\": 1}' THEN '' ELSE rules END AS rules, "
         '(SELECT COUNT(*) FROM (SELECT 1 AS one FROM "staging"."t" LIMIT 1) t)\n'
         "FROM (\n"
         "  SELECT h.*, ROW_NUMBER() OVER (PARTITION BY table_name, day "

@@ -54,7 +54,7 @@ def run_checks(progress: Callable[[str], object] = lambda _: None) -> list[Check
     bucket = lake.check(run)
     if bucket is not None:
         export.check(run, catalog, bucket.settings)
-    warehouse.check(run, bucket)
+    warehouse.check(run, catalog, bucket)
     worker.check(run, scanned)
     notices.check(run, catalog)
     return run.checks

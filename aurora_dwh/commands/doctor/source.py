@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo
 
+from pymysql.constants import ER
 from pymysql.err import MySQLError
 
 from aurora_dwh.commands.doctor.check import SETTINGS_REMEDY, Attempts, Check, State, clock_check, ok_or_warning
@@ -21,8 +22,10 @@ from aurora_dwh.environment import DISABLED, VERIFY, VERIFY_CA
 from aurora_dwh.handoff import DataError
 from aurora_dwh.schema import fold
 from aurora_dwh.source.connection import Connection, SourceError, connect, execute, told
-from aurora_dwh.source.discovery import as_stored, index_ddl, indexes
+from aurora_dwh.source.discovery import as_stored, indexes, missing_index
+from aurora_dwh.source.locks import told_holders
 from aurora_dwh.source.privileges import grant_remedy
+from aurora_dwh.source.refusals import code_of
 from aurora_dwh.source.selection import read_selected
 from aurora_dwh.source.sessions import Sessions, describe, is_lost
 from aurora_dwh.source.statement import select
@@ -212,13 +215,16 @@ def check_table(connection: Connection, database: str, table: Table, size: Size)
     except (DataError, MySQLError) as error:
         if isinstance(error, MySQLError) and is_lost(error):
             raise
+        if code_of(error) == ER.LOCK_WAIT_TIMEOUT:
+            who = told_holders(connection, database, table.name)
+            return Check(name, State.FAILED, f"somebody else has locked {database}.{table.name}", who)
         # A column that the user may not read is not shown to it, so a right may be missing wherever one is.
         grant = grant_remedy(partial(execute, connection), database, table.name)
         return Check(name, State.FAILED, told(error), f"{grant}, or mend the table's entry in the catalog")
     rows = "" if size.rows is None else f"{about(size.rows)} rows"
     if not has_index:
-        remedy = index_ddl(connection, database, table.name, str(table.cursor))
-        return Check(name, State.WARNING, f"cursor {table.cursor} has no index: each day scans the table", remedy)
+        missing = missing_index(connection, database, table.name, str(table.cursor))
+        return Check(name, State.WARNING, f"cursor {table.cursor} has no index: {missing.effect}", missing.remedy)
     if table.mode == "full" and (size.rows or 0) >= LARGE_ROWS:
         remedy = (
             "give the table an indexed column that changes on update, and name it as the cursor in mode incremental"

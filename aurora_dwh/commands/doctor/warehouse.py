@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from aurora_dwh.commands.doctor.check import SETTINGS_REMEDY, Attempts, Check, State, clock_check
+from aurora_dwh.commands.doctor.days import check_days
 from aurora_dwh.commands.doctor.lake import Bucket, probe_key
 from aurora_dwh.config import RedshiftSettings
 from aurora_dwh.environment import DISABLED
@@ -18,13 +19,14 @@ from aurora_dwh.warehouse.connection import Session, Warehouse
 from aurora_dwh.warehouse.sql import identifier, literal
 
 if TYPE_CHECKING:
+    from aurora_dwh.catalog import Catalog
     from aurora_dwh.config import LakeSettings
 
 _HOST = re.compile(r"\.([a-z]{2}(?:-[a-z]+)+-\d)\.redshift(?:-serverless)?\.amazonaws\.com")
 
 
-def check(run: Attempts, bucket: Bucket | None) -> None:
-    """Check the warehouse, and COPY where the lake works."""
+def check(run: Attempts, catalog: Catalog | None, bucket: Bucket | None) -> None:
+    """Check the warehouse, and where the lake works COPY and the days that were loaded."""
     settings = run.attempt("redshift: settings", RedshiftSettings.from_env, remedy=SETTINGS_REMEDY)
     if settings is None:
         return
@@ -43,6 +45,8 @@ def check(run: Attempts, bucket: Bucket | None) -> None:
         run.gather("redshift: clock", lambda: [clock_check("redshift: clock", lambda: _now(session))])
         if bucket is not None:
             lake = bucket.settings
+            if catalog is not None:
+                run.gather("redshift: days", lambda: check_days(session, catalog, settings.staging_schema))
             run.attempt(
                 "redshift: COPY from the lake",
                 lambda: copy_a_row(session, settings, lake),
@@ -83,17 +87,17 @@ def check_schemas(session: Session, settings: RedshiftSettings) -> Iterator[Chec
                 if exists
                 else "has_database_privilege(current_user, current_database(), 'CREATE')"
             )
-            [[allowed]] = session.execute(f"SELECT {privilege}").rows
+            [[allowed, user]] = session.execute(f"SELECT {privilege}, current_user").rows
         except Exception as error:  # whatever the server says is the answer
             yield Check(name, State.FAILED, str(error), "let the user read pg_namespace")
             continue
-        grant = (
-            f"GRANT ALL ON SCHEMA {identifier(schema)}" if exists else f"GRANT CREATE ON DATABASE {settings.database}"
-        )
+        database = identifier(settings.database)
+        what = f"ALL ON SCHEMA {identifier(schema)}" if exists else f"CREATE ON DATABASE {database}"
         if allowed:
             yield Check(name, State.OK, "" if exists else "made by the first load")
         else:
-            yield Check(name, State.FAILED, "CREATE is not allowed", f"{grant} TO the user of the loads")
+            remedy = f"have an administrator run GRANT {what} TO {identifier(user)}"
+            yield Check(name, State.FAILED, "CREATE is not allowed", remedy)
 
 
 def copy_a_row(session: Session, settings: RedshiftSettings, lake: LakeSettings) -> None:

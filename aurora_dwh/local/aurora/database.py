@@ -187,6 +187,8 @@ class DatabaseServer:
         note = read_json(self._pid_file)
         if is_running(note.get("pid"), note.get("started")):
             end_process(note["pid"], note["started"], patience=_STOP_SECONDS)
+        for left in ("sock", "sock.lock"):  # MySQL starts beside no process of the number there, be it another one's
+            (self.data / left).unlink(missing_ok=True)
 
 
 def _environment() -> dict[str, str]:

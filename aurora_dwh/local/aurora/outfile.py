@@ -36,6 +36,9 @@ CLAUSE: Final = rb"""\bINTO\s+OUTFILE\s+S3\b\s*(?P<uri>STRING)
 """Aurora's clause as a regular expression (VERBOSE, IGNORECASE, DOTALL). What it does not match is left to the server,
 which knows no `OUTFILE S3` and refuses it."""
 
+_ESCAPED: Final = " FIELDS ESCAPED BY x'5c'"
+"""By a backslash, which is the default unless sql_mode has NO_BACKSLASH_ESCAPES; in digits it is one in every mode."""
+
 _ADDRESS: Final = re.compile(r"s3(?:-(?P<region>[a-z0-9-]+))?://(?P<bucket>[^/]+)/(?P<key>.+)\Z", re.DOTALL)
 _S3_ERROR: Final = 63_985
 _SYNTAX: Final = 1235
@@ -107,7 +110,8 @@ class Clause:
     def to_file(self, path: Path) -> str:
         """Return the clause by which the real server writes the rows to a file."""
         quoted = str(path).replace("\\", "\\\\").replace("'", "''")
-        return f"INTO OUTFILE '{quoted}'{self.charset}{self.layout}"
+        layout = _ESCAPED if self.is_csv else self.layout
+        return f"INTO OUTFILE '{quoted}'{self.charset}{layout}"
 
 
 def _text(literal: bytes) -> str:

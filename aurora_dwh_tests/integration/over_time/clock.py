@@ -15,7 +15,7 @@ INSTANT = timedelta(microseconds=1)
 
 @dataclass(frozen=True)
 class Calendar:
-    """The days of an example.
+    """The days of an example, of which the last one never comes: a wall clock of another zone may show it already.
 
     Attributes:
         zone: The catalog's zone.
@@ -27,7 +27,7 @@ class Calendar:
     zone: str
     cursor_zone: str
     first: date
-    count: int = 6
+    count: int = 7
 
     @property
     def days(self) -> list[date]:
@@ -85,7 +85,7 @@ class Clock:
         return self.calendar.day_of(self.now)
 
     def move(self, how: str) -> None:
-        """Move on, but never beyond the last day's last instant."""
+        """Move on, but never into the last day."""
         end = self.calendar.end(self.today)
         self.now = {
             "an instant": self.now + INSTANT,
@@ -95,4 +95,4 @@ class Clock:
             "to midnight": end,
             "to 01:00": end + timedelta(hours=1),
         }[how]
-        self.now = min(self.now, self.calendar.end(self.calendar.days[-1]) - INSTANT)
+        self.now = min(self.now, self.calendar.start(self.calendar.days[-1]) - INSTANT)

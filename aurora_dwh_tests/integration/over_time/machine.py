@@ -10,17 +10,19 @@ from __future__ import annotations
 import itertools
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from aurora_dwh.catalog import Catalog, Table
-from aurora_dwh.handoff import DataError, StaleManifestError
+from aurora_dwh.handoff import DataError, Extract, StaleManifestError
+from aurora_dwh.lake.store import OlderReadingError
 from aurora_dwh.local.redshift.faults import Fault
 from aurora_dwh.proof.engine import Places
 from aurora_dwh.proof.nightly import Outcome, prove_and_repair
@@ -30,10 +32,11 @@ from aurora_dwh.source.extract import Source
 from aurora_dwh.source.windows import window
 from aurora_dwh.warehouse import rebuild as warehouse_rebuild
 from aurora_dwh.warehouse.drift import DriftError
-from aurora_dwh.warehouse.errors import PassingError
+from aurora_dwh.warehouse.errors import CheckError, PassingError
 from aurora_dwh.warehouse.load import load, transactions
 from aurora_dwh.warehouse.standing import RecordError
 from aurora_dwh.warehouse.target import staging_target
+from aurora_dwh_tests.integration.over_time.behind import stop
 from aurora_dwh_tests.integration.over_time.clock import CALENDARS, Calendar, Clock
 from aurora_dwh_tests.integration.over_time.copy import Copy, Reading
 from aurora_dwh_tests.integration.over_time.original import CHANGES, COLUMNS, Original
@@ -168,12 +171,15 @@ class TableLife(RuleBasedStateMachine):
         self.catalog = Catalog(timezone=calendar.zone, start_date=calendar.first, tables={name: self.table})
         self.lake = self.parts.lake(name)
         self.connections: list[Connection] = []
+        self.behind: Connection | None = None
+        self.parts.now = lambda: self.clock.now
         self.source = Source(self._connect, database=self.parts.database, zone=ZoneInfo(calendar.zone), warn=_ignore)
         self.readings: list[Reading] = []
         self.standing: dict[date, Reading] = {}
         self.unloaded: set[date] = set()
         self.copy = Copy(kind.mode, flags=self.target.flags_deletes)
         self.is_lost = False
+        self.late: set[str] = set()
 
     def teardown(self) -> None:
         if not hasattr(self, "copy"):
@@ -182,6 +188,7 @@ class TableLife(RuleBasedStateMachine):
             if sys.exc_info()[0] is None:
                 self.settle()
         finally:
+            self._leave_behind()
             self.original.drop()
             for name in (self.table.target, f"{self.table.target}__rebuild"):
                 self.parts.ask(f"DROP TABLE IF EXISTS staging.{name}")
@@ -192,9 +199,15 @@ class TableLife(RuleBasedStateMachine):
     def write(self, key: int, number: int) -> None:
         self.original.write(key, number)
 
-    @rule(key=KEYS, number=NUMBERS)
-    def write_without_cursor(self, key: int, number: int) -> None:
-        self.original.write_without_cursor(key, number)
+    @rule(key=KEYS, number=NUMBERS, zero=st.booleans())
+    def write_without_cursor(self, key: int, number: int, zero: bool = False) -> None:
+        self.original.write_without_cursor(key, number, zero=zero)
+
+    @rule(key=KEYS, number=NUMBERS, hours=st.sampled_from((15, 30, 60, 20_000)))
+    @precondition(lambda self: self.kind.mode == "incremental")
+    def write_ahead(self, key: int, number: int, hours: int) -> None:
+        """Write a row of the future, which comes with each newest day and is in no other."""
+        self.original.write_ahead(key, number, hours)
 
     @rule(key=KEYS, number=NUMBERS)
     def write_silently(self, key: int, number: int) -> None:
@@ -262,21 +275,72 @@ class TableLife(RuleBasedStateMachine):
             readings[reading.manifest.day] = reading
         self._load(list(readings.values()), trouble)
 
-    @rule()
-    def nightly(self) -> None:
+    @rule(key=st.sampled_from((0, 0, 1, 2, 3, 4)), number=NUMBERS)
+    def nightly(self, key: int = 0, number: int = 0) -> None:
         """Load yesterday at one o'clock, as the schedule does; its rows are then there, and those that came late.
 
+        So are those that moved on since midnight, as one may do each night: they are in no day that was read before.
         Unless more was written to the day since it was read: a rebuild may read the source after that.
         """
         yesterday = self.clock.today
-        self.clock.move("to 01:00")
+        if key:
+            self.clock.move("to midnight")
+            self.clock.move("20 minutes")
+            self.original.write(key, number)
+            self.clock.move("20 minutes")
+            self.clock.move("20 minutes")
+        else:
+            self.clock.move("to 01:00")
         self.extract(self.clock.calendar.days.index(yesterday), 1, meanwhile=0)
         self._load([self.standing[yesterday]])
         if self.kind.mode == "incremental" and yesterday not in self.unloaded | self.original.due:
-            keys = self.original.keys_of(yesterday)
+            keys = self.original.keys_since(yesterday)
             there, here = self._sides()
             lost = Counter({row: n for row, n in there.items() if dict(row)["id"] in keys}) - here
             assert not lost, _difference(here, there)
+
+    @rule()
+    @precondition(lambda self: self.behind is None)
+    def fall_behind(self) -> None:
+        """Let a reader stop: it has what there is now, whatever is written from here on."""
+        self.behind = self._connect()
+        stop(self.behind)
+
+    @rule(first=st.integers(0, 5), count=st.sampled_from((1, 2, 4)))
+    @precondition(lambda self: self.behind is not None)
+    def read_behind(self, first: int, count: int) -> None:
+        """Read days from the reader that is behind, which does none of what is to be done."""
+        days, connections = self.clock.calendar.days[first : first + count], [self.behind]
+        source = Source(lambda: connections.pop(), database=self.parts.database, zone=self.source._zone, warn=_ignore)
+        try:
+            self._write(source.extract(self.table, self._windows(days)))
+        except OlderReadingError:
+            assert any(day in self.standing for day in days)
+        except SourceError as error:
+            if "Table definition has changed" not in str(error):
+                raise
+        self._leave_behind()
+        for day in days:
+            if self._look(day):
+                self.late.add(self.standing[day].manifest.attempt)
+
+    @rule(key=KEYS)
+    @precondition(lambda self: self.kind == replace(self.kind, mode="incremental", altered=False) and not self.is_lost)
+    def double(self, key: int) -> None:
+        """Have a key in two rows: they are not loaded, whichever of them is the right one."""
+        day = self.clock.today
+        with self.original.doubled(key) as is_so:
+            if is_so:
+                self.extract(self.clock.calendar.days.index(day), 1, meanwhile=0)
+                with pytest.raises(CheckError, match="in common"):
+                    load(
+                        *(self.parts.warehouse, self.lake, self.target, self.table.mode),
+                        [self.standing[day].manifest],
+                        run_id=None,
+                    )
+                self._check()
+        if is_so:
+            self.extract(self.clock.calendar.days.index(day), 1, meanwhile=0)
 
     @rule(trouble=NOTHING | NOTHING | FAULTS | CRASHES)
     @precondition(lambda self: self.kind.mode == "incremental" and self.readings)
@@ -326,12 +390,13 @@ class TableLife(RuleBasedStateMachine):
         self.original.end_late(commit=True)
         if self.is_lost:
             self.rebuild()
-        while due := sorted(self.original.due):
-            first = self.clock.calendar.days.index(due[0])
-            length = next(n for n in itertools.count(1) if due[0] + timedelta(days=n) not in due)
-            self.extract(first, length, meanwhile=0)
-        if self.unloaded:
-            self._load([self.standing[day] for day in self.unloaded])
+        while self.original.days_due() or self.unloaded:
+            while due := sorted(self.original.days_due()):
+                first = self.clock.calendar.days.index(due[0])
+                length = next(n for n in itertools.count(1) if due[0] + timedelta(days=n) not in due)
+                self.extract(first, length, meanwhile=0)
+            if self.unloaded:
+                self._load([self.standing[day] for day in self.unloaded])
         if self.readings:
             found = self._prove().found.kinds
             assert found.keys() <= ({"extra"} if self.kind.mode == "incremental" else set()), found
@@ -369,14 +434,26 @@ class TableLife(RuleBasedStateMachine):
         return [window(day, zone=zone, start_date=calendar.first, lookback=self.table.lookback) for day in days]
 
     def _extract(self, days: Sequence[date], trouble: Trouble | None, meanwhile: int) -> None:
-        for number, extract in enumerate(self.source.extract(self.table, self._windows(days))):
+        def happens(number: int) -> None:
             if number == 0 and meanwhile:
                 self.original.write(meanwhile, 30)
             if trouble and trouble.what == "cut" and trouble.number == number:
                 self.connections[-1]._force_close()
+
+        self._write(self.source.extract(self.table, self._windows(days)), happens)
+
+    def _write(self, extracts: Iterator[Extract], before: Callable[[int], None] = lambda _: None) -> None:
+        """Write readings into the lake, and let something happen before each of them."""
+        for number, extract in enumerate(extracts):
+            before(number)
             manifest = self.lake.write(self.table.name, extract)
             for also in extract.also:
                 self.lake.repeat(manifest, also)
+
+    def _leave_behind(self) -> None:
+        if self.behind is not None and self.behind.open:
+            self.behind.close()
+        self.behind = None
 
     def _look(self, day: date) -> bool:
         """Take note of a day as it stands in the lake; return whether it is new there."""
@@ -420,6 +497,7 @@ class TableLife(RuleBasedStateMachine):
                 self.target,
                 self.table.mode,
                 lambda: self.lake.loadable(self.table.name, self.table.mode),
+                table=self.table.name,
             ),
             effect,
             trouble,
@@ -454,16 +532,12 @@ class TableLife(RuleBasedStateMachine):
         """Do a step in the warehouse, which must then hold either what it held or all of the step's effect."""
         after = self.copy.duplicate()
         effect(after)
-        is_to_be_rebuilt = False
+        mend: Callable[[], None] = lambda: None  # noqa: E731
         try:
             with self.parts.failing(trouble and trouble.fault), self._crashing(trouble):
                 work()
-        except DriftError:
-            assert self.original.retyped
-            is_to_be_rebuilt = True
-        except RecordError:
-            assert self.is_lost, "a table that has its rows is said to have lost them"
-            is_to_be_rebuilt = True
+        except DataError as error:
+            mend = self._remedy(error)
         except (PassingError, CrashError):
             if trouble is None:
                 raise
@@ -472,9 +546,24 @@ class TableLife(RuleBasedStateMachine):
         else:
             self.copy = after
         self._check()
-        if is_to_be_rebuilt:
-            self.rebuild()
+        mend()
         return self.copy is after
+
+    def _remedy(self, error: DataError) -> Callable[[], None]:
+        """Return what helps where a load is refused, and see that it is refused for a reason."""
+        if isinstance(error, DriftError):
+            assert self.original.retyped
+            return self.rebuild
+        if isinstance(error, RecordError):
+            assert self.is_lost, "a table that has its rows is said to have lost them"
+            return self.rebuild
+        if not self.late or "before it began the table was loaded with a reading of" not in str(error):
+            raise error
+        return self._read_again
+
+    def _read_again(self) -> None:
+        """Have the days read again which a reader gave that was behind."""
+        self.original.due |= {day for day in self.unloaded if self.standing[day].manifest.attempt in self.late}
 
     def _check(self) -> None:
         here, there = self.parts.staged(self.table.target), self.copy.rows()

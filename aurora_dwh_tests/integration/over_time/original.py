@@ -44,6 +44,7 @@ class Original:
 
     Attributes:
         due: The days whose last reading, if any, lacks something.
+        ahead: Rows whose cursors are still to come, and that no reading with an open end has seen as they are.
         gone: Whether rows were deleted that a proof has not seen.
         retyped: Whether a column took a type that the one before does not hold.
     """
@@ -53,6 +54,7 @@ class Original:
     ) -> None:
         self.name, self.clock = name, clock
         self.due: set[date] = set()
+        self.ahead: set[int] = set()
         self.gone = self.retyped = False
         self._mode, self._cursor, self._lookback = mode, cursor, lookback
         self._connections = [server.connect(database) for _ in range(2)]
@@ -91,9 +93,17 @@ class Original:
         """Insert or update a row, its cursor telling the time."""
         self._put(key, number, self.clock.now)
 
-    def write_without_cursor(self, key: int, number: int) -> None:
-        """Insert a row without a cursor, or update one and set its cursor NULL."""
-        self._put(key, number, None)
+    def write_without_cursor(self, key: int, number: int, *, zero: bool = False) -> None:
+        """Insert a row without a cursor, or update one and set its cursor NULL or zero."""
+        if not zero:
+            self._put(key, number, None)
+            return
+        with self._lenient():
+            self._put(key, number, None, nothing="0000-00-00")
+
+    def write_ahead(self, key: int, number: int, hours: int) -> None:
+        """Write a row and set its cursor to a time that is still to come."""
+        self._put(key, number, self.clock.now + timedelta(hours=hours))
 
     def write_silently(self, key: int, number: int) -> None:
         """Update a row and leave its cursor as it is."""
@@ -117,6 +127,7 @@ class Original:
         if self._is_free(key) and key in self._written:
             self._run(f"DELETE FROM `{self.name}` WHERE id = %s", key)
             self.due |= self._whole_days(self._written.pop(key))
+            self.ahead.discard(key)
             self.gone = True
 
     def begin_late(self, key: int, number: int) -> None:
@@ -135,6 +146,23 @@ class Original:
                 self._changed(key, cursor)
 
     # What the application's developers do
+
+    @contextmanager
+    def doubled(self, key: int) -> Iterator[bool]:
+        """Have a row twice, as after a change of the primary key; say whether there is one."""
+        if self._late or key not in self._written:
+            yield False
+            return
+        self.write(key, 1)
+        with self._lenient():
+            self._alter("DROP PRIMARY KEY, ADD KEY the_key (id)")
+            self._run(f"INSERT INTO `{self.name}` SELECT * FROM `{self.name}` WHERE id = %s", key)
+            try:
+                yield True
+            finally:
+                self._run(f"DELETE FROM `{self.name}` WHERE id = %s LIMIT 1", key)
+                self._alter("DROP KEY the_key, ADD PRIMARY KEY (id)")
+        self.due.add(self.clock.today)
 
     def alter(self, change: str, column: str, number: int) -> None:
         """Change the columns, where the server lets us and no transaction is open."""
@@ -208,17 +236,20 @@ class Original:
     def rows(self) -> Counter[tuple[Any, ...]]:
         """Return the rows of the table, each in the order of `columns`."""
         names = ", ".join(f"`{name}`" for name in self.columns())
-        return Counter(self._run(f"SELECT {names} FROM `{self.name}`"))
+        rows = self._run(f"SELECT {names} FROM `{self.name}`")
+        return Counter(tuple(None if _is_zero(value) else value for value in row) for row in rows)
 
     def keys(self) -> set[int]:
         """Return the keys of the table's rows."""
         return {key for (key,) in self._run(f"SELECT id FROM `{self.name}`")}
 
-    def keys_of(self, day: date) -> set[int]:
-        """Return the keys of the rows whose cursors stand in a day, or so shortly before it that it must catch them."""
-        calendar = self.clock.calendar
-        start = EPOCH if day == calendar.first else calendar.start(day) - self._lookback
-        return {key for key, cursor in self._written.items() if cursor and start <= cursor < calendar.end(day)}
+    def keys_since(self, day: date) -> set[int]:
+        """Return the keys of the rows whose cursors stand in a day, behind it, or within its reach before it."""
+        return {key for key, cursor in self._written.items() if cursor and self._start(day) <= cursor}
+
+    def days_due(self) -> set[date]:
+        """Return the days that must be read, each as it is read now."""
+        return self.due | {self._day_for(self._written[key]) for key in self.ahead}
 
     def columns(self) -> list[str]:
         """Return the names of the table's columns, in order."""
@@ -230,19 +261,24 @@ class Original:
         """Take days as read, but for what is written meanwhile and but for those that are not in the set at the end."""
         done: set[date] = set()
         owed, self.due = self.due, set() if self._mode == "full" else self.due - days
+        brought = {key: self._days_that_bring(key) for key in self.ahead}
+        self.ahead = {key for key in brought if not brought[key] & days}
         try:
             yield done
         finally:
             if self._mode != "full" or not done:
                 self.due |= owed - done
+            self.ahead |= {key for key in brought if key in self._written and not brought[key] & done}
 
     # How it is kept
 
-    def _put(self, key: int, number: int, cursor: datetime | None, *, late: bool = False) -> None:
+    def _put(
+        self, key: int, number: int, cursor: datetime | None, *, late: bool = False, nothing: str | None = None
+    ) -> None:
         if not self._is_free(key) and not late:
             return
         values = {name: column.value(number) for name, column in self._plain.items()}
-        values |= {"id": key, "deleted_at": None, "touched": self._stored(cursor)}
+        values |= {"id": key, "deleted_at": None, "touched": self._stored(cursor) or nothing}
         names, places = ", ".join(f"`{name}`" for name in values), ", ".join(["%s"] * len(values))
         updates = ", ".join(f"`{name}` = VALUES(`{name}`)" for name in values)
         self._run(
@@ -263,7 +299,10 @@ class Original:
         """Take note of a committed row: some day must be read for it, today where its window reaches back so far."""
         was = {self._written[key]} if key in self._written else set()
         self._written[key] = cursor
-        if self._mode == "incremental":
+        self.ahead.discard(key)
+        if self._mode == "incremental" and cursor and cursor >= self.clock.calendar.end(self.clock.today):
+            self.ahead.add(key)
+        elif self._mode == "incremental":
             self.due.add(self._day_for(cursor))
         else:
             self.due |= set().union(*(self._whole_days(c) for c in {cursor, *was}))
@@ -274,6 +313,16 @@ class Original:
             return calendar.first
         in_reach = calendar.start(today) - self._lookback <= cursor
         return today if in_reach else calendar.day_of(cursor)
+
+    def _days_that_bring(self, key: int) -> set[date]:
+        """Return the days whose reading now brings a row of the future: its own, and those that have an open end."""
+        today, cursor = self.clock.today, self._written[key]
+        open_days = [day for day in self.clock.calendar.days if day >= today - DAY]
+        return {self._day_for(cursor)} | {day for day in open_days if cursor and self._start(day) <= cursor}
+
+    def _start(self, day: date) -> datetime:
+        calendar = self.clock.calendar
+        return EPOCH if day == calendar.first else calendar.start(day) - self._lookback
 
     def _whole_days(self, cursor: datetime | None) -> set[date]:
         """Return the days that hold a row where a day is replaced as a whole; none where rows go by their key."""
@@ -301,10 +350,24 @@ class Original:
             return shown.date()
         return shown if self._cursor.endswith("(6)") else shown.replace(microsecond=0)
 
+    @contextmanager
+    def _lenient(self) -> Iterator[None]:
+        """Let the session write any date, and alter a table that has such."""
+        self._run("SET SESSION sql_mode = ''")
+        try:
+            yield
+        finally:
+            self._run("SET SESSION sql_mode = DEFAULT")
+
     def _run(self, statement: str, *values: object, late: bool = False) -> list[tuple[Any, ...]]:
         with self._connections[late].cursor() as cursor:
             cursor.execute(statement, values or None)
             return list(cursor.fetchall())
+
+
+def _is_zero(value: object) -> bool:
+    """Return whether a value is a date that is none, which the driver gives as a text."""
+    return isinstance(value, str) and value.startswith("0000-00-00")
 
 
 COLUMNS = ("note", "number", "extra", "other")

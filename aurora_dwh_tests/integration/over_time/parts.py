@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import pyarrow.parquet as pq
 import redshift_connector
 
-from aurora_dwh.handoff import Manifest
+from aurora_dwh.handoff import Manifest, utc_now
 from aurora_dwh.lake.layout import Layout
 from aurora_dwh.lake.store import Lake, MissingDayError
 from aurora_dwh.local.lake import BUCKET
@@ -41,6 +41,7 @@ class Parts:
         eyes: A client of S3 that never crashes.
         redshift: The warehouse's server.
         warehouse: The product's warehouse.
+        now: Gives the present instant of the example.
     """
 
     server: Server
@@ -49,6 +50,7 @@ class Parts:
     eyes: Any
     redshift: RedshiftStandIn
     warehouse: Warehouse
+    now: Callable[[], datetime] = field(default=utc_now, init=False)
     _calls: int | None = field(default=None, init=False)
     _has_crashed: bool = field(default=False, init=False)
 

@@ -1,0 +1,48 @@
+"""What `doctor` checks of the days that were loaded: that those which follow one another meet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from aurora_dwh.commands.doctor.check import Check, State
+from aurora_dwh.coverage import mismatches, told
+from aurora_dwh.lake.opening import open_lake
+from aurora_dwh.rules import quoted
+from aurora_dwh.warehouse import audit
+from aurora_dwh.warehouse.connection import Session
+from aurora_dwh.warehouse.drift import live_columns
+from aurora_dwh.warehouse.statements import Target
+from aurora_dwh.warehouse.target import staging_target
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from aurora_dwh.catalog import Catalog
+
+
+def check_days(session: Session, catalog: Catalog, staging_schema: str) -> Iterator[Check]:
+    """Check that no day of a table lacks what its neighbour leaves to it, as after a change of the catalog's zone.
+
+    Redshift says which days were cut by other rules than the days before them, and the lake what they hold.
+    """
+    targets = {staging_target(table, staging_schema).label: table for table in catalog.tables.values()}
+    found: dict[str, list[str]] = {}
+    for label, *pair in _seams(session):
+        if label in targets:
+            table = targets[label]
+            found.setdefault(label, []).extend(mismatches(table, catalog, open_lake().known(table.name, pair)))
+    for label, texts in found.items():
+        if texts:
+            yield Check(
+                f"redshift: days of {label}",
+                State.WARNING,
+                f"days do not meet: {told(texts)}",
+                f"run `aurora-dwh rebuild {quoted(targets[label].name)} --from source`, or set the catalog back",
+            )
+
+
+def _seams(session: Session) -> list[tuple[str, date, date]]:
+    """Return the tables and days that were read by other rules than the days before them, with those days."""
+    history = live_columns(session, Target(audit.SCHEMA, audit.HISTORY_NAME))
+    return [(*row,) for row in session.execute(audit.seams()).rows] if "rules" in history else []

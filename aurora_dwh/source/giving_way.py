@@ -1,0 +1,166 @@
+"""Giving way: a reading ends its snapshot where somebody waits for the table, and is done again when that is over.
+
+A snapshot keeps a lock on the table's definition. An ALTER TABLE that waits for it lets nobody pass, so the application
+would stand still for as long as a long, slowed or stalled reading takes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import pymysql
+
+from aurora_dwh.handoff import DataError, GaveWay
+from aurora_dwh.source.connection import Connection, SourceError, execute, explain
+from aurora_dwh.source.locks import sees_others, told_waiting
+from aurora_dwh.source.privileges import account
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+LOOK_SECONDS: Final = 1.0
+"""How often it is looked whether somebody waits; a reading that is over by then is never looked at."""
+
+_SAME_SERVER: Final = "SELECT @@hostname, @@port, @@server_id"
+_TRIES: Final = 5
+"""How often a session is opened until it is one of the server that is read: a name may lead to several."""
+
+
+def once(warn: Callable[[str], None]) -> Callable[[str], None]:
+    """Return a function that passes each text on once."""
+    said: set[str] = set()
+
+    def tell(text: str) -> None:
+        if text not in said:
+            said.add(text)
+            warn(text)
+
+    return tell
+
+
+class Watch:
+    """Looks, while a snapshot is held, whether somebody waits for the table, and ends the reader's session then.
+
+    A thread with a session of its own does so: the reader's is busy, or its consumer is. As a context it watches.
+
+    Args:
+        connect: Opens a session, as `connection.connect` does.
+        reader: The session that holds the snapshot.
+        database: The table's database.
+        table: The table.
+        named: The table and day, as messages name them.
+        warn: Takes what an operator should know.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Connection],
+        reader: Connection,
+        *,
+        database: str,
+        table: str,
+        named: str,
+        warn: Callable[[str], None],
+    ) -> None:
+        self._connect = connect
+        self._reader = reader
+        self._database, self._table = database, table
+        self._named = named
+        self._warn = warn
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="giving-way", daemon=True)
+        self._given: GaveWay | None = None
+        self._is_cut = False
+        ((self._number,),) = execute(reader, "SELECT CONNECTION_ID()")
+        self._server = execute(reader, _SAME_SERVER)
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Raise GaveWay for what fails as the session was ended; end it where whoever reads in it gives way.
+
+        Raises:
+            GaveWay: The reading gave way.
+        """
+        try:
+            yield
+        except GaveWay as error:
+            self._given, self._is_cut = error, True
+            if self._reader.open:
+                self._reader.close()
+            raise
+        except (pymysql.err.MySQLError, SourceError) as error:
+            if self._given is None:
+                raise
+            self._is_cut = True
+            raise self._given from error
+
+    def over(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Yield batches of the reader's.
+
+        Raises:
+            GaveWay: The reading gave way.
+        """
+        with self.translated():
+            yield from batches
+
+    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a function that uses the reader's session; raises as `over`."""
+        with self.translated():
+            return function(*arguments)
+
+    def check(self) -> None:
+        """Raise GaveWay where what was handed out was cut short; what had been read to its end stands."""
+        if self._given is not None and self._is_cut:
+            raise self._given
+
+    def _watch(self) -> None:
+        session: Connection | None = None
+        try:
+            while not self._over.wait(LOOK_SECONDS):
+                session = session or self._open()
+                if session is None or self._look(session):
+                    return
+        except (pymysql.err.MySQLError, SourceError, DataError) as error:
+            self._warn(f"{self._named}: whether somebody waits for the table is not known any more: {explain(error)}")
+        finally:
+            if session is not None and session.open:
+                session.close()
+
+    def _open(self) -> Connection | None:
+        """Return a session of the reader's server, None where none could be had."""
+        for _ in range(_TRIES):
+            session = self._connect()
+            if execute(session, _SAME_SERVER) == self._server:
+                if not sees_others(session):
+                    who = account(partial(execute, session))
+                    self._warn(
+                        f"table {self._table}: whether other users' sessions wait for the table while it is read is "
+                        f"not known; run: GRANT PROCESS ON *.* TO {who}"
+                    )
+                return session
+            session.close()
+        self._warn(
+            f"table {self._table}: whether somebody waits for the table while it is read is not known, as AURORA_HOST "
+            "leads to another server each time; name one server in it"
+        )
+        return None
+
+    def _look(self, session: Connection) -> bool:
+        """Return whether the reading had to give way."""
+        who = told_waiting(session, self._database, self._table, self._number)
+        if who:
+            self._given = GaveWay(who)
+            execute(session, f"KILL {self._number}")
+        return bool(who)

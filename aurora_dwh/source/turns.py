@@ -1,0 +1,78 @@
+"""What is left of a reading that gave way, and how often it may."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Final
+
+from aurora_dwh.handoff import GaveWay, Window
+from aurora_dwh.source.connection import Connection, SourceError
+from aurora_dwh.source.throttle import Throttle
+
+if TYPE_CHECKING:
+    from aurora_dwh.catalog import Table
+
+GIVES_WAY: Final = 3
+"""How often a day is begun anew, as somebody waits for the table or the source is busy, before its reading fails."""
+
+Known = Sequence[tuple[Window, int]]
+"""Days and how many rows they had when they were last read."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What is left to be read of a table, on one session.
+
+    Attributes:
+        connection: The session.
+        table: The table.
+        windows: The days that were asked for.
+        again: Days before them which come where they have another number of rows now.
+        throttle: Spares the source.
+        done: The days of both that need not be read any more; the reading adds to them.
+    """
+
+    connection: Connection
+    table: Table
+    windows: Sequence[Window]
+    again: Known
+    throttle: Throttle
+    done: set[date]
+
+    @property
+    def days(self) -> list[Window]:
+        """What is left, in order."""
+        every = [*(window for window, _ in self.again), *self.windows]
+        return [window for window in every if window.day not in self.done]
+
+    @property
+    def known(self) -> Mapping[date, int]:
+        """Of the days that may stand, how many rows they had."""
+        return {window.day: rows for window, rows in self.again}
+
+
+class Tries:
+    """Counts how often in a row a reading gave way without a day that stands."""
+
+    def __init__(self) -> None:
+        self._count = self._done = 0
+
+    def count(self, error: GaveWay, named: str, done: int) -> None:
+        """Count one.
+
+        Args:
+            error: Why it gave way.
+            named: The table and day, as messages name them.
+            done: How many days stand.
+
+        Raises:
+            SourceError: It was one too many.
+        """
+        self._count, self._done = self._count + 1 if done == self._done else 1, done
+        if self._count > GIVES_WAY:
+            raise SourceError(
+                f"{named}: reading gave way {GIVES_WAY} times and would have to again: {error}; nothing of the day is "
+                "kept. Load it when nobody needs the table alone and the source is less busy"
+            ) from error

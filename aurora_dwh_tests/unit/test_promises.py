@@ -1,0 +1,103 @@
+"""What messages advise and pages promise has a test: the commands and the sentences, and the tests by name."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PACKAGE, TESTS = ROOT / "aurora_dwh", ROOT / "aurora_dwh_tests"
+PROMISE = re.compile(r"`(test_\w+)`")
+
+ADVISED = {
+    "assets/checks.py:_schema": ("test_c12_a_column_that_is_dropped_is_told_with_the_values_that_go_and_others_stay"),
+    "assets/checks.py:_rules": "test_c11_a_day_that_is_read_again_is_loaded_and_the_others_are_named_by_the_check",
+    "automation/arrivals.py:_take_in": "test_a_day_waits_for_its_count_and_for_its_end",
+    "catalog.py:_mode_needs": "test_c21_a_catalog_that_lacks_what_discover_finds_is_mended_by_the_named_command",
+    "catalog_file.py:": "test_c21_a_catalog_that_lacks_what_discover_finds_is_mended_by_the_named_command",
+    "catalog_file.py:read_catalog": "test_c21_a_catalog_that_lacks_what_discover_finds_is_mended_by_the_named_command",
+    "commands/rebuild.py:_days": (
+        "test_c11_days_of_an_older_entry_are_not_loaded_again_and_the_named_command_reads_them_anew"
+    ),
+    "commands/doctor/days.py:check_days": "test_c03_a_zone_whose_days_end_later_leaves_a_gap_that_is_said",
+    "lake/guard.py:check_rows_kept": "test_c05_days_are_given_up_by_the_named_command",
+    "local/lake.py:": "test_up_and_down",
+    "rules.py:other_source": "test_c15_another_source_takes_the_place_of_the_first_by_the_named_command",
+    "source/selection.py:read_selected": (
+        "test_c12_a_column_that_the_user_shall_not_read_any_more_is_left_out_by_the_catalog"
+    ),
+    "warehouse/checks.py:check_order": "test_c06_a_clock_that_is_set_back_is_an_error_and_what_it_says_mends_it",
+    "warehouse/checks.py:check_keys": "test_c17_rows_that_somebody_else_wrote_are_mended_by_the_named_command",
+    "warehouse/checks.py:_alike_keys": (
+        "test_c17_a_key_that_was_renamed_by_blanks_at_its_end_is_mended_by_the_named_command"
+    ),
+    "warehouse/checks.py:_one_key": (
+        "test_c13_rows_that_have_their_key_in_common_are_an_error_and_the_source_s_own_key_mends_it"
+    ),
+    "warehouse/drift.py:require_columns": (
+        "test_c24_a_table_is_not_made_from_the_lake_with_a_column_that_its_days_lack"
+    ),
+    "warehouse/drift.py:rebuild_to": "test_c17_a_column_of_another_type_is_mended_by_the_named_command",
+    "warehouse/drift.py:_refuse_changes": "test_c17_a_frozen_table_is_mended_by_the_named_command",
+    "warehouse/rebuild.py:_check": "test_c21_a_lake_that_lacks_days_is_filled_by_the_named_command",
+    "warehouse/rebuild.py:_transactions": (
+        "test_c21_days_of_types_that_go_into_no_one_table_are_read_again_by_the_named_command"
+    ),
+    "warehouse/standing.py:_from_source": ("test_c22_a_table_is_not_rebuilt_from_days_that_were_read_in_another_mode"),
+    "warehouse/standing.py:check": "test_c22_a_changed_mode_is_refused_and_the_named_command_carries_the_table_over",
+    "warehouse/standing.py:_check_rows": "test_c16_a_table_that_lost_its_rows_is_not_taken_for_a_new_one",
+    "warehouse/standing.py:_check_elsewhere": "test_c16_a_staging_table_of_another_name_has_all_days_or_none",
+}
+"""File and function of a message that names a command of `aurora-dwh` -> the test that runs it where it is advised."""
+
+PAGES = {"cli_page.py:", "types_page.py:", "commands/catalog_edit.py:"}
+"""Places that tell what a command is, and advise none."""
+
+
+def advising() -> Iterator[str]:
+    """Yield each place of the package whose texts name a command, docstrings apart."""
+    for file in sorted(PACKAGE.rglob("*.py")):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        documented = {
+            id(statement.value)
+            for node in ast.walk(tree)
+            if isinstance(getattr(node, "body", None), list)
+            for statement in getattr(node, "body", ())
+            if isinstance(statement, ast.Expr)
+        }
+        yield from _texts(tree, documented, file.relative_to(PACKAGE).as_posix(), "")
+
+
+def _texts(node: ast.AST, documented: set[int], file: str, function: str) -> Iterator[str]:
+    for child in ast.iter_child_nodes(node):
+        name = child.name if isinstance(child, ast.FunctionDef) else function
+        if isinstance(child, ast.Constant) and "`aurora-dwh " in str(child.value) and id(child) not in documented:
+            yield f"{file}:{name}"
+        yield from _texts(child, documented, file, name)
+
+
+def named_tests() -> set[str]:
+    """Return the names of all tests."""
+    found = (re.findall(r"^def (test_\w+)", f.read_text(encoding="utf-8"), re.MULTILINE) for f in TESTS.rglob("*.py"))
+    return {name for names in found for name in names}
+
+
+def test_c21_each_command_that_a_message_advises_is_run_by_a_test() -> None:
+    assert set(advising()) - PAGES == set(ADVISED)
+    assert set(ADVISED.values()) <= named_tests()
+
+
+def test_the_tests_that_pages_name_are_there() -> None:
+    for page in (ROOT / "docs").glob("*.md"):
+        named = set(PROMISE.findall(page.read_text(encoding="utf-8")))
+        assert named <= named_tests(), page
+
+
+def test_each_sentence_of_what_a_green_day_proves_names_its_test() -> None:
+    text = (ROOT / "docs" / "operation.md").read_text(encoding="utf-8")
+    section = text.partition("## What a green day proves, and what it does not")[2].partition("\n## ")[0]
+    points = section.split("\n- ")[1:]
+    assert len(points) > 10
+    assert [point for point in points if not PROMISE.search(point)] == []
