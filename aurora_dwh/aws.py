@@ -1,12 +1,14 @@
 """The few calls of AWS that settings need: a secret, a database token, clients of S3, QuickSight and SNS.
 
 boto3 is loaded at the first call. Each call has a session of its own: boto3's default session is not safe to share
-between threads. Errors name the secret or the service and never carry what was fetched.
+between threads. What all of them share is what botocore knows of AWS' services, which takes longer to read than most
+calls take. Errors name the secret or the service and never carry what was fetched.
 """
 
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 from aurora_dwh.environment import ConfigError
@@ -25,11 +27,10 @@ def fetch_secret(secret_id: str, region: str | None) -> dict[str, Any]:
     Raises:
         ConfigError: It cannot be read, or is not what a database secret should be.
     """
-    import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        client = boto3.Session(region_name=region).client("secretsmanager", config=_config())
+        client = _session(region).client("secretsmanager", config=_config())
         answer = client.get_secret_value(SecretId=secret_id)
     except (BotoCoreError, ClientError) as error:
         raise ConfigError([f"secret {secret_id!r} cannot be read: {error}"]) from None
@@ -48,15 +49,10 @@ def database_token(host: str, port: int, user: str, region: str | None) -> str:
     Raises:
         ConfigError: No AWS credentials or Region are at hand.
     """
-    import boto3
     from botocore.exceptions import BotoCoreError
 
     try:
-        token: str = (
-            boto3.Session(region_name=region)
-            .client("rds")
-            .generate_db_auth_token(DBHostname=host, Port=port, DBUsername=user)
-        )
+        token: str = _session(region).client("rds").generate_db_auth_token(DBHostname=host, Port=port, DBUsername=user)
     except BotoCoreError as error:
         raise ConfigError([f"AURORA_IAM_AUTH: no token can be made: {error}"]) from None
     return token
@@ -64,10 +60,8 @@ def database_token(host: str, port: int, user: str, region: str | None) -> str:
 
 def s3_client(endpoint: str | None, region: str | None) -> Any:
     """Return an S3 client that tries failed requests again; a server other than Amazon's is spoken to path-style."""
-    import boto3
-
     config = _config(s3={"addressing_style": "path" if endpoint else "auto"})
-    return boto3.Session(region_name=region).client("s3", endpoint_url=endpoint, config=config)
+    return _session(region).client("s3", endpoint_url=endpoint, config=config)
 
 
 def quicksight_client(region: str | None) -> Any:
@@ -76,20 +70,34 @@ def quicksight_client(region: str | None) -> Any:
     Raises:
         ConfigError: No Region is at hand.
     """
-    import boto3
     from botocore.exceptions import NoRegionError
 
     try:
-        return boto3.Session(region_name=region).client("quicksight", config=_config())
+        return _session(region).client("quicksight", config=_config())
     except NoRegionError:
         raise ConfigError(["QuickSight: set `region` in the catalog's section quicksight, or AWS_REGION"]) from None
 
 
 def sns_client(region: str) -> Any:
     """Return an SNS client that tries failed requests again."""
-    import boto3
+    return _session(region).client("sns", config=_config())
 
-    return boto3.Session(region_name=region).client("sns", config=_config())
+
+def _session(region: str | None) -> Any:
+    import boto3
+    from botocore.session import Session
+
+    core = Session()
+    core.register_component("data_loader", _models())
+    return boto3.Session(botocore_session=core, region_name=region)
+
+
+@cache
+def _models() -> Any:
+    """Return what reads and keeps the descriptions of services that come with botocore."""
+    from botocore.loaders import create_loader
+
+    return create_loader()
 
 
 def _config(**more: Any) -> Any:

@@ -7,6 +7,7 @@ import secrets
 import threading
 import time as clock
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta, timezone
 from typing import Any, TypeVar
 
@@ -77,24 +78,32 @@ def lake(s3: Any) -> Lake:
     return Lake(s3, Layout(BUCKET, f"test-{next(_numbers)}-{secrets.token_hex(4)}", "shop"))
 
 
+@contextmanager
+def empty_database(redshift: RedshiftStandIn, name: str) -> Iterator[str]:
+    """Make a database of the stand-in for a while; no fault is in it from before, nor left behind."""
+    redshift.create_database(name)
+    redshift.faults.clear()
+    yield name
+    redshift.faults.clear()
+    with redshift.admin("postgres") as admin:
+        admin.query(f'DROP DATABASE "{name}" WITH (FORCE)')  # a whole run would else leave 20 GB
+
+
 @pytest.fixture
 def warehouse(redshift: RedshiftStandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
-    """An empty database of its own for a test; what is tried again is so at once, and no fault is left behind."""
+    """An empty database of its own for a test; what is tried again is so at once."""
     monkeypatch.setattr(connection, "FIRST_WAIT", 0.001)
-    database = f"test_{next(_numbers)}"
-    redshift.create_database(database)
-    redshift.faults.clear()
-    yield Warehouse(
-        RedshiftSettings(
-            database=database,
-            host=redshift.host,
-            port=redshift.port,
-            user=USER,
-            password=SecretStr(redshift._password),
-            tls="disabled",
+    with empty_database(redshift, f"test_{next(_numbers)}") as database:
+        yield Warehouse(
+            RedshiftSettings(
+                database=database,
+                host=redshift.host,
+                port=redshift.port,
+                user=USER,
+                password=SecretStr(redshift._password),
+                tls="disabled",
+            )
         )
-    )
-    redshift.faults.clear()
 
 
 def extract(

@@ -67,7 +67,7 @@ def _proof(table: Table, catalog: Catalog) -> dg.AssetsDefinition:
     name = asset_name(table.name)
     spec = dg.AssetSpec(
         ["proof", name],
-        deps=[dg.AssetKey(["aurora", name]), dg.AssetKey(["staging", name])],
+        deps=[dg.AssetKey(["aurora", name])],
         group_name="proof",
         kinds={"mysql", "redshift"},
         owners=table.owners,
@@ -87,7 +87,7 @@ def _proof(table: Table, catalog: Catalog) -> dg.AssetsDefinition:
     return build_step(
         prove,
         spec=spec,
-        ins={},
+        ins={"staging": (dg.AssetKey(["staging", name]), dg.In(dg.Nothing))},
         out=dg.Out(dg.Nothing),
         checks=[check],
         resources={"s3_io", "redshift_io"},

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aurora_dwh.handoff import Manifest
-from aurora_dwh.proof.digest import REDSHIFT, comparable, document_digest, documents
+from aurora_dwh.proof.digest import REDSHIFT, comparable, document_digest, documents, staged_text
 from aurora_dwh.proof.subject import Subject
 from aurora_dwh.proof.verdict import DUPLICATE, EXTRA, LATE, MISSING, STALE, Key
 from aurora_dwh.proof.walk import DIGEST
@@ -244,10 +244,7 @@ def count_kinds(subject: Subject, table: str) -> str:
 
 def candidate_keys(subject: Subject, table: str, most: int) -> str:
     """Return the query for the differing keys that are not late, as canonical texts, in the order of the key."""
-    columns = [
-        identifier(name) if column is None else f"({' || '.join(REDSHIFT.texts(column))})"
-        for name, column in _key_columns(subject)
-    ]
+    columns = [identifier(name) if column is None else staged_text(column) for name, column in _key_columns(subject)]
     names = ", ".join(identifier(name) for name in key_names(subject))
     figures = ", ".join(identifier(column) for column in (_THERE, _HERE, _SEEN))
     return (

@@ -50,7 +50,8 @@ class Dialect:
 
     Attributes:
         name: `Aurora` or `Redshift`, for people.
-        texts: Column -> the expressions whose values, one behind the other, are its canonical text; NULL for NULL.
+        texts: Column -> the expressions whose values, one behind the other, are its canonical text; the first is NULL
+            for NULL, and each other one where it has nothing to add.
         item: Column -> expressions without NULLs that tell its value in a row's text.
         join: Expressions -> one of their texts with a separator between them.
         number: Expression of a text -> that of its digest: of Redshift a number, of Aurora its hexadecimal digits, as
@@ -81,6 +82,13 @@ class Dialect:
             size += more
         if group:
             yield group
+
+
+def staged_text(column: Column) -> str:
+    """Return Redshift's expression of a value's whole canonical text, NULL for NULL."""
+    first, *rest = REDSHIFT.texts(column)
+    tails = "".join(f" || COALESCE({piece}, '')" for piece in rest)
+    return f"({first}{tails})"
 
 
 def comparable(schema: TableSchema) -> list[Column]:
@@ -194,7 +202,11 @@ def _mysql_hex(column: Column, name: str) -> list[str]:
     if len(pieces) == 1:
         return [f"HEX({name})"]
     value = f"CAST({name} AS BINARY)" if column.data_type == "vector" else name  # no function on strings takes it
-    return [f"HEX(SUBSTRING({value}, {begin}{f', {size}' if size else ''}))" for begin, size in pieces]
+    # Where nothing is left there is no such piece: MariaDB's ORACLE mode has NULL for it, and others an empty text.
+    return [
+        f"HEX(LEFT({value}, {size}))" if size else f"NULLIF(HEX(SUBSTRING({value}, {begin})), '')"
+        for begin, size in pieces
+    ]
 
 
 def _mysql_no_date(name: str) -> str:
@@ -225,7 +237,8 @@ def _redshift_texts(column: Column) -> list[str]:
             if len(pieces) == 1:
                 return [f"UPPER(FROM_VARBYTE({name}, 'hex'))"]
             values = [f"SUBSTRING({name}, {begin}{f', {size}' if size else ''})" for begin, size in pieces]
-            return [f"UPPER(FROM_VARBYTE(CAST({value} AS VARBYTE({PIECE_BYTES})), 'hex'))" for value in values]
+            first, rest = (f"UPPER(FROM_VARBYTE(CAST({v} AS VARBYTE({PIECE_BYTES})), 'hex'))" for v in values)
+            return [first, f"NULLIF({rest}, '')"]
         case "document":
             return [f"CASE WHEN {name} IS NULL THEN NULL ELSE JSON_SERIALIZE({name}) END"]
         case "boolean":

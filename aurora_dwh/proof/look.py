@@ -15,7 +15,17 @@ from functools import partial
 
 from aurora_dwh.documents import canonical_text
 from aurora_dwh.proof.compare import Candidate
-from aurora_dwh.proof.digest import AURORA, DIGEST_DIGITS, REDSHIFT, Dialect, comparable, family, float_of, is_document
+from aurora_dwh.proof.digest import (
+    AURORA,
+    DIGEST_DIGITS,
+    REDSHIFT,
+    Dialect,
+    comparable,
+    family,
+    float_of,
+    is_document,
+    staged_text,
+)
 from aurora_dwh.proof.subject import Subject
 from aurora_dwh.proof.verdict import DUPLICATE, EXTRA, LATE, MISSING, STALE, Found, Key, brief
 from aurora_dwh.schema import Column
@@ -314,14 +324,14 @@ def _staged_test(column: Column) -> _Test:
             return _Test(name, str)
         case "text" | "date" | "moment":
             return _Test(name, literal)
-    (own,) = REDSHIFT.texts(column)
-    return _Test(own, literal)
+    return _Test(staged_text(column), literal)
 
 
 def _value(column: Column, pieces: Sequence[object]) -> str | None:
     if pieces[0] is None:
         return None
-    text = "".join(piece.decode() if isinstance(piece, bytes) else str(piece) for piece in pieces)
+    there = [piece for piece in pieces if piece is not None]
+    text = "".join(piece.decode() if isinstance(piece, bytes) else str(piece) for piece in there)
     return canonical_text(text) if is_document(column) else text
 
 

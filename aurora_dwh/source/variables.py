@@ -62,8 +62,10 @@ ROWS: Final = (
     Variable("time_zone", "'+00:00'", "decides which wall clock a TIMESTAMP shows, and what NOW() is in a `filter`"),
     Variable(
         "sql_mode",
-        "REPLACE(@@SESSION.sql_mode, 'PAD_CHAR_TO_FULL_LENGTH', '')",
-        "pads a CHAR, which is another value then, and in another order than its index",
+        "REPLACE(REPLACE(@@SESSION.sql_mode, 'PAD_CHAR_TO_FULL_LENGTH', LEFT('-', 0)), 'EMPTY_STRING_IS_NULL', "
+        "LEFT('-', 0))",
+        "pads a CHAR, which is another value then, and in another order than its index; or takes an empty text that is "
+        "written, as in a key's condition, for NULL",
     ),
     Variable("sql_auto_is_null", "0", "takes `id IS NULL` for the row that was inserted last"),
     Variable("max_sort_length", "1024", "compares so many bytes only where rows are sorted"),

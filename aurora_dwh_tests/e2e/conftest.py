@@ -21,7 +21,7 @@ from aurora_dwh.warehouse import connection
 from aurora_dwh_tests.e2e.nights import Nights
 from aurora_dwh_tests.e2e.world import World
 from aurora_dwh_tests.servers import Server
-from aurora_dwh_tests.services import USER
+from aurora_dwh_tests.services import USER, empty_database
 
 RETRY_AT_ONCE = dg.RetryPolicy(max_retries=1, delay=0.1)
 
@@ -50,6 +50,20 @@ def dagster_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def instance() -> Iterator[dg.DagsterInstance]:
+    """A Dagster instance in memory, which each test finds empty: files take as long to write as the runs that do it."""
+    with dg.DagsterInstance.ephemeral() as made:
+        yield made
+
+
+@pytest.fixture
+def kept(world: World) -> Iterator[None]:
+    """Has the world's runs in files beneath DAGSTER_HOME, where other processes find them, and secrets would lie."""
+    with dg.DagsterInstance.get() as world.instance:
+        yield
+
+
+@pytest.fixture(scope="session")
 def server(mysql: Server) -> Server:
     """MySQL alone, but for the modules about the source, which import the fixture of both."""
     return mysql
@@ -62,11 +76,12 @@ def world(
     lake_server: LakeServer,
     redshift: RedshiftStandIn,
     dagster_home: Path,
+    instance: dg.DagsterInstance,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[World]:
     """A source, a lake, a warehouse and a Dagster home that only this test uses; waits before retries are short."""
-    yield from _world(server, database, lake_server, redshift, dagster_home, tmp_path, monkeypatch)
+    yield from _world(server, database, lake_server, redshift, dagster_home, instance, tmp_path, monkeypatch)
 
 
 @pytest.fixture
@@ -80,11 +95,14 @@ def world_of(
     lake_server: LakeServer,
     redshift: RedshiftStandIn,
     dagster_home: Path,
+    instance: dg.DagsterInstance,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[[Any, str], Iterator[World]]:
     """Makes a world of a server and a database of it."""
-    return lambda server, database: _world(server, database, lake_server, redshift, dagster_home, tmp_path, monkeypatch)
+    return lambda server, database: _world(
+        server, database, lake_server, redshift, dagster_home, instance, tmp_path, monkeypatch
+    )
 
 
 @pytest.fixture(scope="session", params=("mysql",))
@@ -106,6 +124,7 @@ def aurora_world(
     lake_server: LakeServer,
     redshift: RedshiftStandIn,
     dagster_home: Path,
+    instance: dg.DagsterInstance,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[World]:
@@ -113,7 +132,7 @@ def aurora_world(
     database = f"shop_{secrets.token_hex(3)}"
     with pymysql.connect(**aurora.arguments()) as connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE {database} CHARACTER SET utf8mb4")
-    yield from _world(aurora, database, lake_server, redshift, dagster_home, tmp_path, monkeypatch)
+    yield from _world(aurora, database, lake_server, redshift, dagster_home, instance, tmp_path, monkeypatch)
 
 
 def _world(
@@ -122,6 +141,7 @@ def _world(
     lake_server: LakeServer,
     redshift: RedshiftStandIn,
     dagster_home: Path,
+    instance: dg.DagsterInstance,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[World]:
@@ -142,12 +162,9 @@ def _world(
     }
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    redshift.create_database(variables["REDSHIFT_DATABASE"])
-    redshift.faults.clear()
-    made = World(source, database, redshift, home, tmp_path / "catalog.yaml", variables)
-    yield made
-    redshift.faults.clear()
-    made.instance.dispose()
+    with empty_database(redshift, variables["REDSHIFT_DATABASE"]):
+        yield World(source, database, redshift, home, tmp_path / "catalog.yaml", variables, instance)
+    instance.wipe()
 
 
 def _aurora(server: Any, database: str) -> dict[str, str]:

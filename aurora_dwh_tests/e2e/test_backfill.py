@@ -34,6 +34,7 @@ def killed_after(world: World, days: int) -> None:
 
 
 @pytest.mark.timeout(900)
+@pytest.mark.usefixtures("kept")
 def test_a25_of_400_days_in_one_run_that_is_killed_the_remaining_ones_are_missing(world: World) -> None:
     world.catalog("event: {key: id, cursor: at}", timezone="UTC")
     world.at_source(

@@ -61,7 +61,7 @@ def test_the_schedule_asks_for_yesterday_of_the_whole_graph(world: World, zone: 
 def test_a_catalog_of_ones_own_tables_loads_without_the_sample_shops_marts(world: World) -> None:
     world.catalog("売上: {mode: full}")
     keys = world.definitions().resolve_asset_graph().get_all_asset_keys()
-    assert keys == {dg.AssetKey([layer, asset_name("売上")]) for layer in ("aurora", "lake", "staging")}
+    assert keys == {dg.AssetKey([layer, asset_name("売上")]) for layer in ("aurora", "lake", "staging", "proof")}
 
 
 def test_a_wrong_catalog_is_told_by_file_and_line(world: World) -> None:

@@ -159,7 +159,7 @@ def at(world: World, server: Server, monkeypatch: pytest.MonkeyPatch, database: 
         "AURORA_PASSWORD": server.password,
     }.items():
         monkeypatch.setenv(variable, value)
-    made = World(server, name, world.redshift, world.home, world.catalog_file, world.variables)
+    made = World(server, name, world.redshift, world.home, world.catalog_file, world.variables, world.instance)
     made.at_source("DROP TABLE IF EXISTS orders", TABLE)
     made.at_source(
         "INSERT INTO orders VALUES (1, 1, 'another shard', '2024-01-01 12:00:00', '2024-01-01 12:00:00'), "

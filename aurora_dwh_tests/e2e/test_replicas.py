@@ -78,6 +78,9 @@ class Behind:
         """Let the replica apply all at once."""
         self._delay(0)
         self.caught_up()
+        with self.replicas.replica.connect() as session:
+            behind = replication.replica_statuses
+            self.replicas.until(lambda: max(map(replication.seconds_behind, behind(session))) == 0)
 
     def _delay(self, seconds: int) -> None:
         is_mariadb = self.replicas.writer.is_mariadb
@@ -256,7 +259,7 @@ def test_c06_a_reader_of_aurora_says_how_far_it_is(
         aurora.fall_behind(None)
     aurora_world.assert_equal("event", "country")
     day = aurora_world.day_metadata("lake/event", nights.day(1))
-    ((now,),) = aurora_world.ask_source("SELECT UTC_TIMESTAMP()")
+    ((now,),) = aurora_world.ask_source("SELECT UTC_TIMESTAMP(6)")
     assert now.replace(tzinfo=timezone.utc).timestamp() - day["snapshot_at"] >= 90, (
         "rows are as old as the reader's data"
     )

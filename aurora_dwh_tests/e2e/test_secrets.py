@@ -11,6 +11,7 @@ from aurora_dwh.local.redshift import Fault
 from aurora_dwh.warehouse import connection
 from aurora_dwh_tests.e2e.world import World, chain
 
+pytestmark = pytest.mark.usefixtures("kept")
 WRONG = "a-wrong-and-yet-secret-password"
 
 

@@ -213,6 +213,7 @@ def test_a08_nul_bytes_are_removed_and_counted_where_asked(world: World) -> None
 SECRETS = ("alice@example.com", "4111222233334444", "Näkymätön-寿司", "1987-06-05", "87654.25")
 
 
+@pytest.mark.usefixtures("kept")
 def test_masked_values_are_in_no_place_but_the_source(world: World, capfd: pytest.CaptureFixture[str]) -> None:
     world.catalog(
         "people: {key: Email, cursor: at, mask: {email: sha256, card: {keep_last: 4}, Name: null, "

@@ -136,5 +136,7 @@ def test_c20_the_longest_name_of_a_table_and_a_column_that_is_too_long_in_whatev
         )
     assert [(manifest.day, manifest.attempt) for manifest in open_lake().all("t")] == before
     assert run("rebuild t").exit_code == 0
+    assert f"`exclude: [{LONG}]`" in prove(world, "t").failure
+    world.catalog(f"t: {{key: id, cursor: at, target_table: {target}, deletes: remove, exclude: ['{LONG}']}}")
     assert prove(world, "t", max_share=1).success
     assert world.ask_warehouse(f'SELECT id FROM staging."{target}"') == [(1,)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,7 @@ class World:
         home: DAGSTER_HOME.
         catalog_file: The catalog's file.
         variables: The environment that leads here.
+        instance: Where Dagster keeps runs and what came of them.
     """
 
     server: Server
@@ -83,10 +84,7 @@ class World:
     home: Path
     catalog_file: Path
     variables: dict[str, str]
-    instance: dg.DagsterInstance = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.instance = dg.DagsterInstance.get()
+    instance: dg.DagsterInstance
 
     @property
     def secrets(self) -> list[str]:
@@ -160,6 +158,7 @@ class World:
             user=self.variables["REDSHIFT_USER"],
             password=self.variables["REDSHIFT_PASSWORD"],
             ssl=False,
+            application_name="tests",  # which the driver else looks for in the source of each function that calls it
         ) as connection:
             connection.autocommit = True
             cursor = connection.cursor()

@@ -304,7 +304,7 @@ def test_m02_a_day_in_pieces_along_the_index_of_its_cursor(
 def test_m02_a_sql_mode_changes_no_literal(server: Server, database: str, kind: str) -> None:
     """What a literal means can depend on the mode that a server is set to."""
     modes = ["ANSI,NO_BACKSLASH_ESCAPES", "TRADITIONAL,PAD_CHAR_TO_FULL_LENGTH", "HIGH_NOT_PRECEDENCE"]
-    modes += ["ORACLE,EMPTY_STRING_IS_NULL"] if server.is_mariadb else []
+    modes += ["ORACLE,EMPTY_STRING_IS_NULL", "EMPTY_STRING_IS_NULL"] if server.is_mariadb else []
     with server.connect(database) as client:
         create(client, kind)
 

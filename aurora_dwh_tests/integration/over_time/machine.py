@@ -169,6 +169,7 @@ class TableLife(RuleBasedStateMachine):
         self.original.create(indexed=kind.indexed)
         self.target = staging_target(self.table, "staging")
         self.catalog = Catalog(timezone=calendar.zone, start_date=calendar.first, tables={name: self.table})
+        self.rules = Rules.of(self.table, self.catalog, source="the original")
         self.lake = self.parts.lake(name)
         self.connections: list[Connection] = []
         self.behind: Connection | None = None
@@ -323,6 +324,21 @@ class TableLife(RuleBasedStateMachine):
         for day in days:
             if self._look(day):
                 self.late.add(self.standing[day].manifest.attempt)
+
+    @rule(column=st.sampled_from(COLUMNS), first=st.integers(0, 5))
+    @precondition(lambda self: self.readings)
+    def read_without_right(self, column: str, first: int) -> None:
+        """Read a day as a user who may not read a column any more: the day stands as it was read before."""
+        had, there = self.lake.columns(self.table.name, self.rules), self.original.columns()
+        if column not in had or column not in there:
+            return
+        day, connections = self.clock.calendar.days[first], []
+        with self.parts.narrow(self.table.name, [name for name in there if name != column]) as login:
+            connections.append(connect(**login))
+            source = Source(connections.pop, database=self.parts.database, zone=self.source._zone, warn=_ignore)
+            with pytest.raises(DataError, match=f"'{column}' was read before, and the user may not read it"):
+                self._write(source.extract(self.table, self._windows([day]), had=had))
+        assert not self._look(day)
 
     @rule(key=KEYS)
     @precondition(lambda self: self.kind == replace(self.kind, mode="incremental", altered=False) and not self.is_lost)
@@ -515,7 +531,7 @@ class TableLife(RuleBasedStateMachine):
                 Places(self.lake, self.parts.warehouse),
                 self.catalog,
                 self.table,
-                Rules.of(self.table, self.catalog, source="the original"),
+                self.rules,
                 max_share=1,
             )
         finally:

@@ -88,6 +88,18 @@ class Parts:
             self._calls = None
 
     @contextmanager
+    def narrow(self, table: str, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """Give the login of a user who may read some columns of a source's table."""
+        names = ", ".join(f"`{name}`" for name in columns)
+        with self.server.connect(self.database) as connection, connection.cursor() as cursor:
+            cursor.execute("CREATE USER narrow IDENTIFIED BY 'narrow'")
+            try:
+                cursor.execute(f"GRANT SELECT ({names}) ON `{self.database}`.`{table}` TO narrow")
+                yield self.server.arguments(self.database) | {"user": "narrow", "password": "narrow"}
+            finally:
+                cursor.execute("DROP USER narrow")
+
+    @contextmanager
     def failing(self, fault: Fault | None) -> Iterator[None]:
         """Put a fault into the warehouse for a while."""
         if fault:

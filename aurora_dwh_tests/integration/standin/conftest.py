@@ -17,6 +17,7 @@ from redshift_connector.error import InterfaceError, ProgrammingError
 
 from aurora_dwh.local.lake import LakeServer
 from aurora_dwh.local.redshift import RedshiftStandIn, S3Access
+from aurora_dwh_tests.services import empty_database
 
 USER = "admin"
 PASSWORD = "secret"
@@ -76,11 +77,9 @@ class Session:
 
 @pytest.fixture
 def database(standin: RedshiftStandIn) -> Iterator[str]:
-    name = f"t{next(NUMBERS)}"
-    standin.create_database(name)
-    standin.statements.clear()
-    yield name
-    standin.faults.clear()
+    with empty_database(standin, f"t{next(NUMBERS)}") as name:
+        standin.statements.clear()
+        yield name
 
 
 @pytest.fixture
