@@ -32,6 +32,7 @@ def set_up(connection: pymysql.Connection[Any], *, user: str, password: str, dat
         cursor.execute("ALTER USER %s@'%%' IDENTIFIED BY %s REQUIRE SSL", (user, password))
         name = database.replace("`", "``")
         cursor.execute(f"GRANT SELECT, SHOW VIEW ON `{name}`.* TO %s@'%%'", (user,))
+        cursor.execute("GRANT PROCESS ON *.* TO %s@'%%'", (user,))  # to see who waits for a table that is read
         if export:
             cursor.execute("GRANT AWS_SELECT_S3_ACCESS TO %s@'%%'", (user,))
     connection.commit()

@@ -35,9 +35,10 @@ def existing_source_steps(config: Config, existing: ExistingSource, role_arn: st
     """
     steps = [
         Step(
-            "SQL, as an administrator: the user of source.existing.secret_arn may read the tables over TLS",
+            "SQL, as an administrator: the user of source.existing.secret_arn may read the tables over TLS, and see who "
+            "waits for a table that it reads",
             f"GRANT SELECT, SHOW VIEW ON `{config.source.database}`.* TO '<user>'@'%'; "
-            "ALTER USER '<user>'@'%' REQUIRE SSL;",
+            "GRANT PROCESS ON *.* TO '<user>'@'%'; ALTER USER '<user>'@'%' REQUIRE SSL;",
         )
     ]
     if role_arn is None:

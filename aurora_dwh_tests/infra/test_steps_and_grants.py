@@ -76,6 +76,7 @@ def test_an_existing_cluster_is_prepared_by_commands_in_their_order() -> None:
     assert PLAIN.source.existing
     steps = [step.command for step in existing_source_steps(PLAIN, PLAIN.source.existing, "arn:role")]
     assert steps[0].startswith("GRANT SELECT, SHOW VIEW ON `shop`.* TO")
+    assert "GRANT PROCESS ON *.* TO" in steps[0]
     assert steps[1] == "GRANT AWS_SELECT_S3_ACCESS TO '<user>'@'%';"
     assert "create-db-cluster-parameter-group" in steps[2]
     assert "ParameterName=aws_default_s3_role,ParameterValue=arn:role" in steps[3]

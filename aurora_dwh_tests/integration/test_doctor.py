@@ -53,7 +53,8 @@ def at_source(server: Server, database: str) -> Iterator[Callable[..., None]]:
             for statement in statements:
                 cursor.execute(statement)
 
-    run(*TABLES, DROP_USER, "CREATE USER reader IDENTIFIED BY 'r'", f"GRANT SELECT ON {database}.* TO reader")
+    grants = (f"GRANT SELECT ON {database}.* TO reader", "GRANT PROCESS ON *.* TO reader")
+    run(*TABLES, DROP_USER, "CREATE USER reader IDENTIFIED BY 'r'", *grants)
     yield run
     run("SET GLOBAL read_only = 0", "SET GLOBAL init_connect = ''", DROP_USER)
 
@@ -141,6 +142,16 @@ def test_what_is_printed_counts_tables_and_states(checked: Callable[..., dict[st
 
 def test_a_writer_is_warned_of(checked: Callable[..., dict[str, Check]]) -> None:
     assert_only(checked(), "aurora: instance", State.WARNING, "takes writes", "reader endpoint")
+
+
+def test_c10_a_user_who_does_not_see_who_waits_is_warned_of_and_the_named_grant_helps(
+    checked: Callable[..., dict[str, Check]], at_source: Any
+) -> None:
+    at_source("REVOKE PROCESS ON *.* FROM reader")
+    found = checked()
+    assert_only(found, "aurora: who waits", State.WARNING, "gives way to nobody")
+    at_source(found["aurora: who waits"].remedy.partition(" run ")[2])
+    assert checked()["aurora: who waits"].state is State.OK
 
 
 def test_a_user_that_may_write_is_warned_of(

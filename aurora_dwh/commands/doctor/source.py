@@ -23,8 +23,8 @@ from aurora_dwh.handoff import DataError
 from aurora_dwh.schema import fold
 from aurora_dwh.source.connection import Connection, SourceError, connect, execute, told
 from aurora_dwh.source.discovery import as_stored, indexes, missing_index
-from aurora_dwh.source.locks import told_holders
-from aurora_dwh.source.privileges import grant_remedy
+from aurora_dwh.source.locks import sees_others, told_holders
+from aurora_dwh.source.privileges import account, grant_remedy
 from aurora_dwh.source.refusals import code_of
 from aurora_dwh.source.selection import read_selected
 from aurora_dwh.source.sessions import Sessions, describe, is_lost
@@ -68,6 +68,7 @@ def check(run: Attempts, catalog: Catalog | None) -> int:
         make("aurora: instance", lambda connection: [check_instance(connection)])
         make("aurora: replica lag", lambda connection: check_lag(connection, catalog))
         make("aurora: privileges", check_privileges)
+        make("aurora: who waits", lambda connection: [check_sight(connection)])
         make("aurora: clock", lambda connection: [clock_check("aurora: clock", lambda: _now(connection))])
         if catalog is None:
             return 0
@@ -171,6 +172,16 @@ def check_privileges(connection: Connection) -> Iterator[Check]:
         f"the user may write: {', '.join(too_much)}" if too_much else "",
         "the user may only read",
         "make a user that has SELECT on the tables and nothing else",
+    )
+
+
+def check_sight(connection: Connection) -> Check:
+    """Check that a reading can see who waits for its table, and give way."""
+    return ok_or_warning(
+        "aurora: who waits",
+        "" if sees_others(connection) else "a reading does not see who waits for its table, and gives way to nobody",
+        "a reading sees who waits for its table, and gives way",
+        f"have an administrator run GRANT PROCESS ON *.* TO {account(partial(execute, connection))}",
     )
 
 
