@@ -35,8 +35,8 @@ def existing_source_steps(config: Config, existing: ExistingSource, role_arn: st
     """
     steps = [
         Step(
-            "SQL, as an administrator: the user of source.existing.secret_arn may read the tables over TLS, and see who "
-            "waits for a table that it reads",
+            "SQL, as an administrator: the user of source.existing.secret_arn may read the tables over TLS, and see "
+            "who waits for one that it reads",
             f"GRANT SELECT, SHOW VIEW ON `{config.source.database}`.* TO '<user>'@'%'; "
             "GRANT PROCESS ON *.* TO '<user>'@'%'; ALTER USER '<user>'@'%' REQUIRE SSL;",
         )

@@ -25,12 +25,12 @@ pytestmark = pytest.mark.timeout(420)
 
 def test_the_lineage_page_shows_the_layers_from_aurora_to_the_marts(ui: UI, page: Page) -> None:
     page.goto(f"{ui.url}/asset-groups")
-    for layer in ("aurora", "lake", "staging", "bi"):
+    for layer in ("aurora", "lake", "staging", "proof", "bi"):
         expect(page.get_by_text(layer, exact=True).first).to_be_visible()
-    expect(page.get_by_text("Materialize all (15)")).to_be_visible()
+    expect(page.get_by_text("Materialize all (20)")).to_be_visible()
     page.keyboard.press("Alt+e")  # expands the groups
     for asset in ("country", "page_view", "orders_master", "products_master"):
-        expect(page.get_by_text(asset, exact=True)).to_have_count(3)  # in Aurora, in the lake, in staging
+        expect(page.get_by_text(asset, exact=True)).to_have_count(4)  # in Aurora, the lake, staging, the proof
     for mart in ("daily_page_views", "daily_sales", "order_detail", "order_fulfilment", "stock_cover"):
         expect(page.get_by_text(mart, exact=True)).to_be_visible()
     picture(page, "01-lineage")
@@ -118,15 +118,37 @@ def test_the_schedule_launches_the_run_of_yesterday(ui: UI, page: Page) -> None:
     picture(page, "13-run-of-the-schedule")
 
 
+def test_a_proof_shows_what_differed_and_was_mended(ui: UI, page: Page) -> None:
+    asset, table = "proof/orders_master", "staging.orders_master"
+    ui.materialize(page, asset)  # which loads the days that nobody loaded
+    assert ui.staged("orders_master") == ui.at_source("SELECT COUNT(*) FROM orders_master")
+    (row,) = ui.in_warehouse(f"SELECT MIN(order_id) FROM {table}")
+    ui.in_warehouse(f"UPDATE {table} SET comments = 'another one' WHERE order_id = {row[0]}")
+    run = ui.materialize(page, asset)
+    page.goto(f"{ui.url}/runs/{run}")
+    expect(page.get_by_text("RUN_SUCCESS")).to_be_visible()
+    picture(page, "14-proof-run")
+    page.goto(f"{ui.url}/assets/{asset}?view=checks")
+    expect(page.get_by_text("1 stale: mended").first).to_be_visible()
+    picture(page, "15-proof-that-mended-a-row")
+    ui.materialize(page, asset)
+    page.goto(f"{ui.url}/assets/{asset}?view=overview")
+    expect(page.locator("tr", has_text="rows_proven").first).to_be_visible()
+    picture(page, "16-proof-overview")
+    page.goto(f"{ui.url}/assets/{asset}?view=plots")
+    expect(page.locator("canvas").first).to_be_visible()
+    picture(page, "17-proof-plots")
+
+
 def test_a_copy_that_fails_shows_file_line_column_and_reason(ui: UI, page: Page) -> None:
     part = ui.damage("page_view", BAD_DAY, column="path", row=3, value="/" + "x" * 1_100)
     lineage(ui, page, 'key:"staging/page_view"')
     choose_days(page, BAD_DAY).get_by_role("button", name="Launch 1 run").click()
     page.goto(f"{ui.url}/runs/{ui.ended('FAILURE', partition=BAD_DAY)}")
     expect(page.get_by_text("RUN_FAILURE")).to_be_visible()
-    picture(page, "14-failed-copy")
+    picture(page, "18-failed-copy")
     page.get_by_text("View full message").first.click()
     shown = page.get_by_role("dialog")
     for told in (part.rpartition("/")[2], "line 3", "path", "longer than the length defined in the table"):
         expect(shown.get_by_text(told).first).to_be_visible()
-    picture(page, "15-failed-copy-in-full")
+    picture(page, "19-failed-copy-in-full")

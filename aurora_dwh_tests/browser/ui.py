@@ -22,6 +22,7 @@ from botocore.config import Config
 from playwright.sync_api import Locator, Page, expect
 
 PICTURES = Path(__file__).parents[2] / "screenshots"
+ENDED = ("SUCCESS", "FAILURE", "CANCELED")
 RUN_SECONDS = 240.0
 """How long a run may take on a busy machine, its launch included."""
 
@@ -42,6 +43,15 @@ class UI:
 
     def staged(self, table: str) -> int:
         """Return the rows of a staging table, 0 where it is not there."""
+        named = f"schemaname = 'staging' AND tablename = '{table}'"
+        ((is_there,),) = self.in_warehouse(f"SELECT COUNT(*) FROM pg_tables WHERE {named}")
+        if not is_there:
+            return 0
+        ((rows,),) = self.in_warehouse(f"SELECT COUNT(*) FROM staging.{table}")
+        return int(rows)
+
+    def in_warehouse(self, statement: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement on the warehouse, committed; none where it has no rows."""
         with redshift_connector.connect(
             host=self.variables["REDSHIFT_HOST"],
             port=int(self.variables["REDSHIFT_PORT"]),
@@ -50,12 +60,10 @@ class UI:
             password=self.variables["REDSHIFT_PASSWORD"],
             ssl=False,
         ) as connection:
+            connection.autocommit = True
             cursor = connection.cursor()
-            cursor.execute(f"SELECT COUNT(*) FROM pg_tables WHERE schemaname = 'staging' AND tablename = '{table}'")
-            if not cursor.fetchone()[0]:
-                return 0
-            cursor.execute(f"SELECT COUNT(*) FROM staging.{table}")
-            return int(cursor.fetchone()[0])
+            cursor.execute(statement)
+            return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
 
     def at_source(self, query: str) -> Any:
         """Return the one value of a query on Aurora."""
@@ -85,12 +93,26 @@ class UI:
         """Wait for the run with these tags to end with a status, and return its id."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            found = [run for run in self.runs(**tags) if run["status"] in ("SUCCESS", "FAILURE", "CANCELED")]
+            found = [run for run in self.runs(**tags) if run["status"] in ENDED]
             if found:
                 assert found[0]["status"] == status, found[0]
                 return str(found[0]["runId"])
             time.sleep(0.5)
         raise AssertionError(f"no run with {tags} has ended: {self.runs()}")
+
+    def materialize(self, page: Page, asset: str) -> str:
+        """Materialize an asset without days from its page, wait for success, and return the run's id."""
+        before = {run["runId"] for run in self.runs()}
+        page.goto(f"{self.url}/assets/{asset}")
+        page.get_by_role("button", name="Materialize", exact=True).click()
+        deadline = time.monotonic() + RUN_SECONDS
+        while time.monotonic() < deadline:
+            ended = [run for run in self.runs() if run["runId"] not in before and run["status"] in ENDED]
+            if ended:
+                assert ended[0]["status"] == "SUCCESS", ended[0]
+                return str(ended[0]["runId"])
+            time.sleep(0.5)
+        raise AssertionError(f"{asset} was not materialized: {self.runs()}")
 
     def damage(self, table: str, day: str, *, column: str, row: int, value: str) -> str:
         """Put another value into a day's part in the lake, as a program that is not ours might; return its address."""
