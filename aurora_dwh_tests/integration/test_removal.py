@@ -184,7 +184,7 @@ def test_a15_a16_a_crash_that_does_not_pass_leaves_the_table_as_it_was(
 
 def keys(lake: Lake, rows: Any) -> Any:
     own = replace(SCHEMA, columns=(ID,))
-    return lake.keys("orders", [extract(own, FIRST, rows, snapshot_at=moment(1))])
+    return lake.keys("orders", extract(own, FIRST, rows, snapshot_at=moment(1)))
 
 
 def test_a16_the_key_files_are_removed_however_it_ends(lake: Lake) -> None:
@@ -225,7 +225,7 @@ def _peak_while_streaming(lake: Lake, count: int) -> int:
     taken = replace(extract(schema, FIRST, []), batches=batches())
     tracemalloc.start()
     try:
-        with lake.keys("orders", [taken]) as keys:
+        with lake.keys("orders", taken) as keys:
             assert keys.rows == count
     finally:
         tracemalloc.stop()

@@ -170,7 +170,7 @@ def take_keys(lake: Lake) -> list[int]:
     """Put six megabytes of keys into the lake, and return what COPY would find of them."""
     keys = replace(SCHEMA, columns=(SCHEMA.columns[1],), primary_key=("note",))
     rows = [{"note": f"{number}{_noise(number)}"} for number in range(6)]
-    with lake.keys("orders", [extract(keys, DAY, rows)]) as manifest:
+    with lake.keys("orders", extract(keys, DAY, rows)) as manifest:
         assert lake._client.head_object(Bucket=BUCKET, Key=lake.layout.key(manifest.url))
         return [int(str(note)[0]) for note in lake.rows([manifest])["note"].to_pylist()]
 
