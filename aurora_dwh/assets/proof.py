@@ -63,6 +63,9 @@ def _proof(table: Table, catalog: Catalog) -> dg.AssetsDefinition:
                 )
         yield dg.MaterializeResult(metadata=_metadata(outcome))
         yield _result(table, outcome)
+        with named_failures(context.asset_key):
+            if outcome.repaired.refused:
+                raise outcome.repaired.refused
 
     name = asset_name(table.name)
     spec = dg.AssetSpec(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from aurora_dwh.handoff import utc_now
+from aurora_dwh.handoff import DataError, utc_now
 from aurora_dwh.proof.engine import Places, Proof, keeps_gone, look_again, prove
 from aurora_dwh.proof.repair import Repair, Repaired
 from aurora_dwh.proof.verdict import DUPLICATE, EXTRA, GONE, KINDS, LATE, MISSING, STALE, Verdict, count, first_of_each
@@ -71,8 +71,11 @@ def prove_and_repair(
         run_id: The Dagster run.
         max_share: The share of the live rows, from 0 to 1, that may be gone from the source.
 
+    Returns:
+        What was found and done. Where not all could be mended, `repaired.refused` says why.
+
     Raises:
-        DataError: The table cannot be read as the catalog says, was loaded from another source, or too much differs.
+        DataError: The table cannot be read as the catalog says, or was loaded from another source.
         SourceError: The source failed, and another attempt may succeed.
         WarehouseError: Redshift refused a statement, or was out of reach for all attempts.
     """
@@ -82,17 +85,17 @@ def prove_and_repair(
     proof = prove(connection, database, places, catalog, table, rules=rules)
     found, done = proof.verdict, Repaired()
     repair = Repair(connection, places, catalog, table, rules, run_id, max_share)
-    if repair.is_lost(proof):
-        repair.make_anew(done)
-        proof = prove(connection, database, places, catalog, table, rules=rules)
     try:
+        if repair.is_lost(proof):
+            repair.make_anew(done)
+            proof = prove(connection, database, places, catalog, table, rules=rules)
         repair.mend(proof, done)
+    except DataError as error:
+        done.refused = error
     finally:
         verdict = _left(connection, places, proof, repair, done)
         outcome = Outcome(found, replace(verdict, seconds=monotonic() - started), done)
         _record(places, target.label, outcome, run_id)
-    if done.refused:
-        raise done.refused
     return outcome
 
 

@@ -47,7 +47,7 @@ class Repaired:
         rows: Rows that were read again from the source; in mode append, those of whole days.
         removed: Rows that were removed or flagged.
         done: Each repair as it is recorded: what was done, why, to which keys, and from where.
-        refused: Why rows that are gone were not taken away; None where they were.
+        refused: Why rows that differ were left as they are; None where they were not.
     """
 
     rows: int = 0

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from aurora_dwh.proof import compare
 from aurora_dwh_tests.e2e import remedies
 from aurora_dwh_tests.e2e.nights import Nights
 from aurora_dwh_tests.e2e.proofs import figures, kinds, prove, verify
@@ -118,6 +119,27 @@ def test_an_emptied_staging_table_is_made_anew_and_extra_rows_follow_the_policy(
     prove(world, "item")
     assert kinds(world, "item") == {"extra": 1}
     world.assert_equal("item")
+
+
+def test_c21_what_a_proof_cannot_mend_row_by_row_is_mended_by_the_named_command(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(world, "incremental")
+    monkeypatch.setattr(compare, "CANDIDATES", 3)
+    monkeypatch.setattr(compare, "SHOWN_CANDIDATES", 2)
+    world.ask_warehouse("UPDATE staging.item SET note = 'other' WHERE id < 20")
+    failure = prove(world, "item").failure
+    assert "staging.item: 10 rows differ, too many to mend one by one" in failure
+    assert figures(world, "item")["differing"] == 10
+    assert remedies.run(remedies.commands(failure)[0]).exit_code == 0
+    world.assert_equal("item")
+
+    world.catalog("item: {key: id, cursor: changed_at, exclude: price}")
+    world.ask_warehouse("DELETE FROM staging.item")
+    run = prove(world, "item")
+    assert not run.check("equal").passed
+    assert remedies.follow(run.failure) == "rebuild item --from source"
+    assert verify("item").equal
 
 
 def test_what_no_cursor_shows_is_found_and_a_repair_outlives_its_day(world: World) -> None:

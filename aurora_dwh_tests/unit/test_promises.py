@@ -24,6 +24,8 @@ ADVISED = {
     "commands/doctor/days.py:check_days": "test_c03_a_zone_whose_days_end_later_leaves_a_gap_that_is_said",
     "lake/guard.py:check_rows_kept": "test_c05_days_are_given_up_by_the_named_command",
     "local/lake.py:": "test_up_and_down",
+    "proof/repair.py:days": "test_c21_what_a_proof_cannot_mend_row_by_row_is_mended_by_the_named_command",
+    "proof/repair.py:mend": "test_c21_what_a_proof_cannot_mend_row_by_row_is_mended_by_the_named_command",
     "rules.py:other_source": "test_c15_another_source_takes_the_place_of_the_first_by_the_named_command",
     "source/selection.py:read_selected": (
         "test_c12_a_column_that_the_user_shall_not_read_any_more_is_left_out_by_the_catalog"

@@ -525,7 +525,7 @@ class TableLife(RuleBasedStateMachine):
     def _prove(self) -> Outcome:
         connection = self._connect()
         try:
-            return prove_and_repair(
+            outcome = prove_and_repair(
                 connection,
                 self.parts.database,
                 Places(self.lake, self.parts.warehouse),
@@ -534,6 +534,9 @@ class TableLife(RuleBasedStateMachine):
                 self.rules,
                 max_share=1,
             )
+            if outcome.repaired.refused:
+                raise outcome.repaired.refused
+            return outcome
         finally:
             connection.close()
 
