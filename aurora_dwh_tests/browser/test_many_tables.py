@@ -14,7 +14,7 @@ def test_the_lineage_of_a_thousand_tables_opens(many_tables: str, page: Page) ->
     page.goto(f"{many_tables}/asset-groups")
     for layer in ("aurora", "lake", "staging"):
         expect(page.get_by_text(layer, exact=True).first).to_be_visible()
-    expect(page.get_by_text("Materialize all (2,000)")).to_be_visible()
+    expect(page.get_by_text("Materialize all (3,000)")).to_be_visible()
     picture(page, "16-lineage-of-1000-tables")
 
 
