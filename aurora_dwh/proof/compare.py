@@ -15,7 +15,6 @@ from aurora_dwh.proof.subject import Subject
 from aurora_dwh.proof.verdict import DUPLICATE, EXTRA, LATE, MISSING, STALE, Key
 from aurora_dwh.proof.walk import DIGEST
 from aurora_dwh.schema import Column
-from aurora_dwh.warehouse import standing
 from aurora_dwh.warehouse.connection import Session, Warehouse
 from aurora_dwh.warehouse.sql import identifier, literal
 from aurora_dwh.warehouse.stage import Lake, Stage
@@ -57,12 +56,14 @@ class Compared:
     """What Redshift found.
 
     Attributes:
+        source_rows: The source's rows.
         staged_rows: The target's rows that count.
         kinds: Rows by kind, at first sight; those that are late among them.
         candidates: The keys whose rows differ and are not late, as many as are to be looked at again.
         is_whole: Whether they are all.
     """
 
+    source_rows: int
     staged_rows: int
     kinds: dict[str, int]
     candidates: tuple[Candidate, ...]
@@ -88,8 +89,7 @@ def compare(
     """
 
     def work(session: Session) -> Compared:
-        if keys.rules and subject.newest:
-            standing.find(session, subject.target, keys).check_source(keys)
+        subject.check_source(session, keys)
         stage = Stage(warehouse, lake, subject.target.label)
         stage.fill(session, [keys])
         session.execute(differing(subject, DIFFERING, keys_in_stage(subject)))
@@ -110,7 +110,7 @@ def compare(
         ]
         is_whole = len(candidates) <= CANDIDATES
         shown = candidates if is_whole else candidates[:SHOWN_CANDIDATES]
-        return Compared(rows, {kind: n for kind, n in kinds.items() if n}, tuple(shown), is_whole)
+        return Compared(keys.source_rows, rows, {kind: n for kind, n in kinds.items() if n}, tuple(shown), is_whole)
 
     return warehouse.persist(work)
 

@@ -18,8 +18,10 @@ from aurora_dwh.config import AuroraSettings, RedshiftSettings
 from aurora_dwh.handoff import DataError, Manifest
 from aurora_dwh.lake.opening import open_lake
 from aurora_dwh.lake.store import Lake, MissingDayError
+from aurora_dwh.proof.buckets import buckets_of
 from aurora_dwh.proof.compare import Candidate, Compared, compare
 from aurora_dwh.proof.look import Look
+from aurora_dwh.proof.pace import Pace
 from aurora_dwh.proof.subject import Subject, subject
 from aurora_dwh.proof.verdict import EXTRA, GONE, LATE, Found, Verdict, count, first_of_each
 from aurora_dwh.proof.walk import Walk
@@ -207,27 +209,43 @@ def examine(
     started, named = monotonic(), what.schema.table
     at = now if reached is None else min(now, reached)
     throttle = Throttle(connection, ceiling=ceiling, limits=places.pause_above, warn=places.warn)
-    walk = Walk(connection, what, throttle, ceiling=ceiling)
-    with places.lake.keys(named, walk.extract(at, rules)) as keys:
-        compared = compare(places.warehouse, places.lake, what, keys, last)
-
-    found = look_again(connection, places, what, compared.candidates, is_kept=is_kept, at=at, rest=walk.rest)
+    pace = Pace(connection, throttle, f"proof of {named}", ceiling)
+    what, compared = _compared(places, pace, what, at, last, rules)
+    found = look_again(connection, places, what, compared.candidates, is_kept=is_kept, at=at, rest=pace.rest)
     verdict = Verdict(
         table=named,
-        source_rows=walk.rows,
+        source_rows=compared.source_rows,
         staged_rows=compared.staged_rows,
         kinds=_kinds(compared, found, is_kept),
         columns=_columns(what, found),
         shown=first_of_each(found),
         read_at=at,
         seconds=monotonic() - started,
-        statements=walk.statements,
-        reading=walk.reading,
-        longest=walk.longest,
-        examined=walk.rows + sum(one.copies[0] for one in found),
+        statements=pace.statements,
+        reading=pace.reading,
+        longest=pace.longest,
+        examined=pace.rows + sum(one.copies[0] for one in found),
         is_looked_at=compared.is_whole,
     )
     return Proof(verdict, what, compared.candidates, tuple(found), at, reached)
+
+
+def _compared(
+    places: Places, pace: Pace, what: Subject, at: datetime, last: Manifest | None, rules: Rules | None
+) -> tuple[Subject, Compared]:
+    """Return which rows were compared one by one, and what was found: by buckets first, where the table has such."""
+    lake, warehouse, named = places.lake, places.warehouse, what.schema.table
+    rows = None
+    if buckets := buckets_of(pace, what):
+        with lake.keys(named, buckets.extract(at, rules)) as keys:
+            first = buckets.compare(warehouse, lake, keys)
+        if first.ranges is not None:
+            rows, what = (pace.rows, first.staged_rows), buckets.within(first.ranges)
+    if rows and not first.ranges:
+        return what, Compared(*rows, {}, (), is_whole=True)
+    with lake.keys(named, Walk(pace, what).extract(at, rules)) as keys:
+        compared = compare(warehouse, lake, what, keys, last)
+    return what, replace(compared, source_rows=rows[0], staged_rows=rows[1]) if rows else compared
 
 
 def look_again(
@@ -238,7 +256,7 @@ def look_again(
     *,
     is_kept: bool,
     at: datetime | None = None,
-    rest: Callable[[], None] = lambda: None,
+    rest: Callable[[], Iterable[None]] = lambda: (),
 ) -> list[Found]:
     """Return what rows that differed at first sight are now; those that are equal are nothing.
 
@@ -249,7 +267,7 @@ def look_again(
         candidates: The rows' keys.
         is_kept: Whether rows stay that are gone from the source.
         at: The moment of the source that it shows at the least; rows that were read later are late. None: all count.
-        rest: Called between two statements on the source.
+        rest: Gives what to wait for between two statements on the source.
     """
     found = Look(connection, places.warehouse, what, at).found(candidates, rest)
     return [replace(one, kind=GONE) if is_kept and one.kind == EXTRA else one for one in found]

@@ -93,23 +93,26 @@ class Look:
         self._columns = subject.schema.columns
         self._places = [subject.schema.columns.index(column) for column in subject.key]
 
-    def found(self, candidates: Sequence[Candidate], each: Callable[[], None] = lambda: None) -> Iterator[Found]:
+    def found(
+        self, candidates: Sequence[Candidate], rest: Callable[[], Iterable[None]] = lambda: ()
+    ) -> Iterator[Found]:
         """Yield what each of the rows is; rows that are equal by now are nothing.
 
         Args:
             candidates: Their keys.
-            each: Called between two statements on the source.
+            rest: Gives what to wait for between two statements on the source.
 
         Raises:
             WarehouseError: Redshift refused a statement, or was out of reach for all attempts.
             pymysql.err.Error: The source did.
         """
         at_once = self._keys_at_once()
-        rest = list(candidates)
-        while rest:
-            batch = next(_batches(rest, at_once))
-            rest = rest[len(batch) :]
-            each()
+        left = list(candidates)
+        while left:
+            batch = next(_batches(left, at_once))
+            left = left[len(batch) :]
+            for _ in rest():
+                pass
             both: dict[Key, _Both] = {}
             here = self._staged([candidate.key for candidate in batch])
             for row in here:

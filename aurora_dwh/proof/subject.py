@@ -13,11 +13,11 @@ from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from aurora_dwh.handoff import DataError, Window
+from aurora_dwh.handoff import DataError, Manifest, Window
 from aurora_dwh.schema import Column, TableSchema, fold
 from aurora_dwh.source.limits import expected
 from aurora_dwh.source.windows import as_read, bounds, condition, window
-from aurora_dwh.warehouse import audit
+from aurora_dwh.warehouse import audit, standing
 from aurora_dwh.warehouse.connection import Session
 from aurora_dwh.warehouse.drift import LiveColumn, holds, look
 from aurora_dwh.warehouse.sql import identifier
@@ -86,6 +86,19 @@ class Subject:
     def gathered(self) -> str:
         """The condition of Redshift's rows that are gathered."""
         return f"{self.here} AND ({self.day_here})" if self.day_here else self.here
+
+    def check_source(self, session: Session, keys: Manifest) -> None:
+        """Refuse to compare the target with another source than that which it was loaded from.
+
+        Args:
+            session: A session on Redshift.
+            keys: What was read of the source; without rules, nothing is known of it.
+
+        Raises:
+            RulesError: It is of another source.
+        """
+        if keys.rules and self.newest:
+            standing.find(session, self.target, keys).check_source(keys)
 
 
 def plain_subject(source: TableSchema, schema: TableSchema, target: Target, live: Mapping[str, LiveColumn]) -> Subject:

@@ -8,22 +8,22 @@ by one statement.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from aurora_dwh.handoff import DataError, Extract, GaveWay, Window
+from aurora_dwh.handoff import DataError, Extract, Window
 from aurora_dwh.proof.digest import AURORA, DIGEST_DIGITS, comparable, documents
+from aurora_dwh.proof.pace import FIRST_ROWS, Pace
 from aurora_dwh.proof.subject import Subject
 from aurora_dwh.schema import Column, TableSchema
-from aurora_dwh.source.connection import Connection, execute
+from aurora_dwh.source.connection import execute
 from aurora_dwh.source.keyset import Keyset, Position, primary_keyset
 from aurora_dwh.source.plans import sorts
 from aurora_dwh.source.quoting import identifier
 from aurora_dwh.source.reader import read
 from aurora_dwh.source.statement import select
-from aurora_dwh.source.throttle import Throttle
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,12 +33,6 @@ if TYPE_CHECKING:
 DIGEST = "_dwh_digest"
 """The column of a row's digest."""
 
-PIECE_SECONDS = 0.25
-"""How long a statement is to take; the rows of a piece follow from how long the one before took."""
-
-FIRST_ROWS, FEWEST_ROWS, MOST_ROWS = 10_000, 100, 500_000
-"""Rows of the first piece, and the bounds of all others."""
-
 _ROOM = 500
 """Bytes of a statement that say where a piece begins."""
 
@@ -46,31 +40,17 @@ _PLACE = "_dwh_place_{}"
 """The columns that tell where a piece ended, where they are not read anyway."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Walk:
     """One reading of a table's keys and digests.
 
-    Args:
-        connection: A session on the source.
-        subject: What is compared.
-        throttle: Says when to wait.
-        ceiling: The most rows of a second; None for no ceiling.
-
     Attributes:
-        rows: Rows that were read so far.
-        statements: SELECTs that read them.
-        reading: Seconds that they took together.
-        longest: Seconds that the longest of them took.
+        pace: How it goes.
+        subject: What is compared.
     """
 
-    connection: Connection
+    pace: Pace
     subject: Subject
-    throttle: Throttle
-    ceiling: int | None = None
-    rows: int = field(init=False, default=0)
-    statements: int = field(init=False, default=0)
-    reading: float = field(init=False, default=0.0)
-    longest: float = field(init=False, default=0.0)
 
     def extract(self, at: datetime, rules: Rules | None) -> Extract:
         """Return the rows on their way out of the source; they are read as its batches are taken.
@@ -111,59 +91,39 @@ class Walk:
         names = given.names
         self._check_length()
         keyset = self._keyset()
-        limit, last = self._allowed(FIRST_ROWS), None
+        limit, last = self.pace.first, None
         while True:
-            yield from self._rest()
+            yield from self._pauses(self.pace.rest())
             taken, position, started = 0, None, monotonic()
             schema, statement = self._statement(keyset, last, limit)
-            for batch in read(self.connection, statement, schema):
+            for batch in read(self.pace.connection, statement, schema):
                 self._check(batch)
                 taken += batch.num_rows
                 position = self._position(keyset, batch) if keyset else None
-                self.throttle.took(batch.num_rows)
+                self.pace.throttle.took(batch.num_rows)
                 yield _numbered(batch.select(names), given)
                 if keyset is None:
-                    yield from self._wait(is_between_selects=False)
-            self._note(taken, took := monotonic() - started)
+                    yield from self._pauses(self.pace.throttle.rest(is_between_selects=False))
+            self.pace.note(taken, took := monotonic() - started)
             if keyset is None or position is None or taken < limit:
                 return
             if position == last:
                 raise DataError(f"table {self.subject.schema.table}: the piece behind {position} ends where it began")
             last = position
-            limit = self._allowed(min(2 * limit, int(limit * PIECE_SECONDS / max(took, 0.001))))
+            limit = self.pace.next(limit, took)
 
-    def rest(self) -> None:
-        """Wait as between two pieces."""
-        for _ in self._rest():
-            pass
-
-    def _allowed(self, rows: int) -> int:
-        """Return the rows of a piece: under a ceiling no more than those of a second."""
-        return max(1, min(max(rows, FEWEST_ROWS), MOST_ROWS, self.ceiling or MOST_ROWS))
-
-    def _rest(self) -> Iterator[pa.RecordBatch]:
-        """Wait between two statements, for as long as the source is busy: no snapshot is held."""
-        try:
-            yield from self._wait(is_between_selects=True)
-        except GaveWay:
-            self.throttle.pause(f"proof of {self.subject.schema.table}")
-
-    def _wait(self, *, is_between_selects: bool) -> Iterator[pa.RecordBatch]:
+    def _pauses(self, waits: Iterator[None]) -> Iterator[pa.RecordBatch]:
+        """Yield an empty batch for each wait."""
         import pyarrow as pa
 
-        for _ in self.throttle.rest(is_between_selects=is_between_selects):
-            yield pa.RecordBatch.from_pylist([], schema=self.schema.arrow_schema)
-
-    def _note(self, rows: int, seconds: float) -> None:
-        self.rows += rows
-        self.statements += 1
-        self.reading += seconds
-        self.longest = max(self.longest, seconds)
+        return (pa.RecordBatch.from_pylist([], schema=self.schema.arrow_schema) for _ in waits)
 
     def _keyset(self) -> Keyset | None:
         # The rows of a day are found by an index on the cursor, and read at once.
         keyset = None if self.subject.day_there else primary_keyset(self.subject.source)
-        if keyset is None or sorts(self.connection, self._statement(keyset, None, FIRST_ROWS)[1], self.subject.source):
+        if keyset is None or sorts(
+            self.pace.connection, self._statement(keyset, None, FIRST_ROWS)[1], self.subject.source
+        ):
             return None
         return keyset
 
@@ -197,7 +157,7 @@ class Walk:
 
     def _check_length(self) -> None:
         """Refuse a statement that the server would end the session for."""
-        ((most,),) = execute(self.connection, "SELECT @@max_allowed_packet")
+        ((most,),) = execute(self.pace.connection, "SELECT @@max_allowed_packet")
         size = len(select(self._read, where=self.subject.walked).encode())
         if size + _ROOM >= int(most):
             raise DataError(

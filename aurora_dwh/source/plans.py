@@ -36,6 +36,11 @@ def sorts(connection: Connection, statement: str, schema: TableSchema) -> bool:
     return _has_sort(_plan(connection, statement, schema))
 
 
+def estimated_rows(connection: Connection, statement: str, schema: TableSchema) -> int:
+    """Return about how many rows the server would go through for a SELECT, 0 where it does not say."""
+    return int(_plan(connection, statement, schema).get("rows") or 0)
+
+
 def _has_sort(plan: Plan) -> bool:
     return "filesort" in (plan.get("Extra") or "")
 

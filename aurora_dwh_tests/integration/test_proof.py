@@ -7,9 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from aurora_dwh.lake.store import Lake
-from aurora_dwh.proof import look
+from aurora_dwh.proof import buckets, look, pace
 from aurora_dwh.proof.digest import AURORA, REDSHIFT, float_of
 from aurora_dwh.proof.engine import Places, examine
 from aurora_dwh.proof.subject import plain_subject
@@ -21,6 +23,11 @@ from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.drift import live_columns
 from aurora_dwh.warehouse.statements import Target
 from aurora_dwh_tests.servers import Server, numbers
+
+WHOLE = {"INT": "INTEGER", "BIGINT": "BIGINT", "BIGINT UNSIGNED": "DECIMAL(20,0)", "SMALLINT": "SMALLINT"}
+"""Type of a key in the source -> in staging."""
+
+EDGES = {"INT": 2**31 - 1, "BIGINT": 2**63 - 1, "BIGINT UNSIGNED": 2**64 - 1, "SMALLINT": 2**15 - 1}
 
 Compare = Callable[..., Verdict]
 
@@ -244,3 +251,70 @@ def test_a29_documents_that_differ_at_first_sight_are_read_again_a_few_at_a_time
     assert said[0] == "columns that differ: v"
     assert said[1].startswith("id='32': v is ")
     assert len(said) == 2
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_only_the_rows_of_ranges_that_differ_are_read_one_by_one(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Keys of either sign, with gaps between them, and at the ends of their type."""
+    monkeypatch.setattr(buckets, "FEW_ROWS", 0)
+    monkeypatch.setattr(buckets, "BUCKET_ROWS", 3)
+    monkeypatch.setattr(pace, "FIRST_ROWS", 7)
+    monkeypatch.setattr(pace, "FEWEST_ROWS", 7)
+    monkeypatch.setattr(pace, "MOST_ROWS", 7)
+    first = 0 if kind.endswith("UNSIGNED") else -EDGES[kind] - 1
+    near = 0 if first == 0 else -50
+    keys = [first, *range(near, 50, 2), EDGES[kind]]
+    rows = ", ".join(f"({key}, 'row {key}')" for key in sorted({*keys}))
+    pair.there(f"CREATE TABLE t (id {kind} PRIMARY KEY, v VARCHAR(40))", f"INSERT INTO t VALUES {rows}")
+    pair.there("ANALYZE TABLE t")
+    pair.here(f"CREATE TABLE t (id {WHOLE[kind]}, v VARCHAR(40))", f"INSERT INTO t VALUES {rows}")
+    verdict = pair.compared("id")
+    assert verdict.equal
+    assert verdict.source_rows == verdict.staged_rows == verdict.examined == len({*keys})
+
+    pair.here(f"UPDATE t SET v = 'x' WHERE id = {first}", f"DELETE FROM t WHERE id = {EDGES[kind]}")
+    verdict = pair.compared("id")
+    assert verdict.kinds == {"stale": 1, "missing": 1}
+    assert (verdict.source_rows, verdict.staged_rows) == (len({*keys}), len({*keys}) - 1)
+    assert {one.key for one in verdict.shown} == {(str(first),), (str(EDGES[kind]),)}
+
+
+def test_changes_anywhere_are_found_by_ranges_as_they_are_row_by_row(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = st.sets(st.integers(-40, 40), max_size=40)
+    monkeypatch.setattr(buckets, "FEW_ROWS", 0)
+    pair.there("CREATE TABLE t (id INT PRIMARY KEY, v INT)")
+    pair.here("CREATE TABLE t (id INTEGER, v INTEGER)")
+
+    @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(there=keys, here=keys, stale=keys, width=st.integers(1, 30), piece=st.integers(1, 30))
+    def holds(there: set[int], here: set[int], stale: set[int], width: int, piece: int) -> None:
+        for name, value in (("FIRST_ROWS", piece), ("FEWEST_ROWS", piece), ("MOST_ROWS", piece)):
+            monkeypatch.setattr(pace, name, value)
+        monkeypatch.setattr(buckets, "BUCKET_ROWS", width)
+        pair.there("DELETE FROM t", *(f"INSERT INTO t VALUES ({key}, 1)" for key in there))
+        pair.there("ANALYZE TABLE t")
+        pair.here("DELETE FROM t", *(f"INSERT INTO t VALUES ({key}, {int(key not in stale)})" for key in here))
+        verdict = pair.compared("id")
+        found = {"missing": len(there - here), "extra": len(here - there), "stale": len(there & here & stale)}
+        assert verdict.kinds == {kind: rows for kind, rows in found.items() if rows}
+        assert (verdict.source_rows, verdict.staged_rows) == (len(there), len(here))
+
+    holds()
+
+
+def test_where_too_many_ranges_differ_all_rows_are_read(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(buckets, "FEW_ROWS", 0)
+    monkeypatch.setattr(buckets, "BUCKET_ROWS", 1)
+    monkeypatch.setattr(buckets, "MOST_RANGES", 5)
+    rows = ", ".join(f"({key}, 1)" for key in range(1, 21))
+    pair.there("CREATE TABLE t (id INT PRIMARY KEY, v INT)", f"INSERT INTO t VALUES {rows}", "ANALYZE TABLE t")
+    pair.here("CREATE TABLE t (id INTEGER, v INTEGER)", f"INSERT INTO t VALUES {rows}", "UPDATE t SET v = 2")
+    verdict = pair.compared("id")
+    assert verdict.kinds == {"stale": 20}
+    assert (verdict.source_rows, verdict.staged_rows, verdict.examined) == (20, 20, 60)
+    pair.here("INSERT INTO t VALUES (NULL, 1)")
+    assert pair.compared("id").kinds == {"stale": 20, "extra": 1}

@@ -1,0 +1,230 @@
+"""The first look: one sum of digests for each range of keys, which tell on either side what need not be looked at.
+
+Where a table's primary key is one whole number, rows whose keys lie in one range of equal width are a bucket. The
+source says how many rows a bucket has and what the sum of their digests is, in short statements, and Redshift
+compares that with its own. Only the rows of buckets that differ are walked one by one. A small table, one without such
+a key, and one with JSON documents are walked at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from aurora_dwh.handoff import Extract, Manifest, Window
+from aurora_dwh.proof.digest import AURORA, REDSHIFT, comparable, documents
+from aurora_dwh.proof.pace import Pace
+from aurora_dwh.proof.subject import Subject
+from aurora_dwh.schema import Column, TableSchema
+from aurora_dwh.source.connection import execute
+from aurora_dwh.source.keyset import primary_keyset
+from aurora_dwh.source.plans import estimated_rows
+from aurora_dwh.source.quoting import identifier as mysql_identifier
+from aurora_dwh.source.statement import select
+from aurora_dwh.warehouse.connection import Session, Warehouse
+from aurora_dwh.warehouse.sql import identifier
+from aurora_dwh.warehouse.stage import Lake, Stage
+from aurora_dwh.warehouse.statements import STAGE
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from aurora_dwh.rules import Rules
+
+FEW_ROWS = 20_000
+"""Tables of about so many rows are walked at once, which takes less than two looks."""
+
+BUCKET_ROWS = 1_000
+"""About how many rows a bucket has: so many are read for one that differs, and so few numbers are compared."""
+
+MOST_RANGES = 1_000
+"""Where more ranges than these differ, all rows are walked: their conditions would be a statement too long."""
+
+_WHOLE = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"})
+_BUCKET, _ROWS, _SUM = "_dwh_bucket", "_dwh_rows", "_dwh_sum"
+
+
+@dataclass(frozen=True)
+class FirstLook:
+    """What Redshift found.
+
+    Attributes:
+        staged_rows: The target's rows that count.
+        ranges: The half-open ranges of keys in which rows differ; None where they are too many, or have no key.
+    """
+
+    staged_rows: int
+    ranges: tuple[tuple[int, int], ...] | None
+
+
+@dataclass(frozen=True)
+class Buckets:
+    """A table's rows, cut by ranges of its key.
+
+    Attributes:
+        pace: How the source is gone through.
+        subject: What is compared.
+        width: How many values of the key a bucket has.
+    """
+
+    pace: Pace
+    subject: Subject
+    width: int
+
+    @property
+    def _key(self) -> Column:
+        return self.subject.key[0]
+
+    def extract(self, at: datetime, rules: Rules | None) -> Extract:
+        """Return the buckets on their way out of the source; one may come in several pieces.
+
+        Args:
+            at: The moment of the source that they show at the least, in UTC.
+            rules: What shapes the table's rows now.
+        """
+        columns = (
+            Column(_BUCKET, "decimal", "decimal(20,0)", nullable=False, precision=20, scale=0),
+            Column(_ROWS, "bigint", "bigint", nullable=False),
+            Column(_SUM, "decimal", "decimal(38,0)", nullable=True, precision=38, scale=0),
+        )
+        schema = replace(self.subject.schema, columns=columns, primary_key=())
+        return Extract(schema, Window(at.date(), None, at), at, self._batches(schema), rules=rules)
+
+    def _batches(self, schema: TableSchema) -> Iterator[pa.RecordBatch]:
+        import pyarrow as pa
+
+        given = schema.arrow_schema
+        limit, start = self.pace.first, None
+        while True:
+            for _ in self.pace.rest():
+                yield pa.RecordBatch.from_pylist([], schema=given)
+            began = monotonic()
+            end = self._end(start, limit)
+            found = execute(self.pace.connection, self._statement(start, end))
+            rows = sum(int(count) for _, count, _ in found)
+            self.pace.note(rows, took := monotonic() - began)
+            self.pace.throttle.took(rows)
+            columns = list(zip(*((Decimal(b), int(n), s and Decimal(s)) for b, n, s in found), strict=True))
+            if columns:
+                yield pa.RecordBatch.from_arrays(
+                    [pa.array(values, field.type) for values, field in zip(columns, given, strict=True)], schema=given
+                )
+            if end is None:
+                return
+            limit, start = self.pace.next(limit, took), end
+
+    def _end(self, start: int | None, rows: int) -> int | None:
+        """Return the key that a piece of so many rows ends before, None where the table ends before."""
+        schema = replace(self.subject.source, columns=(self._key,))
+        where = [f"{mysql_identifier(self._key.name)} >= {start}"] if start is not None else []
+        statement = select(schema, where=where, order_by=[self._key.name], limit=1, offset=rows, index="PRIMARY")
+        found = execute(self.pace.connection, statement)
+        return int(found[0][0]) if found else None
+
+    def _statement(self, start: int | None, end: int | None) -> str:
+        """Return the SELECT of the buckets of a range of keys."""
+        schema, key = self.subject.schema, mysql_identifier(self._key.name)
+        where = [*self.subject.walked]
+        where += [f"{key} >= {start}"] if start is not None else []
+        where += [f"{key} < {end}"] if end is not None else []
+        digest = f"CAST(CONV({AURORA.digest(comparable(schema))}, 16, 10) AS UNSIGNED)"
+        lines = [
+            f"SELECT {key} DIV {self.width} * {self.width} AS {_BUCKET}, COUNT(*), SUM({digest})",
+            f"FROM {mysql_identifier(schema.database, schema.table)} FORCE INDEX (PRIMARY)",
+            *(["WHERE " + " AND ".join(f"({one})" for one in where)] if where else []),
+            f"GROUP BY {_BUCKET}",
+        ]
+        return "\n".join(lines)
+
+    def compare(self, warehouse: Warehouse, lake: Lake, found: Manifest) -> FirstLook:
+        """Compare the source's buckets with those of the target's rows.
+
+        Args:
+            warehouse: Redshift.
+            lake: The lake that they lie in.
+            found: What was read of the source, as `extract` gives it.
+
+        Raises:
+            RulesError: The table was loaded from another source than that which they say.
+            WarehouseError: Redshift refused a statement, or was out of reach for all attempts.
+        """
+
+        def work(session: Session) -> FirstLook:
+            self.subject.check_source(session, found)
+            Stage(warehouse, lake, self.subject.target.label).fill(session, [found])
+            where = self.subject.gathered
+            rows = session.execute(f"SELECT COUNT(*) FROM {self.subject.target.sql} WHERE {where}").rows[0][0]
+            differing = [bucket for (bucket,) in session.execute(differing_buckets(self.subject, self.width)).rows]
+            return FirstLook(int(rows), self._ranges(differing))
+
+        return warehouse.persist(work)
+
+    def _ranges(self, differing: Sequence[Any]) -> tuple[tuple[int, int], ...] | None:
+        """Return buckets as ranges of keys, neighbours as one."""
+        if len(differing) > MOST_RANGES or None in differing:
+            return None
+        ranges: list[tuple[int, int]] = []
+        for bucket in sorted(map(int, differing)):
+            # Both sides cut towards zero: bucket 0 has keys of either sign, and one below it ends with its name.
+            start = bucket if bucket > 0 else bucket - self.width + 1
+            end = bucket + self.width if bucket >= 0 else bucket + 1
+            if ranges and ranges[-1][1] == start:
+                ranges[-1] = (ranges[-1][0], end)
+            else:
+                ranges.append((start, end))
+        return tuple(ranges)
+
+    def within(self, ranges: Sequence[tuple[int, int]]) -> Subject:
+        """Return what is compared, of the rows whose keys lie in some ranges; without ranges, of all."""
+        if not ranges:
+            return self.subject
+        there, here = (
+            " OR ".join(f"({name} >= {start} AND {name} < {end})" for start, end in ranges)
+            for name in (mysql_identifier(self._key.name), identifier(self._key.name))
+        )
+        return replace(self.subject, there=(*self.subject.there, there), here=f"({self.subject.here}) AND ({here})")
+
+
+def buckets_of(pace: Pace, subject: Subject) -> Buckets | None:
+    """Return a table's buckets, None where its rows are to be walked at once."""
+    keyset = primary_keyset(subject.source)
+    if subject.day_there or documents(subject.schema) or keyset is None or len(keyset.columns) != 1:
+        return None
+    (key,) = keyset.columns
+    if subject.key != (key,) or key.data_type not in _WHOLE:
+        return None
+    name = mysql_identifier(key.name)
+    table = mysql_identifier(subject.schema.database, subject.schema.table)
+    ((first, last),) = execute(pace.connection, f"SELECT MIN({name}), MAX({name}) FROM {table}")
+    rows = estimated_rows(pace.connection, f"SELECT {name} FROM {table}", subject.source)
+    if first is None or rows <= FEW_ROWS:
+        return None
+    return Buckets(pace, subject, max(1, (int(last) - int(first) + 1) * BUCKET_ROWS // rows))
+
+
+def differing_buckets(subject: Subject, width: int) -> str:
+    """Return the query for the buckets that differ from those on the stage, one more than `MOST_RANGES` at the most."""
+    (key,) = subject.key
+    name = identifier(key.name)
+    # Another way than the source's `DIV`, as the quotient of decimals is rounded here: both cut towards zero.
+    bucket = f"CAST({name} - MOD({name}, {width}) AS DECIMAL(20,0))"
+    total = f"SUM(CAST({REDSHIFT.digest(comparable(subject.schema))} AS DECIMAL(38,0)))"
+    rows, digests = identifier(_ROWS), identifier(_SUM)
+    return (
+        f"SELECT {identifier(_BUCKET)}\n"
+        f"FROM (\n"
+        f"  SELECT {identifier(_BUCKET)}, {rows}, {digests} FROM {identifier(STAGE)}\n"
+        f"  UNION ALL\n"
+        f"  SELECT {bucket}, -COUNT(*), -{total}\n"
+        f"  FROM {subject.target.sql}\n"
+        f"  WHERE {subject.gathered}\n"
+        f"  GROUP BY 1\n"
+        f") b\n"
+        f"GROUP BY 1\n"
+        f"HAVING SUM({rows}) <> 0 OR SUM({digests}) <> 0\n"
+        f"LIMIT {MOST_RANGES + 1}"
+    )
