@@ -68,9 +68,10 @@ def _proof(table: Table, catalog: Catalog) -> dg.AssetsDefinition:
                 raise outcome.repaired.refused
 
     name = asset_name(table.name)
+    staging = dg.AssetKey(["staging", name])
     spec = dg.AssetSpec(
         ["proof", name],
-        deps=[dg.AssetKey(["aurora", name])],
+        deps=[staging],
         group_name="proof",
         kinds={"mysql", "redshift"},
         owners=table.owners,
@@ -90,7 +91,7 @@ def _proof(table: Table, catalog: Catalog) -> dg.AssetsDefinition:
     return build_step(
         prove,
         spec=spec,
-        ins={"staging": (dg.AssetKey(["staging", name]), dg.In(dg.Nothing))},
+        ins={"staging": (staging, dg.In(dg.Nothing))},
         out=dg.Out(dg.Nothing),
         checks=[check],
         resources={"s3_io", "redshift_io"},

@@ -24,11 +24,17 @@ pytestmark = pytest.mark.timeout(420)
 
 
 def test_the_lineage_page_shows_the_layers_from_aurora_to_the_marts(ui: UI, page: Page) -> None:
+    page.set_viewport_size({"width": 2200, "height": 1400})  # what lies outside is not drawn
     page.goto(f"{ui.url}/asset-groups")
     for layer in ("aurora", "lake", "staging", "proof", "bi"):
         expect(page.get_by_text(layer, exact=True).first).to_be_visible()
     expect(page.get_by_text("Materialize all (20)")).to_be_visible()
     page.keyboard.press("Alt+e")  # expands the groups
+    expect(page.get_by_text("page_view", exact=True).first).to_be_visible()
+    page.mouse.move(1_300, 700)
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, 400)  # away from it, until all is in sight
+    page.keyboard.up("Control")
     for asset in ("country", "page_view", "orders_master", "products_master"):
         expect(page.get_by_text(asset, exact=True)).to_have_count(4)  # in Aurora, the lake, staging, the proof
     for mart in ("daily_page_views", "daily_sales", "order_detail", "order_fulfilment", "stock_cover"):
