@@ -33,7 +33,7 @@ def test_the_lineage_page_shows_the_layers_from_aurora_to_the_marts(ui: UI, page
     expect(page.get_by_text("page_view", exact=True).first).to_be_visible()
     page.mouse.move(1_300, 700)
     page.keyboard.down("Control")
-    page.mouse.wheel(0, 400)  # away from it, until all is in sight
+    page.mouse.wheel(0, 250)  # away from it, until all is in sight
     page.keyboard.up("Control")
     for asset in ("country", "page_view", "orders_master", "products_master"):
         expect(page.get_by_text(asset, exact=True)).to_have_count(4)  # in Aurora, the lake, staging, the proof
@@ -141,7 +141,7 @@ def test_a_proof_shows_what_differed_and_was_mended(ui: UI, page: Page) -> None:
     page.goto(f"{ui.url}/assets/{asset}?view=overview")
     expect(page.locator("tr", has_text="rows_proven").first).to_be_visible()
     picture(page, "16-proof-overview")
-    page.goto(f"{ui.url}/assets/{asset}?view=plots")
+    page.get_by_text("Plots", exact=True).click()
     expect(page.locator("canvas").first).to_be_visible()
     picture(page, "17-proof-plots")
 
