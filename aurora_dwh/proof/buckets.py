@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aurora_dwh.handoff import Extract, Manifest, Window
 from aurora_dwh.proof.digest import AURORA, REDSHIFT, comparable, documents
@@ -41,8 +41,11 @@ FEW_ROWS = 20_000
 BUCKET_ROWS = 1_000
 """About how many rows a bucket has: so many are read for one that differs, and so few numbers are compared."""
 
-MOST_RANGES = 1_000
-"""Where more ranges than these differ, all rows are walked: their conditions would be a statement too long."""
+MOST_DIFFERING = 1_000
+"""Where more buckets than these differ, all rows are walked: their conditions would be a statement too long."""
+
+_WIDER = 8
+"""How many times as many keys the next piece may have, where keys are sparse."""
 
 _WHOLE = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"})
 _BUCKET, _ROWS, _SUM = "_dwh_bucket", "_dwh_rows", "_dwh_sum"
@@ -54,11 +57,12 @@ class FirstLook:
 
     Attributes:
         staged_rows: The target's rows that count.
-        ranges: The half-open ranges of keys in which rows differ; None where they are too many, or have no key.
+        differing: The buckets that differ, in order, each by its key that is nearest to zero; None where they are too
+            many, or rows have no key.
     """
 
     staged_rows: int
-    ranges: tuple[tuple[int, int], ...] | None
+    differing: tuple[int, ...] | None
 
 
 @dataclass(frozen=True)
@@ -68,11 +72,15 @@ class Buckets:
     Attributes:
         pace: How the source is gone through.
         subject: What is compared.
+        first: The least key that the source has.
+        last: The greatest.
         width: How many values of the key a bucket has.
     """
 
     pace: Pace
     subject: Subject
+    first: int
+    last: int
     width: int
 
     @property
@@ -98,12 +106,14 @@ class Buckets:
         import pyarrow as pa
 
         given = schema.arrow_schema
-        limit, start = self.pace.first, None
+        start, limit = None, self.pace.first
+        span = max(1, limit * self.width // BUCKET_ROWS)
         while True:
             for _ in self.pace.rest():
                 yield pa.RecordBatch.from_pylist([], schema=given)
+            span = self._span(start, span, limit)
+            end = self._behind(start, span)
             began = monotonic()
-            end = self._end(start, limit)
             found = execute(self.pace.connection, self._statement(start, end))
             rows = sum(int(count) for _, count, _ in found)
             self.pace.note(rows, took := monotonic() - began)
@@ -115,22 +125,29 @@ class Buckets:
                 )
             if end is None:
                 return
-            limit, start = self.pace.next(limit, took), end
+            if rows:  # of a piece that had fewer than it might have, what so many would have taken
+                limit = self.pace.next(limit, took * limit / rows)
+            start, span = end, max(1, min(_WIDER * span, span * limit // max(1, rows)))
 
-    def _end(self, start: int | None, rows: int) -> int | None:
-        """Return the key that a piece of so many rows ends before, None where the table ends before."""
-        schema = replace(self.subject.source, columns=(self._key,))
-        where = [f"{mysql_identifier(self._key.name)} >= {start}"] if start is not None else []
-        statement = select(schema, where=where, order_by=[self._key.name], limit=1, offset=rows, index="PRIMARY")
-        found = execute(self.pace.connection, statement)
-        return int(found[0][0]) if found else None
+    def _behind(self, start: int | None, span: int) -> int | None:
+        """Return the first key behind a piece, None where the table ends within it."""
+        end = (self.first if start is None else start) + span
+        return end if end <= self.last else None
+
+    def _span(self, start: int | None, span: int, rows: int) -> int:
+        """Return how many keys a piece has, so that it has no more than about so many rows by the server's estimate."""
+        key, schema = self._key, replace(self.subject.source, columns=(self._key,))
+        while span > 1:
+            where = _within(mysql_identifier(key.name), start, self._behind(start, span))
+            if estimated_rows(self.pace.connection, select(schema, where=where), schema) <= 2 * rows:
+                break
+            span //= 2
+        return span
 
     def _statement(self, start: int | None, end: int | None) -> str:
         """Return the SELECT of the buckets of a range of keys."""
         schema, key = self.subject.schema, mysql_identifier(self._key.name)
-        where = [*self.subject.walked]
-        where += [f"{key} >= {start}"] if start is not None else []
-        where += [f"{key} < {end}"] if end is not None else []
+        where = [*self.subject.walked, *_within(key, start, end)]
         digest = f"CAST(CONV({AURORA.digest(comparable(schema))}, 16, 10) AS UNSIGNED)"
         lines = [
             f"SELECT {key} DIV {self.width} * {self.width} AS {_BUCKET}, COUNT(*), SUM({digest})",
@@ -159,16 +176,29 @@ class Buckets:
             where = self.subject.gathered
             rows = session.execute(f"SELECT COUNT(*) FROM {self.subject.target.sql} WHERE {where}").rows[0][0]
             differing = [bucket for (bucket,) in session.execute(differing_buckets(self.subject, self.width)).rows]
-            return FirstLook(int(rows), self._ranges(differing))
+            if len(differing) > MOST_DIFFERING or None in differing:
+                return FirstLook(int(rows), None)
+            return FirstLook(int(rows), tuple(sorted(map(int, differing))))
 
         return warehouse.persist(work)
 
-    def _ranges(self, differing: Sequence[Any]) -> tuple[tuple[int, int], ...] | None:
-        """Return buckets as ranges of keys, neighbours as one."""
-        if len(differing) > MOST_RANGES or None in differing:
-            return None
+    def within(self, differing: Sequence[int]) -> Subject:
+        """Return what is compared, of the rows that lie in some buckets; without buckets, of all."""
+        if not differing:
+            return self.subject
+        ranges = self._ranges(differing)
+        there = " OR ".join(
+            " AND ".join(_within(mysql_identifier(self._key.name), start, end)) for start, end in ranges
+        )
+        named = ", ".join(map(str, differing))
+        edges = " AND ".join(_within(identifier(self._key.name), ranges[0][0], ranges[-1][1]))
+        here = f"({self.subject.here}) AND {edges} AND {_bucket(self._key, self.width)} IN ({named})"
+        return replace(self.subject, there=(*self.subject.there, there), here=here)
+
+    def _ranges(self, differing: Sequence[int]) -> list[tuple[int, int]]:
+        """Return buckets as half-open ranges of keys, neighbours as one."""
         ranges: list[tuple[int, int]] = []
-        for bucket in sorted(map(int, differing)):
+        for bucket in differing:
             # Both sides cut towards zero: bucket 0 has keys of either sign, and one below it ends with its name.
             start = bucket if bucket > 0 else bucket - self.width + 1
             end = bucket + self.width if bucket >= 0 else bucket + 1
@@ -176,17 +206,21 @@ class Buckets:
                 ranges[-1] = (ranges[-1][0], end)
             else:
                 ranges.append((start, end))
-        return tuple(ranges)
+        return ranges
 
-    def within(self, ranges: Sequence[tuple[int, int]]) -> Subject:
-        """Return what is compared, of the rows whose keys lie in some ranges; without ranges, of all."""
-        if not ranges:
-            return self.subject
-        there, here = (
-            " OR ".join(f"({name} >= {start} AND {name} < {end})" for start, end in ranges)
-            for name in (mysql_identifier(self._key.name), identifier(self._key.name))
-        )
-        return replace(self.subject, there=(*self.subject.there, there), here=f"({self.subject.here}) AND ({here})")
+
+def _within(name: str, start: int | None, end: int | None) -> list[str]:
+    """Return the conditions of a half-open range of keys; without an end where it has none."""
+    return [f"{name} {sign} {edge}" for sign, edge in ((">=", start), ("<", end)) if edge is not None]
+
+
+def _bucket(key: Column, width: int) -> str:
+    """Return Redshift's expression of a row's bucket.
+
+    It goes another way than the source's `DIV`, as the quotient of decimals is rounded here: both cut towards zero.
+    """
+    name = identifier(key.name)
+    return f"CAST({name} - MOD({name}, {width}) AS DECIMAL(20,0))"
 
 
 def buckets_of(pace: Pace, subject: Subject) -> Buckets | None:
@@ -203,15 +237,13 @@ def buckets_of(pace: Pace, subject: Subject) -> Buckets | None:
     rows = estimated_rows(pace.connection, f"SELECT {name} FROM {table}", subject.source)
     if first is None or rows <= FEW_ROWS:
         return None
-    return Buckets(pace, subject, max(1, (int(last) - int(first) + 1) * BUCKET_ROWS // rows))
+    width = (int(last) - int(first) + 1) * BUCKET_ROWS // rows
+    return Buckets(pace, subject, int(first), int(last), max(1, width))
 
 
 def differing_buckets(subject: Subject, width: int) -> str:
-    """Return the query for the buckets that differ from those on the stage, one more than `MOST_RANGES` at the most."""
+    """Return the query for the buckets that differ from the stage's, at the most one more than `MOST_DIFFERING`."""
     (key,) = subject.key
-    name = identifier(key.name)
-    # Another way than the source's `DIV`, as the quotient of decimals is rounded here: both cut towards zero.
-    bucket = f"CAST({name} - MOD({name}, {width}) AS DECIMAL(20,0))"
     total = f"SUM(CAST({REDSHIFT.digest(comparable(subject.schema))} AS DECIMAL(38,0)))"
     rows, digests = identifier(_ROWS), identifier(_SUM)
     return (
@@ -219,12 +251,12 @@ def differing_buckets(subject: Subject, width: int) -> str:
         f"FROM (\n"
         f"  SELECT {identifier(_BUCKET)}, {rows}, {digests} FROM {identifier(STAGE)}\n"
         f"  UNION ALL\n"
-        f"  SELECT {bucket}, -COUNT(*), -{total}\n"
+        f"  SELECT {_bucket(key, width)}, -COUNT(*), -{total}\n"
         f"  FROM {subject.target.sql}\n"
         f"  WHERE {subject.gathered}\n"
         f"  GROUP BY 1\n"
         f") b\n"
         f"GROUP BY 1\n"
         f"HAVING SUM({rows}) <> 0 OR SUM({digests}) <> 0\n"
-        f"LIMIT {MOST_RANGES + 1}"
+        f"LIMIT {MOST_DIFFERING + 1}"
     )

@@ -239,9 +239,9 @@ def _compared(
     if buckets := buckets_of(pace, what):
         with lake.keys(named, buckets.extract(at, rules)) as keys:
             first = buckets.compare(warehouse, lake, keys)
-        if first.ranges is not None:
-            rows, what = (pace.rows, first.staged_rows), buckets.within(first.ranges)
-    if rows and not first.ranges:
+        if first.differing is not None:
+            rows, what = (pace.rows, first.staged_rows), buckets.within(first.differing)
+    if rows and not first.differing:
         return what, Compared(*rows, {}, (), is_whole=True)
     with lake.keys(named, Walk(pace, what).extract(at, rules)) as keys:
         compared = compare(warehouse, lake, what, keys, last)

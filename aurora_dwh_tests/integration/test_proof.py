@@ -309,7 +309,7 @@ def test_changes_anywhere_are_found_by_ranges_as_they_are_row_by_row(
 def test_where_too_many_ranges_differ_all_rows_are_read(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(buckets, "FEW_ROWS", 0)
     monkeypatch.setattr(buckets, "BUCKET_ROWS", 1)
-    monkeypatch.setattr(buckets, "MOST_RANGES", 5)
+    monkeypatch.setattr(buckets, "MOST_DIFFERING", 5)
     rows = ", ".join(f"({key}, 1)" for key in range(1, 21))
     pair.there("CREATE TABLE t (id INT PRIMARY KEY, v INT)", f"INSERT INTO t VALUES {rows}", "ANALYZE TABLE t")
     pair.here("CREATE TABLE t (id INTEGER, v INTEGER)", f"INSERT INTO t VALUES {rows}", "UPDATE t SET v = 2")
