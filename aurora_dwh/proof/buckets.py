@@ -44,6 +44,9 @@ BUCKET_ROWS = 1_000
 MOST_DIFFERING = 1_000
 """Where more buckets than these differ, all rows are walked: their conditions would be a statement too long."""
 
+_LEAST_ROOM = 2**20
+"""Bytes of a statement that the server takes at the least: those that name a thousand ranges fit well."""
+
 _WIDER = 8
 """How many times as many keys the next piece may have, where keys are sparse."""
 
@@ -233,9 +236,10 @@ def buckets_of(pace: Pace, subject: Subject) -> Buckets | None:
         return None
     name = mysql_identifier(key.name)
     table = mysql_identifier(subject.schema.database, subject.schema.table)
-    ((first, last),) = execute(pace.connection, f"SELECT MIN({name}), MAX({name}) FROM {table}")
+    what = f"MIN({name}), MAX({name}), @@max_allowed_packet"
+    ((first, last, room),) = execute(pace.connection, f"SELECT {what} FROM {table}")
     rows = estimated_rows(pace.connection, f"SELECT {name} FROM {table}", subject.source)
-    if first is None or rows <= FEW_ROWS:
+    if first is None or rows <= FEW_ROWS or int(room) < _LEAST_ROOM:
         return None
     width = (int(last) - int(first) + 1) * BUCKET_ROWS // rows
     return Buckets(pace, subject, int(first), int(last), max(1, width))
