@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import ssl
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aurora_dwh.aws import database_token, fetch_secret, s3_client
@@ -376,6 +376,6 @@ def _region(env: Environment) -> str | None:
     return env.text("AWS_REGION") or env.text("AWS_DEFAULT_REGION")
 
 
-@cache
+@lru_cache(maxsize=1)
 def _s3_client(settings: LakeSettings) -> Any:
     return s3_client(settings.endpoint, settings.region)
