@@ -23,11 +23,12 @@ demo: $(VENV)/.embedded server ## everything from nothing: stack, sample shop, 3
 dev: $(VENV)/.embedded server ## the same stack left running, with the Dagster UI on http://127.0.0.1:3000
 	@$(BIN)/python -m aurora_dwh.local.dev --state $(STATE) --port $(PORT)
 
+# Three processes on two cores: a third of the time a test waits, for a server or for somebody to give way.
 test: $(VENV)/.dev system-packages both-servers $(VENV)/share/schemas/.unpacked ## run all tests, installing what they need
-	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --no-loadscope-reorder
 
 soak: $(VENV)/.dev system-packages both-servers ## twenty times the random table histories that make test runs, 1,000 rounds of two writers, and the whole kill matrix
-	$(BIN)/python -m pytest -n 2 --no-loadscope-reorder --hypothesis-profile soak aurora_dwh_tests/integration/over_time \
+	$(BIN)/python -m pytest -n 3 --no-loadscope-reorder --hypothesis-profile soak aurora_dwh_tests/integration/over_time \
 	  aurora_dwh_tests/integration/test_writers.py aurora_dwh_tests/e2e/test_kill_matrix.py
 
 kill-matrix: $(VENV)/.dev system-packages both-servers ## stop a day at each of its statements, and write what was left into docs/operation.md
