@@ -140,7 +140,7 @@ class Buckets:
     def _span(self, start: int | None, span: int, rows: int) -> int:
         """Return how many keys a piece has, so that it has no more than about so many rows by the server's estimate."""
         key, schema = self._key, replace(self.subject.source, columns=(self._key,))
-        while span > 1:
+        while span > rows:  # no more keys than rows are wanted need no estimate
             where = _within(mysql_identifier(key.name), start, self._behind(start, span))
             if estimated_rows(self.pace.connection, select(schema, where=where), schema) <= 2 * rows:
                 break
