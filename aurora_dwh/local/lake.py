@@ -187,7 +187,8 @@ class LakeServer:
         for port in read_json(self._ports_file).values():
             for number in (port, port + _GRPC_OFFSET):
                 for left in Path("/tmp").glob(f"seaweedfs-*-{number}.sock"):  # noqa: S108 - SeaweedFS's fixed place
-                    left.unlink(missing_ok=True)
+                    with contextlib.suppress(PermissionError):  # another user's, who had the port once
+                        left.unlink(missing_ok=True)
 
     @property
     def _ports_file(self) -> Path:
