@@ -50,6 +50,11 @@ _FIRST_WORDS: Final = re.compile(
     r"(\s|/\*.*?\*/)*(?P<words>[a-z]+(\s+(TABLES?|DATABASE|SCHEMA|INDEX)\b)?)", re.IGNORECASE | re.DOTALL
 )
 
+_READS_OR_WRITES: Final = re.compile(
+    r"(\s|/\*.*?\*/|\()*(SELECT|WITH|TABLE|VALUES|INSERT|REPLACE|UPDATE|DELETE)\b", re.IGNORECASE | re.DOTALL
+)
+"""Statements that share the lock on a definition."""
+
 _SHARED: Final = ("SHARED_READ", "SHARED_WRITE", "SHARED_HIGH_PRIO", "SHARED_UPGRADABLE", "INTENTION_EXCLUSIVE")
 """Locks beside which a table can be read."""
 
@@ -135,6 +140,8 @@ def told_holders(connection: Connection, database: str, table: str) -> str:
 def told_waiting(connection: Connection, database: str, table: str, holder: int) -> str:
     """Return, in words, who waits for the lock on a table that a session holds; empty where nobody does.
 
+    Of several it is one that wants the lock alone: the others wait for that one.
+
     Args:
         connection: Another session of the same server.
         database: The table's database.
@@ -144,17 +151,20 @@ def told_waiting(connection: Connection, database: str, table: str, holder: int)
     Raises:
         pymysql.err.Error: The connection failed.
     """
-    waiting: list[tuple[Any, Any, Any]] = []
+    waiting: list[tuple[bool, Any, Any, Any]] = []
     locks = _locks(connection, database, table)
     if any(number == holder for number, *_ in locks):  # else the server does not record them
-        waiting = [(n, user, text) for n, user, _, status, text in locks if status == "PENDING"]
-    statements = [row for row in _statements(connection) if row[0] != holder]
+        waiting = [
+            (_mode(mode) in _SHARED, n, user, text) for n, user, mode, status, text in locks if status == "PENDING"
+        ]
     waiting += [
-        (n, user, text) for n, user, state, text in statements if state in _WAITS and _names(text, database, table)
+        (_READS_OR_WRITES.match(str(text)) is not None, n, user, text)
+        for n, user, state, text in _statements(connection)
+        if n != holder and state in _WAITS and _names(text, database, table)
     ]
     if not waiting:
         return ""
-    number, user, statement = waiting[0]
+    _, number, user, statement = min(waiting, key=lambda one: one[0])
     return f"{_session(number, user)} waits for {database}.{table}{_running(statement)}"
 
 

@@ -115,12 +115,15 @@ ALTER = "ALTER TABLE t ADD COLUMN fresh INT DEFAULT 7"
 def test_c10_an_alter_waits_for_no_slowed_reading_and_neither_does_who_queues_behind_it(
     server: Server, database: str, beside: Callable[[], Beside], said: list[str], fields: dict[str, Any]
 ) -> None:
-    changes, app, begun = beside(), beside(), []
+    app, changes, look, begun = beside(), beside(), beside(), []  # who waits for the other one has the smaller number
 
     def at(rows: int) -> None:
         if rows and not begun:
             begun.append(rows)
             changes.begin(ALTER)
+            seen = f"SELECT STATE FROM information_schema.PROCESSLIST WHERE ID = {changes.number}"
+            while "Waiting for table metadata lock" not in str(look.run(seen)):
+                time.sleep(0.01)
             app.begin("SELECT SLEEP(0.2) FROM t LIMIT 1")
 
     table = Table(**WHOLE, max_rows_per_second=5, **fields)
