@@ -11,13 +11,8 @@ from typing import Any
 
 import pytest
 
-import infra.app  # sets up Node.js before the CDK is read
 from aurora_dwh_tests.infra.deployments import DEPLOYMENTS
 from infra.config_file import parse_config
-
-import aws_cdk as cdk  # isort: skip
-from cdk_nag import AwsSolutionsChecks  # isort: skip
-
 
 HASH = re.compile(r"(?=\d*[A-F])[0-9A-F]{4,}|[0-9a-f]{64}")
 """What the CDK adds to a name."""
@@ -62,6 +57,12 @@ class Templates:
 @pytest.fixture(scope="session")
 def templates(tmp_path_factory: pytest.TempPathFactory) -> Templates:
     """The templates of all deployments."""
+    # Here, as every process of the tests reads this file: the CDK starts a Node.js, and they take 2 GB.
+    import infra.app  # sets up Node.js before the CDK is read
+
+    import aws_cdk as cdk  # isort: skip
+    from cdk_nag import AwsSolutionsChecks  # isort: skip
+
     folder = tmp_path_factory.mktemp("cdk.out")
     app = cdk.App(context=infra.app.CONTEXT, outdir=str(folder), analytics_reporting=False)
     for name, written in DEPLOYMENTS.items():

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from aurora_dwh.warehouse.mart import read_marts
 from aurora_dwh_tests.infra.conftest import Templates
 from aurora_dwh_tests.infra.deployments import BIS, DEPLOYMENTS
-from infra.app import ROOT
 from infra.marts import MARTS
 
 WITH_BI = [name for name in DEPLOYMENTS if "-quicksight-" in name]
@@ -16,7 +17,7 @@ def test_only_deployments_that_want_it_have_it(templates: Templates) -> None:
 
 
 def test_each_mart_is_a_dataset() -> None:
-    assert set(MARTS) == {mart.name for mart in read_marts(ROOT / "aurora_dwh" / "bi")}
+    assert set(MARTS) == {mart.name for mart in read_marts(Path(__file__).parents[2] / "aurora_dwh" / "bi")}
 
 
 def test_datasets_have_the_marts_columns_and_owners(templates: Templates) -> None:

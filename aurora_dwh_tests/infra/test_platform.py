@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,6 @@ import pytest
 from aurora_dwh_tests.infra.conftest import Templates
 from aurora_dwh_tests.infra.deployments import DEPLOYMENTS, WEBHOOK
 from infra import commands
-from infra.app import ROOT
 
 NOT_SET = {
     "AURORA_USER": "the secret names the user",
@@ -140,7 +140,7 @@ def test_the_webhook_is_a_secret_of_the_code_server_alone(templates: Templates) 
 
 def test_every_setting_of_the_product_is_set_or_left_at_its_default_for_a_reason(templates: Templates) -> None:
     """A container of some deployment has each variable of .env.example, but for these."""
-    text = (ROOT / ".env.example").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / ".env.example").read_text(encoding="utf-8")
     settings = {line.split("=")[0] for line in text.splitlines() if line and not line.startswith("#")}
     assert len(settings) > 20
     held = {pair["Name"] for code in containers(templates, "code") for pair in [*code["Environment"], *code["Secrets"]]}
