@@ -6,9 +6,11 @@ stay the same from one start to the next. Not here: what the children are (see `
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
+import random
 import secrets
 import signal
 import socket
@@ -22,7 +24,8 @@ from typing import Any
 _IS_LINUX = sys.platform.startswith("linux")
 _PR_SET_PDEATHSIG = 1
 _PRIVATE_FILE = 0o600
-_LAST_PORT = 65_535
+_PORTS = range(10_240, 22_768)
+"""To choose from: they, and those 10,000 above them, are below what Linux and macOS give to outgoing connections."""
 
 
 def write_private_json(path: Path, value: Any) -> None:
@@ -143,6 +146,8 @@ def port_is_free(port: int) -> bool:
 def free_ports(count: int, *, companion: int = 0) -> list[int]:
     """Ports that are free now, all different: they are held together while being chosen.
 
+    None is of the range that the system gives to outgoing connections: it would be taken before its server starts.
+
     Args:
         count: How many.
         companion: When not 0, the port that many numbers above each of them is free too.
@@ -153,10 +158,11 @@ def free_ports(count: int, *, companion: int = 0) -> list[int]:
         while len(chosen) < count:
             probe = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
             probes.append(probe)
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-            if not companion or (port + companion <= _LAST_PORT and port_is_free(port + companion)):
-                chosen.append(port)
+            port = random.choice(_PORTS)  # noqa: S311 - no secret
+            with contextlib.suppress(OSError):  # in use
+                probe.bind(("127.0.0.1", port))
+                if not companion or port_is_free(port + companion):
+                    chosen.append(port)
     finally:
         for probe in probes:
             probe.close()
