@@ -1,10 +1,10 @@
-"""The project's own schema `dwh` in the warehouse: what was loaded and proven, and the rows writers take turns on.
+"""The project's own schema `dwh` in the warehouse: what was loaded and proven.
 
 `dwh.load_history` has a row for each load of a day, written in the transaction that loads the data: it is there exactly
 when the data is. It says by which mode, key and cursor they were loaded, and by which rules they were read; columns
 that an older version did not make are added to its tables. `dwh.proof_history` has a row for each proof of a table.
-`dwh.load_lock` has a row for each staging table; a writer updates it first, so that of two writers of one table the
-second waits, and is then refused by Redshift (error 1023) and tries again on what the first one left.
+
+All loads share these tables. An INSERT waits for no other one; an UPDATE locks the table, so it comes last.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ SCHEMA = "dwh"
 HISTORY_NAME = "load_history"
 HISTORY = qualified(SCHEMA, HISTORY_NAME)
 PROOFS = qualified(SCHEMA, "proof_history")
-LOCK = qualified(SCHEMA, "load_lock")
 
 _OF_DAYS = f"LEFT(attempt, {len(REPAIR)}) <> {literal(REPAIR)}"
 """The condition that a load is one of a day, and not a repair's, which is of single rows."""
@@ -34,7 +33,6 @@ _ADDED = {
 """Columns of `dwh.load_history` that older versions did not make, with their types; NULL in rows of those."""
 
 DDL = (
-    f"CREATE SCHEMA IF NOT EXISTS {identifier(SCHEMA)}",
     f"""CREATE TABLE IF NOT EXISTS {HISTORY} (
   load_id VARCHAR(64) NOT NULL,
   run_id VARCHAR(64),
@@ -74,9 +72,8 @@ DDL = (
   repairs VARCHAR(65535) NOT NULL,
   seconds DOUBLE PRECISION NOT NULL
 ) DISTSTYLE AUTO SORTKEY AUTO""",
-    f"CREATE TABLE IF NOT EXISTS {LOCK} (table_name VARCHAR(255) NOT NULL, loads BIGINT NOT NULL) DISTSTYLE ALL",
 )
-"""Statements that make the schema; each may run again."""
+"""Statements that make the schema's tables; each may run again."""
 
 
 @dataclass(frozen=True)
@@ -271,20 +268,9 @@ def forget(table: str) -> str:
     return f"UPDATE {HISTORY} SET in_target = FALSE WHERE table_name = {literal(table)} AND in_target"
 
 
-def take_turn(table: str) -> str:
-    """Return the statement that makes this transaction the table's only writer."""
-    return f"UPDATE {LOCK} SET loads = loads + 1 WHERE table_name = {literal(table)}"
-
-
-def make_turn(table: str) -> str:
-    """Return the statement that makes the row which `take_turn` updates."""
-    name = literal(table)
-    return f"INSERT INTO {LOCK} SELECT {name}, 0 WHERE NOT EXISTS (SELECT 1 FROM {LOCK} WHERE table_name = {name})"
-
-
-def turns(table: str) -> str:
+def count_loads(table: str) -> str:
     """Return the query for how often a table was loaded: whoever sees the same number twice saw no load between."""
-    return f"SELECT loads FROM {LOCK} WHERE table_name = {literal(table)}"
+    return f"SELECT COUNT(*) FROM {HISTORY} WHERE table_name = {literal(table)}"
 
 
 def adopt(table: str, name: str) -> str:

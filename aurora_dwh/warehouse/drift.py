@@ -123,8 +123,8 @@ def prepare(session: Session, target: Target, whole: TableSchema, schemas: Seque
         WarehouseError: Redshift refused a statement, and not because another writer had done the same meanwhile.
     """
     live = look(session, target)
-    if foundations(target, live):
-        settle(session, lambda: foundations(target, look(session, target)))
+    if foundations(session, target, live):
+        settle(session, lambda: foundations(session, target, look(session, target)))
     if not live.columns:
         require_columns(target, whole, is_made=True)
         return Preparation(making=(create_table(target, whole),))
@@ -157,7 +157,7 @@ def adapt(session: Session, target: Target, schema: TableSchema) -> list[str]:
         if live.columns:
             return changes(target, schema, live.columns)
         require_columns(target, schema, is_made=True)
-        return [*foundations(target, live), create_table(target, schema)]
+        return [*foundations(session, target, live), create_table(target, schema)]
 
     return settle(session, needed)
 
@@ -189,12 +189,29 @@ def settle(session: Session, needed: Callable[[], list[str]]) -> list[str]:
             session.execute("ROLLBACK")  # another writer was first: look again at what is left to do
 
 
-def foundations(target: Target, live: Live) -> list[str]:
+def foundations(session: Session, target: Target, live: Live) -> list[str]:
     """Return the statements that make what a table rests on, or bring to it what an older version did not make."""
     if live.columns and live.history:
         return audit.missing_columns(live.history)
-    home = f"CREATE SCHEMA IF NOT EXISTS {identifier(target.schema_name)}"
-    return [home, *audit.DDL, *audit.missing_columns(live.history), audit.make_turn(target.label)]
+    return [*missing_schemas(session, target.schema_name), *audit_tables(session, live)]
+
+
+def audit_tables(session: Session, live: Live) -> list[str]:
+    """Return the statements that make the schema `dwh` and its tables, or bring them what older versions did not."""
+    return [*missing_schemas(session, audit.SCHEMA), *audit.DDL, *audit.missing_columns(live.history)]
+
+
+def missing_schemas(session: Session, *names: str) -> list[str]:
+    """Return the statements that make the schemas that are not there.
+
+    They are looked for, as `IF NOT EXISTS` fails where two sessions come at once, and wants a right to make schemas
+    where there is nothing to make.
+    """
+    wanted = {fold(name): name for name in names}
+    listed = ", ".join(map(literal, wanted))
+    rows = session.execute(f"SELECT nspname FROM pg_namespace WHERE nspname IN ({listed})").rows
+    there = {str(name) for (name,) in rows}
+    return [f"CREATE SCHEMA {identifier(name)}" for folded, name in wanted.items() if folded not in there]
 
 
 def changes(target: Target, schema: TableSchema, live: Mapping[str, LiveColumn]) -> list[str]:

@@ -14,14 +14,20 @@ from aurora_dwh.handoff import DataError
 ROWS, KEYS, SCHEMA, RULES, VOLUME, CURSOR = "rows", "keys", "schema", "rules", "volume", "cursor"
 """The checks of a load."""
 
-_PASSING_STATES = ("40001", "57014", "57P01", "57P02", "57P03", "53300")
-"""SQLSTATEs of a lost race, a cancelled query, a server that shuts down or starts, too many connections."""
+_PASSING_STATES = ("40001", "40P01", "57014", "57P01", "57P02", "57P03", "53300")
+"""SQLSTATEs of a lost race, a deadlock, a cancelled query, a server that shuts down or starts, too many connections."""
 
 _PASSING_TEXT = re.compile(
-    r"^(ERROR:\s*)?(1023|1018)\b|serializable isolation violation|could not serialize|deadlock detected", re.IGNORECASE
+    r"^(ERROR:\s*)?(1023|1018)\b|serializable isolation violation|could not serialize|deadlock detected"
+    r"|could not complete because of conflict with concurrent transaction"
+    r"|could not open relation with OID \d+|table \d+ dropped by concurrent transaction",
+    re.IGNORECASE,
 )
 """Redshift's serializable isolation violation and «table is newer than the snapshot», told by the number that the text
-begins with: further on, the same digits may be a length, or part of a file's name."""
+begins with: further on, the same digits may be a length, or part of a file's name. And what a statement meets beside
+another session's CREATE, ALTER or DROP, which has no SQLSTATE of its own (XX000) and is gone at the next attempt:
+https://github.com/dbt-labs/dbt-adapters/issues/1533, https://github.com/dbt-labs/dbt-redshift/issues/974,
+https://github.com/dbt-labs/dbt-core/pull/825."""
 
 
 class WarehouseError(Exception):

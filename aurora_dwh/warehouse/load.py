@@ -1,6 +1,6 @@
 """The load: one transaction for a table and a range of days, the same in any order, any number of times.
 
-BEGIN, take the table's turn, see what stands, bring its columns to those of the days, stage, COPY by manifest, count,
+BEGIN, lock the table, see what stands, bring its columns to those of the days, stage, COPY by manifest, count,
 keep the newest, replace, audit, COMMIT. Whatever fails leaves the table as it was, also the one that it was to make;
 the audit row is there exactly when the rows are. The one thing that must be done before BEGIN is to widen a VARCHAR.
 """
@@ -16,21 +16,18 @@ from datetime import date, datetime, timedelta, timezone
 from functools import partial
 from itertools import groupby
 from statistics import median
-from typing import TypeVar
 
 from aurora_dwh.handoff import Manifest, Strays, utc_now
 from aurora_dwh.rules import Rules
 from aurora_dwh.schema import Column, FileFormat, TableSchema, fold
-from aurora_dwh.warehouse import audit, checks, drift, standing
+from aurora_dwh.warehouse import audit, checks, drift, locks, standing
 from aurora_dwh.warehouse import statements as sql
 from aurora_dwh.warehouse.connection import Session, Warehouse
 from aurora_dwh.warehouse.drift import Preparation
-from aurora_dwh.warehouse.errors import PassingError, WarehouseError
+from aurora_dwh.warehouse.errors import PassingError
 from aurora_dwh.warehouse.stage import Lake, Stage, union
 from aurora_dwh.warehouse.standing import Standing
 from aurora_dwh.warehouse.statements import Target
-
-T = TypeVar("T")
 
 STAGE_BYTES = 256 * 1024**3
 """Bytes of files that one transaction stages; a longer range is loaded in several, each of whole days."""
@@ -160,34 +157,8 @@ def load(
     return warehouse.transaction(
         lambda session: work.run(session, prepared[-1]),
         before=lambda session: prepared.append(work.prepare(session)),
-        landed=work.landed,
+        landed=lambda session: work.landed(session, prepared[-1]),
     )
-
-
-def take_turn(warehouse: Warehouse, session: Session, target: Target) -> None:
-    """Make the session's transaction the target's only writer, as its first statement.
-
-    Raises:
-        PassingError: Another writer has or had the turn, or there was no row to take it on; try the transaction again.
-    """
-    if session.execute(audit.take_turn(target.label)).count == 0:
-        # Made outside this transaction: two first loads would else each make a row and not meet on it.
-        with warehouse.session() as other:
-            other.execute(audit.make_turn(target.label))
-        raise PassingError(f"{target.label} had no row in {audit.LOCK}; it has one now")
-
-
-def in_turn(warehouse: Warehouse, session: Session, target: Target, ask: Callable[[Session], T]) -> T:
-    """Return what `ask` finds once a COMMIT of the target that is still under way has ended.
-
-    Raises:
-        PassingError: There was such a one; ask again.
-    """
-    session.execute("BEGIN")
-    take_turn(warehouse, session, target)
-    found = ask(session)
-    session.execute("ROLLBACK")
-    return found
 
 
 @dataclass(frozen=True)
@@ -240,19 +211,33 @@ class Load:
         counts = {day: [known[other] for other in days if other in known] for day, days in weeks.items()}
         return {day: median(rows) for day, rows in counts.items() if len(rows) >= USUAL_WEEKS - 1}
 
-    def landed(self, session: Session) -> bool:
+    def begin(self, session: Session, prepared: Preparation) -> None:
+        """Make the session's transaction the target's only writer, as its first statement: make the target or lock it.
+
+        Raises:
+            PassingError: The target was made or removed since it was looked at; look again.
+        """
+        if prepared.making:
+            self._change(session, prepared.making)
+        else:
+            locks.lock(session, self.target.sql)
+
+    def landed(self, session: Session, prepared: Preparation) -> bool:
         """Return whether this load was committed, once a COMMIT that is still under way has ended."""
-        query = audit.find_load(self.load_id)
-        return in_turn(self.warehouse, session, self.target, lambda s: bool(s.execute(query).rows[0][0]))
+        session.execute("BEGIN")
+        try:
+            self.begin(session, prepared)
+        except PassingError as error:
+            if error.state not in (locks.GONE, *drift.DONE_BY_ANOTHER):
+                raise
+        session.execute("ROLLBACK")
+        return bool(session.execute(audit.find_load(self.load_id)).rows[0][0])
 
     def run(self, session: Session, prepared: Preparation) -> Loaded:
         """Run every statement between BEGIN and COMMIT."""
         checks.check_source_rows(self.target, self.manifests)
-        take_turn(self.warehouse, session, self.target)
-        self._change(session, prepared.making)
+        self.begin(session, prepared)
         stands, is_forgotten = self._find(session, is_new=bool(prepared.making))
-        if is_forgotten:
-            session.execute(audit.forget(self.target.label))
         fresh = self._newer({} if is_forgotten else stands.snapshots)
         if not is_forgotten:
             there = [(load.snapshot_at, load.loaded_at) for load in stands.days.values() if load.in_target]
@@ -277,6 +262,8 @@ class Load:
             )
             for m in self.manifests
         )
+        if is_forgotten:
+            session.execute(audit.forget(self.target.label))
         session.execute(audit.insert_history(self._history(days)))
         took = list(zip(session.statements, session.seconds, strict=True))
         return Loaded(
@@ -296,13 +283,9 @@ class Load:
         Raises:
             PassingError: Another load did so since they were found to be missing; look again.
         """
-        for statement in statements:
-            try:
+        with locks.passing(*drift.DONE_BY_ANOTHER):
+            for statement in statements:
                 session.execute(statement)
-            except WarehouseError as error:
-                if error.state not in drift.DONE_BY_ANOTHER:
-                    raise
-                raise PassingError(str(error), statement=error.statement, state=error.state) from error
 
     @property
     def _stage(self) -> Stage:

@@ -11,8 +11,9 @@ from datetime import date
 
 from aurora_dwh.schema import fold
 from aurora_dwh.warehouse.connection import Session, Warehouse
-from aurora_dwh.warehouse.drift import live_columns
+from aurora_dwh.warehouse.drift import DONE_BY_ANOTHER, live_columns, missing_schemas, settle
 from aurora_dwh.warehouse.errors import CheckError, PassingError, WarehouseError
+from aurora_dwh.warehouse.locks import lock, passing
 from aurora_dwh.warehouse.mart import Mart, MartError, MartHeader, render
 from aurora_dwh.warehouse.mart_checks import MartFigures, check_mart, count_days
 from aurora_dwh.warehouse.sql import beside, identifier, identifiers, literal, qualified
@@ -57,10 +58,13 @@ def build(
         WarehouseError: Redshift refused a statement.
     """
     work = _Build(mart, schemas, days)
-    schema = f"CREATE SCHEMA IF NOT EXISTS {identifier(schemas['bi'])}"
-    warehouse.persist(lambda session: session.execute(schema))
+    warehouse.persist(lambda session: settle(session, lambda: missing_schemas(session, schemas["bi"])))
     if mart.header.materialization != "view":
-        return warehouse.transaction(work.table)
+        exists: list[bool] = []
+        return warehouse.transaction(
+            lambda session: work.table(session, exists=exists[-1]),
+            before=lambda session: exists.append(_exists(session, schemas["bi"], mart.name)),
+        )
     try:
         return warehouse.transaction(work.view)
     except (PassingError, CheckError):
@@ -89,9 +93,10 @@ class _Build:
             session.execute(grant)
         return replace(done, statements=tuple(session.statements))
 
-    def table(self, session: Session) -> Built:
+    def table(self, session: Session, *, exists: bool) -> Built:
         schema, header, new = self.schemas["bi"], self.mart.header, identifier(_BUILT)
-        exists = _exists(session, schema, self.mart.name)
+        if exists:
+            lock(session, self._target)
         session.execute(f"CREATE TEMP TABLE {new} AS\n{self._query}")
         figures = self._check(session, new)
         if exists and _columns(session, new) == _columns(session, self._target):
@@ -141,7 +146,8 @@ def _make(session: Session, schema: str, mart: Mart, *, exists: bool) -> None:
     """Make the mart's table of the rows that were built; where one exists, in its place."""
     name = beside(mart.name, "__new") if exists else mart.name
     made = f"{qualified(schema, name)}{_attributes(mart.header)}"
-    session.execute(f"CREATE TABLE {made} AS SELECT * FROM {identifier(_BUILT)}")
+    with passing(*DONE_BY_ANOTHER):
+        session.execute(f"CREATE TABLE {made} AS SELECT * FROM {identifier(_BUILT)}")
     if exists:
         swap(session, schema, mart.name, replacement=name)
 

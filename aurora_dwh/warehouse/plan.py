@@ -43,7 +43,7 @@ class _OwnManifest:
 
 def first_load(target: Target, schema: TableSchema) -> list[str]:
     """Return the statements that make a staging table before its first load."""
-    return [*drift.foundations(target, drift.Live({})), create_table(target, schema)]
+    return [*drift.foundations(_Notebook({}), target, drift.Live({})), create_table(target, schema)]
 
 
 def load_of(warehouse: Warehouse, target: Target, mode: str, manifest: Manifest) -> list[str]:

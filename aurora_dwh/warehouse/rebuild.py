@@ -15,9 +15,10 @@ from functools import partial
 from aurora_dwh.days import listed
 from aurora_dwh.handoff import DataError, Manifest, StaleManifestError, utc_now
 from aurora_dwh.rules import quoted
-from aurora_dwh.warehouse import audit, drift, load, standing
+from aurora_dwh.warehouse import audit, drift, load, locks, standing
 from aurora_dwh.warehouse.connection import Session, Warehouse
 from aurora_dwh.warehouse.drift import live_columns
+from aurora_dwh.warehouse.errors import PassingError
 from aurora_dwh.warehouse.stage import Lake
 from aurora_dwh.warehouse.standing import Standing
 from aurora_dwh.warehouse.statements import Target
@@ -67,7 +68,7 @@ def rebuild(
     warehouse.persist(partial(_clear, target=target, twin=twin))
     taken_in: dict[str, Manifest] = {}
     for _ in range(_ROUNDS):
-        turns = warehouse.persist(partial(_turns, target=target))
+        loads = warehouse.persist(partial(_loads, target=target))
         manifests = list(read())
         warehouse.persist(partial(_check, target, table, mode, manifests, is_read_anew))
         fresh = [m for m in manifests if m.url not in taken_in or taken_in[m.url].attempt != m.attempt]
@@ -78,10 +79,7 @@ def rebuild(
                 loaded(group)
         except StaleManifestError:
             continue  # a day was read anew meanwhile: the next round takes it in
-        rows = warehouse.transaction(
-            partial(_take_place, warehouse, target=target, twin=twin, turns=turns),
-            landed=lambda session: load.in_turn(warehouse, session, target, lambda s: not live_columns(s, twin)),
-        )
+        rows = _take_place(warehouse, target, twin, loads)
         if rows is not None:
             days = {m.day for m in taken_in.values() if not m.is_repair}
             return Rebuilt(tuple(sorted(days)), rows)
@@ -98,7 +96,13 @@ def loaded_days(warehouse: Warehouse, target: Target) -> set[date]:
 
 def _clear(session: Session, target: Target, twin: Target) -> None:
     """Remove what a rebuild left that was broken off, and see to what all tables rest on."""
-    drift.settle(session, lambda: drift.foundations(target, drift.look(session, target)))
+    drift.settle(
+        session,
+        lambda: [
+            *drift.missing_schemas(session, target.schema_name),
+            *drift.audit_tables(session, drift.look(session, target)),
+        ],
+    )
     session.execute(f"DROP TABLE IF EXISTS {twin.sql}")
     session.execute(audit.forget(twin.label))
 
@@ -119,21 +123,43 @@ def _transactions(warehouse: Warehouse, twin: Target, manifests: Sequence[Manife
     yield from load.transactions(manifests)
 
 
-def _take_place(warehouse: Warehouse, session: Session, target: Target, twin: Target, turns: int) -> int | None:
-    """Put the twin in the table's place and return its rows, or None where the table was loaded after `turns`."""
-    load.take_turn(warehouse, session, target)
-    if _turns(session, target) != turns + 1:
-        return None
-    rows = int(session.execute(f"SELECT COUNT(*) FROM {twin.sql}").rows[0][0])
-    swap(session, target.schema_name, target.name, replacement=twin.name)
-    session.execute(audit.forget(target.label))
-    session.execute(audit.adopt(twin.label, target.label))
-    return rows
+def _take_place(warehouse: Warehouse, target: Target, twin: Target, loads: int) -> int | None:
+    """Put the twin in the table's place and return its rows, or None where the table was loaded after `loads`."""
+    is_there = False
+
+    def look(session: Session) -> None:
+        nonlocal is_there
+        is_there = bool(live_columns(session, target))
+
+    def work(session: Session) -> int | None:
+        if is_there:
+            locks.lock(session, target.sql)
+        if _loads(session, target) != loads:
+            return None
+        rows = int(session.execute(f"SELECT COUNT(*) FROM {twin.sql}").rows[0][0])
+        with locks.passing(*drift.DONE_BY_ANOTHER):  # its first load made it meanwhile
+            swap(session, target.schema_name, target.name, replacement=twin.name)
+        session.execute(audit.forget(target.label))
+        session.execute(audit.adopt(twin.label, target.label))
+        return rows
+
+    return warehouse.transaction(work, before=look, landed=partial(_has_place, twin=twin))
 
 
-def _turns(session: Session, target: Target) -> int:
-    rows = session.execute(audit.turns(target.label)).rows
-    return int(rows[0][0]) if rows else 0
+def _has_place(session: Session, twin: Target) -> bool:
+    """Return whether the twin has got the table's name, once a COMMIT that is still under way has ended."""
+    session.execute("BEGIN")
+    try:
+        locks.lock(session, twin.sql)
+    except PassingError as error:
+        if error.state != locks.GONE:
+            raise
+    session.execute("ROLLBACK")
+    return not live_columns(session, twin)
+
+
+def _loads(session: Session, target: Target) -> int:
+    return int(session.execute(audit.count_loads(target.label)).rows[0][0])
 
 
 def _check(

@@ -1,8 +1,8 @@
 """Rows that are gone from the source, removed from a staging table or flagged, by keys that were looked up twice.
 
-One transaction: take the table's turn, flag or remove. Only rows that were read before the source was asked count as
-gone: one that was read later may well be newer. More than a share of the table is refused, for that is rather a wrong
-source than deleted rows.
+One transaction: lock the table, flag or remove. Only rows that were read before the source was asked
+count as gone: one that was read later may well be newer. More than a share of the table is refused, for that is rather
+a wrong source than deleted rows.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from aurora_dwh.handoff import DataError
 from aurora_dwh.warehouse import audit, drift
 from aurora_dwh.warehouse import statements as sql
 from aurora_dwh.warehouse.connection import Session, Warehouse
-from aurora_dwh.warehouse.load import take_turn
+from aurora_dwh.warehouse.locks import lock
 from aurora_dwh.warehouse.statements import Target
 
 MAX_SHARE = 0.1
@@ -40,7 +40,7 @@ def prepare(warehouse: Warehouse, target: Target) -> None:
         def needed() -> list[str]:
             live = drift.look(session, target)
             flag = drift.missing_flag(target, live.columns)
-            return [*audit.DDL, *audit.missing_columns(live.history), audit.make_turn(target.label), *flag]
+            return [*drift.audit_tables(session, live), *flag]
 
         drift.settle(session, needed)
 
@@ -91,7 +91,7 @@ def remove(warehouse: Warehouse, target: Target, conditions: Sequence[str], at: 
     write = sql.flag_rows if flags else sql.delete_rows
 
     def work(session: Session) -> None:
-        take_turn(warehouse, session, target)
+        lock(session, target.sql)
         for condition in conditions:
             session.execute(write(target, condition, at))
         if not flags and not session.execute(f"SELECT 1 AS one FROM {target.sql} LIMIT 1").rows:

@@ -96,7 +96,7 @@ WORDS: Mapping[Server, Mapping[str, str]] = {
         "FROM svv_all_columns": "read the columns",
         "^SELECT table_name, day": "read what was loaded",
         "^BEGIN": "`BEGIN`",
-        '^UPDATE "dwh"."load_lock"': "take the turn",
+        '^DELETE FROM "staging".* WHERE 1 = 0$': "lock the table",
         '^CREATE TEMP TABLE "dwh_stage"': "create the stage",
         "^COPY": "`COPY`",
         "pg_last_copy_count": "count the copied rows",

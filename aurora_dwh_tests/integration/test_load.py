@@ -6,6 +6,7 @@ import itertools
 import json
 import re
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -30,7 +31,7 @@ from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.copy_errors import CopyError
 from aurora_dwh.warehouse.drift import DriftError
 from aurora_dwh.warehouse.errors import CheckError, PassingError, WarehouseError
-from aurora_dwh.warehouse.load import Loaded, load, transactions
+from aurora_dwh.warehouse.load import Load, Loaded, load, transactions
 from aurora_dwh.warehouse.statements import Target
 from aurora_dwh_tests.services import SlowToCommit, extract, query, together
 
@@ -102,7 +103,7 @@ def test_a_load_is_one_transaction_of_at_most_fifteen_statements_with_what_comes
     done = run(warehouse, lake, *manifests, mode=mode)
     sent = [statement.split()[0] for statement in redshift.statements]
     assert sent.count("COMMIT") == sent.count("COPY") == sent.count("BEGIN") == 1
-    assert (sent.count("INSERT"), sent.count("DELETE")) == (2, 1), "one into the target, one into the history"
+    assert (sent.count("INSERT"), sent.count("DELETE")) == (2, 2), "into the target and the history; lock and upsert"
     begin = sent.index("BEGIN")
     assert sent[:begin] == ["SELECT"] * 2, "on the same session: who it is, and the columns that there are"
     assert len(sent) <= 15, sent
@@ -554,14 +555,14 @@ def test_a05_a_column_full_of_four_byte_characters_fits(warehouse: Warehouse, la
 
 STATEMENTS = {
     "begin": "^BEGIN",
-    "turn": '^UPDATE "dwh"',
+    "lock": r"^DELETE FROM .* WHERE 1 = 0$",
     "standing": "AS of_day",
     "stage": '^CREATE TEMP TABLE "dwh_stage"',
     "copy": "^COPY",
     "count": "pg_last_copy_count",
     "newest": '^CREATE TEMP TABLE "dwh_fresh"',
     "figures": '^SELECT "_dwh_day", SUM',
-    "delete": "^DELETE FROM",
+    "delete": "^DELETE FROM (?!.* WHERE 1 = 0$)",
     "insert": '^INSERT INTO "staging"',
     "keys": '^SELECT "_dwh_day", COUNT',
     "history": '^INSERT INTO "dwh"',
@@ -695,16 +696,60 @@ def test_a20_a24_concurrent_loads_that_both_bring_a_new_column_land(warehouse: W
     assert query(warehouse, f"SELECT id, more FROM {TARGET.sql} ORDER BY 1") == [(1, 1), (2, 2)]
 
 
+@pytest.mark.parametrize("first", ["usual", "first load", "emptied table"])
+@pytest.mark.parametrize("second", ["usual", "first load", "emptied table"])
 def test_a24_loads_of_different_tables_do_not_wait_for_one_another(
+    warehouse: Warehouse, lake: Lake, redshift: RedshiftStandIn, first: str, second: str
+) -> None:
+    targets = [replace(TARGET, name=name) for name in ("slow", "fast")]
+    days = [put(lake, n, [row(1, f"{n}", at(n))]) for n in range(2)]
+    for target, state in zip(targets, (first, second), strict=True):
+        if state != "first load":
+            run(warehouse, lake, days[0], target=target)
+        if state == "emptied table":
+            query(warehouse, f"DELETE FROM {target.sql}")
+    run(warehouse, lake, days[0])
+    redshift.faults.add(Fault("^COPY", "delay", times=1, seconds=3))
+    redshift.statements.clear()
+    slow = threading.Thread(target=lambda: run(warehouse, lake, *days, target=targets[0]))
+    slow.start()
+    while not any(statement.startswith("COPY") for statement in redshift.statements):
+        time.sleep(0.01)
+    run(warehouse, lake, *days, target=targets[1])
+    assert slow.is_alive()
+    slow.join(30)
+    for target in targets:
+        assert query(warehouse, f"SELECT note FROM {target.sql}") == [("1",)]
+    assert len([s for s in redshift.statements if s.startswith("BEGIN")]) == 2
+
+
+def test_a24_whether_a_first_load_landed_is_known_once_its_commit_has_ended(
     warehouse: Warehouse, lake: Lake, redshift: RedshiftStandIn
 ) -> None:
-    other = replace(TARGET, name="other")
-    first, second = (put(lake, n, [row(1, f"{n}", at(n))]) for n in range(2))
-    run(warehouse, lake, first)
-    run(warehouse, lake, first, target=other)
-    redshift.statements.clear()
-    together(lambda: run(warehouse, lake, second), lambda: run(warehouse, lake, second, target=other))
-    assert len([s for s in redshift.statements if s.startswith("BEGIN")]) == 2
+    slow = SlowToCommit(redshift, warehouse)
+    run(slow, lake, put(lake, 0, [row(1, "a", at(1))]))
+    assert slow.said == [True]
+    assert notes(warehouse) == {1: "a"}
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a24_a_load_that_did_not_land_is_known_not_to_have(warehouse: Warehouse, lake: Lake, is_first: bool) -> None:
+    if not is_first:
+        run(warehouse, lake, put(lake, 0, [row(1, "a", at(1))]))
+    work = Load(warehouse, lake, TARGET, "incremental", [put(lake, 1, [row(2, "b", at(1))])], None)
+    with warehouse.session() as session:
+        prepared = work.prepare(session)
+        session.execute("BEGIN")
+        work.run(session, prepared)
+        session.execute("ROLLBACK")
+        assert work.landed(session, prepared) is False
+        prepared = work.prepare(session)
+        session.execute("BEGIN")
+        work.run(session, prepared)
+        session.execute("COMMIT")
+        assert work.landed(session, prepared) is True
+        session.execute(f"DROP TABLE {TARGET.sql}")  # by somebody else, meanwhile
+        assert work.landed(session, prepared) is True
 
 
 # Drift

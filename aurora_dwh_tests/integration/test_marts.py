@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -21,7 +22,7 @@ from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.errors import PassingError, WarehouseError
 from aurora_dwh.warehouse.mart import Mart, MartError, MartHeader, read_marts
 from aurora_dwh.warehouse.mart_build import Built, build
-from aurora_dwh_tests.services import each_statement, query
+from aurora_dwh_tests.services import each_statement, query, together
 
 MARTS = {mart.name: mart for mart in read_marts(Path(aurora_dwh.__file__).with_name("bi"))}
 SCHEMAS = {"staging": "staging", "bi": "bi"}
@@ -256,6 +257,34 @@ def test_a21_readers_never_see_a_mart_half_built(warehouse: Warehouse, redshift:
 
 def rows_of_m(warehouse: Warehouse) -> list[tuple[Any, ...]]:
     return query(warehouse, "SELECT a FROM bi.m")
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["first build", "later build"])
+def test_a24_builds_of_one_mart_at_once_each_leave_it_whole(
+    warehouse: Warehouse, redshift: RedshiftStandIn, is_first: bool
+) -> None:
+    mart = table("m", "SELECT 1 AS a")
+    if not is_first:
+        run(warehouse, mart)
+    redshift.faults.add(Fault("^CREATE TEMP TABLE", "delay", times=3, seconds=0.3))
+    done = together(*[lambda: run(warehouse, mart)] * 3)
+    assert [one for one in done if not isinstance(one, Built)] == []
+    assert rows_of_m(warehouse) == [(1,)]
+
+
+def test_a24_marts_are_built_beside_one_another(warehouse: Warehouse, redshift: RedshiftStandIn) -> None:
+    slow, fast = table("m", "SELECT 1 AS a"), table("n", "SELECT 1 AS a")
+    for mart in (slow, fast):
+        run(warehouse, mart)
+    redshift.faults.add(Fault("^CREATE TEMP TABLE", "delay", times=1, seconds=2))
+    redshift.statements.clear()
+    building = threading.Thread(target=lambda: run(warehouse, slow))
+    building.start()
+    while not any(statement.startswith("CREATE TEMP TABLE") for statement in redshift.statements):
+        time.sleep(0.01)
+    run(warehouse, fast)
+    assert building.is_alive()
+    building.join(30)
 
 
 PATHS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -189,6 +190,24 @@ def test_a24_days_that_are_loaded_meanwhile_are_taken_in(warehouse: Warehouse, l
     done = rebuild(warehouse, lake, TARGET, "incremental", lambda: lake.all("orders"), table="orders", loaded=busy)
     assert sizes(warehouse) == {1: 11, 2: 20}
     assert done.rows == 2
+
+
+@pytest.mark.parametrize("is_there", [True, False], ids=["table", "no table"])
+def test_a24_a_first_load_beside_the_swap_makes_it_look_again(
+    warehouse: Warehouse, lake: Lake, redshift: RedshiftStandIn, is_there: bool
+) -> None:
+    run(warehouse, lake, put(lake, 0, {1: 10}))
+    if not is_there:
+        query(warehouse, f"DROP TABLE {TARGET.sql}")
+    redshift.faults.add(Fault("RENAME TO", "delay", seconds=1))
+    swapping = threading.Thread(target=lambda: again(warehouse, lake))
+    redshift.statements.clear()
+    swapping.start()
+    while not any("RENAME TO" in statement for statement in redshift.statements):
+        time.sleep(0.01)
+    run(warehouse, lake, put(lake, 0, {1: 11}))
+    swapping.join(60)
+    assert sizes(warehouse) == {1: 11}
 
 
 def test_a24_a_table_that_is_loaded_all_the_time_stays_as_it_is(warehouse: Warehouse, lake: Lake) -> None:

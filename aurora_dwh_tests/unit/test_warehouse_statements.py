@@ -218,9 +218,8 @@ def test_the_label_is_the_name_as_people_write_it() -> None:
 
 
 def test_the_audit_schema_is_made_by_statements_that_may_run_again() -> None:
-    schema, history, proofs, lock = audit.DDL
+    history, proofs = audit.DDL
     assert proofs.startswith('CREATE TABLE IF NOT EXISTS "dwh"."proof_history" (\n')
-    assert schema == 'CREATE SCHEMA IF NOT EXISTS "dwh"'
     assert history == (
         'CREATE TABLE IF NOT EXISTS "dwh"."load_history" (\n'
         "  load_id VARCHAR(64) NOT NULL,\n"
@@ -239,10 +238,6 @@ def test_the_audit_schema_is_made_by_statements_that_may_run_again() -> None:
         "  in_target BOOLEAN NOT NULL,\n"
         "  key_columns VARCHAR(16384), cursor_column VARCHAR(512), rules VARCHAR(65535), rows_behind BIGINT\n"
         ") DISTSTYLE AUTO SORTKEY AUTO"
-    )
-    assert lock == (
-        'CREATE TABLE IF NOT EXISTS "dwh"."load_lock" (table_name VARCHAR(255) NOT NULL, loads BIGINT NOT NULL) '
-        "DISTSTYLE ALL"
     )
 
 
@@ -279,7 +274,7 @@ def test_history_rows_go_in_by_one_insert() -> None:
     )
 
 
-def test_the_audits_questions_and_turns() -> None:
+def test_the_audits_questions() -> None:
     assert audit.find_load("ab") == 'SELECT COUNT(*) FROM "dwh"."load_history" WHERE load_id = \'ab\''
     assert audit.standing("staging.t", '"staging"."t"', "s3://b/it's/t/day=", '{"a": 1}') == (
         "SELECT table_name, day, rows_in_manifest, NVL(rows_behind, 0), snapshot_at, loaded_at, in_target, mode, "
@@ -302,12 +297,8 @@ def test_the_audits_questions_and_turns() -> None:
         'ALTER TABLE "dwh"."load_history" ADD COLUMN "rows_behind" BIGINT',
     ]
     assert audit.missing_columns([]) == []
-    assert audit.take_turn("staging.t") == (
-        'UPDATE "dwh"."load_lock" SET loads = loads + 1 WHERE table_name = \'staging.t\''
-    )
-    assert audit.make_turn("staging.t") == (
-        'INSERT INTO "dwh"."load_lock" SELECT \'staging.t\', 0 WHERE NOT EXISTS '
-        '(SELECT 1 FROM "dwh"."load_lock" WHERE table_name = \'staging.t\')'
+    assert audit.count_loads("staging.t") == (
+        'SELECT COUNT(*) FROM "dwh"."load_history" WHERE table_name = \'staging.t\''
     )
 
 

@@ -96,7 +96,7 @@ def from_postgres(fields: Mapping[str, str]) -> Fields:
     """Translates PostgreSQL's error fields into what Redshift would have sent for the same fault."""
     code, message = fields.get("C", "XX000"), fields.get("M", "")
     kept = {k: v for k, v in fields.items() if k in "SVCMDH"}
-    if code in ("40001", "40P01"):
+    if code == "40001":
         return serialization_failure(f"{message} {fields.get('D', '')}").fields
     if code == "23514" and (match := BYTE_CHECK.match(fields.get("n", ""))):
         return RedshiftError("22001", f"value too long for type character varying({match.group(1)})").fields

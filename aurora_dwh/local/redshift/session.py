@@ -31,7 +31,7 @@ from aurora_dwh.local.redshift.faults import Fault
 from aurora_dwh.local.redshift.plans import LoadState, Plan, Relay
 from aurora_dwh.local.redshift.results import Results, Statement, binary_results, grown_table, plain_hex
 from aurora_dwh.local.redshift.sqltext import Sql, tokenize
-from aurora_dwh.local.redshift.translate import translate
+from aurora_dwh.local.redshift.translate import changed_table, translate
 from aurora_dwh.local.redshift.upstream import Upstream, literal
 from aurora_dwh.local.s3 import S3Access
 
@@ -211,12 +211,27 @@ class Session:
     def _on_parse(self, payload: bytes) -> None:
         name, offset = wire.split_cstring(payload)
         text, offset = wire.split_cstring(payload, offset)
+        self._lock(text)
         plan = self._plan(text)
         statement = Statement(text, plan, payload[offset:])
         if isinstance(plan, Relay):
             self._prepare(name, statement)
         self._statements[name] = statement
         self._send(wire.pack(b"1"))
+
+    def _lock(self, text: str) -> None:
+        """Locks the table that a statement changes, or waits for whoever writes it, before a snapshot is taken.
+
+        Readers do not wait: https://docs.aws.amazon.com/redshift/latest/dg/c_write_readwrite.html
+        """
+        table = changed_table(text)
+        if not table or self._upstream.status == "E":
+            return
+        if self._dirty:
+            self._upstream.sync()
+            self._dirty = False
+        lock = f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE"
+        self._upstream.query(lock if self._upstream.status == "T" else f"BEGIN; {lock}; COMMIT")
 
     def _plan(self, text: str) -> Plan:
         aborted = RedshiftError("25P02", ABORTED_TRANSACTION)
@@ -255,6 +270,8 @@ class Session:
         name, _ = wire.split_cstring(payload, offset)
         statement = self._find(b"S", name)
         if isinstance(statement.plan, Relay):
+            if name:  # one without a name was parsed, and locked its table, just now
+                self._lock(statement.text)
             if statement.plan.volatile:
                 statement.plan = self._plan(statement.text)
                 self._prepare(name, statement)
@@ -301,6 +318,7 @@ class Session:
         self._send(wire.ready(self._upstream.status))
 
     def _simple(self, text: str) -> None:
+        self._lock(text)
         plan = self._plan(text)
         self._before(text)
         if isinstance(plan, Relay):

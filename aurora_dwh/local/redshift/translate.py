@@ -42,6 +42,15 @@ def translate(text: str, session: Context) -> Plan:
     return plan
 
 
+def changed_table(text: str) -> str:
+    """Returns the table that an UPDATE, DELETE or MERGE changes, for PostgreSQL; empty for any other statement."""
+    sql = Sql(text)
+    if sql.upper(0) not in ("UPDATE", "DELETE", "MERGE"):
+        return ""
+    name = read_name(sql, 2 if sql.upper(1) in ("FROM", "INTO") else 1)
+    return ".".join(quote(physical(part)) for part in name.parts)
+
+
 class _Translator:
     def __init__(self, sql: Sql, session: Context) -> None:
         self.sql = sql

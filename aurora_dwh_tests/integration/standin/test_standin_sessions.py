@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redshift_connector
@@ -98,7 +99,7 @@ def test_a_cached_statement_sees_the_new_table(db: Session) -> None:
         assert number >= 0
 
 
-def test_a24_the_second_writer_of_a_row_waits_and_gets_1023(connect: Connect) -> None:
+def test_a24_the_second_writer_of_a_row_who_has_read_before_waits_and_gets_1023(connect: Connect) -> None:
     first, second = connect(), connect()
     first.sql("CREATE TABLE t (id int, n int)")
     first.sql("INSERT INTO t VALUES (1, 0)")
@@ -118,6 +119,103 @@ def test_a24_the_second_writer_of_a_row_waits_and_gets_1023(connect: Connect) ->
     assert error["D"].startswith("Serializable isolation violation on table - ")
     second.sql("ROLLBACK")
     assert first.one("SELECT n FROM t") == 1
+
+
+CHANGE, NONE, OTHER = (f"UPDATE t SET n = n + 1 WHERE id = {number}" for number in (1, 0, 2))
+DELETE, ADD, READ = "DELETE FROM t WHERE id = 1", "INSERT INTO t VALUES (3, 0)", "SELECT * FROM t"
+MERGE = (
+    "MERGE INTO t USING s ON t.id = s.id "
+    "WHEN MATCHED THEN UPDATE SET n = s.n WHEN NOT MATCHED THEN INSERT VALUES (s.id, s.n)"
+)
+ALTER = "ALTER TABLE t ADD COLUMN m int"
+WAITS = [
+    (CHANGE, CHANGE),
+    (CHANGE, OTHER),
+    (CHANGE, DELETE),
+    (DELETE, DELETE),
+    (NONE, ADD),
+    (NONE, NONE),
+    (MERGE, OTHER),
+]
+WAITS += [(ADD, CHANGE), (CHANGE, ALTER), (READ, ALTER), (ALTER, READ), (ALTER, ADD), (READ, "DROP TABLE t")]
+WAITS += [(NONE, "TRUNCATE t"), (READ, "ALTER TABLE t RENAME TO u")]
+PASSES = [
+    (CHANGE, READ),
+    (ADD, READ),
+    (ADD, ADD),
+    (MERGE, READ),
+    (READ, CHANGE),
+    (READ, ADD),
+    (CHANGE, "UPDATE s SET n = 1"),
+]
+
+
+@pytest.mark.parametrize(("holds", "comes"), [*WAITS, *PASSES])
+def test_a24_who_waits_for_a_table_is_as_the_guide_says(
+    connect: Connect, standin: RedshiftStandIn, database: str, holds: str, comes: str
+) -> None:
+    """Sources: c_serial_isolation.md, c_write_readwrite.md and r_LOCK.md of the guide."""
+    first, second = connect(), connect()
+    first.sql("CREATE TABLE t (id int, n int)")
+    first.sql("INSERT INTO t VALUES (1, 0), (2, 0)")
+    first.sql("CREATE TABLE s AS SELECT * FROM t")
+    first.sql("BEGIN")
+    first.sql(holds)
+    second.sql("BEGIN")
+    coming = threading.Thread(target=lambda: second.sql(comes))
+    coming.start()
+    waits: list[Any] = []
+    with standin.admin(database) as admin:
+        while coming.is_alive() and not (waits := admin.query("SELECT 1 FROM pg_locks WHERE NOT granted")):
+            time.sleep(0.01)
+    first.sql("COMMIT")
+    coming.join(10)
+    assert bool(waits and not coming.is_alive()) == ((holds, comes) in WAITS)
+    second.sql("COMMIT")
+
+
+def test_a24_a_writer_who_waited_goes_on_with_what_the_one_before_left(connect: Connect) -> None:
+    """As its transaction has read nothing before, it meets no error 1023."""
+    first, second = connect(), connect()
+    first.sql("CREATE TABLE t (id int, n int)")
+    first.sql("INSERT INTO t VALUES (1, 0)")
+    for session in (first, second):
+        session.sql("BEGIN")
+    first.sql("DELETE FROM t WHERE 1 = 0")
+    first.sql("UPDATE t SET n = 5")
+    coming = threading.Thread(target=lambda: second.sql("DELETE FROM t WHERE 1 = 0"))
+    coming.start()
+    coming.join(0.3)
+    assert coming.is_alive()
+    first.sql("COMMIT")
+    coming.join(10)
+    second.sql("UPDATE t SET n = n + 1")
+    second.sql("COMMIT")
+    assert first.one("SELECT n FROM t") == 6
+
+
+def test_a24_writers_who_wait_for_one_another_are_told_of_the_deadlock(connect: Connect) -> None:
+    sessions = [connect(), connect()]
+    failures: list[dict[str, str]] = []
+    for name in "ts":
+        sessions[0].sql(f"CREATE TABLE {name} (id int)")
+    for session, name in zip(sessions, "ts", strict=True):
+        session.sql("BEGIN")
+        session.sql(f"DELETE FROM {name} WHERE 1 = 0")
+
+    def other(session: Session, name: str) -> None:
+        try:
+            session.sql(f"DELETE FROM {name} WHERE 1 = 0")
+        except ProgrammingError as error:
+            failures.append(error.args[0])
+
+    threads = [threading.Thread(target=other, args=one) for one in zip(sessions, "st", strict=True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    (failure,) = failures
+    assert (failure["C"], failure["M"]) == ("40P01", "deadlock detected")
 
 
 def test_a_snapshot_holds_for_the_transaction(connect: Connect) -> None:

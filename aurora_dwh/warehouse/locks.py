@@ -1,0 +1,49 @@
+"""The lock that a table's writers take: one writes at a time, and nobody waits for a writer of another table.
+
+Redshift locks a table that a transaction updates or deletes from until the transaction ends, also where no row matches:
+https://docs.aws.amazon.com/redshift/latest/dg/c_write_readwrite.html. So a writer first deletes nothing. That waits for
+the writer before it, and as the transaction has read nothing yet, it then sees what that one left. Readers do not wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from aurora_dwh.warehouse.connection import Session
+from aurora_dwh.warehouse.errors import PassingError, WarehouseError
+
+GONE: Final = "42P01"
+"""SQLSTATE of a table that does not exist."""
+
+
+def lock(session: Session, table: str) -> None:
+    """Make the session's transaction a table's only writer, as its first statement.
+
+    Args:
+        session: A session whose transaction has just begun.
+        table: The table's quoted name.
+
+    Raises:
+        PassingError: The table is gone, which was there when it was looked at.
+        WarehouseError: Redshift refused.
+    """
+    with passing(GONE):
+        session.execute(f"DELETE FROM {table} WHERE 1 = 0")
+
+
+@contextmanager
+def passing(*states: str) -> Iterator[None]:
+    """Take what is refused with some SQLSTATEs for what another writer did meanwhile.
+
+    Raises:
+        PassingError: It was refused with one of them: look again.
+        WarehouseError: It was refused otherwise.
+    """
+    try:
+        yield
+    except WarehouseError as error:
+        if error.state not in states:
+            raise
+        raise PassingError(str(error), statement=error.statement, state=error.state) from error
