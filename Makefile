@@ -27,7 +27,7 @@ dev: $(VENV)/.embedded server ## the same stack left running, with the Dagster U
 test: $(VENV)/.dev system-packages both-servers $(VENV)/share/schemas/.unpacked ## run all tests, installing what they need
 	$(BIN)/python -m pytest -n 3 --no-loadscope-reorder
 
-soak: $(VENV)/.dev system-packages both-servers ## twenty times the random table histories that make test runs, 1,000 rounds of two writers, and the whole kill matrix
+soak: $(VENV)/.dev system-packages both-servers ## forty times the random table histories that make test runs, 1,000 rounds of two writers, and the whole kill matrix
 	$(BIN)/python -m pytest -n 3 --no-loadscope-reorder --hypothesis-profile soak aurora_dwh_tests/integration/over_time \
 	  aurora_dwh_tests/integration/test_writers.py aurora_dwh_tests/e2e/test_kill_matrix.py
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from aurora_dwh_tests.servers import database, mariadb, mysql, server  # noqa: F
 from aurora_dwh_tests.services import lake, lake_server, redshift, s3, warehouse  # noqa: F401 - fixtures
 from aurora_dwh_tests.tls import certificate, tls_server  # noqa: F401 - fixtures
 
+gc.set_threshold(100_000, 20, 20)  # else a twentieth of the time of Dagster's runs goes into looking for garbage
 settings.register_profile("soak", max_examples=2_000, print_blob=True)  # `make soak`
 
 
