@@ -276,8 +276,14 @@ def _arrow_decimal(column: Column) -> pa.DataType:
 
 
 def _digits(column: Column) -> tuple[int, int]:
-    """Return precision and scale; BIGINT UNSIGNED and BIT(64) need 20 digits: DECIMAL(19,0) ends at 2^63-1."""
-    return (column.precision or 10, column.scale or 0) if column.data_type == "decimal" else (20, 0)
+    """Return precision and scale; 19 digits become 20, as do BIGINT UNSIGNED and BIT(64).
+
+    Redshift keeps up to 19 digits in 64 bits, in which those beyond 2^63-1 have no room, whatever the scale:
+    https://docs.aws.amazon.com/redshift/latest/dg/r_Numeric_types201.html.
+    """
+    if column.data_type != "decimal":
+        return 20, 0
+    return 20 if column.precision == 19 else column.precision or 10, column.scale or 0
 
 
 def _just(redshift: str) -> Callable[[Column], str]:
@@ -352,7 +358,8 @@ TYPE_RULES: tuple[TypeRule, ...] = (
           redshift=lambda c: f"VARCHAR({(c.precision or 0) + 3})",
           example=("10000000000000000000000000000000000000000.0001", "the same digits, as text"),
           note="Redshift ends at 38 digits; sign, point and a leading zero are the 3 more."),
-    _rule("DECIMAL(p,s)", "decimal", arrow=_arrow_decimal, redshift=_decimal, example=("12.50", "12.50")),
+    _rule("DECIMAL(p,s)", "decimal", arrow=_arrow_decimal, redshift=_decimal, example=("12.50", "12.50"),
+          note="DECIMAL(20,s) for DECIMAL(19,s), which ends at 2^63-1 in Redshift, the point aside."),
     _rule("FLOAT", "float", arrow=_arrow("float32"), redshift=_just("REAL"), example=("16777216", "16777216"),
           note="Bit-exact; MySQL's own text of a FLOAT is rounded to 6 digits."),
     _rule("DOUBLE, REAL", "double", arrow=_arrow("float64"), redshift=_just("DOUBLE PRECISION"),

@@ -17,7 +17,8 @@ from infra.config import Config
 from infra.config_file import ConfigError, read_config
 
 BI_USER = "quicksight_reader"
-SCHEMAS = ("staging", "bi", "dwh")
+READ = ("staging", "bi")
+"""Schemas that marts are made of and in."""
 
 
 def quoted(name: str) -> str:
@@ -42,6 +43,9 @@ def statements(config: Config, *, existing: set[str], bi_password: str | None) -
     database = quoted(config.warehouse.database)
     made = [] if runner(config) in existing else [f"CREATE USER {user} PASSWORD DISABLE"]
     made.append(f"GRANT CREATE ON DATABASE {database} TO {user}")
+    # Whoever makes a table anew gives its grants again, and sees those of others only so:
+    # https://docs.aws.amazon.com/redshift/latest/dg/r_SVV_RELATION_PRIVILEGES.html
+    made.append(f"ALTER USER {user} SYSLOG ACCESS UNRESTRICTED")
     if bi_password is None:
         return made
     digest = hashlib.md5((bi_password + BI_USER).encode(), usedforsecurity=False).hexdigest()
@@ -50,8 +54,10 @@ def statements(config: Config, *, existing: set[str], bi_password: str | None) -
         *made,
         f"{verb} USER {BI_USER} PASSWORD 'md5{digest}'",
         # Whoever makes the marts is who can let others read them, today's and those to come.
-        f"CREATE SCHEMA IF NOT EXISTS bi AUTHORIZATION {user}",
-        f"GRANT USAGE ON SCHEMA bi TO {BI_USER}",
+        *(f"CREATE SCHEMA IF NOT EXISTS {schema} AUTHORIZATION {user}" for schema in READ),
+        # Of a late-binding view the schemas that it reads are looked up as whoever reads it, not the tables:
+        # https://docs.aws.amazon.com/redshift/latest/dg/r_CREATE_VIEW.html
+        *(f"GRANT USAGE ON SCHEMA {schema} TO {BI_USER}" for schema in READ),
         f"GRANT SELECT ON ALL TABLES IN SCHEMA bi TO {BI_USER}",
         f"ALTER DEFAULT PRIVILEGES FOR USER {user} IN SCHEMA bi GRANT SELECT ON TABLES TO {BI_USER}",
     ]

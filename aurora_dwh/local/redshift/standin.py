@@ -150,6 +150,7 @@ class RedshiftStandIn:
             known = admin.query(f"SELECT 1 FROM pg_roles WHERE rolname = {literal(self._user)}")
             verb = "ALTER" if known else "CREATE"
             admin.query(f"{verb} ROLE {role} LOGIN CREATEROLE CREATEDB PASSWORD {password}")
+            admin.query(f"ALTER ROLE {role} SET standin.syslog_access = 'UNRESTRICTED'")
             databases = [str(row[0]) for row in admin.query("SELECT datname FROM pg_database WHERE datallowconn")]
         for database in databases:
             with self.admin(database) as admin:
@@ -246,8 +247,11 @@ class RedshiftStandIn:
         salt = os.urandom(4)
         client.send(wire.pack(b"R", struct.pack("!i", 5) + salt))
         answer = client.message().payload.rstrip(b"\0").decode()
-        inner = _md5((self._password + self._user).encode())
-        if user != self._user or not secrets.compare_digest(answer, "md5" + _md5(inner.encode() + salt)):
+        with self.admin("postgres") as admin:
+            rows = admin.query(f"SELECT rolpassword FROM pg_authid WHERE rolcanlogin AND rolname = {literal(user)}")
+        known = str(rows[0][0] or "") if rows else ""
+        inner = known.removeprefix("md5")
+        if not known or not secrets.compare_digest(answer, "md5" + _md5(inner.encode() + salt)):
             raise RedshiftError("28000", f'password authentication failed for user "{user}"', severity="FATAL")
 
     def _cancel(self, key: bytes) -> None:

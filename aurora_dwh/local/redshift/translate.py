@@ -19,6 +19,7 @@ from aurora_dwh.local.redshift.plans import Context, Local, Plan, Relay, Script
 from aurora_dwh.local.redshift.rewrite import Rewriter, ViewKey
 from aurora_dwh.local.redshift.sqltext import Name, Sql, quote, read_name
 from aurora_dwh.local.redshift.unload import unload
+from aurora_dwh.local.redshift.users import user
 from aurora_dwh.local.redshift.views import create_view, late_views
 
 Rewrite = Callable[[str], str]
@@ -115,6 +116,8 @@ class _Translator:
             return self._materialized_view()
         if sql.at(1, "DATABASE"):
             return Script((self._rewritten(sql),), "CREATE DATABASE", alone="CREATE DATABASE")
+        if sql.at(1, "USER"):
+            return user(sql)
         return Relay(self._rewritten(sql))
 
     def _materialized_view(self) -> Plan:
@@ -129,6 +132,8 @@ class _Translator:
     def _on_alter(self) -> Plan:
         if self.sql.at(1, "TABLE"):
             return alter_table(self.sql, self.rewrite)
+        if self.sql.at(1, "USER"):
+            return user(self.sql)
         return Relay(self._rewritten(self.sql))
 
     def _on_drop(self) -> Plan:

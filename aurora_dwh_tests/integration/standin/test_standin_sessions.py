@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import select
 import signal
@@ -20,7 +21,7 @@ from redshift_connector.error import Error, InterfaceError, ProgrammingError
 
 from aurora_dwh.local.redshift import Fault, RedshiftStandIn
 from aurora_dwh.local.redshift.faults import Action
-from aurora_dwh_tests.integration.standin.conftest import PASSWORD, USER, Session
+from aurora_dwh_tests.integration.standin.conftest import NUMBERS, PASSWORD, USER, Session
 
 Connect = Callable[..., Session]
 
@@ -121,6 +122,60 @@ def test_a24_the_second_writer_of_a_row_who_has_read_before_waits_and_gets_1023(
     assert first.one("SELECT n FROM t") == 1
 
 
+@pytest.fixture
+def other(standin: RedshiftStandIn, database: str) -> Iterator[str]:
+    """The name of another user, who is gone after the test."""
+    name = f"other_{next(NUMBERS)}"
+    yield name
+    with standin.admin(database) as admin:
+        admin.query(f"DROP OWNED BY {name}; DROP ROLE {name}")
+
+
+@pytest.mark.parametrize("is_digest", [False, True], ids=["password", "digest"])
+def test_a_user_that_was_made_logs_in_with_a_password(
+    db: Session, connect: Connect, other: str, is_digest: bool
+) -> None:
+    written = "md5" + hashlib.md5(f"Secret1{other}".encode()).hexdigest() if is_digest else "Secret1"
+    db.sql(f"CREATE USER {other} PASSWORD '{written}'")
+    assert connect(user=other, password="Secret1").one("SELECT current_user") == other
+    with pytest.raises((InterfaceError, ProgrammingError), match="password authentication failed"):
+        connect(user=other, password="other")
+    db.sql(f"ALTER USER {other} PASSWORD DISABLE")
+    with pytest.raises((InterfaceError, ProgrammingError), match="password authentication failed"):
+        connect(user=other, password="Secret1")
+
+
+def test_a_user_may_what_was_granted(db: Session, connect: Connect, other: str) -> None:
+    db.sql(f"CREATE USER {other} PASSWORD 'Secret1'")
+    db.sql("CREATE SCHEMA s")
+    db.sql("CREATE TABLE s.t AS SELECT 1 AS a")
+    user = connect(user=other, password="Secret1")
+    assert "permission denied for schema s" in user.refused("SELECT a FROM s.t")["M"]
+    db.sql(f"GRANT USAGE ON SCHEMA s TO {other}")
+    assert "permission denied for table t" in user.refused("SELECT a FROM s.t")["M"]
+    db.sql(f"GRANT SELECT ON s.t TO {other}")
+    assert user.one("SELECT a FROM s.t") == 1
+    assert "permission denied" in user.refused("DELETE FROM s.t")["M"]
+    assert "permission denied" in user.refused("CREATE TABLE s.u (a int)")["M"]
+
+
+def test_grants_of_others_are_seen_with_unrestricted_access_alone(db: Session, connect: Connect, other: str) -> None:
+    """Source: r_SVV_RELATION_PRIVILEGES.md of the guide."""
+    db.sql(f"CREATE USER {other} PASSWORD 'Secret1' SYSLOG ACCESS RESTRICTED")
+    db.sql(f"GRANT CREATE ON SCHEMA public TO {other}")
+    user = connect(user=other, password="Secret1")
+    user.sql("CREATE TABLE t (a int)")
+    user.sql(f"GRANT SELECT ON t TO {USER}")
+    granted = (
+        "SELECT identity_name, privilege_type FROM svv_relation_privileges "
+        "WHERE relation_name = 't' AND identity_name <> current_user"
+    )
+    access = "SELECT syslog_access FROM svv_user_info WHERE user_name = current_user"
+    assert (user.sql(granted), user.one(access)) == ([], "RESTRICTED")
+    db.sql(f"ALTER USER {other} SYSLOG ACCESS UNRESTRICTED")
+    assert (user.sql(granted), user.one(access)) == ([(USER, "SELECT")], "UNRESTRICTED")
+
+
 CHANGE, NONE, OTHER = (f"UPDATE t SET n = n + 1 WHERE id = {number}" for number in (1, 0, 2))
 DELETE, ADD, READ = "DELETE FROM t WHERE id = 1", "INSERT INTO t VALUES (3, 0)", "SELECT * FROM t"
 MERGE = (
@@ -192,6 +247,12 @@ def test_a24_a_writer_who_waited_goes_on_with_what_the_one_before_left(connect: 
     second.sql("UPDATE t SET n = n + 1")
     second.sql("COMMIT")
     assert first.one("SELECT n FROM t") == 6
+
+
+def test_a_change_of_a_table_that_is_not_there_leaves_no_transaction_behind(db: Session) -> None:
+    for statement in ("DELETE FROM nowhere", "UPDATE nowhere SET a = 1"):
+        assert db.refused(statement)["C"] == "42P01"
+        assert db.one("SELECT 1") == 1
 
 
 def test_a24_writers_who_wait_for_one_another_are_told_of_the_deadlock(connect: Connect) -> None:

@@ -174,6 +174,19 @@ BEGIN
                  format('rsb$%s$%s', bytes, substr(md5(random()::text), 1, 12)), column_name, bytes);
 END $$;
 
+-- Whether a user sees what other users did and were granted; it goes with the user, into all databases.
+CREATE OR REPLACE FUNCTION pg_standin.set_syslog_access(user_name text, access text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+  EXECUTE format('ALTER ROLE %I SET standin.syslog_access = %L', user_name, access);
+END $$;
+
+CREATE OR REPLACE FUNCTION pg_standin.syslog_access(configuration text[]) RETURNS varchar LANGUAGE sql STABLE
+AS $$ SELECT CASE WHEN 'standin.syslog_access=UNRESTRICTED' = ANY (configuration) THEN 'UNRESTRICTED' ELSE 'RESTRICTED' END::varchar $$;
+
+CREATE OR REPLACE FUNCTION pg_standin.sees_others() RETURNS boolean LANGUAGE sql STABLE
+AS $$ SELECT rolsuper OR pg_standin.syslog_access(rolconfig) = 'UNRESTRICTED' FROM pg_roles WHERE rolname = current_user $$;
+
 CREATE OR REPLACE FUNCTION pg_standin.row_count(relation oid) RETURNS bigint LANGUAGE plpgsql STABLE COST 100000 AS $$
 DECLARE
   total bigint;

@@ -3,7 +3,7 @@ DROP VIEW IF EXISTS pg_catalog.svv_all_columns, pg_catalog.svv_columns, pg_catal
   pg_catalog.svv_tables, pg_catalog.svv_redshift_tables, pg_catalog.svv_all_schemas, pg_catalog.svv_redshift_schemas,
   pg_catalog.svv_table_info, pg_catalog.pg_table_def, pg_catalog.sys_load_history,
   pg_catalog.sys_load_error_detail, pg_catalog.sys_load_detail, pg_catalog.stl_load_errors, pg_catalog.stl_load_commits,
-  pg_catalog.stv_db_isolation_level, pg_catalog.svv_relation_privileges;
+  pg_catalog.stv_db_isolation_level, pg_catalog.svv_relation_privileges, pg_catalog.svv_user_info;
 DROP VIEW IF EXISTS pg_standin.relation, pg_standin.col;
 
 CREATE VIEW pg_standin.relation AS
@@ -76,7 +76,13 @@ SELECT r.schema_name::varchar AS namespace_name, r.table_name AS relation_name, 
        CASE WHEN a.grantee = 0 THEN 'public' WHEN g.rolcanlogin THEN 'user' ELSE 'role' END::varchar AS identity_type,
        a.is_grantable AS admin_option
 FROM pg_standin.relation r CROSS JOIN LATERAL aclexplode(r.relacl) a LEFT JOIN pg_roles g ON g.oid = a.grantee
-WHERE a.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE', 'REFERENCES', 'TRUNCATE');
+WHERE a.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE', 'REFERENCES', 'TRUNCATE')
+  AND (a.grantee = 0 OR g.rolname = current_user OR pg_standin.sees_others());
+CREATE VIEW pg_catalog.svv_user_info AS
+SELECT rolname::varchar AS user_name, oid::integer AS user_id, rolcreatedb AS createdb, rolsuper AS superuser, false AS catalog_update,
+       'UNLIMITED'::varchar AS connection_limit, pg_standin.syslog_access(rolconfig) AS syslog_access, 0 AS session_timeout,
+       NULL::varchar AS external_user_id
+FROM pg_roles WHERE rolcanlogin AND (rolname = current_user OR pg_standin.sees_others());
 
 -- Redshift leaves empty tables out of svv_table_info; so does this.
 CREATE VIEW pg_catalog.svv_table_info AS
@@ -127,7 +133,8 @@ SELECT datname::varchar AS db_name, 'Snapshot Isolation'::varchar AS isolation_l
 GRANT SELECT ON pg_standin.relation, pg_standin.col, pg_catalog.svv_all_columns, pg_catalog.svv_columns, pg_catalog.svv_redshift_columns,
   pg_catalog.svv_all_tables, pg_catalog.svv_tables, pg_catalog.svv_redshift_tables, pg_catalog.svv_all_schemas, pg_catalog.svv_redshift_schemas,
   pg_catalog.svv_table_info, pg_catalog.pg_table_def, pg_catalog.sys_load_history, pg_catalog.sys_load_error_detail,
-  pg_catalog.sys_load_detail, pg_catalog.stv_db_isolation_level, pg_catalog.svv_relation_privileges TO PUBLIC;
+  pg_catalog.sys_load_detail, pg_catalog.stv_db_isolation_level, pg_catalog.svv_relation_privileges,
+  pg_catalog.svv_user_info TO PUBLIC;
 REVOKE ALL ON pg_catalog.stl_load_errors, pg_catalog.stl_load_commits FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION pg_catalog.pg_get_late_binding_view_cols()
