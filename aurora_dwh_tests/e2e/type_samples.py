@@ -190,6 +190,8 @@ SAMPLES: dict[str, Sample] = {
     "t8_z": _whole("bigint(20) unsigned zerofill", 0, 2**64 - 1),
     "d10": _decimal(10, 2),
     "d10_z": _decimal(10, 2, "decimal(10,2) zerofill", low=0),
+    "d19": _decimal(19, 0),
+    "d19_19": _decimal(19, 19),
     "d38": _decimal(38, 10),
     "d65": _decimal(65, 30),
     "d60": _decimal(60, 4),

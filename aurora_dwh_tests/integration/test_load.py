@@ -537,6 +537,24 @@ def test_a05_a26_a_value_too_long_is_named_with_file_line_column_value_and_reaso
     assert whole(warehouse) == before
 
 
+@pytest.mark.parametrize("action", ["57014", "drop", "1023"])
+def test_a26_a_copy_s_own_error_is_told_where_what_was_written_down_cannot_be_read(
+    warehouse: Warehouse, lake: Lake, redshift: RedshiftStandIn, action: Any
+) -> None:
+    redshift.faults.add(Fault("FROM sys_load_error_detail", action, times=99))
+    with pytest.raises(CopyError, match=r"COPY failed, nothing was changed[.] What Redshift wrote down") as caught:
+        run(warehouse, lake, put(lake, 0, [row(1, "x" * 41, at(1))]))
+    assert "Spectrum Scan Error" in str(caught.value)
+
+
+def test_a26_a_value_that_the_lake_does_not_give_hides_no_error(
+    warehouse: Warehouse, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lake, "value", lambda *_: 1 / 0)
+    with pytest.raises(CopyError, match=r"cannot be read .division by zero.*Spectrum Scan Error"):
+        run(warehouse, lake, put(lake, 0, [row(1, "x" * 41, at(1))]))
+
+
 def test_a26_the_failures_of_other_copies_are_not_shown(warehouse: Warehouse, lake: Lake) -> None:
     with pytest.raises(CopyError) as first:
         run(warehouse, lake, put(lake, 0, [row(1, "x" * 41, at(1))]))
