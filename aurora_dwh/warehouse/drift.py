@@ -12,7 +12,7 @@ from aurora_dwh.rules import quoted
 from aurora_dwh.schema import Column, TableSchema, fold
 from aurora_dwh.warehouse import audit
 from aurora_dwh.warehouse.connection import Session
-from aurora_dwh.warehouse.errors import SCHEMA, CheckError, WarehouseError
+from aurora_dwh.warehouse.errors import SCHEMA, CheckError, PassingError, WarehouseError
 from aurora_dwh.warehouse.sql import identifier, literal
 from aurora_dwh.warehouse.statements import (
     DELETED,
@@ -160,6 +160,31 @@ def adapt(session: Session, target: Target, schema: TableSchema) -> list[str]:
         return [*foundations(session, target, live), create_table(target, schema)]
 
     return settle(session, needed)
+
+
+def widen(session: Session, target: Target, table: str, statements: Sequence[str]) -> None:
+    """Widen columns in place, which Redshift does not do of every encoding.
+
+    Args:
+        session: A session without a transaction.
+        target: The staging table.
+        table: The table in the source, for errors.
+        statements: `Preparation.widening`.
+
+    Raises:
+        DriftError: Redshift refuses it: https://docs.aws.amazon.com/redshift/latest/dg/r_ALTER_TABLE.html.
+        PassingError: Another attempt may do better.
+    """
+    for statement in statements:
+        try:
+            session.execute(statement)
+        except PassingError:
+            raise
+        except WarehouseError as error:
+            raise DriftError(
+                f"{target.label}: Redshift does not widen a column in place ({error}); run "
+                f"`aurora-dwh rebuild {quoted(table)}`"
+            ) from error
 
 
 def settle(session: Session, needed: Callable[[], list[str]]) -> list[str]:

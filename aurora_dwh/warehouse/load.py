@@ -188,8 +188,7 @@ class Load:
         found = drift.prepare(session, self.target, union(schemas), schemas)
         if found.widening:
             self._find(session)
-            for statement in found.widening:
-                session.execute(statement)
+            drift.widen(session, self.target, self._latest.table, found.widening)
         return found
 
     def _find(self, session: Session, *, is_new: bool = False) -> tuple[Standing, bool]:

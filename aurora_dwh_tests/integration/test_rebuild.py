@@ -77,6 +77,26 @@ def test_a20_a_retyped_column_is_refused_with_the_command_that_the_rebuild_then_
     assert tables(warehouse) == ["orders"]
 
 
+@pytest.mark.parametrize("encoding", ["BYTEDICT", "RUNLENGTH", "TEXT255", "TEXT32K"])
+def test_a20_a_column_whose_encoding_keeps_it_from_being_widened_is_so_by_the_named_command(
+    warehouse: Warehouse, lake: Lake, encoding: str
+) -> None:
+    """Somebody chose the encoding; Redshift says that such a column cannot be altered."""
+    narrow, wide = (
+        replace(SCHEMA, columns=(ID, Column("size", "varchar", f"varchar({size})", length=size), CHANGED))
+        for size in (9, 90)
+    )
+    run(warehouse, lake, put(lake, 0, {1: "ten"}, schema=narrow))
+    query(warehouse, f"ALTER TABLE {TARGET.sql} ALTER COLUMN size ENCODE {encoding}")
+    later = put(lake, 1, {2: "t" * 90}, schema=wide)
+    with pytest.raises(DriftError, match=r"does not widen a column in place .*`aurora-dwh rebuild orders`"):
+        run(warehouse, lake, later)
+    assert sizes(warehouse) == {1: "ten"}
+    again(warehouse, lake)
+    run(warehouse, lake, later)
+    assert sizes(warehouse) == {1: "ten", 2: "t" * 90}
+
+
 def test_a20_a_wider_type_takes_the_days_from_before_it(warehouse: Warehouse, lake: Lake) -> None:
     wide = replace(SCHEMA, columns=(ID, Column("size", "bigint", "bigint"), CHANGED))
     run(warehouse, lake, put(lake, 0, {1: 10, 2: 20}))
