@@ -20,6 +20,9 @@ from aurora_dwh.warehouse.sql import beside, identifier, identifiers, literal, q
 from aurora_dwh.warehouse.statements import Target
 from aurora_dwh.warehouse.swap import grants, swap
 
+_TABLE, _VIEW = "r", "v"
+"""What pg_class calls a table and a view."""
+
 _BUILT = "dwh_mart"
 """The temporary table that a mart's rows are computed into."""
 
@@ -59,18 +62,19 @@ def build(
     """
     work = _Build(mart, schemas, days)
     warehouse.persist(lambda session: settle(session, lambda: missing_schemas(session, schemas["bi"])))
+    kinds: list[str] = []
+
+    def look(session: Session) -> None:
+        kinds.append(_kind(session, schemas["bi"], mart.name))
+
     if mart.header.materialization != "view":
-        exists: list[bool] = []
-        return warehouse.transaction(
-            lambda session: work.table(session, exists=exists[-1]),
-            before=lambda session: exists.append(_exists(session, schemas["bi"], mart.name)),
-        )
+        return warehouse.transaction(lambda session: work.table(session, kinds[-1]), before=look)
     try:
-        return warehouse.transaction(work.view)
+        return warehouse.transaction(lambda session: work.view(session, kinds[-1]), before=look)
     except (PassingError, CheckError):
         raise
     except WarehouseError:  # its columns changed, which OR REPLACE does not do
-        return warehouse.transaction(work.new_view)
+        return warehouse.transaction(lambda session: work.new_view(session, kinds[-1]), before=look)
 
 
 @dataclass(frozen=True)
@@ -81,20 +85,22 @@ class _Build:
     schemas: Mapping[str, str]
     days: tuple[date, date] | None
 
-    def view(self, session: Session) -> Built:
+    def view(self, session: Session, kind: str) -> Built:
+        if kind == _TABLE:
+            return self.new_view(session, kind)
         session.execute(f"CREATE OR REPLACE VIEW {self._target} AS\n{self._query}\nWITH NO SCHEMA BINDING")
         return self._built(session, self._check(session, self._target))
 
-    def new_view(self, session: Session) -> Built:
-        given = grants(session, self.schemas["bi"], self.mart.name)
-        session.execute(f"DROP VIEW IF EXISTS {self._target}")
-        done = self.view(session)
+    def new_view(self, session: Session, kind: str) -> Built:
+        given = self._drop(session, kind)
+        done = self.view(session, "")
         for grant in given:
             session.execute(grant)
         return replace(done, statements=tuple(session.statements))
 
-    def table(self, session: Session, *, exists: bool) -> Built:
+    def table(self, session: Session, kind: str) -> Built:
         schema, header, new = self.schemas["bi"], self.mart.header, identifier(_BUILT)
+        exists = kind == _TABLE
         if exists:
             lock(session, self._target)
         session.execute(f"CREATE TEMP TABLE {new} AS\n{self._query}")
@@ -107,9 +113,19 @@ class _Build:
                 f"bi/{self.mart.name}: its columns changed; drop {self._target} and build all its days again"
             )
         else:
+            given = self._drop(session, kind) if kind == _VIEW else []
             _make(session, schema, self.mart, exists=exists)
+            for grant in given:
+                session.execute(grant)
         by_day = session.execute(count_days(new, header.day_column)).rows if header.day_column and self.days else ()
         return self._built(session, figures, {day: int(rows) for day, rows in by_day})
+
+    def _drop(self, session: Session, kind: str) -> list[str]:
+        """Remove what has the mart's name, and return the statements that give its grants to what comes."""
+        given = grants(session, self.schemas["bi"], self.mart.name)
+        if kind:
+            session.execute(f"DROP {'VIEW' if kind == _VIEW else 'TABLE'} {self._target}")
+        return given
 
     @property
     def _query(self) -> str:
@@ -128,12 +144,18 @@ class _Build:
         return Built(figures, statements, tuple((c.name, c.type) for c in columns), by_day or {})
 
 
-def _exists(session: Session, schema: str, name: str) -> bool:
+def _kind(session: Session, schema: str, name: str) -> str:
+    """Return what has a name: a table, a view, or nothing.
+
+    Both are asked for: `svv_all_columns` may lack late-binding views, and `pg_class` cuts the longest names.
+    """
     rows = session.execute(
-        "SELECT COUNT(*) FROM svv_all_columns WHERE database_name = current_database() "
-        f"AND schema_name = {literal(fold(schema))} AND table_name = {literal(fold(name))}"
+        "SELECT c.relkind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+        f"WHERE n.nspname = {literal(fold(schema))} AND c.relname = {literal(fold(name))}"
     ).rows
-    return bool(rows[0][0])
+    if rows:
+        return str(rows[0][0])
+    return _TABLE if live_columns(session, Target(schema, name)) else ""
 
 
 def _columns(session: Session, table: str) -> tuple[object, ...]:

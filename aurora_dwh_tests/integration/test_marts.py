@@ -241,6 +241,20 @@ def test_a21_a_mart_with_other_columns_keeps_its_grants_and_what_is_bound_to_it(
     assert query(warehouse, "SELECT has_table_privilege('public', 'bi.m', 'select')") == [(True,)]
 
 
+@pytest.mark.parametrize("kinds", [("view", "table"), ("table", "view"), ("view", "incremental")])
+def test_a21_a_view_that_becomes_a_table_and_the_other_way_round_keeps_its_grants(
+    warehouse: Warehouse, kinds: tuple[str, str]
+) -> None:
+    for number, kind in enumerate(kinds):
+        mart = table("m", f"SELECT {number} AS a, DATE '2024-01-10' AS day", materialization="table")
+        update = {"materialization": kind, "day_column": "day" if kind == "incremental" else None}
+        run(warehouse, replace(mart, header=mart.header.model_copy(update=update)))
+        assert query(warehouse, "SELECT a FROM bi.m") == [(number,)]
+        if not number:
+            query(warehouse, "GRANT SELECT ON bi.m TO PUBLIC")
+    assert query(warehouse, "SELECT has_table_privilege('public', 'bi.m', 'select')") == [(True,)]
+
+
 def test_a21_readers_never_see_a_mart_half_built(warehouse: Warehouse, redshift: RedshiftStandIn) -> None:
     run(warehouse, table("m", "SELECT 1 AS a"))
     redshift.faults.add(Fault("^INSERT INTO .bi", "delay", seconds=0.5))
