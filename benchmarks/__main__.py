@@ -19,6 +19,7 @@ from benchmarks import (
     reading,
     typed,
     whole_chain,
+    writers,
 )
 from benchmarks.measure import QUICK, Findings, Size
 from benchmarks.rig import Rig
@@ -37,6 +38,7 @@ PARTS: dict[str, Part] = {
     "memory": lambda rig, size: [memory.measure(rig, size)],
     "one_day": lambda rig, size: [one_day.measure(rig, size)],
     "proof": lambda rig, size: [proof.measure(rig, size)],
+    "writers": lambda rig, size: [writers.measure(rig, size)],
     "beside_oltp": lambda rig, size: [beside_oltp.measure(rig, size)],
     "daily_run": lambda rig, size: [daily_run.measure(rig, size)],
     "definitions": lambda rig, size: [definitions.measure(rig, size)],

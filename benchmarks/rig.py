@@ -46,9 +46,9 @@ class Rig:
             self.lake = LakeServer(self.home / "lake")
             self.lake.start()
             s3 = S3Access(self.lake.endpoint_url, self.lake.region, self.lake.access_key, self.lake.secret_key)
-            self._password = secrets.token_hex(8)
+            self.password = secrets.token_hex(8)
             self.redshift = RedshiftStandIn(
-                self.home / "redshift", s3=s3, user="dwh", password=self._password, database="dev"
+                self.home / "redshift", s3=s3, user="dwh", password=self.password, database="dev"
             )
             self.redshift.start()
         except BaseException:
@@ -120,7 +120,7 @@ class Rig:
             "REDSHIFT_PORT": str(self.redshift.port),
             "REDSHIFT_DATABASE": name,
             "REDSHIFT_USER": "dwh",
-            "REDSHIFT_PASSWORD": self._password,
+            "REDSHIFT_PASSWORD": self.password,
             "REDSHIFT_TLS": "disabled",
             "AURORA_DWH_CATALOG": str(home / "catalog.yaml"),
             "DAGSTER_HOME": str(home),
