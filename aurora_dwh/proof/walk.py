@@ -182,9 +182,11 @@ def _numbered(batch: pa.RecordBatch, given: pa.Schema) -> pa.RecordBatch:
     _, offsets, data = digits.buffers()
     start = np.frombuffer(offsets, np.int32)[digits.offset] if len(digits) else 0
     letters = np.frombuffer(data, np.uint8)[start:][: len(digits) * DIGEST_DIGITS] if data else np.empty(0, np.uint8)
-    values = np.where(letters >= ord("a"), letters - (ord("a") - 10), letters - ord("0")).astype(np.int64)
-    powers = 16 ** np.arange(DIGEST_DIGITS - 1, -1, -1, dtype=np.int64)
-    numbers = pa.array(values.reshape(-1, DIGEST_DIGITS) @ powers)
+    values = np.where(letters >= ord("a"), letters - (ord("a") - 10), letters - ord("0")).reshape(-1, DIGEST_DIGITS)
+    total = np.zeros(len(digits), np.int64)
+    for place in range(DIGEST_DIGITS):  # one by one: all at once take fifteen times the memory
+        total = total * 16 + values[:, place]
+    numbers = pa.array(total)
     columns = [numbers if name == DIGEST else batch.column(name) for name in given.names]
     return pa.RecordBatch.from_arrays(columns, schema=given)
 
