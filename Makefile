@@ -44,7 +44,7 @@ types: $(VENV)/.dev ## check types, strictly
 infra: $(VENV)/.dev ## make the CDK templates of all deployments that the options allow, offline, and check them
 	$(BIN)/python -m pytest -q aurora_dwh_tests/infra
 
-bench: also = sysbench libmariadb3
+bench: also = sysbench libmariadb3 percona-toolkit
 bench: $(VENV)/.dev system-packages both-servers ## measure beside the C client and other tools; takes about an hour
 	$(BIN)/python -m benchmarks
 
@@ -91,13 +91,14 @@ both-servers: $(VENV)/.dev
 system-packages:
 	@missing=; \
 	for package in chromium $(also); do \
-	  command -v $$package >/dev/null || ldconfig -p 2>/dev/null | grep -q "^[[:space:]]*$${package%3}.so" || missing="$$missing $$package"; \
+	  case $$package in percona-toolkit) program=pt-table-checksum;; *) program=$$package;; esac; \
+	  command -v $$program >/dev/null || ldconfig -p 2>/dev/null | grep -q "^[[:space:]]*$${package%3}.so" || missing="$$missing $$package"; \
 	done; \
 	[ -z "$$missing" ] && exit 0; \
 	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
 	else \
 	  echo "This needs:$$missing"; \
-	  echo "Debian or Ubuntu: sudo apt-get install$$missing      macOS: brew install chromium sysbench mariadb-connector-c"; \
+	  echo "Debian or Ubuntu: sudo apt-get install$$missing      macOS: brew install chromium sysbench mariadb-connector-c percona-toolkit"; \
 	  exit 1; \
 	fi

@@ -6,6 +6,7 @@ columns of a row. Both run by turns, on MariaDB and on MySQL.
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Mapping
 from datetime import timedelta
@@ -13,7 +14,7 @@ from functools import partial
 from statistics import median
 
 from aurora_dwh_tests.servers import Server, numbers
-from benchmarks.harness import Outcome, interleaved, middle, ratio
+from benchmarks.harness import ClientError, Outcome, interleaved, middle, ratio
 from benchmarks.measure import Findings, Measure, Size, table
 from benchmarks.rig import TUNED, Rig
 from benchmarks.tables import MIXED, create, fill, last_whole_day
@@ -22,6 +23,9 @@ DIFFERENCES = 100
 SCAN = f"SELECT COUNT(*), SUM(CRC32(CONCAT_WS('|', {', '.join(MIXED)}))) FROM mixed"
 ENTRY = "{key: id, cursor: updated_at}"
 MEGABYTES = 150
+PEER = "pt-table-checksum"
+"""Of Percona's toolkit: it sums the rows of a server in chunks, for its replicas to compare with their own."""
+
 _EQUAL, _SPOILT, _SCAN = "proof of an equal table", f"proof with {DIFFERENCES} differences, mended", "plain scan"
 _AT_ONCE = 100_000
 
@@ -63,8 +67,10 @@ def _runs(rig: Rig, server: Server, database: str, name: str, size: Size) -> dic
     rig.redshift.create_database(variables["REDSHIFT_DATABASE"])
     rig.run("proof", "--load", "mixed", variables=variables)
     prove = partial(rig.run, "proof", variables=variables)
+    peer = {PEER: partial(_checksum, server, database)} if server is rig.server else {}
     return interleaved(
         {
+            **peer,
             _SCAN: partial(_scan, server, database),
             _EQUAL: partial(prove, "mixed"),
             _SPOILT: partial(prove, "--spoil", DIFFERENCES, "mixed"),
@@ -77,7 +83,14 @@ def _measures(name: str, runs: Mapping[str, list[Outcome]]) -> list[Measure]:
     for run in runs[_SPOILT]:
         if run.said["kinds"] != {"stale": DIFFERENCES} or run.said["differing"]:
             raise AssertionError(f"the proof found {run.said}")
+    peers = [
+        Measure(f"{name}: {PEER} / proof, on the source",
+                median(one.seconds / _reading(other) for one, other in zip(of, runs[_EQUAL], strict=True)),
+                aim=1.0, at_least=True)
+        for what, of in runs.items() if what == PEER
+    ]  # fmt: skip
     return [
+        *peers,
         Measure(f"{name}: proof of an equal table, wall on the source / a plain scan",
                 median(_reading(one) / other.seconds for one, other in zip(runs[_EQUAL], runs[_SCAN], strict=True)),
                 2.0, 1.2),
@@ -102,6 +115,19 @@ def _scan(server: Server, database: str) -> Outcome:
         began = time.perf_counter()
         cursor.execute(SCAN)
         seconds = time.perf_counter() - began
+    return Outcome(seconds, seconds, 0.0, 0.0)
+
+
+def _checksum(server: Server, database: str) -> Outcome:
+    """Run the peer on the table, on a server that has no replica."""
+    command = [PEER, f"--host={server.host}", f"--port={server.port}", f"--user={server.user}"]
+    command += [f"--password={server.password}", f"--databases={database}", "--tables=mixed", "--recursion-method=none"]
+    command += ["--no-version-check", "--no-check-binlog-format", "--quiet"]
+    began = time.perf_counter()
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    seconds = time.perf_counter() - began
+    if done.returncode:
+        raise ClientError(f"{PEER} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     return Outcome(seconds, seconds, 0.0, 0.0)
 
 

@@ -3,6 +3,7 @@
 python -m benchmarks.clients.proof --load TABLE          # reads all of it into the lake and loads it, first
 python -m benchmarks.clients.proof TABLE                 # proves it, and mends what differs
 python -m benchmarks.clients.proof --spoil N TABLE       # changes N rows of the staging table, before
+python -m benchmarks.clients.proof --endless TABLE       # again and again until it is ended, having said `reading`
 """
 
 from __future__ import annotations
@@ -60,9 +61,13 @@ def main(options: argparse.Namespace) -> None:
         return
     if options.spoil:
         spoil(table, places, options.spoil)
+    if options.endless:
+        print("reading", flush=True)
     clock = Clock()
     with closing(connect(**settings.connect_arguments())) as connection:
         done = prove_and_repair(connection, settings.database, places, catalog, table, rules(table, catalog))
+        while options.endless:
+            prove_and_repair(connection, settings.database, places, catalog, table, rules(table, catalog))
     found = done.found
     clock.say(
         rows=found.source_rows,
@@ -77,6 +82,7 @@ def main(options: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--load", action="store_true")
+    parser.add_argument("--endless", action="store_true")
     parser.add_argument("--spoil", type=int, default=0)
     parser.add_argument("table")
     main(parser.parse_args())
