@@ -36,6 +36,9 @@ DIGEST = "_dwh_digest"
 _ROOM = 500
 """Bytes of a statement that say where a piece begins."""
 
+_BLOCK_BYTES = 512 * 1024
+"""Bytes that are decoded at once: the server takes longer for a row than we do, so that more only takes memory."""
+
 _PLACE = "_dwh_place_{}"
 """The columns that tell where a piece ended, where they are not read anyway."""
 
@@ -96,7 +99,7 @@ class Walk:
             yield from self._pauses(self.pace.rest())
             taken, position, started = 0, None, monotonic()
             schema, statement = self._statement(keyset, last, limit)
-            for batch in read(self.pace.connection, statement, schema):
+            for batch in read(self.pace.connection, statement, schema, block_bytes=_BLOCK_BYTES):
                 self._check(batch)
                 taken += batch.num_rows
                 position = self._position(keyset, batch) if keyset else None
