@@ -41,7 +41,8 @@ def statements(config: Config, *, existing: set[str], bi_password: str | None) -
     """
     user = quoted(runner(config))
     database = quoted(config.warehouse.database)
-    made = [] if runner(config) in existing else [f"CREATE USER {user} PASSWORD DISABLE"]
+    known = {name.lower() for name in existing}  # Redshift folds names
+    made = [] if runner(config).lower() in known else [f"CREATE USER {user} PASSWORD DISABLE"]
     made.append(f"GRANT CREATE ON DATABASE {database} TO {user}")
     # Whoever makes a table anew gives its grants again, and sees those of others only so:
     # https://docs.aws.amazon.com/redshift/latest/dg/r_SVV_RELATION_PRIVILEGES.html
@@ -49,7 +50,7 @@ def statements(config: Config, *, existing: set[str], bi_password: str | None) -
     if bi_password is None:
         return made
     digest = hashlib.md5((bi_password + BI_USER).encode(), usedforsecurity=False).hexdigest()
-    verb = "ALTER" if BI_USER in existing else "CREATE"
+    verb = "ALTER" if BI_USER in known else "CREATE"
     return [
         *made,
         f"{verb} USER {BI_USER} PASSWORD 'md5{digest}'",

@@ -16,7 +16,7 @@ from aurora_dwh.local.redshift.errors import syntax_error
 from aurora_dwh.local.redshift.merge import merge
 from aurora_dwh.local.redshift.names import physical, shortened
 from aurora_dwh.local.redshift.plans import Context, Local, Plan, Relay, Script
-from aurora_dwh.local.redshift.rewrite import Rewriter, ViewKey
+from aurora_dwh.local.redshift.rewrite import LateQuery, Rewriter, ViewKey
 from aurora_dwh.local.redshift.sqltext import Name, Sql, quote, read_name
 from aurora_dwh.local.redshift.unload import unload
 from aurora_dwh.local.redshift.users import user
@@ -57,7 +57,7 @@ class _Translator:
         self.sql = sql
         self.session = session
         self.volatile = False
-        self.views: dict[ViewKey, str] | None = None
+        self.views: dict[ViewKey, LateQuery] | None = None
 
     def rewrite(self, text: str) -> str:
         """Returns a query or expression as PostgreSQL's."""

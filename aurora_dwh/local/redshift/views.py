@@ -14,25 +14,36 @@ from dataclasses import dataclass
 from aurora_dwh.local.redshift.errors import RedshiftError, UpstreamError, syntax_error
 from aurora_dwh.local.redshift.names import physical
 from aurora_dwh.local.redshift.plans import Context, Plan, Relay
-from aurora_dwh.local.redshift.rewrite import ViewKey
+from aurora_dwh.local.redshift.rewrite import LateQuery, ViewKey
 from aurora_dwh.local.redshift.sqltext import Name, Sql, join_names, name_list, quote, read_name
 from aurora_dwh.local.redshift.upstream import literal
 
 _LIST = (
-    "SELECT n.nspname, c.relname, v.query, pg_table_is_visible(c.oid) FROM pg_standin.late_view v"
-    " JOIN pg_class c ON c.oid = v.relid JOIN pg_namespace n ON n.oid = c.relnamespace"
+    "SELECT n.nspname, c.relname, v.query, pg_table_is_visible(c.oid), r.rolname = current_user,"
+    " has_table_privilege(c.oid, 'SELECT'),"
+    " (SELECT string_agg(quote_ident(attname) || ' ' || format_type(atttypid, atttypmod), ', ' ORDER BY attnum)"
+    " FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0)"
+    " FROM pg_standin.late_view v JOIN pg_class c ON c.oid = v.relid JOIN pg_namespace n ON n.oid = c.relnamespace"
+    " JOIN pg_roles r ON r.oid = c.relowner"
 )
+_BARRED = "SELECT nspname FROM pg_namespace WHERE NOT has_schema_privilege(oid, 'USAGE')"
 
 
-def late_views(session: Context) -> dict[ViewKey, str]:
+def late_views(session: Context) -> dict[ViewKey, LateQuery]:
     """Returns the late-binding views a statement of this session may name."""
     if session.upstream.status == "E":
         return {}
-    found: dict[ViewKey, str] = {}
-    for schema, name, query, visible in session.upstream.query(_LIST):
-        found[(str(schema), str(name))] = str(query)
+    found: dict[ViewKey, LateQuery] = {}
+    barred: frozenset[str] | None = None
+    for schema, name, query, visible, is_own, is_granted, columns in session.upstream.query(_LIST):
+        late = LateQuery(str(query))
+        if is_own != "t":
+            if barred is None:
+                barred = frozenset(str(row[0]) for row in session.upstream.query(_BARRED))
+            late = LateQuery(str(query), str(columns), is_granted == "t", barred)
+        found[(str(schema), str(name))] = late
         if visible == "t":
-            found[(None, str(name))] = str(query)
+            found[(None, str(name))] = late
     return found
 
 

@@ -159,6 +159,32 @@ def test_a_user_may_what_was_granted(db: Session, connect: Connect, other: str) 
     assert "permission denied" in user.refused("CREATE TABLE s.u (a int)")["M"]
 
 
+def test_of_a_late_binding_view_the_schemas_are_used_by_whoever_reads_it(
+    db: Session, connect: Connect, other: str
+) -> None:
+    """And the tables are read by whoever made it. Source: r_CREATE_VIEW.md of the guide."""
+    for statement in (
+        f"CREATE USER {other} PASSWORD 'Secret1'",
+        "CREATE SCHEMA deep",
+        "CREATE SCHEMA shown",
+        "CREATE TABLE deep.t AS SELECT 1 AS a, 'x'::varchar(5) AS b, DATE '2024-01-01' AS day",
+        "CREATE VIEW shown.v AS SELECT o.a, o.b, EXTRACT(YEAR FROM o.day) AS year FROM deep.t o WITH NO SCHEMA BINDING",
+        "CREATE VIEW shown.w AS SELECT a FROM shown.v WITH NO SCHEMA BINDING",
+        f"GRANT USAGE ON SCHEMA shown TO {other}",
+    ):
+        db.sql(statement)
+    user = connect(user=other, password="Secret1")
+    assert "permission denied for relation v" in user.refused("SELECT a FROM shown.v")["M"]
+    db.sql(f"GRANT SELECT ON shown.v TO {other}")
+    assert "permission denied for schema deep" in user.refused("SELECT a FROM shown.v")["M"]
+    db.sql(f"GRANT USAGE ON SCHEMA deep TO {other}")
+    assert user.sql("SELECT * FROM shown.v") == [(1, "x", 2024)]
+    assert "permission denied for table t" in user.refused("SELECT a FROM deep.t")["M"]
+    assert "permission denied for relation w" in user.refused("SELECT a FROM shown.w")["M"]
+    db.sql(f"GRANT SELECT ON shown.w TO {other}")
+    assert user.one("SELECT MAX(a) FROM shown.w AS late") == 1
+
+
 def test_grants_of_others_are_seen_with_unrestricted_access_alone(db: Session, connect: Connect, other: str) -> None:
     """Source: r_SVV_RELATION_PRIVILEGES.md of the guide."""
     db.sql(f"CREATE USER {other} PASSWORD 'Secret1' SYSLOG ACCESS RESTRICTED")

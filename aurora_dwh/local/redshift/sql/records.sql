@@ -174,6 +174,10 @@ BEGIN
                  format('rsb$%s$%s', bytes, substr(md5(random()::text), 1, 12)), column_name, bytes);
 END $$;
 
+-- Reads what another user's late-binding view reads: the rights are those of whoever made it.
+CREATE OR REPLACE FUNCTION pg_standin.read(query text) RETURNS SETOF record
+LANGUAGE plpgsql STABLE SECURITY DEFINER AS $$ BEGIN RETURN QUERY EXECUTE query; END $$;
+
 -- Whether a user sees what other users did and were granted; it goes with the user, into all databases.
 CREATE OR REPLACE FUNCTION pg_standin.set_syslog_access(user_name text, access text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
