@@ -31,7 +31,7 @@ from aurora_dwh.local.redshift.faults import Fault
 from aurora_dwh.local.redshift.plans import LoadState, Plan, Relay
 from aurora_dwh.local.redshift.results import Results, Statement, binary_results, grown_table, plain_hex
 from aurora_dwh.local.redshift.sqltext import Sql, tokenize
-from aurora_dwh.local.redshift.translate import changed_table, translate
+from aurora_dwh.local.redshift.translate import changed_table, named_tables, translate
 from aurora_dwh.local.redshift.upstream import Upstream, literal
 from aurora_dwh.local.s3 import S3Access
 
@@ -70,6 +70,7 @@ class Session:
         self._skipping = False
         self._dirty = False
         self._grown: set[str] = set()
+        self._seen = standin.made
         self._out = bytearray()
         self._results = Results(upstream, standin.names)
         self._long_names = {
@@ -240,9 +241,24 @@ class Session:
             self._upstream.query("ROLLBACK")
             raise
 
+    def _check_age(self, text: str) -> None:
+        """Refuses a table that was made after the transaction's snapshot.
+
+        Source: "Serializable isolation" of the guide. PostgreSQL would find it, and no row in it.
+        """
+        if self._upstream.status != "T":
+            self._seen = self._standin.made
+        elif self._seen != self._standin.made:
+            for name in named_tables(text):
+                table = f"to_regclass({literal(name)})"
+                young = f"SELECT {table} IS NOT NULL AND NOT EXISTS (SELECT FROM pg_class WHERE oid = {table}::oid)"
+                if self._upstream.query(young) == [("t",)]:
+                    raise RedshiftError("XX000", "1018", "Relation does not exist.")
+
     def _plan(self, text: str) -> Plan:
         aborted = RedshiftError("25P02", ABORTED_TRANSACTION)
         try:
+            self._check_age(text)
             plan = translate(text, self)
         except RedshiftError as error:
             raise aborted if self._upstream.status == "E" else error from None
@@ -365,6 +381,8 @@ class Session:
             self._inject(fault, text)
 
     def _after(self, text: str) -> None:
+        if text.lstrip()[:6].upper() in ("CREATE", "COMMIT"):
+            self._standin.made += 1
         for fault in self._standin.faults.take(text, "after"):
             if fault.action in ("drop", "1023", "57014"):
                 self._upstream.sync()  # outside a transaction block this is what commits the statement

@@ -66,6 +66,7 @@ class RedshiftStandIn:
         self.faults = Faults()
         self.statements: deque[str] = deque(maxlen=REMEMBERED_STATEMENTS)
         self.names = LongNames()
+        self.made = 0  # statements that may have made a table, of all sessions
         self.scratch = Path(state_dir) / "scratch"
         self._user = user
         self._password = password

@@ -52,6 +52,17 @@ def changed_table(text: str) -> str:
     return ".".join(quote(physical(part)) for part in name.parts)
 
 
+def named_tables(text: str) -> list[str]:
+    """Returns the tables that a statement may read or write, for PostgreSQL."""
+    sql = Sql(text)
+    names = []
+    for word in ("FROM", "JOIN", "INTO", "UPDATE", "USING"):
+        for index in sql.all(word):
+            if sql[index + 1].is_name:
+                names.append(".".join(quote(physical(part)) for part in read_name(sql, index + 1).parts))
+    return names
+
+
 class _Translator:
     def __init__(self, sql: Sql, session: Context) -> None:
         self.sql = sql

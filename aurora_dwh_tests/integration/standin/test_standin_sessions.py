@@ -275,6 +275,26 @@ def test_a24_a_writer_who_waited_goes_on_with_what_the_one_before_left(connect: 
     assert first.one("SELECT n FROM t") == 6
 
 
+@pytest.mark.parametrize("is_in_transaction", [False, True])
+def test_a24_a_table_that_is_younger_than_the_snapshot_is_error_1018(connect: Connect, is_in_transaction: bool) -> None:
+    reader, maker = connect(), connect()
+    maker.sql("CREATE TABLE elder (a int)")
+    reader.sql("BEGIN")
+    reader.sql("SELECT * FROM elder")
+    if is_in_transaction:
+        maker.sql("BEGIN")
+    maker.sql("CREATE TABLE young (a int)")
+    if is_in_transaction:
+        maker.sql("COMMIT")
+    reader.sql("CREATE TABLE own (a int)")
+    assert reader.sql("SELECT o.a FROM own JOIN elder o ON o.a = own.a") == []
+    error = reader.refused("SELECT * FROM young")
+    assert (error["C"], error["M"], error["D"]) == ("XX000", "1018", "Relation does not exist.")
+    reader.sql("ROLLBACK")
+    reader.sql("BEGIN")
+    assert reader.sql("SELECT * FROM young") == []
+
+
 def test_a_change_of_a_table_that_is_not_there_leaves_no_transaction_behind(db: Session) -> None:
     for statement in ("DELETE FROM nowhere", "UPDATE nowhere SET a = 1"):
         assert db.refused(statement)["C"] == "42P01"
