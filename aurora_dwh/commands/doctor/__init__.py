@@ -8,7 +8,8 @@ one follows where it still makes sense.
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,15 +20,32 @@ if TYPE_CHECKING:
 
     from aurora_dwh.commands.doctor.check import Check
 
-EXAMPLES = ("aurora-dwh doctor", "aurora-dwh doctor --json")
+EXAMPLES = ("aurora-dwh doctor", "aurora-dwh doctor --json", "aurora-dwh doctor --contract contract.json")
+
+Contract = Annotated[
+    Path | None,
+    typer.Option(
+        "--contract",
+        metavar="FILE",
+        help="Measure what the product takes for granted of Redshift and S3 instead, and write it into FILE.",
+    ),
+]
 
 
-def doctor(as_json: AsJson = False) -> None:
+def doctor(as_json: AsJson = False, contract: Contract = None) -> None:
     """Check every connection, privilege, index, bucket, role and clock, and say how to mend each that fails.
 
     An object is written to the lake and deleted again, and a row is copied into a temporary table of Redshift; nothing
     else is changed. Warnings do not fail.
+
+    With --contract a new warehouse is tried once, in a schema that is removed again, for some minutes: how its locks,
+    types, functions and errors are, and the bucket. The file has no secret and no name of the account.
     """
+    if contract is not None:
+        from aurora_dwh.contract import report
+
+        report.write(contract, as_json=as_json)
+        return
     with work("Checking", None) as advance:
         checks = run_checks(advance)
     if as_json:

@@ -149,17 +149,25 @@ AS $$ SELECT decode($1, 'hex')::varbyte $$;
 CREATE OR REPLACE FUNCTION pg_catalog.to_varbyte(varchar, varchar) RETURNS varbyte LANGUAGE sql IMMUTABLE STRICT
 AS $$ SELECT CASE lower($2) WHEN 'hex' THEN decode($1, 'hex') WHEN 'base64' THEN decode($1, 'base64')
              ELSE convert_to($1, 'UTF8') END::varbyte $$;
-CREATE OR REPLACE FUNCTION pg_catalog.from_varbyte(varbyte, varchar) RETURNS varchar LANGUAGE sql IMMUTABLE STRICT
-AS $$ SELECT CASE lower($2) WHEN 'hex' THEN encode($1::bytea, 'hex') WHEN 'base64' THEN encode($1::bytea, 'base64')
-             ELSE convert_from($1::bytea, 'UTF8') END::varchar $$;
+-- A text that is longer than a VARCHAR holds fails (estuary/connectors PR#2010).
+CREATE OR REPLACE FUNCTION pg_catalog.from_varbyte(varbyte, varchar) RETURNS varchar LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+DECLARE
+  found text := CASE lower($2) WHEN 'hex' THEN encode($1::bytea, 'hex') WHEN 'base64' THEN encode($1::bytea, 'base64')
+                ELSE convert_from($1::bytea, 'UTF8') END;
+BEGIN
+  IF octet_length(found) > 65535 THEN
+    RAISE EXCEPTION 'String value exceeds the max size of 65535 bytes' USING ERRCODE = 'XX000';
+  END IF;
+  RETURN found;
+END $$;
 
 -- SUPER. Redshift keeps the order of keys and every digit of a number, and drops the blanks between tokens.
 CREATE OR REPLACE FUNCTION pg_catalog.json_parse(varchar) RETURNS super LANGUAGE sql IMMUTABLE STRICT
 AS $$ SELECT CASE WHEN $1 ~ E'[ \t\n\r]' THEN regexp_replace($1, E'("(?:[^"\\\\]|\\\\.)*")|\\s+', E'\\1', 'g') ELSE $1 END::json::super $$;
 CREATE OR REPLACE FUNCTION pg_catalog.json_parse(varbyte) RETURNS super LANGUAGE sql IMMUTABLE STRICT
 AS $$ SELECT pg_catalog.json_parse(convert_from($1::bytea, 'UTF8')::varchar) $$;
-CREATE OR REPLACE FUNCTION pg_catalog."json_serialize"(super) RETURNS varchar LANGUAGE sql IMMUTABLE STRICT
-AS $$ SELECT $1::json::text::varchar $$;
+CREATE OR REPLACE FUNCTION pg_catalog."json_serialize"(super) RETURNS varchar LANGUAGE sql IMMUTABLE
+AS $$ SELECT coalesce($1::json::text, 'null')::varchar $$;
 CREATE OR REPLACE FUNCTION pg_catalog.json_typeof(super) RETURNS varchar LANGUAGE sql IMMUTABLE STRICT
 AS $$ SELECT json_typeof($1::json)::varchar $$;
 CREATE OR REPLACE FUNCTION pg_catalog.get_array_length(super) RETURNS integer LANGUAGE sql IMMUTABLE STRICT

@@ -3,7 +3,8 @@ DROP VIEW IF EXISTS pg_catalog.svv_all_columns, pg_catalog.svv_columns, pg_catal
   pg_catalog.svv_tables, pg_catalog.svv_redshift_tables, pg_catalog.svv_all_schemas, pg_catalog.svv_redshift_schemas,
   pg_catalog.svv_table_info, pg_catalog.pg_table_def, pg_catalog.sys_load_history,
   pg_catalog.sys_load_error_detail, pg_catalog.sys_load_detail, pg_catalog.stl_load_errors, pg_catalog.stl_load_commits,
-  pg_catalog.stv_db_isolation_level, pg_catalog.svv_relation_privileges, pg_catalog.svv_user_info;
+  pg_catalog.stv_db_isolation_level, pg_catalog.svv_relation_privileges, pg_catalog.svv_user_info,
+  pg_catalog.svv_redshift_databases;
 DROP VIEW IF EXISTS pg_standin.relation, pg_standin.col;
 
 CREATE VIEW pg_standin.relation AS
@@ -78,6 +79,10 @@ SELECT r.schema_name::varchar AS namespace_name, r.table_name AS relation_name, 
 FROM pg_standin.relation r CROSS JOIN LATERAL aclexplode(r.relacl) a LEFT JOIN pg_roles g ON g.oid = a.grantee
 WHERE a.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE', 'REFERENCES', 'TRUNCATE')
   AND (a.grantee = 0 OR g.rolname = current_user OR pg_standin.sees_others());
+CREATE VIEW pg_catalog.svv_redshift_databases AS
+SELECT datname::varchar AS database_name, datdba::integer AS database_owner, 'local'::varchar AS database_type, datacl::varchar AS database_acl,
+       NULL::varchar AS parameters, 'Snapshot Isolation'::varchar AS database_isolation_level
+FROM pg_database WHERE datallowconn;
 CREATE VIEW pg_catalog.svv_user_info AS
 SELECT rolname::varchar AS user_name, oid::integer AS user_id, rolcreatedb AS createdb, rolsuper AS superuser, false AS catalog_update,
        'UNLIMITED'::varchar AS connection_limit, pg_standin.syslog_access(rolconfig) AS syslog_access, 0 AS session_timeout,
@@ -134,7 +139,7 @@ GRANT SELECT ON pg_standin.relation, pg_standin.col, pg_catalog.svv_all_columns,
   pg_catalog.svv_all_tables, pg_catalog.svv_tables, pg_catalog.svv_redshift_tables, pg_catalog.svv_all_schemas, pg_catalog.svv_redshift_schemas,
   pg_catalog.svv_table_info, pg_catalog.pg_table_def, pg_catalog.sys_load_history, pg_catalog.sys_load_error_detail,
   pg_catalog.sys_load_detail, pg_catalog.stv_db_isolation_level, pg_catalog.svv_relation_privileges,
-  pg_catalog.svv_user_info TO PUBLIC;
+  pg_catalog.svv_user_info, pg_catalog.svv_redshift_databases TO PUBLIC;
 REVOKE ALL ON pg_catalog.stl_load_errors, pg_catalog.stl_load_commits FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION pg_catalog.pg_get_late_binding_view_cols()
