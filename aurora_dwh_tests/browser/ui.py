@@ -83,11 +83,22 @@ class UI:
         query = """query ($filter: RunsFilter) { runsOrError(filter: $filter) { ... on Runs {
             results { runId status tags { key value } } } } }"""
         wanted = [{"key": f"dagster/{name}", "value": value} for name, value in tags.items()]
-        body = json.dumps({"query": query, "variables": {"filter": {"tags": wanted}}}).encode()
+        found: list[dict[str, Any]] = self._asked(query, filter={"tags": wanted})["runsOrError"]["results"]
+        return found
+
+    def told(self, run: Mapping[str, Any]) -> str:
+        """Return how a run ended: its status, and what its steps failed of."""
+        query = """query ($run: ID!) { logsForRun(runId: $run) { ... on EventConnection { events {
+            ... on ExecutionStepFailureEvent { stepKey error { message causes { message } } } } } } }"""
+        events = self._asked(query, run=run["runId"])["logsForRun"].get("events", ())
+        return f"{run['status']} {[event for event in events if event]}"
+
+    def _asked(self, query: str, **variables: Any) -> dict[str, Any]:
+        body = json.dumps({"query": query, "variables": variables}).encode()
         request = urllib.request.Request(f"{self.url}/graphql", body, {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=30) as answer:
-            found: list[dict[str, Any]] = json.loads(answer.read())["data"]["runsOrError"]["results"]
-        return found
+            data: dict[str, Any] = json.loads(answer.read())["data"]
+        return data
 
     def ended(self, status: str, *, seconds: float = RUN_SECONDS, **tags: str) -> str:
         """Wait for the run with these tags to end with a status, and return its id."""
@@ -95,7 +106,7 @@ class UI:
         while time.monotonic() < deadline:
             found = [run for run in self.runs(**tags) if run["status"] in ENDED]
             if found:
-                assert found[0]["status"] == status, found[0]
+                assert found[0]["status"] == status, self.told(found[0])
                 return str(found[0]["runId"])
             time.sleep(0.5)
         raise AssertionError(f"no run with {tags} has ended: {self.runs()}")
@@ -107,9 +118,11 @@ class UI:
         page.get_by_text(re.compile("^Materialize")).first.click()
         deadline = time.monotonic() + RUN_SECONDS
         while time.monotonic() < deadline:
-            ended = [run for run in self.runs() if run["runId"] not in before and run["status"] in ENDED]
+            automatic = {run["runId"] for run in self.runs(from_automation_condition="true")}  # of marts
+            others = before | automatic
+            ended = [run for run in self.runs() if run["runId"] not in others and run["status"] in ENDED]
             if ended:
-                assert ended[0]["status"] == "SUCCESS", ended[0]
+                assert ended[0]["status"] == "SUCCESS", self.told(ended[0])
                 return str(ended[0]["runId"])
             time.sleep(0.5)
         raise AssertionError(f"{asset} was not materialized: {self.runs()}")

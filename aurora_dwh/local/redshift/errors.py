@@ -98,6 +98,9 @@ def from_postgres(fields: Mapping[str, str]) -> Fields:
     kept = {k: v for k, v in fields.items() if k in "SVCMDH"}
     if code == "40001":
         return serialization_failure(f"{message} {fields.get('D', '')}").fields
+    if code == "0A000" and message.startswith("cached plan must not change"):
+        # It was made anew between a statement's preparation and its execution; Redshift's words for DDL beside it.
+        return RedshiftError("XX000", "could not open relation with OID 0").fields
     if code == "23514" and (match := BYTE_CHECK.match(fields.get("n", ""))):
         return RedshiftError("22001", f"value too long for type character varying({match.group(1)})").fields
     if code == "23502":
