@@ -26,8 +26,8 @@ pytestmark = pytest.mark.timeout(600)
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The stand-in compiles nothing: what has not ended after half a second waits."""
-    monkeypatch.setattr(scratch, "PATIENCE", 0.5)
+    """The stand-in compiles nothing: what has not ended after a second and a half waits."""
+    monkeypatch.setattr(scratch, "PATIENCE", 1.5)
 
 
 def test_all_that_is_assumed_holds_on_the_stand_in_and_is_told_without_names(world: World, tmp_path: Path) -> None:
