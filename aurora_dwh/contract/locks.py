@@ -14,7 +14,7 @@ from aurora_dwh.warehouse.drift import DONE_BY_ANOTHER
 from aurora_dwh.warehouse.locks import lock
 
 _CHANGE, _OTHER = "UPDATE {t} SET n = n + 1 WHERE id = 1", "UPDATE {t} SET n = n + 1 WHERE id = 2"
-_NONE, _ADD, _READ = "DELETE FROM {t} WHERE 1 = 0", "INSERT INTO {t} VALUES (3, 0)", "SELECT n FROM {t}"
+_NONE, _ADD, _READ = "DELETE FROM {t} WHERE 1 = 0", "INSERT INTO {t} (id, n) VALUES (3, 0)", "SELECT n FROM {t}"
 _ALTER, _TWO = "ALTER TABLE {t} ADD COLUMN m INTEGER", "UPDATE {s} SET n = 1"
 _GOES_ON, _WAITS = "done", "waits, then done"
 
@@ -78,8 +78,8 @@ def _table(scratch: Scratch) -> str:
 def _meet(holds: str, comes: str, scratch: Scratch) -> str:
     """Return what becomes of a statement while another transaction has run one on the same table."""
     names = {"t": _table(scratch), "s": _table(scratch)}
-    scratch.run(scratch.first, "BEGIN", holds.format(**names).replace(" VALUES", " (id, n) VALUES"))
-    coming = scratch.beside("BEGIN", comes.format(**names).replace(" VALUES", " (id, n) VALUES"))
+    scratch.run(scratch.first, "BEGIN", holds.format(**names))
+    coming = scratch.beside("BEGIN", comes.format(**names))
     scratch.run(scratch.first, "COMMIT")
     return coming.ended()
 

@@ -10,9 +10,10 @@ from threading import Thread
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from aurora_dwh.lake.parquet import FORMAT
 from aurora_dwh.warehouse.connection import Answer, Session, Warehouse
 from aurora_dwh.warehouse.errors import PassingError, WarehouseError
-from aurora_dwh.warehouse.sql import identifier, literal, qualified
+from aurora_dwh.warehouse.sql import identifier, literal, qualified, role
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -122,7 +123,7 @@ class Scratch:
         import pyarrow.parquet as pq
 
         sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, compression="zstd", version="1.0", data_page_version="1.0")
+        pq.write_table(table, sink, **FORMAT)
         body = bytes(sink.getvalue())
         self._names += 1
         url = self.put(f"{self._names}.parquet", body)
@@ -131,11 +132,8 @@ class Scratch:
 
     def copy(self, table: str, manifest: str) -> str:
         """Return the COPY of a manifest."""
-        role = self.warehouse.settings.iam_role
-        return (
-            f"COPY {table} FROM {literal(manifest)} IAM_ROLE {'default' if role == 'default' else literal(role)} "
-            "FORMAT AS PARQUET MANIFEST"
-        )
+        by = role(self.warehouse.settings.iam_role)
+        return f"COPY {table} FROM {literal(manifest)} IAM_ROLE {by} FORMAT AS PARQUET MANIFEST"
 
 
 class Beside:

@@ -28,7 +28,7 @@ DICTIONARY_BYTES = 64 * 1024
 REPEATED = 100
 """How often a text must occur on the average before its column gets a dictionary."""
 
-_FORMAT: Final[dict[str, Any]] = {
+FORMAT: Final[dict[str, Any]] = {
     # Half the size of snappy at its lowest level, for about the same time; COPY reads the codec from the pages.
     "compression": "zstd",
     "compression_level": 1,
@@ -68,7 +68,7 @@ def write_parts(extract: Extract, open_part: Callable[[int], S3Upload]) -> list[
         sink = open_part(len(written))
         rows = 0
         try:
-            with pq.ParquetWriter(sink, schema, **_FORMAT, **_by_column(group)) as writer:
+            with pq.ParquetWriter(sink, schema, **FORMAT, **_by_column(group)) as writer:
                 while group is not None and sink.tell() < PART_BYTES:
                     writer.write_table(group, row_group_size=group.num_rows)
                     rows += group.num_rows

@@ -24,7 +24,6 @@ from aurora_dwh.warehouse import audit, checks, drift, locks, standing
 from aurora_dwh.warehouse import statements as sql
 from aurora_dwh.warehouse.connection import Session, Warehouse
 from aurora_dwh.warehouse.drift import Preparation
-from aurora_dwh.warehouse.errors import PassingError
 from aurora_dwh.warehouse.stage import Lake, Stage, union
 from aurora_dwh.warehouse.standing import Standing
 from aurora_dwh.warehouse.statements import Target
@@ -223,13 +222,7 @@ class Load:
 
     def landed(self, session: Session, prepared: Preparation) -> bool:
         """Return whether this load was committed, once a COMMIT that is still under way has ended."""
-        session.execute("BEGIN")
-        try:
-            self.begin(session, prepared)
-        except PassingError as error:
-            if error.state not in (locks.GONE, *drift.DONE_BY_ANOTHER):
-                raise
-        session.execute("ROLLBACK")
+        locks.await_writer(session, lambda: self.begin(session, prepared), locks.GONE, *drift.DONE_BY_ANOTHER)
         return bool(session.execute(audit.find_load(self.load_id)).rows[0][0])
 
     def run(self, session: Session, prepared: Preparation) -> Loaded:

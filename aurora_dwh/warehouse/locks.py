@@ -7,7 +7,7 @@ the writer before it, and as the transaction has read nothing yet, it then sees 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -31,6 +31,26 @@ def lock(session: Session, table: str) -> None:
     """
     with passing(GONE):
         session.execute(f"DELETE FROM {table} WHERE 1 = 0")
+
+
+def await_writer(session: Session, begin: Callable[[], None], *states: str) -> None:
+    """Wait until a COMMIT that is still under way has ended, whose transaction had begun in the same way.
+
+    Args:
+        session: A session without a transaction.
+        begin: Takes what the other transaction took first.
+        states: SQLSTATEs that tell that it has ended as well, as where it made or removed the table.
+
+    Raises:
+        PassingError: That cannot be told yet; ask again.
+    """
+    session.execute("BEGIN")
+    try:
+        begin()
+    except PassingError as error:
+        if error.state not in states:
+            raise
+    session.execute("ROLLBACK")
 
 
 @contextmanager

@@ -18,7 +18,6 @@ from aurora_dwh.rules import quoted
 from aurora_dwh.warehouse import audit, drift, load, locks, standing
 from aurora_dwh.warehouse.connection import Session, Warehouse
 from aurora_dwh.warehouse.drift import live_columns
-from aurora_dwh.warehouse.errors import PassingError
 from aurora_dwh.warehouse.stage import Lake
 from aurora_dwh.warehouse.standing import Standing
 from aurora_dwh.warehouse.statements import Target
@@ -148,13 +147,7 @@ def _take_place(warehouse: Warehouse, target: Target, twin: Target, loads: int) 
 
 def _has_place(session: Session, twin: Target) -> bool:
     """Return whether the twin has got the table's name, once a COMMIT that is still under way has ended."""
-    session.execute("BEGIN")
-    try:
-        locks.lock(session, twin.sql)
-    except PassingError as error:
-        if error.state != locks.GONE:
-            raise
-    session.execute("ROLLBACK")
+    locks.await_writer(session, lambda: locks.lock(session, twin.sql), locks.GONE)
     return not live_columns(session, twin)
 
 

@@ -1,8 +1,8 @@
 """Rows that are gone from the source, removed from a staging table or flagged, by keys that were looked up twice.
 
-One transaction: lock the table, flag or remove. Only rows that were read before the source was asked
-count as gone: one that was read later may well be newer. More than a share of the table is refused, for that is rather
-a wrong source than deleted rows.
+One transaction: lock the table, flag or remove. Only rows that were read before the source was asked count as gone: one
+that was read later may well be newer. More than a share of the table is refused, for that is rather a wrong source than
+deleted rows.
 """
 
 from __future__ import annotations

@@ -32,6 +32,11 @@ def identifiers(names: Iterable[str], *, of: str = "") -> str:
     return ", ".join(lead + identifier(name) for name in names)
 
 
+def role(iam_role: str) -> str:
+    """Return what COPY names its role by: the namespace's default one, or an ARN."""
+    return "default" if iam_role == "default" else literal(iam_role)
+
+
 def beside(name: str, suffix: str) -> str:
     """Return the name of a table that is made beside another one: with a suffix, and a digest where that is too long.
 

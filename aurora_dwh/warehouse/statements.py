@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from aurora_dwh.schema import CSV_NULL, Column, FileFormat, TableSchema
-from aurora_dwh.warehouse.sql import beside, identifier, identifiers, literal, qualified
+from aurora_dwh.warehouse.sql import beside, identifier, identifiers, literal, qualified, role
 
 STAGE = "dwh_stage"
 FRESH = "dwh_fresh"
@@ -131,9 +131,9 @@ def copy(schema: TableSchema, manifest_url: str, iam_role: str, files: FileForma
         files: What the files are.
     """
     names = identifiers([*(c.name for c in schema.columns), *(name for name, _ in OWN_COLUMNS)])
-    role = "default" if iam_role == "default" else literal(iam_role)
     kind = "PARQUET" if files == "parquet" else f"CSV NULL AS {literal(CSV_NULL)}"
-    return f"COPY {identifier(STAGE)} ({names}) FROM {literal(manifest_url)} IAM_ROLE {role} FORMAT AS {kind} MANIFEST"
+    source = f"{literal(manifest_url)} IAM_ROLE {role(iam_role)}"
+    return f"COPY {identifier(STAGE)} ({names}) FROM {source} FORMAT AS {kind} MANIFEST"
 
 
 def staged(schema: TableSchema, files: FileFormat = "parquet") -> str:

@@ -16,7 +16,7 @@ from aurora_dwh.config import RedshiftSettings
 from aurora_dwh.environment import DISABLED
 from aurora_dwh.warehouse import audit
 from aurora_dwh.warehouse.connection import Session, Warehouse
-from aurora_dwh.warehouse.sql import identifier, literal
+from aurora_dwh.warehouse.sql import identifier, literal, role
 
 if TYPE_CHECKING:
     from aurora_dwh.catalog import Catalog
@@ -134,13 +134,14 @@ def copy_a_row(session: Session, settings: RedshiftSettings, lake: LakeSettings)
         "mandatory": True,
         "meta": {"content_length": len(body)},
     }
-    role = "default" if settings.iam_role == "default" else literal(settings.iam_role)
     source = literal(f"s3://{lake.bucket}/{manifest}")
     try:
         client.put_object(Bucket=lake.bucket, Key=data, Body=body)
         client.put_object(Bucket=lake.bucket, Key=manifest, Body=json.dumps({"entries": [entry]}).encode())
         session.execute('CREATE TEMP TABLE "dwh_doctor" ("n" INTEGER)')
-        session.execute(f'COPY "dwh_doctor" FROM {source} IAM_ROLE {role} FORMAT AS PARQUET MANIFEST')
+        session.execute(
+            f'COPY "dwh_doctor" FROM {source} IAM_ROLE {role(settings.iam_role)} FORMAT AS PARQUET MANIFEST'
+        )
         [[rows]] = session.execute('SELECT count(*) FROM "dwh_doctor"').rows
     finally:
         for made in (data, manifest):
