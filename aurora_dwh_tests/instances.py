@@ -22,12 +22,12 @@ def orders() -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
 
 
 class Storage:
-    """A PostgreSQL with an empty database `dagster`."""
+    """A PostgreSQL with a database `dagster`, empty at first."""
 
     def __init__(self, folder: Path) -> None:
         self.server = PostgresServer(folder)
-        self.server.start(lambda: self.query("SELECT 1", "postgres"))
-        self.query("CREATE DATABASE dagster", "postgres")
+        if self.server.start(lambda: self.query("SELECT 1", "postgres")):
+            self.query("CREATE DATABASE dagster", "postgres")
 
     def query(self, statement: str, database: str = "dagster") -> list[tuple[Any, ...]]:
         """Run a statement and return its rows, none where it gives none."""

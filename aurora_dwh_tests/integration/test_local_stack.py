@@ -21,7 +21,6 @@ import redshift_connector
 
 from aurora_dwh.local import shop, stack
 from aurora_dwh.local.processes import is_running, read_json, start_time, wait_until
-from aurora_dwh.local.redshift.postgres import PostgresServer
 from aurora_dwh_tests.instances import Storage
 
 ALL_VARIABLES = {
@@ -204,10 +203,10 @@ def test_a_state_folder_made_anew_at_the_same_path_starts_empty(tmp_path: Path) 
         storage = Storage(folder)
         storage.query("CREATE TABLE kept (id INT)")
         storage.close()
-        server = PostgresServer(folder)
-        assert server.start(lambda: None) is False  # the same folder keeps its data
+        storage = Storage(folder)
+        assert storage.query("SELECT count(*) FROM kept") == [(0,)]  # the same folder keeps its data
         shutil.rmtree(folder)  # and its server, still running, gives way
-    server.stop()
+    storage.close()
 
 
 def test_up_does_not_hold_the_callers_output(state: Path) -> None:

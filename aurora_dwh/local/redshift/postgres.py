@@ -341,7 +341,8 @@ def _end_leftover(data: Path) -> None:
         pid = int(pid_file.read_text().split()[0])
     except (FileNotFoundError, ValueError, IndexError):
         return
-    for sign, patience in ((signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0)):
+    # It ends after its children, which it kills itself after 5 s: killed earlier, it would leave them behind.
+    for sign, patience in ((signal.SIGQUIT, 15.0), (signal.SIGKILL, 5.0)):
         if not _serves(pid, data):
             break
         os.kill(pid, sign)
