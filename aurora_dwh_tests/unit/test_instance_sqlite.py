@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -70,6 +72,15 @@ def test_who_follows_a_run_hears_of_each_event_while_its_writer_goes_on(log: Sql
                 told = heard.get(timeout=10)
     finally:
         reader.dispose()
+
+
+def test_a_writer_that_is_killed_leaves_what_it_wrote(log: SqliteEventLog) -> None:
+    run = run_id()
+    if (child := os.fork()) == 0:
+        log.store_event(entry(run, "written"))
+        os.kill(os.getpid(), signal.SIGKILL)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    assert messages(log, run) == ["written"]
 
 
 def test_many_runs_hold_few_files_open_and_each_keeps_its_events(log: SqliteEventLog) -> None:
