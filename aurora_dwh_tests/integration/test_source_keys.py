@@ -319,7 +319,7 @@ def test_m02_a_sql_mode_changes_no_literal(server: Server, database: str, kind: 
         holds()
 
 
-def test_m02_a_padded_text_is_no_other_key(client: Client[Cursor], server: Server, database: str) -> None:
+def test_c08_a_padded_text_is_no_other_key(client: Client[Cursor], server: Server, database: str) -> None:
     create(client, "char")
     there = fill(client, ["''", "' \x1f'", "'a'", "'a\x01'", "'b'"])
     padded = {**server.arguments(database), "init_command": "SET SESSION sql_mode = 'PAD_CHAR_TO_FULL_LENGTH'"}
@@ -369,7 +369,7 @@ def test_m02_a_key_without_literals_in_its_order_is_not_walked_along(
         assert len(asked()) == 1
 
 
-def test_m02_descending_keys_are_walked_along_where_one_index_has_their_order(
+def test_c08_descending_keys_are_walked_along_where_one_index_has_their_order(
     client: Client[Cursor], server: Server, source: Source, database: str
 ) -> None:
     execute(client, "CREATE TABLE t (n INT, k INT, PRIMARY KEY (n, k DESC))")
@@ -382,7 +382,7 @@ def test_m02_descending_keys_are_walked_along_where_one_index_has_their_order(
 RANDOM = "RAND() < 0.5"
 
 
-def test_m02_a_walk_that_does_not_go_on_where_it_ended_is_an_error(client: Client[Cursor], source: Source) -> None:
+def test_c08_a_walk_that_does_not_go_on_where_it_ended_is_an_error(client: Client[Cursor], source: Source) -> None:
     """A `filter` that selects others each time stands for whatever could make a walk lose rows or its way."""
     create(client, "int")
     fill(client, [str(number) for number in range(200)])
@@ -412,7 +412,7 @@ def test_m02_parts_of_an_export_that_do_not_hold_what_was_counted_are_an_error(
 
 
 @pytest.mark.parametrize("wrong", [lambda value: f"{float(value)!r}", lambda _: "-1e9", lambda _: "1e9"])
-def test_m02_a_literal_that_is_another_value_is_found_by_the_server(
+def test_c08_a_literal_that_is_another_value_is_found_by_the_server(
     client: Client[Cursor], source: Source, monkeypatch: pytest.MonkeyPatch, wrong: Callable[[Any], str]
 ) -> None:
     create(client, "decimal(38,30)")

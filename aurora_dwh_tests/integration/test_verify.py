@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import threading
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from aurora_dwh.proof.verdict import Verdict
 from aurora_dwh.source.connection import connect, execute
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh_tests.servers import Server
+from aurora_dwh_tests.statements import selects
 
 NAMES = ("a", "b", "c")
 CATALOG = "timezone: UTC\nstart_date: 2024-01-01\ntables:\n"
@@ -94,6 +96,17 @@ def kill_others(server: Server) -> Callable[[], int]:
         return len(found)
 
     return kill
+
+
+def test_m04_values_are_compared_by_what_every_version_of_the_server_has(
+    verify: Callable[..., Iterator[Verdict]], server: Server, database: str
+) -> None:
+    # MySQL 9.6 and later have MD5 and SHA1 as a component that need not be there.
+    with selects(server, database) as asked:
+        assert [verdict.equal for verdict in verify()] == [True, True, True]
+        statements = asked()
+    assert any("SHA2(" in statement for statement in statements)
+    assert not [statement for statement in statements if re.search(r"\b(MD5|SHA1?)\(", statement)]
 
 
 def test_m06_a_session_that_was_ended_between_two_tables_is_no_tables_loss(
