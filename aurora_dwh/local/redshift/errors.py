@@ -16,6 +16,9 @@ ABORTED_TRANSACTION = "current transaction is aborted, commands ignored until en
 BYTE_CHECK = re.compile(r"^rsb\$(\d+)\$")
 """Name of the check constraint that holds a character column to its length in bytes."""
 
+NAVIGATION = re.compile(r"^function pg_catalog\.super_(?:get|elements|attributes)\(([^,)]+)")
+"""PostgreSQL's words for a path that starts from another type than SUPER."""
+
 
 class RedshiftError(Exception):
     """A statement refused the way Redshift refuses it.
@@ -103,6 +106,8 @@ def from_postgres(fields: Mapping[str, str]) -> Fields:
         return RedshiftError("XX000", "could not open relation with OID 0").fields
     if code == "23514" and (match := BYTE_CHECK.match(fields.get("n", ""))):
         return RedshiftError("22001", f"value too long for type character varying({match.group(1)})").fields
+    if code == "42883" and (match := NAVIGATION.match(message)):
+        return RedshiftError(code, f"cannot navigate into a value of type {match.group(1)}, but into SUPER").fields
     if code == "23502":
         column = fields.get("c", "")
         text = f"Cannot insert a NULL value into column {column}"
