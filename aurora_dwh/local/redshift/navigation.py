@@ -44,6 +44,9 @@ class _Navigation:
                 index += 1
                 continue
             stop = self.scopes.path_end(index)
+            if stop == index + 1 and not found:  # a plain name, and no element of an array
+                index = stop
+                continue
             if self.sql[stop].text != "(" and (path := self._path(index, stop)):
                 heading, end = self._heading(index, stop)
                 found[index] = (path + heading, end)

@@ -154,7 +154,7 @@ class Rewriter:
             return piece
         if in_from and {"PIVOT", "UNPIVOT"} & sql.words and (table := self._pivoted(index)):
             return table
-        if token.is_name and token.name in self.aliases and stands_alone(sql, index):
+        if self.aliases and token.is_name and token.name in self.aliases and stands_alone(sql, index):
             return self.aliases[token.name], index + 1
         relation = in_from and token.is_name and sql.upper(index - 1) in ("FROM", "JOIN", ",", "USING")
         if relation and (expanded := self.view(index)):
@@ -165,7 +165,9 @@ class Rewriter:
             return f"{token.text}::varchar", index + 1  # PostgreSQL would read the literal as JSON
         if token.text == "(":
             close = sql.close(index)
-            with self.aliased({} if sql.at(index + 1, "SELECT") else self.aliases):
+            if not (self.aliases and sql.at(index + 1, "SELECT")):
+                return f"({self._gap(index)}{self.text(index + 1, close)}{self._gap(close - 1)})", close + 1
+            with self.aliased({}):  # a subquery has its own names
                 return f"({self._gap(index)}{self.text(index + 1, close)}{self._gap(close - 1)})", close + 1
         return self._word(index, end) if token.kind == "word" else (token.text, index + 1)
 

@@ -60,8 +60,8 @@ def named_tables(text: str) -> list[str]:
     names = []
     for word in ("FROM", "JOIN", "INTO", "UPDATE", "USING"):
         for index in sql.all(word):
-            if sql[index + 1].is_name:
-                names.append(".".join(quote(physical(part)) for part in read_name(sql, index + 1).parts))
+            if sql[index + 1].is_name and len(parts := read_name(sql, index + 1).parts) < 3:  # else a path into SUPER
+                names.append(".".join(quote(physical(part)) for part in parts))
     return names
 
 

@@ -397,6 +397,21 @@ DOCUMENTS: list[Row] = [
         [(1, 2)],
         "r_FROM_clause-unnest-examples",
     ),
+    (
+        "SELECT ABS(x), FLOOR(x), CEIL(x), CEILING(x), ROUND(x), TRUNC(x), SIGN(x), -x FROM (SELECT JSON_PARSE('-1.50') AS x) y",
+        [("1.50", "-2", "-1", "-1", "-2", "-1", "-1", "1.50")],
+        "operators-functions, r_SIGN",
+    ),
+    (
+        "SELECT DECIMAL_SCALE(3.14159::super), DECIMAL_PRECISION(3.14159::super), ABS('a'::super)",
+        [(5, 6, None)],
+        "r_decimal_scale, r_decimal_precision",
+    ),
+    (
+        "SELECT d.n + 1, 10 - d.n, d.n * 2, (d.n + 0.5) * 2, d.n / 2, d.n % 3, d.name + '!', d.name + 1, +d.n, -d.name FROM document WHERE id = 1",
+        [("6", "5", "10", "11.0", "2", "2", '"Jane!"', None, "5", None)],
+        "operators-functions",
+    ),
 ]
 
 CLAUSES: list[Row] = [
@@ -689,7 +704,9 @@ def test_documents_in_statements_that_change_tables(db: Session) -> None:
     assert db.sql("SELECT d FROM t WHERE id > 7 ORDER BY id") == [("[1,2]",), ('{"a":1}',)]
     assert db.sql("SELECT id AS i, i + %s AS j FROM t WHERE d.n = %s", (1, 5)) == [(7, 8)]
     db.sql("BEGIN")
+    db.sql("CREATE TABLE other (id int)")
     db.sql("SELECT id AS i, i + 1 AS j FROM (SELECT * FROM t) x")
+    db.sql("SELECT x.id, n FROM t x LEFT JOIN x.d.tags.more.parts AS n ON true")
     db.sql("SELECT * EXCLUDE d FROM t")
     db.sql("COMMIT")
 

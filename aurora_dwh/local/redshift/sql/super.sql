@@ -152,7 +152,9 @@ DECLARE
   one numeric;
   other numeric;
 BEGIN
-  IF NOT (pg_catalog.super_is($1, 'number') AND pg_catalog.super_is($3, 'number')) THEN
+  IF $2 = '+' AND pg_catalog.super_is($1, 'string') AND pg_catalog.super_is($3, 'string') THEN
+    RETURN to_json(($1::json #>> '{}') || ($3::json #>> '{}'))::super;
+  ELSIF NOT (pg_catalog.super_is($1, 'number') AND pg_catalog.super_is($3, 'number')) THEN
     RETURN NULL;
   END IF;
   one := $1::json::text;
@@ -211,11 +213,14 @@ BEGIN
   END LOOP;
   CREATE OR REPLACE FUNCTION pg_catalog.super_negative(super) RETURNS super LANGUAGE sql IMMUTABLE STRICT
   AS $$ SELECT pg_catalog.super_compute('0'::json::super, '-', $1) $$;
+  CREATE OR REPLACE FUNCTION pg_catalog.super_positive(super) RETURNS super LANGUAGE sql IMMUTABLE STRICT
+  AS $$ SELECT pg_catalog.super_compute('0'::json::super, '+', $1) $$;
   CREATE OR REPLACE FUNCTION pg_catalog.super_like(super, text) RETURNS boolean LANGUAGE sql IMMUTABLE STRICT
   AS $$ SELECT CASE json_typeof($1::json) WHEN 'string' THEN $1::json #>> '{}' LIKE $2 END $$;
   CREATE OR REPLACE FUNCTION pg_catalog.super_unlike(super, text) RETURNS boolean LANGUAGE sql IMMUTABLE STRICT
   AS $$ SELECT CASE json_typeof($1::json) WHEN 'string' THEN $1::json #>> '{}' NOT LIKE $2 END $$;
   BEGIN
+    CREATE OPERATOR pg_catalog.+ (RIGHTARG = super, FUNCTION = super_positive);
     CREATE OPERATOR pg_catalog.- (RIGHTARG = super, FUNCTION = super_negative);
     CREATE OPERATOR pg_catalog.~~ (LEFTARG = super, RIGHTARG = text, FUNCTION = super_like);
     CREATE OPERATOR pg_catalog.!~~ (LEFTARG = super, RIGHTARG = text, FUNCTION = super_unlike);
@@ -224,6 +229,24 @@ BEGIN
   END;
 END
 $do$;
+
+-- Functions of numbers. ABS keeps the scale, the others drop it.
+CREATE OR REPLACE FUNCTION pg_catalog.super_number(super) RETURNS numeric LANGUAGE sql IMMUTABLE STRICT
+AS $$ SELECT CASE WHEN pg_catalog.super_is($1, 'number') THEN $1::json::text::numeric END $$;
+DO $do$
+DECLARE
+  name text;
+BEGIN
+  FOREACH name IN ARRAY ARRAY['abs', 'ceil', 'ceiling', 'floor', 'round', 'sign', 'trunc'] LOOP
+    EXECUTE format('CREATE OR REPLACE FUNCTION pg_catalog.%s(super) RETURNS super LANGUAGE sql IMMUTABLE STRICT AS %L', name,
+                   format('SELECT to_json(%s(pg_catalog.super_number($1)))::super', name));
+  END LOOP;
+END
+$do$;
+CREATE OR REPLACE FUNCTION pg_catalog.decimal_scale(super) RETURNS integer LANGUAGE sql IMMUTABLE STRICT
+AS $$ SELECT scale(pg_catalog.super_number($1)) $$;
+CREATE OR REPLACE FUNCTION pg_catalog.decimal_precision(super) RETURNS integer LANGUAGE sql IMMUTABLE STRICT
+AS $$ SELECT length(regexp_replace(pg_catalog.super_number($1)::text, '[^0-9]', '', 'g')) $$;
 
 -- Aggregates over the numbers among the values; the least and the greatest are those of the total order.
 CREATE OR REPLACE FUNCTION pg_catalog.super_add(numeric[], super) RETURNS numeric[] LANGUAGE sql IMMUTABLE
