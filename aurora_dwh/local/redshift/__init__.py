@@ -17,10 +17,10 @@ What it does not have, and answers with an error:
 - An alias on the target of DELETE: it is not in the grammar of the guide.
 - FNV_HASH of numbers with a fraction, dates and times; iteration over a SUPER value that is no array: the guide does
   not say what they give.
-- COALESCE, CASE and the like over SUPER and another type, || with SUPER: what is accepted is not documented; cast first.
+- COALESCE, CASE and the like over SUPER and another type, || with SUPER: what it takes is not documented; cast first.
 - A subscript behind a call (``ARRAY(1, 2)[0]``); EXCLUDE over tables that share the name of a column; GROUP BY ALL
-  beside ``*``; LAG and LEAD with IGNORE NULLS and an offset that is no number; PERCENTILE_CONT of dates: each has a plain
-  way round.
+  beside ``*``; LAG and LEAD with IGNORE NULLS and an offset that is no number; PERCENTILE_CONT of dates: each has a
+  plain way round.
 - SHOW of another database than the session's; the last five columns of SHOW COLUMNS, SHOW VIEW, SHOW PROCEDURE.
 
 What it does not imitate: queues, distribution, the truncation of ``CAST(x AS VARCHAR)`` to 256 bytes, the string

@@ -782,6 +782,8 @@ def test_a_session_may_keep_the_case_of_quoted_names(connect: Any) -> None:
         # What the stand-in lacks says so.
         ("SELECT o FROM document t, t.d.n AS o", "0A000", "local stand-in"),
         ("SELECT FNV_HASH(1.5)", "0A000", "local stand-in"),
+        ("SELECT d.name || '!' FROM document", "0A000", "local stand-in"),
+        ("SELECT NVL(d.name, 'none') FROM document", "0A000", "local stand-in"),
         ("SELECT * FROM staff GROUP BY ALL", "0A000", "local stand-in"),
         ("SELECT * EXCLUDE (name) FROM staff a JOIN staff b ON a.id = b.id", "0A000", "local stand-in"),
         ("SELECT LAG(salary, id) IGNORE NULLS OVER (ORDER BY id) FROM staff", "0A000", "local stand-in"),
