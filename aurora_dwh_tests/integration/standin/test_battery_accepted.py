@@ -88,6 +88,26 @@ LATERAL: list[Row] = [
         [("a", "ab")],
         "r_SELECT_list",
     ),
+    (
+        "SELECT id, ROW_NUMBER() OVER (PARTITION BY dept ORDER BY id) AS rn, CASE WHEN rn = 1 THEN 'first' ELSE 'later' END AS which FROM staff ORDER BY id",
+        [(1, 1, "first"), (2, 2, "later"), (3, 1, "first"), (4, 2, "later")],
+        "r_SELECT_list",
+    ),
+    (
+        "SELECT hired AS date, date + 1 AS next, CAST('2024-01-01' AS date) AS first FROM staff WHERE id = 1",
+        [(date(2024, 1, 31), date(2024, 2, 1), date(2024, 1, 1))],
+        "r_SELECT_list: a type is no alias",
+    ),
+    (
+        "SELECT TRUNC(DATE_TRUNC('month', seen)) AS month, DATEADD(month, 1, month) AS later FROM staff WHERE id = 1",
+        [(date(2024, 1, 1), datetime(2024, 2, 1))],
+        "r_SELECT_list: a part of a date is no alias",
+    ),
+    (
+        "SELECT id AS a, a + 1 AS b FROM staff UNION ALL SELECT id AS c, c + 2 AS d FROM staff ORDER BY 1, 2 LIMIT 2",
+        [(1, 2), (1, 3)],
+        "r_SELECT_list",
+    ),
 ]
 
 CONVERSIONS: list[Row] = [
@@ -412,6 +432,12 @@ DOCUMENTS: list[Row] = [
         [("6", "5", "10", "11.0", "2", "2", '"Jane!"', None, "5", None)],
         "operators-functions",
     ),
+    (
+        "WITH x AS (SELECT d FROM document), y AS (SELECT o.sku AS sku, o.q::int AS q, q * 2 AS dq FROM x, x.d.items AS o) SELECT sku, SUM(dq) AS t, t + 1 AS u FROM y GROUP BY sku ORDER BY sku",
+        [('"p"', 4, 5), ('"q"', 6, 7)],
+        "query-super: unnesting; r_SELECT_list",
+    ),
+    ("SELECT q.n FROM (SELECT d.n FROM document) q WHERE q.n > 5", [("7",)], "query-super: navigation"),
 ]
 
 CLAUSES: list[Row] = [
