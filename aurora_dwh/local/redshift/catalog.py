@@ -11,7 +11,18 @@ from importlib import resources
 
 from aurora_dwh.local.redshift.upstream import Upstream
 
-FILES = ("comparison.sql", "types.sql", "functions.sql", "records.sql", "system_views.sql")
+FILES = (
+    "comparison.sql",
+    "types.sql",
+    "casts.sql",
+    "functions.sql",
+    "scalars.sql",
+    "windows.sql",
+    "super.sql",
+    "records.sql",
+    "system_views.sql",
+    "definition.sql",
+)
 
 
 def install(admin: Upstream) -> None:

@@ -16,6 +16,9 @@ ABORTED_TRANSACTION = "current transaction is aborted, commands ignored until en
 BYTE_CHECK = re.compile(r"^rsb\$(\d+)\$")
 """Name of the check constraint that holds a character column to its length in bytes."""
 
+NAVIGATION = re.compile(r"^function pg_catalog\.super_(?:get|elements|attributes)\(([^,)]+)")
+"""PostgreSQL's words for a path that starts from another type than SUPER."""
+
 
 class RedshiftError(Exception):
     """A statement refused the way Redshift refuses it.
@@ -103,11 +106,18 @@ def from_postgres(fields: Mapping[str, str]) -> Fields:
         return RedshiftError("XX000", "could not open relation with OID 0").fields
     if code == "23514" and (match := BYTE_CHECK.match(fields.get("n", ""))):
         return RedshiftError("22001", f"value too long for type character varying({match.group(1)})").fields
+    if code == "42704" and message.endswith("array type for data type super"):
+        return RedshiftError("0A000", "this operation on SUPER is not supported in the local stand-in: cast it").fields
+    if code == "42883" and (match := NAVIGATION.match(message)):
+        return RedshiftError(code, f"cannot navigate into a value of type {match.group(1)}, but into SUPER").fields
     if code == "23502":
         column = fields.get("c", "")
         text = f"Cannot insert a NULL value into column {column}"
         return RedshiftError("XX000", text, block(text, 8007, "query execution")).fields
     if code == "22P02" and message.startswith("invalid input syntax for type json"):
+        if "P" in fields:  # a literal, which PostgreSQL reads when it reads the statement
+            text = "a string literal for SUPER is read as JSON in the local stand-in: write JSON_PARSE or '...'::SUPER"
+            return RedshiftError("0A000", text).fields
         text = f"JSON_PARSE() error: {fields.get('D', message)}"
         return RedshiftError("XX000", text, block(text, 8001, "parsing of JSON")).fields
     if code == "21000" and "MERGE" in message:

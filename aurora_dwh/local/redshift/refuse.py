@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from aurora_dwh.local.redshift.errors import RedshiftError, syntax_error, unsupported
+from aurora_dwh.local.redshift.errors import RedshiftError, syntax_error
 from aurora_dwh.local.redshift.names import RESERVED
 from aurora_dwh.local.redshift.sqltext import Sql, Token, read_name
 
@@ -205,8 +205,6 @@ def _functions(sql: Sql) -> None:
             continue
         if token.upper in ABSENT_FUNCTIONS and not (token.upper == "ROW" and sql.at(index - 1, "FOR")):
             raise RedshiftError("42883", f"function {token.name}() does not exist")
-        if token.upper in ("PIVOT", "UNPIVOT") and sql[index - 1].text not in ("SELECT", ","):
-            raise unsupported(f"{token.upper} in the local stand-in")
         if token.upper in LEADER_ONLY and _reads_tables(sql):
             raise RedshiftError(
                 "0A000", "Specified types or functions (one per INFO message) not supported on Redshift tables."
@@ -254,7 +252,7 @@ _FOLLOWED_BY: dict[str, Callable[[Token], bool]] = {
     "MINUS": lambda token: token.upper in ("SELECT", "(", "ALL"),
     "PIVOT": lambda token: token.text == "(",
     "UNPIVOT": lambda token: True,
-    "UNNEST": lambda token: False,
+    "UNNEST": lambda token: token.text == "(",
 }
 
 
@@ -270,18 +268,12 @@ def _reserved_words(sql: Sql) -> None:
 
 
 def _no_target_alias(sql: Sql) -> None:
-    verb = sql.upper(0)
-    if verb == "DELETE":
-        index = 2 if sql.at(1, "FROM") else 1
-        name = read_name(sql, index)
-        if sql.at(name.end, "USING") and index == 1:
-            raise syntax_error("USING")
-        if sql[name.end].text and sql.upper(name.end) not in ("USING", "WHERE"):
-            raise syntax_error(sql[name.end].text)
-    elif verb == "UPDATE":
-        name = read_name(sql, 1)
-        if not sql.at(name.end, "SET"):
-            raise syntax_error(sql[name.end].text)
+    index = 2 if sql.at(1, "FROM") else 1
+    name = read_name(sql, index)
+    if sql.at(name.end, "USING") and index == 1:
+        raise syntax_error("USING")
+    if sql[name.end].text and sql.upper(name.end) not in ("USING", "WHERE"):
+        raise syntax_error(sql[name.end].text)
 
 
 def _insert(sql: Sql) -> None:
@@ -315,7 +307,6 @@ QUERY_CHECKS: tuple[Callable[[Sql], None], ...] = (
 )
 CHECKS_BY_VERB: dict[str, tuple[Callable[[Sql], None], ...]] = {
     "DELETE": (_no_target_alias,),
-    "UPDATE": (_no_target_alias,),
     "INSERT": (_insert,),
     "ROLLBACK": (_transaction,),
     "CREATE": (_create,),

@@ -7,12 +7,19 @@ once and keeps all text it has no reason to touch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 
+from aurora_dwh.local.redshift.calls import CALLS
 from aurora_dwh.local.redshift.errors import RedshiftError, syntax_error
 from aurora_dwh.local.redshift.names import POSTGRES_BYTES, physical
+from aurora_dwh.local.redshift.navigation import Pieces, navigation
+from aurora_dwh.local.redshift.pivot import pivoted
 from aurora_dwh.local.redshift.plans import LoadState
+from aurora_dwh.local.redshift.scopes import NO_ALIAS, begins_clause
+from aurora_dwh.local.redshift.selects import LIST_ENDS, group_by_all, select_list, stands_alone, with_before
 from aurora_dwh.local.redshift.sqltext import Name, Sql, quote, read_name
 from aurora_dwh.local.redshift.types import read_type
 from aurora_dwh.local.redshift.upstream import literal
@@ -41,7 +48,7 @@ DATE_PARTS = {
     }.items()
     for alias in aliases.split()
 }
-_RENAMED = {"NVL": "COALESCE", "JSON_SERIALIZE": 'pg_catalog."json_serialize"'}
+_RENAMED = {"NVL": "COALESCE", "JSON_SERIALIZE": 'pg_catalog."json_serialize"', "GROUPING_ID": "GROUPING"}
 _SHA2_BITS = {"0": 256, "224": 224, "256": 256, "384": 384, "512": 512}
 _SET_OPERATORS = {"UNION", "EXCEPT", "MINUS", "INTERSECT"}
 _AFTER_FROM = {
@@ -106,6 +113,21 @@ class Rewriter:
     views: Mapping[ViewKey, LateQuery] = field(default_factory=dict)
     columns_of: Callable[[str], list[str]] | None = None
     volatile: bool = False
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def pieces(self) -> Pieces:
+        """What takes the place of tokens, decided before they are read: paths into SUPER, GROUP BY ALL."""
+        return navigation(self.sql)
+
+    @contextmanager
+    def aliased(self, aliases: Mapping[str, str]) -> Iterator[None]:
+        """Within it, the names ``aliases`` stand for expressions."""
+        outer, self.aliases = self.aliases, aliases
+        try:
+            yield
+        finally:
+            self.aliases = outer
 
     def text(self, start: int = 0, end: int | None = None) -> str:
         """Returns the tokens ``[start, end)`` rewritten."""
@@ -128,14 +150,25 @@ class Rewriter:
     def _piece(self, index: int, end: int, *, in_from: bool) -> tuple[str, int]:
         """Returns the rewriting of what starts at ``index`` and the index behind it."""
         sql, token = self.sql, self.sql[index]
+        if piece := self.pieces.get(index):
+            return piece
+        if in_from and {"PIVOT", "UNPIVOT"} & sql.words and (table := self._pivoted(index)):
+            return table
+        if self.aliases and token.is_name and token.name in self.aliases and stands_alone(sql, index):
+            return self.aliases[token.name], index + 1
         relation = in_from and token.is_name and sql.upper(index - 1) in ("FROM", "JOIN", ",", "USING")
-        if relation and (expanded := self._view(index)):
+        if relation and (expanded := self.view(index)):
             return expanded
         if token.kind == "quoted":
             return quote(physical(token.name)), index + 1
+        if token.kind == "string" and (sql.at(index + 1, "::", "SUPER") or sql.at(index + 1, "AS", "SUPER", ")")):
+            return f"{token.text}::varchar", index + 1  # PostgreSQL would read the literal as JSON
         if token.text == "(":
             close = sql.close(index)
-            return f"({self._gap(index)}{self.text(index + 1, close)}{self._gap(close - 1)})", close + 1
+            if not (self.aliases and sql.at(index + 1, "SELECT")):
+                return f"({self._gap(index)}{self.text(index + 1, close)}{self._gap(close - 1)})", close + 1
+            with self.aliased({}):  # a subquery has its own names
+                return f"({self._gap(index)}{self.text(index + 1, close)}{self._gap(close - 1)})", close + 1
         return self._word(index, end) if token.kind == "word" else (token.text, index + 1)
 
     def _word(self, index: int, end: int) -> tuple[str, int]:
@@ -145,6 +178,8 @@ class Rewriter:
             return self._select(index, end)
         if sql[index + 1].text == "(" and (special := self._function(index)):
             return special
+        if word == "DATETIME" and sql[index - 1].text == "::":
+            return "timestamp", index + 1
         if word == "SYSDATE" and sql[index - 1].text != ".":
             return "pg_catalog.sysdate()", index + 1
         if word == "CURRENT_USER_ID":
@@ -167,6 +202,8 @@ class Rewriter:
         word, close = self.sql.upper(index), self.sql.close(index + 1)
         if word in _RENAMED:
             return _RENAMED[word], index + 1
+        if (call := CALLS.get(word)) and (written := call(self, index, close)):
+            return written
         method = getattr(self, f"_fn_{word.lower()}", None)
         if method is None:
             return None
@@ -249,6 +286,10 @@ class Rewriter:
     def _fn_date_trunc(self, index: int, close: int) -> tuple[str, int]:
         return self._dated(index, close, "date_trunc")
 
+    def _fn_extract(self, index: int, close: int) -> tuple[str, int] | None:
+        part = DATE_PARTS.get(self.sql[index + 2].name)
+        return (f"EXTRACT({part} {self.text(index + 3, close)})", close + 1) if part else None
+
     def _dated(self, index: int, close: int, function: str) -> tuple[str, int]:
         token = self.sql[index + 2]
         spelled = (token.string if token.kind == "string" else token.name).lower()
@@ -291,47 +332,35 @@ class Rewriter:
         """SELECT TOP and QUALIFY; without them only the word itself is taken."""
         sql, stop = self.sql, self._select_end(index, end)
         top = sql.at(index + 1, "TOP") and (sql[index + 2].kind == "number" or sql[index + 2].text == "(")
-        qualify = self._level(index, stop, {"QUALIFY"})
+        qualify = self.level(index, stop, {"QUALIFY"})
+        first = (sql.close(index + 2) + 1 if sql[index + 2].text == "(" else index + 3) if top else index + 1
+        end = self.level(first, stop, LIST_ENDS)
+        end = stop if end < 0 else end
+        if {"GROUP", "ALL"} <= sql.words:
+            group_by_all(self, first, end, stop)
+        listed = select_list(self, first, end, stop)
         if not top and qualify < 0:
-            return sql[index].text, index + 1
-        first, limit = index + 1, ""
-        if top:
-            first = sql.close(index + 2) + 1 if sql[index + 2].text == "(" else index + 3
-            limit = f" LIMIT {self.text(index + 2, first)}"
+            return (sql[index].text, index + 1) if listed is None else (f"SELECT {listed}", end)
+        limit = f" LIMIT {self.text(index + 2, first)}" if top else ""
         if qualify >= 0:
-            return self._qualify(first, qualify, stop) + limit, stop
-        return f"SELECT {self.text(first, stop)}{limit}", stop
+            return self._qualify(first, qualify, stop, listed) + limit, stop
+        body = self.text(first, stop) if listed is None else f"{listed} {self.text(end, stop)}"
+        return f"SELECT {body}{limit}", stop
 
-    def _qualify(self, first: int, qualify: int, stop: int) -> str:
+    def _qualify(self, first: int, qualify: int, stop: int, listed: str | None) -> str:
         """A query whose window functions are computed one level down and filtered above."""
-        tail = self._level(qualify, stop, {"ORDER", "LIMIT", "OFFSET"})
+        tail = self.level(qualify, stop, {"ORDER", "LIMIT", "OFFSET"})
         tail = stop if tail < 0 else tail
-        from_at = self._level(first, qualify, {"FROM"})
+        from_at = self.level(first, qualify, {"FROM"})
         if from_at < 0:
             raise syntax_error("QUALIFY")
-        items, source = self.text(first, from_at), self.text(from_at, qualify)
+        items, source = listed or self.text(first, from_at), self.text(from_at, qualify)
         condition = self.text(qualify + 1, tail)
-        names = self._headings(first, from_at, f"{self._leading_with(first)}SELECT {items} {source}")
+        names = self._headings(first, from_at, f"{with_before(self, first)}SELECT {items} {source}")
         kept = ", ".join(quote(name) for name in names)
         inner = f'SELECT {items}, ({condition}) AS "qualify~" {source}'
         order = f" {self.text(tail, stop)}" if tail < stop else ""
         return f'SELECT {kept} FROM ({inner}) AS "qualified~" WHERE "qualify~"{order}'
-
-    def _leading_with(self, before: int) -> str:
-        """The WITH clause at the head of the statement, without which the headings of a query may not be known."""
-        if not self.sql.starts("WITH"):
-            return ""
-        index = 1
-        while index < before:
-            if self.sql[index].text == "(":
-                close = self.sql.close(index)
-                if close > before:
-                    return ""
-                index = close
-            elif self.sql.at(index, "SELECT"):
-                return f"{self.text(0, index)} "
-            index += 1
-        return ""
 
     def _headings(self, start: int, end: int, query: str) -> list[str]:
         names = []
@@ -346,21 +375,27 @@ class Rewriter:
         return names
 
     def _select_end(self, index: int, end: int) -> int:
-        found = self._level(index + 1, end, _SET_OPERATORS)
+        found = self.level(index + 1, end, _SET_OPERATORS)
         return end if found < 0 else found
 
-    def _level(self, start: int, end: int, words: set[str]) -> int:
+    def level(self, start: int, end: int, words: Set[str]) -> int:
         """Index of the first of ``words`` in ``[start, end)`` outside all parentheses; -1 when there is none."""
         index = start
         while index < end:
             if self.sql[index].text == "(":
                 index = self.sql.close(index)
-            elif self.sql.upper(index) in words:
+            elif self.sql.upper(index) in words and begins_clause(self.sql, index):
                 return index
             index += 1
         return -1
 
-    def _view(self, index: int) -> tuple[str, int] | None:
+    def _pivoted(self, index: int) -> tuple[str, int] | None:
+        """The relation at ``index`` with its PIVOT or UNPIVOT."""
+        starts = self.sql.upper(index - 1) in ("FROM", "JOIN", ",") or self.sql[index - 1].text == "("
+        is_relation = self.sql[index].text == "(" or self.sql[index].is_name
+        return pivoted(self, index) if starts and is_relation else None
+
+    def view(self, index: int) -> tuple[str, int] | None:
         """A late-binding view in FROM becomes a subquery: its names are looked up now, as the real one's are."""
         if not self.views:
             return None
@@ -372,14 +407,9 @@ class Rewriter:
         others = {key: other for key, other in self.views.items() if other != late}
         inner = late.read(name, Rewriter(Sql(late.text), self.loads, others, self.columns_of).text())
         following = self.sql[name.end]
-        aliased = following.upper == "AS" or (following.is_name and following.upper not in _NOT_AN_ALIAS)
+        aliased = following.upper == "AS" or (following.is_name and following.upper not in NO_ALIAS)
         alias = "" if aliased else f" AS {quote(physical(name.table))}"
         return f"({inner}){alias}", name.end
-
-
-_NOT_AN_ALIAS = _AFTER_FROM | {
-    "JOIN", "INNER", "LEFT", "RIGHT", "FULL", "CROSS", "NATURAL", "USING", "OFFSET", "FETCH", "FOR", "WHEN", "WITH",
-}  # fmt: skip
 
 
 def _same_key(key: str, argument: str, value: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from aurora_dwh.local.redshift.case import IDENTIFIERS
 from aurora_dwh.local.redshift.errors import RedshiftError, syntax_error
 
 _TOKEN = re.compile(
@@ -47,8 +48,11 @@ class Token:
 
     @property
     def name(self) -> str:
-        """The identifier the token stands for, folded to lower case as Redshift does even within quotes."""
-        return self.text[1:-1].replace('""', '"').lower() if self.kind == "quoted" else self.text.lower()
+        """The identifier the token stands for, folded to lower case as Redshift does even within quotes by default."""
+        if self.kind != "quoted":
+            return self.text.lower()
+        name = self.text[1:-1].replace('""', '"')
+        return name if IDENTIFIERS.get() else name.lower()
 
     @property
     def string(self) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from aurora_dwh.local.redshift import refuse
 from aurora_dwh.local.redshift.alter_table import alter_table
+from aurora_dwh.local.redshift.case import SETTINGS, CaseSetting
 from aurora_dwh.local.redshift.copy import copy
 from aurora_dwh.local.redshift.create_table import Table, as_select, create_table
 from aurora_dwh.local.redshift.errors import syntax_error
@@ -17,6 +18,7 @@ from aurora_dwh.local.redshift.merge import merge
 from aurora_dwh.local.redshift.names import physical, shortened
 from aurora_dwh.local.redshift.plans import Context, Local, Plan, Relay, Script
 from aurora_dwh.local.redshift.rewrite import LateQuery, Rewriter, ViewKey
+from aurora_dwh.local.redshift.show import show
 from aurora_dwh.local.redshift.sqltext import Name, Sql, quote, read_name
 from aurora_dwh.local.redshift.unload import unload
 from aurora_dwh.local.redshift.users import user
@@ -58,8 +60,8 @@ def named_tables(text: str) -> list[str]:
     names = []
     for word in ("FROM", "JOIN", "INTO", "UPDATE", "USING"):
         for index in sql.all(word):
-            if sql[index + 1].is_name:
-                names.append(".".join(quote(physical(part)) for part in read_name(sql, index + 1).parts))
+            if sql[index + 1].is_name and len(parts := read_name(sql, index + 1).parts) < 3:  # else a path into SUPER
+                names.append(".".join(quote(physical(part)) for part in parts))
     return names
 
 
@@ -79,13 +81,10 @@ class _Translator:
     def _rewritten(self, sql: Sql) -> str:
         if self.views is None:
             self.views = late_views(self.session) if sql.words & {"FROM", "JOIN", "USING"} else {}
-        rewriter = Rewriter(sql, self.session.loads, self.views, self._columns_of)
+        rewriter = Rewriter(sql, self.session.loads, self.views, self.session.upstream.describe)
         text = rewriter.text()
         self.volatile = self.volatile or rewriter.volatile
         return text
-
-    def _columns_of(self, query: str) -> list[str]:
-        return headings(self.session, query)
 
     def query(self) -> Plan:
         """SELECT, INSERT, UPDATE, DELETE and everything PostgreSQL does as Redshift does."""
@@ -196,14 +195,28 @@ class _Translator:
     def _on_set(self) -> Plan:
         """PostgreSQL's own settings are set; Redshift's are accepted and forgotten."""
         index = 2 if self.sql.upper(1) in ("SESSION", "LOCAL") else 1
-        if self.sql[index].name in _PASSED_ON:
+        name = self.sql[index].name
+        if name in _PASSED_ON:
             return Relay(self.sql.text)
+        if name in SETTINGS:
+            value = self.sql[index + 2]
+            return CaseSetting(name, (value.string if value.kind == "string" else value.text).lower(), "SET")
         if self.sql.upper(index) == "AUTHORIZATION":
             return Relay(self.sql.text)
         return Script((), "SET")
 
     def _on_reset(self) -> Plan:
+        if self.sql[1].name in SETTINGS:
+            return CaseSetting(self.sql[1].name, "default", "RESET")
         return Relay(self.sql.text) if self.sql[1].name in _PASSED_ON else Script((), "RESET")
+
+    def _on_show(self) -> Plan:
+        return show(self.sql, self.session.database)
+
+    def _on_delete(self) -> Plan:
+        if not self.sql.at(1, "FROM"):
+            return Relay(self._rewritten(Sql(f"DELETE FROM {self.sql.rest(1)}")), volatile=self.volatile)
+        return self.query()
 
     def _on_merge(self) -> Plan:
         return merge(self.sql, self.rewrite)
@@ -227,14 +240,3 @@ class _Translator:
 _PASSED_ON = frozenset(
     {"search_path", "timezone", "time", "datestyle", "statement_timeout", "application_name", "extra_float_digits"}
 )
-
-
-def headings(session: Context, query: str) -> list[str]:
-    """Returns the column names of a PostgreSQL query, which is prepared but not run."""
-    upstream = session.upstream
-    upstream.query(f"CREATE TEMP VIEW standin_headings AS {query}")
-    rows = upstream.query(
-        "SELECT attname FROM pg_attribute WHERE attrelid = 'standin_headings'::regclass AND attnum > 0 ORDER BY attnum"
-    )
-    upstream.query("DROP VIEW standin_headings")
-    return [str(row[0]) for row in rows]

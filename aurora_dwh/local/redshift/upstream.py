@@ -74,6 +74,21 @@ class Upstream:
         self.send(wire.pack(b"Q", wire.cstring(sql)))
         return self._until_ready()
 
+    def describe(self, sql: str) -> list[str]:
+        """Returns the column headings of the query ``sql``, which is not run."""
+        parse = wire.pack(b"P", wire.cstring("") + wire.cstring(sql) + b"\0\0")
+        self.send(parse + wire.pack(b"D", b"S" + wire.cstring("")) + wire.pack(b"S"))
+        headings: list[str] = []
+        error: UpstreamError | None = None
+        while (message := self.receive()).kind != b"Z":
+            if message.kind == b"T":
+                headings = [column.name for column in wire.parse_columns(message.payload)]
+            elif message.kind == b"E":
+                error = UpstreamError(wire.parse_fields(message.payload))
+        if error:
+            raise error
+        return headings
+
     def sync(self) -> None:
         """Ends an extended-protocol batch whose replies nobody needs."""
         self.send(wire.pack(b"S"))

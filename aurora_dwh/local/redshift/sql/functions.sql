@@ -64,7 +64,7 @@ CREATE OR REPLACE FUNCTION pg_catalog.strtol_any_base(text, integer) RETURNS big
 DECLARE
   total numeric := 0;
   digit integer;
-  body text := lower(ltrim($1, '-+'));
+  body text := lower(ltrim($1, ' -+'));
 BEGIN
   FOR i IN 1 .. length(body) LOOP
     digit := strpos('0123456789abcdefghijklmnopqrstuvwxyz', substr(body, i, 1)) - 1;
@@ -73,10 +73,11 @@ BEGIN
     END IF;
     total := total * $2 + digit;
   END LOOP;
-  RETURN CASE WHEN left($1, 1) = '-' THEN -total ELSE total END;
+  RETURN CASE WHEN left(ltrim($1), 1) = '-' THEN -total ELSE total END;
 END $$;
 CREATE OR REPLACE FUNCTION pg_catalog.strtol(text, integer) RETURNS bigint LANGUAGE sql IMMUTABLE STRICT
-AS $$ SELECT CASE WHEN $2 = 16 AND length($1) BETWEEN 1 AND 15 AND $1 ~ '^[0-9a-fA-F]+$'
+AS $$ SELECT CASE WHEN $2 = 16 AND $1 ~ '^ *[-+]?0[xX]' THEN pg_catalog.strtol_any_base(regexp_replace($1, '0[xX]', ''), $2)
+                  WHEN $2 = 16 AND length($1) BETWEEN 1 AND 15 AND $1 ~ '^[0-9a-fA-F]+$'
                   THEN ('x' || lpad($1, 16, '0'))::bit(64)::bigint
                   ELSE pg_catalog.strtol_any_base($1, $2) END $$;
 

@@ -63,24 +63,6 @@ BEGIN
   RETURN $1;
 END $$;
 
-CREATE OR REPLACE FUNCTION pg_catalog.super_from_varchar(varchar) RETURNS super LANGUAGE sql IMMUTABLE STRICT
-AS $$ SELECT to_json($1::text)::super $$;
-CREATE OR REPLACE FUNCTION pg_catalog.super_from_bigint(bigint) RETURNS super LANGUAGE sql IMMUTABLE STRICT
-AS $$ SELECT to_json($1)::super $$;
-CREATE OR REPLACE FUNCTION pg_catalog.super_from_numeric(numeric) RETURNS super LANGUAGE sql IMMUTABLE STRICT
-AS $$ SELECT to_json($1)::super $$;
-CREATE OR REPLACE FUNCTION pg_catalog.super_from_double(double precision) RETURNS super LANGUAGE sql IMMUTABLE STRICT
-AS $$ SELECT to_json($1)::super $$;
-CREATE OR REPLACE FUNCTION pg_catalog.super_from_boolean(boolean) RETURNS super LANGUAGE sql IMMUTABLE STRICT
-AS $$ SELECT to_json($1)::super $$;
-CREATE OR REPLACE FUNCTION pg_catalog.super_to_varchar(super) RETURNS varchar LANGUAGE sql IMMUTABLE STRICT
-AS $$ SELECT ($1::json #>> '{}')::varchar $$;
-CREATE OR REPLACE FUNCTION pg_catalog.super_to_bigint(super) RETURNS bigint LANGUAGE sql IMMUTABLE STRICT
-AS $$ SELECT ($1::json #>> '{}')::bigint $$;
-CREATE OR REPLACE FUNCTION pg_catalog.super_to_numeric(super) RETURNS numeric LANGUAGE sql IMMUTABLE STRICT
-AS $$ SELECT ($1::json #>> '{}')::numeric $$;
-CREATE OR REPLACE FUNCTION pg_catalog.super_to_boolean(super) RETURNS boolean LANGUAGE sql IMMUTABLE STRICT
-AS $$ SELECT ($1::json #>> '{}')::boolean $$;
 CREATE OR REPLACE FUNCTION pg_catalog.varbyte_from_varchar(varchar) RETURNS varbyte LANGUAGE sql IMMUTABLE STRICT
 AS $$ SELECT convert_to($1, 'UTF8')::varbyte $$;
 CREATE OR REPLACE FUNCTION pg_catalog.varbyte_to_varchar(varbyte) RETURNS varchar LANGUAGE sql IMMUTABLE STRICT
@@ -90,15 +72,6 @@ DO $do$
 DECLARE
   made CONSTANT text[] := ARRAY[
     'varbyte AS varbyte|varbyte_fit(varbyte, integer, boolean)|IMPLICIT',
-    'varchar AS super|super_from_varchar(varchar)|ASSIGNMENT',
-    'bigint AS super|super_from_bigint(bigint)|ASSIGNMENT',
-    'numeric AS super|super_from_numeric(numeric)|ASSIGNMENT',
-    'double precision AS super|super_from_double(double precision)|ASSIGNMENT',
-    'boolean AS super|super_from_boolean(boolean)|ASSIGNMENT',
-    'super AS varchar|super_to_varchar(super)|ASSIGNMENT',
-    'super AS bigint|super_to_bigint(super)|ASSIGNMENT',
-    'super AS numeric|super_to_numeric(super)|ASSIGNMENT',
-    'super AS boolean|super_to_boolean(super)|ASSIGNMENT',
     'varchar AS varbyte|varbyte_from_varchar(varchar)|ASSIGNMENT',
     'varbyte AS varchar|varbyte_to_varchar(varbyte)|ASSIGNMENT'];
   line text;
