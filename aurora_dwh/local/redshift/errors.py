@@ -110,6 +110,9 @@ def from_postgres(fields: Mapping[str, str]) -> Fields:
     if code == "22P02" and message.startswith("invalid input syntax for type json"):
         text = f"JSON_PARSE() error: {fields.get('D', message)}"
         return RedshiftError("XX000", text, block(text, 8001, "parsing of JSON")).fields
+    if code == "22003" and message == "numeric field overflow":
+        text = "Numeric data overflow (result precision)"
+        return RedshiftError("XX000", text, block(text, 1058, "numeric overflow")).fields
     if code == "21000" and "MERGE" in message:
         text = "Found multiple matches to update the same tuple."
         return RedshiftError("XX000", text, block(text, 8001, "MERGE")).fields

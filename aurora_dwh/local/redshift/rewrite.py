@@ -74,7 +74,7 @@ class LateQuery:
     is_granted: bool = True
     barred: frozenset[str] = frozenset()
 
-    def read(self, name: Name, query: str) -> str:
+    def read(self, name: Name, query: str, computed: Callable[[str], str]) -> str:
         """Returns what stands for the view: its query, which is read with the rights of whoever made the view.
 
         But the schemas that it names are used by whoever reads it: r_CREATE_VIEW.md of the guide.
@@ -87,7 +87,7 @@ class LateQuery:
         for index in (*sql.all("FROM"), *sql.all("JOIN")):
             if sql[index + 2].text == "." and (schema := sql[index + 1].name) in self.barred:
                 raise RedshiftError("42501", f"permission denied for schema {schema}")
-        return f"SELECT * FROM pg_standin.read({literal(query)}) AS late({self.columns})"
+        return f"SELECT * FROM pg_standin.read({literal(computed(query))}) AS late({self.columns})"
 
 
 @dataclass
@@ -99,12 +99,14 @@ class Rewriter:
         loads: the session's counters, written into calls of ``pg_last_copy_count()`` and its kin.
         views: the late-binding views a query may name, by (schema, name); their queries are Redshift SQL.
         columns_of: returns the column headings of a query, for QUALIFY over ``*``.
+        computed: returns a query of PostgreSQL's with the casts of its decimals, for one that stands in a string.
     """
 
     sql: Sql
     loads: LoadState
     views: Mapping[ViewKey, LateQuery] = field(default_factory=dict)
     columns_of: Callable[[str], list[str]] | None = None
+    computed: Callable[[str], str] = str
     volatile: bool = False
 
     def text(self, start: int = 0, end: int | None = None) -> str:
@@ -136,6 +138,8 @@ class Rewriter:
         if token.text == "(":
             close = sql.close(index)
             return f"({self._gap(index)}{self.text(index + 1, close)}{self._gap(close - 1)})", close + 1
+        if token.kind == "string" and sql.upper(index + 1) in ("::", "AS") and sql.at(index + 2, "SUPER"):
+            return f"{token.text}::varchar", index + 1  # a string in a SUPER, not a document
         return self._word(index, end) if token.kind == "word" else (token.text, index + 1)
 
     def _word(self, index: int, end: int) -> tuple[str, int]:
@@ -149,6 +153,8 @@ class Rewriter:
             return "pg_catalog.sysdate()", index + 1
         if word == "CURRENT_USER_ID":
             return "pg_catalog.current_user_id()", index + 1
+        if word in ("DECIMAL", "NUMERIC") and sql[index + 1].text != "(" and _is_cast(sql, index):
+            return "numeric(18,0)", index + 1
         if word == "MINUS" and sql.upper(index + 1) in ("SELECT", "(", "ALL"):
             return "EXCEPT", index + 1
         if word == "APPROXIMATE" and sql.upper(index + 1) in ("COUNT", "PERCENTILE_DISC"):
@@ -222,7 +228,7 @@ class Rewriter:
             keys = [self.text(a, b) for a, b in sql.split(after + 5, end)]
             order = " ORDER BY " + ", ".join(_same_key(key, arguments[0], value) for key in keys)
             after = end + 1
-        return f"string_agg({distinct}{value}, {delimiter}{order})", after
+        return f"pg_catalog.listagg_fit(string_agg({distinct}{value}, {delimiter}{order}))", after
 
     def _fn_ratio_to_report(self, index: int, close: int) -> tuple[str, int]:
         if not self.sql.at(close + 1, "OVER"):
@@ -230,6 +236,11 @@ class Rewriter:
         end = self.sql.close(close + 2)
         value, window = self.text(index + 2, close), self.text(close + 2, end + 1)
         return f"(({value})::double precision / NULLIF(SUM({value}) OVER {window}, 0))", end + 1
+
+    def _fn_extract(self, index: int, close: int) -> tuple[str, int] | None:
+        token = self.sql[index + 2]
+        part = DATE_PARTS.get((token.string if token.kind == "string" else token.name).lower())
+        return (f"EXTRACT({part} {self.text(index + 3, close)})", close + 1) if part else None
 
     def _fn_dateadd(self, index: int, close: int) -> tuple[str, int]:
         return self._dated(index, close, "dateadd")
@@ -255,13 +266,13 @@ class Rewriter:
         if spelled not in DATE_PARTS:
             return f"{function}({self.text(index + 2, close)})", close + 1
         start, _ = self.sql.split(index + 2, close)[-1]
-        bare = function == "dateadd" and start == close - 1 and self.sql[start].kind == "string"
+        bare = function in ("dateadd", "date_trunc") and start == close - 1 and self.sql[start].kind == "string"
         last = start if bare else close
         tail = f" timestamp {self.sql[last].text}" if last < close else ""  # PostgreSQL would take it for a timestamptz
         return f"{function}('{DATE_PARTS[spelled]}'{self.text(index + 3, last)}{tail})", close + 1
 
     def _fn_convert(self, index: int, close: int) -> tuple[str, int]:
-        kind = read_type(self.sql, index + 2)
+        kind = read_type(self.sql, index + 2, in_memory=True)
         return f"CAST({self.text(kind.end + 1, close)} AS {kind.sql})", close + 1
 
     def _fn_varchar(self, index: int, close: int) -> tuple[str, int]:
@@ -370,7 +381,7 @@ class Rewriter:
             return None
         self.volatile = True
         others = {key: other for key, other in self.views.items() if other != late}
-        inner = late.read(name, Rewriter(Sql(late.text), self.loads, others, self.columns_of).text())
+        inner = late.read(name, Rewriter(Sql(late.text), self.loads, others, self.columns_of, self.computed).text(), self.computed)
         following = self.sql[name.end]
         aliased = following.upper == "AS" or (following.is_name and following.upper not in _NOT_AN_ALIAS)
         alias = "" if aliased else f" AS {quote(physical(name.table))}"
@@ -380,6 +391,15 @@ class Rewriter:
 _NOT_AN_ALIAS = _AFTER_FROM | {
     "JOIN", "INNER", "LEFT", "RIGHT", "FULL", "CROSS", "NATURAL", "USING", "OFFSET", "FETCH", "FOR", "WHEN", "WITH",
 }  # fmt: skip
+
+
+def _is_cast(sql: Sql, index: int) -> bool:
+    """Whether the type at ``index`` is what something is cast to, and not a name."""
+    if sql[index - 1].text == "::":
+        return True
+    return sql.at(index - 1, "AS") and any(
+        sql.upper(opening - 1) == "CAST" and close == index + 1 for opening, close in sql.closing.items()
+    )
 
 
 def _same_key(key: str, argument: str, value: str) -> str:

@@ -62,7 +62,6 @@ from aurora_dwh_tests.integration.standin.conftest import Session
         ("TO_HEX(255)", "ff"),
         ("CHARINDEX('b', 'abc')", 2),
         ("SPLIT_PART('a-b-c', '-', 2)", "b"),
-        ("REGEXP_REPLACE('a1b2', '[0-9]', 'x')", None),
         ("JSON_EXTRACT_PATH_TEXT('{\"a\":{\"b\":\"c\"}}', 'a', 'b')", "c"),
         ("JSON_ARRAY_LENGTH('[1,2]')", 2),
         ("JSON_EXTRACT_ARRAY_ELEMENT_TEXT('[1,\"x\"]', 1)", "x"),
@@ -76,7 +75,7 @@ from aurora_dwh_tests.integration.standin.conftest import Session
 )
 def test_expressions(db: Session, expression: str, value: Any) -> None:
     found = db.one(f"SELECT {expression}")
-    assert found == value or value is None
+    assert found == value
 
 
 def test_clock_functions_are_utc_timestamps(db: Session) -> None:
@@ -105,9 +104,8 @@ def test_aggregates(sales: Session) -> None:
     assert sales.sql("SELECT shop, LISTAGG(day) FROM sales WHERE shop = 'a' GROUP BY shop") == [
         ("a", "2024-01-012024-01-02")
     ]
-    assert sales.sql("SELECT MEDIAN(amount), APPROXIMATE COUNT(DISTINCT shop), COUNT(DISTINCT shop) FROM sales") == [
-        (Decimal("30.00"), 2, 2)
-    ]
+    assert sales.sql("SELECT APPROXIMATE COUNT(DISTINCT shop), COUNT(DISTINCT shop) FROM sales") == [(2, 2)]
+    assert sales.one("SELECT MEDIAN(amount) FROM sales") == Decimal("30.00")
 
 
 def test_window_functions(sales: Session) -> None:
