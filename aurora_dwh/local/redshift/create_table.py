@@ -313,11 +313,7 @@ def _attributes(sql: Sql, index: int, table: Table) -> int:
             noted["diststyle"] = sql.upper(index + 1)
             index += 2
         elif word == "DISTKEY":
-            names = [physical(n) for n in name_list(sql, index + 1)]
-            _known(table, names)
-            if len(names) > 1:
-                raise syntax_error(",")
-            noted |= {"distkey": names[0], "diststyle": noted.get("diststyle", "KEY")}
+            noted |= {"distkey": _dist_key(sql, index + 1, table), "diststyle": noted.get("diststyle", "KEY")}
             index = sql.close(index + 1) + 1
         elif word == "SORTKEY" and sql.at(index + 1, "AUTO"):
             index += 2
@@ -331,11 +327,23 @@ def _attributes(sql: Sql, index: int, table: Table) -> int:
             index += 2
         else:
             raise syntax_error(sql[index].text)
+    _check_keys(noted)
+    return index
+
+
+def _check_keys(noted: dict[str, Any]) -> None:
     if (noted.get("diststyle") == "KEY") != ("distkey" in noted):
         raise RedshiftError("42601", "DISTSTYLE KEY requires a DISTKEY column, and DISTKEY no other DISTSTYLE")
     if noted.get("sortstyle") == "INTERLEAVED" and len(noted["sortkey"]) > MAX_INTERLEAVED:
         raise RedshiftError("54000", f"an interleaved sort key has {MAX_INTERLEAVED} columns at most")
-    return index
+
+
+def _dist_key(sql: Sql, opening: int, table: Table) -> str:
+    names = [physical(n) for n in name_list(sql, opening)]
+    _known(table, names)
+    if len(names) > 1:
+        raise syntax_error(",")
+    return names[0]
 
 
 def _known(table: Table, names: list[str]) -> None:

@@ -28,10 +28,10 @@ TOTALS = frozenset({2114, 2103})
 AVERAGE_OF_BIGINT, TRUNCATE = 2100, 1710
 SAME = frozenset({1704, 1705, 1707, 1708, 1709, 1710, 1711, 1712, 2167, 2130, 2146, *range(3106, 3115)})
 """ABS, ROUND, TRUNC, CEIL, FLOOR, MAX, MIN, LAG, LEAD, FIRST_VALUE and their kin, whose result is as their argument."""
-_NO_CALL = frozenset(
-    "SELECT DISTINCT ALL WHERE AND OR NOT ON HAVING BY IN BETWEEN WHEN THEN ELSE CASE SET VALUES LIKE IS LIMIT OFFSET"
-    " RETURNING USING AS FROM".split()
-)
+_NO_CALL = frozenset({
+    "SELECT", "DISTINCT", "ALL", "WHERE", "AND", "OR", "NOT", "ON", "HAVING", "BY", "IN", "BETWEEN", "WHEN", "THEN",
+    "ELSE", "CASE", "SET", "VALUES", "LIKE", "IS", "LIMIT", "OFFSET", "RETURNING", "USING", "AS", "FROM",
+})  # fmt: skip
 
 
 def computed(text: str, tree: Node) -> str:
@@ -107,7 +107,8 @@ class _Casts:
     def _promote(self, query: Node) -> None:
         """Gives the decimals of one column of a UNION one type."""
         parts = [part for entry in query.nodes("rtable") for part in entry.nodes("subquery")]
-        for column in zip(*([t for t in p.nodes("targetList") if t.fields["resjunk"] == "false"] for p in parts)):
+        columns = ([t for t in part.nodes("targetList") if t.fields["resjunk"] == "false"] for part in parts)
+        for column in zip(*columns, strict=False):
             values = [value for target in column for value in target.nodes("expr")]
             kinds = [self.kind(value) for value in values]
             found = [kind for kind in kinds if kind is not None]
@@ -130,7 +131,9 @@ class _Casts:
         if node.kind == "CONST":
             return self._literal(node)
         if node.kind == "SUBLINK":
-            return next((self.kind(e) for q in node.nodes("subselect") for e in q.nodes("targetList")[0].nodes("expr")), None)
+            return next(
+                (self.kind(e) for q in node.nodes("subselect") for e in q.nodes("targetList")[0].nodes("expr")), None
+            )
         arguments = [self.kind(argument) for argument in _arguments(node)]
         if node.kind in ("CASEEXPR", "COALESCEEXPR", "MINMAXEXPR"):
             found = [kind for kind in arguments if kind is not None]
@@ -141,7 +144,9 @@ class _Casts:
         return self._of_call(node, [kind for kind in arguments if kind is not None])
 
     def _of_call(self, node: Node, arguments: list[Kind]) -> Kind | None:
-        function = next((node.number(n) for n in ("opfuncid", "funcid", "aggfnoid", "winfnoid") if n in node.fields), -1)
+        function = next(
+            (node.number(n) for n in ("opfuncid", "funcid", "aggfnoid", "winfnoid") if n in node.fields), -1
+        )
         if function in (ADD, SUBTRACT, MULTIPLY, DIVIDE):
             return of_result(function, *arguments) if len(arguments) == 2 else None
         if function in TOTALS:

@@ -107,15 +107,15 @@ def read(text: str) -> Node | None:
     return node if isinstance(node, Node) else None
 
 
-def _value(token: str, tokens: Iterator[str]) -> Value:
-    if token == "{":
+def _value(word: str, tokens: Iterator[str]) -> Value:
+    if word == "{":
         return _node(tokens)
-    if token == "(":
+    if word == "(":
         items: list[Value] = []
         while (item := next(tokens)) != ")":
             items.append(_value(item, tokens))
         return items
-    return token
+    return word
 
 
 def _node(tokens: Iterator[str]) -> Node:

@@ -6,15 +6,16 @@ the types of expressions (``refuse_tree``). Messages are Redshift's where somebo
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 
 from aurora_dwh.local.redshift.errors import RedshiftError, syntax_error
 from aurora_dwh.local.redshift.sqltext import Sql
 
-FRAMED = frozenset(
-    "SUM AVG COUNT MIN MAX STDDEV STDDEV_SAMP STDDEV_POP VARIANCE VAR_SAMP VAR_POP FIRST_VALUE LAST_VALUE NTH_VALUE"
-    " BOOL_AND BOOL_OR".split()
-)
+FRAMED = frozenset({
+    "SUM", "AVG", "COUNT", "MIN", "MAX", "STDDEV", "STDDEV_SAMP", "STDDEV_POP", "VARIANCE", "VAR_SAMP", "VAR_POP",
+    "FIRST_VALUE", "LAST_VALUE", "NTH_VALUE", "BOOL_AND", "BOOL_OR",
+})  # fmt: skip
 """Window functions that need a frame beside ORDER BY: c_Window_functions."""
 SORTING = frozenset({"LISTAGG", "MEDIAN", "PERCENTILE_CONT", "PERCENTILE_DISC"})
 MOST_GROUPING_SETS = 64
@@ -46,7 +47,14 @@ def _window(sql: Sql, over: int) -> None:
     for word, what in (("PARTITION", "PARTITION BY"), ("ORDER", "ORDER BY")):
         if word in top:
             key = sql[top[word] + 2]
-            if key.kind in ("number", "string") and sql[top[word] + 3].upper in (",", ")", "ORDER", "ASC", "DESC", "ROWS"):
+            if key.kind in ("number", "string") and sql[top[word] + 3].upper in (
+                ",",
+                ")",
+                "ORDER",
+                "ASC",
+                "DESC",
+                "ROWS",
+            ):
                 raise RedshiftError("0A000", f"constant expressions are not supported in {what} of window functions")
 
 
@@ -114,7 +122,9 @@ def _aggregates(sql: Sql) -> None:
             if sql[index + 1].text != "(" or sql[index].kind != "word":
                 continue
             close = sql.close(index + 1)
-            if sql.at(close + 1, "OVER") or sql.at(close + 1, "WITHIN", "GROUP") and sql.at(sql.close(close + 3) + 1, "OVER"):
+            if sql.at(close + 1, "OVER") or (
+                sql.at(close + 1, "WITHIN", "GROUP") and sql.at(sql.close(close + 3) + 1, "OVER")
+            ):
                 continue
             distinct |= sql.at(index + 2, "DISTINCT") and sql.upper(index) not in SORTING
             if sql.upper(index) in SORTING:
@@ -126,7 +136,8 @@ def _aggregates(sql: Sql) -> None:
         if sorting and distinct:
             raise RedshiftError(
                 "0A000",
-                "Using LISTAGG/PERCENTILE_CONT/MEDIAN aggregate functions with other distinct aggregate function not supported",
+                "Using LISTAGG/PERCENTILE_CONT/MEDIAN aggregate functions"
+                " with other distinct aggregate function not supported",
             )
 
 
@@ -187,10 +198,10 @@ def _derived_table_names(sql: Sql) -> None:
                 raise RedshiftError("42601", "subquery in FROM must have an alias")
 
 
-_AFTER_A_TABLE = frozenset(
-    "WHERE GROUP HAVING ORDER LIMIT OFFSET UNION INTERSECT EXCEPT MINUS JOIN INNER LEFT RIGHT FULL CROSS NATURAL ON"
-    " USING QUALIFY".split()
-)
+_AFTER_A_TABLE = frozenset({
+    "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET", "UNION", "INTERSECT", "EXCEPT", "MINUS", "JOIN",
+    "INNER", "LEFT", "RIGHT", "FULL", "CROSS", "NATURAL", "ON", "USING", "QUALIFY",
+})  # fmt: skip
 
 
 def _assignments(sql: Sql) -> None:
@@ -202,7 +213,7 @@ def _assignments(sql: Sql) -> None:
         raise syntax_error("(")
     top = [sql.upper(i) for i in _top_level(sql, max(start, 0), len(sql))]
     if "FROM" in top and any(
-        word in ("LEFT", "RIGHT", "FULL") and after in ("JOIN", "OUTER") for word, after in zip(top, top[1:], strict=False)
+        word in ("LEFT", "RIGHT", "FULL") and after in ("JOIN", "OUTER") for word, after in itertools.pairwise(top)
     ):
         raise RedshiftError("0A000", "Target table must be part of an equijoin predicate")
 

@@ -381,7 +381,9 @@ class Rewriter:
             return None
         self.volatile = True
         others = {key: other for key, other in self.views.items() if other != late}
-        inner = late.read(name, Rewriter(Sql(late.text), self.loads, others, self.columns_of, self.computed).text(), self.computed)
+        inner = late.read(
+            name, Rewriter(Sql(late.text), self.loads, others, self.columns_of, self.computed).text(), self.computed
+        )
         following = self.sql[name.end]
         aliased = following.upper == "AS" or (following.is_name and following.upper not in _NOT_AN_ALIAS)
         alias = "" if aliased else f" AS {quote(physical(name.table))}"

@@ -25,7 +25,9 @@ def marked(sql: Sql, session: Context) -> Sql:
         return sql
     table = read_name(sql, 2 if verb == "INSERT" else 1)
     target = ".".join(quote(physical(part)) for part in table.parts)
-    columns = {str(name): is_super == "t" for name, is_super in session.upstream.query(_COLUMNS.format(literal(target)))}
+    columns = {
+        str(name): is_super == "t" for name, is_super in session.upstream.query(_COLUMNS.format(literal(target)))
+    }
     if True not in columns.values():
         return sql
     found = _assigned(sql, table) if verb == "UPDATE" else _inserted(sql, table, list(columns))

@@ -6,8 +6,6 @@ Does not belong here: expressions (``rewrite``), refusals (``refuse``), tables, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from aurora_dwh.local.redshift import refuse, refuse_tree
 from aurora_dwh.local.redshift.alter_table import alter_table
 from aurora_dwh.local.redshift.copy import copy

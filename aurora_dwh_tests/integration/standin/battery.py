@@ -1,7 +1,7 @@
 """What the tables of what Redshift refuses and answers have in common: their one database, and the spelling of types.
 
-A source is a page of the Amazon Redshift Developer Guide (``r_SUM``), an issue (``repository#number``), or a measurement
-on a workgroup (SDB: felipenoris/serialize-db; TRINO: trinodb/trino, plugin/trino-redshift).
+A source is a page of the Amazon Redshift Developer Guide (``r_SUM``), an issue (``repository#number``), or a
+measurement on a workgroup (SDB: felipenoris/serialize-db; TRINO: trinodb/trino, plugin/trino-redshift).
 """
 
 from __future__ import annotations

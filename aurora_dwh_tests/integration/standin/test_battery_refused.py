@@ -3,6 +3,7 @@
 Belongs here: whatever one statement on a few tables can show. Does not belong here: what needs files (COPY), several
 sessions, or a transaction block.
 """
+# ruff: noqa: E501 - a row each
 
 from __future__ import annotations
 
@@ -164,8 +165,10 @@ CORRELATED_ROWS: list[Row] = [
         CORRELATED,
     ),
     (
-        "CREATE TABLE x AS SELECT t.id FROM t WHERE EXISTS (SELECT 1 FROM s WHERE EXISTS"
-        " (SELECT 1 FROM n WHERE n.j = t.id))",
+        (
+            "CREATE TABLE x AS SELECT t.id FROM t WHERE EXISTS (SELECT 1 FROM s WHERE EXISTS"
+            " (SELECT 1 FROM n WHERE n.j = t.id))"
+        ),
         "XX000",
         PATTERN,
         CORRELATED,
@@ -248,8 +251,8 @@ FUNCTION_ROWS: list[Row] = [
     ("SELECT to_timestamp(0)", "42883", "to_timestamp", "r_TO_TIMESTAMP"),
     ("SELECT SPLIT_PART('a-b-c', '-', -1)", "22023", "field position must be greater than zero", "SPLIT_PART"),
     ("SELECT SPLIT_PART('a-b-c', '-', 0)", "22023", "field position must be greater than zero", "SPLIT_PART"),
-    ("SELECT JSON_PARSE('{\"a\":1,\"a\":2}')", "XX000", "JSON_PARSE() error", "super-configurations"),
-    ("SELECT JSON_PARSE('[{\"a\":1,\"a\":2}]')", "XX000", "JSON_PARSE() error", "super-configurations"),
+    ('SELECT JSON_PARSE(\'{"a":1,"a":2}\')', "XX000", "JSON_PARSE() error", "super-configurations"),
+    ('SELECT JSON_PARSE(\'[{"a":1,"a":2}]\')', "XX000", "JSON_PARSE() error", "super-configurations"),
     (
         "SELECT JSON_PARSE('{\"a\":\"' || REPEAT('x', 65536) || '\"}')",
         "XX000",
@@ -364,8 +367,8 @@ TABLE_ROWS: list[Row] = [
     ("CREATE TABLE x (id int) DISTKEY(nope)", "42703", "nope", "r_CREATE_TABLE_NEW"),
     ("CREATE TABLE x (LIKE t) DISTKEY(id)", "0A000", "LIKE", "r_CREATE_TABLE_NEW"),
     (
-        "CREATE TABLE x (a int, b int, c int, d int, e int, f int, g int, h int, i int)"
-        " INTERLEAVED SORTKEY (a, b, c, d, e, f, g, h, i)",
+        ("CREATE TABLE x (a int, b int, c int, d int, e int, f int, g int, h int, i int)"
+        " INTERLEAVED SORTKEY (a, b, c, d, e, f, g, h, i)"),
         "54000",
         "8",
         "r_CREATE_TABLE_NEW",
@@ -439,6 +442,8 @@ CHANGE_ROWS: list[Row] = [
         "r_UPDATE",
     ),
     ("ALTER TABLE t APPEND FROM s", "0A000", "in the local stand-in", "the stand-in's charter"),
+    ("SELECT * FROM stv_db_isolation_level", "42501", "permission denied", "SDB"),
+    ("SELECT * FROM stl_load_errors", "42501", "permission denied for view stl_load_errors", "SDB"),
     ("TRUNCATE t, s", "42601", ",", "r_TRUNCATE"),
     ("TRUNCATE t CASCADE", "42601", "CASCADE", "r_TRUNCATE"),
     ("TRUNCATE t RESTART IDENTITY", "42601", "RESTART", "r_TRUNCATE"),

@@ -3,7 +3,7 @@
 Belongs here: values and result types of one query over a few rows. Does not belong here: what is refused, and the types
 of columns in the catalog.
 """
-# ruff: noqa: DTZ001 - a TIMESTAMP has no zone
+# ruff: noqa: DTZ001, E501 - a TIMESTAMP has no zone; a row each
 
 from __future__ import annotations
 
@@ -216,9 +216,7 @@ ROWS = [*ARITHMETIC_ROWS, *AGGREGATE_ROWS, *DATE_ROWS, *TEXT_ROWS, *OTHER_ROWS]
 
 
 @pytest.mark.parametrize(("query", "rows", "kinds", "source"), ROWS, ids=[row[0][:90] for row in ROWS])
-def test_redshift_answers(
-    db: Session, query: str, rows: list[tuple[Any, ...]], kinds: list[str], source: str
-) -> None:
+def test_redshift_answers(db: Session, query: str, rows: list[tuple[Any, ...]], kinds: list[str], source: str) -> None:
     assert (db.sql(query), [kind.replace("text", "varchar") for kind in types(db)]) == (
         rows,
         [kind.replace("text", "varchar") for kind in kinds],

@@ -1,4 +1,4 @@
-"""What Redshift refuses by the state of a transaction, and MERGE (checklist points 5, 10); the rest is the battery's."""
+"""What Redshift refuses by the state of a transaction, and MERGE (points 5, 10); the rest is the battery's."""
 
 from __future__ import annotations
 
