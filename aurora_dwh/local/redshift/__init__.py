@@ -2,14 +2,26 @@
 
 A front that speaks Redshift's wire protocol, over a private PostgreSQL. See ``standin`` for the public face.
 
-A client's statement goes ``session`` -> ``translate`` (``refuse``, then the module of its verb, then ``rewrite``) ->
-a plan (``plans``), which PostgreSQL or the front carries out. What PostgreSQL lacks is in ``sql/``: types, functions,
-system views, and the comparison of strings that overlooks trailing blanks.
+A client's statement goes ``session`` -> ``translate`` (``refuse``, then the module of its verb, then ``rewrite``, then
+``refuse_tree`` and ``decimals`` by the tree that PostgreSQL makes of it) -> a plan (``plans``), which PostgreSQL or the
+front carries out. What PostgreSQL lacks is in ``sql/``: types, functions, system views, and the comparison of strings
+that overlooks trailing blanks.
 
-What it does not have, and answers with an error: navigation into SUPER (``a.b[0]``), PIVOT, FNV_HASH, jsonpaths
-files, ORC, AVRO and fixed-width files, UNLOAD with PARTITION BY. What it does not imitate: error 1018 (a table newer
-than the snapshot), queues, distribution, the truncation of ``CAST(x AS VARCHAR)`` to 256 bytes, and the string
-literal that becomes a string in a SUPER column (write JSON_PARSE).
+What it does not have, and answers with an error, because nothing sends it: navigation into SUPER (``a.b[0]``), PIVOT,
+FNV_HASH, COPY of anything but Parquet and plain CSV (delimited text, JSON, compression, headers, MAXERROR), ALTER TABLE
+APPEND, UNLOAD with PARTITION BY.
+
+What it does not imitate: queues, distribution. Where it is laxer than Redshift, or answers otherwise, by decision:
+
+- A decimal that a recursive WITH computes, or where PostgreSQL objects to a cast of it, keeps PostgreSQL's digits: its
+  tree is read only of statements that it takes.
+- PERCENTILE_CONT of integers and decimals is a DOUBLE PRECISION, MOD and ``%`` of two kinds of decimals have no declared
+  precision, and MEDIAN has none: PostgreSQL has no aggregate or operator of such a type to cast from.
+- A string literal becomes a string in a SUPER column where it is a value of INSERT or UPDATE itself; deeper, in a CASE or
+  a UNION, it is read as a document.
+- ``<>`` and NOT take NaN as PostgreSQL does: what Redshift answers was measured for ``=``, ``<`` and ``>`` alone.
+- SUBSTR, LOG and the privileges of other users are answered beside tables, though the guide lists the functions as the
+  leader node's: they are in wide use.
 """
 
 from aurora_dwh.local.redshift.faults import Fault

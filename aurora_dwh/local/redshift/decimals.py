@@ -34,6 +34,9 @@ _NO_CALL = frozenset({
 })  # fmt: skip
 
 
+_BEHIND_A_KEY = frozenset({"", ",", ")", "ASC", "DESC", "NULLS", "HAVING", "ORDER", "LIMIT", "OFFSET", "UNION"})
+
+
 def computed(text: str, tree: Node) -> str:
     """Returns ``text`` with a cast around each decimal that it computes; the same when nothing is left to cast."""
     return _Casts(Sql(text), tree).text()
@@ -97,6 +100,8 @@ class _Casts:
                 self._wrap(node, "CAST(TRUNC(", ") AS bigint)")
         elif node.kind == "QUERY" and node.nodes("setOperations"):
             self._promote(node)
+        elif parent.kind == "TARGETENTRY" and node.kind == "CONST":
+            self._cast(node, self.kind(node))
         elif _computes(node) and (kind := self.kind(node)) not in (None, _cast_to(parent), _declared(node)):
             self._cast(node, kind)
 
@@ -229,7 +234,26 @@ class _Casts:
                 return at
         return index
 
+    def _repeated(self) -> None:
+        """Casts what ORDER BY or GROUP BY repeats of the select list, which PostgreSQL's tree has in one place."""
+        for first, last, before, behind in list(self.edits):
+            words = [self.sql.upper(i) for i in range(first, last + 1)]
+            for index in self.sql.all(*words):
+                end = index + last - first
+                if index != first and self._is_key(index, end):
+                    self.edits.append((index, end, before, behind))
+
+    def _is_key(self, first: int, last: int) -> bool:
+        """Whether these tokens are all of one key of an ORDER BY or GROUP BY."""
+        if self.sql.upper(last + 1) not in _BEHIND_A_KEY or self.sql.upper(first - 1) not in ("BY", ","):
+            return False
+        index = first - 1
+        while index > 0 and self.sql.upper(index) not in ("BY", "(", "SELECT", "FROM"):
+            index = next((o for o, c in self.sql.closing.items() if c == index), index) - 1
+        return self.sql.at(index, "BY")
+
     def _edited(self) -> str:
+        self._repeated()
         tokens, text = self.sql.tokens, self.sql.text
         inserts: list[tuple[int, int, int, str]] = []
         for first, last, before, behind in dict.fromkeys(self.edits):

@@ -98,36 +98,28 @@ def understand(upstream: Upstream, sql: str, types: bytes) -> Node | None:
 
 
 def read(text: str) -> Node | None:
-    """Returns the node that ``text`` spells."""
-    tokens = iter(_TOKEN.findall(text))
-    first = next(tokens, None)
-    if first != "{":
-        return None
-    node = _value(first, tokens)
-    return node if isinstance(node, Node) else None
+    """Returns the node that ``text`` spells; trees of a long UNION are too deep to read by recursion."""
+    unfinished: list[list[Value]] = [[]]
+    for word in _TOKEN.findall(text):
+        if word in ("{", "("):
+            unfinished.append([])
+        elif word in ("}", ")"):
+            words = unfinished.pop()
+            unfinished[-1].append(_node(words) if word == "}" else words)
+        else:
+            unfinished[-1].append(word)
+    return next(_nodes(unfinished[0]), None)
 
 
-def _value(word: str, tokens: Iterator[str]) -> Value:
-    if word == "{":
-        return _node(tokens)
-    if word == "(":
-        items: list[Value] = []
-        while (item := next(tokens)) != ")":
-            items.append(_value(item, tokens))
-        return items
-    return word
-
-
-def _node(tokens: Iterator[str]) -> Node:
-    node = Node(next(tokens), {})
-    name = ""
-    while (token := next(tokens)) != "}":
-        if name and name not in node.fields:
-            node.fields[name] = _value(token, tokens)
-        elif token.startswith(":"):
-            name = token[1:]
-        else:  # a value of several words: the bytes of a constant
-            rest = _value(token, tokens)
-            so_far = node.fields[name]
-            node.fields[name] = [*so_far, rest] if isinstance(so_far, list) else [so_far, rest]
-    return node
+def _node(words: list[Value]) -> Node:
+    """Returns the node of its words: the kind, then the fields' names, with a colon, and values."""
+    fields: dict[str, Value] = {}
+    index = 1
+    while index < len(words):
+        end = index + 2
+        while end < len(words) and not (isinstance(words[end], str) and str(words[end]).startswith(":")):
+            end += 1
+        value = words[index + 1 : end]  # several words are the bytes of a constant
+        fields[str(words[index])[1:]] = value[0] if len(value) == 1 else value
+        index = end
+    return Node(str(words[0]), fields)

@@ -33,13 +33,17 @@ def _windows(sql: Sql) -> None:
             raise syntax_error(sql[index].text)
 
 
+_FRAMES = frozenset({"RANGE", "GROUPS", "EXCLUDE"})
+_FRAME_STARTS = frozenset({"BETWEEN", "UNBOUNDED", "CURRENT", "NO", "GROUP", "TIES"})
+
+
 def _window(sql: Sql, over: int) -> None:
     start, close = over + 2, sql.close(over + 1)
     top = {sql.upper(i): i for i in _top_level(sql, start, close)}
-    if "RANGE" in top and (sql.at(top["RANGE"] + 1, "BETWEEN") or sql.at(top["RANGE"] + 2, "PRECEDING")):
-        raise RedshiftError("0A000", "RANGE clause of window functions not yet implemented")
-    for word in ("GROUPS", "EXCLUDE"):
-        if word in top and sql[top[word] + 1].kind in ("number", "word") and "ORDER" in top:
+    for word in _FRAMES & top.keys():
+        if sql.upper(top[word] + 1) in _FRAME_STARTS or sql.at(top[word] + 2, "PRECEDING"):
+            if word == "RANGE":
+                raise RedshiftError("0A000", "RANGE clause of window functions not yet implemented")
             raise syntax_error(sql[top[word]].text)
     name = _function_before(sql, over)
     if "ORDER" in top and "ROWS" not in top and name in FRAMED:
@@ -188,13 +192,19 @@ def _no_constants(sql: Sql, opening: int) -> None:
             raise RedshiftError("0A000", "constants are not supported in GROUPING SETS, ROLLUP and CUBE")
 
 
+def _in_call(sql: Sql, index: int) -> bool:
+    """Whether the FROM at ``index`` is that of EXTRACT or TRIM."""
+    around = max((o for o, close in sql.closing.items() if o < index < close), default=0)
+    return sql.upper(around - 1) in ("EXTRACT", "TRIM", "SUBSTRING")
+
+
 def _derived_table_names(sql: Sql) -> None:
     for word in ("FROM", "JOIN"):
         for index in sql.all(word, "("):
             close = sql.close(index + 1)
             following = sql[close + 1]
             unnamed = not following.is_name or (following.kind == "word" and following.upper in _AFTER_A_TABLE)
-            if sql.upper(index + 2) in ("SELECT", "WITH") and unnamed and not sql.at(index - 1, "DISTINCT"):
+            if sql.upper(index + 2) in ("SELECT", "WITH") and unnamed and not _in_call(sql, index):
                 raise RedshiftError("42601", "subquery in FROM must have an alias")
 
 

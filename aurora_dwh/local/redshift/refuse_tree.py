@@ -6,12 +6,13 @@ Does not belong here: what the tokens alone tell (``refuse``).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from aurora_dwh.local.redshift.errors import RedshiftError
 from aurora_dwh.local.redshift.parse_tree import Node
 
 BOOLEAN = 16
+IN = "2"
+COUNTING = frozenset({*range(2100, 2115), 2147, 2803})
+"""AVG, SUM and COUNT."""
 BOOLEAN_TO_TEXT = 2971
 CONCATENATIONS = frozenset({2003, 2004})
 """Of a text and a value of any type."""
@@ -26,6 +27,8 @@ def check(tree: Node) -> None:
     for node in tree.walk():
         if node.kind == "QUERY":
             _correlations(node)
+        if node.kind == "TARGETENTRY" and any(value.kind == "BOOLEANTEST" for value in node.nodes("expr")):
+            raise RedshiftError("0A000", "Not implemented")  # r_Boolean_type of the guide
     _booleans(tree)
 
 
@@ -57,18 +60,29 @@ def _correlations(query: Node) -> None:
     if (
         _reaches(query) > 1
         or (query.fields.get("hasWindowFuncs") == "true" and _reaches(query) > 0)
+        or any(_counts_groups(node) for node in query.walk() if node.fields.get("subLinkType") == IN)
         or any(_reaches(inner) > 0 for subquery in subqueries for inner in subquery.nodes("subselect"))
     ):
         raise RedshiftError("XX000", "This type of correlated subquery pattern is not supported due to internal error")
 
 
+def _counts_groups(subquery: Node) -> bool:
+    """Whether a correlated subquery of IN holds an aggregate, but MIN and MAX, and GROUP BY."""
+    return any(
+        inner.nodes("groupClause")
+        and _reaches(inner) > 0
+        and any(node.number("aggfnoid") in COUNTING for target in inner.nodes("targetList") for node in target.walk())
+        for inner in subquery.nodes("subselect")
+    )
+
+
 def _reaches(query: Node) -> int:
     """How many queries out the farthest column lies that a query names."""
-    return max(_levels(query, 0), default=0)
-
-
-def _levels(node: Node, depth: int) -> Iterator[int]:
-    if node.kind == "VAR":
-        yield node.number("varlevelsup") - depth
-    for child in node.children:
-        yield from _levels(child, depth + (child.kind == "QUERY"))
+    farthest = 0
+    stack = [(query, 0)]
+    while stack:
+        node, depth = stack.pop()
+        if node.kind == "VAR":
+            farthest = max(farthest, node.number("varlevelsup") - depth)
+        stack += ((child, depth + (child.kind == "QUERY")) for child in node.children)
+    return farthest

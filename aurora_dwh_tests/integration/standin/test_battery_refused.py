@@ -135,6 +135,12 @@ QUERY_ROWS: list[Row] = [
 
 CORRELATED_ROWS: list[Row] = [
     (
+        "SELECT id FROM t WHERE b IN (SELECT SUM(j) FROM n WHERE n.i = t.id GROUP BY k)",
+        "XX000",
+        PATTERN,
+        CORRELATED,
+    ),
+    (
         "SELECT t.id FROM t WHERE NOT EXISTS (SELECT 1 FROM s WHERE NOT EXISTS (SELECT 1 FROM n WHERE n.j = t.id))",
         "XX000",
         PATTERN,
@@ -277,6 +283,7 @@ TYPE_ROWS: list[Row] = [
     ("CREATE VIEW x AS SELECT flag::varchar AS f FROM n", "42846", "cannot cast type boolean", "dbt-labs/dbt-utils#1016"),
     ("INSERT INTO s (a) SELECT flag FROM n", "42804", "boolean", "c_Supported_data_types"),
     ("SELECT flag || 'x' FROM n", "42883", "operator does not exist", "c_Supported_data_types"),
+    ('SELECT flag IS TRUE AS "check" FROM n', "0A000", "Not implemented", "r_Boolean_type"),
     ("SELECT flag + 1 FROM n", "42883", "operator does not exist", "c_Supported_data_types"),
     ("SELECT flag::decimal(3,0) FROM n", "42846", "cannot cast type boolean", "c_Supported_data_types"),
     ("SELECT day::int FROM n", "42846", "cannot cast type date", "c_Supported_data_types"),

@@ -81,6 +81,15 @@ ARITHMETIC_ROWS: list[Row] = [
         ["numeric(38,4)"],
         COMPUTATIONS,
     ),
+    (
+        "SELECT DISTINCT d / e FROM n ORDER BY d / e DESC",
+        [(Decimal("6.666666667"),), (Decimal("3.333333333"),)],
+        ["numeric(17,9)"],
+        COMPUTATIONS,
+    ),
+    ("SELECT x.a / x.b FROM (SELECT 1.5 AS a, 2 AS b) x", [(Decimal("0.75"),)], ["numeric(13,12)"], COMPUTATIONS),
+    ("SELECT SQRT(e - 2 + 3), POWER(j, 2), LN(1), EXP(0), LOG(100) FROM n WHERE i = 1", [(2.0, 4.0, 0.0, 1.0, 2.0)], ["double precision"] * 5, "r_SQRT"),
+    ("SELECT STDDEV(d), VAR_SAMP(j), VARIANCE(k) FROM n", [(7.0710678118654755, 0.5, 0.5)], ["double precision"] * 3, "r_STDDEV_functions"),
     ("SELECT SUM(d * j) FROM n", [(Decimal("80.00"),)], ["numeric(38,2)"], COMPUTATIONS),
     ("SELECT SUM(d) / COUNT(*) FROM n", [(Decimal(15),)], ["numeric(38,4)"], COMPUTATIONS),
     (f"SELECT d * r {FIRST}", [(5.0,)], ["double precision"], COMPUTATIONS),
@@ -129,6 +138,12 @@ AGGREGATE_ROWS: list[Row] = [
     ("SELECT SUM(SUM(d)) OVER () FROM n GROUP BY e", [(Decimal(30),)], ["numeric(38,2)"], "c_Window_functions"),
     ("SELECT AVG(k) OVER () FROM n WHERE i = 1", [(3,)], ["bigint"], "r_WF_AVG"),
     ("SELECT LAG(d) OVER (ORDER BY i) FROM n WHERE i = 1", [(None,)], ["numeric(8,2)"], "r_WF_LAG"),
+    (
+        "SELECT RANK() OVER (PARTITION BY groups ORDER BY range) FROM (SELECT 1 AS groups, 2 AS range) x",
+        [(1,)],
+        ["bigint"],
+        "c_Window_functions",
+    ),
     ("SELECT SUM(k) FROM n WHERE false", [(None,)], ["bigint"], "r_SUM"),
     ("SELECT AVG(j), SUM(d) FROM n WHERE false", [(None, None)], ["bigint", "numeric(38,2)"], "r_AVG"),
     ("SELECT MEDIAN(j) FROM n", [(Decimal("2.5"),)], ["numeric"], "r_MEDIAN"),
@@ -142,6 +157,7 @@ DATE_ROWS: list[Row] = [
     (f"SELECT DATE_TRUNC('week', ts) {FIRST}", [(datetime(2024, 2, 12),)], ["timestamp"], "r_DATE_TRUNC"),
     ("SELECT DATE_TRUNC('month', '2024-02-15')", [(datetime(2024, 2, 1),)], ["timestamp"], "r_DATE_TRUNC"),
     (f"SELECT EXTRACT(year FROM day), EXTRACT(hour FROM ts) {FIRST}", [(2024, 10)], ["integer"] * 2, "r_EXTRACT_function"),
+    ("SELECT EXTRACT(year FROM (SELECT MAX(ts) FROM n))", [(2024,)], ["integer"], "r_EXTRACT_function"),
     ("SELECT EXTRACT(ms FROM timestamp '2009-09-09 12:08:43.101')", [(101,)], ["integer"], "r_EXTRACT_function"),
     ("SELECT EXTRACT(ms FROM time '18:25:33.123456')", [(123,)], ["integer"], "r_EXTRACT_function"),
     (f"SELECT EXTRACT(year FROM tz) {FIRST}", [(2024.0,)], ["double precision"], "r_EXTRACT_function"),
@@ -180,6 +196,7 @@ TEXT_ROWS: list[Row] = [
     ("SELECT 'a' < 'B', 'B' < 'a'", [(False, True)], ["boolean"] * 2, "c_collation_sequences"),
     ("SELECT STRPOS('abc', 'c'), CHARINDEX('c', 'abc'), POSITION('c' IN 'abc')", [(3, 3, 3)], ["integer"] * 3, "r_STRPOS"),
     ("SELECT CAST(2008 AS char(4)), CAST('abcdef' AS char(3))", [("2008", "abc")], ["char"] * 2, "r_CAST_function"),
+    ("SELECT CAST('寿寿' AS varchar(4)), '寿寿'::varchar(6), 'abc'::varchar(2)", [("寿", "寿寿", "ab")], ["varchar"] * 3, "r_Character_types"),
     ("SELECT LEN(CAST(REPEAT('x', 300) AS varchar)), LEN(REPEAT('x', 300)::text)", [(300, 300)], ["integer"] * 2, "r_Character_types"),
     ("SELECT LEN(CONCAT(REPEAT('A', 70000), 'B'))", [(70001,)], ["integer"], "r_Character_types"),
 ]  # fmt: skip
@@ -189,6 +206,9 @@ OTHER_ROWS: list[Row] = [
     ("SELECT count(*) FROM n WHERE f > 3", [(0,)], ["bigint"], "SDB"),
     ("SELECT count(*) FROM n WHERE f >= 3 OR f < 1 OR f <= 1", [(0,)], ["bigint"], "SDB"),
     ("SELECT count(*) FROM n a JOIN n b ON a.f = b.f", [(1,)], ["bigint"], "SDB"),
+    ("SELECT count(*) FROM n WHERE flag IS TRUE", [(1,)], ["bigint"], "r_Boolean_type"),
+    ("SELECT i FROM n WHERE k IN (SELECT MAX(k) FROM n m WHERE m.i = n.i GROUP BY m.i) ORDER BY 1", [(1,), (2,)], ["smallint"], "r_correlated_subqueries"),
+    ("SELECT i, (SELECT MAX(m.k) FROM n m WHERE m.i = n.i) FROM n WHERE EXISTS (SELECT 1 FROM n o WHERE o.j = n.j) ORDER BY 1", [(1, 3), (2, 4)], ["smallint", "bigint"], "r_correlated_subqueries"),
     ("SELECT count(*) FROM n WHERE f > 1", [(1,)], ["bigint"], "SDB"),
     ("SELECT j FROM n ORDER BY v", [(2,), (3,)], ["integer"], "r_ORDER_BY_clause"),
     ("SELECT j FROM n ORDER BY v DESC", [(3,), (2,)], ["integer"], "r_ORDER_BY_clause"),
@@ -240,6 +260,11 @@ def test_a_table_takes_the_types_of_its_query(db: Session, query: str, kinds: li
     found = db.sql("SELECT type FROM pg_table_def WHERE tablename = 'made'")
     db.sql("ROLLBACK")
     assert [kind for (kind,) in found] == kinds, f"source: {source}"
+
+
+def test_a_union_of_many_rows_is_read(db: Session) -> None:
+    rows = " UNION ALL ".join(f"SELECT {number} AS i, 1.5 AS d" for number in range(1500))
+    assert db.sql(f"SELECT count(*), SUM(d) FROM ({rows}) x") == [(1500, Decimal("2250.0"))]
 
 
 LITERALS = [

@@ -42,6 +42,11 @@ BEGIN
 END
 $do$;
 
+-- Roots, powers, logarithms and deviations are DOUBLE PRECISION, of decimals and integers too (r_SQRT, r_STDDEV_functions).
+UPDATE pg_proc SET proname = 'postgres_' || proname
+WHERE pronamespace = 'pg_catalog'::regnamespace AND prorettype = 'numeric'::regtype
+  AND proname IN ('sqrt', 'power', 'pow', 'exp', 'ln', 'log', 'log10', 'stddev', 'stddev_samp', 'stddev_pop', 'variance', 'var_samp', 'var_pop');
+
 -- Dates. The date part arrives in its full spelling: the front writes it out.
 CREATE OR REPLACE FUNCTION pg_catalog.getdate() RETURNS timestamp LANGUAGE sql STABLE
 AS $$ SELECT date_trunc('second', statement_timestamp()::timestamp) $$;
@@ -336,7 +341,7 @@ AS $$ SELECT oid::integer FROM pg_roles WHERE rolname = current_user $$;
 -- and scale is that of all ways into a column, too.
 CREATE OR REPLACE FUNCTION pg_standin.fit_decimal(value numeric, modifier integer) RETURNS numeric LANGUAGE sql IMMUTABLE
 AS $$ SELECT CASE WHEN value = 'NaN' THEN pg_standin.refuse('XX000', 'NaN cannot be a decimal')::numeric
-                  WHEN (modifier - 4) >> 16 = 19 AND abs(pg_catalog.numeric(value, modifier)) > 9223372036854775807 / power(10::numeric, (modifier - 4) & 2047)
+                  WHEN (modifier - 4) >> 16 = 19 AND abs(pg_catalog.numeric(value, modifier)) > 9223372036854775807 / 10::numeric ^ ((modifier - 4) & 2047)
                   THEN pg_standin.refuse('XX000', 'Numeric data overflow (result precision)')::numeric
                   ELSE pg_catalog.numeric(value, modifier) END $$;
 CREATE OR REPLACE FUNCTION pg_standin.to_decimal(value double precision) RETURNS numeric LANGUAGE sql IMMUTABLE
@@ -347,6 +352,22 @@ UPDATE pg_cast SET castfunc = CASE castsource WHEN 'numeric'::regtype THEN 'pg_s
                                    WHEN 'real'::regtype THEN 'pg_standin.to_decimal(real)'::regprocedure
                                    ELSE 'pg_standin.to_decimal(double precision)'::regprocedure END
 WHERE casttarget = 'numeric'::regtype AND castsource IN ('numeric'::regtype, 'real'::regtype, 'double precision'::regtype);
+
+-- A cast to VARCHAR(n) cuts at n bytes, never within a character.
+CREATE OR REPLACE FUNCTION pg_standin.cut(value varchar, size integer) RETURNS varchar LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+DECLARE
+  bytes bytea := convert_to(value, 'UTF8');
+BEGIN
+  WHILE size > 0 AND get_byte(bytes, size) & 192 = 128 LOOP
+    size := size - 1;
+  END LOOP;
+  RETURN convert_from(substring(bytes FROM 1 FOR size), 'UTF8');
+END $$;
+CREATE OR REPLACE FUNCTION pg_standin.fit_varchar(value varchar, modifier integer, is_cast boolean) RETURNS varchar LANGUAGE sql IMMUTABLE
+AS $$ SELECT CASE WHEN is_cast AND octet_length(value) > modifier - 4 THEN pg_standin.cut(value, modifier - 4)
+                  ELSE pg_catalog.varchar(value, modifier, is_cast) END $$;
+UPDATE pg_cast SET castfunc = 'pg_standin.fit_varchar(varchar, integer, boolean)'::regprocedure
+WHERE castsource = 'varchar'::regtype AND casttarget = 'varchar'::regtype;
 
 -- NaN is equal to nothing, nor more or less than anything (SDB). PostgreSQL's own operators, which ORDER BY and GROUP BY go
 -- by, stay under other names.
