@@ -15,10 +15,10 @@ What it does not imitate: queues, distribution. Where it is laxer than Redshift,
 
 - A decimal that a recursive WITH computes, or where PostgreSQL objects to a cast of it, keeps PostgreSQL's digits: its
   tree is read only of statements that it takes.
-- PERCENTILE_CONT of integers and decimals is a DOUBLE PRECISION, MOD and ``%`` of two kinds of decimals have no declared
-  precision, and MEDIAN has none: PostgreSQL has no aggregate or operator of such a type to cast from.
-- A string literal becomes a string in a SUPER column where it is a value of INSERT or UPDATE itself; deeper, in a CASE or
-  a UNION, it is read as a document.
+- PERCENTILE_CONT of integers and decimals is a DOUBLE PRECISION; MOD, ``%`` and MEDIAN of decimals have no declared
+  precision: the guide gives no rule for it.
+- A string literal becomes a string in a SUPER column where it is a value of INSERT or UPDATE itself; deeper, in a CASE
+  or a UNION, it is read as a document.
 - ``<>`` and NOT take NaN as PostgreSQL does: what Redshift answers was measured for ``=``, ``<`` and ``>`` alone.
 - SUBSTR, LOG and the privileges of other users are answered beside tables, though the guide lists the functions as the
   leader node's: they are in wide use.
