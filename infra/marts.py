@@ -26,7 +26,7 @@ MARTS: dict[str, dict[str, str]] = {
         "order_day": DATETIME,
         "product_line": STRING,
         "orders": INTEGER,
-        "units": DECIMAL,
+        "units": INTEGER,
         "revenue": DECIMAL,
         "discount": DECIMAL,
     },
@@ -52,7 +52,7 @@ MARTS: dict[str, dict[str, str]] = {
         "orders": INTEGER,
         "shipped": INTEGER,
         "shipped_late": INTEGER,
-        "days_to_ship": DECIMAL,
+        "days_to_ship": INTEGER,
         "longest_days_to_ship": INTEGER,
     },
     "stock_cover": {
@@ -61,7 +61,7 @@ MARTS: dict[str, dict[str, str]] = {
         "product_line": STRING,
         "quantity_stock": INTEGER,
         "stock_value": DECIMAL,
-        "units_14_days": DECIMAL,
+        "units_14_days": INTEGER,
         "cover_days": DECIMAL,
     },
 }

@@ -2,15 +2,17 @@
 
 A front that speaks Redshift's wire protocol, over a private PostgreSQL. See ``standin`` for the public face.
 
-A client's statement goes ``session`` -> ``translate`` (``refuse``, then the module of its verb, then ``rewrite``) ->
-a plan (``plans``), which PostgreSQL or the front carries out. ``rewrite`` walks the tokens; what one needs to know more
-for is in modules of its own: paths into SUPER (``scopes``, ``navigation``), the list of a SELECT (``selects``),
-``pivot``, ``windows``, ``calls``. What PostgreSQL lacks is in ``sql/``: types, casts, functions, system views, and the
-comparison of strings that overlooks trailing blanks.
+A client's statement goes ``session`` -> ``translate`` (``refuse``, then the module of its verb, then ``rewrite``, then
+``refuse_tree`` and ``decimals`` by the tree that PostgreSQL makes of it) -> a plan (``plans``), which PostgreSQL or the
+front carries out. ``rewrite`` walks the tokens; what one needs to know more for is in modules of its own: paths into
+SUPER (``scopes``, ``navigation``), the list of a SELECT (``selects``), ``pivot``, ``windows``, ``calls``. What
+PostgreSQL lacks is in ``sql/``: types, casts, functions, system views, and the comparison of strings that overlooks
+trailing blanks.
 
 What it does not have, and answers with an error:
 
-- COPY by a jsonpaths file, ORC, AVRO and fixed-width files, UNLOAD with PARTITION BY: the product sends none.
+- COPY of anything but Parquet and plain CSV (delimited text, JSON, compression, headers, MAXERROR), ALTER TABLE APPEND,
+  UNLOAD with PARTITION BY: nothing sends them.
 - Spatial functions, HyperLogLog sketches (HLL itself counts), COLLATE(), CHECKSUM, TEXT_TO_INT_ALT, newer functions of
   arrays (ARRAY_CONTAINS, ARRAY_SORT, ...), external schemas, Python and Lambda functions: much work, seldom in a mart.
 - A column alias in WHERE, HAVING or QUALIFY: the guide speaks of the SELECT list alone.
@@ -23,10 +25,19 @@ What it does not have, and answers with an error:
   plain way round.
 - SHOW of another database than the session's; the last five columns of SHOW COLUMNS, SHOW VIEW, SHOW PROCEDURE.
 
-What it does not imitate: queues, distribution, the truncation of ``CAST(x AS VARCHAR)`` to 256 bytes, the string
-literal that becomes a string in a SUPER column (write JSON_PARSE), the strict modes of SUPER, PCRE beyond PostgreSQL's
-own expressions, the digits of divisions within SUPER, and a SET of enable_case_sensitive_identifier that a ROLLBACK
-takes back.
+What it does not imitate: queues, distribution, the strict modes of SUPER, PCRE beyond PostgreSQL's own expressions, the
+digits of divisions within SUPER, and a SET of enable_case_sensitive_identifier that a ROLLBACK takes back. Where it is
+laxer than Redshift, or answers otherwise, by decision:
+
+- A decimal that a recursive WITH computes, or where PostgreSQL objects to a cast of it, keeps PostgreSQL's digits: its
+  tree is read only of statements that it takes.
+- PERCENTILE_CONT of integers and decimals is a DOUBLE PRECISION; MOD, ``%`` and MEDIAN of decimals have no declared
+  precision: the guide gives no rule for it.
+- A string literal becomes a string in a SUPER column where it is a value of INSERT or UPDATE itself; deeper, in a CASE
+  or a UNION, it is read as a document.
+- ``<>`` and NOT take NaN as PostgreSQL does: what Redshift answers was measured for ``=``, ``<`` and ``>`` alone.
+- SUBSTR, LOG and the privileges of other users are answered beside tables, though the guide lists the functions as the
+  leader node's: they are in wide use.
 """
 
 from aurora_dwh.local.redshift.faults import Fault

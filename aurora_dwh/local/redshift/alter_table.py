@@ -43,7 +43,7 @@ def alter_table(sql: Sql, rewrite: Callable[[str], str]) -> Script:
     if word == "ALTER":
         return _alter(sql, index + 1, name)
     if word == "APPEND":
-        return _append(sql, index + 1, name)
+        raise unsupported("ALTER TABLE APPEND in the local stand-in")
     if word == "OWNER":
         return Script((sql.text,), TAG)
     raise syntax_error(sql[index].text)
@@ -212,15 +212,3 @@ def _alter_column(sql: Sql, index: int, name: Name) -> Script:
 
 def _key(sql: Sql, index: int) -> str:
     return name_list(sql, index)[0] if sql[index].text == "(" else read_name(sql, index).table
-
-
-def _append(sql: Sql, index: int, name: Name) -> Script:
-    if not sql.at(index, "FROM"):
-        raise syntax_error(sql[index].text)
-    read = read_name(sql, index + 1)
-    option = sql.upper(read.end)
-    if option not in ("", "IGNOREEXTRA", "FILLTARGET") or read.end + 1 < len(sql):
-        raise syntax_error(sql[read.end].text)
-    source = Name(tuple(physical(p) for p in read.parts), read.end)
-    move = f"CALL pg_standin.append({literal(name.sql)}::regclass, {literal(source.sql)}::regclass, {literal(option)})"
-    return Script((move,), "ALTER TABLE APPEND", alone="ALTER TABLE APPEND")

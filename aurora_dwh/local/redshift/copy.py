@@ -3,7 +3,7 @@
 Belongs here: the course of a COPY and its records (pg_last_copy_count, sys_load_history, sys_load_error_detail). The
 rows go through ``COPY ... FROM STDIN`` of the client's own session, so temporary tables, the open transaction and its
 rollback are right by themselves; the records are written over a connection of their own, so that they outlive a
-rollback. Does not belong here: grammar (``copy_options``), files (``sources``), formats (``parquet``, ``text_load``).
+rollback. Does not belong here: grammar (``copy_options``), files (``sources``), formats (``parquet``, ``csv_load``).
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from typing import Any
 
 from aurora_dwh.local.redshift import sources
 from aurora_dwh.local.redshift.copy_options import CopyOptions, read_copy
+from aurora_dwh.local.redshift.csv_load import CsvLoad
 from aurora_dwh.local.redshift.errors import RedshiftError, UpstreamError
 from aurora_dwh.local.redshift.load_target import LoadError, Target, find_target
 from aurora_dwh.local.redshift.parquet import ParquetFile
 from aurora_dwh.local.redshift.plans import Context
 from aurora_dwh.local.redshift.sources import Source
 from aurora_dwh.local.redshift.sqltext import Sql
-from aurora_dwh.local.redshift.text_load import TextLoad
 from aurora_dwh.local.redshift.upstream import literal
 from aurora_dwh.local.s3 import client as s3_client
 
@@ -61,7 +61,6 @@ class _Load:
     target: Target
     session: Context
     rows: int = 0
-    skipped: list[LoadError] = field(default_factory=list)
     files: list[Source] = field(default_factory=list)
 
     def run(self) -> None:
@@ -97,10 +96,6 @@ class _Load:
         columnar = self.options.format == "PARQUET"
         defaults = self._defaults()
         chunks = self._columnar(s3, defaults) if columnar else self._textual(s3, defaults)
-        if self.options.flag("NOLOAD"):
-            for _ in chunks:
-                pass
-            return
         self.rows = self.session.upstream.copy_in(f"COPY {self.target.copy_list} FROM STDIN (FORMAT csv)", chunks)
 
     def _columnar(self, s3: Any, defaults: dict[str, str]) -> Iterator[bytes]:
@@ -116,16 +111,10 @@ class _Load:
                 ).chunks()
 
     def _textual(self, s3: Any, defaults: dict[str, str]) -> Iterator[bytes]:
-        load = TextLoad(self.options, self.target, defaults, self._skip)
+        load = CsvLoad(self.options, self.target, defaults)
         for source in self.files:
             with _named(source):
-                yield from load.chunks(sources.opened(s3, source), source)
-
-    def _skip(self, failure: LoadError) -> None:
-        """Counts a bad row; MAXERROR rows or more end the load."""
-        self.skipped.append(failure)
-        if len(self.skipped) > max(self.options.number("MAXERROR") - 1, 0):
-            raise self.skipped.pop()
+                yield from load.chunks(sources.opened(s3, source))
 
     def _defaults(self) -> dict[str, str]:
         """The values of the defaults of NOT NULL columns, computed before the load occupies the connection."""
@@ -140,7 +129,7 @@ class _Load:
     # -- records -------------------------------------------------------------------------------------------------
 
     def _record(self, query_id: int, started: datetime, seconds: float, failure: LoadError | None) -> None:
-        failures = [*self.skipped, *([failure] if failure and failure.code != sources.S3_ERROR else [])]
+        failures = [failure] if failure and failure.code != sources.S3_ERROR else []
         with self.session.admin() as admin:
             user = f"(SELECT oid::int FROM pg_roles WHERE rolname = {literal(self.session.user)})"
             common = [user, str(query_id), "0", str(self.session.upstream.pid), literal(self.session.database)]

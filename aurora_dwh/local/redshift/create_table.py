@@ -37,6 +37,7 @@ ENCODINGS = frozenset(
         "ZSTD",
     ]
 )
+MAX_INTERLEAVED = 8
 DISTSTYLES = frozenset({"AUTO", "EVEN", "KEY", "ALL"})
 
 
@@ -112,8 +113,6 @@ def _plain(table: Table) -> Script:
     kind = "TEMP TABLE" if table.temporary else "TABLE"
     exists = "IF NOT EXISTS " if table.if_not_exists else ""
     create = f"CREATE {kind} {exists}{table.target} ({', '.join(table.columns)})"
-    if table.temporary:
-        return Script((create,), "CREATE TABLE")
     return Script((create, table.record()), "CREATE TABLE")
 
 
@@ -314,9 +313,7 @@ def _attributes(sql: Sql, index: int, table: Table) -> int:
             noted["diststyle"] = sql.upper(index + 1)
             index += 2
         elif word == "DISTKEY":
-            names = [physical(n) for n in name_list(sql, index + 1)]
-            _known(table, names)
-            noted |= {"distkey": names[0], "diststyle": "KEY"}
+            noted |= {"distkey": _dist_key(sql, index + 1, table), "diststyle": noted.get("diststyle", "KEY")}
             index = sql.close(index + 1) + 1
         elif word == "SORTKEY" and sql.at(index + 1, "AUTO"):
             index += 2
@@ -330,9 +327,23 @@ def _attributes(sql: Sql, index: int, table: Table) -> int:
             index += 2
         else:
             raise syntax_error(sql[index].text)
-    if noted.get("diststyle") == "KEY" and "distkey" not in noted:
-        raise RedshiftError("42601", "DISTSTYLE KEY requires a DISTKEY column")
+    _check_keys(noted)
     return index
+
+
+def _check_keys(noted: dict[str, Any]) -> None:
+    if (noted.get("diststyle") == "KEY") != ("distkey" in noted):
+        raise RedshiftError("42601", "DISTSTYLE KEY requires a DISTKEY column, and DISTKEY no other DISTSTYLE")
+    if noted.get("sortstyle") == "INTERLEAVED" and len(noted["sortkey"]) > MAX_INTERLEAVED:
+        raise RedshiftError("54000", f"an interleaved sort key has {MAX_INTERLEAVED} columns at most")
+
+
+def _dist_key(sql: Sql, opening: int, table: Table) -> str:
+    names = [physical(n) for n in name_list(sql, opening)]
+    _known(table, names)
+    if len(names) > 1:
+        raise syntax_error(",")
+    return names[0]
 
 
 def _known(table: Table, names: list[str]) -> None:

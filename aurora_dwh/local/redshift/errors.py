@@ -106,21 +106,28 @@ def from_postgres(fields: Mapping[str, str]) -> Fields:
         return RedshiftError("XX000", "could not open relation with OID 0").fields
     if code == "23514" and (match := BYTE_CHECK.match(fields.get("n", ""))):
         return RedshiftError("22001", f"value too long for type character varying({match.group(1)})").fields
-    if code == "42704" and message.endswith("array type for data type super"):
-        return RedshiftError("0A000", "this operation on SUPER is not supported in the local stand-in: cast it").fields
-    if code == "42883" and (match := NAVIGATION.match(message)):
-        return RedshiftError(code, f"cannot navigate into a value of type {match.group(1)}, but into SUPER").fields
     if code == "23502":
         column = fields.get("c", "")
         text = f"Cannot insert a NULL value into column {column}"
         return RedshiftError("XX000", text, block(text, 8007, "query execution")).fields
+    if code == "22003" and message == "numeric field overflow":
+        text = "Numeric data overflow (result precision)"
+        return RedshiftError("XX000", text, block(text, 1058, "numeric overflow")).fields
+    if code == "21000" and "MERGE" in message:
+        text = "Found multiple matches to update the same tuple."
+        return RedshiftError("XX000", text, block(text, 8001, "MERGE")).fields
+    return _about_super(code, message, fields) or kept
+
+
+def _about_super(code: str, message: str, fields: Mapping[str, str]) -> Fields | None:
+    if code == "42704" and message.endswith("array type for data type super"):
+        return RedshiftError("0A000", "this operation on SUPER is not supported in the local stand-in: cast it").fields
+    if code == "42883" and (match := NAVIGATION.match(message)):
+        return RedshiftError(code, f"cannot navigate into a value of type {match.group(1)}, but into SUPER").fields
     if code == "22P02" and message.startswith("invalid input syntax for type json"):
         if "P" in fields:  # a literal, which PostgreSQL reads when it reads the statement
             text = "a string literal for SUPER is read as JSON in the local stand-in: write JSON_PARSE or '...'::SUPER"
             return RedshiftError("0A000", text).fields
         text = f"JSON_PARSE() error: {fields.get('D', message)}"
         return RedshiftError("XX000", text, block(text, 8001, "parsing of JSON")).fields
-    if code == "21000" and "MERGE" in message:
-        text = "Found multiple matches to update the same tuple."
-        return RedshiftError("XX000", text, block(text, 8001, "MERGE")).fields
-    return kept
+    return None

@@ -81,7 +81,7 @@ class LateQuery:
     is_granted: bool = True
     barred: frozenset[str] = frozenset()
 
-    def read(self, name: Name, query: str) -> str:
+    def read(self, name: Name, query: str, computed: Callable[[str], str]) -> str:
         """Returns what stands for the view: its query, which is read with the rights of whoever made the view.
 
         But the schemas that it names are used by whoever reads it: r_CREATE_VIEW.md of the guide.
@@ -94,7 +94,7 @@ class LateQuery:
         for index in (*sql.all("FROM"), *sql.all("JOIN")):
             if sql[index + 2].text == "." and (schema := sql[index + 1].name) in self.barred:
                 raise RedshiftError("42501", f"permission denied for schema {schema}")
-        return f"SELECT * FROM pg_standin.read({literal(query)}) AS late({self.columns})"
+        return f"SELECT * FROM pg_standin.read({literal(computed(query))}) AS late({self.columns})"
 
 
 @dataclass
@@ -106,12 +106,14 @@ class Rewriter:
         loads: the session's counters, written into calls of ``pg_last_copy_count()`` and its kin.
         views: the late-binding views a query may name, by (schema, name); their queries are Redshift SQL.
         columns_of: returns the column headings of a query, for QUALIFY over ``*``.
+        computed: returns a query of PostgreSQL's with the casts of its decimals, for one that stands in a string.
     """
 
     sql: Sql
     loads: LoadState
     views: Mapping[ViewKey, LateQuery] = field(default_factory=dict)
     columns_of: Callable[[str], list[str]] | None = None
+    computed: Callable[[str], str] = str
     volatile: bool = False
     aliases: Mapping[str, str] = field(default_factory=dict)
 
@@ -184,6 +186,8 @@ class Rewriter:
             return "pg_catalog.sysdate()", index + 1
         if word == "CURRENT_USER_ID":
             return "pg_catalog.current_user_id()", index + 1
+        if word in ("DECIMAL", "NUMERIC") and sql[index + 1].text != "(" and _is_cast(sql, index):
+            return "numeric(18,0)", index + 1
         if word == "MINUS" and sql.upper(index + 1) in ("SELECT", "(", "ALL"):
             return "EXCEPT", index + 1
         if word == "APPROXIMATE" and sql.upper(index + 1) in ("COUNT", "PERCENTILE_DISC"):
@@ -259,7 +263,7 @@ class Rewriter:
             keys = [self.text(a, b) for a, b in sql.split(after + 5, end)]
             order = " ORDER BY " + ", ".join(_same_key(key, arguments[0], value) for key in keys)
             after = end + 1
-        return f"string_agg({distinct}{value}, {delimiter}{order})", after
+        return f"pg_catalog.listagg_fit(string_agg({distinct}{value}, {delimiter}{order}))", after
 
     def _fn_ratio_to_report(self, index: int, close: int) -> tuple[str, int]:
         if not self.sql.at(close + 1, "OVER"):
@@ -267,6 +271,11 @@ class Rewriter:
         end = self.sql.close(close + 2)
         value, window = self.text(index + 2, close), self.text(close + 2, end + 1)
         return f"(({value})::double precision / NULLIF(SUM({value}) OVER {window}, 0))", end + 1
+
+    def _fn_extract(self, index: int, close: int) -> tuple[str, int] | None:
+        token = self.sql[index + 2]
+        part = DATE_PARTS.get((token.string if token.kind == "string" else token.name).lower())
+        return (f"EXTRACT({part} {self.text(index + 3, close)})", close + 1) if part else None
 
     def _fn_dateadd(self, index: int, close: int) -> tuple[str, int]:
         return self._dated(index, close, "dateadd")
@@ -286,23 +295,19 @@ class Rewriter:
     def _fn_date_trunc(self, index: int, close: int) -> tuple[str, int]:
         return self._dated(index, close, "date_trunc")
 
-    def _fn_extract(self, index: int, close: int) -> tuple[str, int] | None:
-        part = DATE_PARTS.get(self.sql[index + 2].name)
-        return (f"EXTRACT({part} {self.text(index + 3, close)})", close + 1) if part else None
-
     def _dated(self, index: int, close: int, function: str) -> tuple[str, int]:
         token = self.sql[index + 2]
         spelled = (token.string if token.kind == "string" else token.name).lower()
         if spelled not in DATE_PARTS:
             return f"{function}({self.text(index + 2, close)})", close + 1
         start, _ = self.sql.split(index + 2, close)[-1]
-        bare = function == "dateadd" and start == close - 1 and self.sql[start].kind == "string"
+        bare = function in ("dateadd", "date_trunc") and start == close - 1 and self.sql[start].kind == "string"
         last = start if bare else close
         tail = f" timestamp {self.sql[last].text}" if last < close else ""  # PostgreSQL would take it for a timestamptz
         return f"{function}('{DATE_PARTS[spelled]}'{self.text(index + 3, last)}{tail})", close + 1
 
     def _fn_convert(self, index: int, close: int) -> tuple[str, int]:
-        kind = read_type(self.sql, index + 2)
+        kind = read_type(self.sql, index + 2, in_memory=True)
         return f"CAST({self.text(kind.end + 1, close)} AS {kind.sql})", close + 1
 
     def _fn_varchar(self, index: int, close: int) -> tuple[str, int]:
@@ -405,11 +410,22 @@ class Rewriter:
             return None
         self.volatile = True
         others = {key: other for key, other in self.views.items() if other != late}
-        inner = late.read(name, Rewriter(Sql(late.text), self.loads, others, self.columns_of).text())
+        inner = late.read(
+            name, Rewriter(Sql(late.text), self.loads, others, self.columns_of, self.computed).text(), self.computed
+        )
         following = self.sql[name.end]
         aliased = following.upper == "AS" or (following.is_name and following.upper not in NO_ALIAS)
         alias = "" if aliased else f" AS {quote(physical(name.table))}"
         return f"({inner}){alias}", name.end
+
+
+def _is_cast(sql: Sql, index: int) -> bool:
+    """Whether the type at ``index`` is what something is cast to, and not a name."""
+    if sql[index - 1].text == "::":
+        return True
+    return sql.at(index - 1, "AS") and any(
+        sql.upper(opening - 1) == "CAST" and close == index + 1 for opening, close in sql.closing.items()
+    )
 
 
 def _same_key(key: str, argument: str, value: str) -> str:

@@ -31,7 +31,7 @@ from aurora_dwh.local.redshift.faults import Fault
 from aurora_dwh.local.redshift.plans import LoadState, Plan, Relay
 from aurora_dwh.local.redshift.results import Results, Statement, binary_results, grown_table, plain_hex
 from aurora_dwh.local.redshift.sqltext import Sql, tokenize
-from aurora_dwh.local.redshift.translate import changed_table, named_tables, translate
+from aurora_dwh.local.redshift.translate import NO_TYPES, changed_table, named_tables, translate
 from aurora_dwh.local.redshift.upstream import Upstream, literal
 from aurora_dwh.local.s3 import S3Access
 
@@ -212,20 +212,21 @@ class Session:
     def _on_parse(self, payload: bytes) -> None:
         name, offset = wire.split_cstring(payload)
         text, offset = wire.split_cstring(payload, offset)
-        self._lock(text)
-        plan = self._plan(text)
+        sql = Sql(text)
+        self._lock(sql)
+        plan = self._plan(sql, payload[offset:])
         statement = Statement(text, plan, payload[offset:])
         if isinstance(plan, Relay):
             self._prepare(name, statement)
         self._statements[name] = statement
         self._send(wire.pack(b"1"))
 
-    def _lock(self, text: str) -> None:
+    def _lock(self, sql: Sql) -> None:
         """Locks the table that a statement changes, or waits for whoever writes it, before a snapshot is taken.
 
         Readers do not wait: https://docs.aws.amazon.com/redshift/latest/dg/c_write_readwrite.html
         """
-        table = changed_table(text)
+        table = changed_table(sql)
         if not table or self._upstream.status == "E":
             return
         if self._dirty:
@@ -241,7 +242,7 @@ class Session:
             self._upstream.query("ROLLBACK")
             raise
 
-    def _check_age(self, text: str) -> None:
+    def _check_age(self, sql: Sql) -> None:
         """Refuses a table that was made after the transaction's snapshot.
 
         Source: "Serializable isolation" of the guide. PostgreSQL would find it, and no row in it.
@@ -249,17 +250,17 @@ class Session:
         if self._upstream.status != "T":
             self._seen = self._standin.made
         elif self._seen != self._standin.made:
-            for name in named_tables(text):
+            for name in named_tables(sql):
                 table = f"to_regclass({literal(name)})"
                 young = f"SELECT {table} IS NOT NULL AND NOT EXISTS (SELECT FROM pg_class WHERE oid = {table}::oid)"
                 if self._upstream.query(young) == [("t",)]:
                     raise RedshiftError("XX000", "1018", "Relation does not exist.")
 
-    def _plan(self, text: str) -> Plan:
+    def _plan(self, sql: Sql, types: bytes = NO_TYPES) -> Plan:
         aborted = RedshiftError("25P02", ABORTED_TRANSACTION)
         try:
-            self._check_age(text)
-            plan = translate(text, self)
+            self._check_age(sql)
+            plan = translate(sql, self, types)
         except RedshiftError as error:
             raise aborted if self._upstream.status == "E" else error from None
         if not isinstance(plan, Relay) and self._upstream.status == "E":
@@ -294,9 +295,9 @@ class Session:
         statement = self._find(b"S", name)
         if isinstance(statement.plan, Relay):
             if name:  # one without a name was parsed, and locked its table, just now
-                self._lock(statement.text)
+                self._lock(Sql(statement.text))
             if statement.plan.volatile:
-                statement.plan = self._plan(statement.text)
+                statement.plan = self._plan(Sql(statement.text), statement.types)
                 self._prepare(name, statement)
             statement.binary_results = binary_results(payload) if statement.bytes_columns else []
             self._forward(b"B", payload)
@@ -340,9 +341,10 @@ class Session:
         self._skipping = False
         self._send(wire.ready(self._upstream.status))
 
-    def _simple(self, text: str) -> None:
-        self._lock(text)
-        plan = self._plan(text)
+    def _simple(self, sql: Sql) -> None:
+        text = sql.text
+        self._lock(sql)
+        plan = self._plan(sql)
         self._before(text)
         if isinstance(plan, Relay):
             self._upstream.send(wire.pack(b"Q", wire.cstring(plan.sql)))
@@ -477,7 +479,7 @@ class Session:
         self._standin.names.learn(new)
 
 
-def _split_statements(text: str) -> list[str]:
+def _split_statements(text: str) -> list[Sql]:
     marks = [0, *(t.end for t in tokenize(text) if t.text == ";"), len(text)]
-    pieces = (text[a:b].strip().rstrip(";") for a, b in itertools.pairwise(marks))
-    return [piece for piece in pieces if piece and len(Sql(piece))]
+    pieces = (Sql(text[a:b].strip()) for a, b in itertools.pairwise(marks))
+    return [piece for piece in pieces if len(piece)]

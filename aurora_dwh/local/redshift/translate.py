@@ -6,57 +6,62 @@ Does not belong here: expressions (``rewrite``), refusals (``refuse``), tables, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from aurora_dwh.local.redshift import refuse
+from aurora_dwh.local.redshift import refuse, refuse_tree
 from aurora_dwh.local.redshift.alter_table import alter_table
 from aurora_dwh.local.redshift.case import SETTINGS, CaseSetting
 from aurora_dwh.local.redshift.copy import copy
 from aurora_dwh.local.redshift.create_table import Table, as_select, create_table
-from aurora_dwh.local.redshift.errors import syntax_error
+from aurora_dwh.local.redshift.decimals import computed
+from aurora_dwh.local.redshift.errors import RedshiftError, UpstreamError, syntax_error
 from aurora_dwh.local.redshift.merge import merge
 from aurora_dwh.local.redshift.names import physical, shortened
+from aurora_dwh.local.redshift.parse_tree import Node, understand
 from aurora_dwh.local.redshift.plans import Context, Local, Plan, Relay, Script
 from aurora_dwh.local.redshift.rewrite import LateQuery, Rewriter, ViewKey
 from aurora_dwh.local.redshift.show import show
 from aurora_dwh.local.redshift.sqltext import Name, Sql, quote, read_name
+from aurora_dwh.local.redshift.super_strings import marked
 from aurora_dwh.local.redshift.unload import unload
 from aurora_dwh.local.redshift.users import user
 from aurora_dwh.local.redshift.views import create_view, late_views
 
-Rewrite = Callable[[str], str]
+MOST_LEVELS = 8
+NO_TYPES = b"\0\0"
+_QUERIES = frozenset({"SELECT", "WITH", "(", "UPDATE", "DELETE", "MERGE"})
 
 
-def translate(text: str, session: Context) -> Plan:
-    """Returns the plan for ``text``, one statement of Redshift SQL.
+def translate(sql: Sql, session: Context, types: bytes = NO_TYPES) -> Plan:
+    """Returns the plan for ``sql``, one statement of Redshift SQL.
+
+    Args:
+        sql: the statement; a plan may edit it.
+        session: whose statement it is.
+        types: the parameters' types, in the form of a Parse message.
 
     Raises:
         RedshiftError: Redshift would refuse it.
     """
-    sql = Sql(text)
     if not len(sql):
         return Relay("")
     refuse.check(sql)
     if long := shortened(token.name for token in sql.tokens if token.is_name):
         session.learn_names(long)
-    translator = _Translator(sql, session)
+    translator = _Translator(sql, session, types)
     handler = getattr(translator, f"_on_{sql.upper(0).lower()}", translator.query)
     plan: Plan = handler()
     return plan
 
 
-def changed_table(text: str) -> str:
+def changed_table(sql: Sql) -> str:
     """Returns the table that an UPDATE, DELETE or MERGE changes, for PostgreSQL; empty for any other statement."""
-    sql = Sql(text)
     if sql.upper(0) not in ("UPDATE", "DELETE", "MERGE"):
         return ""
     name = read_name(sql, 2 if sql.upper(1) in ("FROM", "INTO") else 1)
     return ".".join(quote(physical(part)) for part in name.parts)
 
 
-def named_tables(text: str) -> list[str]:
+def named_tables(sql: Sql) -> list[str]:
     """Returns the tables that a statement may read or write, for PostgreSQL."""
-    sql = Sql(text)
     names = []
     for word in ("FROM", "JOIN", "INTO", "UPDATE", "USING"):
         for index in sql.all(word):
@@ -66,9 +71,10 @@ def named_tables(text: str) -> list[str]:
 
 
 class _Translator:
-    def __init__(self, sql: Sql, session: Context) -> None:
+    def __init__(self, sql: Sql, session: Context, types: bytes) -> None:
         self.sql = sql
         self.session = session
+        self.types = types
         self.volatile = False
         self.views: dict[ViewKey, LateQuery] | None = None
 
@@ -81,16 +87,19 @@ class _Translator:
     def _rewritten(self, sql: Sql) -> str:
         if self.views is None:
             self.views = late_views(self.session) if sql.words & {"FROM", "JOIN", "USING"} else {}
-        rewriter = Rewriter(sql, self.session.loads, self.views, self.session.upstream.describe)
+        rewriter = Rewriter(sql, self.session.loads, self.views, self.session.upstream.describe, self._computed)
         text = rewriter.text()
         self.volatile = self.volatile or rewriter.volatile
-        return text
+        return understood(text, self.session, self.types) if _computes(sql) else text
+
+    def _computed(self, query: str) -> str:
+        return understood(query, self.session, NO_TYPES)
 
     def query(self) -> Plan:
         """SELECT, INSERT, UPDATE, DELETE and everything PostgreSQL does as Redshift does."""
         if self.sql.starts("SELECT") and (into := self._into()) > 0:
             return self._select_into(into)
-        text = self._rewritten(self.sql)
+        text = self._rewritten(marked(self.sql, self.session))
         return Relay(text, volatile=self.volatile)
 
     def _into(self) -> int:
@@ -131,13 +140,23 @@ class _Translator:
         return Relay(self._rewritten(sql))
 
     def _materialized_view(self) -> Plan:
+        if self.sql.at(3, "IF"):
+            raise syntax_error(self.sql[4].text)
         name = read_name(self.sql, 3)
         at = next((i for i in range(name.end, len(self.sql)) if self.sql.at(i, "AS")), -1)
         if at < 0:
             raise syntax_error(self.sql[name.end].text)
+        for word in ("ORDER", "LIMIT", "OFFSET"):  # materialized-view-create-sql-command of the guide
+            if any(not self._within(at, index) for index in self.sql.all(word)):
+                what = "ORDER BY" if word == "ORDER" else word
+                raise RedshiftError("0A000", f"{what} is not supported in a materialized view")
         query = self.rewrite(self.sql.rest(at + 1))
         target = ".".join(quote(physical(part)) for part in name.parts)
         return Relay(f"CREATE MATERIALIZED VIEW {target} AS {query}")
+
+    def _within(self, start: int, index: int) -> bool:
+        """Whether a token lies in parentheses that open behind ``start``."""
+        return any(start < opening < index < close for opening, close in self.sql.closing.items())
 
     def _on_alter(self) -> Plan:
         if self.sql.at(1, "TABLE"):
@@ -235,6 +254,48 @@ class _Translator:
         return Relay(self._rewritten(Sql(self.sql.render())))
 
     _on_revoke = _on_grant
+
+
+def understood(text: str, session: Context, types: bytes) -> str:
+    """Returns a query as it is to run, its decimals as Redshift computes them.
+
+    Raises:
+        RedshiftError: Redshift would refuse what it means.
+        UpstreamError: PostgreSQL refuses it.
+    """
+    upstream = session.upstream
+    if upstream.status == "E" or (tree := understand(upstream, text, types)) is None:
+        return text
+    refuse_tree.check(tree)
+    with_casts = computed(text, tree)
+    for _ in range(MOST_LEVELS):  # what lies within another query has its type only after that query has its casts
+        if with_casts == text or (tree := _if_understood(with_casts, session, types)) is None:
+            return text
+        text, with_casts = with_casts, computed(with_casts, tree)
+    return text
+
+
+def _if_understood(text: str, session: Context, types: bytes) -> Node | None:
+    """Returns the tree of a query that was understood without its casts; None where PostgreSQL objects to them."""
+    upstream = session.upstream
+    within = upstream.status == "T"
+    if within:
+        upstream.query("SAVEPOINT standin_casts")
+    try:
+        return understand(upstream, text, types)
+    except UpstreamError:
+        if within:
+            upstream.query("ROLLBACK TO SAVEPOINT standin_casts")
+        return None
+    finally:
+        if within:
+            upstream.query("RELEASE SAVEPOINT standin_casts")
+
+
+def _computes(sql: Sql) -> bool:
+    """Whether a text is a statement that reads or computes: not an expression, nor rows of literals alone."""
+    verb = sql.upper(0)
+    return verb in _QUERIES or (verb == "INSERT" and not sql.words.isdisjoint(_QUERIES))
 
 
 _PASSED_ON = frozenset(

@@ -1,7 +1,7 @@
 """Redshift's column types: how a declared type reads in PostgreSQL, and which are refused.
 
 Belongs here: type names, defaults and limits in DDL and casts. Does not belong here: the values (``parquet``,
-``text_load``).
+``csv_values``).
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from aurora_dwh.local.redshift.errors import RedshiftError, syntax_error
 from aurora_dwh.local.redshift.sqltext import Sql, quote
 
 MAX_VARCHAR = 65_535
+MAX_VARCHAR_IN_MEMORY = 16_000_000
+"""Of an expression, which no column holds."""
 MAX_CHAR = 4_096
 MAX_VARBYTE = 16_777_216
 POSTGRES_MAX_VARBYTE = 10_485_756
@@ -42,52 +44,13 @@ _VARCHAR = {"VARCHAR", "NVARCHAR", "TEXT"}
 _CHAR = {"CHAR", "CHARACTER", "NCHAR", "BPCHAR"}
 _VARBYTE = {"VARBYTE", "VARBINARY", "BINARY"}
 _DECIMAL = {"DECIMAL", "NUMERIC"}
-UNSUPPORTED = frozenset(
-    [
-        "BIT",
-        "BYTEA",
-        "JSON",
-        "JSONB",
-        "UUID",
-        "SERIAL",
-        "BIGSERIAL",
-        "SMALLSERIAL",
-        "SERIAL4",
-        "SERIAL8",
-        "MONEY",
-        "INET",
-        "CIDR",
-        "MACADDR",
-        "XML",
-        "POINT",
-        "LINE",
-        "LSEG",
-        "BOX",
-        "PATH",
-        "POLYGON",
-        "CIRCLE",
-        "TINYINT",
-        "BLOB",
-        "CLOB",
-        "MEDIUMINT",
-        "ENUM",
-        "TSVECTOR",
-        "TSQUERY",
-        "HSTORE",
-        "INT4RANGE",
-        "INT8RANGE",
-        "NUMRANGE",
-        "TSRANGE",
-        "TSTZRANGE",
-        "DATERANGE",
-        "MEDIUMTEXT",
-        "LONGTEXT",
-        "TINYTEXT",
-        "DOUBLE_PRECISION",
-        "NAME",
-        "CITEXT",
-    ]
-)
+UNSUPPORTED = frozenset({
+    "BIT", "BYTEA", "JSON", "JSONB", "UUID", "SERIAL", "BIGSERIAL", "SMALLSERIAL", "SERIAL4", "SERIAL8", "MONEY",
+    "INET", "CIDR", "MACADDR", "XML", "POINT", "LINE", "LSEG", "BOX", "PATH", "POLYGON", "CIRCLE", "TINYINT",
+    "BLOB", "CLOB", "MEDIUMINT", "ENUM", "TSVECTOR", "TSQUERY", "HSTORE", "INT4RANGE", "INT8RANGE",
+    "NUMRANGE", "TSRANGE", "TSTZRANGE", "DATERANGE", "MEDIUMTEXT", "LONGTEXT", "TINYTEXT", "DOUBLE_PRECISION",
+    "NAME", "CITEXT",
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -100,8 +63,8 @@ class ColumnType:
     """Index of the token behind the type."""
 
 
-def read_type(sql: Sql, index: int) -> ColumnType:
-    """Reads the type that starts at ``index``.
+def read_type(sql: Sql, index: int, *, in_memory: bool = False) -> ColumnType:
+    """Reads the type that starts at ``index``, of a column, or of an expression ``in_memory``.
 
     Raises:
         RedshiftError: Redshift has no such type, or not of this size.
@@ -118,7 +81,7 @@ def read_type(sql: Sql, index: int) -> ColumnType:
     arguments, end = _arguments(sql, after)
     if sql[end].text == "[":
         raise RedshiftError("0A000", f'Column "{sql[index - 1].name}" has unsupported type "{word.lower()}[]".')
-    if sized := _sized(word, arguments):
+    if sized := _sized(word, arguments, MAX_VARCHAR_IN_MEMORY if in_memory else MAX_VARCHAR):
         return ColumnType(sized[0], sized[1], end)
     if word == "DOUBLE" and sql.at(after, "PRECISION"):
         return ColumnType("double precision", None, after + 1)
@@ -131,10 +94,10 @@ def read_type(sql: Sql, index: int) -> ColumnType:
     raise RedshiftError("42704", f'type "{sql[index].name}" does not exist')
 
 
-def _sized(word: str, arguments: list[str]) -> tuple[str, int | None] | None:
+def _sized(word: str, arguments: list[str], longest: int) -> tuple[str, int | None] | None:
     """The PostgreSQL spelling and length of a type that takes arguments; None for any other."""
     if word in _VARCHAR:
-        size = 256 if word == "TEXT" else _size(arguments, default=256, limit=MAX_VARCHAR, name="varchar")
+        size = 256 if word == "TEXT" else _size(arguments, default=256, limit=longest, name="varchar")
         return f"varchar({size})", size
     if word in _CHAR:
         size = 256 if word == "BPCHAR" else _size(arguments, default=1, limit=MAX_CHAR, name="char")

@@ -68,15 +68,28 @@ def create_view(sql: Sql, session: Context, rewrite: Callable[[str], str]) -> Pl
     if late:
         if columns:
             query = f"SELECT * FROM ({query}) AS late ({join_names(columns)})"
-        _check_qualified(Sql(query))
-        return LateView(name, query, rewrite(query), replace)
+        _check_schemas(_check_qualified(Sql(query)), session)
+        return LateView(name, query, rewrite, replace)
     head = "CREATE OR REPLACE VIEW" if replace else "CREATE VIEW"
     listed = f" ({join_names(columns)})" if columns else ""
     return Relay(f"{head} {name.sql}{listed} AS {rewrite(query)}")
 
 
-def _check_qualified(sql: Sql) -> None:
-    """Every table in a late-binding view needs its schema; names of the query's own WITH clause do not."""
+def _check_schemas(schemas: set[str], session: Context) -> None:
+    """The tables of a late-binding view may be missing, but not their schemas."""
+    listed = ", ".join(literal(schema) for schema in sorted(schemas))
+    if listed:
+        known = session.upstream.query(f"SELECT nspname FROM pg_namespace WHERE nspname IN ({listed})")
+        for schema in sorted(schemas - {str(row[0]) for row in known}):
+            raise RedshiftError("3F000", f'schema "{schema}" does not exist')
+
+
+def _check_qualified(sql: Sql) -> set[str]:
+    """Every table in a late-binding view needs its schema; names of the query's own WITH clause do not.
+
+    Returns the schemas.
+    """
+    schemas: set[str] = set()
     own = {
         sql[i].name
         for i in range(len(sql))
@@ -87,10 +100,13 @@ def _check_qualified(sql: Sql) -> None:
             continue
         name = read_name(sql, index)
         in_extract = sql.at(index - 1, "FROM") and _in_function(sql, index)
+        if name.schema is not None and not in_extract:
+            schemas.add(physical(name.schema))
         if name.schema is None and name.table not in own and sql[name.end].text != "(" and not in_extract:
             raise RedshiftError(
                 "42P01", "All the relation names inside should be qualified when creating VIEW WITH NO SCHEMA BINDING."
             )
+    return schemas
 
 
 def _in_function(sql: Sql, index: int) -> bool:
@@ -108,13 +124,13 @@ class LateView:
     Args:
         name: the view.
         query: its text, Redshift SQL.
-        resolved: the same for PostgreSQL, as it stands now.
+        resolve: returns the same for PostgreSQL, as it stands now.
         replace: whether it takes the place of a view of that name.
     """
 
     name: Name
     query: str
-    resolved: str
+    resolve: Callable[[str], str]
     replace: bool
 
     def run(self, session: Context) -> str:
@@ -134,7 +150,7 @@ class LateView:
         upstream = session.upstream
         upstream.query("SAVEPOINT standin_view")
         try:
-            upstream.query(f"CREATE TEMP VIEW standin_columns AS {self.resolved}")
+            upstream.query(f"CREATE TEMP VIEW standin_columns AS {self.resolve(self.query)}")
             columns = upstream.query(
                 "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"
                 " WHERE attrelid = 'standin_columns'::regclass AND attnum > 0 ORDER BY attnum"

@@ -38,8 +38,6 @@ from aurora_dwh_tests.integration.standin.conftest import Session
         ("TRUNC(timestamp '2024-05-15 10:00')", date(2024, 5, 15)),
         ("TO_CHAR(date '2024-05-15', 'YYYYMMDD')", "20240515"),
         ("NVL(NULL, NULL, 3)", 3),
-        ("NVL2(NULL, 1, 2)", 2),
-        ("CONCAT('a', NULL)", None),
         ("CONCAT(NULL, 'a') IS NULL", True),
         ("CONCAT('a', CONCAT('', 1))", "a1"),
         ("DECODE(NULL, 1, 'one', NULL, 'none', 'other')", "none"),
@@ -60,15 +58,11 @@ from aurora_dwh_tests.integration.standin.conftest import Session
         ("SHA2('abc', 7)", ""),
         ("CRC32('abc')", "352441c2"),
         ("TO_HEX(255)", "ff"),
-        ("CHARINDEX('b', 'abc')", 2),
-        ("SPLIT_PART('a-b-c', '-', 2)", "b"),
-        ("REGEXP_REPLACE('a1b2', '[0-9]', 'x')", None),
         ("JSON_EXTRACT_PATH_TEXT('{\"a\":{\"b\":\"c\"}}', 'a', 'b')", "c"),
         ("JSON_ARRAY_LENGTH('[1,2]')", 2),
         ("JSON_EXTRACT_ARRAY_ELEMENT_TEXT('[1,\"x\"]', 1)", "x"),
         ("CAST('2024-01-05' AS date) + INTERVAL '1 day'", datetime(2024, 1, 6)),
         ("CONVERT(int, '7')", 7),
-        ("'AbC' ILIKE 'a%'", True),
         ("GREATEST(1, 3, 2)", 3),
         ("10 % 3", 1),
         ("CURRENT_DATABASE() = CURRENT_DATABASE()", True),
@@ -76,7 +70,7 @@ from aurora_dwh_tests.integration.standin.conftest import Session
 )
 def test_expressions(db: Session, expression: str, value: Any) -> None:
     found = db.one(f"SELECT {expression}")
-    assert found == value or value is None
+    assert found == value
 
 
 def test_clock_functions_are_utc_timestamps(db: Session) -> None:
@@ -105,9 +99,8 @@ def test_aggregates(sales: Session) -> None:
     assert sales.sql("SELECT shop, LISTAGG(day) FROM sales WHERE shop = 'a' GROUP BY shop") == [
         ("a", "2024-01-012024-01-02")
     ]
-    assert sales.sql("SELECT MEDIAN(amount), APPROXIMATE COUNT(DISTINCT shop), COUNT(DISTINCT shop) FROM sales") == [
-        (Decimal("30.00"), 2, 2)
-    ]
+    assert sales.sql("SELECT APPROXIMATE COUNT(DISTINCT shop), COUNT(DISTINCT shop) FROM sales") == [(2, 2)]
+    assert sales.one("SELECT MEDIAN(amount) FROM sales") == Decimal("30.00")
 
 
 def test_window_functions(sales: Session) -> None:

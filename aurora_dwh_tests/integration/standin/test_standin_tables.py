@@ -115,19 +115,6 @@ def test_users_groups_roles_and_grants(db: Session) -> None:
     assert db.sql(f"SELECT has_table_privilege('{name}', 'bi.t', 'select')") == [(False,)]
 
 
-def test_append(db: Session) -> None:
-    db.sql("CREATE TABLE t (id int, a varchar(5))")
-    db.sql("CREATE TABLE s (a varchar(5), id int)")
-    db.sql("CREATE TABLE wide (id int, a varchar(5), b int)")
-    db.sql("INSERT INTO s VALUES ('x', 1)")
-    db.sql("INSERT INTO wide VALUES (2, 'y', 3)")
-    db.sql("ALTER TABLE t APPEND FROM s")
-    assert db.refused("ALTER TABLE t APPEND FROM wide")["C"] == "42804"
-    db.sql("ALTER TABLE t APPEND FROM wide IGNOREEXTRA")
-    assert db.sql("SELECT id, a FROM t ORDER BY id") == [(1, "x"), (2, "y")]
-    assert db.one("SELECT count(*) FROM wide") == 0
-
-
 def test_truncate_commits(db: Session) -> None:
     db.sql("CREATE TABLE t (id int)")
     db.sql("CREATE TABLE kept (id int)")

@@ -198,12 +198,8 @@ def test_identity_columns(db: Session) -> None:
     db.sql("INSERT INTO u (id, a) VALUES (7, 1)")
 
 
-def test_result_types_of_arithmetic_and_aggregates(db: Session) -> None:
-    db.sql("CREATE TABLE t (i int, b bigint, n decimal(18,2))")
-    db.sql("INSERT INTO t VALUES (1, 1, 1.25), (2, 2, 2.50)")
-    assert db.sql("SELECT 7/2, sum(i), sum(b), avg(i), sum(n), avg(b) FROM t") == [
-        (3, 3, Decimal(3), 1, Decimal("3.75"), Decimal("1.5"))
-    ]
+def test_a_table_of_a_query_has_sized_columns(db: Session) -> None:
+    db.sql("CREATE TABLE t (n decimal(18,2))")
     db.sql("CREATE TABLE u AS SELECT sum(n) AS s, max('x') AS m FROM t")
     assert db.sql(SPELLED.replace("'t'", "'u'")) == [("numeric", None, 38, 2), ("character varying", 256, None, None)]
 

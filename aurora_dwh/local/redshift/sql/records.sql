@@ -36,7 +36,14 @@ CREATE OR REPLACE FUNCTION pg_standin.record(relation regclass, attributes jsonb
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
   known pg_standin.table_attribute;
+  key record;
 BEGIN
+  FOR key IN SELECT a.attname AS name, format_type(a.atttypid, NULL) AS kind FROM pg_attribute a
+             WHERE a.attrelid = relation AND a.atttypid IN ('super'::regtype, 'varbyte'::regtype)
+               AND (a.attname = attributes ->> 'distkey' OR attributes -> 'sortkey' ? a.attname::text) LOOP
+    RAISE EXCEPTION USING ERRCODE = '0A000',
+      MESSAGE = format('column "%s" of type %s cannot be a distribution or sort key', key.name, key.kind);
+  END LOOP;
   IF relation IS NULL OR (SELECT relpersistence FROM pg_class WHERE oid = relation) = 't' THEN
     RETURN;
   END IF;
@@ -206,27 +213,3 @@ CREATE OR REPLACE FUNCTION pg_standin.default_encoding(type oid) RETURNS text LA
 AS $$ SELECT CASE WHEN type IN ('varchar'::regtype, 'bpchar'::regtype, 'varbyte'::regtype) THEN 'lzo'
                   WHEN type IN ('boolean'::regtype, 'real'::regtype, 'double precision'::regtype) THEN 'none'
                   WHEN type = 'super'::regtype THEN 'zstd' ELSE 'az64' END $$;
-
--- ALTER TABLE target APPEND FROM source: the rows move, and both sides must fit.
-CREATE OR REPLACE PROCEDURE pg_standin.append(target regclass, source regclass, option text) LANGUAGE plpgsql AS $$
-DECLARE
-  missing text;
-  columns text;
-BEGIN
-  IF EXISTS (SELECT 1 FROM pg_class WHERE oid IN (target, source) AND (relpersistence = 't' OR relkind <> 'r')) THEN
-    RAISE EXCEPTION USING ERRCODE = '0A000', MESSAGE = 'ALTER TABLE APPEND needs two permanent tables';
-  END IF;
-  SELECT string_agg(coalesce(t.attname, s.attname), ', ') INTO missing
-  FROM (SELECT * FROM pg_attribute WHERE attrelid = target AND attnum > 0 AND NOT attisdropped) t
-  FULL JOIN (SELECT * FROM pg_attribute WHERE attrelid = source AND attnum > 0 AND NOT attisdropped) s ON s.attname = t.attname
-  WHERE (t.attname IS NULL AND option <> 'IGNOREEXTRA') OR (s.attname IS NULL AND option <> 'FILLTARGET')
-     OR (t.atttypid, t.atttypmod, t.attnotnull) <> (s.atttypid, s.atttypmod, s.attnotnull);
-  IF missing IS NOT NULL THEN
-    RAISE EXCEPTION USING ERRCODE = '42804', MESSAGE = format('columns of the two tables do not match: %s', missing);
-  END IF;
-  SELECT string_agg(quote_ident(t.attname), ', ' ORDER BY t.attnum) INTO columns
-  FROM pg_attribute t JOIN pg_attribute s ON s.attrelid = source AND s.attname = t.attname AND NOT s.attisdropped
-  WHERE t.attrelid = target AND t.attnum > 0 AND NOT t.attisdropped;
-  EXECUTE format('INSERT INTO %s (%s) SELECT %s FROM %s', target, columns, columns, source);
-  EXECUTE format('DELETE FROM %s', source);
-END $$;

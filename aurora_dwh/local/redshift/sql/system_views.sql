@@ -138,9 +138,9 @@ SELECT datname::varchar AS db_name, 'Snapshot Isolation'::varchar AS isolation_l
 GRANT SELECT ON pg_standin.relation, pg_standin.col, pg_catalog.svv_all_columns, pg_catalog.svv_columns, pg_catalog.svv_redshift_columns,
   pg_catalog.svv_all_tables, pg_catalog.svv_tables, pg_catalog.svv_redshift_tables, pg_catalog.svv_all_schemas, pg_catalog.svv_redshift_schemas,
   pg_catalog.svv_table_info, pg_catalog.pg_table_def, pg_catalog.sys_load_history, pg_catalog.sys_load_error_detail,
-  pg_catalog.sys_load_detail, pg_catalog.stv_db_isolation_level, pg_catalog.svv_relation_privileges,
+  pg_catalog.sys_load_detail, pg_catalog.svv_relation_privileges,
   pg_catalog.svv_user_info, pg_catalog.svv_redshift_databases TO PUBLIC;
-REVOKE ALL ON pg_catalog.stl_load_errors, pg_catalog.stl_load_commits FROM PUBLIC;
+REVOKE ALL ON pg_catalog.stl_load_errors, pg_catalog.stl_load_commits, pg_catalog.stv_db_isolation_level FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION pg_catalog.pg_get_late_binding_view_cols()
 RETURNS TABLE (view_schema name, view_name name, col_name name, col_type varchar, col_num integer) LANGUAGE sql STABLE
