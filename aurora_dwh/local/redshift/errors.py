@@ -124,6 +124,8 @@ def _about_super(code: str, message: str, fields: Mapping[str, str]) -> Fields |
         return RedshiftError("0A000", "this operation on SUPER is not supported in the local stand-in: cast it").fields
     if code == "42883" and (match := NAVIGATION.match(message)):
         return RedshiftError(code, f"cannot navigate into a value of type {match.group(1)}, but into SUPER").fields
+    if code == "22P02" and message.startswith("malformed array literal"):  # the other side of || is no string
+        return RedshiftError("42883", "operator does not exist: || takes strings on both sides").fields
     if code == "22P02" and message.startswith("invalid input syntax for type json"):
         if "P" in fields:  # a literal, which PostgreSQL reads when it reads the statement
             text = "a string literal for SUPER is read as JSON in the local stand-in: write JSON_PARSE or '...'::SUPER"

@@ -192,28 +192,6 @@ def _no_constants(sql: Sql, opening: int) -> None:
             raise RedshiftError("0A000", "constants are not supported in GROUPING SETS, ROLLUP and CUBE")
 
 
-def _in_call(sql: Sql, index: int) -> bool:
-    """Whether the FROM at ``index`` is that of EXTRACT or TRIM."""
-    around = max((o for o, close in sql.closing.items() if o < index < close), default=0)
-    return sql.upper(around - 1) in ("EXTRACT", "TRIM", "SUBSTRING")
-
-
-def _derived_table_names(sql: Sql) -> None:
-    for word in ("FROM", "JOIN"):
-        for index in sql.all(word, "("):
-            close = sql.close(index + 1)
-            following = sql[close + 1]
-            unnamed = not following.is_name or (following.kind == "word" and following.upper in _AFTER_A_TABLE)
-            if sql.upper(index + 2) in ("SELECT", "WITH") and unnamed and not _in_call(sql, index):
-                raise RedshiftError("42601", "subquery in FROM must have an alias")
-
-
-_AFTER_A_TABLE = frozenset({
-    "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET", "UNION", "INTERSECT", "EXCEPT", "MINUS", "JOIN",
-    "INNER", "LEFT", "RIGHT", "FULL", "CROSS", "NATURAL", "ON", "USING", "QUALIFY",
-})  # fmt: skip
-
-
 def _assignments(sql: Sql) -> None:
     """UPDATE sets one column at a time, and joins no table with an outer join: r_UPDATE."""
     if not sql.starts("UPDATE"):
@@ -235,7 +213,6 @@ NESTED_CHECKS: tuple[Callable[[Sql], None], ...] = (
     _recursion,
     _aggregates,
     _grouping,
-    _derived_table_names,
     _assignments,
 )
 """What no query holds, wherever it stands."""

@@ -82,6 +82,8 @@ def _reaches(query: Node) -> int:
     stack = [(query, 0)]
     while stack:
         node, depth = stack.pop()
+        if node.kind == "RANGETBLFUNCTION":  # an iteration over SUPER, which is a path from another table of the FROM
+            continue
         if node.kind == "VAR":
             farthest = max(farthest, node.number("varlevelsup") - depth)
         stack += ((child, depth + (child.kind == "QUERY")) for child in node.children)

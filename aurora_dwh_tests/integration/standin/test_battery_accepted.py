@@ -610,12 +610,12 @@ FUNCTIONS: list[Row] = [
         "r_LOG, r_DEXP",
     ),
     (
-        "SELECT MEDIAN(salary), MEDIAN(hired), MEDIAN(seen) FROM staff WHERE id IN (1, 2)",
+        "SELECT MEDIAN(salary), (SELECT MEDIAN(hired) FROM staff WHERE id < 3), (SELECT MEDIAN(seen) FROM staff WHERE id < 3) FROM staff WHERE id < 3",
         [(Decimal("15"), date(2024, 2, 14), datetime(2024, 2, 14, 22, 30))],
         "r_MEDIAN",
     ),
     (
-        "SELECT PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY salary), APPROXIMATE PERCENTILE_DISC(0.5) WITHIN GROUP (ORDER BY salary), APPROXIMATE COUNT(DISTINCT dept), HLL(dept) FROM staff",
+        "SELECT PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY salary), APPROXIMATE PERCENTILE_DISC(0.5) WITHIN GROUP (ORDER BY salary), (SELECT APPROXIMATE COUNT(DISTINCT dept) FROM staff), (SELECT HLL(dept) FROM staff) FROM staff",
         [(20.0, Decimal("20.00"), 2, 2)],
         "r_PERCENTILE_CONT, r_HLL_function",
     ),

@@ -80,7 +80,7 @@ $do$;
 CREATE OR REPLACE FUNCTION pg_catalog.sha(text) RETURNS varchar LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT pg_catalog.sha1($1) $$;
 CREATE OR REPLACE FUNCTION pg_catalog.soundex(text) RETURNS varchar LANGUAGE plpgsql IMMUTABLE STRICT AS $$
 DECLARE
-  letters CONSTANT text := regexp_replace(upper($1), '[^A-Z]', '', 'g');
+  letters CONSTANT text := regexp_replace(upper($1), '[^A-Z]', '');
   code text := left(letters, 1);
   digit text;
   last text := translate(code, 'BFPVCGJKQSXZDTLMNRAEIOUYHW', '11112222222233455600000077');

@@ -246,7 +246,7 @@ $do$;
 CREATE OR REPLACE FUNCTION pg_catalog.decimal_scale(super) RETURNS integer LANGUAGE sql IMMUTABLE STRICT
 AS $$ SELECT scale(pg_catalog.super_number($1)) $$;
 CREATE OR REPLACE FUNCTION pg_catalog.decimal_precision(super) RETURNS integer LANGUAGE sql IMMUTABLE STRICT
-AS $$ SELECT length(regexp_replace(pg_catalog.super_number($1)::text, '[^0-9]', '', 'g')) $$;
+AS $$ SELECT length(regexp_replace(pg_catalog.super_number($1)::text, '[^0-9]', '')) $$;
 
 -- Aggregates over the numbers among the values; the least and the greatest are those of the total order.
 CREATE OR REPLACE FUNCTION pg_catalog.super_add(numeric[], super) RETURNS numeric[] LANGUAGE sql IMMUTABLE
