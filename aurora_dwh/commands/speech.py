@@ -63,7 +63,7 @@ def register(
 
 
 def stop_on_sigterm() -> None:
-    """Take SIGTERM, by which containers are stopped, for Ctrl-C. As its first process a container's kernel ignores it."""
+    """Take SIGTERM, by which containers are stopped, for Ctrl-C; a container's first process would else not hear it."""
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)
 

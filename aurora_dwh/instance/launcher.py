@@ -7,7 +7,6 @@ stays in progress with its places in the pools until it would have run for too l
 from __future__ import annotations
 
 import dagster as dg
-import grpc
 from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, WorkerStatus
 from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
@@ -29,7 +28,7 @@ class LocalRunLauncher(DefaultRunLauncher):
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
         """Return whether the code server that started a run still has it; a run of a terminal has no such server."""
-        client = self._get_grpc_client_for_termination(run.run_id)
+        client = self._get_grpc_client_for_termination(run.run_id)  # type: ignore[no-untyped-call]
         if client is None:
             return CheckRunHealthResult(WorkerStatus.RUNNING, "it was started in a terminal, and nobody can ask for it")
         try:
@@ -45,7 +44,7 @@ class LocalRunLauncher(DefaultRunLauncher):
     def terminate(self, run_id: str) -> bool:
         """Terminate a run, also one that is gone with its code server; return whether that could be done."""
         try:
-            return bool(super().terminate(run_id))
+            return bool(super().terminate(run_id))  # type: ignore[no-untyped-call]
         except DagsterUserCodeUnreachableError as error:
             run = self._instance.get_run_by_id(run_id)
             if run is None or not _is_gone(error):
@@ -56,5 +55,5 @@ class LocalRunLauncher(DefaultRunLauncher):
 
 def _is_gone(error: DagsterUserCodeUnreachableError) -> bool:
     """Return whether nobody listens at a code server's address, where one that is busy does not answer in time."""
-    cause = error.__cause__
-    return isinstance(cause, grpc.RpcError) and cause.code() == grpc.StatusCode.UNAVAILABLE  # type: ignore[attr-defined]
+    code = getattr(error.__cause__, "code", None)
+    return code is not None and code().name == "UNAVAILABLE"
