@@ -12,10 +12,16 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+    PARTITION_NAME_TAG,
+)
 
 from aurora_dwh.local.processes import free_ports
 
@@ -51,8 +57,12 @@ class Api:
         data: dict[str, Any] = said["data"]
         return data
 
-    def launch(self, job: str, day: str, *assets: str, location: str = "aurora_dwh.definitions") -> str:
-        """Launch a day of assets and return the run's id."""
+    def launch(
+        self, job: str, day: str, *assets: str, last: str | None = None, location: str = "aurora_dwh.definitions"
+    ) -> str:
+        """Launch a day of assets, or a range as one run, and return the run's id."""
+        tags = {ASSET_PARTITION_RANGE_START_TAG: day, ASSET_PARTITION_RANGE_END_TAG: last or day}
+        tags = tags if last else {PARTITION_NAME_TAG: day}
         params = {
             "selector": {
                 "repositoryLocationName": location,
@@ -61,7 +71,7 @@ class Api:
                 "assetSelection": [{"path": asset.split("/")} for asset in assets],
             },
             "runConfigData": {},
-            "executionMetadata": {"tags": [{"key": "dagster/partition", "value": day}]},
+            "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},
         }
         launched = self.ask(_LAUNCH, params=params)["launchRun"]
         assert launched["__typename"] == "LaunchRunSuccess", launched
@@ -97,9 +107,22 @@ def until(done: Callable[[], bool], seconds: float, state: Callable[[], object] 
     return time.monotonic() - began
 
 
+@dataclass(frozen=True)
+class Served:
+    """A program that serves Dagster's UI: its address, and the first process of its group."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+
+    def kill(self) -> None:
+        """Kill all its processes at once, as a power cut does."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
 @contextlib.contextmanager
-def served(program: str, arguments: list[str], environment: dict[str, str], log: Path) -> Iterator[str]:
-    """Run a program that serves Dagster's UI, and give the UI's address once it answers."""
+def served(program: str, arguments: list[str], environment: dict[str, str], log: Path) -> Iterator[Served]:
+    """Run a program that serves Dagster's UI, and give it once it answers."""
     (port,) = free_ports(1)
     with log.open("wb") as output:
         server = subprocess.Popen(
@@ -114,7 +137,7 @@ def served(program: str, arguments: list[str], environment: dict[str, str], log:
     try:
         url = f"http://127.0.0.1:{port}"
         _await(f"{url}/server_info", server, log)
-        yield url
+        yield Served(url, server)
     finally:
         _end_group(server)
 
@@ -139,7 +162,8 @@ def _await(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
 
 def _end_group(server: subprocess.Popen[bytes]) -> None:
     """End the server and its children, which would otherwise wait for 45 seconds for a heartbeat."""
-    os.killpg(server.pid, signal.SIGINT)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(server.pid, signal.SIGINT)
     with contextlib.suppress(subprocess.TimeoutExpired):
         server.wait(15)
     with contextlib.suppress(ProcessLookupError):

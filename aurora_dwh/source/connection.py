@@ -74,15 +74,16 @@ def connect(
             password.
     """
     try:
-        connection: Connection = pymysql.connect(
-            **{
-                **arguments,
-                "charset": "utf8mb4",
-                "autocommit": None,
-                "read_timeout": LOGIN_SECONDS,
-                "write_timeout": WRITE_SECONDS,
-            }
-        )
+        with waiting(f"Aurora: connect to {arguments['host']}"):
+            connection: Connection = pymysql.connect(
+                **{
+                    **arguments,
+                    "charset": "utf8mb4",
+                    "autocommit": None,
+                    "read_timeout": LOGIN_SECONDS,
+                    "write_timeout": WRITE_SECONDS,
+                }
+            )
     except pymysql.err.Error as error:
         raise _refused("cannot connect to Aurora", error, arguments) from error
     except (RuntimeError, UnicodeError) as error:  # a plugin that PyMySQL lacks a library for, a host that is no name

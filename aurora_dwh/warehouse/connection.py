@@ -144,14 +144,15 @@ class Session:
         text = f"Redshift did not answer within {most:.0f} s: {shown(statement)}"
         if not self._aside or not self.pid:
             return PassingError(text, statement=statement)
-        try:
-            who = self._blockers() or _UNKNOWN
-            self._end()
-        except (WarehouseError, ConfigError) as error:
-            who = f"now it lets nobody in ({error})"
+        who = []
+        for ask in (self._blockers, self._end):  # in this order: a session that has ended waits for nobody
+            try:
+                who.append(ask() or "")
+            except (WarehouseError, ConfigError) as error:
+                who.append(f"Redshift does not say who keeps it waiting ({error})")
         what = "It waits for every transaction that reads the table. " if _DDL.match(statement) else ""
         advice = "Run it again when they have ended, or end them: SELECT pg_terminate_backend(pid)"
-        return WarehouseError(f"{text}; {who}. {what}{advice}", statement=statement)
+        return WarehouseError(f"{text}; {who[0] or _UNKNOWN}. {what}{advice}", statement=statement)
 
     def _blockers(self) -> str:
         """Return, in words, who holds what this session waits for, empty where nobody is known to.

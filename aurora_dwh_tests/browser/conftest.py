@@ -55,8 +55,8 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UI]:
         packaged = PACKAGED_CATALOG.read_text(encoding="utf-8")
         catalog.write_text(re.sub(r'(?m)^schedule: "01:00"', f'schedule: "{tick:%H:%M}"', packaged), encoding="utf-8")
         environment = {**os.environ, **variables, "DAGSTER_HOME": str(home), "AURORA_DWH_CATALOG": str(catalog)}
-        with served("dagster", ["dev"], environment, state / "dagster.log") as url:
-            yield UI(url, variables, tick)
+        with served("dagster", ["dev"], environment, state / "dagster.log") as dagster:
+            yield UI(dagster.url, variables, tick)
     finally:
         stack.down(state)
 
@@ -71,8 +71,8 @@ def many_tables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     catalog.write_text(f"timezone: Asia/Tokyo\nstart_date: 2024-01-01\ntables:\n{entries}", encoding="utf-8")
     environment = {**os.environ, "DAGSTER_HOME": str(home), "AURORA_DWH_CATALOG": str(catalog)}
     location = ["-m", "aurora_dwh.definitions", "-d", str(ROOT)]
-    with served("dagster-webserver", location, environment, home / "webserver.log") as url:
-        yield url
+    with served("dagster-webserver", location, environment, home / "webserver.log") as webserver:
+        yield webserver.url
 
 
 @pytest.fixture(scope="module")

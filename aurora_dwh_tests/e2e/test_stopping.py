@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +20,7 @@ import pytest
 
 from aurora_dwh.local.lake import LakeServer
 from aurora_dwh.local.redshift import RedshiftStandIn
-from aurora_dwh_tests.dagster_ui import ROOT, Api, served, until
+from aurora_dwh_tests.dagster_ui import ROOT, Api, Served, served, until
 from aurora_dwh_tests.e2e.conftest import make_world
 from aurora_dwh_tests.e2e.world import World
 from aurora_dwh_tests.proxies import PASS, Fate, mysql_proxy, redshift_proxy, s3_proxy
@@ -71,10 +71,22 @@ class Stage:
 
     world: World
     hold: Hold
-    api: Api
     s3: Any
+    log: Path
     environment: dict[str, str]
     stopped: list[str] = field(default_factory=list)
+    dagster: Served = field(init=False)
+
+    @contextmanager
+    def served(self) -> Iterator[None]:
+        """Have `dagster dev` run."""
+        with served("dagster", ["dev", "-m", "aurora_dwh.definitions"], self.environment, self.log) as self.dagster:
+            yield
+
+    @property
+    def api(self) -> Api:
+        """The UI's own API."""
+        return Api(self.dagster.url)
 
     @contextmanager
     def locked(self, table: str) -> Iterator[None]:
@@ -155,7 +167,9 @@ def stage(
             ),
         )
         world.catalog("t: {key: id, cursor: at}")
-        shutil.copy(ROOT / "dagster.yaml", world.home)
+        settings = (ROOT / "dagster.yaml").read_text(encoding="utf-8")
+        shortened = re.sub(r"(poll_interval|free_slots_after_run_end)_seconds: \d+", r"\1_seconds: 3", settings)
+        (world.home / "dagster.yaml").write_text(shortened, encoding="utf-8")
         environment = {
             **os.environ,
             **world.variables,
@@ -163,9 +177,9 @@ def stage(
             "REDSHIFT_PORT": str(warehouse),
             "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{lake}",
         }
-        arguments = ["dev", "-m", "aurora_dwh.definitions"]
-        url = stack.enter_context(served("dagster", arguments, environment, folder / "dagster.log"))
-        yield Stage(world, hold, Api(url), s3_client(lake_server), environment)
+        made = Stage(world, hold, s3_client(lake_server), folder / "dagster.log", environment)
+        stack.enter_context(made.served())
+        yield made
 
 
 def _is_manifest(key: str) -> bool:
@@ -255,8 +269,20 @@ def test_o01_ctrl_c_cancels_a_run_of_a_terminal(stage: Stage) -> None:
 
 
 def test_o01_what_was_stopped_stays_so_and_the_days_can_be_loaded(stage: Stage) -> None:
-    runs = [stage.api.launch("daily_load", f"2024-01-0{number}", *CHAIN) for number in range(1, 10)]
-    for run in runs:
-        stage.api.await_status(run, "SUCCESS")
+    stage.api.await_status(stage.api.launch("daily_load", "2024-01-01", *CHAIN, last="2024-01-09"), "SUCCESS")
     stage.world.assert_equal("t")
     assert {stage.api.status(run) for run in stage.stopped} == {"CANCELED"}
+
+
+def test_o04_after_a_power_cut_a_run_that_is_gone_is_ended_and_its_place_freed(stage: Stage) -> None:
+    run = stage.launched("2024-01-02", "^rows$")
+    stage.dagster.kill()
+    stage.hold.let_go(Fate("before"))
+    doctor = stage.program("aurora-dwh", "doctor", "--json").communicate(timeout=120)[0]
+    (found,) = [check for check in json.loads(doctor) if check["name"] == "dagster: runs"]
+    assert found["state"] == "warning"
+    assert found["detail"] == f"{run} of daily_load: the code server that started it is gone"
+    with stage.served(), dg.DagsterInstance.get() as instance:
+        stage.api.await_status(run, "FAILURE", seconds=60)
+        until(lambda: run not in instance.event_log_storage.get_concurrency_run_ids(), 60)
+        stage.api.await_status(stage.api.launch("daily_load", "2024-01-03", *CHAIN), "SUCCESS")
