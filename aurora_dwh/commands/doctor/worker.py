@@ -100,7 +100,7 @@ def _why_gone(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
         last = instance.get_records_for_run(run.run_id, limit=1, ascending=False).records
         silence = utc_now().timestamp() - (last[0].timestamp if last else 0)
         return (
-            "" if silence < RUN_SILENCE.total_seconds() else f"no event for {RUN_SILENCE} and more; perhaps it is gone"
+            "" if silence < RUN_SILENCE.total_seconds() else f"perhaps gone, as it has said nothing for {RUN_SILENCE}"
         )
     if not instance.run_launcher.supports_check_run_worker_health:
         return ""
