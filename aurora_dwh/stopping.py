@@ -11,13 +11,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import dagster as dg
 from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.storage.dagster_run import FINISHED_STATUSES
 
-from aurora_dwh.waiting import Behalf, note_interrupt, on_behalf_of
+from aurora_dwh.waiting import Behalf, on_behalf_of
 
+_END: Any = object()
 _NOT_WANTED = frozenset({*FINISHED_STATUSES, dg.DagsterRunStatus.CANCELING})
 
 
@@ -27,27 +29,33 @@ class RetryOfFailures(dg.RetryPolicy):
     def calculate_delay(self, attempt_num: int) -> float:
         """Return how long the next attempt waits, in seconds; Dagster asks while it handles the error."""
         if isinstance(sys.exc_info()[1], KeyboardInterrupt | DagsterExecutionInterruptedError):
-            note_interrupt()
             raise  # the error that the caller handles
         return super().calculate_delay(attempt_num)
 
 
 @contextmanager
-def stoppable(context: dg.AssetExecutionContext) -> Iterator[None]:
-    """Do a step's work: say in the run's log what it waits for, and ask whether the run still wants it.
+def stoppable(context: dg.AssetExecutionContext | dg.OutputContext) -> Iterator[None]:
+    """Do a part of a step's work: say in the run's log what it waits for, and ask whether the run still wants it.
 
     Raises:
         DagsterExecutionInterruptedError: The run was ended meanwhile, of which it would else become a success.
     """
-    instance, run_id = context.instance, context.run_id
-
-    def require() -> None:
-        require_in_progress(instance, run_id)
-
-    somebody = Behalf(tell=context.log.info, require=require, interrupted=partial(_note_cancelling, instance, run_id))
-    with on_behalf_of(somebody):
+    step = context.step_context if isinstance(context, dg.OutputContext) else context
+    instance, run_id = step.instance, step.run_id
+    require = partial(require_in_progress, instance, run_id)
+    with on_behalf_of(Behalf(tell=context.log.info, require=require)):
         yield
-        require()
+    require()
+
+
+def stoppable_parts(context: dg.AssetExecutionContext, results: Iterator[Any]) -> Iterator[Any]:
+    """Yield a step's results, of which each is made as `stoppable` has it; what becomes of one is done outside."""
+    while True:
+        with stoppable(context):
+            result = next(results, _END)
+        if result is _END:
+            return
+        yield result
 
 
 def require_in_progress(instance: dg.DagsterInstance, run_id: str) -> None:
@@ -66,7 +74,7 @@ def require_in_progress(instance: dg.DagsterInstance, run_id: str) -> None:
         raise DagsterExecutionInterruptedError(f"run {run_id} {state}, so that its work goes no further")
 
 
-def _note_cancelling(instance: dg.DagsterInstance, run_id: str) -> None:
+def note_cancelling(instance: dg.DagsterInstance, run_id: str) -> None:
     """Note that a run is being cancelled that nobody can terminate but by Ctrl-C: it was started in a terminal.
 
     An interrupt of a run that was launched and that nobody terminated is of its surroundings, and Dagster's to judge.

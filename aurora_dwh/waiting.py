@@ -33,12 +33,10 @@ class Behalf:
     Attributes:
         tell: Takes what is said of waits.
         require: Raises where the work is not wanted any more.
-        interrupted: Is told that an interrupt ends the work.
     """
 
     tell: Callable[[str], object] = _log.warning
     require: Callable[[], object] = lambda: None
-    interrupted: Callable[[], object] = lambda: None
 
 
 _behalf: ContextVar[Behalf] = ContextVar("behalf", default=Behalf())  # noqa: B039 - it cannot be changed
@@ -47,22 +45,16 @@ _behalf: ContextVar[Behalf] = ContextVar("behalf", default=Behalf())  # noqa: B0
 @contextmanager
 def on_behalf_of(somebody: Behalf) -> Iterator[None]:
     """Work for somebody."""
-    before = _behalf.get()
-    _behalf.set(somebody)
+    token = _behalf.set(somebody)
     try:
         yield
-    finally:  # a token of the context would not do: a generator may be closed elsewhere than it was begun
-        _behalf.set(before)
+    finally:
+        _behalf.reset(token)
 
 
 def require_wanted() -> None:
     """Raise where the work is not wanted any more; it is called before anything of the work becomes visible."""
     _behalf.get().require()
-
-
-def note_interrupt() -> None:
-    """Tell whoever the work is for that an interrupt ends it."""
-    _behalf.get().interrupted()
 
 
 def say(text: str) -> None:

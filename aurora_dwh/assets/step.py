@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 
 from aurora_dwh.failures import RETRY
-from aurora_dwh.stopping import stoppable
+from aurora_dwh.stopping import stoppable_parts
 
 Work = Callable[[dg.AssetExecutionContext, Mapping[str, Any]], Iterator[Any]]
 """What a step does: it takes the context and the inputs by name, and yields results."""
@@ -66,8 +66,7 @@ def build_step(
     """
 
     def stoppable_work(context: dg.AssetExecutionContext, inputs: Mapping[str, Any]) -> Iterator[Any]:
-        with stoppable(context):
-            yield from work(context, inputs)
+        return stoppable_parts(context, work(context, inputs))
 
     name = spec.key.to_python_identifier()
     checked = {f"{name}_{check.name}": check for check in checks}

@@ -91,7 +91,7 @@ def speak_plainly(command: Command) -> Command:
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
         except KeyboardInterrupt:
-            fail("stopped; what was begun is undone", code=STOPPED)
+            fail("stopped before its end; it may be run again", code=STOPPED)
         except Exception as error:
             if not _is_known(error):
                 raise

@@ -167,6 +167,8 @@ def stage(
             ),
         )
         world.catalog("t: {key: id, cursor: at}")
+        with world.catalog_file.open("a", encoding="utf-8") as catalog:
+            catalog.write("pools: {aurora: 1, redshift: 1}\n")
         settings = (ROOT / "dagster.yaml").read_text(encoding="utf-8")
         shortened = re.sub(r"(poll_interval|free_slots_after_run_end)_seconds: \d+", r"\1_seconds: 3", settings)
         (world.home / "dagster.yaml").write_text(shortened, encoding="utf-8")
@@ -208,6 +210,18 @@ def test_o01_terminate_ends_a_run_wherever_it_is_and_nothing_is_tried_again(
     assert any(map(_is_manifest, stage.in_lake(day))) == (pattern == "^COPY")
     assert stage.in_warehouse(day) == 0
     stage.stopped.append(run)
+
+
+def test_o01_a_run_that_waits_for_its_place_in_a_pool_is_ended_there(stage: Stage) -> None:
+    first = stage.launched("2024-01-02", "^rows$")
+    second = stage.api.launch("daily_load", "2024-01-03", *CHAIN)
+    until(lambda: any("blocked by" in message for _, message in stage.api.events(second)), 120)
+    stage.api.terminate(second)
+    assert stage.api.await_status(second, "CANCELED") < SECONDS
+    stage.api.terminate(first)
+    assert stage.api.await_status(first, "CANCELED") < SECONDS
+    stage.hold.let_go(Fate("before"))
+    stage.stopped += [first, second]
 
 
 def test_o01_a_statement_that_nobody_waits_for_any_more_is_ended_in_redshift_too(stage: Stage) -> None:

@@ -96,6 +96,19 @@ def test_o03_a_column_that_a_reader_keeps_out_is_given_up_with_the_readers_name(
             assert not admin.query("SELECT 1 FROM pg_locks WHERE NOT granted")  # else other readers wait behind it
 
 
+def test_o03_where_the_reader_is_not_told_the_message_says_how_to_find_it(
+    redshift: RedshiftStandIn, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "LOCK_SECONDS", 1.0)
+    with warehouse.session() as session, redshift.admin(warehouse.settings.database) as reader:
+        session.execute("CREATE TABLE t (id INTEGER)")
+        reader.query("BEGIN")
+        reader.query("SELECT COUNT(*) FROM t")
+        with pytest.raises(WarehouseError, match="not told to this user; a superuser finds it by: SELECT .* FROM svv"):
+            session.execute("DROP TABLE t")
+        reader.query("ROLLBACK")
+
+
 def test_o02_an_aurora_that_never_answers_ends_in_time(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source, "LOGIN_SECONDS", 0.5)
     with silent() as port, pytest.raises(SourceError, match="cannot connect to Aurora"):
