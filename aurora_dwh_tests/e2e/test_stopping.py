@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -121,6 +121,11 @@ class Stage:
             preexec_fn=lambda: [signal.signal(s, signal.SIG_DFL) for s in (signal.SIGINT, signal.SIGTERM)],
         )
 
+    def materialize(self, day: str) -> subprocess.Popen[str]:
+        """Start a run of a day in a terminal."""
+        command = "dagster asset materialize -m aurora_dwh.definitions --select key:lake/t --partition"
+        return self.program(*command.split(), day)
+
     def in_lake(self, day: str) -> list[str]:
         """Return the keys of a day's objects."""
         bucket, prefix = self.world.variables["LAKE_URI"].removeprefix("s3://").split("/", 1)
@@ -184,6 +189,17 @@ def stage(
         yield made
 
 
+def _of_terminal(instance: dg.DagsterInstance) -> Sequence[dg.DagsterRun]:
+    """Return the runs that were started in a terminal, the last one first."""
+    return [run for run in instance.get_runs() if run.remote_job_origin is None]
+
+
+def _is_blocked(instance: dg.DagsterInstance) -> bool:
+    """Return whether such a run has waited for a place in a pool."""
+    entries = (entry for run in _of_terminal(instance) for entry in instance.all_logs(run.run_id))
+    return any("blocked by limit for pool" in entry.message for entry in entries)
+
+
 def _is_manifest(key: str) -> bool:
     return key.endswith("_manifest.json")
 
@@ -214,14 +230,17 @@ def test_o01_terminate_ends_a_run_wherever_it_is_and_nothing_is_tried_again(
 
 def test_o01_a_run_that_waits_for_its_place_in_a_pool_is_ended_there(stage: Stage) -> None:
     first = stage.launched("2024-01-02", "^rows$")
-    second = stage.api.launch("daily_load", "2024-01-03", *CHAIN)
-    until(lambda: any("blocked by" in message for _, message in stage.api.events(second)), 120)
-    stage.api.terminate(second)
-    assert stage.api.await_status(second, "CANCELED") < SECONDS
+    command = stage.materialize("2024-01-03")
+    with dg.DagsterInstance.get() as instance:
+        until(lambda: _is_blocked(instance), 120)
+        command.send_signal(signal.SIGINT)
+        text, _ = command.communicate(timeout=SECONDS)
+        run = _of_terminal(instance)[0]
+    assert run.status is dg.DagsterRunStatus.CANCELED, text
     stage.api.terminate(first)
     assert stage.api.await_status(first, "CANCELED") < SECONDS
     stage.hold.let_go(Fate("before"))
-    stage.stopped += [first, second]
+    stage.stopped += [first, run.run_id]
 
 
 def test_o01_a_statement_that_nobody_waits_for_any_more_is_ended_in_redshift_too(stage: Stage) -> None:
@@ -267,15 +286,13 @@ def test_o01_ctrl_c_ends_a_command_and_its_exit_code_says_so(stage: Stage, sign:
 def test_o01_ctrl_c_cancels_a_run_of_a_terminal(stage: Stage) -> None:
     day = "2024-01-09"
     stage.hold.at("^rows$")
-    command = stage.program(
-        "dagster", "asset", "materialize", "-m", "aurora_dwh.definitions", "--select", "lake/t", "--partition", day
-    )
+    command = stage.materialize(day)
     until(stage.hold.met.is_set, 120)
     command.send_signal(signal.SIGINT)
     text, _ = command.communicate(timeout=SECONDS)
     stage.hold.let_go(Fate("before"))
     with dg.DagsterInstance.get() as instance:
-        (run,) = [run for run in instance.get_runs(limit=3) if run.remote_job_origin is None]
+        run = _of_terminal(instance)[0]
     assert run.status is dg.DagsterRunStatus.CANCELED, text
     assert not any(map(_is_manifest, stage.in_lake(day)))
     assert command.returncode != 0
