@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from aurora_dwh.environment import ConfigError
+from aurora_dwh.waiting import waiting
 
 ATTEMPTS = 5
 """How often boto3 tries a request in all: what passes within seconds, such as 503 SlowDown, no step need know of."""
@@ -30,7 +31,7 @@ def fetch_secret(secret_id: str, region: str | None) -> dict[str, Any]:
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        client = _session(region).client("secretsmanager", config=_config())
+        client = _client(region, "secretsmanager")
         answer = client.get_secret_value(SecretId=secret_id)
     except (BotoCoreError, ClientError) as error:
         raise ConfigError([f"secret {secret_id!r} cannot be read: {error}"]) from None
@@ -61,7 +62,7 @@ def database_token(host: str, port: int, user: str, region: str | None) -> str:
 def s3_client(endpoint: str | None, region: str | None) -> Any:
     """Return an S3 client that tries failed requests again; a server other than Amazon's is spoken to path-style."""
     config = _config(s3={"addressing_style": "path" if endpoint else "auto"})
-    return _session(region).client("s3", endpoint_url=endpoint, config=config)
+    return _told(_session(region).client("s3", endpoint_url=endpoint, config=config))
 
 
 def quicksight_client(region: str | None) -> Any:
@@ -73,14 +74,30 @@ def quicksight_client(region: str | None) -> Any:
     from botocore.exceptions import NoRegionError
 
     try:
-        return _session(region).client("quicksight", config=_config())
+        return _client(region, "quicksight")
     except NoRegionError:
         raise ConfigError(["QuickSight: set `region` in the catalog's section quicksight, or AWS_REGION"]) from None
 
 
 def sns_client(region: str) -> Any:
     """Return an SNS client that tries failed requests again."""
-    return _session(region).client("sns", config=_config())
+    return _client(region, "sns")
+
+
+def _client(region: str | None, service: str) -> Any:
+    return _told(_session(region).client(service, config=_config()))
+
+
+def _told(client: Any) -> Any:
+    """Return a client that says what is waited for where an answer, with all its attempts, takes long."""
+    call, service = client._make_api_call, client.meta.service_model.service_id
+
+    def make_call(operation: str, arguments: Any) -> Any:
+        with waiting(f"{service}'s answer to {operation}"):
+            return call(operation, arguments)
+
+    client._make_api_call = make_call
+    return client
 
 
 def _session(region: str | None) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from aurora_dwh.commands import discover, doctor, local, plan, proof, purge, rebuild, verify
-from aurora_dwh.commands.speech import read_dotenv, register
+from aurora_dwh.commands.speech import read_dotenv, register, stop_on_sigterm
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -14,7 +14,13 @@ app = typer.Typer(
 )
 
 
-app.callback()(read_dotenv)
+@app.callback()
+def begin() -> None:
+    """Prepare for any command."""
+    stop_on_sigterm()
+    read_dotenv()
+
+
 register(app, discover.discover, examples=discover.EXAMPLES)
 register(app, doctor.doctor, examples=doctor.EXAMPLES, failed="a check failed")
 register(app, plan.plan, examples=plan.EXAMPLES)

@@ -21,7 +21,8 @@ _INTRODUCTION = """# The command line
 - **Settings** are variables of the environment (`.env.example` lists them) and the catalog ([catalog.md](catalog.md)).
   As Dagster does, the command also reads a file `.env` in the working directory; the environment goes before it.
 - **Exit codes**: 0 where all is well, 1 where a check failed, tables differ or the work could not be done, 2 where
-  usage, settings or catalog are wrong. Warnings of `doctor` and `discover` end with 0.
+  usage, settings or catalog are wrong, 130 where Ctrl-C or SIGTERM stopped the command. Warnings of `doctor` and
+  `discover` end with 0.
 - **Scripts**: `--json` prints one JSON value on stdout. Errors and progress bars go to stderr.
 - **Completion**: `aurora-dwh --install-completion` teaches bash, zsh, fish or PowerShell the commands, options and the
   catalog's tables; open a new shell afterwards.

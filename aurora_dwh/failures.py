@@ -15,10 +15,11 @@ import dagster as dg
 from aurora_dwh.environment import ConfigError
 from aurora_dwh.handoff import DataError
 from aurora_dwh.source.connection import explain
+from aurora_dwh.stopping import RetryOfFailures
 from aurora_dwh.warehouse.copy_errors import CopyError
 from aurora_dwh.warehouse.errors import PassingError, WarehouseError
 
-RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+RETRY = RetryOfFailures(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 """For steps that talk to a server: a lost connection or a lost race is worth another attempt."""
 
 _REFUSED_BY_AWS = frozenset(

@@ -143,6 +143,8 @@ class Extract:
         ends_before: Of an open window, the first value of the cursor that is behind the day.
         begun_at: This machine's clock (UTC) when the snapshot was taken.
         strays: Rows that no day's reading sees.
+        abandon: Called where the rest of the batches is not wanted, so that the source stops making them; it may be
+            called while another thread takes one of them, which then fails.
         rows_read: How many rows `batches` has given so far.
         rows_behind: How many of them have a cursor that is behind the day.
         newest_at: The greatest cursor among them, as an instant in UTC; None where there is none.
@@ -165,6 +167,7 @@ class Extract:
     ends_before: date | None = None
     begun_at: datetime | None = None
     strays: Strays = Strays()
+    abandon: Callable[[], object] = lambda: None
     rows_read: int = field(init=False, default=0)
     rows_behind: int = field(init=False, default=0)
     newest_at: datetime | None = field(init=False, default=None)

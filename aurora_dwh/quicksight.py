@@ -14,6 +14,7 @@ from itertools import count
 from typing import Any, Literal
 
 from aurora_dwh.handoff import DataError
+from aurora_dwh.waiting import waiting
 
 POLL_SECONDS = 10.0
 
@@ -84,19 +85,20 @@ class SpiceDataset:
         deadline = time.monotonic() + timeout.total_seconds()
         ingestion_id = self._started(state, how, say)
         status = None
-        while True:
-            found = self._described(ingestion_id) or {"IngestionStatus": "INITIALIZED"}
-            if found["IngestionStatus"] not in _UNDER_WAY:
-                return self._ended(ingestion_id, found)
-            if found["IngestionStatus"] != status:
-                status = found["IngestionStatus"]
-                say(f"refresh {ingestion_id} is {status}{_queued(found)}")
-            if time.monotonic() >= deadline:
-                raise QuickSightError(
-                    f"refresh {ingestion_id} of dataset {self.dataset_id} is still {status} after {timeout}; it goes "
-                    "on in QuickSight. Materialize the asset again to follow it, or set a longer `timeout`"
-                )
-            time.sleep(POLL_SECONDS)
+        with waiting(f"refresh {ingestion_id} of dataset {self.dataset_id}"):
+            while True:
+                found = self._described(ingestion_id) or {"IngestionStatus": "INITIALIZED"}
+                if found["IngestionStatus"] not in _UNDER_WAY:
+                    return self._ended(ingestion_id, found)
+                if found["IngestionStatus"] != status:
+                    status = found["IngestionStatus"]
+                    say(f"refresh {ingestion_id} is {status}{_queued(found)}")
+                if time.monotonic() >= deadline:
+                    raise QuickSightError(
+                        f"refresh {ingestion_id} of dataset {self.dataset_id} is still {status} after {timeout}; it "
+                        "goes on in QuickSight. Materialize the asset again to follow it, or set a longer `timeout`"
+                    )
+                time.sleep(POLL_SECONDS)
 
     def _started(self, state: str, how: str, say: Say) -> str:
         for number in count(1):

@@ -13,6 +13,7 @@ from aurora_dwh.assets.tables import asset_name
 from aurora_dwh.automation.marts import mart_condition
 from aurora_dwh.catalog import Catalog
 from aurora_dwh.failures import RETRY
+from aurora_dwh.stopping import stoppable_parts
 from aurora_dwh.warehouse.io_manager import MartBuild
 from aurora_dwh.warehouse.lineage import column_origins, lineage_table
 from aurora_dwh.warehouse.mart import Mart, MartError
@@ -92,10 +93,10 @@ def _mart(
         retry_policy=RETRY,
         pool="redshift",
     )
-    def build() -> Iterator[Any]:
+    def build(context: dg.AssetExecutionContext) -> Iterator[Any]:
         work = MartBuild(mart)
         yield dg.MaterializeResult(value=work)  # the IO manager has built it when the next line is reached
-        yield from mart_check_results(mart.header, work.built)
+        yield from stoppable_parts(context, mart_check_results(mart.header, work.built))
 
     return build
 

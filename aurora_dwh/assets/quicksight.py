@@ -16,6 +16,7 @@ from aurora_dwh.catalog_quicksight import QuickSight, QuickSightDataset
 from aurora_dwh.config import aws_region
 from aurora_dwh.failures import RETRY, named_failures
 from aurora_dwh.quicksight import Refreshed, SpiceDataset
+from aurora_dwh.stopping import stoppable
 
 DROPPED = "no_rows_dropped"
 
@@ -80,7 +81,8 @@ def _refresh(name: str, dataset: QuickSightDataset, section: QuickSight) -> dg.A
         pool="quicksight",
     )
     def refresh(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        with named_failures(key, attempts_left=context.retry_number < RETRY.max_retries):
+        failures = named_failures(key, attempts_left=context.retry_number < RETRY.max_retries)
+        with failures, stoppable(context):
             client = quicksight_client(section.region or aws_region())
             spice = SpiceDataset(client, section.account_id, dataset.dataset_id)
             state = _latest_build(context.instance, marts)

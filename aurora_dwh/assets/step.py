@@ -13,6 +13,7 @@ from typing import Any
 import dagster as dg
 
 from aurora_dwh.failures import RETRY
+from aurora_dwh.stopping import stoppable_parts
 
 Work = Callable[[dg.AssetExecutionContext, Mapping[str, Any]], Iterator[Any]]
 """What a step does: it takes the context and the inputs by name, and yields results."""
@@ -63,11 +64,15 @@ def build_step(
         pool: The pool that bounds how many such steps run at once.
         config: What may be set of it for a run; None for nothing.
     """
+
+    def stoppable_work(context: dg.AssetExecutionContext, inputs: Mapping[str, Any]) -> Iterator[Any]:
+        return stoppable_parts(context, work(context, inputs))
+
     name = spec.key.to_python_identifier()
     checked = {f"{name}_{check.name}": check for check in checks}
     op = _Op if config is None else partial(dg.OpDefinition, config_schema=dict(config))
     step = op(
-        compute_fn=work,
+        compute_fn=stoppable_work,
         name=name,
         description=spec.description,
         ins={name: given for name, (_, given) in ins.items()},

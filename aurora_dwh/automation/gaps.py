@@ -54,12 +54,12 @@ def build_gap_sensor(*, catalog: Catalog, jobs: Sequence[dg.UnresolvedAssetJobDe
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Requests days of the last {HORIZON_DAYS}, and months of the last {HORIZON_MONTHS}, that the "
         "schedules missed or that failed, newest first, and builds of marts that failed; "
-        f"gives up after {ATTEMPTS} runs without success.",
+        f"what somebody cancelled waits until the next day; gives up after {ATTEMPTS} runs without success.",
     )
     def gaps(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         if context.repository_def is None:
             raise dg.DagsterInvariantViolationError("the sensor needs the code location's asset graph")
-        now = utc_now()
+        now = utc_now().astimezone(catalog.zone)
         days, months = due_days(catalog, now), due_months(catalog, now)
         history = RunHistory(context.instance, now, now - HORIZON)
         graph = context.repository_def.asset_graph

@@ -32,7 +32,7 @@ class RunHistory:
 
     Attributes:
         instance: Whose runs.
-        now: The moment, aware.
+        now: The moment, in the zone in which days begin.
         since: From when on runs without success are of interest, aware.
         left: What wants a run and gets none, with the reason, as sentences.
     """
@@ -60,7 +60,11 @@ class RunHistory:
             name: What is tried again, for people.
             tried: The assets.
         """
-        if any(record.update_timestamp > self.now - PAUSE for records in tried.values() for record in records):
+        ends = [record for records in tried.values() for record in records]
+        if any(self._was_cancelled_today(record) for record in ends):
+            self.left.append(f"{name} was cancelled today, and waits until tomorrow: materialize it, or leave it")
+            return []
+        if any(record.update_timestamp > self.now - PAUSE for record in ends):
             self.left.append(f"{name} had a run without success in the last {PAUSE}, and waits")
             return []
         given_up = [key for key, records in tried.items() if len(records) >= ATTEMPTS]
@@ -69,6 +73,14 @@ class RunHistory:
                 f"{name} is given up for {named(given_up)} after {ATTEMPTS} runs without success: materialize it"
             )
         return [key for key in tried if key not in given_up]
+
+    def _was_cancelled_today(self, record: dg.RunRecord) -> bool:
+        """Return whether somebody cancelled a run on the day that it is now.
+
+        Dagster has an interrupt that nobody asked for end as a failure.
+        """
+        ended = record.update_timestamp.astimezone(self.now.tzinfo)
+        return record.dagster_run.status == dg.DagsterRunStatus.CANCELED and ended.date() == self.now.date()
 
 
 def selects(run: dg.DagsterRun, key: dg.AssetKey, *, job: str) -> bool:

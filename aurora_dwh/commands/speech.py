@@ -1,6 +1,6 @@
 """How commands speak: help with examples, one line in red for an error, JSON for scripts, progress, exit codes.
 
-Exit codes: 0 all is well, 1 a check failed or the work could not be done, 2 wrong usage or configuration.
+Exit codes: 0 all is well, 1 a check failed or the work could not be done, 2 wrong usage or configuration, 130 stopped.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import functools
 import inspect
 import json
+import signal
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Protocol, TypeVar
@@ -22,8 +24,10 @@ if TYPE_CHECKING:
 
 FAILED = 1
 MISUSED = 2
+STOPPED = 130
+"""As a shell has it of a program that Ctrl-C (signal 2) ended."""
 
-EXIT_CODES = f"Exit codes: 0 done, {FAILED} {{failed}}, {MISUSED} wrong usage, settings or catalog."
+EXIT_CODES = f"Exit codes: 0 done, {FAILED} {{failed}}, {MISUSED} wrong usage, settings or catalog, {STOPPED} stopped."
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
@@ -58,6 +62,12 @@ def register(
     )(speak_plainly(command))
 
 
+def stop_on_sigterm() -> None:
+    """Take SIGTERM, by which containers are stopped, for Ctrl-C; a container's first process would else not hear it."""
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
 def read_dotenv() -> None:
     """Take over what the working directory's .env says and the environment does not, as Dagster does for its runs."""
     if Path(".env").is_file():
@@ -80,6 +90,8 @@ def speak_plainly(command: Command) -> Command:
             return command(*args, **kwargs)
         except (typer.Exit, typer.Abort, typer.BadParameter):
             raise
+        except KeyboardInterrupt:
+            fail("stopped before its end; it may be run again", code=STOPPED)
         except Exception as error:
             if not _is_known(error):
                 raise

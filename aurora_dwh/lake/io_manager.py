@@ -17,6 +17,7 @@ from aurora_dwh.handoff import Export, Extract, Manifest
 from aurora_dwh.lake.opening import open_lake
 from aurora_dwh.lake.parquet import own_columns
 from aurora_dwh.lake.store import Lake
+from aurora_dwh.stopping import stoppable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,7 +49,7 @@ class S3IOManager(dg.ConfigurableIOManager):
         Days before those of the run may be among them, which were read again.
         """
         asked = set(context.asset_partition_keys)
-        with named_failures(context.asset_key, attempts_left=attempts_left(context)):
+        with named_failures(context.asset_key, attempts_left=attempts_left(context)), stoppable(context):
             started = monotonic()
             for manifest, extract in self._written(obj):
                 metadata = day_metadata(manifest, extract, monotonic() - started)

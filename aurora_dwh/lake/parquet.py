@@ -7,11 +7,13 @@ files"); pages are version 1.0 without DELTA encodings, which older Parquet read
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_dwh.handoff import Extract
 from aurora_dwh.lake.ahead import ahead
 from aurora_dwh.lake.upload import S3Upload
+from aurora_dwh.waiting import tidy
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -67,19 +69,27 @@ def write_parts(extract: Extract, open_part: Callable[[int], S3Upload]) -> list[
     while group is not None:
         sink = open_part(len(written))
         rows = 0
-        try:
-            with pq.ParquetWriter(sink, schema, **FORMAT, **_by_column(group)) as writer:
+        with _aborted(sink):
+            # The writer's end is within the upload's, but it would write into it after an error too.
+            with pq.ParquetWriter(sink, schema, **FORMAT, **_by_column(group)) as writer, _aborted(sink):
                 while group is not None and sink.tell() < PART_BYTES:
                     writer.write_table(group, row_group_size=group.num_rows)
                     rows += group.num_rows
                     group = next(groups, None)
             size = sink.tell()
             sink.close()
-        except BaseException:
-            sink.abort()
-            raise
         written.append((size, rows))
     return written
+
+
+@contextmanager
+def _aborted(sink: S3Upload) -> Iterator[None]:
+    """Give an upload up where an error ends the work on it."""
+    try:
+        yield
+    except BaseException as error:
+        tidy(sink.abort, error)
+        raise
 
 
 def _by_column(group: pa.Table) -> dict[str, list[str]]:
@@ -114,7 +124,7 @@ def _row_groups(extract: Extract, schema: pa.Schema) -> Iterator[pa.Table]:
         at = pa.repeat(pa.scalar(extract.snapshot_at.replace(tzinfo=None), pa.timestamp("us")), table.num_rows)
         return pa.Table.from_arrays([*table.columns, day, at], schema=schema)
 
-    for batch in ahead(extract.batches, room=_BATCHES_AHEAD):
+    for batch in ahead(extract.batches, room=_BATCHES_AHEAD, abandon=extract.abandon):
         if batch.num_rows:
             gathered.append(batch)
             size += batch.nbytes

@@ -6,10 +6,12 @@ Whoever reads the lake sees a day as a whole or not at all, because only the man
 from __future__ import annotations
 
 import secrets
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aurora_dwh.days import listed
@@ -37,6 +39,7 @@ from aurora_dwh.lake.manifest import ManifestError
 from aurora_dwh.lake.parquet import own_columns, write_parts
 from aurora_dwh.lake.upload import S3Upload
 from aurora_dwh.rules import Rules, is_other_source
+from aurora_dwh.waiting import require_wanted, tidy
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -209,7 +212,9 @@ class Lake:
             )
             yield manifest
         finally:
-            self._delete([item["Key"] for item in self._under(f"{home}{attempt}")])
+            tidy(
+                lambda: self._delete([item["Key"] for item in self._under(f"{home}{attempt}")]), after=sys.exc_info()[1]
+            )
 
     def write_repair(self, table: str, extract: Extract) -> Manifest:
         """Write single rows that were read again into a place of their own, where no reading of a day replaces them.
@@ -398,7 +403,7 @@ class Lake:
         try:
             yield self.layout.url(key)
         finally:
-            self._delete([key])
+            tidy(partial(self._delete, [key]), after=sys.exc_info()[1])
 
     def _write_parts(
         self, table: str, extract: Extract, attempt: str, url: str, *, part: Callable[[int], str]
@@ -412,8 +417,9 @@ class Lake:
 
         try:
             sizes = write_parts(extract, open_part)
-        except BaseException:
-            self._delete(keys)
+            require_wanted()
+        except BaseException as error:
+            tidy(partial(self._delete, keys), error)
             raise
         return Manifest(
             table=table,
@@ -438,8 +444,9 @@ class Lake:
         try:
             keys = [self.layout.key(one) for one in export.write(self.layout.url(prefix))] if export.rows else []
             parts = [part for key in keys for part in intake.parts_of(self._client, self.layout, key)]
-        except BaseException:
-            self._delete([item["Key"] for item in self._under(prefix)])
+            require_wanted()
+        except BaseException as error:
+            tidy(lambda: self._delete([item["Key"] for item in self._under(prefix)]), error)
             raise
         self._delete(keys)
         return Manifest(

@@ -45,8 +45,10 @@ class S3Upload(io.RawIOBase):
         return self._written
 
     def write(self, data: Any) -> int:
-        """Take bytes, sending a block whenever one is full; raises what the S3 client raises."""
+        """Take bytes, sending a block whenever one is full, unless it is aborted; raises what the client raises."""
         view = memoryview(data).cast("B")
+        if self.closed:
+            return len(view)
         self._buffer += view
         self._written += len(view)
         while len(self._buffer) >= BLOCK_BYTES:
@@ -68,7 +70,7 @@ class S3Upload(io.RawIOBase):
                 blocks = {"Parts": self._sending.finish()}
                 self._client.complete_multipart_upload(**self._target, UploadId=self._upload_id, MultipartUpload=blocks)
         finally:
-            self._sending.stop()
+            self._sending.drop()
         super().close()
 
     def abort(self) -> None:

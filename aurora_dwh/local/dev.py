@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 from datetime import timedelta
@@ -32,12 +33,11 @@ def main() -> int:
     os.environ.setdefault(UI, f"http://127.0.0.1:{arguments.port}")
     dagster = Path(sys.executable).with_name("dagster")
     command = [str(dagster), "dev", "-m", "aurora_dwh.definitions", "-h", "127.0.0.1", "-p", str(arguments.port)]
-    try:
-        return subprocess.run(command, env=os.environ, check=False).returncode  # noqa: S603 - our own program
-    except KeyboardInterrupt:
-        return 0
-    finally:
-        print(f"The stack goes on; stop it with: aurora-dwh local down --state {arguments.state}")
+    # Ctrl-C reaches Dagster from the terminal; whoever waits for it must not kill it while it ends its runs.
+    signal.signal(signal.SIGINT, lambda *_: None)
+    ended = subprocess.Popen(command, env=os.environ).wait()  # noqa: S603 - our own program
+    print(f"The stack goes on; stop it with: aurora-dwh local down --state {arguments.state}")
+    return max(ended, 0)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ Which host and which password is `config`'s business. Reading rows is `reader`'s
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta, timezone
@@ -21,6 +22,7 @@ from aurora_dwh.source import variables
 from aurora_dwh.source.privileges import grant_remedy
 from aurora_dwh.source.quoting import literal
 from aurora_dwh.source.refusals import code_of, is_permanent, remedy
+from aurora_dwh.waiting import waiting
 
 Connection: TypeAlias = "_Connection[Cursor]"
 """A session on the source."""
@@ -28,8 +30,20 @@ Connection: TypeAlias = "_Connection[Cursor]"
 DEFAULT_STATEMENT_TIMEOUT: Final = timedelta(hours=6)
 """How long a SELECT may run: long enough to stream a large table, and an end to one that is forgotten."""
 
+LOGIN_SECONDS: Final = 30.0
+"""How long each answer of a login may take, and of what sets a session up."""
+
+WRITE_SECONDS: Final = 60.0
+"""How long the server may take no bytes of a statement."""
+
+_KEEPALIVE: Final = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 30), ("TCP_KEEPCNT", 5))
+"""So that a line that is dead in silence, as behind a NAT gateway, is noticed within minutes instead of hours."""
+
 _GRACE: Final = timedelta(minutes=1)
 """How much longer than the server the client waits, so that the server's own error is seen."""
+
+_SHOWN: Final = 120
+"""Characters of a statement that say which one is waited for."""
 
 _CLOSED: Final = (
     "the session had been closed before: by the server, as after KILL, a restart or a timeout, or by what is on the way"
@@ -59,11 +73,17 @@ def connect(
         DataError: The server refuses the login or the database, or its certificate is not trusted. No error holds the
             password.
     """
-    read_timeout = (statement_timeout + _GRACE).total_seconds()
     try:
-        connection: Connection = pymysql.connect(
-            **{**arguments, "charset": "utf8mb4", "autocommit": None, "read_timeout": read_timeout}
-        )
+        with waiting(f"Aurora: connect to {arguments['host']}"):
+            connection: Connection = pymysql.connect(
+                **{
+                    **arguments,
+                    "charset": "utf8mb4",
+                    "autocommit": None,
+                    "read_timeout": LOGIN_SECONDS,
+                    "write_timeout": WRITE_SECONDS,
+                }
+            )
     except pymysql.err.Error as error:
         raise _refused("cannot connect to Aurora", error, arguments) from error
     except (RuntimeError, UnicodeError) as error:  # a plugin that PyMySQL lacks a library for, a host that is no name
@@ -72,12 +92,30 @@ def connect(
         _prepare(connection, statement_timeout)
         if database is not None:
             _use(connection, database)
+        _be_patient(connection, statement_timeout + _GRACE)
     except BaseException as error:
         connection.close()
         if isinstance(error, pymysql.err.Error):
             raise _refused("cannot set up a session on Aurora", error, arguments) from error
         raise
     return connection
+
+
+def _be_patient(connection: Connection, read_timeout: timedelta) -> None:
+    """Have a session that is set up wait longer for answers; PyMySQL has one time for these and for the login's."""
+    wire: Any = connection
+    wire._read_timeout = read_timeout.total_seconds()
+    for name, value in _KEEPALIVE:
+        if hasattr(socket, name):  # macOS has other names
+            wire._sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def cut(connection: Connection) -> None:
+    """End a session's connection at once, also while another thread waits for its answer, which then fails."""
+    line = getattr(connection, "_sock", None)
+    if line is not None:
+        with suppress(OSError):  # it is cut already
+            line.shutdown(socket.SHUT_RDWR)
 
 
 def _refused(what: str, error: pymysql.err.Error, arguments: dict[str, Any]) -> Exception:
@@ -115,9 +153,15 @@ def _use(connection: Connection, database: str) -> None:
 
 def execute(connection: Connection, statement: str, parameters: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
     """Run a small statement and return its rows; `%s` stands for a parameter where there are any."""
-    with connection.cursor() as cursor:
+    with waiting(f"Aurora's answer to {_shown(statement)}"), connection.cursor() as cursor:
         cursor.execute(statement, parameters or None)
         return list(cursor.fetchall())
+
+
+def _shown(statement: str) -> str:
+    """Return the beginning of a statement; what follows may be long."""
+    flat = " ".join(statement.split())
+    return flat if len(flat) <= _SHOWN else flat[:_SHOWN] + "..."
 
 
 @contextmanager

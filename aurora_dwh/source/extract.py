@@ -96,6 +96,7 @@ class _Seen:
             counted,
             begun_at=self.begun_at,
             strays=self.strays,
+            abandon=self.watch.abandon,
             **cursor.said(window),
         )
 

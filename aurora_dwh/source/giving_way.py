@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 import pymysql
 
 from aurora_dwh.handoff import DataError, GaveWay
-from aurora_dwh.source.connection import Connection, SourceError, execute, explain
+from aurora_dwh.source.connection import Connection, SourceError, cut, execute, explain
 from aurora_dwh.source.locks import sees_others, told_waiting
 from aurora_dwh.source.privileges import account
+from aurora_dwh.waiting import TIDY_SECONDS, is_interrupt
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -74,7 +75,7 @@ class Watch:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="giving-way", daemon=True)
         self._given: GaveWay | None = None
-        self._is_cut = False
+        self._is_cut = self._is_abandoned = False
         ((self._number,),) = execute(reader, "SELECT CONNECTION_ID()")
         self._server = execute(reader, _SAME_SERVER)
 
@@ -82,9 +83,20 @@ class Watch:
         self._thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if is_interrupt(error):
+            self.abandon()
         self._over.set()
-        self._thread.join()
+        self._thread.join(TIDY_SECONDS)
+
+    def abandon(self) -> None:
+        """End the reader's session, which nobody waits for any more, here and on the server; any thread may call it.
+
+        A server that has closed connections to write to notices so only when it has rows to send.
+        """
+        self._is_abandoned = True
+        cut(self._reader)
+        self._over.set()
 
     @contextmanager
     def translated(self) -> Iterator[None]:
@@ -132,8 +144,12 @@ class Watch:
                 session = session or self._open()
                 if session is None or self._look(session):
                     return
+            if self._is_abandoned and (session := session or self._open()):
+                execute(session, f"KILL {self._number}")
         except (pymysql.err.MySQLError, SourceError, DataError) as error:
-            self._warn(f"{self._named}: whether somebody waits for the table is not known any more: {explain(error)}")
+            if not self._is_abandoned:
+                what = "whether somebody waits for the table is not known any more"
+                self._warn(f"{self._named}: {what}: {explain(error)}")
         finally:
             if session is not None and session.open:
                 session.close()

@@ -19,6 +19,7 @@ from pymysql.constants import ER
 from aurora_dwh.source.connection import Connection, SourceError, execute
 from aurora_dwh.source.quoting import identifier
 from aurora_dwh.source.refusals import code_of, is_permanent
+from aurora_dwh.waiting import waiting
 
 PATIENCE: Final = timedelta(minutes=10)
 """How long a table is waited for that somebody else has locked."""
@@ -101,16 +102,17 @@ def await_lock(
         pymysql.err.Error: The connection failed.
     """
     began, said = monotonic(), ""
-    while not take_lock(connection, database, table):
-        waited, who = monotonic() - began, told_holders(connection, database, table)
-        if waited >= PATIENCE.total_seconds():
-            raise SourceError(
-                f"{named}: {database}.{table} is locked, and reading waited {waited:.0f} s for that; {who}. Load the "
-                "day when the lock is gone"
-            )
-        if who != said:
-            warn(f"{named}: {database}.{table} is locked; {who}. Reading waits for that, at most {PATIENCE}")
-        said = who
+    with waiting(f"whoever has locked {database}.{table}"):
+        while not take_lock(connection, database, table):
+            waited, who = monotonic() - began, told_holders(connection, database, table)
+            if waited >= PATIENCE.total_seconds():
+                raise SourceError(
+                    f"{named}: {database}.{table} is locked, and reading waited {waited:.0f} s for that; {who}. Load "
+                    "the day when the lock is gone"
+                )
+            if who != said:
+                warn(f"{named}: {database}.{table} is locked; {who}. Reading waits for that, at most {PATIENCE}")
+            said = who
     if said:
         warn(f"{named}: the lock is gone after {monotonic() - began:.0f} s, and reading goes on")
 

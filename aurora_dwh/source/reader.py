@@ -26,6 +26,7 @@ from aurora_dwh.source.limits import NULL_OR_TEXT, named_key, no_key
 from aurora_dwh.source.packets import BLOCK_BYTES, Block, BrokenStreamError, ErrorPacketError, blocks
 from aurora_dwh.source.refusals import is_permanent
 from aurora_dwh.source.rows import Field, split
+from aurora_dwh.waiting import told, waiting
 
 if TYPE_CHECKING:
     from aurora_dwh.source.connection import Connection
@@ -76,10 +77,13 @@ def read(
     columns = _Columns(schema, zero_dates, keys, changed)
     complete = False
     try:
-        result = wire == "binary" and protocol.execute_prepared(connection, statement)
-        result = result or protocol.query(connection, statement)
+        what = f"rows of {schema.database}.{schema.table} from Aurora"
+        with waiting(what):
+            result = wire == "binary" and protocol.execute_prepared(connection, statement)
+            result = result or protocol.query(connection, statement)
         columns.check(result)
-        for block in blocks(result.stream, sequence=result.sequence, binary=result.binary, block_bytes=block_bytes):
+        received = blocks(result.stream, sequence=result.sequence, binary=result.binary, block_bytes=block_bytes)
+        for block in told(received, what):
             if is_first_known:
                 yield columns.plain(block[:1], result)
                 is_first_known, block = False, block[1:]

@@ -21,6 +21,7 @@ from pymysql.cursors import DictCursor
 from aurora_dwh.handoff import shown
 from aurora_dwh.source.connection import Connection, SourceError, clock, execute, explain
 from aurora_dwh.source.quoting import literal
+from aurora_dwh.waiting import waiting
 
 PATIENCE: Final = timedelta(minutes=30)
 """How long a reading waits for the end of its day."""
@@ -131,29 +132,30 @@ def await_data(
         pymysql.err.MySQLError: The connection is lost.
     """
     began, is_told, has_waited = monotonic(), True, False
-    while True:
-        try:
-            found = find_reach(connection)
-        except pymysql.err.MySQLError as error:
-            if not is_untold(connection, error):
-                raise
-            if is_told:
-                warn(f"{named}: {_untold(connection, error)}")
-            is_told, now = False, clock(connection)
-            found = Reach(now, False, f"the server's clock shows {shown(now)}")
-        if found.until is not None and found.until >= end:
-            return found.until if found.is_replica else None
-        waited = monotonic() - began
-        is_hopeless = not found.is_replica and found.until is not None and end - found.until > PATIENCE
-        if is_hopeless or waited >= PATIENCE.total_seconds():
-            raise SourceError(
-                f"{named} ends at {shown(end)}, and {found.state}; reading waited {waited:.0f} s. Load the day when "
-                "the server has all of it, or name one that has in AURORA_HOST"
-            )
-        if not has_waited:
-            warn(f"{named} ends at {shown(end)}, and {found.state}; reading waits for that, at most {PATIENCE}")
-        has_waited = True
-        sleep(LOOK_SECONDS)
+    with waiting(f"the server to have all of {named}"):
+        while True:
+            try:
+                found = find_reach(connection)
+            except pymysql.err.MySQLError as error:
+                if not is_untold(connection, error):
+                    raise
+                if is_told:
+                    warn(f"{named}: {_untold(connection, error)}")
+                is_told, now = False, clock(connection)
+                found = Reach(now, False, f"the server's clock shows {shown(now)}")
+            if found.until is not None and found.until >= end:
+                return found.until if found.is_replica else None
+            waited = monotonic() - began
+            is_hopeless = not found.is_replica and found.until is not None and end - found.until > PATIENCE
+            if is_hopeless or waited >= PATIENCE.total_seconds():
+                raise SourceError(
+                    f"{named} ends at {shown(end)}, and {found.state}; reading waited {waited:.0f} s. Load the day "
+                    "when the server has all of it, or name one that has in AURORA_HOST"
+                )
+            if not has_waited:
+                warn(f"{named} ends at {shown(end)}, and {found.state}; reading waits for that, at most {PATIENCE}")
+            has_waited = True
+            sleep(LOOK_SECONDS)
 
 
 def replica_statuses(connection: Connection) -> list[Status]:

@@ -16,6 +16,7 @@ import pymysql
 from aurora_dwh.handoff import GaveWay
 from aurora_dwh.source.connection import Connection, SourceError, execute, explain
 from aurora_dwh.source.replication import STOPPED, is_unknown, is_untold, replica_statuses, seconds_behind
+from aurora_dwh.waiting import waiting
 
 if TYPE_CHECKING:
     from aurora_dwh.catalog_fields import PauseAbove
@@ -92,18 +93,19 @@ class Throttle:
             GaveWay: The server stays too busy: reading is to pause without a snapshot.
             SourceError: The server could not be asked.
         """
-        while (ahead := self._due - self._clock()) > 0:
-            self._wait("max_rows_per_second", min(ahead, LOOK_SECONDS))
-            yield
-        if is_between_selects and self._probes and self._clock() >= self._next_look:
-            began = self._clock()
-            while busy := self._busy():
-                field, what = busy
-                if self._clock() - began >= GRACE_SECONDS:
-                    raise GaveWay(what)
-                self._wait(field, LOOK_SECONDS)
+        with waiting("the source, as the catalog bounds how fast it is read"):
+            while (ahead := self._due - self._clock()) > 0:
+                self._wait("max_rows_per_second", min(ahead, LOOK_SECONDS))
                 yield
-            self._next_look = self._clock() + LOOK_SECONDS
+            if is_between_selects and self._probes and self._clock() >= self._next_look:
+                began = self._clock()
+                while busy := self._busy():
+                    field, what = busy
+                    if self._clock() - began >= GRACE_SECONDS:
+                        raise GaveWay(what)
+                    self._wait(field, LOOK_SECONDS)
+                    yield
+                self._next_look = self._clock() + LOOK_SECONDS
         self._resumed = self._clock()
 
     def pause(self, named: str) -> None:
@@ -120,17 +122,18 @@ class Throttle:
         if self._is_told:
             self._waited, self._is_told = {}, False
         began, end, warned = self._clock(), self._limits.give_up_after, False
-        while busy := self._busy():
-            field, what = busy
-            if not warned:
-                self._warn(f"{named}: {what}; reading pauses until it is not, for {end} at the most")
-                warned = True
-            if self._clock() - began >= end.total_seconds():
-                raise SourceError(
-                    f"{named}: reading was paused for {end}, and still {what}; run it when the source is less busy, or "
-                    "raise `pause_above` or its `give_up_after` in the catalog"
-                )
-            self._wait(field, LOOK_SECONDS)
+        with waiting(f"the source to be less busy, to read {named}"):
+            while busy := self._busy():
+                field, what = busy
+                if not warned:
+                    self._warn(f"{named}: {what}; reading pauses until it is not, for {end} at the most")
+                    warned = True
+                if self._clock() - began >= end.total_seconds():
+                    raise SourceError(
+                        f"{named}: reading was paused for {end}, and still {what}; run it when the source is less "
+                        "busy, or raise `pause_above` or its `give_up_after` in the catalog"
+                    )
+                self._wait(field, LOOK_SECONDS)
         if warned:
             self._warn(f"{named}: reading goes on after {self._clock() - began:.0f} s")
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from aurora_dwh.warehouse.errors import PassingError, WarehouseError, translate
+from aurora_dwh.environment import ConfigError
+from aurora_dwh.waiting import require_wanted, say, tidy, waiting
+from aurora_dwh.warehouse.errors import PassingError, WarehouseError, shown, translate
 
 if TYPE_CHECKING:
     from aurora_dwh.config import RedshiftSettings
@@ -27,6 +30,35 @@ ATTEMPTS = 6
 
 FIRST_WAIT = 0.5
 """Seconds before the second attempt; each further wait doubles, with jitter. A sleeping workgroup takes a while."""
+
+
+LOGIN_SECONDS = 20
+"""How long a connection may take, and each answer of a login; a workgroup that sleeps has all attempts to wake in."""
+
+WAKE_SECONDS = 90.0
+"""How long the first statement of a session may take, which a workgroup that sleeps wakes for too."""
+
+LOCK_SECONDS = 600.0
+"""How long a statement may take that changes what a table is: it waits for every transaction that reads the table."""
+
+STATEMENT_SECONDS = 6 * 3600.0
+"""How long any other statement may take, as in Aurora; Redshift ends an open transaction after as long."""
+
+_DDL = re.compile(r"\s*(ALTER|DROP|TRUNCATE|LOCK)\b", re.IGNORECASE)
+
+_BLOCKERS = (
+    "SELECT DISTINCT held.txn_owner, held.pid, held.txn_start FROM svv_transactions wanted "
+    "JOIN svv_transactions held ON held.relation = wanted.relation AND held.pid <> wanted.pid "
+    "WHERE wanted.pid = {pid} AND wanted.granted = 'f' AND held.granted = 't' ORDER BY held.txn_start"
+)
+"""Who holds what a session waits for; a user without SYSLOG ACCESS UNRESTRICTED sees its own transactions alone:
+https://docs.aws.amazon.com/redshift/latest/dg/r_SVV_TRANSACTIONS.html."""
+
+
+_UNKNOWN = (
+    "who keeps it waiting is not told to this user; a superuser finds it by: SELECT txn_owner, pid, lock_mode, granted "
+    "FROM svv_transactions WHERE relation = 'schema.table'::regclass"
+)
 
 
 @dataclass(frozen=True)
@@ -56,12 +88,20 @@ class Session:
         seconds: How long each of them took.
     """
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, aside: Callable[[], Session] | None = None) -> None:
+        """Take over a connection.
+
+        Args:
+            connection: One of redshift_connector's.
+            aside: Opens another session, to ask about this one and to end it; None where that cannot be done.
+        """
         self._connection = connection
+        self._aside = aside
         connection.autocommit = True
         self.statements: list[str] = []
         self.seconds: list[float] = []
-        pid, self.began = self.execute("SELECT pg_backend_pid(), GETDATE()").rows[0]
+        self.pid = 0
+        pid, self.began = self._execute("SELECT pg_backend_pid(), GETDATE()", WAKE_SECONDS).rows[0]
         self.pid = int(pid)
         self.statements.clear()
         self.seconds.clear()
@@ -70,20 +110,69 @@ class Session:
         """Run one statement.
 
         Raises:
-            WarehouseError: Redshift refused it; PassingError where another attempt may do better.
+            WarehouseError: Redshift refused it, or did not answer in time; PassingError where another attempt may do
+                better.
         """
+        return self._execute(statement, LOCK_SECONDS if _DDL.match(statement) else STATEMENT_SECONDS)
+
+    def _execute(self, statement: str, most: float) -> Answer:
         self.statements.append(statement)
         started = time.monotonic()
         try:
-            cursor = self._connection.cursor()
-            cursor.execute(statement)
-            rows = [tuple(row) for row in cursor.fetchall()] if cursor.description else []
-            columns = tuple((_text(c[0]), int(c[1])) for c in cursor.description or ())
-            return Answer(rows, cursor.rowcount, columns, _modifiers(cursor))
+            with waiting(f"Redshift's answer to: {shown(statement)}", self._blockers):
+                self._connection._usock.settimeout(most)  # the driver has one time for the login and for this
+                cursor = self._connection.cursor()
+                cursor.execute(statement)
+                rows = [tuple(row) for row in cursor.fetchall()] if cursor.description else []
+                columns = tuple((_text(c[0]), int(c[1])) for c in cursor.description or ())
+                return Answer(rows, cursor.rowcount, columns, _modifiers(cursor))
         except Exception as error:  # the driver raises OSError, struct.error and others besides its own
-            raise translate(error, statement) from error
+            if time.monotonic() - started < most:
+                raise translate(error, statement) from error
+            raise self._given_up(statement, most) from error
+        except BaseException as error:
+            tidy(self._end, error)
+            raise
         finally:
             self.seconds.append(time.monotonic() - started)
+
+    def _given_up(self, statement: str, most: float) -> WarehouseError:
+        """Return what to raise for a statement that took too long; Redshift ends it too, as far as it can be reached.
+
+        A session's first statement may be answered at another attempt.
+        """
+        text = f"Redshift did not answer within {most:.0f} s: {shown(statement)}"
+        if not self._aside or not self.pid:
+            return PassingError(text, statement=statement)
+        who = []
+        for ask in (self._blockers, self._end):  # in this order: a session that has ended waits for nobody
+            try:
+                who.append(ask() or "")
+            except (WarehouseError, ConfigError) as error:
+                who.append(f"Redshift does not say who keeps it waiting ({error})")
+        what = "It waits for every transaction that reads the table. " if _DDL.match(statement) else ""
+        advice = "Run it again when they have ended, or end them: SELECT pg_terminate_backend(pid)"
+        return WarehouseError(f"{text}; {who[0] or _UNKNOWN}. {what}{advice}", statement=statement)
+
+    def _blockers(self) -> str:
+        """Return, in words, who holds what this session waits for, empty where nobody is known to.
+
+        Raises:
+            WarehouseError: Redshift lets nobody in, or does not tell.
+        """
+        held = self._ask_aside(_BLOCKERS.format(pid=self.pid))
+        return ", ".join(f"{str(owner).strip()} (pid {pid}) holds it since {since} UTC" for owner, pid, since in held)
+
+    def _end(self) -> None:
+        """Have Redshift end the session, whose statement would go on there, and keep its locks, when nobody waits."""
+        self._ask_aside(f"SELECT pg_terminate_backend({self.pid})")
+
+    def _ask_aside(self, statement: str) -> list[tuple[Any, ...]]:
+        """Return a statement's rows on another session, none where this one is not known yet or is that other."""
+        if not self._aside or not self.pid:
+            return []
+        with closing(self._aside()) as other:
+            return other._execute(statement, WAKE_SECONDS).rows
 
     def close(self) -> None:
         """Close the connection, whatever state it is in."""
@@ -107,17 +196,21 @@ class Warehouse:
             WarehouseError: There is no way there, or Redshift refused the user or the database.
             ConfigError: The settings' secret cannot be had.
         """
+        return self._open(aside=self._open)
+
+    def _open(self, aside: Callable[[], Session] | None = None) -> Session:
         import redshift_connector
 
         where = f"connect to {self.settings.host or self.settings.workgroup}"
         arguments = self.settings.connect_arguments()  # its ConfigError would not pass
         try:
-            connection = redshift_connector.connect(**arguments)
+            with waiting(f"Redshift: {where}"):
+                connection = redshift_connector.connect(**arguments, timeout=LOGIN_SECONDS)
         except Exception as error:  # driver, network and AWS errors alike
             raise translate(error, where) from None  # the cause may hold the connection's arguments
         try:
-            return Session(connection)
-        except WarehouseError:
+            return Session(connection, aside)
+        except BaseException:
             _close(connection)
             raise
 
@@ -179,6 +272,7 @@ class Warehouse:
             session.seconds.clear()
             session.execute("BEGIN")
             result = work(session)
+            require_wanted()
             try:
                 session.execute("COMMIT")
             except PassingError:
@@ -198,7 +292,7 @@ def _patiently(work: Callable[[], T]) -> T:
             if attempt == ATTEMPTS:
                 raise
             wait = FIRST_WAIT * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, no secret
-            _log.warning("attempt %d of %d failed, next in %.1f s: %s", attempt, ATTEMPTS, wait, error)
+            say(f"attempt {attempt} of {ATTEMPTS} failed, next in {wait:.1f} s: {error}")
             time.sleep(wait)
     raise AssertionError  # the loop returns or raises
 

@@ -61,10 +61,10 @@ def translate(error: Exception, statement: str) -> WarehouseError:
     fields = _fields(error)
     state = str(fields.get("C", ""))
     if not fields:
-        text = f"connection to Redshift lost ({_reason(error)}) in: {_shown(statement)}"
+        text = f"connection to Redshift lost ({_reason(error)}) in: {shown(statement)}"
         return PassingError(text, statement=statement)
     message = " - ".join(str(fields[k]) for k in ("M", "D", "H") if fields.get(k))
-    text = f"Redshift {state}: {message} in: {_shown(statement)}"
+    text = f"Redshift {state}: {message} in: {shown(statement)}"
     passing = state in _PASSING_STATES or state.startswith("08") or bool(_PASSING_TEXT.search(message))
     return (PassingError if passing else WarehouseError)(text, statement=statement, state=state)
 
@@ -83,6 +83,7 @@ def _fields(error: Exception) -> dict[str, Any]:
     return first if isinstance(first, dict) else {}
 
 
-def _shown(statement: str) -> str:
+def shown(statement: str) -> str:
+    """Return a statement on one line, and of a long one its beginning."""
     flat = " ".join(statement.split())
     return flat if len(flat) <= 300 else flat[:300] + "..."

@@ -19,6 +19,7 @@ from aurora_dwh.config import RedshiftSettings
 from aurora_dwh.failures import attempts_left, named_failures
 from aurora_dwh.handoff import Manifest
 from aurora_dwh.rules import Rules, check_days
+from aurora_dwh.stopping import stoppable
 from aurora_dwh.warehouse import load, mart_build
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.errors import CheckError
@@ -83,7 +84,7 @@ class RedshiftIOManager(dg.ConfigurableIOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: StagingLoad | MartBuild) -> None:
         """Load the days of a staging table, or build a mart."""
-        with named_failures(context.asset_key, attempts_left=attempts_left(context)):
+        with named_failures(context.asset_key, attempts_left=attempts_left(context)), stoppable(context):
             try:
                 self._build(context, obj) if isinstance(obj, MartBuild) else self._load(context, obj)
             except CheckError as error:

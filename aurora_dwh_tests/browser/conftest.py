@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -22,10 +14,9 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from aurora_dwh.catalog import PACKAGED_CATALOG
 from aurora_dwh.local import shop, stack
-from aurora_dwh.local.processes import free_ports
 from aurora_dwh_tests.browser.ui import UI
+from aurora_dwh_tests.dagster_ui import ROOT, served
 
-ROOT = Path(__file__).parents[2]
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -35,7 +26,6 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-UI_SECONDS = 120.0
 PATIENCE = 45_000
 """Milliseconds that anything on a page may take to appear."""
 
@@ -65,8 +55,8 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UI]:
         packaged = PACKAGED_CATALOG.read_text(encoding="utf-8")
         catalog.write_text(re.sub(r'(?m)^schedule: "01:00"', f'schedule: "{tick:%H:%M}"', packaged), encoding="utf-8")
         environment = {**os.environ, **variables, "DAGSTER_HOME": str(home), "AURORA_DWH_CATALOG": str(catalog)}
-        with _served("dagster", ["dev"], environment, state / "dagster.log") as url:
-            yield UI(url, variables, tick)
+        with served("dagster", ["dev"], environment, state / "dagster.log") as dagster:
+            yield UI(dagster.url, variables, tick)
     finally:
         stack.down(state)
 
@@ -81,8 +71,8 @@ def many_tables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     catalog.write_text(f"timezone: Asia/Tokyo\nstart_date: 2024-01-01\ntables:\n{entries}", encoding="utf-8")
     environment = {**os.environ, "DAGSTER_HOME": str(home), "AURORA_DWH_CATALOG": str(catalog)}
     location = ["-m", "aurora_dwh.definitions", "-d", str(ROOT)]
-    with _served("dagster-webserver", location, environment, home / "webserver.log") as url:
-        yield url
+    with served("dagster-webserver", location, environment, home / "webserver.log") as webserver:
+        yield webserver.url
 
 
 @pytest.fixture(scope="module")
@@ -109,53 +99,3 @@ def page(browser: Browser) -> Iterator[Page]:
     expect.set_options(timeout=PATIENCE)  # a page on a busy machine takes longer than the 5 seconds of the default
     yield page
     context.close()
-
-
-@contextlib.contextmanager
-def _served(program: str, arguments: list[str], environment: dict[str, str], log: Path) -> Iterator[str]:
-    """Run a program that serves Dagster's UI, and give the UI's address once it answers."""
-    (port,) = free_ports(1)
-    with log.open("wb") as output:
-        server = subprocess.Popen(
-            [Path(sys.executable).with_name(program), *arguments, "-h", "127.0.0.1", "-p", str(port)],
-            cwd=ROOT,
-            env=environment,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,  # a group of its own, code servers included
-            preexec_fn=_default_signals,
-        )
-    try:
-        url = f"http://127.0.0.1:{port}"
-        _await(f"{url}/server_info", server, log)
-        yield url
-    finally:
-        _end_group(server)
-
-
-def _default_signals() -> None:
-    """Undo what a non-interactive shell does to its background processes: ignored signals would be inherited."""
-    for sign in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(sign, signal.SIG_DFL)
-
-
-def _await(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + UI_SECONDS
-    while True:
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
-        except (urllib.error.URLError, OSError):
-            if server.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"Dagster's UI does not answer:\n{log.read_text(errors='replace')[-3000:]}")
-            time.sleep(0.3)
-
-
-def _end_group(server: subprocess.Popen[bytes]) -> None:
-    """End the server and its children, which would otherwise wait for 45 seconds for a heartbeat."""
-    os.killpg(server.pid, signal.SIGINT)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        server.wait(15)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(server.pid, signal.SIGKILL)
-    server.wait()

@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,8 @@ def world(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[World]:
     """A source, a lake, a warehouse and a Dagster home that only this test uses; waits before retries are short."""
-    yield from _world(server, database, lake_server, redshift, dagster_home, instance, tmp_path, monkeypatch)
+    with make_world(server, database, lake_server, redshift, dagster_home, instance, tmp_path, monkeypatch) as made:
+        yield made
 
 
 @pytest.fixture
@@ -98,9 +100,9 @@ def world_of(
     instance: dg.DagsterInstance,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> Callable[[Any, str], Iterator[World]]:
+) -> Callable[[Any, str], AbstractContextManager[World]]:
     """Makes a world of a server and a database of it."""
-    return lambda server, database: _world(
+    return lambda server, database: make_world(
         server, database, lake_server, redshift, dagster_home, instance, tmp_path, monkeypatch
     )
 
@@ -132,10 +134,12 @@ def aurora_world(
     database = f"shop_{secrets.token_hex(3)}"
     with pymysql.connect(**aurora.arguments()) as connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE {database} CHARACTER SET utf8mb4")
-    yield from _world(aurora, database, lake_server, redshift, dagster_home, instance, tmp_path, monkeypatch)
+    with make_world(aurora, database, lake_server, redshift, dagster_home, instance, tmp_path, monkeypatch) as made:
+        yield made
 
 
-def _world(
+@contextmanager
+def make_world(
     source: Any,
     database: str,
     lake_server: LakeServer,
@@ -145,6 +149,7 @@ def _world(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[World]:
+    """Make a world of a server and a database of it, in a folder, with an instance of Dagster."""
     for module in ("step", "marts", "proof"):  # must be patched before the definitions are built there
         monkeypatch.setattr(f"aurora_dwh.assets.{module}.RETRY", RETRY_AT_ONCE)
     monkeypatch.setattr(connection, "FIRST_WAIT", 0.01)

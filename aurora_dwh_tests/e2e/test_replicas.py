@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from datetime import timedelta, timezone
 from logging import getLogger
 from typing import Any
@@ -95,10 +96,10 @@ class Behind:
 
 @pytest.fixture
 def behind(
-    replicas: Replicas, world_of: Callable[..., Iterator[World]], monkeypatch: pytest.MonkeyPatch
+    replicas: Replicas, world_of: Callable[..., AbstractContextManager[World]], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Behind]:
     """A replica that has an empty table `event`, and follows again when the test is over."""
-    for world in world_of(replicas.replica, replicas.database()):
+    with world_of(replicas.replica, replicas.database()) as world:
         monkeypatch.setenv("AURORA_SOURCE", "one source under two addresses")
         made = Behind(replicas, world)
         yield made

@@ -14,6 +14,7 @@ import pytest
 
 from aurora_dwh.assets.tables import asset_name
 from aurora_dwh.definitions import defs as load_definitions
+from aurora_dwh.executor import stoppable_in_process_executor
 
 LAYERS = {
     "aurora": {"products_master", "orders_master", "order_details_master", "country", "page_view"},
@@ -116,7 +117,7 @@ def test_each_table_is_proven_as_often_as_the_catalog_says_behind_the_loads(
 
 
 def test_steps_run_in_the_runs_own_process(defs: dg.Definitions) -> None:
-    assert defs.executor is dg.in_process_executor
+    assert defs.executor is stoppable_in_process_executor
 
 
 def write(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str, *, marts: bool) -> None:

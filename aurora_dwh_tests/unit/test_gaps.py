@@ -205,12 +205,25 @@ def test_a_day_that_fails_for_good_is_given_up_and_named(place: Place) -> None:
     for _ in range(ATTEMPTS - 1):
         place.run(day, "FAILURE")
     assert place.requested() == [(day, ["lake/b", "staging/b"])]
-    place.run(day, "CANCELED", "lake/b", "staging/b")
+    place.run(day, "FAILURE", "lake/b", "staging/b")
     tick = place.tick()
     assert not tick.run_requests
     assert tick.skip_message == (
         f"{day} is given up for staging/b after {ATTEMPTS} runs without success: materialize it"
     )
+
+
+def test_o01_what_a_person_cancelled_is_not_asked_for_before_the_next_day(place: Place) -> None:
+    day = place.days[0]
+    place.loaded(place.days[1:], *ALL)
+    place.run(day, "CANCELED", ended=NOW)
+    for hours in (2, 11):  # NOW is noon in Tokyo
+        place.now = NOW + timedelta(hours=hours)
+        with freeze_time(place.now):
+            assert place.tick().skip_message.startswith(f"{day} was cancelled today, and waits until tomorrow")
+    place.now = NOW + timedelta(hours=13)
+    with freeze_time(place.now):
+        assert place.requested() == [(day, sorted(ALL))]
 
 
 def test_runs_that_did_not_select_a_table_are_not_counted_against_it(place: Place) -> None:
@@ -401,7 +414,7 @@ def test_a_mart_without_days_is_built_again_and_its_failures_are_counted_from_it
         marts.instance.report_runless_asset_event(dg.AssetMaterialization(dg.AssetKey(["bi", "whole"])))
     assert marts.requested() == []
     with freeze_time(NOW - timedelta(hours=2)):
-        marts.run("", "CANCELED", "bi/whole", job="__ASSET_JOB")
+        marts.run("", "FAILURE", "bi/whole", job="__ASSET_JOB")
     assert marts.requested() == [(None, ["bi/whole"])]
 
 

@@ -29,6 +29,9 @@ class Sink(io.BytesIO):
         self.ended = ""
         self.written = b""
 
+    def write(self, data: Any) -> int:
+        return len(data) if self.ended == "aborted" else super().write(data)
+
     def close(self) -> None:
         if not self.ended:
             self.ended, self.written = "closed", self.getvalue()

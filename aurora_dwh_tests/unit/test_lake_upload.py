@@ -125,7 +125,7 @@ def test_no_more_blocks_wait_than_memory_is_meant_for() -> None:
     writing.start()
     writing.join(0.2)
     assert writing.is_alive()
-    assert sink._sending._thread._work_queue.qsize() <= upload.WAITING_BLOCKS
+    assert sink._sending._given.qsize() <= upload.WAITING_BLOCKS
     go_on.set()
     writing.join()
     sink.close()

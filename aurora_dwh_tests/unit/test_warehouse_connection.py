@@ -53,8 +53,13 @@ class Server:
             def fetchall(self) -> list[list[Any]]:
                 return [[7, BEGAN]] if said[-1] == GREETING else [[7]]
 
+        class Line:
+            def settimeout(self, seconds: float) -> None:
+                assert seconds > 0
+
         class Connection:
             autocommit = False
+            _usock = Line()
 
             def cursor(self) -> Cursor:
                 assert self.autocommit

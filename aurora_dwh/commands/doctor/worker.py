@@ -6,14 +6,22 @@ import os
 import shutil
 import tempfile
 from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
 
 from aurora_dwh.commands.doctor.check import Attempts, Check, State, ok_or_warning
+from aurora_dwh.handoff import utc_now
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 LEAST_FREE = 2**30
 """Bytes of disk that a worker should have whatever it reads."""
 
 DAEMON_SILENCE = timedelta(minutes=5)
 """After how long without a heartbeat a daemon counts as dead; it reports every half minute."""
+
+RUN_SILENCE = timedelta(hours=1)
+"""After how long without an event a run that was started in a terminal is looked at."""
 
 DAEMONS = ("SCHEDULER", "SENSOR", "ASSET", "BACKFILL")
 """The daemons of Dagster that loads rely on."""
@@ -33,7 +41,7 @@ def check(run: Attempts, scanned: int) -> None:
         return
     run.attempt("dagster: instance", _open, remedy="mend dagster.yaml in the folder that DAGSTER_HOME names")
     if run.checks[-1].state is State.OK:
-        run.add(check_daemons())
+        run.add(check_daemons(), check_runs())
 
 
 def check_disk(scanned: int) -> Check:
@@ -63,6 +71,41 @@ def check_daemons() -> Check:
         "alive",
         "run `dagster-daemon run` (`dagster dev` does): without it no schedule, sensor or backfill starts",
     )
+
+
+def check_runs() -> Check:
+    """Check that what is said to run does run: a run that is gone holds its place in a pool."""
+    import dagster as dg
+
+    name = "dagster: runs"
+    try:
+        with dg.DagsterInstance.get() as instance:
+            runs = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+            gone = [f"{run.run_id} of {run.job_name}: {why}" for run in runs if (why := _why_gone(instance, run))]
+    except Exception as error:  # as of a launcher whose service this process may not ask
+        return Check(name, State.WARNING, f"whether all that is said to run does cannot be told: {error}")
+    return ok_or_warning(
+        name,
+        "; ".join(gone),
+        f"{len(runs)} in progress",
+        "terminate them in the UI, with `Force termination` where that is offered; their days are asked for again",
+    )
+
+
+def _why_gone(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
+    """Return what tells that a run in progress is gone, empty where nothing does."""
+    from dagster._core.launcher import WorkerStatus
+
+    if run.remote_job_origin is None:  # of a terminal: nobody but itself knows it
+        last = instance.get_records_for_run(run.run_id, limit=1, ascending=False).records
+        silence = utc_now().timestamp() - (last[0].timestamp if last else 0)
+        return (
+            "" if silence < RUN_SILENCE.total_seconds() else f"perhaps gone, as it has said nothing for {RUN_SILENCE}"
+        )
+    if not instance.run_launcher.supports_check_run_worker_health:
+        return ""
+    health = instance.run_launcher.check_run_worker_health(run)
+    return "" if health.status in (WorkerStatus.RUNNING, WorkerStatus.SUCCESS) else health.msg or "its worker is gone"
 
 
 def _open() -> None:

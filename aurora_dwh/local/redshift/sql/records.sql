@@ -198,6 +198,14 @@ AS $$ SELECT CASE WHEN 'standin.syslog_access=UNRESTRICTED' = ANY (configuration
 CREATE OR REPLACE FUNCTION pg_standin.sees_others() RETURNS boolean LANGUAGE sql STABLE
 AS $$ SELECT rolsuper OR pg_standin.syslog_access(rolconfig) = 'UNRESTRICTED' FROM pg_roles WHERE rolname = current_user $$;
 
+-- The locks on tables that transactions hold or wait for, whosever they are.
+CREATE OR REPLACE FUNCTION pg_standin.transactions()
+RETURNS TABLE (txn_owner text, txn_db text, pid integer, txn_start timestamp, lock_mode text, relation oid, granted boolean)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+  SELECT a.usename::text, a.datname::text, l.pid, (a.xact_start AT TIME ZONE 'UTC')::timestamp, l.mode, l.relation, l.granted
+  FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+  WHERE l.locktype = 'relation' AND a.datname = current_database() $$;
+
 CREATE OR REPLACE FUNCTION pg_standin.row_count(relation oid) RETURNS bigint LANGUAGE plpgsql STABLE COST 100000 AS $$
 DECLARE
   total bigint;

@@ -4,7 +4,7 @@ DROP VIEW IF EXISTS pg_catalog.svv_all_columns, pg_catalog.svv_columns, pg_catal
   pg_catalog.svv_table_info, pg_catalog.pg_table_def, pg_catalog.sys_load_history,
   pg_catalog.sys_load_error_detail, pg_catalog.sys_load_detail, pg_catalog.stl_load_errors, pg_catalog.stl_load_commits,
   pg_catalog.stv_db_isolation_level, pg_catalog.svv_relation_privileges, pg_catalog.svv_user_info,
-  pg_catalog.svv_redshift_databases;
+  pg_catalog.svv_redshift_databases, pg_catalog.svv_transactions;
 DROP VIEW IF EXISTS pg_standin.relation, pg_standin.col;
 
 CREATE VIEW pg_standin.relation AS
@@ -89,6 +89,10 @@ SELECT rolname::varchar AS user_name, oid::integer AS user_id, rolcreatedb AS cr
        NULL::varchar AS external_user_id
 FROM pg_roles WHERE rolcanlogin AND (rolname = current_user OR pg_standin.sees_others());
 
+CREATE VIEW pg_catalog.svv_transactions AS
+SELECT txn_owner, txn_db, NULL::bigint AS xid, pid, txn_start, lock_mode, 'relation'::text AS lockable_object_type, relation, granted
+FROM pg_standin.transactions() WHERE txn_owner = current_user OR pg_standin.sees_others();
+
 -- Redshift leaves empty tables out of svv_table_info; so does this.
 CREATE VIEW pg_catalog.svv_table_info AS
 SELECT current_database()::varchar AS database, i.schema_name::varchar AS schema, i.oid::integer AS table_id, i.table_name AS "table",
@@ -139,7 +143,7 @@ GRANT SELECT ON pg_standin.relation, pg_standin.col, pg_catalog.svv_all_columns,
   pg_catalog.svv_all_tables, pg_catalog.svv_tables, pg_catalog.svv_redshift_tables, pg_catalog.svv_all_schemas, pg_catalog.svv_redshift_schemas,
   pg_catalog.svv_table_info, pg_catalog.pg_table_def, pg_catalog.sys_load_history, pg_catalog.sys_load_error_detail,
   pg_catalog.sys_load_detail, pg_catalog.svv_relation_privileges,
-  pg_catalog.svv_user_info, pg_catalog.svv_redshift_databases TO PUBLIC;
+  pg_catalog.svv_user_info, pg_catalog.svv_redshift_databases, pg_catalog.svv_transactions TO PUBLIC;
 REVOKE ALL ON pg_catalog.stl_load_errors, pg_catalog.stl_load_commits, pg_catalog.stv_db_isolation_level FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION pg_catalog.pg_get_late_binding_view_cols()

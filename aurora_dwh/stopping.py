@@ -1,0 +1,84 @@
+"""Stopping a run: an interrupt is no failure, and a run that Dagster has ended makes nothing visible any more.
+
+Dagster hands an interrupt to a step's retry policy as it does a failure, so that a run that somebody terminates begins
+anew: https://github.com/dagster-io/dagster/issues/15026. And whoever forces a run to an end sees it ended while its
+process may go on; so that process asks before each manifest and each COMMIT.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import dagster as dg
+from dagster._core.errors import DagsterExecutionInterruptedError
+from dagster._core.storage.dagster_run import FINISHED_STATUSES
+
+from aurora_dwh.waiting import Behalf, on_behalf_of
+
+_END: Any = object()
+_NOT_WANTED = frozenset({*FINISHED_STATUSES, dg.DagsterRunStatus.CANCELING})
+
+
+class RetryOfFailures(dg.RetryPolicy):
+    """A retry policy for failures alone: an interrupt goes on as it came."""
+
+    def calculate_delay(self, attempt_num: int) -> float:
+        """Return how long the next attempt waits, in seconds; Dagster asks while it handles the error."""
+        if isinstance(sys.exc_info()[1], KeyboardInterrupt | DagsterExecutionInterruptedError):
+            raise  # the error that the caller handles
+        return super().calculate_delay(attempt_num)
+
+
+@contextmanager
+def stoppable(context: dg.AssetExecutionContext | dg.OutputContext) -> Iterator[None]:
+    """Do a part of a step's work: say in the run's log what it waits for, and ask whether the run still wants it.
+
+    Raises:
+        DagsterExecutionInterruptedError: The run was ended meanwhile, of which it would else become a success.
+    """
+    step = context.step_context if isinstance(context, dg.OutputContext) else context
+    instance, run_id = step.instance, step.run_id
+    require = partial(require_in_progress, instance, run_id)
+    with on_behalf_of(Behalf(tell=context.log.info, require=require)):
+        yield
+    require()
+
+
+def stoppable_parts(context: dg.AssetExecutionContext, results: Iterator[Any]) -> Iterator[Any]:
+    """Yield a step's results, of which each is made as `stoppable` has it; what becomes of one is done outside."""
+    while True:
+        with stoppable(context):
+            result = next(results, _END)
+        if result is _END:
+            return
+        yield result
+
+
+def require_in_progress(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Raise an interrupt where a run has been ended, or is about to be.
+
+    Args:
+        instance: Whose run.
+        run_id: The run.
+
+    Raises:
+        DagsterExecutionInterruptedError: It is not in progress.
+    """
+    run = instance.get_run_by_id(run_id)
+    if run is None or run.status in _NOT_WANTED:
+        state = "was deleted" if run is None else f"is {run.status.value}"
+        raise DagsterExecutionInterruptedError(f"run {run_id} {state}, so that its work goes no further")
+
+
+def note_cancelling(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Note that a run is being cancelled that nobody can terminate but by Ctrl-C: it was started in a terminal.
+
+    An interrupt of a run that was launched and that nobody terminated is of its surroundings, and Dagster's to judge.
+    """
+    run = instance.get_run_by_id(run_id)
+    if run and run.remote_job_origin is None and run.status not in _NOT_WANTED:
+        instance.report_run_canceling(run, message="Interrupted, as by Ctrl-C.")
