@@ -167,7 +167,7 @@ class _Tables:
         Behind those come days that lie in the lake alone, as their run ended before it had loaded them.
         """
         for unit in self.units:
-            missing = {key: days for key in self.keys if (days := _missing(self._loaded[key], unit))}
+            missing = {key: lacking for key in self.keys if (lacking := _missing(self._loaded[key], unit))}
             if missing:
                 yield from self._request(missing)
         for days, keys in _grouped((key, self._stranded(key)) for key in self.keys):
@@ -300,7 +300,7 @@ def _told_old(searches: Iterable[_Tables]) -> Iterator[str]:
             f"you: `dagster asset materialize -m aurora_dwh.definitions --select '{selected}' {of_days}`"
         )
     if len(found) > _SHOWN:
-        yield f"so are days of {len(found) - _SHOWN} more gaps"
+        yield f"and so are {len(found) - _SHOWN} more such gaps"
 
 
 def _missing(loaded: set[str], days: Sequence[str]) -> set[str]:

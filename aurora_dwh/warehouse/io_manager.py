@@ -19,7 +19,7 @@ from aurora_dwh.config import RedshiftSettings
 from aurora_dwh.failures import attempts_left, named_failures
 from aurora_dwh.handoff import Manifest
 from aurora_dwh.rules import Rules, check_days
-from aurora_dwh.warehouse import load, mart_build
+from aurora_dwh.warehouse import batches, load, mart_build
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.errors import CheckError
 from aurora_dwh.warehouse.mart import Mart
@@ -57,7 +57,7 @@ class MartBuild:
 
 
 class RedshiftIOManager(dg.ConfigurableIOManager):
-    """Tables in Redshift. One transaction loads all the days of a run, or builds a mart.
+    """Tables in Redshift. One transaction loads all the days of a run, or those that can be, or builds a mart.
 
     A downstream asset gets the rows of its own days (all rows, where the table has no days) as a `pyarrow.Table`.
     """
@@ -115,7 +115,8 @@ class RedshiftIOManager(dg.ConfigurableIOManager):
         to_load = [*work.also(), *work.manifests]
         remedy = f"Materialize lake/{work.table.name} for these days again, and staging/{work.table.name} with it"
         check_days(work.rules, to_load, remedy=remedy)
-        for manifests in load.transactions(to_load):
+
+        def load_days(manifests: list[Manifest]) -> None:
             done = load.load(self.warehouse, work.lake, target, work.table.mode, manifests, run_id=context.run_id)
             work.loads.append(done)
             for manifest in manifests:
@@ -125,6 +126,8 @@ class RedshiftIOManager(dg.ConfigurableIOManager):
                     context.step_context.add_asset_metadata(metadata, asset_key=context.asset_key, partition_key=key)
                 if len(asked) > 1 or key not in asked:  # a range that fails later keeps the days that are committed
                     context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
+
+        batches.load_all(to_load, load_days)
         days = [day for done in work.loads for day in done.days]
         context.log.info(f"{target.label}: {len(days)} days, {sum(day.rows for day in days)} rows staged")
         statements = (statement for done in work.loads for statement in done.statements)

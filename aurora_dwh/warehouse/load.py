@@ -8,9 +8,8 @@ the audit row is there exactly when the rows are. The one thing that must be don
 from __future__ import annotations
 
 import json
-import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from functools import partial
@@ -19,7 +18,7 @@ from statistics import median
 
 from aurora_dwh.handoff import Manifest, Strays, utc_now
 from aurora_dwh.rules import Rules
-from aurora_dwh.schema import Column, FileFormat, TableSchema, fold
+from aurora_dwh.schema import FileFormat, TableSchema, fold
 from aurora_dwh.warehouse import audit, checks, drift, locks, standing
 from aurora_dwh.warehouse import statements as sql
 from aurora_dwh.warehouse.connection import Session, Warehouse
@@ -27,10 +26,6 @@ from aurora_dwh.warehouse.drift import Preparation
 from aurora_dwh.warehouse.stage import Lake, Stage, union
 from aurora_dwh.warehouse.standing import Standing
 from aurora_dwh.warehouse.statements import Target
-
-STAGE_BYTES = 256 * 1024**3
-"""Bytes of files that one transaction stages; a longer range is loaded in several, each of whole days."""
-
 
 USUAL_WEEKS = 4
 """How many weeks back a day's rows are compared with those of the same weekday."""
@@ -96,33 +91,6 @@ class Loaded:
     write_seconds: float = 0.0
 
 
-def transactions(manifests: Iterable[Manifest], *, stage_bytes: int = STAGE_BYTES) -> Iterator[list[Manifest]]:
-    """Yield the days in order, in groups that one transaction can load.
-
-    A group ends where a column's type or the files' format changes, since one stage has one type for a column, where a
-    column is gone, whose values are counted that are lost by that, and where the stage is full. Repairs come behind all
-    days, each for itself.
-    """
-    group: list[Manifest] = []
-    kinds: dict[str, tuple[str, ...]] = {}
-    size = 0
-    for manifest in sorted(manifests, key=lambda m: (m.is_repair, m.day)):
-        of_day = {column.target_name: _kinds(column) for column in manifest.schema.columns}
-        retyped = any(kinds.get(name, kind) != kind for name, kind in of_day.items())
-        retyped = retyped or not kinds.keys() <= of_day.keys()
-        retyped = retyped or any(m.files != manifest.files or m.is_repair != manifest.is_repair for m in group[-1:])
-        # Rows of a repair are staged for themselves: those of one day with one key would be two rows of the source.
-        retyped = retyped or manifest.is_repair
-        if group and (retyped or size + manifest.size > stage_bytes):
-            yield group
-            group, kinds, size = [], {}, 0
-        group.append(manifest)
-        kinds |= of_day
-        size += manifest.size
-    if group:
-        yield group
-
-
 def load(
     warehouse: Warehouse,
     lake: Lake,
@@ -140,7 +108,7 @@ def load(
         lake: The lake, for a manifest that spans several days.
         target: The staging table.
         mode: `incremental`, `append` or `full`, as in the catalog.
-        manifests: The days, one manifest each; at least one, and as `transactions` groups them.
+        manifests: The days, one manifest each; at least one, and as `batches.transactions` groups them.
         run_id: The Dagster run, for the audit table.
         is_anew: Whether the table is being made anew, so that the days go with whatever stands.
 
@@ -384,8 +352,3 @@ class Load:
             )
             for manifest, done in zip(self.manifests, days, strict=True)
         ]
-
-
-def _kinds(column: Column) -> tuple[str, ...]:
-    """Return a column's types on the stage and in the target, a VARCHAR's without its size, which can be the widest."""
-    return tuple(re.sub(r"^VARCHAR\(\d+\)$", "VARCHAR", t) for t in (column.stage_type, column.redshift_type))

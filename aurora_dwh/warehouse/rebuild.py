@@ -15,7 +15,7 @@ from functools import partial
 from aurora_dwh.days import listed
 from aurora_dwh.handoff import DataError, Manifest, StaleManifestError, utc_now
 from aurora_dwh.rules import quoted
-from aurora_dwh.warehouse import audit, drift, load, locks, standing
+from aurora_dwh.warehouse import audit, batches, drift, load, locks, standing
 from aurora_dwh.warehouse.connection import Session, Warehouse
 from aurora_dwh.warehouse.drift import live_columns
 from aurora_dwh.warehouse.stage import Lake
@@ -119,7 +119,7 @@ def _transactions(warehouse: Warehouse, twin: Target, manifests: Sequence[Manife
                 f"was changed; read them from Aurora again with "
                 f"`aurora-dwh rebuild {quoted(latest.table)} --from source` ({error})"
             ) from error
-    yield from load.transactions(manifests)
+    yield from batches.transactions(manifests)
 
 
 def _take_place(warehouse: Warehouse, target: Target, twin: Target, loads: int) -> int | None:

@@ -187,19 +187,19 @@ def test_o05_after_an_outage_longer_than_is_looked_the_last_days_are_requested_a
             place.loaded([day], *assets)
     assert asked == place.days
     end = f"{date.fromisoformat(place.days[-1]) - timedelta(days=1)}"
-    both = 'key:"lake/a" or key:"staging/a"'
     run = "`dagster asset materialize -m aurora_dwh.definitions --select"
-    assert place.tick().skip_message == "; ".join(
-        [
-            "nothing of the last 14 days is missing",
-            f"2024-02-06...{end} is missing for longer in staging/a, and left to you: {run} '{both}' "
-            f"--partition-range 2024-02-06...{end}`",
-            f"2024-02-04...{end} is missing for longer in staging/b, and left to you: {run} 'key:\"lake/b\" or "
-            f"key:\"staging/b\"' --partition-range 2024-02-04...{end}`",
-            f"2024-02-04 is missing for longer in staging/a, and left to you: {run} '{both}' --partition 2024-02-04`",
-            "so are days of 1 more gaps",
-        ]
-    )
+    told = [
+        ("a", f"2024-02-06...{end}", "--partition-range"),
+        ("b", f"2024-02-04...{end}", "--partition-range"),
+        ("a", "2024-02-04", "--partition"),
+    ]
+    sentences = [
+        f"{days} is missing for longer in staging/{table}, and left to you: {run} "
+        f'\'key:"lake/{table}" or key:"staging/{table}"\' {how} {days}`'
+        for table, days, how in told
+    ]
+    nothing = "nothing of the last 14 days is missing"
+    assert place.tick().skip_message == "; ".join([nothing, *sentences, "and so are 1 more such gaps"])
 
 
 def test_o05_what_the_command_for_older_days_names_is_what_is_missing(place: Place) -> None:
