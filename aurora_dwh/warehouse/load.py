@@ -77,6 +77,7 @@ class Loaded:
         changes: Those of them, and of what was run before, that followed a change of the source's columns.
         others: Other days in the table, with the rules that they were read by, where those are known.
         lost: Columns of the table that the days do not have -> how many values went with the rows that were replaced.
+        unrecorded: Days of rows that the table had and of which `dwh.load_history` knew no load.
         copy_seconds: How long COPY took.
         write_seconds: How long the rest of the transaction took, up to COMMIT.
     """
@@ -87,6 +88,7 @@ class Loaded:
     changes: tuple[str, ...] = ()
     others: Mapping[date, Rules] = field(default_factory=dict)
     lost: Mapping[str, int] = field(default_factory=dict)
+    unrecorded: Sequence[date] = ()
     copy_seconds: float = 0.0
     write_seconds: float = 0.0
 
@@ -204,6 +206,8 @@ class Load:
             checks.check_order(self.target, self.manifests, there)
         if fresh and prepared.misfit:
             raise prepared.misfit
+        is_record_lost = self.mode != "full" and not (prepared.making or stands.days)
+        unrecorded = sorted(standing.unrecorded(session, self.target)) if is_record_lost else []
         self._change(session, prepared.adding)
         write = {"incremental": self._upsert, "append": self._replace_days, "full": self._replace_all}[self.mode]
         lost: dict[str, int] = {}
@@ -233,6 +237,7 @@ class Load:
             changes=(*prepared.widening, *prepared.adding),
             others={} if is_forgotten or (self.mode == "full" and fresh) else stands.rules([m.day for m in fresh]),
             lost=lost,
+            unrecorded=unrecorded,
             copy_seconds=sum(seconds for statement, seconds in took if statement.startswith("COPY")),
             write_seconds=sum(seconds for statement, seconds in took if not statement.startswith("COPY")),
         )

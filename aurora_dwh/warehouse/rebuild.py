@@ -164,15 +164,14 @@ def _check(
     if not (is_there or stands.days or stands.elsewhere):
         raise DataError(f"{target.label} does not exist, so there is nothing to rebuild; materialize its days")
     in_lake = {m.day: m.snapshot_at for m in manifests if not m.is_repair}
+    loaded = {**(standing.unrecorded(session, target) if is_there else {}), **stands.snapshots}
     if mode == "full":
         newest = max(in_lake.values(), default=None)
         # A moment that has not come is that of a clock which went wrong.
-        missing = [day for day, at in stands.snapshots.items() if newest is None or newest < at <= utc_now()]
+        missing = [day for day, at in loaded.items() if newest is None or newest < at <= utc_now()]
     else:
         first = manifests[0].window if manifests else None  # which may hold what lay in days before it
-        missing = [
-            day for day in stands.snapshots if day not in in_lake and not (first and first.is_first and day < first.day)
-        ]
+        missing = [day for day in loaded if day not in in_lake and not (first and first.is_first and day < first.day)]
     if missing or not manifests:
         shown = listed(missing) if missing else "any day"
         raise DataError(

@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from aurora_dwh.commands.doctor.check import SETTINGS_REMEDY, Attempts, Check, State, clock_check
-from aurora_dwh.commands.doctor.days import check_days
+from aurora_dwh.commands.doctor.days import check_days, check_record
 from aurora_dwh.commands.doctor.lake import Bucket, probe_key
 from aurora_dwh.config import RedshiftSettings
 from aurora_dwh.environment import DISABLED
@@ -42,6 +42,8 @@ def check(run: Attempts, catalog: Catalog | None, bucket: Bucket | None) -> None
         return
     with closing(session):
         run.add(check_tls(settings), *check_schemas(session, settings), check_grants(session))
+        if catalog is not None:
+            run.gather("redshift: record", lambda: check_record(session, catalog, settings.staging_schema))
         run.gather("redshift: clock", lambda: [clock_check("redshift: clock", lambda: _now(session))])
         if bucket is not None:
             lake = bucket.settings
