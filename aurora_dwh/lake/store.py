@@ -5,6 +5,7 @@ Whoever reads the lake sees a day as a whole or not at all, because only the man
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -31,6 +32,7 @@ from aurora_dwh.lake import arrivals, intake
 from aurora_dwh.lake import contents as part_contents
 from aurora_dwh.lake import manifest as manifest_json
 from aurora_dwh.lake.arrivals import Arrival, Contents
+from aurora_dwh.lake.deletion import delete
 from aurora_dwh.lake.guard import Guard, ShrunkenDayError
 from aurora_dwh.lake.layout import MANIFEST_NAME, Layout
 from aurora_dwh.lake.manifest import ManifestError
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from aurora_dwh.schema import TableSchema
+
+_log = logging.getLogger(__name__)
 
 CLOCK_ERROR = timedelta(minutes=5)
 """How far this machine's clock may be behind the source's: what was read later than that, was by a wrong clock."""
@@ -110,7 +114,7 @@ class Lake:
             self._guard.check_rows_kept(before, manifest, extract.lookup)
             self._put_manifest(manifest, etag)
         except (ShrunkenDayError, LakeConflictError):
-            self._delete([self.layout.key(part.url) for part in manifest.parts])
+            self._discard([self.layout.key(part.url) for part in manifest.parts])
             raise
         self._sweep(manifest, before)
         return manifest
@@ -209,7 +213,7 @@ class Lake:
             )
             yield manifest
         finally:
-            self._delete([item["Key"] for item in self._under(f"{home}{attempt}")])
+            self._discard([item["Key"] for item in self._under(f"{home}{attempt}")])
 
     def write_repair(self, table: str, extract: Extract) -> Manifest:
         """Write single rows that were read again into a place of their own, where no reading of a day replaces them.
@@ -398,7 +402,7 @@ class Lake:
         try:
             yield self.layout.url(key)
         finally:
-            self._delete([key])
+            self._discard([key])
 
     def _write_parts(
         self, table: str, extract: Extract, attempt: str, url: str, *, part: Callable[[int], str]
@@ -413,7 +417,7 @@ class Lake:
         try:
             sizes = write_parts(extract, open_part)
         except BaseException:
-            self._delete(keys)
+            self._discard(keys)
             raise
         return Manifest(
             table=table,
@@ -439,7 +443,7 @@ class Lake:
             keys = [self.layout.key(one) for one in export.write(self.layout.url(prefix))] if export.rows else []
             parts = [part for key in keys for part in intake.parts_of(self._client, self.layout, key)]
         except BaseException:
-            self._delete([item["Key"] for item in self._under(prefix)])
+            self._discard([item["Key"] for item in self._under(prefix)])
             raise
         self._delete(keys)
         return Manifest(
@@ -529,9 +533,26 @@ class Lake:
         return (item for page in pages for item in page.get("Contents", ()))
 
     def _delete(self, keys: Sequence[str]) -> None:
-        for start in range(0, len(keys), 1000):  # S3 takes 1,000 keys a call
-            batch = [{"Key": key} for key in keys[start : start + 1000]]
-            self._client.delete_objects(Bucket=self.layout.bucket, Delete={"Objects": batch, "Quiet": True})
+        """Delete objects.
+
+        Raises:
+            ClientError: S3 keeps some of them: whoever reads the folder without its manifest would find them.
+        """
+        from botocore.exceptions import ClientError
+
+        if kept := delete(self._client, self.layout.bucket, [{"Key": key} for key in keys]):
+            text = (
+                f"{kept[0].get('Message', '')} - S3 keeps {len(kept)} objects that no manifest names any more, such as "
+                f"{self.layout.url(kept[0]['Key'])}; allow this process s3:DeleteObject on them, or delete them"
+            )
+            raise ClientError({"Error": {"Code": kept[0]["Code"], "Message": text}}, "DeleteObjects")
+
+    def _discard(self, keys: Sequence[str]) -> None:
+        """Delete objects where something else is to be told; what S3 keeps of them is swept once it is old."""
+        try:
+            self._delete(keys)
+        except Exception as error:  # whatever it is, the lake's days do not depend on it
+            _log.warning("left for a later sweep: %s", error)
 
 
 def _refuse_older(table: str, extract: Extract | Export, before: Manifest) -> None:
