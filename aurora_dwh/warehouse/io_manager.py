@@ -152,6 +152,10 @@ class RedshiftIOManager(dg.ConfigurableIOManager):
         for key in context.asset_partition_keys if days else ():
             rows = {"dagster/partition_row_count": done.days.get(date.fromisoformat(key), 0)}
             context.step_context.add_asset_metadata(rows, asset_key=context.asset_key, partition_key=key)
+        for day in sorted(done.days.keys() - map(date.fromisoformat, context.asset_partition_keys) if days else ()):
+            if context.asset_partitions_def.has_partition_key(day.isoformat()):  # of a view that had all of them
+                rows = {"dagster/partition_row_count": done.days[day]}
+                context.log_event(dg.AssetMaterialization(context.asset_key, partition=day.isoformat(), metadata=rows))
         metadata: dict[str, Any] = {
             "build_seconds": round(monotonic() - started, 3),
             "statements": dg.MetadataValue.md("```sql\n" + ";\n\n".join(done.statements) + ";\n```"),

@@ -15,7 +15,7 @@ from functools import partial
 from aurora_dwh.days import listed
 from aurora_dwh.handoff import DataError, Manifest, StaleManifestError, utc_now
 from aurora_dwh.rules import quoted
-from aurora_dwh.warehouse import audit, batches, drift, load, locks, standing
+from aurora_dwh.warehouse import audit, batches, dependents, drift, load, locks, standing
 from aurora_dwh.warehouse.connection import Session, Warehouse
 from aurora_dwh.warehouse.drift import live_columns
 from aurora_dwh.warehouse.stage import Lake
@@ -94,7 +94,12 @@ def loaded_days(warehouse: Warehouse, target: Target) -> set[date]:
 
 
 def _clear(session: Session, target: Target, twin: Target) -> None:
-    """Remove what a rebuild left that was broken off, and see to what all tables rest on."""
+    """See to what all tables rest on, and remove what a rebuild left that was broken off.
+
+    Raises:
+        DependentError: Something hangs on the table that would be lost when the new one takes its place.
+    """
+    dependents.check(session, target.schema_name, target.name)
     drift.settle(
         session,
         lambda: [

@@ -364,6 +364,22 @@ def test_marts_are_built_from_the_runs_days(instance: dg.DagsterInstance, wareho
     }
 
 
+def test_o09_a_mart_by_day_that_was_a_view_has_all_the_days_that_the_view_had(
+    instance: dg.DagsterInstance, warehouse: Warehouse
+) -> None:
+    assert run(instance, DAYS[0], DAYS[-1], select=[LAKE, STAGING]).success
+    query(warehouse, "CREATE SCHEMA bi")
+    rows = "SELECT _dwh_day AS day, COUNT(*) AS n FROM staging.lines GROUP BY 1"
+    query(warehouse, f"CREATE VIEW bi.by_day AS {rows} WITH NO SCHEMA BINDING")
+    before = query(warehouse, "SELECT * FROM bi.by_day ORDER BY 1")
+    assert run(instance, DAYS[1], select=[BI[0].key]).success
+    assert query(warehouse, "SELECT * FROM bi.by_day ORDER BY 1") == before
+    assert instance.get_materialized_partitions(BI[0].key) == set(DAYS)
+    query(warehouse, "UPDATE bi.by_day SET n = -1")
+    assert run(instance, DAYS[1], select=[BI[0].key]).success  # from now on it is a day's own business
+    assert [n for _, n in query(warehouse, "SELECT * FROM bi.by_day ORDER BY 1")] == [-1, before[1][1], -1]
+
+
 def test_each_day_of_a_mart_has_its_rows_and_its_sums_are_checked(
     instance: dg.DagsterInstance, warehouse: Warehouse
 ) -> None:

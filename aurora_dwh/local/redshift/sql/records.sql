@@ -191,6 +191,26 @@ AS $$ SELECT CASE WHEN 'standin.syslog_access=UNRESTRICTED' = ANY (configuration
 CREATE OR REPLACE FUNCTION pg_standin.sees_others() RETURNS boolean LANGUAGE sql STABLE
 AS $$ SELECT rolsuper OR pg_standin.syslog_access(rolconfig) = 'UNRESTRICTED' FROM pg_roles WHERE rolname = current_user $$;
 
+-- Redshift's own roles, of which these open what is hidden from others.
+DO $$ DECLARE
+  role text;
+BEGIN
+  FOREACH role IN ARRAY ARRAY['sys:monitor', 'sys:secadmin'] LOOP
+    BEGIN
+      EXECUTE format('CREATE ROLE %I', role);
+    EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+    END;
+  END LOOP;
+END $$;
+
+CREATE OR REPLACE FUNCTION pg_standin.has_role(role text) RETURNS boolean LANGUAGE sql STABLE
+AS $$ SELECT pg_has_role(current_user, role, 'MEMBER') $$;
+
+-- What a security administrator has attached to tables and views; it changes no row that is read here.
+CREATE TABLE IF NOT EXISTS pg_standin.attached_policy (
+  kind varchar NOT NULL, policy_name varchar NOT NULL, schema_name varchar NOT NULL, relation_name varchar NOT NULL,
+  grantee varchar NOT NULL, grantee_type varchar NOT NULL);
+
 CREATE OR REPLACE FUNCTION pg_standin.row_count(relation oid) RETURNS bigint LANGUAGE plpgsql STABLE COST 100000 AS $$
 DECLARE
   total bigint;
