@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from aurora_dwh.commands.doctor.check import SETTINGS_REMEDY, Attempts, Check, State, clock_check
 from aurora_dwh.commands.doctor.days import check_days, check_record
 from aurora_dwh.commands.doctor.lake import Bucket, probe_key
+from aurora_dwh.commands.doctor.relations import check_relations
 from aurora_dwh.config import RedshiftSettings
 from aurora_dwh.environment import DISABLED
 from aurora_dwh.warehouse import audit
@@ -44,6 +45,7 @@ def check(run: Attempts, catalog: Catalog | None, bucket: Bucket | None) -> None
     with closing(session):
         run.add(check_tls(settings), *check_schemas(session, settings), check_grants(session))
         if catalog is not None:
+            run.gather("redshift: tables", lambda: check_relations(session, catalog, settings))
             run.gather("redshift: record", lambda: check_record(session, catalog, settings.staging_schema))
         run.gather("redshift: column grants", lambda: [check_column_grants(session)])
         run.gather("redshift: security policies", lambda: [check_policies(session)])
