@@ -409,6 +409,7 @@ def test_o09_keys_that_its_header_names_anew_are_the_table_s_after_the_next_buil
     again = run(warehouse, mart(3, dist_key="a", sort_key=("b", "a")))
     assert not any("RENAME TO" in statement for statement in again.statements)
     run(warehouse, mart(4, dist_key="b"))
+    run(warehouse, mart(5))  # which leaves it to Redshift: what is there is its choice
     assert ("b", True, 0) in keys()
     assert query(warehouse, "SELECT has_table_privilege('public', 'bi.m', 'select')") == [(True,)]
 
