@@ -193,8 +193,7 @@ class _Tables:
 
         Those that are looked at anyway are left out.
         """
-        ended = (record.dagster_run for record in self.history.without_success)
-        wanted = {day for run in ended if selects(run, key, job=self.job) for day in run_days(run)}
+        wanted = {day for run, days in self._ended if selects(run, key, job=self.job) for day in days}
         seen = {day for unit in self.units for day in _missing(self._loaded[key], unit)}
         left = {day for day in wanted - self._loaded[key] - seen if day >= self.first}
         return left.intersection(*(self._days_in_lake(parent) for parent in self._parents(key))) if left else left
@@ -210,6 +209,13 @@ class _Tables:
         if chosen := self.history.chosen(shown(days), tried):
             days = sorted(set().union(*(missing[key] for key in chosen)))
             yield request(self.job, sorted([*chosen, *self._unread(chosen, days)]), days, tried)
+
+    @cached_property
+    def _ended(self) -> list[tuple[dg.DagsterRun, list[str]]]:
+        """Return the runs without success that were to load any of the assets, each with its days."""
+        ended = (record.dagster_run for record in self.history.without_success)
+        ours = (run for run in ended if any(selects(run, key, job=self.job) for key in self.keys))
+        return [(run, run_days(run)) for run in ours]
 
     @cached_property
     def _loaded(self) -> dict[dg.AssetKey, set[str]]:
