@@ -59,10 +59,22 @@ def database_token(host: str, port: int, user: str, region: str | None) -> str:
     return token
 
 
-def s3_client(endpoint: str | None, region: str | None) -> Any:
-    """Return an S3 client that tries failed requests again; a server other than Amazon's is spoken to path-style."""
+def s3_client(endpoint: str | None, region: str | None, sse: str | None = None) -> Any:
+    """Return an S3 client that tries failed requests again; a server other than Amazon's is spoken to path-style.
+
+    Args:
+        endpoint: The address of a server other than Amazon's.
+        region: The Region.
+        sse: How each object is to be encrypted: an algorithm of S3's, or the ARN of a KMS key; None as the bucket says.
+    """
     config = _config(s3={"addressing_style": "path" if endpoint else "auto"})
-    return _told(_session(region).client("s3", endpoint_url=endpoint, config=config))
+    client = _told(_session(region).client("s3", endpoint_url=endpoint, config=config))
+    if sse is not None:
+        is_key = sse.startswith("arn:")
+        asked = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": sse} if is_key else {"ServerSideEncryption": sse}
+        for call in ("PutObject", "CreateMultipartUpload"):
+            client.meta.events.register(f"provide-client-params.s3.{call}", lambda params, **_: {**params, **asked})
+    return client
 
 
 def quicksight_client(region: str | None) -> Any:

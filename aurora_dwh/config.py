@@ -29,6 +29,7 @@ CONNECT_TIMEOUT = 15
 """Seconds to wait for Aurora to take a connection."""
 
 _ROLE = r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+"
+_SSE = r"(AES256|aws:kms|aws:kms:dsse|arn:aws[a-z-]*:kms:\S+)?"
 _SCHEMA = r"[a-z_][a-z0-9_$]{0,126}"
 
 T = TypeVar("T")
@@ -154,12 +155,14 @@ class LakeSettings:
         prefix: What every key begins with, without slashes at its ends; empty for the bucket's top.
         endpoint: The address of an S3 server other than Amazon's.
         region: The AWS Region; None leaves it to the AWS configuration.
+        sse: How objects are to be encrypted, as `s3_client` takes it; None leaves it to the bucket.
     """
 
     bucket: str
     prefix: str = ""
     endpoint: str | None = None
     region: str | None = None
+    sse: str | None = None
 
     @property
     def uri(self) -> str:
@@ -335,7 +338,8 @@ def _aurora_database(env: Environment) -> str:
 def _lake(env: Environment) -> LakeSettings:
     bucket, prefix = env.s3_uri("LAKE_URI")
     endpoint = env.text("AWS_ENDPOINT_URL_S3") or env.text("AWS_ENDPOINT_URL")
-    return LakeSettings(bucket=bucket, prefix=prefix, endpoint=endpoint, region=_region(env))
+    sse = env.matching("LAKE_SSE", _SSE, "AES256, aws:kms, aws:kms:dsse or the ARN of a KMS key", "") or None
+    return LakeSettings(bucket=bucket, prefix=prefix, endpoint=endpoint, region=_region(env), sse=sse)
 
 
 def _redshift(env: Environment) -> RedshiftSettings:
@@ -378,4 +382,4 @@ def _region(env: Environment) -> str | None:
 
 @lru_cache(maxsize=1)
 def _s3_client(settings: LakeSettings) -> Any:
-    return s3_client(settings.endpoint, settings.region)
+    return s3_client(settings.endpoint, settings.region, settings.sse)

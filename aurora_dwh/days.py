@@ -1,4 +1,4 @@
-"""How many days are told in a message: those that follow one another as a range, and not too many ranges."""
+"""Days as ranges, and how they are told in a message: not too many of them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,27 @@ SHOWN_RANGES = 5
 
 def listed(days: Iterable[date]) -> str:
     """Return days as text, such as `2024-01-01...2024-01-05, 2024-01-09`; of many ranges the first are named."""
-    ranges: list[list[date]] = []
-    for day in sorted(set(days)):
-        if ranges and day - ranges[-1][-1] == timedelta(days=1):
-            ranges[-1][1:] = [day]
-        else:
-            ranges.append([day])
-    shown = ", ".join("...".join(str(day) for day in one) for one in ranges[:SHOWN_RANGES])
-    left = len(ranges) - SHOWN_RANGES
+    found = ranges(days)
+    shown = ", ".join("...".join(str(day) for day in dict.fromkeys((one[0], one[-1]))) for one in found[:SHOWN_RANGES])
+    left = len(found) - SHOWN_RANGES
     return shown if left <= 0 else f"{shown} and {left} more"
+
+
+def ranges(days: Iterable[date]) -> list[list[date]]:
+    """Return days in order, those together that follow one another."""
+    found: list[list[date]] = []
+    for day in sorted(set(days)):
+        if found and day - found[-1][-1] == timedelta(days=1):
+            found[-1].append(day)
+        else:
+            found.append([day])
+    return found
+
+
+def span(first: str, last: str) -> list[str]:
+    """Return the days from a first to a last one, as ISO dates."""
+    start, end = date.fromisoformat(first), date.fromisoformat(last)
+    return [(start + timedelta(days=n)).isoformat() for n in range((end - start).days + 1)]
 
 
 def counted(days: Iterable[date]) -> str:

@@ -47,6 +47,8 @@ def statements(config: Config, *, existing: set[str], bi_password: str | None) -
     # Whoever makes a table anew gives its grants again, and sees those of others only so:
     # https://docs.aws.amazon.com/redshift/latest/dg/r_SVV_RELATION_PRIVILEGES.html
     made.append(f"ALTER USER {user} SYSLOG ACCESS UNRESTRICTED")
+    # And those on columns: https://docs.aws.amazon.com/redshift/latest/dg/r_SVV_COLUMN_PRIVILEGES.html
+    made.append(f"GRANT ROLE sys:monitor TO {user}")
     if bi_password is None:
         return made
     digest = hashlib.md5((bi_password + BI_USER).encode(), usedforsecurity=False).hexdigest()

@@ -102,7 +102,13 @@ def _rules(
         for difference in before.differences(rules, SHAPE):
             found.setdefault(difference, set()).add(day)
     older = {day for those in found.values() for day in those} - loaded
-    figures = {"days_of_older_rules": len(older), "mismatches": len(mismatches)}
+    unrecorded = {day for done in loads for day in done.unrecorded} - loaded
+    figures = {"days_of_older_rules": len(older), "mismatches": len(mismatches), "days_unrecorded": len(unrecorded)}
+    if unrecorded:
+        text = f"the table had rows of {counted(unrecorded)}, of which dwh.load_history knew no load"
+        return _warning(
+            RULES, f"{text}; to have them on record again, run `aurora-dwh rebuild {quoted(table.name)}`", figures
+        )
     if not older and not mismatches:
         return _passed(RULES, days, "no day in the table is known to stand under older rules", figures)
     what = "; ".join(f"{listed(those)}: {difference}" for difference, those in found.items())

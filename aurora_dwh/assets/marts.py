@@ -1,6 +1,6 @@
 """Marts as assets: each `bi/<name>.sql` becomes `bi/<name>`, downstream of the tables that its SELECT names."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -16,7 +16,7 @@ from aurora_dwh.failures import RETRY
 from aurora_dwh.stopping import stoppable_parts
 from aurora_dwh.warehouse.io_manager import MartBuild
 from aurora_dwh.warehouse.lineage import column_origins, lineage_table
-from aurora_dwh.warehouse.mart import Mart, MartError
+from aurora_dwh.warehouse.mart import Mart, MartError, of_catalog
 
 
 def build_mart_assets(
@@ -36,7 +36,13 @@ def build_mart_assets(
         MartError: A mart reads one of the catalog's tables, and another that neither the catalog nor a mart makes.
     """
     staging = {("staging", table.target): asset_name(table.name) for table in catalog.tables.values()}
-    marts = _of_catalog(list(marts), set(staging))
+    renamed = {
+        table.name.lower(): table.target for table in catalog.tables.values() if table.target != table.name.lower()
+    }
+    marts = list(marts)
+    for mart in marts:
+        _check_names(mart, staging.keys(), renamed)
+    marts = of_catalog(marts, set(staging))
     known = staging | {("bi", mart.name): mart.name for mart in marts}
     places = Addresses.from_env()
     monthly = frozenset(
@@ -47,14 +53,18 @@ def build_mart_assets(
     return [_mart(mart, known, partitions, places, monthly) for mart in marts]
 
 
-def _of_catalog(marts: list[Mart], tables: set[tuple[str, str]]) -> list[Mart]:
-    """Return the marts that read, themselves or through other marts, at least one of the tables."""
-    found: list[Mart] = []
-    reached = set(tables)
-    while more := [mart for mart in marts if mart not in found and reached.intersection(mart.inputs)]:
-        found += more
-        reached |= {("bi", mart.name) for mart in more}
-    return [mart for mart in marts if mart in found or not mart.inputs]
+def _check_names(mart: Mart, tables: Collection[tuple[str, str]], renamed: Mapping[str, str]) -> None:
+    """Refuse a mart that reads a table by a name that it has in Aurora and not in Redshift: it is none to be left out.
+
+    Raises:
+        MartError: It does.
+    """
+    for schema, name in mart.inputs:
+        if schema == "staging" and (schema, name) not in tables and name in renamed:
+            raise MartError(
+                f"{mart.name}.sql reads staging.{name}, which the catalog calls staging.{renamed[name]} "
+                "(`target_table`); name that one"
+            )
 
 
 def _mart(

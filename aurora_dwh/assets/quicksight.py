@@ -23,7 +23,7 @@ DROPPED = "no_rows_dropped"
 _REBUILT = dg.AutomationCondition.any_deps_updated()
 
 MARTS_REBUILT = (
-    _REBUILT.since((dg.AutomationCondition.newly_requested() & ~_REBUILT) | dg.AutomationCondition.initial_evaluation())
+    _REBUILT.since(dg.AutomationCondition.newly_requested() & ~_REBUILT)
     & ~dg.AutomationCondition.any_deps_in_progress()
     & ~dg.AutomationCondition.in_progress()
 ).with_label("a mart was rebuilt, and none is being built")

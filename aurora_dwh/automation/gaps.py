@@ -1,8 +1,9 @@
 """The gap sensor: what the schedules missed, and what failed, is requested again, a few runs at a time.
 
-A day of a table is missing where the table has an earlier day of those that are looked at and not this one; so what
-was never loaded, or not for so long, is never begun by itself. Dagster's event log is asked for these days alone and
-not for all history, which takes about 2 ms for a table. A mart misses nothing, as it follows its inputs; a build of it
+A day of a table is missing where Dagster's record has an earlier day of the table and not this one; so what was never
+loaded is never begun by itself. A day that is missing for longer than is looked at is told with the command that loads
+it. Days that a run left in the lake, whose end it did not come to, are loaded from there, however old they are. The
+record of 1,000 days of a table is read in about 7 ms. A mart misses nothing, as it follows its inputs; a build of it
 that failed is repeated here, since its own condition acts once for a change.
 """
 
@@ -11,21 +12,33 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from aurora_dwh.automation.run_history import ATTEMPTS, PAUSE, RunHistory, covers, named, request, selects, shown
+from aurora_dwh.automation.run_history import (
+    ATTEMPTS,
+    PAUSE,
+    RunHistory,
+    covers,
+    named,
+    request,
+    run_days,
+    selects,
+    shown,
+)
 from aurora_dwh.automation.schedules import chain_keys, month_before, monthly_tables, monthly_time, time_behind_load
 from aurora_dwh.catalog import Catalog
+from aurora_dwh.days import ranges, span
 from aurora_dwh.handoff import utc_now
 
 if TYPE_CHECKING:
     from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
 HORIZON_DAYS = 14
-"""How many days back is looked; a longer gap is somebody's decision, and a backfill."""
+"""How many days back is looked; days that are missing for longer are told, and somebody's backfill."""
 
 HORIZON_MONTHS = 3
 """How many months back is looked for tables that are loaded once a month."""
@@ -37,6 +50,9 @@ RUNS_PER_TICK = 3
 """How many runs are requested at a time."""
 
 INTERVAL_SECONDS = 900
+
+_SHOWN = 3
+"""How many gaps are told that are older than is looked at; the next ones are, once these are closed."""
 
 
 def build_gap_sensor(*, catalog: Catalog, jobs: Sequence[dg.UnresolvedAssetJobDefinition]) -> dg.SensorDefinition:
@@ -63,12 +79,11 @@ def build_gap_sensor(*, catalog: Catalog, jobs: Sequence[dg.UnresolvedAssetJobDe
         days, months = due_days(catalog, now), due_months(catalog, now)
         history = RunHistory(context.instance, now, now - HORIZON)
         graph = context.repository_def.asset_graph
-        searches: list[_Tables | _Marts] = [
-            *_table_searches(catalog, graph, history, days, months),
-            _Marts(graph, history, days),
-        ]
+        tables = list(_table_searches(catalog, graph, history, days, months))
+        searches: list[_Tables | _Marts] = [*tables, _Marts(graph, history, days)]
         requests = list(islice(chain.from_iterable(search.requests() for search in searches), RUNS_PER_TICK))
-        left = "; ".join(history.left) or f"nothing of the last {HORIZON_DAYS} days is missing"
+        nothing = f"nothing of the last {HORIZON_DAYS} days is missing"
+        left = "; ".join([*(history.left or [nothing]), *_told_old(tables)])
         if not requests:
             return dg.SkipReason(left)
         context.log.info(f"requests {', '.join(str(r.run_key) for r in requests)}; {left}")
@@ -114,15 +129,15 @@ def _table_searches(
 ) -> Iterator[_Tables]:
     """Yield what is looked for: days of daily tables, months, and last days of months of tables copied whole."""
     tables = [key for key in sorted(graph.materializable_asset_keys) if key.path[0] == "staging"]
-    monthly = monthly_tables(catalog)
-    rare, whole = (set(chain_keys(found)) for found in (monthly, [t for t in monthly if t.mode == "full"]))
-    seen = [day for month in months for day in month]
+    rare = set(chain_keys(monthly_tables(catalog)))
+    whole = frozenset(chain_keys([table for table in catalog.tables.values() if table.mode == "full"]))
+    first = catalog.start_date.isoformat()
     daily = [key for key in tables if key not in rare]
-    yield _Tables(graph, history, "daily_load", daily, [[day] for day in days], days)
+    yield _Tables(graph, history, "daily_load", daily, [[day] for day in days], first, whole)
     if months:
-        by_day, copied = ([k for k in tables if k in rare - whole], [k for k in tables if k in whole])
-        yield _Tables(graph, history, "monthly_load", by_day, months, seen)
-        yield _Tables(graph, history, "monthly_load", copied, [month[-1:] for month in months], seen)
+        by_day, copied = ([k for k in tables if k in rare - whole], [k for k in tables if k in rare & whole])
+        yield _Tables(graph, history, "monthly_load", by_day, months, first, whole)
+        yield _Tables(graph, history, "monthly_load", copied, [month[-1:] for month in months], first, whole)
 
 
 @dataclass
@@ -133,7 +148,8 @@ class _Tables:
         job: Their job.
         keys: Their staging assets; marts follow these by their own conditions.
         units: What one run of the job loads: days, in order; newest unit first.
-        seen: The days that are looked at, in which a table must have begun.
+        first: The catalog's first day.
+        whole: Assets of tables that are copied whole, in which a later day stands for an older one.
     """
 
     graph: AssetGraph
@@ -141,16 +157,46 @@ class _Tables:
     job: str
     keys: Sequence[dg.AssetKey]
     units: Sequence[Sequence[str]]
-    seen: Sequence[str]
+    first: str
+    whole: frozenset[dg.AssetKey]
     _in_lake: dict[dg.AssetKey, set[str]] = field(default_factory=dict)
 
     def requests(self) -> Iterator[dg.RunRequest]:
-        """Yield a run for each unit of which days are missing, with all the assets that lack any of them."""
-        loaded = self._loaded()
+        """Yield a run for each unit of which days are missing, with all the assets that lack any of them.
+
+        Behind those come days that lie in the lake alone, as their run ended before it had loaded them.
+        """
         for unit in self.units:
-            missing = {key: days for key in self.keys if (days := _missing(loaded[key], unit))}
+            missing = {key: lacking for key in self.keys if (lacking := _missing(self._loaded[key], unit))}
             if missing:
                 yield from self._request(missing)
+        for days, keys in _grouped((key, self._stranded(key)) for key in self.keys):
+            yield from self._request({key: set(days) for key in keys})
+
+    def old(self) -> Iterator[tuple[list[str], list[dg.AssetKey]]]:
+        """Yield days that are missing for longer than is looked at, those that follow one another, and what lacks them.
+
+        The assets are those to materialize, in the lake too where it has not all of the days. A table that is copied
+        whole lacks nothing: an older copy of it cannot be had, and nobody needs it.
+        """
+        end = min((unit[0] for unit in self.units), default=self.first)
+        lacking = ((key, self._old(key, end)) for key in self.keys if key not in self.whole)
+        for days, keys in _grouped(lacking):
+            yield days, sorted([*keys, *self._unread(keys, days)])
+
+    def _old(self, key: dg.AssetKey, end: str) -> set[str]:
+        begun = max(min(self._loaded[key], default=end), self.first)
+        return {*span(begun, end)[:-1]} - self._loaded[key]
+
+    def _stranded(self, key: dg.AssetKey) -> set[str]:
+        """Return days that runs without success were to load, which the lake has and the table has not.
+
+        Those that are looked at anyway are left out.
+        """
+        wanted = {day for run, days in self._ended if selects(run, key, job=self.job) for day in days}
+        seen = {day for unit in self.units for day in _missing(self._loaded[key], unit)}
+        left = {day for day in wanted - self._loaded[key] - seen if day >= self.first}
+        return left.intersection(*(self._days_in_lake(parent) for parent in self._parents(key))) if left else left
 
     def _request(self, missing: dict[dg.AssetKey, set[str]]) -> Iterator[dg.RunRequest]:
         days = sorted(set().union(*missing.values()))
@@ -164,24 +210,35 @@ class _Tables:
             days = sorted(set().union(*(missing[key] for key in chosen)))
             yield request(self.job, sorted([*chosen, *self._unread(chosen, days)]), days, tried)
 
+    @cached_property
+    def _ended(self) -> list[tuple[dg.DagsterRun, list[str]]]:
+        """Return the runs without success that were to load any of the assets, each with its days."""
+        ended = (record.dagster_run for record in self.history.without_success)
+        ours = (run for run in ended if any(selects(run, key, job=self.job) for key in self.keys))
+        return [(run, run_days(run)) for run in ours]
+
+    @cached_property
     def _loaded(self) -> dict[dg.AssetKey, set[str]]:
-        """Return which of the days each asset has; an asset that never had any day costs nothing."""
+        """Return which days each asset has; an asset that never had any day costs nothing."""
         records = self.history.instance.get_asset_records(self.keys)
         known = {r.asset_entry.asset_key for r in records if r.asset_entry.last_materialization_record}
         return {key: self._days_of(key) if key in known else set() for key in self.keys}
 
     def _days_of(self, key: dg.AssetKey) -> set[str]:
-        return set(
-            self.history.instance.get_latest_storage_id_by_partition(
-                key, dg.DagsterEventType.ASSET_MATERIALIZATION, set(self.seen)
-            )
-        )
+        return self.history.instance.get_materialized_partitions(key)
+
+    def _days_in_lake(self, parent: dg.AssetKey) -> set[str]:
+        if parent not in self._in_lake:
+            self._in_lake[parent] = self._days_of(parent)
+        return self._in_lake[parent]
+
+    def _parents(self, key: dg.AssetKey) -> list[dg.AssetKey]:
+        return [parent for parent in self.graph.get(key).parent_keys if parent.path[0] == "lake"]
 
     def _unread(self, chosen: Sequence[dg.AssetKey], days: Sequence[str]) -> set[dg.AssetKey]:
         """Return the lake's assets that chosen ones are made from and that lack one of the days too."""
-        parents = {parent for key in chosen for parent in self.graph.get(key).parent_keys if parent.path[0] == "lake"}
-        self._in_lake |= {parent: self._days_of(parent) for parent in parents - self._in_lake.keys()}
-        return {parent for parent in parents if not self._in_lake[parent].issuperset(days)}
+        parents = {parent for key in chosen for parent in self._parents(key)}
+        return {parent for parent in parents if not self._days_in_lake(parent).issuperset(days)}
 
     def _is_ours(self, run: dg.DagsterRun) -> bool:
         return run.job_name == self.job or any(self.graph.has(key) for key in run.asset_selection or ())
@@ -226,6 +283,30 @@ class _Marts:
         filters = dg.AssetRecordsFilter(asset_key=key, asset_partitions=[day] if day else None)
         built = self.history.instance.fetch_materializations(filters, limit=1).records
         return [run for run in runs if not built or run.create_timestamp.timestamp() > built[0].timestamp]
+
+
+def _grouped(lacking: Iterable[tuple[dg.AssetKey, set[str]]]) -> Iterator[tuple[list[str], list[dg.AssetKey]]]:
+    """Yield days that follow one another, newest first, and the assets that lack just these of their neighbours."""
+    found: dict[tuple[str, ...], list[dg.AssetKey]] = {}
+    for key, days in lacking:
+        for one in ranges(date.fromisoformat(day) for day in days):
+            found.setdefault(tuple(day.isoformat() for day in one), []).append(key)
+    for days_of, keys in sorted(found.items(), reverse=True):
+        yield list(days_of), keys
+
+
+def _told_old(searches: Iterable[_Tables]) -> Iterator[str]:
+    """Yield sentences about days that are missing for longer than is looked at, each with its command."""
+    found = [one for search in searches for one in search.old()]
+    for days, keys in found[:_SHOWN]:
+        selected = " or ".join(f'key:"{key.to_user_string()}"' for key in keys)
+        of_days = f"--partition-range {days[0]}...{days[-1]}" if len(days) > 1 else f"--partition {days[0]}"
+        yield (
+            f"{shown(days)} is missing for longer in {named(k for k in keys if k.path[0] == 'staging')}, and left to "
+            f"you: `dagster asset materialize -m aurora_dwh.definitions --select '{selected}' {of_days}`"
+        )
+    if len(found) > _SHOWN:
+        yield f"and so are {len(found) - _SHOWN} more such gaps"
 
 
 def _missing(loaded: set[str], days: Sequence[str]) -> set[str]:

@@ -29,7 +29,8 @@ def mart_condition(*, by_day: bool, monthly: Sequence[dg.AssetKey] = ()) -> dg.A
     updated = dg.AutomationCondition.any_deps_updated()
     # `since_last_handled()` would forget a change of an input in the tick behind a request, or while a mart is built.
     requested = dg.AutomationCondition.newly_requested() & ~updated
-    changed = updated.since(requested | dg.AutomationCondition.initial_evaluation())
+    # An initial evaluation, such as the one behind a change of the catalog's first day, forgets nothing either.
+    changed = updated.since(requested)
     if by_day:
         missing = dg.AutomationCondition.any_deps_missing()
         landed = ~(missing.ignore(late) if monthly else missing)

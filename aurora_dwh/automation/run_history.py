@@ -16,6 +16,8 @@ from dagster._core.storage.tags import (
     PARTITION_NAME_TAG,
 )
 
+from aurora_dwh.days import span
+
 ATTEMPTS = 3
 """After so many runs without success, the one that was scheduled among them, an asset's day is left to people."""
 
@@ -96,10 +98,19 @@ def selects(run: dg.DagsterRun, key: dg.AssetKey, *, job: str) -> bool:
 
 def covers(run: dg.DagsterRun, day: str | None) -> bool:
     """Return whether a run is about a day, by itself or in a range; None asks whether it is about no day."""
-    first, last = (run.tags.get(tag) for tag in (ASSET_PARTITION_RANGE_START_TAG, ASSET_PARTITION_RANGE_END_TAG))
-    if first is None or last is None:
-        return run.tags.get(PARTITION_NAME_TAG) == day
-    return day is not None and first <= day <= last
+    first, last = _range(run)
+    return first <= day <= last if day and first and last else first == day
+
+
+def run_days(run: dg.DagsterRun) -> list[str]:
+    """Return the days that a run is about, in order."""
+    first, last = _range(run)
+    return span(first, last) if first and last else []
+
+
+def _range(run: dg.DagsterRun) -> tuple[str | None, str | None]:
+    day = run.tags.get(PARTITION_NAME_TAG)
+    return run.tags.get(ASSET_PARTITION_RANGE_START_TAG, day), run.tags.get(ASSET_PARTITION_RANGE_END_TAG, day)
 
 
 def request(job: str, keys: Sequence[dg.AssetKey], days: Sequence[str], tried: Tried) -> dg.RunRequest:

@@ -10,6 +10,7 @@ from itertools import islice
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any
 
+from aurora_dwh.disk import local_disk
 from aurora_dwh.handoff import Manifest, Part
 from aurora_dwh.lake import csv_parts
 from aurora_dwh.lake.parquet import own_columns
@@ -160,6 +161,7 @@ class _Remote(io.RawIOBase):
 @contextmanager
 def _fetched(client: Any, bucket: str, url: str) -> Iterator[IO[bytes]]:
     with TemporaryFile(prefix="aurora-dwh-") as file:
-        client.download_fileobj(bucket, url.removeprefix(f"s3://{bucket}/"), file)
-        file.seek(0)
+        with local_disk():
+            client.download_fileobj(bucket, url.removeprefix(f"s3://{bucket}/"), file)
+            file.seek(0)
         yield file

@@ -12,6 +12,7 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from aurora_dwh.columns import table_schema
+from aurora_dwh.days import counted
 from aurora_dwh.failures import attempts_left, named_failures
 from aurora_dwh.handoff import Export, Extract, Manifest
 from aurora_dwh.lake.opening import open_lake
@@ -51,7 +52,7 @@ class S3IOManager(dg.ConfigurableIOManager):
         asked = set(context.asset_partition_keys)
         with named_failures(context.asset_key, attempts_left=attempts_left(context)), stoppable(context):
             started = monotonic()
-            for manifest, extract in self._written(obj):
+            for manifest, extract in _telling(context, self._written(obj)):
                 metadata = day_metadata(manifest, extract, monotonic() - started)
                 key = manifest.day.isoformat()
                 if extract.waited and manifest.day == extract.window.day:
@@ -90,6 +91,24 @@ class S3IOManager(dg.ConfigurableIOManager):
         raise dg.DagsterInvariantViolationError(
             f"{context.asset_key.to_user_string()} can be taken as list[Manifest] or pyarrow.Table, not as {wanted!r}"
         )
+
+
+def _telling(
+    context: dg.OutputContext, written: Iterator[tuple[Manifest, Extract | Export]]
+) -> Iterator[tuple[Manifest, Extract | Export]]:
+    """Yield what is written; where a range ends early, log which of its days stand and how they come into Redshift."""
+    days: list[date] = []
+    try:
+        for manifest, extract in written:
+            yield manifest, extract
+            days.append(manifest.day)
+    except Exception:
+        if days:
+            context.log.warning(
+                f"{context.asset_key.to_user_string()}: {counted(days)} of the range are in the lake and "
+                "stay there; the sensor gaps has them loaded into Redshift"
+            )
+        raise
 
 
 def day_metadata(manifest: Manifest, extract: Extract | Export, seconds: float) -> dict[str, Any]:

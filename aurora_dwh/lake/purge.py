@@ -14,10 +14,8 @@ from datetime import date
 from typing import Any
 
 from aurora_dwh.handoff import DataError
+from aurora_dwh.lake.deletion import delete
 from aurora_dwh.lake.layout import MANIFEST_NAME, Layout
-
-_BATCH = 1000
-"""Objects that S3 deletes in one request."""
 
 
 class PurgeError(DataError):
@@ -113,16 +111,14 @@ class Purge:
         Raises:
             PurgeError: S3 keeps some of them, as under a lock; the message names the first.
         """
-        for start in range(0, len(versions), _BATCH):
-            batch = [{"Key": v.key, "VersionId": v.version_id} for v in versions[start : start + _BATCH]]
-            answer = self._client.delete_objects(Bucket=self._layout.bucket, Delete={"Objects": batch, "Quiet": True})
-            if refused := answer.get("Errors"):
-                first = refused[0]
-                raise PurgeError(
-                    f"S3 keeps {len(refused)} versions, such as {self._layout.url(first['Key'])} ({first['Code']}: "
-                    f"{first.get('Message', '')}); allow this process s3:DeleteObjectVersion on them, or wait for "
-                    "their lock to end, and purge again"
-                )
+        objects = [{"Key": version.key, "VersionId": version.version_id} for version in versions]
+        if refused := delete(self._client, self._layout.bucket, objects):
+            first = refused[0]
+            raise PurgeError(
+                f"S3 keeps {len(refused)} versions, such as {self._layout.url(first['Key'])} ({first['Code']}: "
+                f"{first.get('Message', '')}); allow this process s3:DeleteObjectVersion on them, or wait for "
+                "their lock to end, and purge again"
+            )
 
     def _versions(self, prefix: str) -> Iterator[Version]:
         from botocore.exceptions import ClientError

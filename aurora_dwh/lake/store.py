@@ -5,6 +5,7 @@ Whoever reads the lake sees a day as a whole or not at all, because only the man
 
 from __future__ import annotations
 
+import logging
 import secrets
 import sys
 from collections import Counter
@@ -33,6 +34,7 @@ from aurora_dwh.lake import arrivals, intake
 from aurora_dwh.lake import contents as part_contents
 from aurora_dwh.lake import manifest as manifest_json
 from aurora_dwh.lake.arrivals import Arrival, Contents
+from aurora_dwh.lake.deletion import delete
 from aurora_dwh.lake.guard import Guard, ShrunkenDayError
 from aurora_dwh.lake.layout import MANIFEST_NAME, Layout
 from aurora_dwh.lake.manifest import ManifestError
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from aurora_dwh.schema import TableSchema
+
+_log = logging.getLogger(__name__)
 
 CLOCK_ERROR = timedelta(minutes=5)
 """How far this machine's clock may be behind the source's: what was read later than that, was by a wrong clock."""
@@ -113,7 +117,7 @@ class Lake:
             self._guard.check_rows_kept(before, manifest, extract.lookup)
             self._put_manifest(manifest, etag)
         except (ShrunkenDayError, LakeConflictError):
-            self._delete([self.layout.key(part.url) for part in manifest.parts])
+            self._discard([self.layout.key(part.url) for part in manifest.parts])
             raise
         self._sweep(manifest, before)
         return manifest
@@ -212,9 +216,8 @@ class Lake:
             )
             yield manifest
         finally:
-            tidy(
-                lambda: self._delete([item["Key"] for item in self._under(f"{home}{attempt}")]), after=sys.exc_info()[1]
-            )
+            written = [item["Key"] for item in self._under(f"{home}{attempt}")]
+            tidy(partial(self._discard, written), after=sys.exc_info()[1])
 
     def write_repair(self, table: str, extract: Extract) -> Manifest:
         """Write single rows that were read again into a place of their own, where no reading of a day replaces them.
@@ -403,7 +406,7 @@ class Lake:
         try:
             yield self.layout.url(key)
         finally:
-            tidy(partial(self._delete, [key]), after=sys.exc_info()[1])
+            tidy(partial(self._discard, [key]), after=sys.exc_info()[1])
 
     def _write_parts(
         self, table: str, extract: Extract, attempt: str, url: str, *, part: Callable[[int], str]
@@ -419,7 +422,7 @@ class Lake:
             sizes = write_parts(extract, open_part)
             require_wanted()
         except BaseException as error:
-            tidy(partial(self._delete, keys), error)
+            tidy(partial(self._discard, keys), error)
             raise
         return Manifest(
             table=table,
@@ -446,7 +449,7 @@ class Lake:
             parts = [part for key in keys for part in intake.parts_of(self._client, self.layout, key)]
             require_wanted()
         except BaseException as error:
-            tidy(lambda: self._delete([item["Key"] for item in self._under(prefix)]), error)
+            tidy(lambda: self._discard([item["Key"] for item in self._under(prefix)]), error)
             raise
         self._delete(keys)
         return Manifest(
@@ -536,9 +539,26 @@ class Lake:
         return (item for page in pages for item in page.get("Contents", ()))
 
     def _delete(self, keys: Sequence[str]) -> None:
-        for start in range(0, len(keys), 1000):  # S3 takes 1,000 keys a call
-            batch = [{"Key": key} for key in keys[start : start + 1000]]
-            self._client.delete_objects(Bucket=self.layout.bucket, Delete={"Objects": batch, "Quiet": True})
+        """Delete objects.
+
+        Raises:
+            ClientError: S3 keeps some of them: whoever reads the folder without its manifest would find them.
+        """
+        from botocore.exceptions import ClientError
+
+        if kept := delete(self._client, self.layout.bucket, [{"Key": key} for key in keys]):
+            text = (
+                f"{kept[0].get('Message', '')} - S3 keeps {len(kept)} objects that no manifest names any more, such as "
+                f"{self.layout.url(kept[0]['Key'])}; allow this process s3:DeleteObject on them, or delete them"
+            )
+            raise ClientError({"Error": {"Code": kept[0]["Code"], "Message": text}}, "DeleteObjects")
+
+    def _discard(self, keys: Sequence[str]) -> None:
+        """Delete objects where something else is to be told; what S3 keeps of them is swept once it is old."""
+        try:
+            self._delete(keys)
+        except Exception as error:  # whatever it is, the lake's days do not depend on it
+            _log.warning("left for a later sweep: %s", error)
 
 
 def _refuse_older(table: str, extract: Extract | Export, before: Manifest) -> None:

@@ -26,7 +26,7 @@ from aurora_dwh.source.cursor import TableCursor
 from aurora_dwh.source.opening import read_days
 from aurora_dwh.source.throttle import Throttle
 from aurora_dwh.source.windows import window
-from aurora_dwh.warehouse import load, removal
+from aurora_dwh.warehouse import batches, load, removal
 from aurora_dwh.warehouse import rebuild as warehouse_rebuild
 from aurora_dwh.warehouse.statements import Target
 from aurora_dwh.warehouse.target import staging_target
@@ -211,7 +211,7 @@ class Repair:
         lake, table = self.places.lake, self.table
         extracts = read_days(table, self.catalog, days, self.places.warn, had=partial(lake.columns, table.name))
         manifests = [manifest for manifest, _ in lake.write_each(extracts)]
-        for group in load.transactions(manifests):
+        for group in batches.transactions(manifests):
             load.load(self.places.warehouse, lake, self._target, table.mode, group, run_id=self.run_id)
         done.rows += sum(manifest.rows for manifest in manifests)
         done.note("days read again", wrong, days=[day.isoformat() for day in days])

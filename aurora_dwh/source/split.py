@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from aurora_dwh.disk import local_disk
 from aurora_dwh.source.dates import Mask
 
 GATHERED_BYTES = 64 * 1024 * 1024
@@ -59,7 +60,8 @@ class Split:
         every = np.iinfo(np.int64)
         self._starts = np.array([every.min if s.start is None else _number(s.start, kind) for s in spans])
         self._ends = np.array([every.max if s.end is None else _number(s.end, kind) for s in spans])
-        self._folder = TemporaryDirectory(prefix="aurora-dwh-")
+        with local_disk():
+            self._folder = TemporaryDirectory(prefix="aurora-dwh-")
         self._days = {s.day: _Day(Path(self._folder.name, f"{s.day}.arrows")) for s in spans}
         self._first = spans[0].day
         self._size = 0
@@ -76,6 +78,9 @@ class Split:
         Args:
             batch: The rows.
             changed: `(column, reason) -> ` which of them had a value that was made NULL.
+
+        Raises:
+            DiskFullError: The disk has no room for them.
         """
         cursor = batch.column(self._cursor)
         valid = cursor.is_valid().to_numpy(zero_copy_only=False)
@@ -117,7 +122,11 @@ class Split:
         options = pa.ipc.IpcWriteOptions(compression="lz4")
         for day in self._days.values():
             if day.gathered:
-                with day.file.open("ab") as file, pa.ipc.new_stream(file, self._schema, options=options) as stream:
+                with (
+                    local_disk(),
+                    day.file.open("ab") as file,
+                    pa.ipc.new_stream(file, self._schema, options=options) as stream,
+                ):
                     stream.write_table(pa.Table.from_batches(day.gathered).combine_chunks())
                 day.gathered = []
         self._size = 0

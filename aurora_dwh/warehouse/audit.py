@@ -15,6 +15,7 @@ from datetime import date, datetime
 
 from aurora_dwh.handoff import REPAIR
 from aurora_dwh.warehouse.sql import identifier, literal, qualified
+from aurora_dwh.warehouse.statements import DAY, LOADED_AT
 
 SCHEMA = "dwh"
 HISTORY_NAME = "load_history"
@@ -248,6 +249,23 @@ def readings(table: str) -> str:
 def loaded_days(table: str) -> str:
     """Return the query for the days that are in a table."""
     return f"SELECT DISTINCT day FROM {HISTORY} WHERE table_name = {literal(table)} AND in_target"
+
+
+def unrecorded(table: str, target: str, *, has_history: bool) -> str:
+    """Return the query for the days that rows of a table are of and that nothing was loaded of by the record.
+
+    Its rows are the day, and the latest moment of the source, in UTC, at which rows of it were read.
+
+    Args:
+        table: The staging table's name in the audit tables.
+        target: Its quoted name.
+        has_history: Whether there is a record.
+    """
+    known = f" WHERE {identifier(DAY)} NOT IN ({loaded_days(table)})" if has_history else ""
+    return (
+        f"SELECT {identifier(DAY)}, MAX({identifier(LOADED_AT)}) FROM {target}{known} "
+        f"GROUP BY {identifier(DAY)} ORDER BY {identifier(DAY)}"
+    )
 
 
 def missing_columns(live: Collection[str]) -> list[str]:

@@ -10,7 +10,7 @@ from aurora_dwh.catalog_fields import OWN_PREFIX
 from aurora_dwh.handoff import DataError
 from aurora_dwh.rules import quoted
 from aurora_dwh.schema import Column, TableSchema, fold
-from aurora_dwh.warehouse import audit
+from aurora_dwh.warehouse import audit, dependents
 from aurora_dwh.warehouse.connection import Session
 from aurora_dwh.warehouse.errors import SCHEMA, CheckError, PassingError, WarehouseError
 from aurora_dwh.warehouse.sql import identifier, literal
@@ -181,8 +181,13 @@ def widen(session: Session, target: Target, table: str, statements: Sequence[str
         except PassingError:
             raise
         except WarehouseError as error:
+            bound = dependents.views(session, target.schema_name, target.name)
+            told = ", ".join(view.label for view in bound)
+            under = (
+                f" under the view{'s' if len(bound) > 1 else ''} {told}, which the rebuild makes again" if told else ""
+            )
             raise DriftError(
-                f"{target.label}: Redshift does not widen a column in place ({error}); run "
+                f"{target.label}: Redshift does not widen a column in place{under} ({error}); run "
                 f"`aurora-dwh rebuild {quoted(table)}`"
             ) from error
 

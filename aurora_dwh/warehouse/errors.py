@@ -29,6 +29,10 @@ another session's CREATE, ALTER or DROP, which has no SQLSTATE of its own (XX000
 https://github.com/dbt-labs/dbt-adapters/issues/1533, https://github.com/dbt-labs/dbt-redshift/issues/974,
 https://github.com/dbt-labs/dbt-core/pull/825."""
 
+_NOT_OWNER = re.compile(r"must be owner of")
+_NAME = r'"(?:[^"]|"")+"'
+_RELATION = re.compile(rf"(?:ALTER|DROP) (?:TABLE|VIEW) (?:IF EXISTS )?({_NAME}\.{_NAME})")
+
 
 class WarehouseError(Exception):
     """A statement that Redshift refused, or work that could not be finished there.
@@ -64,9 +68,20 @@ def translate(error: Exception, statement: str) -> WarehouseError:
         text = f"connection to Redshift lost ({_reason(error)}) in: {shown(statement)}"
         return PassingError(text, statement=statement)
     message = " - ".join(str(fields[k]) for k in ("M", "D", "H") if fields.get(k))
-    text = f"Redshift {state}: {message} in: {shown(statement)}"
+    text = f"Redshift {state}: {message} in: {shown(statement)}{_remedy(message, statement)}"
     passing = state in _PASSING_STATES or state.startswith("08") or bool(_PASSING_TEXT.search(message))
     return (PassingError if passing else WarehouseError)(text, statement=statement, state=state)
+
+
+def _remedy(message: str, statement: str) -> str:
+    """Return what lets a user do what only an owner may, where the statement names whose."""
+    named = _RELATION.match(statement) if _NOT_OWNER.search(message) else None
+    if named is None:
+        return ""
+    return (
+        f"; it belongs to another user: have that one or an administrator run ALTER TABLE {named[1]} OWNER TO this "
+        "process's user, whom `aurora-dwh doctor` names"
+    )
 
 
 def _reason(error: BaseException) -> str:

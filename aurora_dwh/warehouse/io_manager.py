@@ -20,7 +20,7 @@ from aurora_dwh.failures import attempts_left, named_failures
 from aurora_dwh.handoff import Manifest
 from aurora_dwh.rules import Rules, check_days
 from aurora_dwh.stopping import stoppable
-from aurora_dwh.warehouse import load, mart_build
+from aurora_dwh.warehouse import batches, load, mart_build
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.errors import CheckError
 from aurora_dwh.warehouse.mart import Mart
@@ -58,7 +58,7 @@ class MartBuild:
 
 
 class RedshiftIOManager(dg.ConfigurableIOManager):
-    """Tables in Redshift. One transaction loads all the days of a run, or builds a mart.
+    """Tables in Redshift. One transaction loads all the days of a run, or those that can be, or builds a mart.
 
     A downstream asset gets the rows of its own days (all rows, where the table has no days) as a `pyarrow.Table`.
     """
@@ -116,7 +116,8 @@ class RedshiftIOManager(dg.ConfigurableIOManager):
         to_load = [*work.also(), *work.manifests]
         remedy = f"Materialize lake/{work.table.name} for these days again, and staging/{work.table.name} with it"
         check_days(work.rules, to_load, remedy=remedy)
-        for manifests in load.transactions(to_load):
+
+        def load_days(manifests: list[Manifest]) -> None:
             done = load.load(self.warehouse, work.lake, target, work.table.mode, manifests, run_id=context.run_id)
             work.loads.append(done)
             for manifest in manifests:
@@ -126,6 +127,8 @@ class RedshiftIOManager(dg.ConfigurableIOManager):
                     context.step_context.add_asset_metadata(metadata, asset_key=context.asset_key, partition_key=key)
                 if len(asked) > 1 or key not in asked:  # a range that fails later keeps the days that are committed
                     context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
+
+        batches.load_all(to_load, load_days)
         days = [day for done in work.loads for day in done.days]
         context.log.info(f"{target.label}: {len(days)} days, {sum(day.rows for day in days)} rows staged")
         statements = (statement for done in work.loads for statement in done.statements)
@@ -150,6 +153,10 @@ class RedshiftIOManager(dg.ConfigurableIOManager):
         for key in context.asset_partition_keys if days else ():
             rows = {"dagster/partition_row_count": done.days.get(date.fromisoformat(key), 0)}
             context.step_context.add_asset_metadata(rows, asset_key=context.asset_key, partition_key=key)
+        for day in sorted(done.days.keys() - map(date.fromisoformat, context.asset_partition_keys) if days else ()):
+            if context.asset_partitions_def.has_partition_key(day.isoformat()):  # of a view that had all of them
+                rows = {"dagster/partition_row_count": done.days[day]}
+                context.log_event(dg.AssetMaterialization(context.asset_key, partition=day.isoformat(), metadata=rows))
         metadata: dict[str, Any] = {
             "build_seconds": round(monotonic() - started, 3),
             "statements": dg.MetadataValue.md("```sql\n" + ";\n\n".join(done.statements) + ";\n```"),

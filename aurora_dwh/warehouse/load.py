@@ -8,9 +8,8 @@ the audit row is there exactly when the rows are. The one thing that must be don
 from __future__ import annotations
 
 import json
-import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from functools import partial
@@ -19,7 +18,7 @@ from statistics import median
 
 from aurora_dwh.handoff import Manifest, Strays, utc_now
 from aurora_dwh.rules import Rules
-from aurora_dwh.schema import Column, FileFormat, TableSchema, fold
+from aurora_dwh.schema import FileFormat, TableSchema, fold
 from aurora_dwh.warehouse import audit, checks, drift, locks, standing
 from aurora_dwh.warehouse import statements as sql
 from aurora_dwh.warehouse.connection import Session, Warehouse
@@ -27,10 +26,6 @@ from aurora_dwh.warehouse.drift import Preparation
 from aurora_dwh.warehouse.stage import Lake, Stage, union
 from aurora_dwh.warehouse.standing import Standing
 from aurora_dwh.warehouse.statements import Target
-
-STAGE_BYTES = 256 * 1024**3
-"""Bytes of files that one transaction stages; a longer range is loaded in several, each of whole days."""
-
 
 USUAL_WEEKS = 4
 """How many weeks back a day's rows are compared with those of the same weekday."""
@@ -82,6 +77,7 @@ class Loaded:
         changes: Those of them, and of what was run before, that followed a change of the source's columns.
         others: Other days in the table, with the rules that they were read by, where those are known.
         lost: Columns of the table that the days do not have -> how many values went with the rows that were replaced.
+        unrecorded: Days of rows that the table had and of which `dwh.load_history` knew no load.
         copy_seconds: How long COPY took.
         write_seconds: How long the rest of the transaction took, up to COMMIT.
     """
@@ -92,35 +88,9 @@ class Loaded:
     changes: tuple[str, ...] = ()
     others: Mapping[date, Rules] = field(default_factory=dict)
     lost: Mapping[str, int] = field(default_factory=dict)
+    unrecorded: Sequence[date] = ()
     copy_seconds: float = 0.0
     write_seconds: float = 0.0
-
-
-def transactions(manifests: Iterable[Manifest], *, stage_bytes: int = STAGE_BYTES) -> Iterator[list[Manifest]]:
-    """Yield the days in order, in groups that one transaction can load.
-
-    A group ends where a column's type or the files' format changes, since one stage has one type for a column, where a
-    column is gone, whose values are counted that are lost by that, and where the stage is full. Repairs come behind all
-    days, each for itself.
-    """
-    group: list[Manifest] = []
-    kinds: dict[str, tuple[str, ...]] = {}
-    size = 0
-    for manifest in sorted(manifests, key=lambda m: (m.is_repair, m.day)):
-        of_day = {column.target_name: _kinds(column) for column in manifest.schema.columns}
-        retyped = any(kinds.get(name, kind) != kind for name, kind in of_day.items())
-        retyped = retyped or not kinds.keys() <= of_day.keys()
-        retyped = retyped or any(m.files != manifest.files or m.is_repair != manifest.is_repair for m in group[-1:])
-        # Rows of a repair are staged for themselves: those of one day with one key would be two rows of the source.
-        retyped = retyped or manifest.is_repair
-        if group and (retyped or size + manifest.size > stage_bytes):
-            yield group
-            group, kinds, size = [], {}, 0
-        group.append(manifest)
-        kinds |= of_day
-        size += manifest.size
-    if group:
-        yield group
 
 
 def load(
@@ -140,7 +110,7 @@ def load(
         lake: The lake, for a manifest that spans several days.
         target: The staging table.
         mode: `incremental`, `append` or `full`, as in the catalog.
-        manifests: The days, one manifest each; at least one, and as `transactions` groups them.
+        manifests: The days, one manifest each; at least one, and as `batches.transactions` groups them.
         run_id: The Dagster run, for the audit table.
         is_anew: Whether the table is being made anew, so that the days go with whatever stands.
 
@@ -236,6 +206,8 @@ class Load:
             checks.check_order(self.target, self.manifests, there)
         if fresh and prepared.misfit:
             raise prepared.misfit
+        is_record_lost = self.mode != "full" and not (prepared.making or stands.days)
+        unrecorded = sorted(standing.unrecorded(session, self.target)) if is_record_lost else []
         self._change(session, prepared.adding)
         write = {"incremental": self._upsert, "append": self._replace_days, "full": self._replace_all}[self.mode]
         lost: dict[str, int] = {}
@@ -265,6 +237,7 @@ class Load:
             changes=(*prepared.widening, *prepared.adding),
             others={} if is_forgotten or (self.mode == "full" and fresh) else stands.rules([m.day for m in fresh]),
             lost=lost,
+            unrecorded=unrecorded,
             copy_seconds=sum(seconds for statement, seconds in took if statement.startswith("COPY")),
             write_seconds=sum(seconds for statement, seconds in took if not statement.startswith("COPY")),
         )
@@ -384,8 +357,3 @@ class Load:
             )
             for manifest, done in zip(self.manifests, days, strict=True)
         ]
-
-
-def _kinds(column: Column) -> tuple[str, ...]:
-    """Return a column's types on the stage and in the target, a VARCHAR's without its size, which can be the widest."""
-    return tuple(re.sub(r"^VARCHAR\(\d+\)$", "VARCHAR", t) for t in (column.stage_type, column.redshift_type))

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -95,6 +96,21 @@ def read_mart(path: Path) -> Mart:
 def read_marts(folder: Path) -> list[Mart]:
     """Read the marts of a folder, in the order of their names."""
     return [read_mart(path) for path in sorted(folder.glob("*.sql"))]
+
+
+def of_catalog(marts: Sequence[Mart], tables: AbstractSet[tuple[str, str]]) -> list[Mart]:
+    """Return the marts that read, themselves or through other marts, at least one of a catalog's tables.
+
+    Args:
+        marts: The marts of a folder.
+        tables: The staging tables, as `Mart.inputs` names them.
+    """
+    found: list[Mart] = []
+    reached = set(tables)
+    while more := [mart for mart in marts if mart not in found and reached.intersection(mart.inputs)]:
+        found += more
+        reached |= {("bi", mart.name) for mart in more}
+    return [mart for mart in marts if mart in found or not mart.inputs]
 
 
 def render(query: str, schemas: Mapping[str, str], days: tuple[date, date] | None) -> str:

@@ -18,13 +18,17 @@ from aurora_dwh.warehouse.mart import Mart, MartError, MartHeader, render
 from aurora_dwh.warehouse.mart_checks import MartFigures, check_mart, count_days
 from aurora_dwh.warehouse.sql import beside, identifier, identifiers, literal, qualified
 from aurora_dwh.warehouse.statements import Target
-from aurora_dwh.warehouse.swap import grants, swap
+from aurora_dwh.warehouse.swap import replaced, swap
+from aurora_dwh.warehouse.table_keys import differences
 
 _TABLE, _VIEW = "r", "v"
 """What pg_class calls a table and a view."""
 
 _BUILT = "dwh_mart"
 """The temporary table that a mart's rows are computed into."""
+
+_ALL_DAYS = (date.min, date.max)
+"""The half-open range of the days that a view shows."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Built:
         figures: What was found of the rows.
         statements: What was run.
         columns: The columns' names and types.
-        days: Of an incremental mart, each day's rows.
+        days: Of an incremental mart, each day's rows; where it takes the place of a view, of all days.
     """
 
     figures: MartFigures
@@ -58,6 +62,7 @@ def build(
     Raises:
         CheckError: The new rows are not as they must be; the old ones stay.
         MartError: The mart's columns changed and days built earlier have the old ones.
+        DependentError: Something hangs on the mart that cannot be kept where it is made anew.
         WarehouseError: Redshift refused a statement.
     """
     work = _Build(mart, schemas, days)
@@ -92,13 +97,13 @@ class _Build:
         return self._built(session, self._check(session, self._target))
 
     def new_view(self, session: Session, kind: str) -> Built:
-        given = self._drop(session, kind)
-        done = self.view(session, "")
-        for grant in given:
-            session.execute(grant)
+        with replaced(session, self.schemas["bi"], self.mart.name, kind="TABLE" if kind == _TABLE else "VIEW"):
+            done = self.view(session, "")
         return replace(done, statements=tuple(session.statements))
 
     def table(self, session: Session, kind: str) -> Built:
+        if kind == _VIEW and self.days not in (None, _ALL_DAYS):  # readers had all of them, and keep them
+            return replace(self, days=_ALL_DAYS).table(session, kind)
         schema, header, new = self.schemas["bi"], self.mart.header, identifier(_BUILT)
         exists = kind == _TABLE
         if exists:
@@ -108,24 +113,19 @@ class _Build:
         if exists and _columns(session, new) == _columns(session, self._target):
             session.execute(_delete(self._target, header, self.days))
             session.execute(f"INSERT INTO {self._target} SELECT * FROM {new}")
+            if differences(session, schema, self.mart.name, dist_key=header.dist_key, sort_key=header.sort_key):
+                _make(session, schema, self.mart, self._target, exists=True)
         elif exists and header.materialization == "incremental":
             raise MartError(
-                f"bi/{self.mart.name}: its columns changed; drop {self._target} and build all its days again"
+                f"bi/{self.mart.name}: its columns changed; run DROP TABLE {self._target} and build all its days again"
             )
+        elif kind == _VIEW:
+            with replaced(session, schema, self.mart.name, kind="VIEW"):
+                _make(session, schema, self.mart, new, exists=False)
         else:
-            given = self._drop(session, kind) if kind == _VIEW else []
-            _make(session, schema, self.mart, exists=exists)
-            for grant in given:
-                session.execute(grant)
+            _make(session, schema, self.mart, new, exists=exists)
         by_day = session.execute(count_days(new, header.day_column)).rows if header.day_column and self.days else ()
-        return self._built(session, figures, {day: int(rows) for day, rows in by_day})
-
-    def _drop(self, session: Session, kind: str) -> list[str]:
-        """Remove what has the mart's name, and return the statements that give its grants to what comes."""
-        given = grants(session, self.schemas["bi"], self.mart.name)
-        if kind:
-            session.execute(f"DROP {'VIEW' if kind == _VIEW else 'TABLE'} {self._target}")
-        return given
+        return self._built(session, figures, {day: int(rows) for day, rows in by_day if day is not None})
 
     @property
     def _query(self) -> str:
@@ -164,12 +164,12 @@ def _columns(session: Session, table: str) -> tuple[object, ...]:
     return answer.columns, answer.modifiers
 
 
-def _make(session: Session, schema: str, mart: Mart, *, exists: bool) -> None:
-    """Make the mart's table of the rows that were built; where one exists, in its place."""
+def _make(session: Session, schema: str, mart: Mart, source: str, *, exists: bool) -> None:
+    """Make the mart's table of the rows of another table; where one exists, in its place."""
     name = beside(mart.name, "__new") if exists else mart.name
     made = f"{qualified(schema, name)}{_attributes(mart.header)}"
     with passing(*DONE_BY_ANOTHER):
-        session.execute(f"CREATE TABLE {made} AS SELECT * FROM {identifier(_BUILT)}")
+        session.execute(f"CREATE TABLE {made} AS SELECT * FROM {source}")
     if exists:
         swap(session, schema, mart.name, replacement=name)
 

@@ -15,7 +15,7 @@ from functools import partial
 from aurora_dwh.days import listed
 from aurora_dwh.handoff import DataError, Manifest, StaleManifestError, utc_now
 from aurora_dwh.rules import quoted
-from aurora_dwh.warehouse import audit, drift, load, locks, standing
+from aurora_dwh.warehouse import audit, batches, dependents, drift, load, locks, standing
 from aurora_dwh.warehouse.connection import Session, Warehouse
 from aurora_dwh.warehouse.drift import live_columns
 from aurora_dwh.warehouse.stage import Lake
@@ -94,7 +94,12 @@ def loaded_days(warehouse: Warehouse, target: Target) -> set[date]:
 
 
 def _clear(session: Session, target: Target, twin: Target) -> None:
-    """Remove what a rebuild left that was broken off, and see to what all tables rest on."""
+    """See to what all tables rest on, and remove what a rebuild left that was broken off.
+
+    Raises:
+        DependentError: Something hangs on the table that would be lost when the new one takes its place.
+    """
+    dependents.check(session, target.schema_name, target.name)
     drift.settle(
         session,
         lambda: [
@@ -119,7 +124,7 @@ def _transactions(warehouse: Warehouse, twin: Target, manifests: Sequence[Manife
                 f"was changed; read them from Aurora again with "
                 f"`aurora-dwh rebuild {quoted(latest.table)} --from source` ({error})"
             ) from error
-    yield from load.transactions(manifests)
+    yield from batches.transactions(manifests)
 
 
 def _take_place(warehouse: Warehouse, target: Target, twin: Target, loads: int) -> int | None:
@@ -164,15 +169,14 @@ def _check(
     if not (is_there or stands.days or stands.elsewhere):
         raise DataError(f"{target.label} does not exist, so there is nothing to rebuild; materialize its days")
     in_lake = {m.day: m.snapshot_at for m in manifests if not m.is_repair}
+    loaded = {**(standing.unrecorded(session, target) if is_there else {}), **stands.snapshots}
     if mode == "full":
         newest = max(in_lake.values(), default=None)
         # A moment that has not come is that of a clock which went wrong.
-        missing = [day for day, at in stands.snapshots.items() if newest is None or newest < at <= utc_now()]
+        missing = [day for day, at in loaded.items() if newest is None or newest < at <= utc_now()]
     else:
         first = manifests[0].window if manifests else None  # which may hold what lay in days before it
-        missing = [
-            day for day in stands.snapshots if day not in in_lake and not (first and first.is_first and day < first.day)
-        ]
+        missing = [day for day in loaded if day not in in_lake and not (first and first.is_first and day < first.day)]
     if missing or not manifests:
         shown = listed(missing) if missing else "any day"
         raise DataError(

@@ -239,6 +239,20 @@ def find(session: Session, target: Target, manifest: Manifest, *, is_new: bool =
     )
 
 
+def unrecorded(session: Session, target: Target, *, has_history: bool = True) -> dict[date, datetime]:
+    """Return the days of rows in a table of which the record knows no load, with the latest reading of each.
+
+    Somebody removed `dwh.load_history`, or put the rows there.
+
+    Args:
+        session: A session.
+        target: The staging table, which exists.
+        has_history: Whether there is a record.
+    """
+    rows = session.execute(audit.unrecorded(target.label, target.sql, has_history=has_history)).rows
+    return {day: at.replace(tzinfo=timezone.utc) for day, at in rows if day is not None}
+
+
 def _place(manifest: Manifest) -> str:
     """Return what the addresses of all of a table's manifests begin with, up to the day."""
     return manifest.url.rsplit("/", 2)[0] + _DAY_FOLDER

@@ -1,97 +1,91 @@
 """A table put in another's place: one rename, and the views and grants that held on to the old table come along.
 
-In Redshift a view is bound to the table that it was made on, not to its name, and grants are the table's too; so views
-are made again by their own text, and grants are given again, in the transaction that renames.
+Views are made again by their own text, and grants are given again, in the transaction that renames.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Literal
 
 from aurora_dwh.schema import fold
+from aurora_dwh.warehouse import dependents
 from aurora_dwh.warehouse.connection import Session
-from aurora_dwh.warehouse.sql import identifier, literal, qualified
-
-
-@dataclass(frozen=True)
-class _View:
-    oid: int
-    schema: str
-    name: str
-    query: str
-
-    @property
-    def sql(self) -> str:
-        return qualified(self.schema, self.name)
+from aurora_dwh.warehouse.dependents import DependentError, Grant
+from aurora_dwh.warehouse.drift import DONE_BY_ANOTHER, live_columns
+from aurora_dwh.warehouse.errors import PassingError, WarehouseError
+from aurora_dwh.warehouse.sql import identifier, identifiers, qualified
+from aurora_dwh.warehouse.statements import Target
 
 
 def swap(session: Session, schema: str, name: str, *, replacement: str) -> None:
     """Put a table in the place of another of its schema, inside the caller's transaction; the old one is dropped.
 
-    Readers wait for the transaction or see the old rows. Late-binding views go by the name and need nothing. What else
-    depends on the old table, such as a materialized view, makes Redshift refuse the DROP, and so the whole.
+    Readers wait for the transaction or see the old rows. Late-binding views go by the name and need nothing.
 
     Args:
         session: A session with an open transaction, of a user who owns the tables and the views on them, and who may
-            see what others were granted (`ALTER USER ... SYSLOG ACCESS UNRESTRICTED`).
+            see what others were granted (`ALTER USER ... SYSLOG ACCESS UNRESTRICTED`, `GRANT ROLE sys:monitor`).
         schema: The schema of both tables.
         name: The table that is replaced; it may be gone.
         replacement: The table that takes its place.
 
     Raises:
-        WarehouseError: Redshift refused, as where a view needs a column that the new table lacks.
+        DependentError: Something hangs on the old table that cannot be kept, as a view that needs a column which the
+            new one lacks, or a materialized view.
+        WarehouseError: Redshift refused.
     """
-    views = _bound_views(session, schema, name)
-    given = [*grants(session, schema, name), *(g for view in views for g in grants(session, view.schema, view.name))]
+    with replaced(session, schema, name):
+        session.execute(f"ALTER TABLE {qualified(schema, replacement)} RENAME TO {identifier(name)}")
+
+
+@contextmanager
+def replaced(session: Session, schema: str, name: str, *, kind: Literal["TABLE", "VIEW"] = "TABLE") -> Iterator[None]:
+    """Remove a table or view; whoever enters makes what takes its place, and what hung on the old one hangs on that.
+
+    Raises:
+        DependentError: As `swap`.
+        WarehouseError: Redshift refused.
+    """
+    views = dependents.check(session, schema, name)
+    places = [(schema, name), *((view.schema, view.name) for view in views)]
+    given = [(place, dependents.grants(session, *place)) for place in places]
     for view in reversed(views):
         session.execute(f"DROP VIEW {view.sql}")
-    session.execute(f"DROP TABLE IF EXISTS {qualified(schema, name)}")
-    session.execute(f"ALTER TABLE {qualified(schema, replacement)} RENAME TO {identifier(name)}")
+    with _kept(f"{fold(schema)}.{fold(name)}: something that is not a view hangs on it, such as a materialized view"):
+        session.execute(f"DROP {kind} IF EXISTS {qualified(schema, name)}")
+    yield
     for view in views:
-        session.execute(f"CREATE VIEW {view.sql} AS {view.query}")
+        with _kept(f"{fold(schema)}.{fold(name)}: the view {view.label} cannot be made again on what is new"):
+            session.execute(f"CREATE VIEW {view.sql} AS {view.query}")
+    for place, of_place in given:
+        _give(session, *place, of_place)
+
+
+@contextmanager
+def _kept(trouble: str) -> Iterator[None]:
+    """Name what hangs on a table where Redshift refuses to go on because of it."""
+    try:
+        yield
+    except PassingError:
+        raise
+    except WarehouseError as error:
+        if error.state in DONE_BY_ANOTHER:
+            raise
+        raise DependentError(
+            f"{trouble} ({error}); nothing was changed. Drop it, run this again, and make it anew, a view WITH NO "
+            "SCHEMA BINDING, which goes by the table's name"
+        ) from error
+
+
+def _give(session: Session, schema: str, name: str, given: Iterable[Grant]) -> None:
+    """Give privileges again; of columns those on columns that are there, as far as Redshift tells them of a view."""
+    there = live_columns(session, Target(schema, name)) if any(grant.columns for grant in given) else {}
     for grant in given:
-        session.execute(grant)
-
-
-def grants(session: Session, schema: str, name: str) -> list[str]:
-    """Return the statements that give a table's or view's privileges again, but for those that its owner has."""
-    rows = session.execute(
-        "SELECT privilege_type, identity_type, identity_name, admin_option FROM svv_relation_privileges "
-        f"WHERE namespace_name = {literal(fold(schema))} AND relation_name = {literal(fold(name))} "
-        "AND identity_name <> current_user ORDER BY identity_type, identity_name, privilege_type"
-    ).rows
-    return [
-        f"GRANT {privilege} ON {qualified(schema, name)} TO {_identity(kind, who)}"
-        f"{' WITH GRANT OPTION' if with_option and kind == 'user' else ''}"
-        for privilege, kind, who, with_option in rows
-    ]
-
-
-def _bound_views(session: Session, schema: str, name: str) -> list[_View]:
-    """Return the views that are bound to a table, over any number of views between; each behind those it reads."""
-    found: dict[int, _View] = {}
-    layer = f"c.relname = {literal(fold(name))} AND n.nspname = {literal(fold(schema))}"
-    while views := _views_on(session, layer):
-        for view in views:
-            found.pop(view.oid, None)  # a view over views of two layers belongs behind both
-            found[view.oid] = view
-        layer = f"c.oid IN ({', '.join(str(view.oid) for view in views)})"
-    return list(found.values())
-
-
-def _views_on(session: Session, table: str) -> Sequence[_View]:
-    rows = session.execute(
-        "SELECT DISTINCT v.oid, vn.nspname, v.relname, pg_get_viewdef(v.oid) FROM pg_class c "
-        "JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_depend d ON d.refobjid = c.oid "
-        "JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class v ON v.oid = r.ev_class "
-        "JOIN pg_namespace vn ON vn.oid = v.relnamespace "
-        f"WHERE {table} AND v.oid <> c.oid AND v.relkind = 'v' ORDER BY v.oid"
-    ).rows
-    return [_View(int(oid), schema, name, query.strip().rstrip(";")) for oid, schema, name, query in rows]
-
-
-def _identity(kind: str, name: str) -> str:
-    if kind == "public":
-        return "PUBLIC"
-    return (f"{kind.upper()} " if kind in ("group", "role") else "") + identifier(name)
+        columns = [column for column in grant.columns if column in there or not there]
+        if grant.columns and not columns:
+            continue
+        of_columns = f" ({identifiers(columns)})" if columns else ""
+        option = " WITH GRANT OPTION" if grant.with_option else ""
+        session.execute(f"GRANT {grant.privilege}{of_columns} ON {qualified(schema, name)} TO {grant.to}{option}")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from aurora_dwh.local.redshift.faults import Fault
 from aurora_dwh_tests.e2e.proofs import prove
-from aurora_dwh_tests.e2e.remedies import follow, named_source, run
+from aurora_dwh_tests.e2e.remedies import Said, follow, named_source, run
 from aurora_dwh_tests.e2e.world import World, chain
 from aurora_dwh_tests.servers import Server
 
@@ -391,3 +392,63 @@ def test_c23_a_first_load_that_fails_leaves_no_table(world: World) -> None:
     world.redshift.faults.clear()
     world.load("2024-01-01", "orders")
     world.assert_equal("orders")
+
+
+# The record itself is gone
+
+
+@pytest.mark.parametrize(
+    ("mode", "gone"),
+    [
+        ("incremental", "DROP SCHEMA dwh CASCADE"),
+        ("append", "DROP TABLE dwh.load_history"),
+        ("full", "DROP TABLE dwh.load_history"),
+    ],
+)
+def test_o07_a_record_that_was_removed_is_made_again_and_what_it_lacks_is_told_with_the_command(
+    world: World, mode: str, gone: str
+) -> None:
+    filled(world, MODES[mode])
+    assert "redshift: record" not in run("doctor").text
+    world.ask_warehouse(gone)
+    of_days = "3 days (2024-01-01...2024-01-03)" if mode != "full" else "1 day (2024-01-03)"
+    assert _record(run("doctor --json")) == ("failed", of_days)
+    done = world.run("2024-01-04", assets=chain("orders"))
+    assert done.success
+    assert mode == "full" or f"the table had rows of {of_days}, of which dwh" in done.check("rules").description
+    if mode == "full":  # the day took the place of all that was there
+        assert done.check("rules").passed
+        assert _record(run("doctor --json")) is None
+        return
+    assert _record(run("doctor --json")) == ("failed", of_days)
+    assert follow(done.check("rules").description) == "rebuild orders"
+    assert _record(run("doctor --json")) is None
+    assert world.load("2024-01-05", "orders").check("rules").passed
+    world.assert_equal("orders")
+    assert prove(world, "orders").success
+
+
+@pytest.mark.parametrize("mode", ["incremental", "full"])
+def test_o07_a_table_without_a_record_is_not_made_anew_without_days_that_the_lake_lost(world: World, mode: str) -> None:
+    filled(world, MODES[mode])
+    before = staged(world)
+    world.ask_warehouse("DROP TABLE dwh.load_history")
+    assert run("purge orders --days 2024-01-03 --yes").exit_code == 0
+    done = run("rebuild orders")
+    assert done.exit_code == 1
+    assert "the lake lacks what the table was loaded from (2024-01-03), so nothing was changed" in " ".join(
+        done.text.split()
+    )
+    assert staged(world) == before
+    assert follow(" ".join(done.text.split())) == "rebuild orders --from source"
+    world.assert_equal("orders")
+    assert _record(run("doctor --json")) is None
+
+
+def _record(doctor: Said) -> tuple[str, str] | None:
+    """Return the state of doctor's check of the record and the days that it names, None where it found nothing."""
+    for check in json.loads(doctor.text[doctor.text.index("[") :]):
+        if check["name"] == "redshift: record of staging.orders":
+            assert "`aurora-dwh rebuild orders`" in check["remedy"]
+            return check["state"], check["detail"].removeprefix("the table has rows of ").partition(", of which")[0]
+    return None

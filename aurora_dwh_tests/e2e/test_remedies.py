@@ -5,6 +5,7 @@ Where a test of that situation is elsewhere, `unit/test_promises.py` names it.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,26 @@ def test_c21_a_catalog_that_lacks_what_discover_finds_is_mended_by_the_named_com
     assert "mode incremental upserts rows by their key" in said.text
     assert follow(" ".join(said.text.split())) == "discover --output suggested.yaml"
     assert Catalog.load(tmp_path / "suggested.yaml").tables["item"].key == ("id",)
+
+
+def test_o09_keys_that_the_catalog_names_anew_are_had_by_the_named_command(world: World) -> None:
+    world.catalog(ENTRY)
+    world.at_source(TABLE, "INSERT INTO item (id, v) VALUES (1, 'a')")
+    world.load("2024-01-01", "item")
+
+    def told() -> list[str]:
+        found = run("doctor --json").text
+        checks = {check["name"]: check for check in json.loads(found[found.index("[") :])}
+        check = checks.get("redshift: keys of staging.item")
+        return [check["detail"], check["remedy"]] if check else []
+
+    assert told() == []
+    world.catalog("item: {key: id, cursor: updated_at, dist_key: id, sort_key: [v, id]}")
+    said = told()
+    assert said[0] == "its dist_key is none, and id is asked for; its sort_key is updated_at, and v, id is asked for"
+    assert follow(said[1]) == "rebuild item"
+    assert told() == []
+    world.assert_equal("item")
 
 
 def test_c21_a_lake_that_lacks_days_is_filled_by_the_named_command(world: World) -> None:

@@ -21,6 +21,7 @@ def test_a_first_run_makes_the_users_and_grants() -> None:
         'CREATE USER "IAMR:dwh-run" PASSWORD DISABLE',
         'GRANT CREATE ON DATABASE "dwh" TO "IAMR:dwh-run"',
         'ALTER USER "IAMR:dwh-run" SYSLOG ACCESS UNRESTRICTED',
+        'GRANT ROLE sys:monitor TO "IAMR:dwh-run"',
         "CREATE USER quicksight_reader PASSWORD 'md5d27625d27c14734fbac4e76040b4a954'",
         'CREATE SCHEMA IF NOT EXISTS staging AUTHORIZATION "IAMR:dwh-run"',
         'CREATE SCHEMA IF NOT EXISTS bi AUTHORIZATION "IAMR:dwh-run"',
@@ -34,10 +35,11 @@ def test_a_first_run_makes_the_users_and_grants() -> None:
 def test_another_run_makes_no_user_twice() -> None:
     again = grants.statements(PLAIN, existing={"IAMR:dwh-run", grants.BI_USER}, bi_password="other")
     assert not [statement for statement in again if statement.startswith("CREATE USER")]
-    assert again[2].startswith("ALTER USER quicksight_reader PASSWORD 'md5")
+    assert again[3].startswith("ALTER USER quicksight_reader PASSWORD 'md5")
     assert grants.statements(PLAIN, existing={"IAMR:dwh-run"}, bi_password=None) == [
         'GRANT CREATE ON DATABASE "dwh" TO "IAMR:dwh-run"',
         'ALTER USER "IAMR:dwh-run" SYSLOG ACCESS UNRESTRICTED',
+        'GRANT ROLE sys:monitor TO "IAMR:dwh-run"',
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -25,7 +26,9 @@ from aurora_dwh.local.lake import LakeServer
 from aurora_dwh.local.redshift import RedshiftStandIn
 from aurora_dwh.local.redshift.faults import Fault
 from aurora_dwh.warehouse.connection import Warehouse
+from aurora_dwh.warehouse.errors import WarehouseError
 from aurora_dwh_tests.servers import Server
+from aurora_dwh_tests.services import query
 
 TABLES = (
     "CREATE TABLE orders (id INT PRIMARY KEY, changed TIMESTAMP NOT NULL, INDEX (changed)) ENGINE=InnoDB",
@@ -120,7 +123,8 @@ def test_where_all_is_well_nothing_fails(checked: Callable[..., dict[str, Check]
     at_source("SET GLOBAL read_only = 1")
     found = checked()
     warned = {name for name, check in found.items() if check.state is not State.OK}
-    assert warned == {"aurora: TLS", "redshift: TLS", "dagster: daemon"}
+    hidden = {"redshift: column grants", "redshift: security policies"}
+    assert warned == {"aurora: TLS", "redshift: TLS", "dagster: daemon", *hidden}
     assert "GiB free in " in found["worker: disk"].detail
     assert found["aurora: instance"].detail.endswith("a reader; no binlog is needed")
     assert found["aurora: privileges"].detail == "the user may only read"
@@ -152,6 +156,69 @@ def test_c10_a_user_who_does_not_see_who_waits_is_warned_of_and_the_named_grant_
     assert_only(found, "aurora: who waits", State.WARNING, "gives way to nobody")
     at_source(found["aurora: who waits"].remedy.partition(" run ")[2])
     assert checked()["aurora: who waits"].state is State.OK
+
+
+def test_o09_what_nothing_makes_any_more_is_told_with_its_command(
+    checked: Callable[..., dict[str, Check]],
+    warehouse: Warehouse,
+    redshift: RedshiftStandIn,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("aurora_dwh.definitions.BI_FOLDER", tmp_path)
+    header = "/*\nmaterialization: table\ndescription: d\ngrain: [id]\n*/\nSELECT id FROM staging."
+    for name, table in {"kept": "orders", "left": "orders_of_old"}.items():
+        (tmp_path / f"{name}.sql").write_text(header + table)
+    for statement in (
+        "CREATE SCHEMA staging",
+        "CREATE SCHEMA bi",
+        "CREATE TABLE staging.orders (id INTEGER, changed TIMESTAMP) SORTKEY (changed)",
+        'CREATE TABLE staging."or""ders_of_old" (id INTEGER)',
+        "CREATE TABLE bi.kept AS SELECT id FROM staging.orders",
+        "CREATE TABLE bi.left AS SELECT id FROM staging.orders",
+        "CREATE VIEW bi.gone AS SELECT id FROM staging.orders WITH NO SCHEMA BINDING",
+        "CREATE VIEW bi.theirs AS SELECT id FROM staging.orders WITH NO SCHEMA BINDING",
+    ):
+        query(warehouse, statement)
+    other = f"other_{secrets.token_hex(4)}"
+    with redshift.admin(warehouse.settings.database) as admin:
+        admin.query(f"CREATE ROLE {other}; ALTER VIEW bi.theirs OWNER TO {other}")
+        found = checked()
+        admin.query(f"DROP OWNED BY {other}; DROP ROLE {other}")
+    told = {name: check for name, check in found.items() if name.startswith(("redshift: bi.", "redshift: staging."))}
+    assert {name: check.state for name, check in told.items()} == dict.fromkeys(
+        ("redshift: bi.gone", "redshift: bi.left", 'redshift: staging.or"ders_of_old'), State.WARNING
+    )
+    assert "left.sql is left out, as it reads no table of the catalog (staging.orders_of_old)" in (
+        told["redshift: bi.left"].detail
+    )
+    for check in told.values():
+        drop = check.remedy.partition("run ")[2].partition(";")[0]
+        query(warehouse, drop)
+    assert not [name for name in checked() if name.startswith(("redshift: bi.", "redshift: staging."))]
+
+
+def test_o09_o19_a_table_of_another_user_or_of_other_keys_is_told_with_its_command(
+    checked: Callable[..., dict[str, Check]], warehouse: Warehouse, redshift: RedshiftStandIn
+) -> None:
+    query(warehouse, "CREATE SCHEMA staging")
+    for table in ("orders", "shops"):
+        query(warehouse, f"CREATE TABLE staging.{table} (id INTEGER, changed TIMESTAMP) SORTKEY (id)")
+    other = f"other_{secrets.token_hex(4)}"
+    with redshift.admin(warehouse.settings.database) as admin:
+        admin.query(f"CREATE ROLE {other}; ALTER TABLE staging.orders OWNER TO {other}")
+        found = checked()
+        owner = found["redshift: owner of staging.orders"]
+        assert owner.state is State.FAILED
+        assert other in owner.detail
+        with pytest.raises(WarehouseError, match=r'must be owner.*run ALTER TABLE "staging"[.]"orders" OWNER TO'):
+            query(warehouse, 'ALTER TABLE "staging"."orders" ADD COLUMN "a" INTEGER')
+        admin.query(owner.remedy.partition("administrator run ")[2])
+        admin.query(f"DROP ROLE {other}")
+    keys = found["redshift: keys of staging.shops"]
+    assert (keys.state, keys.detail) == (State.WARNING, "its sort_key is id, and changed is asked for")
+    assert keys.remedy == "run `aurora-dwh rebuild shops`"
+    assert "redshift: owner of staging.orders" not in checked()
 
 
 def test_a_user_that_may_write_is_warned_of(

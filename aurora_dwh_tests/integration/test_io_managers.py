@@ -16,10 +16,12 @@ from aurora_dwh.assets.marts import build_mart_assets
 from aurora_dwh.assets.tables import build_table_assets, daily_partitions
 from aurora_dwh.catalog import Catalog, Table
 from aurora_dwh.config import LakeSettings, RedshiftSettings
+from aurora_dwh.days import counted
 from aurora_dwh.handoff import DataError, Export, Extract
 from aurora_dwh.lake.io_manager import S3IOManager
 from aurora_dwh.lake.store import Lake
 from aurora_dwh.local.lake import BUCKET, LakeServer
+from aurora_dwh.local.redshift import RedshiftStandIn
 from aurora_dwh.rules import Rules
 from aurora_dwh.schema import Column, TableSchema
 from aurora_dwh.source.resource import AuroraResource
@@ -280,7 +282,9 @@ def test_a25_the_lakes_days_load_again_without_the_source(instance: dg.DagsterIn
     assert lines(warehouse) == [(0, noon(3)), (1, noon(1)), (2, noon(2)), (3, noon(3))]
 
 
-def test_a25_a_range_that_fails_keeps_the_days_that_stand(instance: dg.DagsterInstance, lake: Lake) -> None:
+def test_o06_a_range_that_fails_keeps_the_days_that_stand_and_says_what_becomes_of_them(
+    instance: dg.DagsterInstance, lake: Lake, capfd: pytest.CaptureFixture[str]
+) -> None:
     broken[date(2024, 1, 3)] = DataError("a row that cannot be copied")
     result = run(instance, DAYS[0], DAYS[-1])
     assert not result.success
@@ -289,7 +293,48 @@ def test_a25_a_range_that_fails_keeps_the_days_that_stand(instance: dg.DagsterIn
     assert len(lake.read(NAME, [date(2024, 1, 1), date(2024, 1, 2)])) == 2
     (failure,) = result.get_step_failure_events()
     assert "a row that cannot be copied" in str(failure.step_failure_data.error)
+    said = "2 days (2024-01-01...2024-01-02) of the range are in the lake and stay there; the sensor gaps has them"
+    assert said in capfd.readouterr().err
     assert not [e for e in result.all_events if e.is_step_up_for_retry]
+
+
+@pytest.mark.parametrize("bad", [(2,), (1,), (2, 3)])
+def test_o06_a_range_with_days_that_redshift_refuses_loads_the_others_and_names_those(
+    instance: dg.DagsterInstance, warehouse: Warehouse, lake: Lake, bad: tuple[int, ...]
+) -> None:
+    span = [f"2024-01-0{day}" for day in range(1, 7)]
+    assert run(instance, span[0], span[-1], select=[LAKE]).success
+    for manifest in lake.read(NAME, [date(2024, 1, day) for day in bad]):
+        lake._client.delete_object(Bucket=BUCKET, Key=lake.layout.key(manifest.parts[0].url))
+    result = run(instance, span[0], span[-1], select=[STAGING])
+    good = [day for day in span if int(day[-1]) not in bad]
+    assert instance.get_materialized_partitions(STAGING) == set(good)
+    assert [f"{day}" for (day,) in query(warehouse, "SELECT day FROM dwh.load_history ORDER BY day")] == good
+    assert lines(warehouse) == [(0, noon(6)), *((int(day[-1]), noon(int(day[-1]))) for day in good)]
+    (failure,) = result.get_step_failure_events()
+    said = str(failure.step_failure_data.user_failure_data.description)
+    assert said.startswith(f"{STAGING.to_user_string()}: staging.lines 2024-01-0{bad[0]}: COPY failed"), said
+    assert said.endswith(
+        f"The range is stopped by {counted(date(2024, 1, day) for day in bad)}, of which nothing is loaded; "
+        f"loaded: {counted(date.fromisoformat(day) for day in good)}"
+    )
+    assert not [e for e in result.all_events if e.is_step_up_for_retry]
+
+
+def test_o06_a_range_that_cannot_be_loaded_at_all_says_so_after_a_few_attempts(
+    instance: dg.DagsterInstance, warehouse: Warehouse, lake: Lake, redshift: RedshiftStandIn
+) -> None:
+    span = [f"2024-01-{day:02}" for day in range(1, 21)]
+    assert run(instance, span[0], span[-1], select=[LAKE]).success
+    for manifest in lake.all(NAME):
+        lake._client.delete_object(Bucket=BUCKET, Key=lake.layout.key(manifest.parts[0].url))
+    redshift.statements.clear()
+    result = run(instance, span[0], span[-1], select=[STAGING])
+    assert sum(statement.startswith("COPY") for statement in redshift.statements) < 12
+    (failure,) = result.get_step_failure_events()
+    said = str(failure.step_failure_data.user_failure_data.description)
+    assert "staging.lines 2024-01-01...2024-01-20: COPY failed" in said
+    assert instance.get_materialized_partitions(STAGING) == set()
 
 
 def test_a_day_that_is_not_in_the_lake_is_named_and_not_tried_again(
@@ -317,6 +362,22 @@ def test_marts_are_built_from_the_runs_days(instance: dg.DagsterInstance, wareho
         "not_empty": True,
         "unique_grain": True,
     }
+
+
+def test_o09_a_mart_by_day_that_was_a_view_has_all_the_days_that_the_view_had(
+    instance: dg.DagsterInstance, warehouse: Warehouse
+) -> None:
+    assert run(instance, DAYS[0], DAYS[-1], select=[LAKE, STAGING]).success
+    query(warehouse, "CREATE SCHEMA bi")
+    rows = "SELECT _dwh_day AS day, COUNT(*) AS n FROM staging.lines GROUP BY 1"
+    query(warehouse, f"CREATE VIEW bi.by_day AS {rows} WITH NO SCHEMA BINDING")
+    before = query(warehouse, "SELECT * FROM bi.by_day ORDER BY 1")
+    assert run(instance, DAYS[1], select=[BI[0].key]).success
+    assert query(warehouse, "SELECT * FROM bi.by_day ORDER BY 1") == before
+    assert instance.get_materialized_partitions(BI[0].key) == set(DAYS)
+    query(warehouse, "UPDATE bi.by_day SET n = -1")
+    assert run(instance, DAYS[1], select=[BI[0].key]).success  # from now on it is a day's own business
+    assert [n for _, n in query(warehouse, "SELECT * FROM bi.by_day ORDER BY 1")] == [-1, before[1][1], -1]
 
 
 def test_each_day_of_a_mart_has_its_rows_and_its_sums_are_checked(

@@ -27,11 +27,12 @@ from aurora_dwh.local.lake import BUCKET
 from aurora_dwh.local.redshift import RedshiftStandIn
 from aurora_dwh.local.redshift.faults import Fault
 from aurora_dwh.schema import Column, TableSchema
+from aurora_dwh.warehouse.batches import transactions
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.copy_errors import CopyError
 from aurora_dwh.warehouse.drift import DriftError
 from aurora_dwh.warehouse.errors import CheckError, PassingError, WarehouseError
-from aurora_dwh.warehouse.load import Load, Loaded, load, transactions
+from aurora_dwh.warehouse.load import Load, Loaded, load
 from aurora_dwh.warehouse.statements import Target
 from aurora_dwh_tests.services import SlowToCommit, extract, query, together
 

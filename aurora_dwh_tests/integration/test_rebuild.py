@@ -5,8 +5,8 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -15,7 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 from aurora_dwh.commands.doctor.check import State
-from aurora_dwh.commands.doctor.warehouse import check_grants
+from aurora_dwh.commands.doctor.warehouse import check_column_grants, check_grants, check_policies
 from aurora_dwh.handoff import DataError, Manifest
 from aurora_dwh.lake.store import Lake
 from aurora_dwh.local.redshift import RedshiftStandIn
@@ -23,6 +23,7 @@ from aurora_dwh.local.redshift.faults import Fault
 from aurora_dwh.schema import Column, TableSchema
 from aurora_dwh.warehouse import connection
 from aurora_dwh.warehouse.connection import Warehouse
+from aurora_dwh.warehouse.dependents import DependentError
 from aurora_dwh.warehouse.drift import DriftError
 from aurora_dwh.warehouse.errors import PassingError, WarehouseError
 from aurora_dwh.warehouse.load import load
@@ -197,10 +198,131 @@ def test_a21_a_view_that_cannot_follow_leaves_everything_as_it_was(warehouse: Wa
     run(warehouse, lake, put(lake, 0, {1: 10}))
     query(warehouse, "CREATE VIEW staging.doubled AS SELECT size * 2 AS size FROM staging.orders")
     put(lake, 0, {1: "ten"}, schema=RETYPED)
-    with pytest.raises(WarehouseError, match="varying"):
+    with pytest.raises(
+        DependentError, match=r"view staging[.]doubled cannot be made again .*varying.*nothing was changed"
+    ):
         again(warehouse, lake)
     assert sizes(warehouse) == {1: 10}
     assert query(warehouse, "SELECT size FROM staging.doubled") == [(20,)]
+
+
+WIDE, WIDER = (
+    replace(SCHEMA, columns=(ID, Column("size", "varchar", f"varchar({size})", length=size), CHANGED))
+    for size in (9, 90)
+)
+
+
+@pytest.fixture
+def analyst(warehouse: Warehouse, redshift: RedshiftStandIn) -> Iterator[Warehouse]:
+    """The warehouse as another user, who has a schema of their own and may read staging."""
+    name = f"analyst_{secrets.token_hex(4)}"
+    with redshift.admin(str(warehouse.settings.database)) as admin:
+        admin.query(f"CREATE ROLE {name} LOGIN PASSWORD 'Other12345'; CREATE SCHEMA ana AUTHORIZATION {name}")
+        query(warehouse, "CREATE SCHEMA staging")
+        query(warehouse, f"GRANT USAGE ON SCHEMA staging TO {name}")
+        yield Warehouse(replace(warehouse.settings, user=name, password=SecretStr("Other12345")))
+        admin.query(f"DROP OWNED BY {name} CASCADE; DROP ROLE {name}")
+
+
+def test_o10_a_column_that_a_view_keeps_from_being_widened_is_so_by_the_named_command(
+    warehouse: Warehouse, lake: Lake
+) -> None:
+    run(warehouse, lake, put(lake, 0, {1: "ten"}, schema=WIDE))
+    query(warehouse, "CREATE VIEW staging.seen AS SELECT size FROM staging.orders")
+    query(warehouse, "CREATE VIEW staging.above AS SELECT size FROM staging.seen")
+    later = put(lake, 1, {2: "t" * 90}, schema=WIDER)
+    under = r"under the views staging[.]seen, staging[.]above, which the rebuild makes again"
+    with pytest.raises(DriftError, match=rf"does not widen a column in place {under} .*`aurora-dwh rebuild orders`"):
+        run(warehouse, lake, later)
+    assert sizes(warehouse) == {1: "ten"}
+    again(warehouse, lake)
+    run(warehouse, lake, later)
+    assert sizes(warehouse) == {1: "ten", 2: "t" * 90}
+    assert query(warehouse, "SELECT COUNT(*) FROM staging.above") == [(2,)]
+
+
+def test_o19_a_view_of_another_user_is_named_before_anything_is_read_and_what_to_do_works(
+    warehouse: Warehouse, analyst: Warehouse, lake: Lake
+) -> None:
+    run(warehouse, lake, put(lake, 0, {1: 10}))
+    query(warehouse, f"GRANT SELECT ON staging.orders TO {analyst.settings.user}")
+    query(analyst, "CREATE VIEW ana.sizes AS SELECT size FROM staging.orders")
+    said = rf"staging[.]orders: views of other users .*: ana[.]sizes of {analyst.settings.user}; nothing was changed"
+
+    def unread() -> list[Manifest]:
+        raise AssertionError("read before it was refused")
+
+    with pytest.raises(DependentError, match=rf"{said}.*WITH NO SCHEMA BINDING"):
+        rebuild(warehouse, lake, TARGET, "incremental", unread, table="orders")
+    query(analyst, "DROP VIEW ana.sizes")
+    query(analyst, "CREATE VIEW ana.sizes AS SELECT size FROM staging.orders WITH NO SCHEMA BINDING")
+    again(warehouse, lake)
+    assert query(analyst, "SELECT size FROM ana.sizes") == [(10,)]
+
+
+def test_o19_what_else_hangs_on_a_table_is_told_and_everything_is_as_it_was(warehouse: Warehouse, lake: Lake) -> None:
+    run(warehouse, lake, put(lake, 0, {1: 10}))
+    query(warehouse, "CREATE MATERIALIZED VIEW staging.kept AS SELECT size FROM staging.orders")
+    with pytest.raises(DependentError, match=r"something that is not a view hangs on it.*nothing was changed. Drop it"):
+        again(warehouse, lake)
+    query(warehouse, "DROP MATERIALIZED VIEW staging.kept")
+    again(warehouse, lake)
+    assert sizes(warehouse) == {1: 10}
+
+
+def test_o11_grants_on_columns_come_along_with_a_table_and_its_views(
+    warehouse: Warehouse, analyst: Warehouse, lake: Lake, redshift: RedshiftStandIn
+) -> None:
+    run(warehouse, lake, put(lake, 0, {1: 10}))
+    query(warehouse, "CREATE VIEW staging.seen AS SELECT id, size FROM staging.orders")
+    who = analyst.settings.user
+    query(warehouse, f"GRANT SELECT (id, size), UPDATE (size) ON staging.orders TO {who}")
+    query(warehouse, f"GRANT SELECT (size) ON staging.seen TO {who}")
+    with closing(warehouse.connect()) as session:
+        warned = check_column_grants(session)
+        assert warned.state is State.WARNING
+    with redshift.admin(str(warehouse.settings.database)) as admin:
+        admin.query('GRANT "sys:monitor" TO dwh')
+        try:
+            with closing(warehouse.connect()) as session:
+                assert check_column_grants(session).state is State.OK
+            again(warehouse, lake)
+        finally:
+            admin.query('REVOKE "sys:monitor" FROM dwh')
+    assert query(analyst, "SELECT id, size FROM staging.orders") == [(1, 10)]
+    assert query(analyst, "SELECT size FROM staging.seen") == [(10,)]
+    for refused in ("SELECT changed FROM staging.orders", "SELECT id FROM staging.seen"):
+        with pytest.raises(WarehouseError, match="permission denied"):
+            query(analyst, refused)
+
+
+@pytest.mark.parametrize("kind", ["rls", "masking"])
+@pytest.mark.parametrize("relation", ["orders", "seen"])
+def test_o11_a_table_with_a_security_policy_is_not_replaced_and_doctor_says_where_they_are_hidden(
+    warehouse: Warehouse, lake: Lake, redshift: RedshiftStandIn, kind: str, relation: str
+) -> None:
+    run(warehouse, lake, put(lake, 0, {1: 10}))
+    query(warehouse, "CREATE VIEW staging.seen AS SELECT id, size FROM staging.orders")
+    with closing(warehouse.connect()) as session:
+        assert check_policies(session).state is State.WARNING
+    with redshift.admin(str(warehouse.settings.database)) as admin:  # as ATTACH leaves it
+        admin.query(
+            f"INSERT INTO pg_standin.attached_policy VALUES ('{kind}', 'hush', 'staging', '{relation}', 'a', 'role')"
+        )
+        admin.query('GRANT "sys:secadmin" TO dwh')
+        try:
+            with closing(warehouse.connect()) as session:
+                assert check_policies(session).state is State.OK
+            name = "row-level security" if kind == "rls" else "masking"
+            said = (
+                rf"policies are attached that would be gone with it: {name} hush on staging[.]{relation}; nothing was"
+            )
+            with pytest.raises(DependentError, match=said):
+                again(warehouse, lake)
+            admin.query("DELETE FROM pg_standin.attached_policy")
+            again(warehouse, lake)
+        finally:
+            admin.query('REVOKE "sys:secadmin" FROM dwh')
 
 
 def test_a21_readers_never_see_the_table_empty_or_gone(

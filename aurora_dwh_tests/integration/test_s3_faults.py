@@ -11,11 +11,13 @@ from datetime import date
 from functools import cache
 from urllib.parse import urlsplit
 
+import pyarrow as pa
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 from aurora_dwh import aws
-from aurora_dwh.lake import parquet, store, upload
+from aurora_dwh.failures import _may_pass
+from aurora_dwh.lake import deletion, parquet, store, upload
 from aurora_dwh.lake.store import Lake
 from aurora_dwh.local.lake import BUCKET, LakeServer
 from aurora_dwh.schema import Column, TableSchema
@@ -151,6 +153,78 @@ def a_day_later(faulty: Faulty, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let S3 work again, and what was left behind be old."""
     faulty.fail("", PASS, times=0)
     monkeypatch.setattr(store, "STRAY_AGE", -store.STRAY_AGE)
+
+
+# S3 answers 200, and says in the answer that it did not do all of it
+
+
+def _kept(code: str, *keys: str) -> Fate:
+    errors = "".join(f"<Error><Key>{key}</Key><Code>{code}</Code><Message>not you</Message></Error>" for key in keys)
+    return Fate(reply=(200, f"<?xml version='1.0'?><DeleteResult>{errors}</DeleteResult>".encode()))
+
+
+def test_o08_parts_that_s3_keeps_are_told_and_gone_after_the_next_reading_once_it_lets_them_go(
+    lake: Lake, broken: Callable[[], Lake], faulty: Faulty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(lake, "a")
+    parts = sorted(lake.layout.key(part.url) for part in lake.read("orders", [DAY])[0].parts)
+    faulty.fail(CALLS["delete"], _kept("AccessDenied", *parts), times=1)
+    with pytest.raises(ClientError) as caught:
+        write(broken(), "b")
+    assert faulty.met == 1  # who may not delete need not ask again
+    assert f"not you - S3 keeps 2 objects that no manifest names any more, such as {lake.layout.url(parts[0])};" in str(
+        caught.value
+    )
+    assert "allow this process s3:DeleteObject" in str(caught.value)
+    assert not _may_pass(caught.value)
+    assert marks(lake) == {"b"}
+    assert objects(lake) == named(lake) | set(parts)
+    a_day_later(faulty, monkeypatch)
+    write(broken(), "c")
+    assert objects(lake) == named(lake)
+
+
+@pytest.mark.parametrize("times", [1, 100])
+def test_o08_parts_that_s3_keeps_for_a_moment_are_deleted_in_the_next(
+    lake: Lake, broken: Callable[[], Lake], faulty: Faulty, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    monkeypatch.setattr(deletion, "_PAUSES", (0.0, 0.0))
+    write(lake, "a")
+    parts = sorted(lake.layout.key(part.url) for part in lake.read("orders", [DAY])[0].parts)
+    faulty.fail(CALLS["delete"], _kept("InternalError", *parts), times=times)
+    if times == 1:
+        write(broken(), "b")
+        assert objects(lake) == named(lake)
+    else:
+        with pytest.raises(ClientError) as caught:
+            write(broken(), "b")
+        assert faulty.met == 3
+        assert _may_pass(caught.value)
+
+
+def test_o08_what_s3_keeps_of_an_attempt_that_failed_does_not_hide_why(
+    lake: Lake, broken: Callable[[], Lake], faulty: Faulty, caplog: pytest.LogCaptureFixture
+) -> None:
+    work = extract(SCHEMA, DAY, [{"id": 1, "note": "a"}])
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield from work.batches
+        raise ValueError("a value that cannot be copied")
+
+    faulty.fail(CALLS["delete"], _kept("AccessDenied", "x"), times=1)
+    with pytest.raises(ValueError, match="a value that cannot be copied"):
+        broken().write("orders", replace(work, batches=batches()))
+    assert faulty.met == 1
+    assert "left for a later sweep" in caplog.text
+
+
+def test_o08_a_file_that_was_not_completed_though_s3_answers_200_is_completed_by_another_request(
+    lake: Lake, broken: Callable[[], Lake], faulty: Faulty
+) -> None:
+    faulty.fail(CALLS["upload completed"], Fate(reply=(200, _error("InternalError"))), times=1)
+    write(broken(), "a")
+    assert faulty.met == 1
+    assert marks(lake) == {"a"}
 
 
 # The keys of a proof

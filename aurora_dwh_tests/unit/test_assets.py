@@ -214,6 +214,20 @@ def test_the_shops_marts_hang_on_the_shops_tables() -> None:
     }
 
 
+def test_o09_a_mart_whose_table_got_another_target_does_not_vanish() -> None:
+    catalog = Catalog.model_validate(
+        {
+            "timezone": "UTC",
+            "start_date": "2024-01-01",
+            "tables": {"Orders": {"name": "Orders", "mode": "full", "target_table": "o2"}},
+        }
+    )
+    header = MartHeader(materialization="table", description="d", grain=("id",))
+    mart = Mart("sales", header, "SELECT id FROM staging.orders", (("staging", "orders"),))
+    with pytest.raises(MartError, match=r"sales.sql reads staging.orders, which the catalog calls staging.o2"):
+        build_mart_assets(marts=[mart], catalog=catalog, partitions=daily_partitions(catalog))
+
+
 def test_a_staging_target_is_made_from_the_catalog() -> None:
     table = orders("Orders", dist_key="id")
     target = staging_target(table, "raw")

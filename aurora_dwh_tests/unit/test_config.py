@@ -293,6 +293,12 @@ def test_what_is_no_address_of_a_lake_is_refused(uri: str) -> None:
     assert problems(LakeSettings.from_env, {"LAKE_URI": uri}) == ["LAKE_URI is not of the form s3://bucket/prefix"]
 
 
+@pytest.mark.parametrize("sse", ["aes256", "kms", "arn:aws:iam::123456789012:role/r", "aws:kms key"])
+def test_o17_what_is_no_encryption_of_s3_is_refused(sse: str) -> None:
+    said = "LAKE_SSE is not AES256, aws:kms, aws:kms:dsse or the ARN of a KMS key"
+    assert problems(LakeSettings.from_env, LAKE | {"LAKE_SSE": sse}) == [said]
+
+
 def test_the_s3_client_is_made_once_and_speaks_path_style_to_another_server() -> None:
     env = LAKE | {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9", "AWS_REGION": "ap-northeast-1"}
     client = LakeSettings.from_env(env).client()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from aurora_dwh.automation import gaps
 from aurora_dwh.automation.gaps import HORIZON_DAYS, HORIZON_MONTHS, RUNS_PER_TICK, due_days, due_months
 from aurora_dwh.automation.run_history import ATTEMPTS, PAUSE
 from aurora_dwh.catalog import Catalog
+from aurora_dwh.days import span
 from aurora_dwh.definitions import defs as load_definitions
 
 CATALOG = """
@@ -167,10 +169,64 @@ def test_a_table_that_was_never_loaded_is_left_alone(place: Place) -> None:
     assert place.requested() == [(place.days[0], ["lake/a", "staging/a"])]
 
 
-def test_days_before_the_first_one_loaded_and_tables_that_rest_for_long_are_left_alone(place: Place) -> None:
+def test_days_before_the_first_one_loaded_are_left_alone(place: Place) -> None:
     place.loaded([place.days[1]], "lake/a", "staging/a")
-    place.loaded([(place.now - timedelta(days=40)).date().isoformat()], "lake/b", "staging/b")
     assert place.requested() == [(place.days[0], ["lake/a", "staging/a"])]
+
+
+def test_o05_after_an_outage_longer_than_is_looked_the_last_days_are_requested_and_the_older_ones_told(
+    place: Place,
+) -> None:
+    place.loaded(["2024-02-01", "2024-02-03"], *ALL)
+    place.loaded(["2024-02-02", "2024-02-05"], "lake/a", "staging/a", "lake/b")
+    asked = []
+    while found := place.requested():
+        for day, assets in found:
+            assert assets == sorted(ALL)
+            asked.append(day)
+            place.loaded([day], *assets)
+    assert asked == place.days
+    end = f"{date.fromisoformat(place.days[-1]) - timedelta(days=1)}"
+    run = "`dagster asset materialize -m aurora_dwh.definitions --select"
+    told = [
+        ("a", f"2024-02-06...{end}", "--partition-range"),
+        ("b", f"2024-02-04...{end}", "--partition-range"),
+        ("a", "2024-02-04", "--partition"),
+    ]
+    sentences = [
+        f"{days} is missing for longer in staging/{table}, and left to you: {run} "
+        f'\'key:"lake/{table}" or key:"staging/{table}"\' {how} {days}`'
+        for table, days, how in told
+    ]
+    nothing = "nothing of the last 14 days is missing"
+    assert place.tick().skip_message == "; ".join([nothing, *sentences, "and so are 1 more such gaps"])
+
+
+def test_o05_what_the_command_for_older_days_names_is_what_is_missing(place: Place) -> None:
+    """The lake has the day; a table that is copied whole lacks nothing."""
+    (place.folder / "catalog.yaml").write_text(CATALOG + "  f: {mode: full}\n")
+    place = Place(place.folder)
+    place.loaded(place.days, *ALL, "lake/f", "staging/f")
+    place.loaded(["2024-02-01"], *ALL, "lake/f", "staging/f")
+    old = span("2024-02-02", place.days[-1])[:-1]
+    place.loaded(old[1:], *ALL)
+    place.loaded(old, "lake/b", "lake/a", "staging/a")
+    (told,) = re.findall(r"--select '(.*)' --partition (\S+)`", place.tick().skip_message)
+    assert told == ('key:"staging/b"', "2024-02-02")
+    place.loaded(["2024-02-02"], "staging/b")
+    assert place.tick().skip_message == "nothing of the last 14 days is missing"
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_o06_days_that_a_failed_range_left_in_the_lake_are_loaded_from_there(place: Place, begun: bool) -> None:
+    place.loaded(place.days if begun else [], *ALL)
+    place.loaded(["2024-01-20", "2024-01-21", "2024-01-24"], "lake/a", "lake/b")
+    assert spans(place) == []  # somebody wanted them in the lake alone
+    place.run("2024-01-20", "FAILURE", "lake/a", "staging/a", last="2024-01-22", job="__ASSET_JOB")
+    assert spans(place) == [("daily_load", "2024-01-20...2024-01-21", ["staging/a"])]
+    for _ in range(ATTEMPTS - 1):
+        place.run("2024-01-20", "FAILURE", "staging/a", last="2024-01-21")
+    assert "2024-01-20...2024-01-21 is given up for staging/a" in place.tick().skip_message
 
 
 @pytest.mark.parametrize("status", ["QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING"])

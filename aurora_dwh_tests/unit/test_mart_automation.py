@@ -40,12 +40,18 @@ MARTS = {"by_day": BY_DAY, "whole": WHOLE, "above": ABOVE}
 class Watch:
     """A code location whose marts are watched, tick by tick."""
 
-    def __init__(self) -> None:
+    def __init__(self, catalog_file: Path) -> None:
         self.instance = dg.DagsterInstance.ephemeral()
+        self.catalog_file = catalog_file
+        self.deploy(CATALOG)
+        self.cursor: Any = None
+
+    def deploy(self, catalog: str) -> None:
+        """Load the code location anew, from another catalog."""
+        self.catalog_file.write_text(catalog)
         found = load_definitions()
         assert isinstance(found, dg.Definitions)
         self.defs = found
-        self.cursor: Any = None
 
     def load(self, day: str, *tables: str) -> None:
         for table in tables:
@@ -72,12 +78,11 @@ class Watch:
 
 @pytest.fixture
 def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
-    (tmp_path / "catalog.yaml").write_text(CATALOG)
     for name, text in MARTS.items():
         (tmp_path / f"{name}.sql").write_text(text)
     monkeypatch.setenv("AURORA_DWH_CATALOG", str(tmp_path / "catalog.yaml"))
     monkeypatch.setattr("aurora_dwh.definitions.BI_FOLDER", tmp_path)
-    made = Watch()
+    made = Watch(tmp_path / "catalog.yaml")
     made.tick()  # the first evaluation only looks around
     yield made
     made.instance.dispose()
@@ -131,6 +136,22 @@ def test_an_old_day_is_followed_once_it_is_whole(built: Watch) -> None:
     assert built.tick() == {"whole": {"None"}, "above": {"None"}}
     built.load(OLD, "b")
     assert built.tick() == {"by_day": {OLD}, "whole": {"None"}, "above": {"None"}}
+
+
+@pytest.mark.parametrize("start", ["2023-12-01", "2024-01-15"])
+def test_o20_a_changed_start_date_forgets_no_day_that_waits_or_is_loaded_in_the_same_tick(
+    watch: Watch, start: str
+) -> None:
+    watch.load(OLD, "a", "b")
+    for day in (BEFORE, "2024-01-05"):  # which is no day of the catalog's any more where it begins later
+        watch.load(day, "a")
+    assert watch.tick() == {"by_day": {OLD}}
+    watch.load(YESTERDAY, "a", "b")
+    watch.deploy(CATALOG.replace("2024-01-01", start))
+    assert watch.tick() == {"by_day": {YESTERDAY}, "whole": {"None"}}
+    watch.load(BEFORE, "b")
+    assert watch.tick() == {"by_day": {BEFORE}, "whole": {"None"}}
+    assert watch.tick() == {}
 
 
 def test_a_mart_without_days_waits_for_yesterday_and_not_for_all_of_history(watch: Watch) -> None:

@@ -22,6 +22,12 @@ ADVISED = {
         "test_c11_days_of_an_older_entry_are_not_loaded_again_and_the_named_command_reads_them_anew"
     ),
     "commands/doctor/days.py:check_days": "test_c03_a_zone_whose_days_end_later_leaves_a_gap_that_is_said",
+    "commands/doctor/days.py:check_record": (
+        "test_o07_a_record_that_was_removed_is_made_again_and_what_it_lacks_is_told_with_the_command"
+    ),
+    "commands/doctor/relations.py:check_relations": (
+        "test_o09_keys_that_the_catalog_names_anew_are_had_by_the_named_command"
+    ),
     "lake/guard.py:check_rows_kept": "test_c05_days_are_given_up_by_the_named_command",
     "local/lake.py:": "test_up_and_down",
     "proof/repair.py:days": "test_c21_what_a_proof_cannot_mend_row_by_row_is_mended_by_the_named_command",
@@ -46,6 +52,7 @@ ADVISED = {
         "test_a20_a_column_whose_encoding_keeps_it_from_being_widened_is_so_by_the_named_command"
     ),
     "warehouse/drift.py:_refuse_changes": "test_c17_a_frozen_table_is_mended_by_the_named_command",
+    "warehouse/errors.py:_remedy": ("test_o09_o19_a_table_of_another_user_or_of_other_keys_is_told_with_its_command"),
     "warehouse/rebuild.py:_check": "test_c21_a_lake_that_lacks_days_is_filled_by_the_named_command",
     "warehouse/rebuild.py:_transactions": (
         "test_c21_days_of_types_that_go_into_no_one_table_are_read_again_by_the_named_command"

@@ -16,6 +16,21 @@ def refused(state: str, message: str, detail: str = "") -> ProgrammingError:
     return ProgrammingError(fields)
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        'ALTER TABLE "staging"."or""ders" ADD COLUMN "a" INTEGER',
+        'DROP TABLE IF EXISTS "staging"."or""ders"',
+        'DROP VIEW "staging"."or""ders"',
+    ],
+)
+def test_o19_what_belongs_to_another_user_is_told_with_what_to_run(statement: str) -> None:
+    said = str(translate(refused("42501", "must be owner of relation or_ders"), statement))
+    assert said.startswith("Redshift 42501: must be owner of relation or_ders in: ")
+    assert 'an administrator run ALTER TABLE "staging"."or""ders" OWNER TO this process\'s user' in said
+    assert "OWNER" not in str(translate(refused("42501", "permission denied for relation t"), statement))
+
+
 VIOLATION = "Serializable isolation violation on table - 108512, transactions forming the cycle are: 1, 2 (pid:3)"
 
 

@@ -12,7 +12,7 @@ from aurora_dwh.catalog import Catalog
 from aurora_dwh.config import RedshiftSettings
 from aurora_dwh.lake.opening import open_lake
 from aurora_dwh.source.opening import open_source, windows
-from aurora_dwh.warehouse import load
+from aurora_dwh.warehouse import batches, load
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.target import staging_target
 from benchmarks.clients.preload import preload
@@ -29,7 +29,7 @@ def main(day: date) -> None:
         for extract in source.extract(table, windows(table, catalog, [day])):
             lake.write(table.name, extract)
         target = staging_target(table, warehouse.settings.staging_schema)
-        for manifests in load.transactions(lake.read(table.name, [day])):
+        for manifests in batches.transactions(lake.read(table.name, [day])):
             load.load(warehouse, lake, target, table.mode, manifests, run_id="bare")
     clock.say()
 

@@ -1,4 +1,4 @@
-"""What `doctor` checks of the days that were loaded: that those which follow one another meet."""
+"""What `doctor` checks of the days that were loaded: that they are on record, and that neighbours meet."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from aurora_dwh.commands.doctor.check import Check, State
 from aurora_dwh.coverage import mismatches, told
+from aurora_dwh.days import counted
 from aurora_dwh.lake.opening import open_lake
 from aurora_dwh.rules import quoted
 from aurora_dwh.warehouse import audit
 from aurora_dwh.warehouse.connection import Session
-from aurora_dwh.warehouse.drift import live_columns
-from aurora_dwh.warehouse.statements import Target
+from aurora_dwh.warehouse.drift import live_columns, look
+from aurora_dwh.warehouse.standing import unrecorded
+from aurora_dwh.warehouse.statements import DAY, Target
 from aurora_dwh.warehouse.target import staging_target
 
 if TYPE_CHECKING:
@@ -39,6 +41,20 @@ def check_days(session: Session, catalog: Catalog, staging_schema: str) -> Itera
                 State.WARNING,
                 f"days do not meet: {told(texts)}",
                 f"run `aurora-dwh rebuild {quoted(targets[label].name)} --from source`, or set the catalog back",
+            )
+
+
+def check_record(session: Session, catalog: Catalog, staging_schema: str) -> Iterator[Check]:
+    """Check that `dwh.load_history` knows of each day that a staging table has rows of."""
+    for table in catalog.tables.values():
+        target = staging_target(table, staging_schema)
+        live = look(session, target)
+        if DAY in live.columns and (days := unrecorded(session, target, has_history=bool(live.history))):
+            yield Check(
+                f"redshift: record of {target.label}",
+                State.FAILED,
+                f"the table has rows of {counted(days)}, of which dwh.load_history knows no load",
+                f"run `aurora-dwh rebuild {quoted(table.name)}`, which makes the table and its record anew",
             )
 
 

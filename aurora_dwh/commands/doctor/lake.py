@@ -68,6 +68,8 @@ def _check_objects(run: Attempts, settings: LakeSettings) -> bool:
     )
     for verb, action, step in steps:
         remedy = f"check LAKE_URI and the Region, and allow this process {action}"
+        if verb == "put object":
+            remedy += ", or set LAKE_SSE, where the bucket demands that a request names its encryption"
         if verb == "guarded put":
             remedy = "use Amazon S3, or a server that knows If-None-Match: two loads of a day must not both write it"
         run.attempt(f"lake: {verb}", step, remedy=remedy)

@@ -6,6 +6,8 @@ Does not belong here: expressions (``rewrite``), refusals (``refuse``), tables, 
 
 from __future__ import annotations
 
+import re
+
 from aurora_dwh.local.redshift import refuse, refuse_tree
 from aurora_dwh.local.redshift.alter_table import alter_table
 from aurora_dwh.local.redshift.case import SETTINGS, CaseSetting
@@ -247,7 +249,8 @@ class _Translator:
         return unload(self.sql, self.rewrite)
 
     def _on_grant(self) -> Plan:
-        """PostgreSQL grants to roles, and of roles, without the word ROLE."""
+        """PostgreSQL grants to roles, and of roles, without the word ROLE, and has no role with a colon unquoted."""
+        self.sql = Sql(re.sub(r"(?i)\bROLE\s+(sys:\w+)", r'ROLE "\1"', self.sql.text))
         for index in self.sql.all("ROLE"):
             if self.sql.upper(index - 1) in ("GRANT", "REVOKE", "TO", "FROM", ","):
                 self.sql.replace(index, index + 1, "")

@@ -31,9 +31,10 @@ from aurora_dwh.source.connection import Connection, SourceError, connect
 from aurora_dwh.source.extract import Source
 from aurora_dwh.source.windows import window
 from aurora_dwh.warehouse import rebuild as warehouse_rebuild
+from aurora_dwh.warehouse.batches import transactions
 from aurora_dwh.warehouse.drift import DriftError
 from aurora_dwh.warehouse.errors import CheckError, PassingError
-from aurora_dwh.warehouse.load import load, transactions
+from aurora_dwh.warehouse.load import load
 from aurora_dwh.warehouse.standing import RecordError
 from aurora_dwh.warehouse.target import staging_target
 from aurora_dwh_tests.integration.over_time.behind import stop

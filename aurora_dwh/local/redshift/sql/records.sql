@@ -205,6 +205,25 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
   SELECT a.usename::text, a.datname::text, l.pid, (a.xact_start AT TIME ZONE 'UTC')::timestamp, l.mode, l.relation, l.granted
   FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
   WHERE l.locktype = 'relation' AND a.datname = current_database() $$;
+-- Redshift's own roles, of which these open what is hidden from others.
+DO $$ DECLARE
+  role text;
+BEGIN
+  FOREACH role IN ARRAY ARRAY['sys:monitor', 'sys:secadmin'] LOOP
+    BEGIN
+      EXECUTE format('CREATE ROLE %I', role);
+    EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+    END;
+  END LOOP;
+END $$;
+
+CREATE OR REPLACE FUNCTION pg_standin.has_role(role text) RETURNS boolean LANGUAGE sql STABLE
+AS $$ SELECT pg_has_role(current_user, role, 'MEMBER') $$;
+
+-- What a security administrator has attached to tables and views; it changes no row that is read here.
+CREATE TABLE IF NOT EXISTS pg_standin.attached_policy (
+  kind varchar NOT NULL, policy_name varchar NOT NULL, schema_name varchar NOT NULL, relation_name varchar NOT NULL,
+  grantee varchar NOT NULL, grantee_type varchar NOT NULL);
 
 CREATE OR REPLACE FUNCTION pg_standin.row_count(relation oid) RETURNS bigint LANGUAGE plpgsql STABLE COST 100000 AS $$
 DECLARE

@@ -4,7 +4,9 @@ DROP VIEW IF EXISTS pg_catalog.svv_all_columns, pg_catalog.svv_columns, pg_catal
   pg_catalog.svv_table_info, pg_catalog.pg_table_def, pg_catalog.sys_load_history,
   pg_catalog.sys_load_error_detail, pg_catalog.sys_load_detail, pg_catalog.stl_load_errors, pg_catalog.stl_load_commits,
   pg_catalog.stv_db_isolation_level, pg_catalog.svv_relation_privileges, pg_catalog.svv_user_info,
-  pg_catalog.svv_redshift_databases, pg_catalog.svv_transactions;
+  pg_catalog.svv_redshift_databases, pg_catalog.svv_column_privileges, pg_catalog.svv_user_grants,
+  pg_catalog.svv_rls_attached_policy, pg_catalog.svv_attached_masking_policy,
+  pg_catalog.svv_transactions;
 DROP VIEW IF EXISTS pg_standin.relation, pg_standin.col;
 
 CREATE VIEW pg_standin.relation AS
@@ -40,8 +42,12 @@ SELECT current_database()::varchar AS database_name, schema_name::varchar, table
 FROM pg_standin.col;
 CREATE VIEW pg_catalog.svv_redshift_columns AS
 SELECT c.database_name, c.schema_name, c.table_name, c.column_name, c.ordinal_position, c.data_type, c.column_default,
-       c.is_nullable, NULL::varchar AS encoding, false AS distkey, 0 AS sortkey, NULL::varchar AS column_acl, c.remarks
-FROM pg_catalog.svv_all_columns c;
+       c.is_nullable, NULL::varchar AS encoding, coalesce(a.attnum = t.distkey, false) AS distkey,
+       coalesce(array_position(t.sortkey, a.attnum), 0) AS sortkey, NULL::varchar AS column_acl, c.remarks
+FROM pg_catalog.svv_all_columns c
+JOIN pg_standin.relation r ON r.schema_name = c.schema_name AND r.table_name = c.table_name
+JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped AND pg_standin.long(a.attname) = c.column_name
+LEFT JOIN pg_standin.table_attribute t ON t.relid = r.oid;
 CREATE VIEW pg_catalog.svv_columns AS
 SELECT database_name AS table_catalog, schema_name AS table_schema, table_name, column_name, ordinal_position, column_default,
        is_nullable, data_type, character_maximum_length, numeric_precision,
@@ -79,6 +85,30 @@ SELECT r.schema_name::varchar AS namespace_name, r.table_name AS relation_name, 
 FROM pg_standin.relation r CROSS JOIN LATERAL aclexplode(r.relacl) a LEFT JOIN pg_roles g ON g.oid = a.grantee
 WHERE a.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE', 'REFERENCES', 'TRUNCATE')
   AND (a.grantee = 0 OR g.rolname = current_user OR pg_standin.sees_others());
+CREATE VIEW pg_catalog.svv_column_privileges AS
+SELECT r.schema_name::varchar AS namespace_name, r.table_name AS relation_name, pg_standin.long(c.attname) AS column_name,
+       a.privilege_type::varchar AS privilege_type, a.grantee::integer AS identity_id,
+       coalesce(g.rolname, 'public')::varchar AS identity_name,
+       CASE WHEN a.grantee = 0 THEN 'public' WHEN g.rolcanlogin THEN 'user' ELSE 'role' END::varchar AS identity_type
+FROM pg_standin.relation r JOIN pg_attribute c ON c.attrelid = r.oid AND c.attnum > 0 AND NOT c.attisdropped
+CROSS JOIN LATERAL aclexplode(c.attacl) a LEFT JOIN pg_roles g ON g.oid = a.grantee
+WHERE a.privilege_type IN ('SELECT', 'UPDATE')
+  AND (a.grantee = 0 OR g.rolname = current_user OR pg_standin.has_role('sys:monitor'));
+CREATE VIEW pg_catalog.svv_user_grants AS
+SELECT u.oid::integer AS user_id, u.rolname::varchar AS user_name, g.oid::integer AS role_id, g.rolname::varchar AS role_name,
+       m.admin_option
+FROM pg_auth_members m JOIN pg_roles u ON u.oid = m.member JOIN pg_roles g ON g.oid = m.roleid
+WHERE u.rolcanlogin AND (u.rolname = current_user OR pg_standin.has_role('sys:monitor'));
+-- To all but security administrators no policy seems to be attached.
+CREATE VIEW pg_catalog.svv_rls_attached_policy AS
+SELECT schema_name AS relschema, relation_name AS relname, 'table'::varchar AS relkind, policy_name AS polname,
+       'dbadmin'::varchar AS grantor, grantee, grantee_type AS granteekind, true AS is_pol_on, true AS is_rls_on,
+       'and'::varchar AS rls_conjunction_type
+FROM pg_standin.attached_policy WHERE kind = 'rls' AND pg_standin.has_role('sys:secadmin');
+CREATE VIEW pg_catalog.svv_attached_masking_policy AS
+SELECT policy_name, schema_name, relation_name AS table_name, 'table'::varchar AS table_type, 'dbadmin'::varchar AS grantor,
+       grantee, grantee_type, 0 AS priority, '[]'::varchar AS input_columns, '[]'::varchar AS output_columns
+FROM pg_standin.attached_policy WHERE kind = 'masking' AND pg_standin.has_role('sys:secadmin');
 CREATE VIEW pg_catalog.svv_redshift_databases AS
 SELECT datname::varchar AS database_name, datdba::integer AS database_owner, 'local'::varchar AS database_type, datacl::varchar AS database_acl,
        NULL::varchar AS parameters, 'Snapshot Isolation'::varchar AS database_isolation_level
@@ -142,8 +172,9 @@ SELECT datname::varchar AS db_name, 'Snapshot Isolation'::varchar AS isolation_l
 GRANT SELECT ON pg_standin.relation, pg_standin.col, pg_catalog.svv_all_columns, pg_catalog.svv_columns, pg_catalog.svv_redshift_columns,
   pg_catalog.svv_all_tables, pg_catalog.svv_tables, pg_catalog.svv_redshift_tables, pg_catalog.svv_all_schemas, pg_catalog.svv_redshift_schemas,
   pg_catalog.svv_table_info, pg_catalog.pg_table_def, pg_catalog.sys_load_history, pg_catalog.sys_load_error_detail,
-  pg_catalog.sys_load_detail, pg_catalog.svv_relation_privileges,
-  pg_catalog.svv_user_info, pg_catalog.svv_redshift_databases, pg_catalog.svv_transactions TO PUBLIC;
+  pg_catalog.sys_load_detail, pg_catalog.svv_relation_privileges, pg_catalog.svv_transactions,
+  pg_catalog.svv_user_info, pg_catalog.svv_redshift_databases, pg_catalog.svv_column_privileges, pg_catalog.svv_user_grants,
+  pg_catalog.svv_rls_attached_policy, pg_catalog.svv_attached_masking_policy TO PUBLIC;
 REVOKE ALL ON pg_catalog.stl_load_errors, pg_catalog.stl_load_commits, pg_catalog.stv_db_isolation_level FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION pg_catalog.pg_get_late_binding_view_cols()

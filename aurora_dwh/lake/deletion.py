@@ -1,0 +1,45 @@
+"""Objects deleted in batches. S3 answers 200 also where it keeps some of them, and says of each why.
+
+The codes are those of https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_BATCH = 1000
+"""Objects that S3 deletes in one request."""
+
+_PASSING = frozenset({"InternalError", "OperationAborted", "RequestTimeout", "ServiceUnavailable", "SlowDown"})
+"""Why an object is kept now and may be deleted in a moment."""
+
+_PAUSES = (0.5, 1.0, 2.0)
+"""Seconds before another attempt, of those of which S3 says so."""
+
+
+def delete(client: Any, bucket: str, objects: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """Delete objects.
+
+    Args:
+        client: A boto3 S3 client.
+        bucket: The bucket.
+        objects: Each with its `Key`, and its `VersionId` where one version is meant.
+
+    Returns:
+        S3's answers of those that it keeps: `Key`, `Code` and `Message`.
+    """
+    kept = []
+    for start in range(0, len(objects), _BATCH):
+        left = list(objects[start : start + _BATCH])
+        for pause in (*_PAUSES, None):
+            answer = client.delete_objects(Bucket=bucket, Delete={"Objects": left, "Quiet": True})
+            refused = {(one["Key"], one.get("VersionId")): one for one in answer.get("Errors", ())}
+            again = {of for of, one in refused.items() if pause is not None and one.get("Code") in _PASSING}
+            kept += [one for of, one in refused.items() if of not in again]
+            left = [one for one in left if (one["Key"], one.get("VersionId")) in again]
+            if not left or pause is None:
+                break
+            time.sleep(pause)
+    return kept
