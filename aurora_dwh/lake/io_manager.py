@@ -153,10 +153,7 @@ def columns_metadata(manifest: Manifest) -> dict[str, Any]:
 
 
 def _seen_in_source(lake: dg.AssetKey, manifest: Manifest) -> dg.AssetObservation:
-    """Return what the reading saw of the table itself, for the page of the asset that stands for it.
-
-    Of an observation the page leaves out what Dagster's own key names, and shows columns under any other.
-    """
+    """Return what the reading saw of the table itself, for the page of the asset that stands for it."""
     schema = manifest.schema
     comment = {"comment": schema.comment} if schema.comment else {}
     columns = table_schema(
@@ -164,7 +161,7 @@ def _seen_in_source(lake: dg.AssetKey, manifest: Manifest) -> dg.AssetObservatio
         key=schema.primary_key,
         required=[c.name for c in schema.columns if not c.nullable],
     )
-    return dg.AssetObservation(dg.AssetKey(["aurora", *lake.path[1:]]), metadata={**comment, "columns": columns})
+    return dg.AssetObservation(dg.AssetKey(["aurora", *lake.path[1:]]), metadata={**comment, COLUMNS: columns})
 
 
 def _is_news(instance: dg.DagsterInstance, seen: dg.AssetObservation) -> bool:
