@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from aurora_dwh.commands import discover, doctor, local, plan, proof, purge, rebuild, verify
+from aurora_dwh.commands import discover, doctor, local, plan, proof, prune, purge, rebuild, verify
 from aurora_dwh.commands.speech import read_dotenv, register, stop_on_sigterm
 
 app = typer.Typer(
@@ -28,4 +28,5 @@ register(app, verify.verify, examples=verify.EXAMPLES, failed="a table differs o
 register(app, proof.proof, examples=proof.EXAMPLES, failed="a table differed when it was last proven")
 register(app, rebuild.rebuild, examples=rebuild.EXAMPLES)
 register(app, purge.purge, examples=purge.EXAMPLES)
+register(app, prune.prune, examples=prune.EXAMPLES)
 app.add_typer(local.app, name="local")

@@ -8,6 +8,9 @@ import dagster as dg
 
 from aurora_dwh.schema import fold
 
+COLUMNS = "dagster/column_schema"
+"""The metadata of a materialization whose columns an asset's page shows, as long as it is the asset's last one."""
+
 Shown = tuple[str, str, str]
 """A column's name, its type in the place that is shown, and its comment."""
 

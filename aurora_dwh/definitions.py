@@ -34,6 +34,7 @@ def defs() -> dg.Definitions:
     from aurora_dwh.automation.marts import build_mart_job, build_mart_sensor
     from aurora_dwh.automation.pools import build_pool_sensor
     from aurora_dwh.automation.quicksight import build_quicksight_sensor
+    from aurora_dwh.automation.retention import build_retention_sensor
     from aurora_dwh.automation.schedules import (
         build_daily_job,
         build_daily_schedule,
@@ -79,6 +80,7 @@ def defs() -> dg.Definitions:
             *([build_mart_sensor()] if marts else []),
             *([build_freshness_sensor(catalog=catalog)] if freshness_checks else []),
             build_pool_sensor(catalog=catalog),
+            build_retention_sensor(),
             *build_alert_sensors(),
             *([build_quicksight_sensor()] if datasets else []),
         ],

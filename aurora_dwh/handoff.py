@@ -135,7 +135,7 @@ class Extract:
         batches: The rows, columns named and typed as `schema.arrow_schema` says.
         converted: Filled while the batches are read: `(column, reason) -> values` that a policy changed.
         statement: The SELECT that reads the rows, for display.
-        also: Windows of further days that the very same rows stand for, as in mode full.
+        also: Windows of earlier days that the very same rows stand for, as in mode full.
         cursor: The column, named as in `batches`, that says when a row was written; None where there is none.
         cursor_zone: The zone of the cursor's wall clock.
         rules: What shapes the rows; None where it is not known.
@@ -224,6 +224,7 @@ class Export:
         rows_behind: How many of the rows have a cursor that is behind the day.
         begun_at: This machine's clock (UTC) when the snapshot was taken.
         strays: Rows that no day's reading sees.
+        also: As of an `Extract`.
     """
 
     schema: TableSchema
@@ -240,6 +241,7 @@ class Export:
     rows_behind: int = 0
     begun_at: datetime | None = None
     strays: Strays = Strays()
+    also: Sequence[Window] = ()
 
 
 @dataclass(frozen=True)
@@ -271,6 +273,8 @@ class Manifest:
         rows_behind: How many of the rows have a cursor that is behind the day, as an open window takes them.
         begun_at: The clock of the machine that read them, in UTC, when it began; None where it is not known.
         strays: Rows that no day's reading sees, as they were then.
+        days: All days, in order, that share the parts, as those of one reading do in mode full; none where the parts
+            are this day's alone.
     """
 
     table: str
@@ -288,11 +292,17 @@ class Manifest:
     rows_behind: int = 0
     begun_at: datetime | None = None
     strays: Strays = Strays()
+    days: tuple[date, ...] = ()
 
     @property
     def day(self) -> date:
         """The partition's day."""
         return self.window.day
+
+    @property
+    def written_day(self) -> date:
+        """The day that stands in the rows of the parts: of days that share them the last."""
+        return self.days[-1] if self.days else self.day
 
     @property
     def is_repair(self) -> bool:

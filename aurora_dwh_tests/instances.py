@@ -43,3 +43,10 @@ class Storage:
     def close(self) -> None:
         """End the server."""
         self.server.stop()
+
+
+def postgres_settings(storage: Storage, *, kept: bool = True) -> str:
+    """Return the dagster.yaml of an instance on a PostgreSQL, with connections that are kept or as Dagster has them."""
+    config = f"{{postgres_url: 'postgresql+psycopg2://{SUPERUSER}@/dagster?host={storage.server.socket_dir}'}}"
+    custom = f"custom: {{module: aurora_dwh.instance.postgres, class: PostgresStorage, config: {config}}}"
+    return f"telemetry: {{enabled: false}}\nstorage: {{{custom if kept else f'postgres: {config}'}}}\n"

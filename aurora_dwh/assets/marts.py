@@ -104,8 +104,11 @@ def _mart(
         pool="redshift",
     )
     def build(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        from aurora_dwh.instance.details import drop_repeated_columns
+
         work = MartBuild(mart)
         yield dg.MaterializeResult(value=work)  # the IO manager has built it when the next line is reached
+        drop_repeated_columns(context.instance, key)
         yield from stoppable_parts(context, mart_check_results(mart.header, work.built))
 
     return build

@@ -78,6 +78,8 @@ def _lake(
     table: Table, catalog: Catalog, partitions: dg.DailyPartitionsDefinition, places: Addresses
 ) -> dg.AssetsDefinition:
     def lake(context: dg.AssetExecutionContext, _inputs: Mapping[str, Any]) -> Iterator[Any]:
+        from aurora_dwh.instance.details import drop_repeated_columns
+
         aurora: AuroraResource = context.resources.aurora
         s3_io: S3IOManager = context.resources.s3_io
 
@@ -88,6 +90,7 @@ def _lake(
         yield dg.MaterializeResult(
             value=aurora.days(table, catalog, days, context.log, known, partial(s3_io.lake.columns, table.name))
         )
+        drop_repeated_columns(context.instance, spec.key)
 
     spec = dg.AssetSpec(
         ["lake", asset_name(table.name)],
@@ -107,6 +110,8 @@ def _staging(
     table: Table, catalog: Catalog, partitions: dg.DailyPartitionsDefinition, places: Addresses
 ) -> dg.AssetsDefinition:
     def staging(context: dg.AssetExecutionContext, inputs: Mapping[str, Any]) -> Iterator[Any]:
+        from aurora_dwh.instance.details import drop_repeated_columns
+
         s3_io: S3IOManager = context.resources.s3_io
         rules = Rules.of(table, catalog, source=None)
         manifests: list[Manifest] = inputs["manifests"]
@@ -114,6 +119,7 @@ def _staging(
         also = partial(s3_io.lake.of_reading, table.name, earlier, manifests)
         work = StagingLoad(table, rules, manifests, s3_io.lake, also)
         yield dg.MaterializeResult(value=work)  # the IO manager has loaded it when the next line is reached
+        drop_repeated_columns(context.instance, spec.key)
         of_days = {**{m.day: m.rules for m in manifests if m.rules}, **work.loads[-1].others}
         at_seams = (s3_io.lake.known(table.name, pair) for pair in seams(of_days))
         found = [text for pair in at_seams for text in mismatches(table, catalog, pair)]

@@ -20,6 +20,7 @@ import dagster as dg
 from aurora_dwh.assets.tables import asset_name
 from aurora_dwh.catalog import Catalog, Table
 from aurora_dwh.handoff import DataError, Export, Manifest, utc_now
+from aurora_dwh.instance import REQUESTED_BY
 from aurora_dwh.rules import quoted
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def build_arrivals_sensor(*, catalog: Catalog, job: dg.UnresolvedAssetJobDefinit
             source = open_source(catalog, context.log.warning)
         except Exception as error:  # S3 or the settings: the next tick may do better
             return dg.SensorResult(skip_reason=f"the lake's inbox cannot be read: {error}", cursor=context.cursor)
-        tick = _Tick(catalog, lake, source, context.log)
+        tick = _Tick(catalog, lake, source, context.instance, context.log)
         new = [arrival for arrival in listed if arrival.mark not in before]
         for arrival in new[:ARRIVALS_PER_TICK]:
             tick.look_at(arrival)
@@ -92,6 +93,7 @@ class _Tick:
     catalog: Catalog
     lake: Lake
     source: Source
+    instance: dg.DagsterInstance
     log: Logger
     done: set[str] = field(default_factory=set)
     said: list[str] = field(default_factory=list)
@@ -164,19 +166,21 @@ class _Tick:
 
     def _record(self, arrival: Arrival, manifest: Manifest, schema: TableSchema, seconds: float) -> None:
         """Record the lake's day and request the load of it, which is asked for once whatever becomes of the tick."""
-        from aurora_dwh.lake.io_manager import day_metadata
+        from aurora_dwh.instance.details import drop_repeated_columns
+        from aurora_dwh.lake.io_manager import columns_metadata, day_metadata, statement_metadata
 
         key, name = manifest.day.isoformat(), asset_name(arrival.table)
+        drop_repeated_columns(self.instance, dg.AssetKey(["lake", name]))
         statement = f"-- exported by hand to {self.lake.layout.url(arrival.key)}"
         export = Export(schema, manifest.window, manifest.snapshot_at, manifest.rows, None, {}, statement, lambda _: ())
-        metadata = day_metadata(manifest, export, seconds)
+        metadata = day_metadata(manifest, export, seconds) | statement_metadata(export) | columns_metadata(manifest)
         self.events.append(dg.AssetMaterialization(["lake", name], partition=key, metadata=metadata))
         self.requests.append(
             dg.RunRequest(
                 run_key=f"arrival-{arrival.mark}",
                 partition_key=key,
                 asset_selection=[dg.AssetKey(["staging", name])],
-                tags={"aurora_dwh/requested_by": "arrivals"},
+                tags={REQUESTED_BY: "arrivals"},
             )
         )
         self.log.info(f"{arrival.table} {key}: {manifest.rows} rows exported by hand are in the lake")

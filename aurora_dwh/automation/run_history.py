@@ -17,6 +17,7 @@ from dagster._core.storage.tags import (
 )
 
 from aurora_dwh.days import span
+from aurora_dwh.instance import REQUESTED_BY
 
 ATTEMPTS = 3
 """After so many runs without success, the one that was scheduled among them, an asset's day is left to people."""
@@ -131,7 +132,7 @@ def request(job: str, keys: Sequence[dg.AssetKey], days: Sequence[str], tried: T
         run_key=f"{shown(days) or job}-{digest}",
         partition_key=days[0] if days and not is_range else None,
         asset_selection=list(keys),
-        tags={"aurora_dwh/requested_by": "gaps", **span},
+        tags={REQUESTED_BY: "gaps", **span},
     )
 
 

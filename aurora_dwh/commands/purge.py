@@ -67,6 +67,7 @@ def purge(
                 "versions": len(found.versions),
                 "bytes": found.size,
                 "out_of_reach": found.out_of_reach,
+                "shared": found.shared,
             }
         )
     elif found.versions:
@@ -99,6 +100,8 @@ def _say(table: str, days: str, found: Found) -> None:
     typer.echo(
         f"{table} {days}: {found.objects:,} objects, {len(found.versions):,} versions in all, {found.size:,} bytes"
     )
+    if found.shared:
+        typer.echo(f"{len(found.shared):,} files stay, as days that are not removed are of the same reading")
     for url in found.out_of_reach:
         typer.secho(f"{url} lies in another bucket and is left there", fg=typer.colors.YELLOW, err=True)
 

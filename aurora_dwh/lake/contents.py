@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 from aurora_dwh.disk import local_disk
 from aurora_dwh.handoff import Manifest, Part
 from aurora_dwh.lake import csv_parts
-from aurora_dwh.lake.parquet import own_columns
+from aurora_dwh.lake.parquet import DAY, own_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,9 +37,21 @@ def batches(client: Any, bucket: str, manifest: Manifest, schema: pa.Schema) -> 
     for part in manifest.parts:
         with _fetched(client, bucket, part.url) as file:
             if manifest.files == "csv":
-                yield from csv_parts.batches(file, schema)
+                found = csv_parts.batches(file, schema)
             else:
-                yield from pq.ParquetFile(file).iter_batches(columns=schema.names)
+                found = pq.ParquetFile(file).iter_batches(columns=schema.names)
+            yield from found if manifest.written_day == manifest.day else (_of_day(batch, manifest) for batch in found)
+
+
+def _of_day(batch: pa.RecordBatch, manifest: Manifest) -> pa.RecordBatch:
+    """Return rows that another day wrote as those of the manifest's day."""
+    import pyarrow as pa
+
+    place = batch.schema.get_field_index(DAY)
+    if place < 0:
+        return batch
+    day = pa.repeat(pa.scalar(manifest.day, pa.date32()), batch.num_rows)
+    return batch.set_column(place, batch.schema.field(place), day)
 
 
 def value(client: Any, bucket: str, manifest: Manifest, url: str, row: int, column: str) -> str | None:

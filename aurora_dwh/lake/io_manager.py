@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import PrivateAttr
 
-from aurora_dwh.columns import table_schema
+from aurora_dwh.columns import COLUMNS, table_schema
 from aurora_dwh.days import counted
 from aurora_dwh.failures import attempts_left, named_failures
 from aurora_dwh.handoff import Export, Extract, Manifest
@@ -51,10 +51,13 @@ class S3IOManager(dg.ConfigurableIOManager):
         """
         asked = set(context.asset_partition_keys)
         with named_failures(context.asset_key, attempts_left=attempts_left(context)), stoppable(context):
-            started = monotonic()
+            started, told = monotonic(), ""
             for manifest, extract in _telling(context, self._written(obj)):
                 metadata = day_metadata(manifest, extract, monotonic() - started)
                 key = manifest.day.isoformat()
+                if extract.statement != told:  # one statement may read all days of a range
+                    metadata |= statement_metadata(extract)
+                    told = extract.statement
                 if extract.waited and manifest.day == extract.window.day:
                     metadata |= _waiting(extract.waited)
                     context.log.info(
@@ -65,14 +68,21 @@ class S3IOManager(dg.ConfigurableIOManager):
                 if len(asked) > 1 or key not in asked:  # a range that fails on a later day keeps the days that stand
                     context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
                 started = monotonic()
-            context.log_event(_seen_in_source(context.asset_key, manifest))
+            columns = columns_metadata(manifest)
+            context.step_context.add_asset_metadata(columns, asset_key=context.asset_key, partition_key=max(asked))
+            seen = _seen_in_source(context.asset_key, manifest)
+            if _is_news(context.step_context.instance, seen):
+                context.log_event(seen)
 
     def _written(self, extracts: Iterable[Extract | Export]) -> Iterator[tuple[Manifest, Extract | Export]]:
         """Write the extracts, and yield each day's manifest as soon as it stands, with the extract behind it."""
-        for manifest, extract in self.lake.write_each(extracts):
-            yield manifest, extract
-            for window in extract.also if isinstance(extract, Extract) else ():
-                yield self.lake.repeat(manifest, window, lookup=extract.lookup), extract
+        last: tuple[Manifest, Extract | Export] | None = None
+        for last in self.lake.write_each(extracts):
+            yield last
+        if last is not None:  # and the source's snapshot has ended
+            manifest, extract = last
+            for window in extract.also:
+                yield self.lake.share(manifest, window, lookup=extract.lookup), extract
 
     def load_input(self, context: dg.InputContext) -> list[Manifest] | pa.Table:
         """Give the manifests of the run's days, or their rows where the input is annotated so."""
@@ -128,7 +138,6 @@ def day_metadata(manifest: Manifest, extract: Extract | Export, seconds: float) 
     return changed | {
         "dagster/partition_row_count": manifest.rows,
         "dagster/uri": manifest.url,
-        "dagster/column_schema": _columns(manifest),
         "bytes": manifest.size,
         "files": len(manifest.parts),
         "extract_seconds": round(seconds, 3),
@@ -137,8 +146,12 @@ def day_metadata(manifest: Manifest, extract: Extract | Export, seconds: float) 
         **counted,
         **lag,
         "snapshot_at": dg.MetadataValue.timestamp(manifest.snapshot_at),
-        "statement": dg.MetadataValue.md(f"```sql\n{extract.statement}\n```"),
     }
+
+
+def statement_metadata(extract: Extract | Export) -> dict[str, Any]:
+    """Return what the UI shows of the statement that read rows."""
+    return {"statement": dg.MetadataValue.md(f"```sql\n{extract.statement}\n```")}
 
 
 def _waiting(waited: Mapping[str, float]) -> dict[str, Any]:
@@ -151,12 +164,12 @@ def _told(waited: Mapping[str, float]) -> str:
     return ", ".join(f"{seconds:.1f} s for {what}" for what, seconds in sorted(waited.items()))
 
 
-def _columns(manifest: Manifest) -> dg.TableSchema:
-    """Return the columns of the day's files: the source's with their comments, then the product's own."""
+def columns_metadata(manifest: Manifest) -> dict[str, Any]:
+    """Return what the UI shows of the columns of a day's files: the source's with comments, then the product's own."""
     comments = {column.target_name: column.comment for column in manifest.schema.columns}
     fields = own_columns(manifest.schema.arrow_schema)
     shown = [(f.name, str(f.type), comments.get(f.name, "")) for f in fields]
-    return table_schema(shown, key=manifest.schema.primary_key)
+    return {COLUMNS: table_schema(shown, key=manifest.schema.primary_key)}
 
 
 def _seen_in_source(lake: dg.AssetKey, manifest: Manifest) -> dg.AssetObservation:
@@ -168,6 +181,11 @@ def _seen_in_source(lake: dg.AssetKey, manifest: Manifest) -> dg.AssetObservatio
         key=schema.primary_key,
         required=[c.name for c in schema.columns if not c.nullable],
     )
-    return dg.AssetObservation(
-        dg.AssetKey(["aurora", *lake.path[1:]]), metadata={**comment, "dagster/column_schema": columns}
-    )
+    return dg.AssetObservation(dg.AssetKey(["aurora", *lake.path[1:]]), metadata={**comment, COLUMNS: columns})
+
+
+def _is_news(instance: dg.DagsterInstance, seen: dg.AssetObservation) -> bool:
+    """Return whether the table was another one when it was last observed."""
+    records = instance.fetch_observations(seen.asset_key, limit=1).records
+    before = records[0].asset_observation if records else None
+    return before is None or before.metadata != seen.metadata

@@ -44,7 +44,11 @@ class Layout:
 
     def day(self, table: str, day: date) -> str:
         """Return a day's key prefix."""
-        return f"{self.table(table)}/day={day.isoformat()}"
+        return f"{self.days(table)}{day.isoformat()}"
+
+    def days(self, table: str) -> str:
+        """Return what the key prefixes of all of a table's days begin with."""
+        return f"{self.table(table)}/day="
 
     def manifest(self, table: str, day: date) -> str:
         """Return the key of a day's manifest."""

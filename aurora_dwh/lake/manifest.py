@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from aurora_dwh.handoff import DataError, Manifest, Part, Strays, Window
@@ -18,6 +18,9 @@ from aurora_dwh.schema import TableSchema
 
 FORMAT = 1
 """The version of the product's own part; a reader refuses one that it does not know."""
+
+SHARED = 2
+"""That of days that share their parts, which a reader of the first would take for the day's own."""
 
 
 class ManifestError(DataError, ValueError):
@@ -44,7 +47,7 @@ def to_json(manifest: Manifest) -> bytes:
     body = {
         "entries": entries(manifest.parts),
         "aurora_dwh": {
-            "format": FORMAT,
+            "format": SHARED if manifest.days else FORMAT,
             "table": manifest.table,
             "attempt": manifest.attempt,
             "files": manifest.files,
@@ -53,6 +56,7 @@ def to_json(manifest: Manifest) -> bytes:
             "rows_behind": manifest.rows_behind,
             "strays": asdict(manifest.strays),
             "window": manifest.window.to_json(),
+            "days": [day.isoformat() for day in manifest.days],
             "snapshot_at": manifest.snapshot_at.isoformat(),
             "begun_at": manifest.begun_at and manifest.begun_at.isoformat(),
             "converted": manifest.converted,
@@ -76,7 +80,7 @@ def from_json(data: bytes, url: str) -> Manifest:
     try:
         body = json.loads(data)
         own = body["aurora_dwh"]
-        if own["format"] != FORMAT:
+        if own["format"] not in (FORMAT, SHARED):
             raise ManifestError(f"{url}: manifest format {own['format']} is not known to this version")
         return Manifest(
             table=own["table"],
@@ -96,6 +100,7 @@ def from_json(data: bytes, url: str) -> Manifest:
             rows_behind=own.get("rows_behind", 0),
             strays=Strays(**own.get("strays", {})),
             begun_at=datetime.fromisoformat(own["begun_at"]) if own.get("begun_at") else None,
+            days=tuple(date.fromisoformat(day) for day in own.get("days", ())),
         )
     except (KeyError, TypeError, AttributeError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ManifestError(

@@ -39,6 +39,9 @@ FORMAT: Final[dict[str, Any]] = {
     "dictionary_pagesize_limit": DICTIONARY_BYTES,
 }
 
+DAY = "_dwh_day"
+"""The column that says which day a row was read for."""
+
 _BATCHES_AHEAD = 2
 """Batches of about two megabytes that are read while a row group is written."""
 
@@ -47,7 +50,7 @@ def own_columns(schema: pa.Schema) -> pa.Schema:
     """Return the schema of a part: the source's columns, then the product's own."""
     import pyarrow as pa
 
-    return schema.append(pa.field("_dwh_day", pa.date32())).append(pa.field("_dwh_loaded_at", pa.timestamp("us")))
+    return schema.append(pa.field(DAY, pa.date32())).append(pa.field("_dwh_loaded_at", pa.timestamp("us")))
 
 
 def write_parts(extract: Extract, open_part: Callable[[int], S3Upload]) -> list[tuple[int, int]]:

@@ -1,6 +1,7 @@
 """Days of a table removed from the lake for good: every version of every object that has, or had, rows of them.
 
 That is a day's folder, its folder in the inbox, and the files that its manifest names in another place of the bucket.
+Files that other days name too, as those of one reading of a whole table do, stay until the last of these days goes.
 With any day go the table's repairs: single rows that a proof read again, which may be rows of that day, too.
 Manifests go first, so that no reader finds a day half there.
 """
@@ -46,10 +47,12 @@ class Found:
     Attributes:
         versions: All versions, those of manifests first.
         out_of_reach: Addresses of files that lie in another bucket.
+        shared: Keys of files that days which stay name too.
     """
 
     versions: tuple[Version, ...]
     out_of_reach: tuple[str, ...]
+    shared: tuple[str, ...]
 
     @property
     def objects(self) -> int:
@@ -102,8 +105,10 @@ class Purge:
                 continue
             if not key.startswith(tuple(homes)):
                 versions |= {(v.key, v.version_id): v for v in self._versions(key) if v.key == key}
-        ordered = sorted(versions.values(), key=lambda v: (not v.key.endswith(MANIFEST_NAME), v.key))
-        return Found(tuple(ordered), tuple(sorted(out_of_reach)))
+        shared = {v.key for v in versions.values()} & (set() if days is None else self._keys_of_others(table, homes))
+        going = (v for v in versions.values() if v.key not in shared)
+        ordered = sorted(going, key=lambda v: (not v.key.endswith(MANIFEST_NAME), v.key))
+        return Found(tuple(ordered), tuple(sorted(out_of_reach)), tuple(sorted(shared)))
 
     def remove(self, versions: Sequence[Version]) -> None:
         """Remove versions.
@@ -135,6 +140,16 @@ class Purge:
                 f"S3 does not list versions under {self._layout.url(prefix)} for this process; allow it "
                 f"s3:ListBucketVersions on bucket {self._layout.bucket}, and s3:DeleteObjectVersion on its objects"
             ) from error
+
+    def _keys_of_others(self, table: str, homes: Sequence[str]) -> set[str]:
+        """Return the keys of the files that days name which lie elsewhere."""
+        start = f"s3://{self._layout.bucket}/"
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self._layout.bucket, Prefix=self._layout.days(table)
+        )
+        keys = [item["Key"] for page in pages for item in page.get("Contents", ())]
+        others = [key for key in keys if key.endswith(MANIFEST_NAME) and not key.startswith(tuple(homes))]
+        return {url.removeprefix(start) for url in self._named(others)}
 
     def _named(self, manifests: Sequence[str]) -> Iterator[str]:
         """Yield the addresses that manifests name, as far as they can be read."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 import logging
 import secrets
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,6 @@ from aurora_dwh.handoff import (
     Lookup,
     Manifest,
     Part,
-    SourceCount,
     Window,
     shown,
     utc_now,
@@ -273,34 +272,30 @@ class Lake:
         old = self._strays(self.layout.repairs(table))
         return [key for key in old if key.rpartition("/")[0] + "/" not in whole]
 
-    def repeat(self, manifest: Manifest, window: Window, *, lookup: Lookup | None = None) -> Manifest:
-        """Write the rows of a day once more as those of another, which the same reading of the source stands for.
+    def share(self, manifest: Manifest, window: Window, *, lookup: Lookup | None = None) -> Manifest:
+        """Let another day, which the same reading of the source stands for, have the parts of one that is written.
 
         Args:
-            manifest: The day that is written.
+            manifest: The day that is written; its `days` have the other one.
             window: The other day.
             lookup: How to ask the source for rows of an earlier reading.
 
         Raises:
+            RulesError: As `write`.
             ShrunkenDayError: As `write`.
             LakeConflictError: As `write`.
+            OlderReadingError: As `write`.
         """
-        batches = part_contents.batches(self._client, self.layout.bucket, manifest, manifest.schema.arrow_schema)
-        converted = Counter(
-            {(c, reason): n for c, reasons in manifest.converted.items() for reason, n in reasons.items()}
-        )
-        again = Extract(
-            manifest.schema,
-            window,
-            manifest.snapshot_at,
-            batches,
-            converted,
-            counted=SourceCount(manifest.counted_rows),
-            begun_at=manifest.begun_at,
-            rules=manifest.rules,
-            lookup=lookup,
-        )
-        return self.write(manifest.table, again)
+        table = manifest.table
+        shared = replace(manifest, url=self._manifest_url(table, window.day), window=window)
+        before, etag = self._standing(shared.url)
+        self._guard.check_source(table, before, shared.rules)
+        if before is not None and not is_other_source(before.rules, shared.rules):
+            _refuse_older(table, shared, before)
+        self._guard.check_rows_kept(before, shared, lookup)
+        self._put_manifest(shared, etag)
+        self._sweep(shared, before)
+        return shared
 
     def read(self, table: str, days: Sequence[date]) -> list[Manifest]:
         """Return the days' manifests, in the order asked for.
@@ -345,7 +340,7 @@ class Lake:
 
     def days(self, table: str) -> list[date]:
         """Return the days of a table that the lake has a folder for, in order."""
-        start = self.layout.table(table) + "/day="
+        start = self.layout.days(table)
         pages = self._client.get_paginator("list_objects_v2").paginate(
             Bucket=self.layout.bucket, Prefix=start, Delimiter="/"
         )
@@ -439,6 +434,7 @@ class Lake:
             rows_behind=extract.rows_behind,
             begun_at=extract.begun_at,
             strays=extract.strays,
+            days=_shared(extract),
         )
 
     def _have_written(self, table: str, export: Export, attempt: str, url: str) -> Manifest:
@@ -468,6 +464,7 @@ class Lake:
             rows_behind=export.rows_behind,
             begun_at=export.begun_at,
             strays=export.strays,
+            days=_shared(export),
         )
 
     def _latest(self, table: str) -> Manifest | None:
@@ -524,10 +521,16 @@ class Lake:
 
     def _sweep(self, manifest: Manifest, before: Manifest | None) -> None:
         """Remove the parts that the new manifest replaced, and what a crash left long ago."""
-        current = {self.layout.key(part.url) for part in manifest.parts}
-        replaced = {self.layout.key(part.url) for part in before.parts} if before else set()
-        strays = self._strays(self.layout.day(manifest.table, manifest.day) + "/part-")
-        self._delete(sorted((replaced | set(strays)) - current))
+        strays = set(self._strays(self.layout.day(manifest.table, manifest.day) + "/part-"))
+        left = (strays | (self._keys_of([before]) if before else set())) - self._keys_of([manifest])
+        # Other days may share them: those that the manifest before this one names. Of strays nobody says which.
+        table, days = manifest.table, before.days if before else ()
+        others = self.all(table) if left & strays else self.known(table, days)
+        self._delete(sorted(left - self._keys_of(others)))
+
+    def _keys_of(self, manifests: Iterable[Manifest]) -> set[str]:
+        """Return the keys of the parts that manifests name."""
+        return {self.layout.key(part.url) for manifest in manifests for part in manifest.parts}
 
     def _strays(self, prefix: str) -> list[str]:
         """Return the keys under a prefix that are old enough to be the leavings of a crash."""
@@ -561,7 +564,7 @@ class Lake:
             _log.warning("left for a later sweep: %s", error)
 
 
-def _refuse_older(table: str, extract: Extract | Export, before: Manifest) -> None:
+def _refuse_older(table: str, extract: Extract | Export | Manifest, before: Manifest) -> None:
     """Refuse a reading that would take the place of a later one, unless that one is of a moment that has not come."""
     if extract.snapshot_at < before.snapshot_at <= utc_now() + CLOCK_ERROR:
         raise OlderReadingError(
@@ -569,6 +572,11 @@ def _refuse_older(table: str, extract: Extract | Export, before: Manifest) -> No
             f"the lake has the day as it was at {shown(before.snapshot_at)}, which stays. The server that was read is "
             "behind, or its clock was set back; materialize the day again when it has caught up"
         )
+
+
+def _shared(extract: Extract | Export) -> tuple[date, ...]:
+    """Return the days that the rows stand for, where these are several."""
+    return (*(window.day for window in extract.also), extract.window.day) if extract.also else ()
 
 
 def _new_attempt() -> str:

@@ -190,7 +190,7 @@ class Source:
         """Yield the rows of each window for Aurora to write them, all of them as they were at one moment.
 
         Aurora counts a day's rows, and what a policy changes of them, before it writes them. A day must be written
-        before the next one is asked for; in mode full each day is written anew, since each has its own day in its rows.
+        before the next one is asked for; in mode full there is one export, which is all the windows'.
 
         Args:
             table: The table.
@@ -246,12 +246,13 @@ class Source:
         schema = read_selected(connection, self._database, table, had)
         along, cursor = self._indexes(connection, table), TableCursor(table, schema, self._zone)
         with self._snapshot(turn, cursor, turn.days, along) as seen:
-            for window in seen.windows:
+            for window in seen.windows[-1:] if table.mode == "full" else seen.windows:
                 where, said = cursor.where(window), cursor.said(window)
                 if not self._stands(turn, window, partial(count_in, connection, schema, where)):
                     made = export(connection, table, schema, where, window, seen.at, turn.throttle, **said)
                     write = partial(seen.watch.call, made.write)
-                    yield replace(made, write=write, begun_at=seen.begun_at, strays=seen.strays)
+                    also = seen.windows[:-1] if table.mode == "full" else ()
+                    yield replace(made, write=write, begun_at=seen.begun_at, strays=seen.strays, also=also)
                     seen.watch.check()
                 turn.done.add(window.day)
 

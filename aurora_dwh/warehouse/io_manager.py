@@ -14,7 +14,7 @@ from dagster._core.events import DagsterEvent
 from pydantic import PrivateAttr
 
 from aurora_dwh.catalog import Table
-from aurora_dwh.columns import table_schema
+from aurora_dwh.columns import COLUMNS, table_schema
 from aurora_dwh.config import RedshiftSettings
 from aurora_dwh.failures import attempts_left, named_failures
 from aurora_dwh.handoff import Manifest
@@ -132,14 +132,12 @@ class RedshiftIOManager(dg.ConfigurableIOManager):
         days = [day for done in work.loads for day in done.days]
         context.log.info(f"{target.label}: {len(days)} days, {sum(day.rows for day in days)} rows staged")
         statements = (statement for done in work.loads for statement in done.statements)
-        context.add_output_metadata(
-            {
-                "dagster/column_schema": _columns(target, work.manifests),
-                "load_id": ", ".join(done.load_id for done in work.loads),
-                "load_seconds": round(monotonic() - started, 3),
-                "statements": dg.MetadataValue.md("```sql\n" + ";\n\n".join(statements) + ";\n```"),
-            }
-        )
+        of_run = {
+            COLUMNS: _columns(target, work.manifests),
+            "load_seconds": round(monotonic() - started, 3),
+            "statements": dg.MetadataValue.md("```sql\n" + ";\n\n".join(statements) + ";\n```"),
+        }
+        context.step_context.add_asset_metadata(of_run, asset_key=context.asset_key, partition_key=max(asked))
 
     def _build(self, context: dg.OutputContext, work: MartBuild) -> None:
         header = work.mart.header
@@ -164,8 +162,9 @@ class RedshiftIOManager(dg.ConfigurableIOManager):
         }
         if done.columns:
             shown = [(name, kind, "") for name, kind in done.columns]
-            metadata["dagster/column_schema"] = table_schema(shown, key=header.grain, required=())
-        context.add_output_metadata(metadata)
+            metadata[COLUMNS] = table_schema(shown, key=header.grain, required=())
+        last = context.asset_partition_keys[-1] if days else None
+        context.step_context.add_asset_metadata(metadata, asset_key=context.asset_key, partition_key=last)
 
 
 def _day_metadata(done: load.Loaded, manifest: Manifest) -> dict[str, Any]:
@@ -179,6 +178,7 @@ def _day_metadata(done: load.Loaded, manifest: Manifest) -> dict[str, Any]:
     copy_seconds, write_seconds = share * done.copy_seconds, share * done.write_seconds
     return {
         "dagster/partition_row_count": day.rows,
+        "load_id": done.load_id,
         "rows_inserted": day.inserted,
         "rows_updated": day.updated,
         "bytes": manifest.size,

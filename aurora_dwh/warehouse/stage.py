@@ -62,6 +62,8 @@ class Stage:
             days = list(group)
             with self.lake.copy_manifest(days) as url:
                 self._copy(session, sql.copy(days[0].schema, url, self.warehouse.settings.iam_role, files), days)
+        for day in {m.day for m in manifests if m.written_day != m.day}:  # in mode full, where the stage has one day
+            session.execute(sql.set_day(day))
         return columns
 
     def named(self, manifests: Sequence[Manifest]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 
 from aurora_dwh.schema import CSV_NULL, Column, FileFormat, TableSchema
 from aurora_dwh.warehouse.sql import beside, identifier, identifiers, literal, qualified, role
@@ -147,6 +147,11 @@ def staged(schema: TableSchema, files: FileFormat = "parquet") -> str:
 
 
 COPY_COUNT = "SELECT pg_last_copy_count()"
+
+
+def set_day(day: date) -> str:
+    """Return the UPDATE that makes the rows on the stage those of a day, where another one of their reading is."""
+    return f"UPDATE {identifier(STAGE)} SET {identifier(DAY)} = {literal(day.isoformat())}"
 
 
 def pick_newest(target: Target, texts: Sequence[str] = (), source: str = f'"{STAGE}"') -> str:

@@ -9,8 +9,7 @@ import dagster as dg
 import pytest
 from dagster_postgres.event_log import PostgresEventLogStorage
 
-from aurora_dwh.local.redshift.postgres import SUPERUSER
-from aurora_dwh_tests.instances import Storage, orders
+from aurora_dwh_tests.instances import Storage, orders, postgres_settings
 
 
 @pytest.fixture(scope="module")
@@ -28,10 +27,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def instance_of(storage: Storage, home: Path, *, kept: bool) -> dg.DagsterInstance:
     """Return an instance on it, with connections that are kept or as Dagster has them."""
-    config = f"{{postgres_url: 'postgresql+psycopg2://{SUPERUSER}@/dagster?host={storage.server.socket_dir}'}}"
-    custom = f"custom: {{module: aurora_dwh.instance.postgres, class: PostgresStorage, config: {config}}}"
-    chosen = custom if kept else f"postgres: {config}"
-    (home / "dagster.yaml").write_text(f"telemetry: {{enabled: false}}\nstorage: {{{chosen}}}\n")
+    (home / "dagster.yaml").write_text(postgres_settings(storage, kept=kept))
     return dg.DagsterInstance.get()
 
 

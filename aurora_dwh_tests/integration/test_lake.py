@@ -101,10 +101,12 @@ def test_rows_of_several_days_join_though_a_column_came_later(lake: Lake) -> Non
 
 @pytest.mark.usefixtures("_many_parts")
 def test_one_reading_stands_for_further_days(lake: Lake, s3: Any) -> None:
+    before = Window(DAY - timedelta(days=1), None, datetime(2024, 1, 1, tzinfo=timezone.utc))
     read = extract(SCHEMA, DAY, rows(25))
+    read.also = [before]
     read.converted["note", "nul_bytes"] = 3
     last = lake.write("orders", read)
-    earlier = lake.repeat(last, Window(DAY - timedelta(days=1), None, last.window.start or last.window.end))
+    earlier = lake.share(last, before)
 
     assert (earlier.day, earlier.snapshot_at, earlier.converted) == (
         DAY - timedelta(days=1),

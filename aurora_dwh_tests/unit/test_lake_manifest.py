@@ -110,5 +110,5 @@ def test_what_is_not_a_manifest_is_named_with_the_way_out(data: bytes) -> None:
 
 
 def test_a_manifest_of_a_later_version_is_refused() -> None:
-    with pytest.raises(ValueError, match="manifest format 2 is not known to this version"):
-        from_json(changed({"format": 2}), URL)
+    with pytest.raises(ValueError, match="manifest format 3 is not known to this version"):
+        from_json(changed({"format": 3}), URL)

@@ -465,7 +465,7 @@ class TableLife(RuleBasedStateMachine):
             before(number)
             manifest = self.lake.write(self.table.name, extract)
             for also in extract.also:
-                self.lake.repeat(manifest, also)
+                self.lake.share(manifest, also)
 
     def _leave_behind(self) -> None:
         if self.behind is not None and self.behind.open:
