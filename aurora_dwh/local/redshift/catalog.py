@@ -11,7 +11,15 @@ from importlib import resources
 
 from aurora_dwh.local.redshift.upstream import Upstream
 
-FILES = ("comparison.sql", "types.sql", "functions.sql", "records.sql", "system_views.sql")
+FILES = (
+    "comparison.sql",
+    "types.sql",
+    "functions.sql",
+    "records.sql",
+    "catalog_tables.sql",
+    "history.sql",
+    "system_views.sql",
+)
 
 
 def install(admin: Upstream) -> None:

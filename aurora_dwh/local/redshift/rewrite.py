@@ -131,6 +131,8 @@ class Rewriter:
         relation = in_from and token.is_name and sql.upper(index - 1) in ("FROM", "JOIN", ",", "USING")
         if relation and (expanded := self._view(index)):
             return expanded
+        if sql[index + 3].text == "." and (token.name, sql[index + 2].name) in self.views:
+            return quote(physical(sql[index + 2].name)), index + 3  # a column of it: the schema is in the view's text
         if token.kind == "quoted":
             return quote(physical(token.name)), index + 1
         if token.text == "(":

@@ -28,6 +28,7 @@ from aurora_dwh.local.redshift.errors import (
     serialization_failure,
 )
 from aurora_dwh.local.redshift.faults import Fault
+from aurora_dwh.local.redshift.history import History, Query
 from aurora_dwh.local.redshift.plans import LoadState, Plan, Relay
 from aurora_dwh.local.redshift.results import Results, Statement, binary_results, grown_table, plain_hex
 from aurora_dwh.local.redshift.sqltext import Sql, tokenize
@@ -71,6 +72,8 @@ class Session:
         self._dirty = False
         self._grown: set[str] = set()
         self._seen = standin.made
+        self._query: Query | None = None
+        self._transaction: int | None = None
         self._out = bytearray()
         self._results = Results(upstream, standin.names)
         self._long_names = {
@@ -137,9 +140,15 @@ class Session:
         """Sends the client an INFO notice."""
         self._send(wire.notice(text))
 
-    def next_query_id(self) -> int:
-        """Returns a new query id."""
-        return self._standin.next_query_id()
+    @property
+    def history(self) -> History:
+        """What was run, by all sessions."""
+        return self._standin.history
+
+    @property
+    def query_id(self) -> int:
+        """The number of the statement that is being run."""
+        return self._query.query_id if self._query else 0
 
     # -- the loop ------------------------------------------------------------------------------------------------
 
@@ -155,6 +164,8 @@ class Session:
         except (DroppedError, OSError):
             pass  # the client is gone, or a fault says so: there is nobody to tell
         finally:
+            if self._query:
+                self._query.end("canceled")
             self._upstream.close()
 
     def _step(self) -> bool:
@@ -377,6 +388,16 @@ class Session:
 
     def _before(self, text: str) -> None:
         self._standin.statements.append(text)
+        if self._upstream.status == "I":
+            self._transaction = None
+        self._query = self.history.begin(
+            text,
+            session_id=self._upstream.pid,
+            user=self._user,
+            database=self._database,
+            transaction_id=self._transaction,
+        )
+        self._transaction = self._query.transaction_id
         for fault in self._standin.faults.take(text, "before"):
             self._inject(fault, text)
 
@@ -387,6 +408,8 @@ class Session:
             if fault.action in ("drop", "1023", "57014"):
                 self._upstream.sync()  # outside a transaction block this is what commits the statement
             self._inject(fault, text)
+        if self._query:
+            self._query.end("success")
 
     def _inject(self, fault: Fault, text: str) -> None:
         if fault.action == "delay":
@@ -413,6 +436,8 @@ class Session:
 
     def _fail(self, fields: Fields) -> None:
         self._skipping = True
+        if self._query:
+            self._query.end("canceled" if fields["C"] == "57014" else "failed", fields["M"])
         expand = self._standin.names.expand
         self._send(wire.fields_message(b"E", {code: expand(text) for code, text in fields.items()}))
 
@@ -447,6 +472,9 @@ class Session:
             return b""
         if kind == b"S" and payload.startswith(b"server_version\0"):
             return b""
+        if kind == b"C" and self._query:
+            tail = wire.split_cstring(payload)[0].rpartition(" ")[2]
+            self._query.rows = int(tail) if tail.isdigit() else 0
         if kind == b"C" and statement is not None and (table := grown_table(payload, statement)):
             self._grown.add(table)
         if kind == b"T" and statement is not None:

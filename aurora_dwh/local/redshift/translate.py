@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from aurora_dwh.local.redshift import refuse
+from aurora_dwh.local.redshift import parameters, refuse
+from aurora_dwh.local.redshift.aliases import expand_aliases
 from aurora_dwh.local.redshift.alter_table import alter_table
 from aurora_dwh.local.redshift.copy import copy
 from aurora_dwh.local.redshift.create_table import Table, as_select, create_table
-from aurora_dwh.local.redshift.errors import syntax_error
+from aurora_dwh.local.redshift.errors import UpstreamError, syntax_error
 from aurora_dwh.local.redshift.merge import merge
 from aurora_dwh.local.redshift.names import physical, shortened
 from aurora_dwh.local.redshift.plans import Context, Local, Plan, Relay, Script
 from aurora_dwh.local.redshift.rewrite import LateQuery, Rewriter, ViewKey
 from aurora_dwh.local.redshift.sqltext import Name, Sql, quote, read_name
+from aurora_dwh.local.redshift.system_tables import system_tables
 from aurora_dwh.local.redshift.unload import unload
 from aurora_dwh.local.redshift.users import user
-from aurora_dwh.local.redshift.views import create_view, late_views
+from aurora_dwh.local.redshift.views import create_view, late_views, materialized_view
 
 Rewrite = Callable[[str], str]
 
@@ -78,11 +80,18 @@ class _Translator:
 
     def _rewritten(self, sql: Sql) -> str:
         if self.views is None:
-            self.views = late_views(self.session) if sql.words & {"FROM", "JOIN", "USING"} else {}
+            reads = sql.words & {"FROM", "JOIN", "USING"}
+            self.views = system_tables(sql, self.session.history) | late_views(self.session) if reads else {}
+        sql = expand_aliases(sql, self._has_column)
         rewriter = Rewriter(sql, self.session.loads, self.views, self._columns_of)
         text = rewriter.text()
         self.volatile = self.volatile or rewriter.volatile
         return text
+
+    def _has_column(self, name: str, source: str) -> bool:
+        query = Rewriter(Sql(f"SELECT {quote(name)} {source}"), self.session.loads, self.views or {}).text()
+        with self.session.atomic():
+            return resolves(self.session, query)
 
     def _columns_of(self, query: str) -> list[str]:
         return headings(self.session, query)
@@ -124,21 +133,12 @@ class _Translator:
         if sql.at(1, "VIEW") or sql.at(1, "OR", "REPLACE", "VIEW"):
             return create_view(sql, self.session, self.rewrite)
         if sql.at(1, "MATERIALIZED", "VIEW"):
-            return self._materialized_view()
+            return materialized_view(sql, self.rewrite)
         if sql.at(1, "DATABASE"):
             return Script((self._rewritten(sql),), "CREATE DATABASE", alone="CREATE DATABASE")
         if sql.at(1, "USER"):
             return user(sql)
         return Relay(self._rewritten(sql))
-
-    def _materialized_view(self) -> Plan:
-        name = read_name(self.sql, 3)
-        at = next((i for i in range(name.end, len(self.sql)) if self.sql.at(i, "AS")), -1)
-        if at < 0:
-            raise syntax_error(self.sql[name.end].text)
-        query = self.rewrite(self.sql.rest(at + 1))
-        target = ".".join(quote(physical(part)) for part in name.parts)
-        return Relay(f"CREATE MATERIALIZED VIEW {target} AS {query}")
 
     def _on_alter(self) -> Plan:
         if self.sql.at(1, "TABLE"):
@@ -194,15 +194,23 @@ class _Translator:
     _on_start = _on_begin
 
     def _on_set(self) -> Plan:
-        """PostgreSQL's own settings are set; Redshift's are accepted and forgotten."""
+        """PostgreSQL's own settings are set; Redshift's are kept, what neither has is forgotten."""
         index = 2 if self.sql.upper(1) in ("SESSION", "LOCAL") else 1
+        if self.sql[index].name in parameters.DEFAULTS:
+            return parameters.set_parameter(self.sql, index)
         if self.sql[index].name in _PASSED_ON:
             return Relay(self.sql.text)
         if self.sql.upper(index) == "AUTHORIZATION":
             return Relay(self.sql.text)
         return Script((), "SET")
 
+    def _on_show(self) -> Plan:
+        known = len(self.sql) == 2 and self.sql[1].name in parameters.DEFAULTS
+        return parameters.show_parameter(self.sql) if known else Relay(self._rewritten(self.sql))
+
     def _on_reset(self) -> Plan:
+        if self.sql[1].name in parameters.DEFAULTS:
+            return parameters.reset_parameter(self.sql)
         return Relay(self.sql.text) if self.sql[1].name in _PASSED_ON else Script((), "RESET")
 
     def _on_merge(self) -> Plan:
@@ -227,6 +235,18 @@ class _Translator:
 _PASSED_ON = frozenset(
     {"search_path", "timezone", "time", "datestyle", "statement_timeout", "application_name", "extra_float_digits"}
 )
+
+
+def resolves(session: Context, query: str) -> bool:
+    """Returns whether the columns that a PostgreSQL query names exist; it is prepared but not run."""
+    upstream = session.upstream
+    upstream.query("SAVEPOINT standin_probe")
+    try:
+        upstream.query(f"PREPARE standin_probe AS {query}; DEALLOCATE standin_probe")
+    except UpstreamError as error:
+        upstream.query("ROLLBACK TO SAVEPOINT standin_probe")
+        return error.sqlstate != "42703"
+    return True
 
 
 def headings(session: Context, query: str) -> list[str]:

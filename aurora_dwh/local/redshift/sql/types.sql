@@ -113,3 +113,6 @@ BEGIN
   END LOOP;
 END
 $do$;
+
+-- Integers are booleans where one is asked for: WHERE 1 ("Type compatibility and conversion" of the guide).
+UPDATE pg_cast SET castcontext = 'a' WHERE castsource = 'integer'::regtype AND casttarget = 'boolean'::regtype;
