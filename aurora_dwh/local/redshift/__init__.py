@@ -4,8 +4,8 @@ A front that speaks Redshift's wire protocol, over a private PostgreSQL. See ``s
 
 A client's statement goes ``session`` -> ``translate`` (``refuse``, then the module of its verb, then ``rewrite``) ->
 a plan (``plans``), which PostgreSQL or the front carries out. What PostgreSQL lacks is in ``sql/``: types, functions,
-system views, catalog tables as PostgreSQL 8.0 had them (``system_tables``), and the comparison of strings that overlooks
-trailing blanks.
+system views, the catalog's tables as PostgreSQL 8.0 had them (``system_tables``), and the comparison of strings that
+overlooks trailing blanks.
 
 What it does not have, and answers with an error: navigation into SUPER (``a.b[0]``), PIVOT, FNV_HASH, jsonpaths
 files, ORC, AVRO and fixed-width files, UNLOAD with PARTITION BY. What it does not imitate: error 1018 (a table newer

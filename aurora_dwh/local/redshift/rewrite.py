@@ -99,13 +99,18 @@ class Rewriter:
         loads: the session's counters, written into calls of ``pg_last_copy_count()`` and its kin.
         views: the late-binding views a query may name, by (schema, name); their queries are Redshift SQL.
         columns_of: returns the column headings of a query, for QUALIFY over ``*``.
+        expand: returns a statement with the aliases of its WHERE written out.
     """
 
     sql: Sql
     loads: LoadState
     views: Mapping[ViewKey, LateQuery] = field(default_factory=dict)
     columns_of: Callable[[str], list[str]] | None = None
+    expand: Callable[[Sql], Sql] = lambda sql: sql
     volatile: bool = False
+
+    def __post_init__(self) -> None:
+        self.sql = self.expand(self.sql)
 
     def text(self, start: int = 0, end: int | None = None) -> str:
         """Returns the tokens ``[start, end)`` rewritten."""
@@ -372,7 +377,7 @@ class Rewriter:
             return None
         self.volatile = True
         others = {key: other for key, other in self.views.items() if other != late}
-        inner = late.read(name, Rewriter(Sql(late.text), self.loads, others, self.columns_of).text())
+        inner = late.read(name, Rewriter(Sql(late.text), self.loads, others, self.columns_of, self.expand).text())
         following = self.sql[name.end]
         aliased = following.upper == "AS" or (following.is_name and following.upper not in _NOT_AN_ALIAS)
         alias = "" if aliased else f" AS {quote(physical(name.table))}"

@@ -28,7 +28,7 @@ from aurora_dwh.local.redshift.errors import (
     serialization_failure,
 )
 from aurora_dwh.local.redshift.faults import Fault
-from aurora_dwh.local.redshift.history import History, Query
+from aurora_dwh.local.redshift.history import Course, History
 from aurora_dwh.local.redshift.plans import LoadState, Plan, Relay
 from aurora_dwh.local.redshift.results import Results, Statement, binary_results, grown_table, plain_hex
 from aurora_dwh.local.redshift.sqltext import Sql, tokenize
@@ -72,8 +72,7 @@ class Session:
         self._dirty = False
         self._grown: set[str] = set()
         self._seen = standin.made
-        self._query: Query | None = None
-        self._transaction: int | None = None
+        self._course = Course(standin.history, upstream.pid, user, database)
         self._out = bytearray()
         self._results = Results(upstream, standin.names)
         self._long_names = {
@@ -148,7 +147,7 @@ class Session:
     @property
     def query_id(self) -> int:
         """The number of the statement that is being run."""
-        return self._query.query_id if self._query else 0
+        return self._course.query_id
 
     # -- the loop ------------------------------------------------------------------------------------------------
 
@@ -164,8 +163,7 @@ class Session:
         except (DroppedError, OSError):
             pass  # the client is gone, or a fault says so: there is nobody to tell
         finally:
-            if self._query:
-                self._query.end("canceled")
+            self._course.end("canceled")
             self._upstream.close()
 
     def _step(self) -> bool:
@@ -388,16 +386,7 @@ class Session:
 
     def _before(self, text: str) -> None:
         self._standin.statements.append(text)
-        if self._upstream.status == "I":
-            self._transaction = None
-        self._query = self.history.begin(
-            text,
-            session_id=self._upstream.pid,
-            user=self._user,
-            database=self._database,
-            transaction_id=self._transaction,
-        )
-        self._transaction = self._query.transaction_id
+        self._course.begin(text, in_transaction=self._upstream.status != "I")
         for fault in self._standin.faults.take(text, "before"):
             self._inject(fault, text)
 
@@ -408,8 +397,7 @@ class Session:
             if fault.action in ("drop", "1023", "57014"):
                 self._upstream.sync()  # outside a transaction block this is what commits the statement
             self._inject(fault, text)
-        if self._query:
-            self._query.end("success")
+        self._course.end("success")
 
     def _inject(self, fault: Fault, text: str) -> None:
         if fault.action == "delay":
@@ -436,8 +424,7 @@ class Session:
 
     def _fail(self, fields: Fields) -> None:
         self._skipping = True
-        if self._query:
-            self._query.end("canceled" if fields["C"] == "57014" else "failed", fields["M"])
+        self._course.end("canceled" if fields["C"] == "57014" else "failed", fields["M"])
         expand = self._standin.names.expand
         self._send(wire.fields_message(b"E", {code: expand(text) for code, text in fields.items()}))
 
@@ -472,9 +459,8 @@ class Session:
             return b""
         if kind == b"S" and payload.startswith(b"server_version\0"):
             return b""
-        if kind == b"C" and self._query:
-            tail = wire.split_cstring(payload)[0].rpartition(" ")[2]
-            self._query.rows = int(tail) if tail.isdigit() else 0
+        if kind == b"C":
+            self._course.count(wire.split_cstring(payload)[0])
         if kind == b"C" and statement is not None and (table := grown_table(payload, statement)):
             self._grown.add(table)
         if kind == b"T" and statement is not None:

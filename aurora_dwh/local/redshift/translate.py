@@ -82,11 +82,13 @@ class _Translator:
         if self.views is None:
             reads = sql.words & {"FROM", "JOIN", "USING"}
             self.views = system_tables(sql, self.session.history) | late_views(self.session) if reads else {}
-        sql = expand_aliases(sql, self._has_column)
-        rewriter = Rewriter(sql, self.session.loads, self.views, self._columns_of)
+        rewriter = Rewriter(sql, self.session.loads, self.views, self._columns_of, self._expand)
         text = rewriter.text()
         self.volatile = self.volatile or rewriter.volatile
         return text
+
+    def _expand(self, sql: Sql) -> Sql:
+        return expand_aliases(sql, self._has_column)
 
     def _has_column(self, name: str, source: str) -> bool:
         query = Rewriter(Sql(f"SELECT {quote(name)} {source}"), self.session.loads, self.views or {}).text()

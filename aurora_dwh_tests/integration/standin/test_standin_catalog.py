@@ -46,18 +46,23 @@ MADE = (
     "CREATE MATERIALIZED VIEW kept DISTSTYLE ALL AUTO REFRESH YES AS SELECT id FROM parent",
     "CREATE MATERIALIZED VIEW still BACKUP NO SORTKEY (id) AS SELECT id FROM parent",
     "ALTER TABLE child RENAME COLUMN parent TO of",
+    "INSERT INTO child (id, at) VALUES (7, NULL)",
+    "CREATE VIEW aliased AS SELECT id AS first, at FROM public.child WHERE first = 7 WITH NO SCHEMA BINDING",
 )
 LATE = """pg_get_late_binding_view_cols()
     cols(view_schema name, view_name name, col_name name, col_type varchar, col_num int)"""
 ANSWERS = [
     # PG_GET_LATE_BINDING_VIEW_COLS
-    (f"SELECT * FROM {LATE} ORDER BY 5", [("public", "late", "id", "integer", 1), ("public", "late", "at", "date", 2)]),
+    (
+        f"SELECT * FROM {LATE} WHERE view_name = 'late' ORDER BY 5",
+        [("public", "late", "id", "integer", 1), ("public", "late", "at", "date", 2)],
+    ),
     # r_PG_CLASS_INFO: 0 EVEN, 1 KEY, 8 ALL, 9 AUTO; dbt-redshift: a materialized view is a view
     (
         "SELECT relname, relkind, reldiststyle FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1",
         [
-            ("child", "r", 1), ("kept", "v", 0), ("late", "v", 0), ("loose", "r", 9), ("parent", "r", 8),
-            ("plain", "r", 0), ("still", "v", 0),
+            ("aliased", "v", 0), ("child", "r", 1), ("kept", "v", 0), ("late", "v", 0), ("loose", "r", 9),
+            ("parent", "r", 8), ("plain", "r", 0), ("still", "v", 0),
         ],
     ),
     # a table named with its schema in FROM and in a column
@@ -96,7 +101,8 @@ ANSWERS = [
         [("create view late as SELECT id, at FROM public.child with no schema binding;",)],
     ),
     (
-        "SELECT table_name FROM information_schema.views WHERE view_definition ILIKE 'create materialized view%' ORDER BY 1",
+        """SELECT table_name FROM information_schema.views
+        WHERE view_definition ILIKE 'create materialized view%' ORDER BY 1""",
         [("kept",), ("still",)],
     ),
     # r_SVV_REDSHIFT_COLUMNS, r_PG_TABLE_DEF
@@ -111,6 +117,7 @@ ANSWERS = [
         "SELECT trim(name), is_stale, autorefresh FROM svv_mv_info ORDER BY 1",
         [("kept", "f", "t"), ("still", "f", "f")],
     ),
+    ("SELECT first, at FROM aliased", [(7, None)]),
     # sqlalchemy-redshift: WHERE 1, and the result's names in WHERE; a column of FROM goes first
     ("SELECT n.nspname AS \"schema\" FROM pg_namespace n WHERE 1 AND schema = 'public'", [("public",)]),
     ("SELECT relname AS relkind FROM pg_class WHERE relkind = 'r' AND relname = 'plain'", [("plain",)]),
