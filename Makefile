@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 VENV   ?= .venv
+CLIENTS := .venv-clients
 BIN    := $(VENV)/bin
 STATE  ?= .aurora-dwh
 PORT   ?= 3000
@@ -24,7 +25,7 @@ dev: $(VENV)/.embedded server ## the same stack left running, with the Dagster U
 	@$(BIN)/python -m aurora_dwh.local.dev --state $(STATE) --port $(PORT)
 
 # Three processes on two cores: a third of the time a test waits, for a server or for somebody to give way.
-test: $(VENV)/.dev system-packages both-servers $(VENV)/share/schemas/.unpacked ## run all tests, installing what they need
+test: $(VENV)/.dev $(CLIENTS)/.installed system-packages both-servers $(VENV)/share/schemas/.unpacked ## run all tests, installing what they need
 	$(BIN)/python -m pytest -n 3 --no-loadscope-reorder
 
 soak: $(VENV)/.dev system-packages both-servers ## forty times the random table histories that make test runs, 1,000 rounds of two writers, and the whole kill matrix
@@ -66,6 +67,13 @@ $(VENV)/.embedded: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(INSTALL) --editable '.[embedded,dev,platform,infra]'
 	@touch $@ $(VENV)/.embedded
+
+# Clients of Redshift that the tests run on the stand-in: they pin what the product does not. The list is whole, so that
+# nothing has to be resolved.
+$(CLIENTS)/.installed: aurora_dwh_tests/clients/requirements.txt
+	$(PYTHON) -m venv --clear $(CLIENTS)
+	$(CLIENTS)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --no-deps --requirement $<
+	@touch $@
 
 # Schemas that the tests copy, taken out of Debian's packages without installing those.
 $(VENV)/share/schemas/.unpacked: | $(VENV)/bin/python

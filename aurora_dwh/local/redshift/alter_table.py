@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from aurora_dwh.local.redshift.create_table import DISTSTYLES, ENCODINGS
+from aurora_dwh.local.redshift.create_table import DISTSTYLES, ENCODINGS, read_constraint
 from aurora_dwh.local.redshift.errors import RedshiftError, syntax_error, unsupported
 from aurora_dwh.local.redshift.names import RESERVED, physical
 from aurora_dwh.local.redshift.plans import Script
@@ -115,22 +115,18 @@ def _added_option(sql: Sql, index: int, added: _Added, rewrite: Callable[[str], 
 
 
 def _add_constraint(sql: Sql, index: int, name: Name) -> Script:
-    if sql.at(index, "CONSTRAINT"):
-        index += 2
-    kind = sql.upper(index)
-    if kind == "CHECK":
-        raise unsupported("CHECK constraint")
-    columns = [physical(n) for n in name_list(sql, sql.find("(", index))]
+    constraint = read_constraint(sql, index)
     checks: tuple[str, ...] = ()
-    if kind == "PRIMARY":
-        listed = ", ".join(literal(c) for c in columns)
+    if constraint["kind"] == "PRIMARY":
+        listed = ", ".join(literal(c) for c in constraint["columns"])
         checks = (f"SELECT pg_standin.check_not_null({literal(name.sql)}::regclass, ARRAY[{listed}])",)
-    return Script((*checks, _record(name, {"declared": [{"kind": kind, "columns": columns}]})), TAG)
+    return Script((*checks, _record(name, {"declared": [constraint]})), TAG)
 
 
 def _drop(sql: Sql, index: int, name: Name) -> Script:
     if sql.at(index, "CONSTRAINT"):
-        return Script((f"SELECT {literal(name.sql)}::regclass",), TAG)
+        constraint = literal(physical(read_name(sql, index + 1).table))
+        return Script((f"SELECT pg_standin.drop_constraint({literal(name.sql)}::regclass, {constraint})",), TAG)
     if sql.at(index, "COLUMN"):
         index += 1
     if sql.at(index, "IF"):

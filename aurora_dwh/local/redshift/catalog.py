@@ -20,6 +20,8 @@ FILES = (
     "windows.sql",
     "super.sql",
     "records.sql",
+    "catalog_tables.sql",
+    "history.sql",
     "system_views.sql",
     "definition.sql",
 )

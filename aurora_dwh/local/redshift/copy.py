@@ -65,7 +65,7 @@ class _Load:
 
     def run(self) -> None:
         """Carries the load out."""
-        query_id = self.session.next_query_id()
+        query_id = self.session.query_id
         started = datetime.now(timezone.utc)
         clock = time.monotonic()
         failure: LoadError | None = None

@@ -57,9 +57,9 @@ class Table:
         """The quoted name of the table."""
         return self.name.sql
 
-    def declare(self, kind: str, columns: list[str]) -> None:
+    def declare(self, constraint: dict[str, Any]) -> None:
         """Notes a constraint that Redshift accepts and does not enforce."""
-        self.attributes.setdefault("declared", []).append({"kind": kind, "columns": columns})
+        self.attributes.setdefault("declared", []).append(constraint)
 
     def record(self) -> str:
         """The statement that notes the table's attributes."""
@@ -79,7 +79,7 @@ def create_table(sql: Sql, rewrite: Callable[[str], str]) -> Script:
         close = sql.close(index)
         for start, end in sql.split(index + 1, close):
             _definition(sql, start, end, table, rewrite)
-        tail = _attributes(sql, close + 1, table)
+        tail = read_attributes(sql, close + 1, table)
         if sql.at(tail, "AS"):
             raise syntax_error("AS")
         _end(sql, tail)
@@ -88,7 +88,7 @@ def create_table(sql: Sql, rewrite: Callable[[str], str]) -> Script:
     if sql[index].text == "(":
         columns = f" ({', '.join(quote(physical(n)) for n in name_list(sql, index))})"
         index = sql.close(index) + 1
-    index = _attributes(sql, index, table)
+    index = read_attributes(sql, index, table)
     if not sql.at(index, "AS"):
         raise syntax_error(sql[index].text)
     if table.if_not_exists:
@@ -164,24 +164,48 @@ def _like(sql: Sql, start: int, end: int, table: Table) -> None:
     table.attributes["like"] = source.sql
 
 
-def _table_constraint(sql: Sql, index: int, table: Table) -> None:
-    if sql.at(index, "CONSTRAINT"):
-        index += 2
+def read_constraint(sql: Sql, index: int) -> dict[str, Any]:
+    """Reads the table constraint that starts at ``index``: its kind, columns, name and what it refers to.
+
+    Raises:
+        RedshiftError: Redshift does not have such a constraint.
+    """
+    named = sql.at(index, "CONSTRAINT")
+    name = physical(read_name(sql, index + 1).table) if named else None
+    index += 2 if named else 0
     kind = sql.upper(index)
     if kind in ("CHECK", "EXCLUDE"):
         raise unsupported(f"{kind} constraint")
     opening = sql.find("(", index)
-    columns = [physical(name) for name in name_list(sql, opening)]
-    if kind == "PRIMARY":
+    columns = [physical(column) for column in name_list(sql, opening)]
+    after = sql.close(opening) + 1
+    return {"kind": kind, "name": name, "columns": columns, **(_reference(sql, after)[0] if kind == "FOREIGN" else {})}
+
+
+def _reference(sql: Sql, index: int) -> tuple[dict[str, Any], int]:
+    """Reads ``REFERENCES table [(columns)]``; returns the table, its columns, and the index behind."""
+    if not sql.at(index, "REFERENCES"):
+        raise syntax_error(sql[index].text)
+    read = read_name(sql, index + 1)
+    target = Name(tuple(physical(p) for p in read.parts), read.end)
+    if sql[read.end].text != "(":
+        return {"refers": target.sql}, read.end
+    columns = [physical(column) for column in name_list(sql, read.end)]
+    return {"refers": target.sql, "referred": columns}, sql.close(read.end) + 1
+
+
+def _table_constraint(sql: Sql, index: int, table: Table) -> None:
+    constraint = read_constraint(sql, index)
+    if constraint["kind"] == "PRIMARY":
         if any(d["kind"] == "PRIMARY" for d in table.attributes.get("declared", [])):
             raise RedshiftError("42P16", f'multiple primary keys for table "{table.name.table}" are not allowed')
-        for column in columns:
+        for column in constraint["columns"]:
             if column not in table.names:
                 raise RedshiftError("42703", f'column "{column}" named in key does not exist')
             place = table.names.index(column)
             if " NOT NULL" not in table.columns[place]:
                 table.columns[place] += " NOT NULL"
-    table.declare(kind, columns)
+    table.declare(constraint)
 
 
 def _column(sql: Sql, start: int, end: int, table: Table, rewrite: Callable[[str], str]) -> None:
@@ -241,14 +265,14 @@ def _column_key(sql: Sql, index: int, name: str, parts: list[str], table: Table)
         table.attributes |= {"sortkey": [name], "sortstyle": "COMPOUND"}
         return index + 1
     if word in ("UNIQUE", "PRIMARY"):
-        table.declare(word, [name])
+        table.declare({"kind": word, "columns": [name]})
         if word == "PRIMARY" and "NOT NULL" not in parts:
             parts.append("NOT NULL")
         return index + (2 if word == "PRIMARY" else 1)
     if word == "REFERENCES":
-        table.declare("FOREIGN", [name])
-        target = read_name(sql, index + 1)
-        return sql.close(target.end) + 1 if sql[target.end].text == "(" else target.end
+        reference, after = _reference(sql, index)
+        table.declare({"kind": "FOREIGN", "columns": [name], **reference})
+        return after
     if word == "CHECK":
         raise unsupported("CHECK constraint")
     raise syntax_error(sql[index].text)
@@ -300,10 +324,10 @@ def _encoding(sql: Sql, index: int, column_type: str) -> str:
     return encoding
 
 
-def _attributes(sql: Sql, index: int, table: Table) -> int:
+def read_attributes(sql: Sql, index: int, table: Table) -> int:
     """Reads BACKUP, DISTSTYLE, DISTKEY, SORTKEY and ENCODE AUTO in any order; returns the index behind them."""
     noted = table.attributes
-    while index < len(sql) and not sql.at(index, "AS"):
+    while index < len(sql) and sql.upper(index) not in ("AS", "AUTO"):
         word = sql.upper(index)
         if word in ("DISTSTYLE", "DISTKEY", "SORTKEY", "COMPOUND", "INTERLEAVED") and "like" in noted:
             raise RedshiftError("0A000", "DISTSTYLE, DISTKEY and SORTKEY cannot be combined with LIKE")

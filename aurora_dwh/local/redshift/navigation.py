@@ -7,9 +7,9 @@ called is a column. Source: "Querying semistructured data" of the guide.
 
 from __future__ import annotations
 
-from aurora_dwh.local.redshift.case import ATTRIBUTES
 from aurora_dwh.local.redshift.errors import syntax_error
 from aurora_dwh.local.redshift.names import physical
+from aurora_dwh.local.redshift.parameters import ATTRIBUTES, is_on
 from aurora_dwh.local.redshift.scopes import CLAUSES, Iteration, Scope, Scopes
 from aurora_dwh.local.redshift.sqltext import Sql, Token, quote
 from aurora_dwh.local.redshift.types import read_type
@@ -40,7 +40,8 @@ class _Navigation:
         index = 0
         while index < len(self.sql):
             token = self.sql[index]
-            if not token.is_name or index in inside or self.sql.upper(index - 1) in _NO_PATH_AFTER:
+            is_constructor = self.sql.at(index, "ARRAY", "[")  # of an array of the leader node's
+            if not token.is_name or is_constructor or index in inside or self.sql.upper(index - 1) in _NO_PATH_AFTER:
                 index += 1
                 continue
             stop = self.scopes.path_end(index)
@@ -123,6 +124,6 @@ def _column(token: Token) -> str:
 
 def _attribute(token: Token) -> str:
     """An attribute's name: in small letters, unless the session keeps them."""
-    if ATTRIBUTES.get():
+    if is_on(ATTRIBUTES):
         return token.text[1:-1].replace('""', '"') if token.kind == "quoted" else token.text
     return token.name

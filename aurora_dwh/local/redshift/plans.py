@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from aurora_dwh.local.redshift.errors import RedshiftError
+from aurora_dwh.local.redshift.history import History
 from aurora_dwh.local.redshift.upstream import Upstream
 from aurora_dwh.local.s3 import S3Access
 
@@ -59,8 +60,13 @@ class Context(Protocol):
     def notice(self, text: str) -> None:
         """Sends the client a notice."""
 
-    def next_query_id(self) -> int:
-        """Returns a new query id."""
+    @property
+    def history(self) -> History:
+        """What was run, by all sessions."""
+
+    @property
+    def query_id(self) -> int:
+        """The number of the statement that is being run."""
 
     def learn_names(self, found: dict[str, str]) -> None:
         """Notes names that are shortened for PostgreSQL: ``shortened -> full``."""

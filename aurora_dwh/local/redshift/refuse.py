@@ -144,9 +144,14 @@ def _runs_on_nodes(sql: Sql) -> bool:
 _BEFORE_CTE = {"WITH", ",", "RECURSIVE"}
 
 
+def _reads_catalog(sql: Sql) -> bool:
+    """Whether a query runs on the leader node, where arrays are known: it reads tables of the catalog and no other."""
+    return not sql.words.isdisjoint({"FROM", "JOIN"}) and not _runs_on_nodes(sql)
+
+
 def _arrays_and_casts(sql: Sql) -> None:
     for index, token in enumerate(sql.tokens):
-        if token.upper == "ARRAY" and sql[index + 1].text == "[":
+        if token.upper == "ARRAY" and sql[index + 1].text == "[" and not _reads_catalog(sql):
             raise syntax_error("[")
         cast = token.text == "::" or (token.upper == "AS" and _within_cast(sql, index))
         if cast and sql.upper(index + 1) in ABSENT_TYPES:

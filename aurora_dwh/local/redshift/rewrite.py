@@ -105,7 +105,7 @@ class Rewriter:
         sql: the statement.
         loads: the session's counters, written into calls of ``pg_last_copy_count()`` and its kin.
         views: the late-binding views a query may name, by (schema, name); their queries are Redshift SQL.
-        columns_of: returns the column headings of a query, for QUALIFY over ``*``.
+        columns_of: returns the column headings of a query, for what the list of a SELECT or QUALIFY leaves unsaid.
         computed: returns a query of PostgreSQL's with the casts of its decimals, for one that stands in a string.
     """
 
@@ -161,6 +161,8 @@ class Rewriter:
         relation = in_from and token.is_name and sql.upper(index - 1) in ("FROM", "JOIN", ",", "USING")
         if relation and (expanded := self.view(index)):
             return expanded
+        if sql[index + 3].text == "." and (token.name, sql[index + 2].name) in self.views:
+            return quote(physical(sql[index + 2].name)), index + 3  # a column of it: the schema is in the view's text
         if token.kind == "quoted":
             return quote(physical(token.name)), index + 1
         if token.kind == "string" and (sql.at(index + 1, "::", "SUPER") or sql.at(index + 1, "AS", "SUPER", ")")):
@@ -334,6 +336,13 @@ class Rewriter:
     # -- clauses -------------------------------------------------------------------------------------------------
 
     def _select(self, index: int, end: int) -> tuple[str, int]:
+        """A SELECT, once: those around it that ask for their columns would have it written again at each level."""
+        written = self._written(index, end)
+        if not self.aliases:
+            self.pieces[index] = written
+        return written
+
+    def _written(self, index: int, end: int) -> tuple[str, int]:
         """SELECT TOP and QUALIFY; without them only the word itself is taken."""
         sql, stop = self.sql, self._select_end(index, end)
         top = sql.at(index + 1, "TOP") and (sql[index + 2].kind == "number" or sql[index + 2].text == "(")

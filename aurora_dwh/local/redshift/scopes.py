@@ -158,7 +158,7 @@ class Scopes:
         if token.upper == "UNPIVOT":
             return self._iteration(scope, index, index + 1, "object")
         stop = self.path_end(index)
-        if sql[stop].text == "(":  # a function
+        if sql[stop].text == "(" and not sql.at(index - 1, "INTO"):  # a function
             return self._named(scope, sql.close(stop) + 1)[1]
         first, is_path = token.name, stop > index + 1
         has_bracket = any(sql[i].text == "[" for i in range(index, stop))

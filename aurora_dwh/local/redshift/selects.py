@@ -1,4 +1,4 @@
-"""What a SELECT may say of its own list: lateral aliases, EXCLUDE, GROUP BY ALL.
+"""What a SELECT may say of its own list: lateral aliases, there and in WHERE, EXCLUDE, GROUP BY ALL.
 
 Belongs here: lists that need to know the columns of their FROM, which PostgreSQL is asked for. Does not belong here:
 TOP and QUALIFY (``rewrite``). Sources: r_SELECT_list.md, r_EXCLUDE_list.md and r_GROUP_BY_clause.md of the guide.
@@ -62,7 +62,8 @@ def select_list(rewriter: Rewriter, first: int, end: int, stop: int) -> str | No
         return None if rest is None else f"{sql[first].text} {rest}"
     items = sql.split(first, end)
     named = [_alias(sql, a, b) for a, b in items]
-    lateral = _lateral(sql, items, named)
+    where, after_where = _where(rewriter, end, stop)
+    lateral = _lateral(sql, [*items, (where, after_where)], [*named, ("", after_where)])
     if not lateral and not any(sql.at(i, "EXCLUDE") and sql[i - 1].text == "*" for i in range(first, end)):
         return None
     source = rewriter.text(end, _source_end(rewriter, end, stop)) if sql.at(end, "FROM") else ""
@@ -84,6 +85,9 @@ def select_list(rewriter: Rewriter, first: int, end: int, stop: int) -> str | No
             expression = rewriter.text(start, expression_end)
         if name in lateral:
             known = {**known, name: f"({expression})"}
+    if where < after_where:
+        with rewriter.aliased(known):
+            rewriter.pieces[where] = (rewriter.text(where, after_where), after_where)
     return ", ".join(out)
 
 
@@ -144,6 +148,18 @@ def _without(rewriter: Rewriter, items: list[tuple[int, int]], start: int, star:
         raise unsupported("EXCLUDE over tables that share the name of a column, in the local stand-in,")
     relation = rewriter.text(start, star - 1)
     return ", ".join(f"{relation}{quote(name)}" for name in kept)
+
+
+def _where(rewriter: Rewriter, start: int, stop: int) -> tuple[int, int]:
+    """The tokens of the WHERE of a SELECT; none where it has none.
+
+    The guide speaks of aliases in the list alone, but sqlalchemy-redshift's reflection rests on them in WHERE.
+    """
+    where = rewriter.level(start, stop, {"WHERE"})
+    if where < 0:
+        return stop, stop
+    end = rewriter.level(where + 1, stop, LIST_ENDS)
+    return where, stop if end < 0 else end
 
 
 def _source_end(rewriter: Rewriter, start: int, stop: int) -> int:

@@ -28,6 +28,7 @@ from aurora_dwh.local.redshift.errors import (
     serialization_failure,
 )
 from aurora_dwh.local.redshift.faults import Fault
+from aurora_dwh.local.redshift.history import Course, History
 from aurora_dwh.local.redshift.plans import LoadState, Plan, Relay
 from aurora_dwh.local.redshift.results import Results, Statement, binary_results, grown_table, plain_hex
 from aurora_dwh.local.redshift.sqltext import Sql, tokenize
@@ -71,6 +72,7 @@ class Session:
         self._dirty = False
         self._grown: set[str] = set()
         self._seen = standin.made
+        self._course = Course(standin.history, upstream.pid, user, database)
         self._out = bytearray()
         self._results = Results(upstream, standin.names)
         self._long_names = {
@@ -137,9 +139,15 @@ class Session:
         """Sends the client an INFO notice."""
         self._send(wire.notice(text))
 
-    def next_query_id(self) -> int:
-        """Returns a new query id."""
-        return self._standin.next_query_id()
+    @property
+    def history(self) -> History:
+        """What was run, by all sessions."""
+        return self._standin.history
+
+    @property
+    def query_id(self) -> int:
+        """The number of the statement that is being run."""
+        return self._course.query_id
 
     # -- the loop ------------------------------------------------------------------------------------------------
 
@@ -155,6 +163,7 @@ class Session:
         except (DroppedError, OSError):
             pass  # the client is gone, or a fault says so: there is nobody to tell
         finally:
+            self._course.end("canceled")
             self._upstream.close()
 
     def _step(self) -> bool:
@@ -379,6 +388,7 @@ class Session:
 
     def _before(self, text: str) -> None:
         self._standin.statements.append(text)
+        self._course.begin(text, in_transaction=self._upstream.status != "I")
         for fault in self._standin.faults.take(text, "before"):
             self._inject(fault, text)
 
@@ -389,6 +399,7 @@ class Session:
             if fault.action in ("drop", "1023", "57014"):
                 self._upstream.sync()  # outside a transaction block this is what commits the statement
             self._inject(fault, text)
+        self._course.end("success")
 
     def _inject(self, fault: Fault, text: str) -> None:
         if fault.action == "delay":
@@ -415,6 +426,7 @@ class Session:
 
     def _fail(self, fields: Fields) -> None:
         self._skipping = True
+        self._course.end("canceled" if fields["C"] == "57014" else "failed", fields["M"])
         expand = self._standin.names.expand
         self._send(wire.fields_message(b"E", {code: expand(text) for code, text in fields.items()}))
 
@@ -449,6 +461,8 @@ class Session:
             return b""
         if kind == b"S" and payload.startswith(b"server_version\0"):
             return b""
+        if kind == b"C":
+            self._course.count(wire.split_cstring(payload)[0])
         if kind == b"C" and statement is not None and (table := grown_table(payload, statement)):
             self._grown.add(table)
         if kind == b"T" and statement is not None:

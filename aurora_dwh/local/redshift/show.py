@@ -1,12 +1,13 @@
 """SHOW of tables, columns and schemas: questions about the catalogue that Redshift has as statements.
 
-Belongs here: turning them into queries of the system views. SHOW of a setting is PostgreSQL's own. Sources:
+Belongs here: turning them into queries of the system views, and SHOW of one of Redshift's own parameters; that of any
+other is PostgreSQL's. Sources:
 r_SHOW_TABLE.md, r_SHOW_COLUMNS.md, r_SHOW_TABLES.md and r_SHOW_SCHEMAS.md of the guide.
 """
 
 from __future__ import annotations
 
-from aurora_dwh.local.redshift.case import SETTINGS
+from aurora_dwh.local.redshift import parameters
 from aurora_dwh.local.redshift.errors import RedshiftError, syntax_error
 from aurora_dwh.local.redshift.names import physical
 from aurora_dwh.local.redshift.plans import Relay
@@ -44,8 +45,8 @@ def show(sql: Sql, database: str) -> Relay:
         _check_database(name.table, database)
         columns = "database_name, schema_name, schema_owner, schema_type, schema_acl, source_database, schema_option"
         return _listed(sql, name.end, columns, "svv_all_schemas", "true", "schema_name", "schema_name")
-    if setting := SETTINGS.get(sql[1].name):
-        return Relay(f"SELECT {literal('on' if setting.get() else 'off')}::varchar AS {quote(setting.name)}")
+    if (setting := sql[1].name) in parameters.DEFAULTS and len(sql) == 2:
+        return Relay(f"SELECT {literal(parameters.value(setting))}::varchar AS {quote(setting)}", volatile=True)
     return Relay(sql.text)
 
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from aurora_dwh.local.redshift.case import IDENTIFIERS
 from aurora_dwh.local.redshift.errors import RedshiftError, syntax_error
+from aurora_dwh.local.redshift.parameters import IDENTIFIERS, is_on
 
 _TOKEN = re.compile(
     r"""
@@ -52,7 +52,7 @@ class Token:
         if self.kind != "quoted":
             return self.text.lower()
         name = self.text[1:-1].replace('""', '"')
-        return name if IDENTIFIERS.get() else name.lower()
+        return name if is_on(IDENTIFIERS) else name.lower()
 
     @property
     def string(self) -> str:

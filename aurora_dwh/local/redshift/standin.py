@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import itertools
 import os
 import secrets
 import shutil
 import socket
 import struct
 import threading
-import time
 from collections import deque
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -25,6 +23,7 @@ from aurora_dwh.local.redshift import wire
 from aurora_dwh.local.redshift.catalog import install
 from aurora_dwh.local.redshift.errors import Fields, RedshiftError, UpstreamError, UpstreamLostError, from_postgres
 from aurora_dwh.local.redshift.faults import Faults
+from aurora_dwh.local.redshift.history import History
 from aurora_dwh.local.redshift.names import LongNames
 from aurora_dwh.local.redshift.postgres import SUPERUSER, PostgresServer
 from aurora_dwh.local.redshift.session import SESSION_OPTIONS, Session
@@ -66,6 +65,7 @@ class RedshiftStandIn:
         self.faults = Faults()
         self.statements: deque[str] = deque(maxlen=REMEMBERED_STATEMENTS)
         self.names = LongNames()
+        self.history = History()
         self.made = 0  # statements that may have made a table, of all sessions
         self.scratch = Path(state_dir) / "scratch"
         self._user = user
@@ -76,7 +76,6 @@ class RedshiftStandIn:
         self._clients: set[wire.Stream] = set()
         self._sessions: dict[bytes, Upstream] = {}
         self._lock = threading.Lock()
-        self._query_ids = itertools.count(int(time.time()))
 
     @property
     def postgres_pid(self) -> int | None:
@@ -134,10 +133,6 @@ class RedshiftStandIn:
     def admin(self, database: str) -> AbstractContextManager[Upstream]:
         """Returns a superuser's connection to ``database``."""
         return connected(self._postgres.socket_path, user=SUPERUSER, database=database)
-
-    def next_query_id(self) -> int:
-        """Returns a new query id: unique in this data directory, since it starts from the clock."""
-        return next(self._query_ids)
 
     # -- start-up ------------------------------------------------------------------------------------------------
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 
-from aurora_dwh.local.redshift import refuse, refuse_tree
+from aurora_dwh.local.redshift import parameters, refuse, refuse_tree
 from aurora_dwh.local.redshift.alter_table import alter_table
-from aurora_dwh.local.redshift.case import SETTINGS, CaseSetting
 from aurora_dwh.local.redshift.copy import copy
 from aurora_dwh.local.redshift.create_table import Table, as_select, create_table
 from aurora_dwh.local.redshift.decimals import computed
-from aurora_dwh.local.redshift.errors import RedshiftError, UpstreamError, syntax_error
+from aurora_dwh.local.redshift.errors import UpstreamError, syntax_error
 from aurora_dwh.local.redshift.merge import merge
 from aurora_dwh.local.redshift.names import physical, shortened
 from aurora_dwh.local.redshift.parse_tree import Node, understand
@@ -23,9 +22,10 @@ from aurora_dwh.local.redshift.rewrite import LateQuery, Rewriter, ViewKey
 from aurora_dwh.local.redshift.show import show
 from aurora_dwh.local.redshift.sqltext import Name, Sql, quote, read_name
 from aurora_dwh.local.redshift.super_strings import marked
+from aurora_dwh.local.redshift.system_tables import system_tables
 from aurora_dwh.local.redshift.unload import unload
 from aurora_dwh.local.redshift.users import user
-from aurora_dwh.local.redshift.views import create_view, late_views
+from aurora_dwh.local.redshift.views import create_view, late_views, materialized_view
 
 MOST_LEVELS = 8
 NO_TYPES = b"\0\0"
@@ -88,7 +88,8 @@ class _Translator:
 
     def _rewritten(self, sql: Sql) -> str:
         if self.views is None:
-            self.views = late_views(self.session) if sql.words & {"FROM", "JOIN", "USING"} else {}
+            reads = sql.words & {"FROM", "JOIN", "USING"}
+            self.views = system_tables(sql, self.session.history) | late_views(self.session) if reads else {}
         rewriter = Rewriter(sql, self.session.loads, self.views, self.session.upstream.describe, self._computed)
         text = rewriter.text()
         self.volatile = self.volatile or rewriter.volatile
@@ -134,31 +135,12 @@ class _Translator:
         if sql.at(1, "VIEW") or sql.at(1, "OR", "REPLACE", "VIEW"):
             return create_view(sql, self.session, self.rewrite)
         if sql.at(1, "MATERIALIZED", "VIEW"):
-            return self._materialized_view()
+            return materialized_view(sql, self.rewrite)
         if sql.at(1, "DATABASE"):
             return Script((self._rewritten(sql),), "CREATE DATABASE", alone="CREATE DATABASE")
         if sql.at(1, "USER"):
             return user(sql)
         return Relay(self._rewritten(sql))
-
-    def _materialized_view(self) -> Plan:
-        if self.sql.at(3, "IF"):
-            raise syntax_error(self.sql[4].text)
-        name = read_name(self.sql, 3)
-        at = next((i for i in range(name.end, len(self.sql)) if self.sql.at(i, "AS")), -1)
-        if at < 0:
-            raise syntax_error(self.sql[name.end].text)
-        for word in ("ORDER", "LIMIT", "OFFSET"):  # materialized-view-create-sql-command of the guide
-            if any(not self._within(at, index) for index in self.sql.all(word)):
-                what = "ORDER BY" if word == "ORDER" else word
-                raise RedshiftError("0A000", f"{what} is not supported in a materialized view")
-        query = self.rewrite(self.sql.rest(at + 1))
-        target = ".".join(quote(physical(part)) for part in name.parts)
-        return Relay(f"CREATE MATERIALIZED VIEW {target} AS {query}")
-
-    def _within(self, start: int, index: int) -> bool:
-        """Whether a token lies in parentheses that open behind ``start``."""
-        return any(start < opening < index < close for opening, close in self.sql.closing.items())
 
     def _on_alter(self) -> Plan:
         if self.sql.at(1, "TABLE"):
@@ -214,21 +196,21 @@ class _Translator:
     _on_start = _on_begin
 
     def _on_set(self) -> Plan:
-        """PostgreSQL's own settings are set; Redshift's are accepted and forgotten."""
+        """PostgreSQL's own settings are set; Redshift's are kept, what neither has is forgotten."""
         index = 2 if self.sql.upper(1) in ("SESSION", "LOCAL") else 1
         name = self.sql[index].name
+        if name in parameters.DEFAULTS:
+            value = self.sql[index + 2]
+            return parameters.Setting(name, value.string if value.kind == "string" else value.text, "SET")
         if name in _PASSED_ON:
             return Relay(self.sql.text)
-        if name in SETTINGS:
-            value = self.sql[index + 2]
-            return CaseSetting(name, (value.string if value.kind == "string" else value.text).lower(), "SET")
         if self.sql.upper(index) == "AUTHORIZATION":
             return Relay(self.sql.text)
         return Script((), "SET")
 
     def _on_reset(self) -> Plan:
-        if self.sql[1].name in SETTINGS:
-            return CaseSetting(self.sql[1].name, "default", "RESET")
+        if self.sql[1].name in parameters.DEFAULTS:
+            return parameters.Setting(self.sql[1].name, "default", "RESET")
         return Relay(self.sql.text) if self.sql[1].name in _PASSED_ON else Script((), "RESET")
 
     def _on_show(self) -> Plan:

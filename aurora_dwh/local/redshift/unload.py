@@ -28,6 +28,7 @@ FLAGS = frozenset(
     {"MANIFEST", "HEADER", "GZIP", "ZSTD", "BZIP2", "ADDQUOTES", "ALLOWOVERWRITE", "CLEANPATH", "ESCAPE", "VERBOSE"}
 )
 STRINGS = frozenset({"DELIMITER", "NULL", "REGION", "EXTENSION"})
+ABSENT = {"PARTITION": "PARTITION BY", "KMS_KEY_ID": "KMS_KEY_ID", "MASTER_SYMMETRIC_KEY": "MASTER_SYMMETRIC_KEY"}
 FORMATS = frozenset({"CSV", "PARQUET", "JSON"})
 FETCH_ROWS = 50_000
 
@@ -48,7 +49,7 @@ class UnloadPlan:
         s3 = s3_client(session.s3)
         bucket, prefix = sources.split_url(self.url)
         self._prepare(s3, bucket, prefix)
-        query_id = session.next_query_id()
+        query_id = session.query_id
         with session.atomic():
             schema = self._schema(session)
             rows = self._fetch(session)
@@ -201,8 +202,11 @@ def _option(sql: Sql, index: int, plan: UnloadPlan) -> int:
         plan.given[word] = sql.upper(after)
         after += 1
         return after + (sql.upper(after) in ("MB", "GB"))
-    if word == "PARTITION":
-        raise unsupported("UNLOAD with PARTITION BY in the local stand-in")
+    if word == "ENCRYPTED":  # by S3, with the bucket's own key
+        plan.given[word] = word
+        return after + sql.at(after, "AUTO")
+    if word in ABSENT:
+        raise unsupported(f"UNLOAD with {ABSENT[word]} in the local stand-in")
     if word not in FLAGS:
         raise syntax_error(sql[index].text)
     plan.given[word] = word

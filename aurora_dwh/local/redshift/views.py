@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from aurora_dwh.local.redshift.create_table import Table, read_attributes
 from aurora_dwh.local.redshift.errors import RedshiftError, UpstreamError, syntax_error
 from aurora_dwh.local.redshift.names import physical
-from aurora_dwh.local.redshift.plans import Context, Plan, Relay
+from aurora_dwh.local.redshift.plans import Context, Plan, Relay, Script
 from aurora_dwh.local.redshift.rewrite import LateQuery, ViewKey
 from aurora_dwh.local.redshift.sqltext import Name, Sql, join_names, name_list, quote, read_name
 from aurora_dwh.local.redshift.upstream import literal
@@ -73,6 +74,36 @@ def create_view(sql: Sql, session: Context, rewrite: Callable[[str], str]) -> Pl
     head = "CREATE OR REPLACE VIEW" if replace else "CREATE VIEW"
     listed = f" ({join_names(columns)})" if columns else ""
     return Relay(f"{head} {name.sql}{listed} AS {rewrite(query)}")
+
+
+def materialized_view(sql: Sql, rewrite: Callable[[str], str]) -> Script:
+    """Returns the plan of a CREATE MATERIALIZED VIEW.
+
+    Raises:
+        RedshiftError: its query sorts or ends early ("CREATE MATERIALIZED VIEW" of the guide).
+    """
+    if sql.at(3, "IF"):
+        raise syntax_error(sql[4].text)
+    read = read_name(sql, 3)
+    table = Table(Name(tuple(physical(p) for p in read.parts), read.end), temporary=False, if_not_exists=False)
+    index = read_attributes(sql, read.end, table)
+    if sql.at(index, "AUTO", "REFRESH") and sql.upper(index + 2) in ("YES", "NO"):
+        table.attributes["autorefresh"] = sql.at(index + 2, "YES")
+        index = read_attributes(sql, index + 3, table)
+    if not sql.at(index, "AS"):
+        raise syntax_error(sql[index].text)
+    for word in ("ORDER", "LIMIT", "OFFSET"):
+        if any(not _within(sql, index, at) for at in sql.all(word)):
+            raise RedshiftError(
+                "0A000", f"{'ORDER BY' if word == 'ORDER' else word} is not supported in a materialized view"
+            )
+    query = rewrite(sql.rest(index + 1))
+    return Script((f"CREATE MATERIALIZED VIEW {table.target} AS {query}", table.record()), "CREATE MATERIALIZED VIEW")
+
+
+def _within(sql: Sql, start: int, index: int) -> bool:
+    """Whether a token lies in parentheses that open behind ``start``."""
+    return any(start < opening < index < close for opening, close in sql.closing.items())
 
 
 def _check_schemas(schemas: set[str], session: Context) -> None:

@@ -13,6 +13,8 @@ import pytest
 from aurora_dwh.local.redshift import RedshiftStandIn
 from aurora_dwh_tests.integration.standin.conftest import Bucket, Session
 
+LATE = """pg_get_late_binding_view_cols()
+    cols(view_schema name, view_name name, col_name name, col_type varchar, col_num int)"""
 DEFINITION = 'SELECT "column", type, encoding, distkey, sortkey, "notnull" FROM pg_table_def WHERE tablename = \'t\''
 
 
@@ -165,7 +167,7 @@ def test_a21_a_late_binding_view_follows_the_name(db: Session) -> None:
     db.sql("INSERT INTO bi.t VALUES (2, 'new'), (3, 'new')")
     assert db.sql("SELECT * FROM bi.w") == [("new", 2)]
     assert db.sql("SELECT x.a, v.id FROM bi.w x JOIN bi.v ON x.a = v.a ORDER BY 2") == [("new", 2), ("new", 3)]
-    assert db.sql("SELECT col_name FROM pg_get_late_binding_view_cols() c WHERE view_name = 'w' ORDER BY col_num") == [
+    assert db.sql(f"SELECT col_name FROM {LATE} WHERE view_name = 'w' ORDER BY col_num") == [
         ("a",),
         ("n",),
     ]

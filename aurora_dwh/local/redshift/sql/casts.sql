@@ -21,7 +21,7 @@ END
 $do$;
 DELETE FROM pg_operator WHERE oprname = '||' AND 'anynonarray'::regtype IN (oprleft, oprright);
 
--- Integers are booleans when they are assigned to one.
+-- Integers are booleans where one is asked for: WHERE 1.
 UPDATE pg_cast SET castcontext = 'a' WHERE castsource = 'integer'::regtype AND casttarget = 'boolean'::regtype;
 
 -- An integer's bytes, the highest first, are its VARBYTE.

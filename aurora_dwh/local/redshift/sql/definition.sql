@@ -12,18 +12,15 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = '42809', MESSAGE = format('%s is not a table', relation);
   END IF;
   SELECT string_agg('    ' || quote_ident(c.column_name) || ' '
-           || CASE c.atttypid WHEN 'varbyte'::regtype THEN 'binary varying(' || c.character_maximum_length || ')'
-                   ELSE format_type(c.atttypid, c.atttypmod) END
+           || pg_standin.type_name(c.atttypid, c.atttypmod)
            || CASE WHEN c.column_default IS NULL THEN '' ELSE ' DEFAULT ' || c.column_default END
            || CASE WHEN c.attnotnull THEN ' NOT NULL' ELSE '' END
-           || ' ENCODE ' || lower(coalesce(t.encodings ->> c.short, CASE WHEN c.attnum = ANY (t.sortkey) THEN 'raw' END,
-                                           replace(pg_standin.default_encoding(c.atttypid), 'none', 'raw')))
+           || ' ENCODE ' || replace(pg_standin.encoding(t, c.short, c.attnum, c.atttypid), 'none', 'raw')
            || CASE WHEN c.attnum = t.distkey THEN ' distkey' ELSE '' END, E',\n' ORDER BY c.attnum)
   INTO body FROM pg_standin.col c LEFT JOIN pg_standin.table_attribute t ON t.relid = c.relid WHERE c.relid = relation;
-  SELECT string_agg(format(E',\n    %s (%s)', CASE d ->> 'kind' WHEN 'PRIMARY' THEN 'PRIMARY KEY' ELSE d ->> 'kind' END,
-                           (SELECT string_agg(quote_ident(n), ', ') FROM jsonb_array_elements_text(d -> 'columns') n)), '')
-  INTO keys FROM pg_standin.table_attribute t, jsonb_array_elements(t.declared) d
-  WHERE t.relid = relation AND d ->> 'kind' IN ('PRIMARY', 'UNIQUE');
+  SELECT string_agg(format(E',\n    %s (%s)', CASE d.kind WHEN 'p' THEN 'PRIMARY KEY' ELSE 'UNIQUE' END,
+                           pg_standin.listed(relation, d.columns)), '' ORDER BY d.id)
+  INTO keys FROM pg_standin.declared d WHERE d.relid = relation AND d.kind <> 'f';
   SELECT ' DISTSTYLE ' || coalesce(t.diststyle, 'AUTO')
          || coalesce(' ' || nullif(nullif(t.sortstyle, 'COMPOUND'), 'AUTO'), '')
          || coalesce(' SORTKEY (' || nullif((SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY k.n)

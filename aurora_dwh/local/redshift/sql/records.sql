@@ -7,8 +7,16 @@ GRANT SELECT ON pg_standin.long_name TO PUBLIC;
 
 CREATE TABLE IF NOT EXISTS pg_standin.table_attribute (
   relid oid PRIMARY KEY, diststyle text NOT NULL DEFAULT 'AUTO', distkey smallint, sortkey smallint[] NOT NULL DEFAULT '{}',
-  sortstyle text NOT NULL DEFAULT 'AUTO', encodings jsonb NOT NULL DEFAULT '{}', declared jsonb NOT NULL DEFAULT '[]');
+  sortstyle text NOT NULL DEFAULT 'AUTO', encodings jsonb NOT NULL DEFAULT '{}',
+  autorefresh boolean NOT NULL DEFAULT false);
+ALTER TABLE pg_standin.table_attribute ADD COLUMN IF NOT EXISTS autorefresh boolean NOT NULL DEFAULT false;
 GRANT SELECT ON pg_standin.table_attribute TO PUBLIC;
+
+-- Keys that are declared and not enforced. The numbers are above those that PostgreSQL gives its own objects.
+CREATE TABLE IF NOT EXISTS pg_standin.declared (
+  id bigint GENERATED ALWAYS AS IDENTITY (START 3000000000) PRIMARY KEY, relid oid NOT NULL, name name NOT NULL, kind "char" NOT NULL,
+  columns smallint[] NOT NULL, refers oid NOT NULL, referred smallint[], UNIQUE (relid, name));
+GRANT SELECT ON pg_standin.declared TO PUBLIC;
 
 CREATE TABLE IF NOT EXISTS pg_standin.late_view (relid oid PRIMARY KEY, query text NOT NULL);
 GRANT SELECT, INSERT, UPDATE, DELETE ON pg_standin.late_view TO PUBLIC;
@@ -32,8 +40,9 @@ CREATE OR REPLACE FUNCTION pg_standin.long(text) RETURNS varchar LANGUAGE sql ST
 AS $$ SELECT CASE WHEN strpos($1, '~') > 0 THEN coalesce((SELECT n.name FROM pg_standin.long_name n WHERE n.short = $1), $1) ELSE $1 END::varchar $$;
 
 -- Notes the attributes of a CREATE TABLE or ALTER TABLE; keys that "attributes" does not name stay as they are.
+-- The path is the client's: what a key refers to may be named without its schema.
 CREATE OR REPLACE FUNCTION pg_standin.record(relation regclass, attributes jsonb, like_of regclass DEFAULT NULL) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
   known pg_standin.table_attribute;
   key record;
@@ -52,13 +61,13 @@ BEGIN
     RETURN;  -- CREATE TABLE IF NOT EXISTS of a table that is there
   ELSIF FOUND AND attributes ? 'new' THEN
     DELETE FROM pg_standin.table_attribute WHERE relid = relation;
+    DELETE FROM pg_standin.declared WHERE relid = relation;
     known := NULL;
   END IF;
   IF like_of IS NOT NULL THEN
     SELECT * INTO known FROM pg_standin.table_attribute WHERE relid = like_of;
-    known.declared := '[]';
   END IF;
-  INSERT INTO pg_standin.table_attribute VALUES (
+  INSERT INTO pg_standin.table_attribute (relid, diststyle, distkey, sortkey, sortstyle, encodings, autorefresh) VALUES (
     relation,
     coalesce(attributes ->> 'diststyle', known.diststyle, 'AUTO'),
     CASE WHEN attributes ? 'distkey'
@@ -70,9 +79,63 @@ BEGIN
          ELSE coalesce(known.sortkey, '{}') END,
     coalesce(attributes ->> 'sortstyle', known.sortstyle, 'AUTO'),
     coalesce(known.encodings, '{}') || coalesce(attributes -> 'encodings', '{}'),
-    coalesce(known.declared, '[]') || coalesce(attributes -> 'declared', '[]'))
+    coalesce((attributes ->> 'autorefresh')::boolean, false))
   ON CONFLICT (relid) DO UPDATE SET diststyle = excluded.diststyle, distkey = excluded.distkey, sortkey = excluded.sortkey,
-    sortstyle = excluded.sortstyle, encodings = excluded.encodings, declared = excluded.declared;
+    sortstyle = excluded.sortstyle, encodings = excluded.encodings;
+  PERFORM pg_standin.declare(relation, d) FROM jsonb_array_elements(attributes -> 'declared') d;
+END $$;
+
+-- The numbers of the columns that a JSON array names, in its order.
+CREATE OR REPLACE FUNCTION pg_standin.numbers(relation oid, names jsonb) RETURNS smallint[] LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+DECLARE
+  found smallint[] := ARRAY(SELECT a.attnum FROM jsonb_array_elements_text(names) WITH ORDINALITY n (name, i)
+                            LEFT JOIN pg_attribute a ON a.attrelid = relation AND a.attname = n.name AND NOT a.attisdropped ORDER BY n.i);
+BEGIN
+  IF array_position(found, NULL) IS NOT NULL THEN
+    RAISE EXCEPTION USING ERRCODE = '42703',
+      MESSAGE = format('column "%s" named in key does not exist', names ->> array_position(found, NULL) - 1);
+  END IF;
+  RETURN found;
+END $$;
+
+-- Notes a key; without a name it gets the one that PostgreSQL would give it.
+CREATE OR REPLACE FUNCTION pg_standin.declare(relation regclass, key jsonb) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE
+  kind "char" := CASE key ->> 'kind' WHEN 'PRIMARY' THEN 'p' WHEN 'UNIQUE' THEN 'u' ELSE 'f' END;
+  listed text := (SELECT string_agg(c, '_') FROM jsonb_array_elements_text(key -> 'columns') c);
+  relation_name text := (SELECT relname FROM pg_class WHERE oid = relation);
+  base text := relation_name || CASE kind WHEN 'p' THEN '_pkey' WHEN 'u' THEN '_' || listed || '_key' ELSE '_' || listed || '_fkey' END;
+  chosen text := coalesce(key ->> 'name', base);
+  turn integer := 0;
+  parent regclass := key ->> 'refers';
+  referred smallint[];
+BEGIN
+  IF key ? 'referred' THEN
+    referred := pg_standin.numbers(parent, key -> 'referred');
+  ELSIF parent IS NOT NULL THEN
+    SELECT d.columns INTO referred FROM pg_standin.declared d WHERE d.relid = parent AND d.kind = 'p';
+    IF NOT FOUND THEN
+      RAISE EXCEPTION USING ERRCODE = '42704', MESSAGE = format('there is no primary key for referenced table "%s"', parent);
+    END IF;
+  END IF;
+  WHILE EXISTS (SELECT FROM pg_standin.declared WHERE relid = relation AND name = chosen) LOOP
+    IF key ->> 'name' IS NOT NULL THEN
+      RAISE EXCEPTION USING ERRCODE = '42710', MESSAGE = format('constraint "%s" for relation "%s" already exists', chosen, relation_name);
+    END IF;
+    turn := turn + 1;
+    chosen := base || turn;
+  END LOOP;
+  INSERT INTO pg_standin.declared (relid, name, kind, columns, refers, referred)
+  VALUES (relation, chosen, kind, pg_standin.numbers(relation, key -> 'columns'), coalesce(parent, 0), referred);
+END $$;
+
+CREATE OR REPLACE FUNCTION pg_standin.drop_constraint(relation regclass, constraint_name text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+  DELETE FROM pg_standin.declared WHERE relid = relation AND name = constraint_name;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION USING ERRCODE = '42704', MESSAGE = format('constraint "%s" does not exist', constraint_name);
+  END IF;
 END $$;
 
 -- Refuses a column that Redshift would not let go.
@@ -110,8 +173,8 @@ BEGIN
   IF encoding IN ('BYTEDICT', 'RUNLENGTH', 'TEXT255', 'TEXT32K') THEN
     RAISE EXCEPTION USING ERRCODE = '0A000',
       MESSAGE = format('cannot alter type of column "%s" with encoding %s', column_name, lower(encoding));
-  ELSIF EXISTS (SELECT 1 FROM pg_standin.table_attribute t, jsonb_array_elements(t.declared) d
-                WHERE t.relid = relation AND d -> 'columns' ? column_name) THEN
+  ELSIF EXISTS (SELECT 1 FROM pg_standin.declared d
+                WHERE d.relid = relation AND pg_standin.numbers(relation, to_jsonb(ARRAY[column_name])) <@ d.columns) THEN
     RAISE EXCEPTION USING ERRCODE = '0A000', MESSAGE = format('cannot alter type of column "%s" with a constraint', column_name);
   END IF;
 END $$;
@@ -198,13 +261,6 @@ AS $$ SELECT CASE WHEN 'standin.syslog_access=UNRESTRICTED' = ANY (configuration
 CREATE OR REPLACE FUNCTION pg_standin.sees_others() RETURNS boolean LANGUAGE sql STABLE
 AS $$ SELECT rolsuper OR pg_standin.syslog_access(rolconfig) = 'UNRESTRICTED' FROM pg_roles WHERE rolname = current_user $$;
 
--- The locks on tables that transactions hold or wait for, whosever they are.
-CREATE OR REPLACE FUNCTION pg_standin.transactions()
-RETURNS TABLE (txn_owner text, txn_db text, pid integer, txn_start timestamp, lock_mode text, relation oid, granted boolean)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
-  SELECT a.usename::text, a.datname::text, l.pid, (a.xact_start AT TIME ZONE 'UTC')::timestamp, l.mode, l.relation, l.granted
-  FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
-  WHERE l.locktype = 'relation' AND a.datname = current_database() $$;
 -- Redshift's own roles, of which these open what is hidden from others.
 DO $$ DECLARE
   role text;
@@ -225,6 +281,23 @@ CREATE TABLE IF NOT EXISTS pg_standin.attached_policy (
   kind varchar NOT NULL, policy_name varchar NOT NULL, schema_name varchar NOT NULL, relation_name varchar NOT NULL,
   grantee varchar NOT NULL, grantee_type varchar NOT NULL);
 
+CREATE OR REPLACE FUNCTION pg_standin.identity_type(grantee oid) RETURNS varchar LANGUAGE sql STABLE
+AS $$ SELECT CASE WHEN grantee = 0 THEN 'public' WHEN (SELECT rolcanlogin FROM pg_roles WHERE oid = grantee) THEN 'user' ELSE 'role' END::varchar $$;
+
+-- PostgreSQL itself shows a user no times of other users' sessions.
+CREATE OR REPLACE FUNCTION pg_standin.activity() RETURNS SETOF pg_stat_activity LANGUAGE sql STABLE SECURITY DEFINER
+AS $$ SELECT * FROM pg_catalog.pg_stat_activity $$;
+
+-- Whether a materialized view has other rows than its query.
+CREATE OR REPLACE FUNCTION pg_standin.is_stale(relation oid) RETURNS boolean LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+  query text := rtrim(pg_catalog.postgres_get_viewdef(relation), ';');
+  differs boolean;
+BEGIN
+  EXECUTE format('SELECT EXISTS ((TABLE %1$s EXCEPT ALL (%2$s)) UNION ALL ((%2$s) EXCEPT ALL TABLE %1$s))', relation::regclass, query) INTO differs;
+  RETURN differs;
+END $$;
+
 CREATE OR REPLACE FUNCTION pg_standin.row_count(relation oid) RETURNS bigint LANGUAGE plpgsql STABLE COST 100000 AS $$
 DECLARE
   total bigint;
@@ -240,3 +313,16 @@ CREATE OR REPLACE FUNCTION pg_standin.default_encoding(type oid) RETURNS text LA
 AS $$ SELECT CASE WHEN type IN ('varchar'::regtype, 'bpchar'::regtype, 'varbyte'::regtype) THEN 'lzo'
                   WHEN type IN ('boolean'::regtype, 'real'::regtype, 'double precision'::regtype) THEN 'none'
                   WHEN type = 'super'::regtype THEN 'zstd' ELSE 'az64' END $$;
+
+CREATE OR REPLACE FUNCTION pg_standin.encoding(t pg_standin.table_attribute, name text, number smallint, type oid) RETURNS text LANGUAGE sql STABLE
+AS $$ SELECT lower(coalesce(replace(nullif(upper(t.encodings ->> name), 'AUTO'), 'RAW', 'none'),
+                            CASE WHEN number = ANY (t.sortkey) THEN 'none' END, pg_standin.default_encoding(type))) $$;
+
+CREATE OR REPLACE FUNCTION pg_standin.type_name(type oid, modifier integer) RETURNS varchar LANGUAGE sql STABLE
+AS $$ SELECT CASE type WHEN 'varbyte'::regtype THEN 'binary varying' || coalesce('(' || nullif(modifier, -1) - 4 || ')', '')
+                       ELSE format_type(type, modifier) END::varchar $$;
+
+-- A column's place in the sort key, 0 outside it; in an interleaved one every second is negative.
+CREATE OR REPLACE FUNCTION pg_standin.sort_position(t pg_standin.table_attribute, number smallint) RETURNS integer LANGUAGE sql STABLE
+AS $$ SELECT coalesce(array_position(t.sortkey, number), 0)
+             * CASE WHEN t.sortstyle = 'INTERLEAVED' AND array_position(t.sortkey, number) % 2 = 0 THEN -1 ELSE 1 END $$;

@@ -6,7 +6,8 @@ DROP VIEW IF EXISTS pg_catalog.svv_all_columns, pg_catalog.svv_columns, pg_catal
   pg_catalog.stv_db_isolation_level, pg_catalog.svv_relation_privileges, pg_catalog.svv_user_info,
   pg_catalog.svv_redshift_databases, pg_catalog.svv_column_privileges, pg_catalog.svv_user_grants,
   pg_catalog.svv_rls_attached_policy, pg_catalog.svv_attached_masking_policy,
-  pg_catalog.svv_transactions;
+  pg_catalog.svv_transactions, pg_catalog.svv_external_schemas, pg_catalog.svv_external_tables,
+  pg_catalog.svv_external_columns, pg_catalog.svv_mv_info, pg_catalog.svv_schema_privileges, pg_catalog.svv_default_privileges;
 DROP VIEW IF EXISTS pg_standin.relation, pg_standin.col;
 
 CREATE VIEW pg_standin.relation AS
@@ -41,13 +42,12 @@ SELECT current_database()::varchar AS database_name, schema_name::varchar, table
        numeric_precision, numeric_scale, remarks
 FROM pg_standin.col;
 CREATE VIEW pg_catalog.svv_redshift_columns AS
-SELECT c.database_name, c.schema_name, c.table_name, c.column_name, c.ordinal_position, c.data_type, c.column_default,
-       c.is_nullable, NULL::varchar AS encoding, coalesce(a.attnum = t.distkey, false) AS distkey,
-       coalesce(array_position(t.sortkey, a.attnum), 0) AS sortkey, NULL::varchar AS column_acl, c.remarks
-FROM pg_catalog.svv_all_columns c
-JOIN pg_standin.relation r ON r.schema_name = c.schema_name AND r.table_name = c.table_name
-JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped AND pg_standin.long(a.attname) = c.column_name
-LEFT JOIN pg_standin.table_attribute t ON t.relid = r.oid;
+SELECT a.database_name, a.schema_name, a.table_name, a.column_name, a.ordinal_position, a.data_type, a.column_default,
+       a.is_nullable, pg_standin.encoding(t, c.short, c.attnum, c.atttypid)::varchar AS encoding,
+       coalesce(c.attnum = t.distkey, false) AS distkey, pg_standin.sort_position(t, c.attnum) AS sortkey,
+       NULL::varchar AS column_acl, a.remarks
+FROM pg_catalog.svv_all_columns a JOIN pg_standin.col c USING (schema_name, table_name, column_name)
+LEFT JOIN pg_standin.table_attribute t ON t.relid = c.relid;
 CREATE VIEW pg_catalog.svv_columns AS
 SELECT database_name AS table_catalog, schema_name AS table_schema, table_name, column_name, ordinal_position, column_default,
        is_nullable, data_type, character_maximum_length, numeric_precision,
@@ -80,8 +80,7 @@ SELECT database_name, schema_name, schema_owner, schema_type, schema_acl, schema
 CREATE VIEW pg_catalog.svv_relation_privileges AS
 SELECT r.schema_name::varchar AS namespace_name, r.table_name AS relation_name, a.privilege_type::varchar AS privilege_type,
        a.grantee::integer AS identity_id, coalesce(g.rolname, 'public')::varchar AS identity_name,
-       CASE WHEN a.grantee = 0 THEN 'public' WHEN g.rolcanlogin THEN 'user' ELSE 'role' END::varchar AS identity_type,
-       a.is_grantable AS admin_option
+       pg_standin.identity_type(a.grantee) AS identity_type, a.is_grantable AS admin_option
 FROM pg_standin.relation r CROSS JOIN LATERAL aclexplode(r.relacl) a LEFT JOIN pg_roles g ON g.oid = a.grantee
 WHERE a.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE', 'REFERENCES', 'TRUNCATE')
   AND (a.grantee = 0 OR g.rolname = current_user OR pg_standin.sees_others());
@@ -89,16 +88,31 @@ CREATE VIEW pg_catalog.svv_column_privileges AS
 SELECT r.schema_name::varchar AS namespace_name, r.table_name AS relation_name, pg_standin.long(c.attname) AS column_name,
        a.privilege_type::varchar AS privilege_type, a.grantee::integer AS identity_id,
        coalesce(g.rolname, 'public')::varchar AS identity_name,
-       CASE WHEN a.grantee = 0 THEN 'public' WHEN g.rolcanlogin THEN 'user' ELSE 'role' END::varchar AS identity_type
+       pg_standin.identity_type(a.grantee) AS identity_type
 FROM pg_standin.relation r JOIN pg_attribute c ON c.attrelid = r.oid AND c.attnum > 0 AND NOT c.attisdropped
 CROSS JOIN LATERAL aclexplode(c.attacl) a LEFT JOIN pg_roles g ON g.oid = a.grantee
 WHERE a.privilege_type IN ('SELECT', 'UPDATE')
   AND (a.grantee = 0 OR g.rolname = current_user OR pg_standin.has_role('sys:monitor'));
+CREATE VIEW pg_catalog.svv_schema_privileges AS
+SELECT n.nspname::varchar AS namespace_name, a.privilege_type::varchar AS privilege_type, a.grantee::integer AS identity_id,
+       coalesce(g.rolname, 'public')::varchar AS identity_name, pg_standin.identity_type(a.grantee) AS identity_type,
+       a.is_grantable AS admin_option, 'SCHEMA'::varchar AS privilege_scope
+FROM pg_namespace n CROSS JOIN LATERAL aclexplode(n.nspacl) a LEFT JOIN pg_roles g ON g.oid = a.grantee
+WHERE n.nspname <> 'pg_standin' AND (a.grantee = 0 OR pg_has_role(a.grantee, 'USAGE') OR pg_standin.sees_others());
 CREATE VIEW pg_catalog.svv_user_grants AS
-SELECT u.oid::integer AS user_id, u.rolname::varchar AS user_name, g.oid::integer AS role_id, g.rolname::varchar AS role_name,
-       m.admin_option
-FROM pg_auth_members m JOIN pg_roles u ON u.oid = m.member JOIN pg_roles g ON g.oid = m.roleid
-WHERE u.rolcanlogin AND (u.rolname = current_user OR pg_standin.has_role('sys:monitor'));
+SELECT u.oid::integer AS user_id, u.rolname::varchar AS user_name, r.oid::integer AS role_id, r.rolname::varchar AS role_name, m.admin_option
+FROM pg_auth_members m JOIN pg_roles u ON u.oid = m.member AND u.rolcanlogin JOIN pg_roles r ON r.oid = m.roleid AND NOT r.rolcanlogin
+WHERE m.set_option -- PostgreSQL's own grant to a role's maker is without
+  AND (u.rolname = current_user OR pg_standin.has_role('sys:monitor'));
+CREATE VIEW pg_catalog.svv_default_privileges AS
+SELECT n.nspname::varchar AS schema_name, CASE d.defaclobjtype WHEN 'r' THEN 'RELATION' ELSE 'FUNCTION' END::varchar AS object_type,
+       o.oid::integer AS owner_id, o.rolname::varchar AS owner_name, 'user'::varchar AS owner_type,
+       a.privilege_type::varchar AS privilege_type, a.grantee::integer AS grantee_id, coalesce(g.rolname, 'public')::varchar AS grantee_name,
+       pg_standin.identity_type(a.grantee) AS grantee_type, a.is_grantable AS admin_option
+FROM pg_default_acl d CROSS JOIN LATERAL aclexplode(d.defaclacl) a JOIN pg_roles o ON o.oid = d.defaclrole
+LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace LEFT JOIN pg_roles g ON g.oid = a.grantee
+WHERE d.defaclobjtype IN ('r', 'f') AND a.grantee <> o.oid
+  AND (a.grantee = 0 OR pg_has_role(a.grantee, 'USAGE') OR pg_standin.sees_others());
 -- To all but security administrators no policy seems to be attached.
 CREATE VIEW pg_catalog.svv_rls_attached_policy AS
 SELECT schema_name AS relschema, relation_name AS relname, 'table'::varchar AS relkind, policy_name AS polname,
@@ -119,9 +133,35 @@ SELECT rolname::varchar AS user_name, oid::integer AS user_id, rolcreatedb AS cr
        NULL::varchar AS external_user_id
 FROM pg_roles WHERE rolcanlogin AND (rolname = current_user OR pg_standin.sees_others());
 
+-- There are no external schemas here, so nothing is in them.
+CREATE VIEW pg_catalog.svv_external_schemas AS
+SELECT 0::oid AS esoid, 0::smallint AS eskind, ''::name AS schemaname, 0 AS esowner, ''::varchar AS databasename, ''::varchar AS esoptions
+WHERE false;
+CREATE VIEW pg_catalog.svv_external_tables AS
+SELECT ''::varchar AS redshift_database_name, ''::varchar AS schemaname, ''::varchar AS tablename, ''::varchar AS tabletype,
+       ''::varchar AS location, ''::varchar AS input_format, ''::varchar AS output_format, ''::varchar AS serialization_lib,
+       ''::varchar AS serde_parameters, 0 AS compressed, ''::varchar AS parameters
+WHERE false;
+CREATE VIEW pg_catalog.svv_external_columns AS
+SELECT ''::varchar AS redshift_database_name, ''::varchar AS schemaname, ''::varchar AS tablename, ''::varchar AS columnname,
+       ''::varchar AS external_type, 0 AS columnnum, 0 AS part_key, ''::varchar AS is_nullable
+WHERE false;
+
+CREATE VIEW pg_catalog.svv_mv_info AS
+SELECT current_database()::char(128) AS database_name, n.nspname::char(128) AS schema_name, o.rolname::char(128) AS user_name,
+       pg_standin.long(c.relname)::char(128) AS name, left(pg_standin.is_stale(c.oid)::text, 1)::char(1) AS is_stale, 0 AS state,
+       'f'::char(1) AS autorewrite, left(coalesce(t.autorefresh, false)::text, 1)::char(1) AS autorefresh
+FROM pg_class c LEFT JOIN pg_standin.table_attribute t ON t.relid = c.oid JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles o ON o.oid = c.relowner
+WHERE c.relkind = 'm' AND (o.rolname = current_user OR pg_standin.sees_others());
+
 CREATE VIEW pg_catalog.svv_transactions AS
-SELECT txn_owner, txn_db, NULL::bigint AS xid, pid, txn_start, lock_mode, 'relation'::text AS lockable_object_type, relation, granted
-FROM pg_standin.transactions() WHERE txn_owner = current_user OR pg_standin.sees_others();
+SELECT s.usename::varchar AS txn_owner, s.datname::varchar AS txn_db,
+       split_part(l.virtualtransaction, '/', 1)::bigint * 4294967296 + split_part(l.virtualtransaction, '/', 2)::bigint AS xid, s.pid, s.xact_start AT TIME ZONE 'UTC' AS txn_start,
+       l.mode::varchar AS lock_mode, CASE l.locktype WHEN 'relation' THEN 'relation' ELSE 'transactionid' END::varchar AS lockable_object_type,
+       l.relation::integer AS relation, l.granted
+FROM pg_locks l JOIN pg_standin.activity() s ON s.pid = l.pid LEFT JOIN pg_standin.relation r ON r.oid = l.relation
+WHERE s.datname = current_database() AND s.usename <> 'standin' AND (s.usename = current_user OR pg_standin.sees_others())
+  AND (l.locktype = 'virtualxid' OR l.locktype = 'relation' AND r.relkind = 'r' AND r.schema_name <> 'pg_catalog');
 
 -- Redshift leaves empty tables out of svv_table_info; so does this.
 CREATE VIEW pg_catalog.svv_table_info AS
@@ -146,15 +186,9 @@ WHERE i.tbl_rows > 0;
 
 CREATE VIEW pg_catalog.pg_table_def AS
 SELECT c.schema_name::varchar AS schemaname, c.table_name AS tablename, c.column_name AS "column",
-       CASE c.atttypid WHEN 'varbyte'::regtype THEN 'binary varying(' || (c.atttypmod - 4) || ')'
-            ELSE format_type(c.atttypid, c.atttypmod) END::varchar AS type,
-       lower(coalesce(replace(upper(t.encodings ->> c.short), 'RAW', 'none'),
-                      CASE WHEN c.attnum = ANY (t.sortkey) THEN 'none' END,
-                      pg_standin.default_encoding(c.atttypid)))::varchar AS encoding,
-       coalesce(c.attnum = t.distkey, false) AS distkey,
-       coalesce(array_position(t.sortkey, c.attnum), 0)
-         * CASE WHEN t.sortstyle = 'INTERLEAVED' AND array_position(t.sortkey, c.attnum) % 2 = 0 THEN -1 ELSE 1 END AS sortkey,
-       c.attnotnull AS "notnull"
+       pg_standin.type_name(c.atttypid, c.atttypmod) AS type,
+       pg_standin.encoding(t, c.short, c.attnum, c.atttypid)::varchar AS encoding, coalesce(c.attnum = t.distkey, false) AS distkey,
+       pg_standin.sort_position(t, c.attnum) AS sortkey, c.attnotnull AS "notnull"
 FROM pg_standin.col c JOIN pg_class r ON r.oid = c.relid AND r.relkind = 'r'
 LEFT JOIN pg_standin.table_attribute t ON t.relid = c.relid
 WHERE pg_table_is_visible(c.relid)
@@ -172,13 +206,16 @@ SELECT datname::varchar AS db_name, 'Snapshot Isolation'::varchar AS isolation_l
 GRANT SELECT ON pg_standin.relation, pg_standin.col, pg_catalog.svv_all_columns, pg_catalog.svv_columns, pg_catalog.svv_redshift_columns,
   pg_catalog.svv_all_tables, pg_catalog.svv_tables, pg_catalog.svv_redshift_tables, pg_catalog.svv_all_schemas, pg_catalog.svv_redshift_schemas,
   pg_catalog.svv_table_info, pg_catalog.pg_table_def, pg_catalog.sys_load_history, pg_catalog.sys_load_error_detail,
-  pg_catalog.sys_load_detail, pg_catalog.svv_relation_privileges, pg_catalog.svv_transactions,
-  pg_catalog.svv_user_info, pg_catalog.svv_redshift_databases, pg_catalog.svv_column_privileges, pg_catalog.svv_user_grants,
+  pg_catalog.sys_load_detail, pg_catalog.svv_relation_privileges,
+  pg_catalog.svv_user_info, pg_catalog.svv_redshift_databases, pg_catalog.svv_external_schemas, pg_catalog.svv_external_tables,
+  pg_catalog.svv_external_columns, pg_catalog.svv_mv_info, pg_catalog.svv_transactions, pg_catalog.svv_user_grants,
+  pg_catalog.svv_schema_privileges, pg_catalog.svv_default_privileges, pg_catalog.svv_column_privileges,
   pg_catalog.svv_rls_attached_policy, pg_catalog.svv_attached_masking_policy TO PUBLIC;
 REVOKE ALL ON pg_catalog.stl_load_errors, pg_catalog.stl_load_commits, pg_catalog.stv_db_isolation_level FROM PUBLIC;
 
-CREATE OR REPLACE FUNCTION pg_catalog.pg_get_late_binding_view_cols()
-RETURNS TABLE (view_schema name, view_name name, col_name name, col_type varchar, col_num integer) LANGUAGE sql STABLE
-AS $$ SELECT n.nspname, c.relname, a.attname, format_type(a.atttypid, a.atttypmod)::varchar, a.attnum::integer
+-- The client names the columns, as for any function that returns records.
+DROP FUNCTION IF EXISTS pg_catalog.pg_get_late_binding_view_cols();
+CREATE FUNCTION pg_catalog.pg_get_late_binding_view_cols() RETURNS SETOF record LANGUAGE sql STABLE
+AS $$ SELECT n.nspname, c.relname, a.attname, pg_standin.type_name(a.atttypid, a.atttypmod), a.attnum::integer
       FROM pg_standin.late_view v JOIN pg_class c ON c.oid = v.relid JOIN pg_namespace n ON n.oid = c.relnamespace
       JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped $$;
