@@ -103,7 +103,7 @@ CREATE VIEW pg_catalog.svv_user_grants AS
 SELECT u.oid::integer AS user_id, u.rolname::varchar AS user_name, r.oid::integer AS role_id, r.rolname::varchar AS role_name, m.admin_option
 FROM pg_auth_members m JOIN pg_roles u ON u.oid = m.member AND u.rolcanlogin JOIN pg_roles r ON r.oid = m.roleid AND NOT r.rolcanlogin
 WHERE m.set_option -- PostgreSQL's own grant to a role's maker is without
-  AND (u.rolname = current_user OR pg_standin.has_role('sys:monitor'));
+  AND (u.rolname = current_user OR pg_standin.has_role('sys:monitor') OR pg_standin.sees_others());
 CREATE VIEW pg_catalog.svv_default_privileges AS
 SELECT n.nspname::varchar AS schema_name, CASE d.defaclobjtype WHEN 'r' THEN 'RELATION' ELSE 'FUNCTION' END::varchar AS object_type,
        o.oid::integer AS owner_id, o.rolname::varchar AS owner_name, 'user'::varchar AS owner_type,
