@@ -84,7 +84,6 @@ def _demo(console: Console, state: Path, scale: float) -> bool:
 def use(state: Path) -> None:
     """Make this process use the embedded stack: its addresses, the sample shop's catalog, a Dagster home beside it."""
     os.environ.update(stack.environment(state))
-    os.environ["DAGSTER_HOME"] = str(runs.prepare_home(state))
     os.environ.pop("AURORA_DWH_CATALOG", None)
 
 
