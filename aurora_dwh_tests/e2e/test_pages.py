@@ -128,7 +128,7 @@ class Reader:
         self.type(*ACTIVATED, "aurora-dwh local up")
         begins_itself = any(command.startswith("source ") for command in left)
         here = () if begins_itself else (*ACTIVATED, 'eval "$(aurora-dwh local env)"')
-        self.type(*here, *left, answer="y\n")
+        self.type(*here, *left, answer="y\n" * len(left))
 
 
 ACTIVATED = ("source .venv/bin/activate",)
