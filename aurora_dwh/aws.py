@@ -2,17 +2,21 @@
 
 boto3 is loaded at the first call. Each call has a session of its own: boto3's default session is not safe to share
 between threads. What all of them share is what botocore knows of AWS' services, which takes longer to read than most
-calls take. Errors name the secret or the service and never carry what was fetched.
+calls take; keys they do not share, so that each client begins with those that there are then. A client that is refused
+for its keys looks them up anew. Errors name the secret or the service and never carry what was fetched.
 """
 
 from __future__ import annotations
 
 import json
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aurora_dwh.environment import ConfigError
 from aurora_dwh.waiting import waiting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ATTEMPTS = 5
 """How often boto3 tries a request in all: what passes within seconds, such as 503 SlowDown, no step need know of."""
@@ -20,6 +24,24 @@ ATTEMPTS = 5
 CONNECT_SECONDS = 10
 READ_SECONDS = 60
 """How long one attempt waits for a connection, and for the next bytes of an answer."""
+
+
+_REFUSED_KEYS = frozenset(
+    {
+        "403",  # what S3 says to HEAD, whose answers have no text
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "InvalidToken",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+"""Codes of services for a request whose keys they do not know or know no more."""
+
+_LOOKED_UP = "aurora_dwh_looked_up"
 
 
 def fetch_secret(secret_id: str, region: str | None) -> dict[str, Any]:
@@ -118,7 +140,33 @@ def _session(region: str | None) -> Any:
 
     core = Session()
     core.register_component("data_loader", _models())
+    core.register("needs-retry", _with_keys_of_now(core))
     return boto3.Session(botocore_session=core, region_name=region)
+
+
+def _with_keys_of_now(core: Any) -> Callable[..., float | None]:
+    """Return what has a request that was refused for its keys signed and sent once more with those that there are now.
+
+    botocore keeps the keys of a credentials file for the client's life, however often the file is rotated. Those that
+    expire, as a role's, it fetches anew by itself.
+    """
+    from botocore.credentials import Credentials
+    from botocore.session import Session
+
+    def renew(request_dict: dict[str, Any], response: Any = None, **_: Any) -> float | None:
+        code = response and response[1].get("Error", {}).get("Code")
+        context, held = request_dict["context"], core.get_credentials()
+        if code not in _REFUSED_KEYS or _LOOKED_UP in context or type(held) is not Credentials:
+            return None
+        context[_LOOKED_UP] = True  # and not whether the keys differ: another thread may have renewed them meanwhile
+        found = Session().get_credentials()
+        if found is None:
+            return None
+        now = found.get_frozen_credentials()
+        held.access_key, held.secret_key, held.token = now.access_key, now.secret_key, now.token
+        return 0.0
+
+    return renew
 
 
 @cache

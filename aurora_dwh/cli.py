@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import typer
-
 from aurora_dwh.commands import discover, doctor, local, plan, proof, prune, purge, rebuild, verify
+from aurora_dwh.commands.output import Program
 from aurora_dwh.commands.speech import read_dotenv, register, stop_on_sigterm
 
-app = typer.Typer(
+app = Program(
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # its tracebacks show the values of variables, secrets among them
     help="Copies Amazon Aurora MySQL through S3 into Amazon Redshift, day by day.",

@@ -23,7 +23,9 @@ _INTRODUCTION = """# The command line
 - **Exit codes**: 0 where all is well, 1 where a check failed, tables differ or the work could not be done, 2 where
   usage, settings or catalog are wrong, 130 where Ctrl-C or SIGTERM stopped the command. Warnings of `doctor` and
   `discover` end with 0.
-- **Scripts**: `--json` prints one JSON value on stdout. Errors and progress bars go to stderr.
+- **Scripts**: `--json` prints one JSON value on stdout. Errors and progress bars go to stderr. What is no terminal gets
+  text alone, without bars and colours. A command whose reader leaves, as `| head` does, ends with 141.
+- **Terminals**: `NO_COLOR=1` takes the colours away. Where a table is too wide, its rows are lines of their own.
 - **Completion**: `aurora-dwh --install-completion` teaches bash, zsh, fish or PowerShell the commands, options and the
   catalog's tables; open a new shell afterwards.
 """
@@ -59,7 +61,9 @@ def _section(name: str, command: Any) -> str:
     parts = [
         f"## {name}",
         "",
-        f"    {' '.join(usage)}",
+        "```text",
+        " ".join(usage),
+        "```",
         "",
         command.help,
         "",

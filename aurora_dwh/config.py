@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import ssl
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aurora_dwh.aws import database_token, fetch_secret, s3_client
@@ -179,8 +178,8 @@ class LakeSettings:
         return _read(environ, _lake)
 
     def client(self) -> Any:
-        """Return the process's boto3 S3 client for these settings; it may be shared by threads."""
-        return _s3_client(self)
+        """Return a boto3 S3 client for these settings; it may be shared by threads."""
+        return s3_client(self.endpoint, self.region, self.sse)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -378,8 +377,3 @@ def _redshift(env: Environment) -> RedshiftSettings:
 def _region(env: Environment) -> str | None:
     """Return the Region; boto3 alone does not look at AWS_REGION, which AWS sets in its own runtimes."""
     return env.text("AWS_REGION") or env.text("AWS_DEFAULT_REGION")
-
-
-@lru_cache(maxsize=1)
-def _s3_client(settings: LakeSettings) -> Any:
-    return s3_client(settings.endpoint, settings.region, settings.sse)

@@ -75,9 +75,8 @@ def _sensor(variable: str, name: str, where: str) -> dg.SensorDefinition:
         message = compose(found, settings.ui_url)
         try:
             settings.channels()[variable].send(message)
-        except SendError as error:
-            context.log.warning(f"{error}; {message.subject} is tried again")
-            return dg.SkipReason(f"{error}; tried again at the next tick: {message.subject}")
+        except SendError as error:  # a tick that fails leaves the cursor where it was
+            raise SendError(f"{error}; tried again at the next tick: {message.subject}") from None
         return dg.SensorResult(skip_reason=f"told {where} of {message.subject}", cursor=_written(place))
 
     return alerts

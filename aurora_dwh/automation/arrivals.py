@@ -38,6 +38,10 @@ PATIENCE = timedelta(hours=1)
 INTERVAL_SECONDS = 120
 
 
+class ArrivalsError(Exception):
+    """The inbox, or what is in it, is out of reach: the tick fails, where the UI shows it, and the next one tries."""
+
+
 def build_arrivals_sensor(*, catalog: Catalog, job: dg.UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
     """Return the sensor that takes in days that were exported by hand.
 
@@ -63,12 +67,14 @@ def build_arrivals_sensor(*, catalog: Catalog, job: dg.UnresolvedAssetJobDefinit
             lake = open_lake()
             listed = lake.arrivals()
             source = open_source(catalog, context.log.warning)
-        except Exception as error:  # S3 or the settings: the next tick may do better
-            return dg.SensorResult(skip_reason=f"the lake's inbox cannot be read: {error}", cursor=context.cursor)
+        except Exception as error:  # S3 or the settings
+            raise ArrivalsError(f"the lake's inbox cannot be read: {error}") from error
         tick = _Tick(catalog, lake, source, context.instance, context.log)
         new = [arrival for arrival in listed if arrival.mark not in before]
         for arrival in new[:ARRIVALS_PER_TICK]:
             tick.look_at(arrival)
+        if tick.failed and not tick.done:  # else what was done is told first: the next tick fails, if it must
+            raise ArrivalsError("; ".join(tick.said)) from tick.failed[0]
         marks = {arrival.mark for arrival in listed} & (before | tick.done)
         said = "; ".join(tick.said) or f"nothing new among {len(listed)} arrivals"
         return dg.SensorResult(
@@ -88,6 +94,7 @@ class _Tick:
     Attributes:
         done: Marks of the arrivals that need not be looked at again.
         said: What became of those that no run is requested for.
+        failed: Why arrivals could not be looked at.
     """
 
     catalog: Catalog
@@ -97,6 +104,7 @@ class _Tick:
     log: Logger
     done: set[str] = field(default_factory=set)
     said: list[str] = field(default_factory=list)
+    failed: list[Exception] = field(default_factory=list)
     requests: list[dg.RunRequest] = field(default_factory=list)
     events: list[dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation] = field(default_factory=list)
 
@@ -114,6 +122,7 @@ class _Tick:
         except Exception as error:  # out of reach, say: the next tick may do better
             self.log.warning(f"{where} could not be looked at: {error}")
             self.said.append(f"{where} is tried again: {error}")
+            self.failed.append(error)
             return
         self.done.add(arrival.mark)
 

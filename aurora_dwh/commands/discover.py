@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aurora_dwh.commands.output import say, say_table
 from aurora_dwh.commands.speech import AsJson, plain, say_json, work
 
 if TYPE_CHECKING:
@@ -182,21 +183,22 @@ def _with_targets(suggestions: Iterable[Suggestion], taken: Iterable[str]) -> It
 
 
 def _say(file: CatalogFile, found: Found) -> None:
-    from rich.console import Console
-    from rich.table import Table as Grid
+    from rich.table import Column
     from rich.text import Text
 
     if found.added:
-        grid = Grid("table", "mode", "key", "cursor", "look at")
+        rows = []
         for suggestion in found.added:
             fields = suggestion.fields
             cells = (suggestion.table, fields["mode"], ", ".join(fields.get("key", ())), fields.get("cursor", ""))
-            grid.add_row(*(Text(plain(cell)) for cell in cells), Text("\n".join(suggestion.warnings), style="yellow"))
-        Console().print(grid)
+            warned = Text("\n".join(suggestion.warnings), style="yellow")
+            rows.append([*(Text(plain(cell)) for cell in cells), warned])
+        whole = [Column(heading, no_wrap=True) for heading in ("table", "mode", "key", "cursor")]
+        say_table([*whole, Column("look at")], rows)
     for name, reason in found.refused.items():
-        typer.secho(plain(f"{name} is not copied: {reason}"), fg=typer.colors.YELLOW)
+        say(plain(f"{name} is not copied: {reason}"), colour=typer.colors.YELLOW)
     for name in found.gone:
-        typer.secho(f"{plain(name)} is in the catalog and not in the database", fg=typer.colors.YELLOW)
+        say(f"{plain(name)} is in the catalog and not in the database", colour=typer.colors.YELLOW)
     if found.views:
         typer.echo(f"Views are offered as comments: {plain(', '.join(view.table for view in found.views))}")
     modes = Counter(suggestion.fields["mode"] for suggestion in found.added)

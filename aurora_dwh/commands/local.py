@@ -76,7 +76,7 @@ def env(
 register(
     app,
     up,
-    examples=("aurora-dwh local up", "aurora-dwh local up --without aurora", "aurora-dwh local up --state /tmp/stack"),
+    examples=("aurora-dwh local up", "aurora-dwh local up --without aurora", "aurora-dwh local up --state another"),
 )
 register(app, down, examples=("aurora-dwh local down",))
 register(app, status, examples=("aurora-dwh local status", "aurora-dwh local status --json"))

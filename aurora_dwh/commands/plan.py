@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Annotated
@@ -9,13 +10,14 @@ from typing import Annotated
 import typer
 
 from aurora_dwh.commands.choose import Day, OneTable, find_table, parse_day
+from aurora_dwh.commands.output import console, is_terminal
 from aurora_dwh.commands.speech import AsJson, plain, say_json
 
 EXAMPLES = (
     "aurora-dwh plan orders_master",
     "aurora-dwh plan orders_master --day 2024-01-05",
     "aurora-dwh plan orders_master --day 2024-01-05 --by-hand",
-    "aurora-dwh plan orders_master --json | jq -r '.steps.[].statements.[]'",
+    "aurora-dwh plan orders_master --json > plan.json",
 )
 
 
@@ -69,23 +71,22 @@ def plan(table: OneTable, day: Day = None, by_hand: ByHand = False, as_json: AsJ
 
 def _say(made: Plan) -> None:
     """Print the statements; where they are piped on, as SQL alone: headings are comments and lines stay whole."""
-    from rich.console import Console
     from rich.syntax import Syntax
     from rich.text import Text
 
-    console = Console()
+    out, is_shown = console(), is_terminal(sys.stdout)
     for number, step in enumerate(made.steps, start=1):
         heading = plain(f"{number}. {step.heading}")
-        if console.is_terminal:
-            console.rule(Text(heading, style="bold"), align="left")
+        if is_shown:
+            out.rule(Text(heading, style="bold"), align="left")
         else:
             typer.echo(f"-- {heading}")
         for statement in step.statements:
-            if console.is_terminal:
-                console.print(Syntax(statement + ";", "sql", background_color="default", word_wrap=True))
+            if is_shown:
+                out.print(Syntax(statement + ";", "sql", background_color="default", word_wrap=True))
             else:
                 typer.echo(statement + ";")
-        console.print()
+        typer.echo()
     for note in made.notes:
         typer.echo(f"-- {plain(note)}")
 

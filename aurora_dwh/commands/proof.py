@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from aurora_dwh.commands.choose import OptionalTable, find_tables
+from aurora_dwh.commands.output import say_table
 from aurora_dwh.commands.speech import FAILED, AsJson, plain, say_json
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ def proof(table: OptionalTable = None, as_json: AsJson = False) -> None:
     Nothing is compared: it is what `dwh.proof_history` says of the proofs that the schedule `proof` runs. To compare
     now, run `aurora-dwh verify`, which mends nothing, or materialize `proof/<table>`.
     """
-    from rich.console import Console
-
     from aurora_dwh.catalog import Catalog
     from aurora_dwh.config import RedshiftSettings
     from aurora_dwh.warehouse.connection import Warehouse
@@ -38,7 +37,7 @@ def proof(table: OptionalTable = None, as_json: AsJson = False) -> None:
     if as_json:
         say_json([_plain(one, found.get(one.name)) for one in tables])
     else:
-        _say(Console(), tables, found)
+        _say(tables, found)
     if any(row is not None and row["differing"] for row in found.values()):
         raise typer.Exit(FAILED)
 
@@ -62,18 +61,25 @@ def last_proofs(warehouse: Warehouse, tables: Sequence[Table]) -> dict[str, dict
     return {labels[row["table_name"]]: row for row in found}
 
 
-def _say(console: Any, tables: Sequence[Table], found: Mapping[str, dict[str, Any]]) -> None:
-    from rich.table import Table as Grid
+def _say(tables: Sequence[Table], found: Mapping[str, dict[str, Any]]) -> None:
+    from rich.table import Column
     from rich.text import Text
 
-    grid = Grid(title="Proofs, the last of each table")
-    for heading in ("table", "proven", "rows equal", "found", "mended", "last equal", ""):
-        grid.add_column(heading, justify="right" if heading == "rows equal" else "left")
+    columns = [
+        Column("table", no_wrap=True),
+        Column("proven", no_wrap=True),
+        Column("rows equal", no_wrap=True, justify="right"),
+        Column("found"),
+        Column("mended"),
+        Column("last equal", no_wrap=True),
+        Column("", no_wrap=True),
+    ]
+    rows = []
     for table in tables:
         row = found.get(table.name)
         name = Text(plain(table.name))
         if row is None:
-            grid.add_row(name, "never", "", "", "", "", "[yellow]not proven[/]")
+            rows.append([name, Text("never"), *[Text()] * 4, Text("not proven", style="yellow")])
             continue
         told = ", ".join(f"{row[kind]:,} {kind}" for kind in _KINDS if row[kind])
         mended = ", ".join(
@@ -81,10 +87,11 @@ def _say(console: Any, tables: Sequence[Table], found: Mapping[str, dict[str, An
             for name, what in (("repaired", "read again"), ("removed", "taken away"))
             if row[name]
         )
-        rows = f"{row['rows_proven']:,} of {row['source_rows']:,}"
-        outcome = "[bold red]different[/]" if row["differing"] else "[green]equal[/]"
-        grid.add_row(name, _moment(row["read_at"]), rows, told, mended, _moment(row["equal_at"]), outcome)
-    console.print(grid)
+        share = f"{row['rows_proven']:,} of {row['source_rows']:,}"
+        outcome = Text("different", style="bold red") if row["differing"] else Text("equal", style="green")
+        cells = (_moment(row["read_at"]), share, told, mended, _moment(row["equal_at"]))
+        rows.append([name, *map(Text, cells), outcome])
+    say_table(columns, rows, title="Proofs, the last of each table")
 
 
 def _moment(moment: datetime | None) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aurora_dwh.commands.choose import RANGE, complete_table
+from aurora_dwh.commands.output import say
 from aurora_dwh.commands.speech import AsJson, say_json
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def _say(table: str, days: str, found: Found) -> None:
     if found.shared:
         typer.echo(f"{len(found.shared):,} files stay, as days that are not removed are of the same reading")
     for url in found.out_of_reach:
-        typer.secho(f"{url} lies in another bucket and is left there", fg=typer.colors.YELLOW, err=True)
+        say(f"{url} lies in another bucket and is left there", colour=typer.colors.YELLOW, err=True)
 
 
 def _confirm() -> None:

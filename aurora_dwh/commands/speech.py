@@ -9,6 +9,7 @@ import functools
 import inspect
 import json
 import signal
+import sys
 import threading
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Protocol, TypeVar
 import typer
 
 from aurora_dwh.catalog_errors import CatalogError
+from aurora_dwh.commands.output import console, is_terminal, say
 from aurora_dwh.environment import ConfigError
 
 if TYPE_CHECKING:
@@ -105,7 +107,7 @@ def speak_plainly(command: Command) -> Command:
 def fail(message: str, *, code: int = FAILED) -> NoReturn:
     """Print an error and end the command."""
     for line in message.rstrip().split("\n"):
-        typer.secho(f"error: {plain(line)}", fg=typer.colors.RED, err=True)
+        say(f"error: {plain(line)}", colour=typer.colors.RED, err=True)
     raise typer.Exit(code)
 
 
@@ -129,13 +131,12 @@ def work(description: str, total: int | None) -> Iterator[Advance]:
         description: What is done.
         total: How many parts the work has; None where nobody knows.
     """
-    from rich.console import Console
     from rich.markup import escape
     from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 
-    console = Console(stderr=True)
     columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    is_seen = is_terminal(sys.stderr)
+    with Progress(*columns, console=console(err=True), transient=True, disable=not is_seen) as progress:
         task = progress.add_task(escape(description), total=total)
 
         def advance(description: str | None = None, *, parts: int = 1) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from aurora_dwh.commands.choose import Days, OptionalTable, find_tables, parse_days
+from aurora_dwh.commands.output import say, say_table
 from aurora_dwh.commands.speech import FAILED, AsJson, plain, say_json, work
 
 EXAMPLES = (
@@ -18,8 +19,6 @@ EXAMPLES = (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from rich.console import Console
 
     from aurora_dwh.proof.verdict import Verdict
 
@@ -36,8 +35,6 @@ def verify(
     difference; so are rows that it deleted, where `deletes: keep` keeps them. The day that was the newest when it was
     read reaches up to that moment, as its reading did.
     """
-    from rich.console import Console
-
     from aurora_dwh.catalog import Catalog
     from aurora_dwh.proof.engine import compare_tables, comparisons
 
@@ -52,35 +49,33 @@ def verify(
     if as_json:
         say_json([_plain(verdict) for verdict in verdicts])
     else:
-        say_verdicts(Console(), verdicts)
+        say_verdicts(verdicts)
     if not all(verdict.equal for verdict in verdicts):
         raise typer.Exit(FAILED)
 
 
-def say_verdicts(console: Console, verdicts: Sequence[Verdict]) -> None:
+def say_verdicts(verdicts: Sequence[Verdict]) -> None:
     """Print for each table both sides' rows and whether they agree, then what differs."""
-    from rich.table import Table as Grid
+    from rich.table import Column
     from rich.text import Text
 
     from aurora_dwh.proof.verdict import GONE, LATE
 
-    grid = Grid(title="Aurora and Redshift, every value of every row")
-    for heading in ("table", "Aurora", "Redshift", "late", "gone", ""):
-        grid.add_column(heading, justify="left" if heading in ("table", "") else "right")
+    figured = [Column(name, no_wrap=True, justify="right") for name in ("Aurora", "Redshift", "late", "gone")]
+    columns = [Column("table", no_wrap=True), *figured, Column("", no_wrap=True)]
+    rows = []
     for verdict in verdicts:
         figures = [f"{verdict.source_rows:,}", f"{verdict.staged_rows:,}"]
         figures += [f"{verdict.kinds.get(kind, 0):,}" for kind in (LATE, GONE)]
-        outcome = "[green]equal[/]" if verdict.equal else "[bold red]different[/]"
+        outcome = Text("equal", style="green") if verdict.equal else Text("different", style="bold red")
         if verdict.error:
-            figures, outcome = [""] * 4, "[bold red]not compared[/]"
-        grid.add_row(Text(plain(_label(verdict))), *figures, outcome)
-    console.print(grid)
+            figures, outcome = [""] * 4, Text("not compared", style="bold red")
+        rows.append([Text(plain(_label(verdict))), *map(Text, figures), outcome])
+    say_table(columns, rows, title="Aurora and Redshift, every value of every row")
     for verdict in verdicts:
         for line in (verdict.error, *verdict.differences):
             if line:
-                console.print(
-                    plain(f"{_label(verdict)}: {line}"), style="red", markup=False, highlight=False, soft_wrap=True
-                )
+                say(plain(f"{_label(verdict)}: {line}"), colour=typer.colors.RED)
 
 
 def _label(verdict: Verdict) -> str:

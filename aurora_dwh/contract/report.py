@@ -9,6 +9,7 @@ from pathlib import Path
 
 import typer
 
+from aurora_dwh.commands.output import say_table
 from aurora_dwh.commands.speech import FAILED, say_json, work
 from aurora_dwh.contract import copies, functions, locks, store
 from aurora_dwh.contract.assumption import Assumption, Finding, findings
@@ -54,16 +55,15 @@ def write(path: Path, *, as_json: bool) -> None:
 
 
 def _say(found: Sequence[Finding]) -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column
     from rich.text import Text
 
-    grid = Table("assumption", "", "expected", "found, and what follows")
+    rows = []
     for one in found:
         follows = one.found if one.holds else f"{one.found}\n-> {one.meaning}\n   {'; '.join(one.statements)[:600]}"
         mark = Text("ok", style="green") if one.holds else Text("differs", style="red")
-        grid.add_row(Text(one.name), mark, Text(one.expected), Text(follows))
-    console = Console()
-    console.print(grid)
+        rows.append([Text(one.name), mark, Text(one.expected), Text(follows)])
+    columns = [Column("assumption"), Column("", no_wrap=True), Column("expected"), Column("found, and what follows")]
+    say_table(columns, rows)
     count = sum(one.holds for one in found)
-    console.print(f"{count} of {len(found)} hold")
+    typer.echo(f"{count} of {len(found)} hold")

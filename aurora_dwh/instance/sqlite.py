@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlite3 import Connection as SqliteConnection
 from typing import Final
 
+from dagster import DagsterInstance
 from dagster._config import UserConfigSchema
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
@@ -24,15 +25,15 @@ KEPT: Final = 16
 
 
 class SqliteEventLog(SqliteEventLogStorage):
-    """The event log of a local instance, in `history/runs` beneath DAGSTER_HOME as by default.
+    """The event log of a local instance, in `history/runs` beneath the instance's folder as by default.
+
+    That is DAGSTER_HOME, and where it is not set the folder that Dagster makes for as long as a command runs.
 
     In dagster.yaml: `event_log_storage: {module: aurora_dwh.instance.sqlite, class: SqliteEventLog, config: {}}`.
     """
 
-    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
-        self._engines: OrderedDict[str, Engine] = OrderedDict()
-        self._tables: set[str] = set()
-        super().__init__(base_dir, inst_data)
+    def __init__(self, inst_data: ConfigurableClassData | None = None) -> None:
+        self._inst_data = inst_data
 
     @classmethod
     def config_type(cls) -> UserConfigSchema:
@@ -43,8 +44,15 @@ class SqliteEventLog(SqliteEventLogStorage):
     def from_config_value(
         cls, inst_data: ConfigurableClassData | None, _config: Mapping[str, object]
     ) -> SqliteEventLog:
-        """Return the event log of the instance that DAGSTER_HOME names."""
-        return cls(str(Path(os.environ["DAGSTER_HOME"]).expanduser() / "history" / "runs"), inst_data)
+        """Return the event log of the instance that is going to register it."""
+        return cls(inst_data)
+
+    def register_instance(self, instance: DagsterInstance) -> None:
+        """Open the log in the instance's folder, which nothing that Dagster gave before says."""
+        self._engines: OrderedDict[str, Engine] = OrderedDict()
+        self._tables: set[str] = set()
+        super().__init__(str(Path(instance.root_directory) / "history" / "runs"), self._inst_data)
+        super().register_instance(instance)
 
     def store_event(self, event: EventLogEntry) -> None:
         """Store an event, and tell those who follow the run.

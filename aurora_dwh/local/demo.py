@@ -17,7 +17,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from aurora_dwh.commands.verify import say_verdicts
 from aurora_dwh.local import runs, shop, stack
+from aurora_dwh.proof.verdict import Verdict
 
 MARTS = (
     ("daily_sales", "revenue DESC", ("order_day", "product_line", "orders", "units", "revenue")),
@@ -76,15 +78,15 @@ def _demo(console: Console, state: Path, scale: float) -> bool:
         progress.update(step, completed=1)
 
         step = progress.add_task("Comparing every value", total=None)
-        equal = _prove(console, progress, step)
+        verdicts = _compared(progress, step)
+    say_verdicts(verdicts)
     _show_marts(console)
-    return equal
+    return all(verdict.equal for verdict in verdicts)
 
 
 def use(state: Path) -> None:
     """Make this process use the embedded stack: its addresses, the sample shop's catalog, a Dagster home beside it."""
     os.environ.update(stack.environment(state))
-    os.environ["DAGSTER_HOME"] = str(runs.prepare_home(state))
     os.environ.pop("AURORA_DWH_CATALOG", None)
 
 
@@ -101,9 +103,8 @@ def _load(progress: Progress, title: str, first: date, last: date) -> None:
     runs.run(runs.LOAD, first, last, None, on_day)
 
 
-def _prove(console: Console, progress: Progress, step: TaskID) -> bool:
+def _compared(progress: Progress, step: TaskID) -> list[Verdict]:
     from aurora_dwh.catalog import Catalog
-    from aurora_dwh.commands.verify import say_verdicts
     from aurora_dwh.proof.engine import compare_tables
 
     catalog = Catalog.load()
@@ -113,8 +114,7 @@ def _prove(console: Console, progress: Progress, step: TaskID) -> bool:
     for verdict in compare_tables(catalog, tables):
         verdicts.append(verdict)
         progress.advance(step)
-    say_verdicts(console, verdicts)
-    return all(verdict.equal for verdict in verdicts)
+    return verdicts
 
 
 def _show_marts(console: Console) -> None:

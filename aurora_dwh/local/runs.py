@@ -5,26 +5,14 @@ The runs are kept in the instance that DAGSTER_HOME names, so that the UI shows 
 
 from __future__ import annotations
 
-import shutil
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import date
-from pathlib import Path
 
 import dagster as dg
 
 LOAD, MARTS = "daily_load", "marts"
 """The jobs: a day's tables, and every mart."""
-
-
-def prepare_home(state: Path) -> Path:
-    """Return the DAGSTER_HOME of a state folder, made ready with the project's dagster.yaml where there is one."""
-    home = state.resolve() / "dagster"
-    home.mkdir(parents=True, exist_ok=True)
-    settings = Path("dagster.yaml")
-    if settings.exists():
-        shutil.copy(settings, home / settings.name)
-    return home
 
 
 def partitioned(layers: Sequence[str]) -> list[dg.AssetKey]:

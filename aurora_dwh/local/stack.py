@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -128,7 +129,7 @@ def status(state: Path) -> dict[str, Condition]:
 
 
 def environment(state: Path) -> dict[str, str]:
-    """The environment variables that lead the product to the running parts.
+    """The environment variables that lead the product to the running parts, and Dagster to the record of their loads.
 
     Raises:
         StackError: The stack does not run.
@@ -139,7 +140,17 @@ def environment(state: Path) -> dict[str, str]:
     variables: dict[str, str] = {}
     for part in note["parts"].values():
         variables.update(part["environment"])
-    return variables
+    return {**variables, "DAGSTER_HOME": str(_dagster_home(state))}
+
+
+def _dagster_home(state: Path) -> Path:
+    """Return the folder that Dagster keeps runs in, with the project's dagster.yaml where there is one."""
+    home = state.resolve() / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    settings = Path("dagster.yaml")
+    if settings.exists():
+        shutil.copy(settings, home / settings.name)
+    return home
 
 
 def _condition(state: Path, note: dict[str, Any], part: str, *, supervised: bool) -> Condition:

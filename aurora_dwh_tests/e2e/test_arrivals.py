@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
+from botocore.exceptions import ClientError
 from typer.testing import CliRunner
 
 from aurora_dwh.automation import arrivals
+from aurora_dwh.automation.arrivals import ArrivalsError
 from aurora_dwh.cli import app
 from aurora_dwh.config import LakeSettings
 from aurora_dwh.lake.opening import open_lake
@@ -19,6 +23,7 @@ from aurora_dwh_tests.e2e.test_types import verify
 from aurora_dwh_tests.e2e.world import World
 
 DAY = "2024-01-02"
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 
 class Sensor:
@@ -258,14 +263,50 @@ def test_no_more_than_some_arrivals_are_looked_at_in_a_tick(
     assert [len(sensor.tick().asset_events) for _ in range(4)] == [2, 2, 1, 0]
 
 
-def test_a_lake_or_a_source_out_of_reach_is_tried_again(aurora_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_o16_a_lake_or_a_source_out_of_reach_fails_the_tick_and_the_next_one_tries_again(
+    aurora_world: World, monkeypatch: pytest.MonkeyPatch, s3: Any
+) -> None:
     world = aurora_world
     three_days(world)
     by_hand(world)
     sensor = Sensor(world)
     with monkeypatch.context() as patched:
         patched.setenv("AURORA_PORT", "1")
+        with pytest.raises(ArrivalsError, match=r"day=2024-01-02/.* is tried again: cannot connect to Aurora"):
+            sensor.tick()
+        put(s3, "x.manifest", b"{}")  # what can be said of others is said all the same, once
         assert "is tried again: cannot connect to Aurora" in str(sensor.tick().skip_reason)
+        with pytest.raises(ArrivalsError, match="is tried again: cannot connect to Aurora"):
+            sensor.tick()
         patched.setenv("LAKE_URI", "s3://no-such-bucket/x")
-        assert "the lake's inbox cannot be read" in str(sensor.tick().skip_reason)
+        with pytest.raises(ArrivalsError, match=r"the lake's inbox cannot be read: .*NoSuchBucket"):
+            sensor.tick()
     assert len(sensor.tick().run_requests or ()) == 1
+
+
+def test_o16_keys_that_are_rotated_in_their_file_are_those_of_the_next_tick_and_request(
+    aurora_world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    world = aurora_world
+    three_days(world)
+    by_hand(world)
+    keys_file = tmp_path / "credentials"
+    for name in KEYS:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(keys_file))
+    in_use = "".join(f"{name.lower()} = {world.variables[name]}\n" for name in KEYS)
+    retired = "aws_access_key_id = AKRETIRED\naws_secret_access_key = no-more\n"
+    settings, sensor = LakeSettings.from_env(), Sensor(world)
+
+    keys_file.write_text(f"[default]\n{retired}", encoding="utf-8")
+    with pytest.raises(ArrivalsError, match="InvalidAccessKeyId"):
+        sensor.tick()
+    running = settings.client()  # as that of a run that goes on
+    with pytest.raises(ClientError, match="InvalidAccessKeyId"):
+        running.list_objects_v2(Bucket=settings.bucket)
+
+    keys_file.write_text(f"[default]\n{in_use}", encoding="utf-8")
+    assert len(sensor.tick().run_requests or ()) == 1
+    running.head_bucket(Bucket=settings.bucket)
+    running.put_object(Bucket=settings.bucket, Key=f"{settings.prefix}/rotated", Body=io.BytesIO(b"whole"))
+    assert running.get_object(Bucket=settings.bucket, Key=f"{settings.prefix}/rotated")["Body"].read() == b"whole"

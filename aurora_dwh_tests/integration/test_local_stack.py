@@ -74,7 +74,8 @@ def test_up_serves_all_parts_and_down_keeps_data_and_ports(state: Path) -> None:
     assert stack.is_running(state)
     environment = stack.environment(state)
     expected = {f"{part.upper()}_{name}" for part, names in ALL_VARIABLES.items() for name in names}
-    assert set(environment) == expected | LAKE_VARIABLES
+    assert set(environment) == expected | LAKE_VARIABLES | {"DAGSTER_HOME"}
+    assert Path(environment["DAGSTER_HOME"]).is_dir()
     assert environment["LAKE_URI"] == "s3://aurora-dwh-lake/lake"
     assert environment["AURORA_TLS"] == environment["REDSHIFT_TLS"] == "disabled"
 
@@ -156,7 +157,7 @@ def test_a_part_that_dies_is_noticed_and_up_restarts_the_stack(state: Path, part
 
 def test_parts_left_out_are_not_in_the_environment(state: Path) -> None:
     stack.up(state, without=ONLY_AURORA)
-    assert {name.split("_")[0] for name in stack.environment(state)} == {"AURORA"}
+    assert {name.split("_")[0] for name in stack.environment(state)} == {"AURORA", "DAGSTER"}
     assert [one.state for one in stack.status(state).values()] == ["running", "left out", "left out"]
     assert stack.up(state, without=frozenset({"warehouse"})).started_now  # other parts are wanted: a new stack
     assert stack.status(state)["lake"].running

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -14,18 +13,24 @@ from uuid import uuid4
 import dagster as dg
 import pytest
 from dagster._core.events.log import EventLogEntry
+from dagster._core.instance.ref import InstanceRef
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 
 from aurora_dwh.instance.sqlite import KEPT, SqliteEventLog
-from aurora_dwh_tests.instances import orders
+from aurora_dwh_tests.instances import PROJECT_SETTINGS, orders
 
 
 @pytest.fixture
-def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SqliteEventLog]:
-    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+def log(instance: dg.DagsterInstance) -> SqliteEventLog:
+    assert isinstance(instance.event_log_storage, SqliteEventLog)
+    return instance.event_log_storage
+
+
+def another(instance: dg.DagsterInstance) -> SqliteEventLog:
+    """Return a log of the same runs that shares nothing with the instance's own."""
     made = SqliteEventLog.from_config_value(None, {})
-    yield made
-    made.dispose()
+    made.register_instance(instance)
+    return made
 
 
 def run_id() -> str:
@@ -59,10 +64,24 @@ def test_what_a_run_wrote_is_read_by_dagsters_own_storage_and_the_other_way_roun
             assert latest.run_id == second.run_id
 
 
-def test_who_follows_a_run_hears_of_each_event_while_its_writer_goes_on(log: SqliteEventLog) -> None:
+def test_o15_without_a_dagster_home_the_log_is_in_the_folder_that_dagster_makes_for_a_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    ref = InstanceRef.from_dir(str(tmp_path), config_dir=str(PROJECT_SETTINGS.parent))  # as its command line does
+    with dg.DagsterInstance.from_ref(ref) as instance, dg.DagsterInstance.from_ref(instance.get_ref()) as again:
+        done = dg.materialize([orders], instance=instance)
+        assert isinstance(again.event_log_storage, SqliteEventLog)
+        assert len(again.all_logs(done.run_id)) > 10
+    assert (tmp_path / "history" / "runs" / f"{done.run_id}.db").is_file()
+
+
+def test_who_follows_a_run_hears_of_each_event_while_its_writer_goes_on(
+    log: SqliteEventLog, instance: dg.DagsterInstance
+) -> None:
     run, heard = run_id(), Queue[str]()
     log.store_event(entry(run, "before"))
-    reader = SqliteEventLog.from_config_value(None, {})
+    reader = another(instance)
     reader.watch(run, None, lambda event, _: heard.put(event.user_message))
     try:
         for message in ("one", "two", "three"):
@@ -104,8 +123,10 @@ def test_a_log_that_was_wiped_begins_anew(log: SqliteEventLog) -> None:
     assert messages(log, run) == ["after"]
 
 
-def test_threads_with_logs_of_their_own_write_to_one_run_at_once(log: SqliteEventLog) -> None:
-    run, logs = run_id(), [log, *(SqliteEventLog.from_config_value(None, {}) for _ in range(2))]
+def test_threads_with_logs_of_their_own_write_to_one_run_at_once(
+    log: SqliteEventLog, instance: dg.DagsterInstance
+) -> None:
+    run, logs = run_id(), [log, *(another(instance) for _ in range(2))]
     with ThreadPoolExecutor(6) as threads:
         list(threads.map(lambda n: logs[n % 3].store_event(entry(run, str(n))), range(60)))
     assert sorted(map(int, messages(log, run))) == list(range(60))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aurora_dwh.commands.output import say_table
 from aurora_dwh.commands.speech import FAILED, AsJson, say_json, work
 
 if TYPE_CHECKING:
@@ -80,8 +81,7 @@ def run_checks(progress: Callable[[str], object] = lambda _: None) -> list[Check
 
 def _say(checks: Sequence[Check]) -> None:
     """Print a table; tables of the source that are well take one line together."""
-    from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column
     from rich.text import Text
 
     from aurora_dwh.commands.doctor.source import TABLE
@@ -89,17 +89,17 @@ def _say(checks: Sequence[Check]) -> None:
     colours = {"ok": "green", "warning": "yellow", "failed": "red"}
     tables = [check for check in checks if check.name.startswith(TABLE)]
     well = [check for check in tables if check.state == "ok"]
-    grid = Table("check", "state", "what was found, and what to do")
+    rows = []
     for check in checks:
         if check in well and check is not well[0]:
             continue
         name, found = (check.name, check.detail) if check not in well else ("aurora: tables", _counted(well, tables))
         advice = "\n".join(part for part in (found, check.remedy and f"-> {check.remedy}") if part)
-        grid.add_row(Text(name), Text(check.state.value, style=colours[check.state.value]), Text(advice))
-    console = Console()
-    console.print(grid)
+        rows.append([Text(name), Text(check.state.value, style=colours[check.state.value]), Text(advice)])
+    columns = [Column("check"), Column("", no_wrap=True), Column("found, and what to do")]
+    say_table(columns, rows)
     counts = {state: sum(check.state == state for check in checks) for state in colours}
-    console.print(", ".join(f"{count} {state}" for state, count in counts.items() if count))
+    typer.echo(", ".join(f"{count} {state}" for state, count in counts.items() if count))
 
 
 def _counted(well: Sequence[Check], tables: Sequence[Check]) -> str:
