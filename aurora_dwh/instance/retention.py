@@ -165,14 +165,20 @@ class Retention:
         """Give the room of what was removed back to the disk, where the instance is in SQLite.
 
         PostgreSQL uses it again by itself. Others may read meanwhile; writers wait.
+
+        Raises:
+            OSError: Somebody writes all the time, or the disk has no room for a second copy of a file.
         """
         if isinstance(self._log, SqliteEventLogStorage):
             for connect in (self._log.index_connection, self._runs.connect):
                 with connect() as connection:
                     file = connection.scalar(text("SELECT file FROM pragma_database_list WHERE name = 'main'"))
-                with closing(sqlite3.connect(file, timeout=SQLITE_BUSY_TIMEOUT_SECONDS)) as database:
-                    database.execute("VACUUM")
-                    database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                try:
+                    with closing(sqlite3.connect(file, timeout=SQLITE_BUSY_TIMEOUT_SECONDS)) as database:
+                        database.execute("VACUUM")
+                        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                except sqlite3.OperationalError as error:
+                    raise OSError(f"runs were removed, but {file} is not smaller yet: {error}; prune again") from error
 
     def _backfills_under_way(self) -> set[str]:
         statuses = [status for status in BulkActionStatus if status not in BULK_ACTION_TERMINAL_STATUSES]

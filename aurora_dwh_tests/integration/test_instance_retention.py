@@ -12,8 +12,10 @@ from dagster._core.definitions.asset_checks.asset_check_spec import AssetCheckKe
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin
 from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
 from dagster._core.storage.tags import REPOSITORY_LABEL_TAG, ROOT_RUN_ID_TAG, RUN_KEY_TAG, SENSOR_NAME_TAG
+from typer.testing import CliRunner
 
 from aurora_dwh.automation.retention import build_retention_sensor
+from aurora_dwh.cli import app
 from aurora_dwh.handoff import utc_now
 from aurora_dwh.instance import REQUESTED_BY
 from aurora_dwh.instance.retention import Pruned, Retention
@@ -281,3 +283,9 @@ def tick(instance: dg.DagsterInstance) -> str:
     found = build_retention_sensor()(context)
     assert isinstance(found, dg.SkipReason)
     return found.skip_message or ""
+
+
+def test_o13_without_an_instance_the_command_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    said = CliRunner().invoke(app, ["prune", "--before", "2024-01-01"])
+    assert (said.exit_code, "DAGSTER_HOME is not set" in said.output) == (2, True)

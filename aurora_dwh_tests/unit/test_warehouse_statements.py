@@ -325,3 +325,8 @@ def test_csv_is_loaded_with_a_mark_for_null_and_bytes_lose_their_lead() -> None:
 
 def test_a_stage_without_bytes_is_read_as_it_is_whatever_filled_it() -> None:
     assert sql.staged(SCHEMA, "csv") == '"dwh_stage"' == sql.staged(BYTES, "parquet")
+
+
+def test_rows_on_the_stage_are_made_those_of_another_day() -> None:
+    stage = sql.identifier(sql.STAGE)
+    assert sql.set_day(date(2024, 1, 5)) == f"UPDATE {stage} SET \"_dwh_day\" = '2024-01-05'"
