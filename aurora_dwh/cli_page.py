@@ -60,7 +60,9 @@ def _section(name: str, command: Any) -> str:
     parts = [
         f"## {name}",
         "",
-        f"    {' '.join(usage)}",
+        "```text",
+        " ".join(usage),
+        "```",
         "",
         command.help,
         "",

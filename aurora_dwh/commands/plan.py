@@ -17,7 +17,7 @@ EXAMPLES = (
     "aurora-dwh plan orders_master",
     "aurora-dwh plan orders_master --day 2024-01-05",
     "aurora-dwh plan orders_master --day 2024-01-05 --by-hand",
-    "aurora-dwh plan orders_master --json | jq -r '.steps.[].statements.[]'",
+    "aurora-dwh plan orders_master --json > plan.json",
 )
 
 

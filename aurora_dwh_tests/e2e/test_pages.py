@@ -1,0 +1,158 @@
+"""The commands of the pages, run as they stand there, in order, in a shell that has nothing of the machine's settings.
+
+What is indented, or fenced as `sh`, is commands; so is what stands in the text as `aurora-dwh ...` or `dagster ...`.
+"""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from markdown_it import MarkdownIt
+
+pytestmark = pytest.mark.timeout(900)
+
+ROOT = Path(__file__).parents[2]
+FIRST = ("README.md", "README.ja.md", "docs/operation.md", "docs/cli.md")
+"""The order in which pages are followed, before all others: what `docs/cli.md` purges for good, no page loads again."""
+
+AWS = "asks AWS, which no test reaches"
+INFRA = "deploys to AWS; `infra/` has tests that make and check its templates"
+MAKE = "`make` first makes a virtual environment"
+SERVER = "goes on until it is stopped; test_production_topology.py runs it as the image does"
+NAME = "names a command, without what it is to be run with"
+NOT_RUN = {
+    "make demo": f"{MAKE}; the fixture runs what it then runs",
+    "make test": f"{MAKE}; it runs this very test",
+    "make dev": f"{MAKE}; the UI's tests run what it then runs",
+    "make infra": f"{MAKE}; it then runs tests that `make test` runs, too",
+    "npx aws-cdk bootstrap aws://123456789012/ap-northeast-1": INFRA,
+    "npx aws-cdk deploy aurora-dwh-platform": INFRA,
+    "cd infra && npx aws-cdk deploy aurora-dwh-bi": INFRA,
+    "cd .. && python -m infra.grants": AWS,
+    "aws quicksight create-account-subscription --aws-account-id 123456789012 --edition ENTERPRISE "
+    "--authentication-method IAM_AND_QUICKSIGHT --account-name <a name> --notification-email <address>": AWS,
+    "aws quicksight list-users --aws-account-id 123456789012 --namespace default --region <identity Region> "
+    "--query 'UserList[].Arn'": AWS,
+    "aws ecs run-task --cluster aurora-dwh --launch-type FARGATE --task-definition aurora-dwh-run "
+    "--network-configuration '<as in SeedCommand>' "
+    """--overrides '{"containerOverrides": [{"name": "run", "command": ["aurora-dwh", "doctor"]}]}'""": AWS,
+    "aurora-dwh doctor --contract contract.json": "tries locks for minutes; test_contract.py runs it",
+    "aurora-dwh --install-completion": "writes into the files of whatever shell it is called by",
+    "aurora-dwh COMMAND --help": NAME,
+    "aurora-dwh plan": NAME,
+    "aurora-dwh purge": NAME,
+    "aurora-dwh rebuild": NAME,
+    "aurora-dwh plan <table> --day <first day>": NAME,
+    "dagster asset materialize --partition-range": NAME,
+    "dagster dev": "goes on until it is stopped; the UI's tests run it",
+    "dagster api grpc -h 0.0.0.0 -p 4000 -m aurora_dwh.definitions": SERVER,
+}
+"""Commands that cannot be run here, as they stand in a page, and why."""
+
+
+def pages() -> list[str]:
+    """Return every page that a user reads, in the order in which they are followed."""
+    there = (str(page.relative_to(ROOT)) for page in [*ROOT.glob("README*.md"), *ROOT.glob("docs/*.md")])
+    return [*FIRST, *sorted(set(there) - {*FIRST})]
+
+
+def blocks(page: Path) -> Iterator[list[str]]:
+    """Yield the commands of each block of a page, and each that stands in its text as a block of its own."""
+    for token in MarkdownIt().parse(page.read_text(encoding="utf-8")):
+        if token.type == "code_block" or (token.type == "fence" and token.info == "sh"):
+            lines = re.sub(r"\\\n\s*", "", token.content).splitlines()
+            yield [command for line in lines if (command := re.sub(r"\s+#.*", "", line).strip())]
+        for inner in token.children or ():
+            if inner.type == "code_inline" and re.match(r"(aurora-dwh|dagster) [\w-]", inner.content):
+                yield [inner.content.replace("TABLE", "orders_master")]
+
+
+def test_o15_each_command_of_the_pages_is_run_or_listed_and_what_is_listed_stands_in_a_page() -> None:
+    found = {ROOT / page: {one for block in blocks(ROOT / page) for one in block} for page in pages()}
+    assert all(found[ROOT / page] for page in FIRST)
+    assert set(NOT_RUN) <= set.union(*found.values())
+    unclear = re.compile(r"<[a-z ]+>|\b[A-Z]{4,}\b")  # what a reader is to put in
+    assert not [one for commands in found.values() for one in commands - NOT_RUN.keys() if unclear.search(one)]
+
+
+class Reader:
+    """Somebody who follows the pages in a fresh clone, with nothing in the environment but a PATH and a home."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clone = folder / "aurora-dwh"
+        passed = shutil.ignore_patterns(".*", "*.egg-info", "__pycache__", "node_modules", "cdk.out", "screenshots")
+        shutil.copytree(ROOT, self.clone, ignore=passed)
+        (self.clone / ".venv").symlink_to(sys.prefix)  # as `make demo` makes it
+        self.variables = {
+            "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+            "HOME": str(folder),
+            "LANG": "C.UTF-8",
+        }
+        if "PYTHONPATH" in os.environ:  # where the package that is tested is not the one that is installed
+            self.variables["PYTHONPATH"] = os.environ["PYTHONPATH"]
+        self.done: set[str] = set()
+
+    def type(self, *commands: str, answer: str = "") -> str:
+        """Type commands into a new shell on a terminal, expect each to succeed, and return what they print."""
+        ours, theirs = pty.openpty()
+        os.write(ours, answer.encode())
+        done = subprocess.run(
+            ["bash", "-e", "-o", "pipefail", "-c", "\n".join(commands)],
+            cwd=self.clone,
+            env=self.variables,
+            stdin=theirs,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        os.close(theirs)
+        os.close(ours)
+        assert done.returncode == 0, f"{commands}: exit code {done.returncode}\n{done.stdout[-5000:]}"
+        return done.stdout
+
+    def follow(self, commands: list[str]) -> None:
+        """Run a block of a page, but for what cannot be run here and what was run before."""
+        left = [one for one in commands if one not in NOT_RUN and (one not in self.done or one.startswith(STEPS))]
+        if self.done.issuperset(left):
+            return
+        self.done.update(left)
+        begins_itself = any(command.startswith("source ") for command in left)
+        here = () if begins_itself else (*ACTIVATED, 'eval "$(aurora-dwh local env)"')
+        self.type(*here, *left, answer="y\n" * len(left))
+        if any(one.startswith("aurora-dwh local") for one in left):
+            self.type(*ACTIVATED, "aurora-dwh local up")  # it may have ended, or have left a part out
+
+
+ACTIVATED = ("source .venv/bin/activate",)
+
+STEPS = ("source ", "eval ", "cd ")
+"""How commands begin that are for those behind them."""
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    """A reader who has run the demo, of a small shop."""
+    reader = Reader(tmp_path_factory.mktemp("reader"))
+    try:
+        said = reader.type(*ACTIVATED, "python -m aurora_dwh.local.demo --scale 0.05")
+        assert "bi.daily_sales" in said
+        reader.type(*ACTIVATED, "aurora-dwh local up")
+        yield reader
+    finally:
+        for option in ("", " --state another"):
+            reader.type(*ACTIVATED, f"aurora-dwh local down{option}")
+
+
+@pytest.mark.parametrize("page", pages())
+def test_o15_the_commands_of_a_page_succeed_as_they_stand_there(reader: Reader, page: str) -> None:
+    for block in blocks(ROOT / page):
+        reader.follow(block)
