@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -54,7 +55,7 @@ def status(state: State = None, as_json: AsJson = False) -> None:
 
     found = stack.status(state or stack.default_state())
     if as_json:
-        say_json(found)
+        say_json({service: asdict(condition) for service, condition in found.items()})
         return
     for service, condition in found.items():
         typer.echo(f"{service:<10} {condition}")

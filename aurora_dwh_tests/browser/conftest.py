@@ -46,15 +46,13 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UI]:
     try:
         shop.reset(state)
         shop.live_embedded(state, first=shop.START, last=shop.START + timedelta(days=4), scale=0.2)
-        home = state / "dagster"
-        home.mkdir()
-        shutil.copy(ROOT / "dagster.yaml", home)
         variables = stack.environment(state)
+        shutil.copy(ROOT / "dagster.yaml", variables["DAGSTER_HOME"])
         tick = (datetime.now(ZoneInfo(shop.TIMEZONE)) + TICK_AHEAD).replace(second=0, microsecond=0)
         catalog = state / "catalog.yaml"
         packaged = PACKAGED_CATALOG.read_text(encoding="utf-8")
         catalog.write_text(re.sub(r'(?m)^schedule: "01:00"', f'schedule: "{tick:%H:%M}"', packaged), encoding="utf-8")
-        environment = {**os.environ, **variables, "DAGSTER_HOME": str(home), "AURORA_DWH_CATALOG": str(catalog)}
+        environment = {**os.environ, **variables, "AURORA_DWH_CATALOG": str(catalog)}
         with served("dagster", ["dev"], environment, state / "dagster.log") as dagster:
             yield UI(dagster.url, variables, tick)
     finally:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from aurora_dwh import local
 from aurora_dwh.cli import app
+from aurora_dwh.local.stack import Condition
 
 RUNNER = CliRunner()
 VALUES = {"PLAIN": "s3://lake/a", "EMPTY": "", "HARD": 'it\'s "$HOME" \\ `x` #1', "LINES": "a\nb"}
@@ -34,9 +35,9 @@ class Stack(ModuleType):
     def down(self, state: Path) -> None:
         self.asked.append(("down", state))
 
-    def status(self, state: Path) -> dict[str, str]:
+    def status(self, state: Path) -> dict[str, Condition]:
         self.asked.append(("status", state))
-        return {"aurora": "running", "lake": "stopped"}
+        return {"aurora": Condition("running", 7, "h:1"), "lake": Condition("stopped")}
 
     def environment(self, state: Path) -> dict[str, str]:
         self.asked.append(("environment", state))
@@ -69,8 +70,11 @@ def test_up_and_down(stack: Stack) -> None:
 
 
 def test_status(stack: Stack) -> None:
-    assert run("status", "--state", "s") == "aurora     running\nlake       stopped\n"
-    assert json.loads(run("status", "--json")) == {"aurora": "running", "lake": "stopped"}
+    assert run("status", "--state", "s") == "aurora     running  h:1  pid 7\nlake       stopped\n"
+    assert json.loads(run("status", "--json")) == {
+        "aurora": {"state": "running", "pid": 7, "address": "h:1", "size": 0},
+        "lake": {"state": "stopped", "pid": None, "address": "", "size": 0},
+    }
     assert stack.asked == [("status", Path("s")), ("status", Path("default-state"))]
 
 

@@ -17,7 +17,7 @@ from aurora_dwh.local.redshift.upstream import Upstream
 
 Value = Union[str, "Node", list["Value"]]
 STATEMENT = "standin_tree"
-_TOKEN = re.compile(r'[{}()]|"(?:\\.|[^"\\])*"|(?:\\.|[^\s{}()"\\])+', re.DOTALL)
+_TOKEN = re.compile(r'[{}()]|"(?:\\.|[^"\\])*"|(?:\\.|[^\s{}()"\\])(?:\\.|[^\s{}()\\])*', re.DOTALL)
 _TYPES = ("vartype", "consttype", "opresulttype", "funcresulttype", "aggtype", "wintype", "resulttype", "casetype")
 
 

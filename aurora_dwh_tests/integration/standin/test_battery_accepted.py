@@ -480,6 +480,11 @@ CLAUSES: list[Row] = [
         [(2,), (4,)],
         "r_QUALIFY_clause",
     ),
+    (
+        """SELECT 2 * "a}b{c)d(e:f,g<h" AS "i j\"\"k" FROM (SELECT 1.5 AS "a}b{c)d(e:f,g<h") "l(m" """,
+        [(Decimal("3.0"),)],
+        "r_names: any letters within double quotes",
+    ),
     ("SELECT x FROM (SELECT 1 AS x)", [(1,)], "r_FROM_clause30: a subquery needs no alias"),
 ]
 
