@@ -37,9 +37,9 @@ def ahead(items: Iterator[T], *, room: int, abandon: Callable[[], object] = lamb
         while free.acquire() and not over.is_set():
             item: Future[T] = Future()
             _settle(item, partial(next, items, _END))
-            made.put(item)
             if item.exception() or item.result() is _END:
-                over.set()
+                over.set()  # before somebody has it, who would take the iterator's end for his own stop
+            made.put(item)
 
     thread = start(make, "ahead")
     try:

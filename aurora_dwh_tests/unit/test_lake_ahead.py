@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -83,3 +85,26 @@ def test_a_call_that_failed_says_so_to_a_later_one_or_at_the_end() -> None:
     behind.call(fail)
     with pytest.raises(ConnectionError, match="lost"):
         behind.finish()
+
+
+def test_only_who_stops_early_abandons_what_is_being_made() -> None:
+    def items(error: Exception | None) -> Iterator[int]:
+        yield 1
+        if error is not None:
+            raise error
+
+    abandoned: list[str] = []
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(500):
+            list(ahead(items(None), room=2, abandon=lambda: abandoned.append("whole")))
+            with pytest.raises(ConnectionError):
+                list(ahead(items(ConnectionError()), room=2, abandon=lambda: abandoned.append("failed")))
+    finally:
+        sys.setswitchinterval(interval)
+    assert abandoned == []
+    coming = ahead(itertools.count(), room=2, abandon=lambda: abandoned.append("stopped"))
+    next(coming)
+    coming.close()  # type: ignore[attr-defined]
+    assert abandoned == ["stopped"]
