@@ -164,14 +164,23 @@ def policies(session: Session, relations: Iterable[tuple[str, str]]) -> list[str
     return [f"{policy} on {relation}" for policy, relation in rows]
 
 
+def is_materialized(relation: str) -> str:
+    """Return the condition that a row of pg_class, a view, is a materialized one: both are of one kind in Redshift.
+
+    They are told by their definition, as dbt-redshift does: macros/catalog/catalog.sql.
+    """
+    return f"pg_get_viewdef({relation}.oid) ILIKE '%create materialized view%'"
+
+
 def _views_on(session: Session, table: str) -> Sequence[View]:
+    """Return the views that read from it, but for materialized ones."""
     rows = session.execute(
         "SELECT DISTINCT v.oid, vn.nspname, v.relname, pg_get_viewdef(v.oid), pg_get_userbyid(v.relowner), "
         "(SELECT usesuper OR usesysid = v.relowner FROM pg_user WHERE usename = current_user) FROM pg_class c "
         "JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_depend d ON d.refobjid = c.oid "
         "JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class v ON v.oid = r.ev_class "
         "JOIN pg_namespace vn ON vn.oid = v.relnamespace "
-        f"WHERE {table} AND v.oid <> c.oid AND v.relkind = 'v' ORDER BY v.oid"
+        f"WHERE {table} AND v.oid <> c.oid AND v.relkind = 'v' AND NOT {is_materialized('v')} ORDER BY v.oid"
     ).rows
     return [
         View(int(oid), str(schema), str(name), query.strip().rstrip(";"), str(owner), bool(is_ours))

@@ -177,6 +177,7 @@ def test_o09_what_nothing_makes_any_more_is_told_with_its_command(
         "CREATE TABLE bi.left AS SELECT id FROM staging.orders",
         "CREATE VIEW bi.gone AS SELECT id FROM staging.orders WITH NO SCHEMA BINDING",
         "CREATE VIEW bi.theirs AS SELECT id FROM staging.orders WITH NO SCHEMA BINDING",
+        "CREATE MATERIALIZED VIEW bi.stored AS SELECT id FROM staging.orders",
     ):
         query(warehouse, statement)
     other = f"other_{secrets.token_hex(4)}"
@@ -186,7 +187,8 @@ def test_o09_what_nothing_makes_any_more_is_told_with_its_command(
         admin.query(f"DROP OWNED BY {other}; DROP ROLE {other}")
     told = {name: check for name, check in found.items() if name.startswith(("redshift: bi.", "redshift: staging."))}
     assert {name: check.state for name, check in told.items()} == dict.fromkeys(
-        ("redshift: bi.gone", "redshift: bi.left", 'redshift: staging.or"ders_of_old'), State.WARNING
+        ("redshift: bi.gone", "redshift: bi.left", "redshift: bi.stored", 'redshift: staging.or"ders_of_old'),
+        State.WARNING,
     )
     assert "left.sql is left out, as it reads no table of the catalog (staging.orders_of_old)" in (
         told["redshift: bi.left"].detail

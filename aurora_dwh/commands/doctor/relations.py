@@ -11,6 +11,7 @@ from aurora_dwh.rules import quoted
 from aurora_dwh.schema import fold
 from aurora_dwh.warehouse import audit
 from aurora_dwh.warehouse.connection import Session
+from aurora_dwh.warehouse.dependents import is_materialized
 from aurora_dwh.warehouse.mart import of_catalog, read_marts
 from aurora_dwh.warehouse.sql import identifier, literal, qualified
 from aurora_dwh.warehouse.table_keys import differences
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _CUT_BYTES = 63
 """Where older catalogues cut names."""
 
-_KINDS = {"r": "TABLE", "v": "VIEW"}
+_KINDS = {"r": "TABLE", "v": "VIEW", "m": "MATERIALIZED VIEW"}
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,9 @@ def _inputs(mart: Mart) -> str:
 def _relations(session: Session, schemas: Sequence[str]) -> list[_Relation]:
     """Return the tables and views of schemas, in order, but for those whose long names may be cut."""
     rows = session.execute(
-        "SELECT n.nspname, c.relname, c.relkind, pg_get_userbyid(c.relowner), "
+        "SELECT n.nspname, c.relname, "
+        f"CASE WHEN c.relkind = 'v' AND {is_materialized('c')} THEN 'm' ELSE c.relkind END, "
+        "pg_get_userbyid(c.relowner), "
         "(SELECT usesuper OR usesysid = c.relowner FROM pg_user WHERE usename = current_user) "
         "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
         f"WHERE n.nspname IN ({', '.join(map(literal, schemas))}) AND c.relkind IN ('r', 'v') ORDER BY 1, 2"
