@@ -153,7 +153,7 @@ def test_a_copy_that_fails_shows_file_line_column_and_reason(ui: UI, page: Page)
     page.goto(f"{ui.url}/runs/{ui.ended('FAILURE', partition=BAD_DAY)}")
     expect(page.get_by_text("RUN_FAILURE")).to_be_visible()
     picture(page, "18-failed-copy")
-    page.get_by_text("View full message").first.click()
+    page.get_by_text("View full message").last.click()  # days beside it were loaded, and are told before
     shown = page.get_by_role("dialog")
     for told in (part.rpartition("/")[2], "line 3", "path", "longer than the length defined in the table"):
         expect(shown.get_by_text(told).first).to_be_visible()
