@@ -22,6 +22,9 @@ _log = logging.getLogger(__name__)
 NOTICE_SECONDS = 30.0
 """After so long a wait, and so often from then on, it is said what is waited for."""
 
+_LOOK_SECONDS = 0.1
+"""How often it is looked which waits take long."""
+
 TIDY_SECONDS = 1.5
 """How long is tidied up after an interrupt: whoever stops a run waits for it."""
 
@@ -62,6 +65,42 @@ def say(text: str) -> None:
     _behalf.get().tell(text)
 
 
+@dataclass(eq=False)
+class _Wait:
+    what: str
+    ask: Callable[[], str]
+    tell: Callable[[str], object]
+    began: float
+    due: float
+
+    def notify(self) -> None:
+        """Say what is waited for, unless the wait is over meanwhile."""
+        reason = _answered(self.ask)
+        if self in _waits:
+            self.tell(f"waiting for {self.what} since {time.monotonic() - self.began:.0f} s{reason and f'; {reason}'}")
+
+
+class _Watch(threading.Thread):
+    """The one thread that sees which waits take long: most are over before a thread of their own would have begun."""
+
+    def __init__(self) -> None:
+        super().__init__(name="waiting", daemon=True)
+
+    def run(self) -> None:
+        """Look at the waits for as long as the process lives."""
+        while True:
+            time.sleep(_LOOK_SECONDS)
+            now = time.monotonic()
+            for wait in [wait for wait in _waits.copy() if now >= wait.due]:
+                wait.due = now + NOTICE_SECONDS
+                threading.Thread(target=wait.notify, name="notice", daemon=True).start()
+
+
+_waits: set[_Wait] = set()
+_starting = threading.Lock()
+_watch = _Watch()
+
+
 @contextmanager
 def waiting(what: str, ask: Callable[[], str] = lambda: "") -> Iterator[None]:
     """Say what is waited for, once it takes long.
@@ -70,19 +109,24 @@ def waiting(what: str, ask: Callable[[], str] = lambda: "") -> Iterator[None]:
         what: What is waited for, in words that follow "waiting for".
         ask: Called each time, in another thread, for what is known of the reason; it may take long, and fail.
     """
-    over, tell, began = threading.Event(), _behalf.get().tell, time.monotonic()
-
-    def notify() -> None:
-        while not over.wait(NOTICE_SECONDS):
-            reason = _answered(ask)
-            if not over.is_set():
-                tell(f"waiting for {what} since {time.monotonic() - began:.0f} s{reason and f'; {reason}'}")
-
-    threading.Thread(target=notify, name="waiting", daemon=True).start()
+    now = time.monotonic()
+    wait = _Wait(what, ask, _behalf.get().tell, now, now + NOTICE_SECONDS)
+    _waits.add(wait)
+    if not _watch.is_alive():
+        _begin_watch()
     try:
         yield
     finally:
-        over.set()
+        _waits.discard(wait)
+
+
+def _begin_watch() -> None:
+    """Start the thread; one that a process had before it was forked is not in the child."""
+    global _watch
+    with _starting:
+        if not _watch.is_alive():
+            _watch = _Watch()
+            _watch.start()
 
 
 def told(items: Iterator[T], what: str) -> Iterator[T]:
