@@ -40,22 +40,27 @@ def stoppable(context: dg.AssetExecutionContext | dg.OutputContext) -> Iterator[
     Raises:
         DagsterExecutionInterruptedError: The run was ended meanwhile, of which it would else become a success.
     """
-    step = context.step_context if isinstance(context, dg.OutputContext) else context
-    instance, run_id = step.instance, step.run_id
-    require = partial(require_in_progress, instance, run_id)
-    with on_behalf_of(Behalf(tell=context.log.info, require=require)):
+    behalf = _behalf_of(context)
+    with on_behalf_of(behalf):
         yield
-    require()
+    behalf.require()
 
 
 def stoppable_parts(context: dg.AssetExecutionContext, results: Iterator[Any]) -> Iterator[Any]:
-    """Yield a step's results, of which each is made as `stoppable` has it; what becomes of one is done outside."""
+    """Yield a step's results, which together are made as `stoppable` has it; what becomes of one is done outside."""
+    behalf = _behalf_of(context)
     while True:
-        with stoppable(context):
+        with on_behalf_of(behalf):
             result = next(results, _END)
         if result is _END:
+            behalf.require()
             return
         yield result
+
+
+def _behalf_of(context: dg.AssetExecutionContext | dg.OutputContext) -> Behalf:
+    step = context.step_context if isinstance(context, dg.OutputContext) else context
+    return Behalf(tell=context.log.info, require=partial(require_in_progress, step.instance, step.run_id))
 
 
 def require_in_progress(instance: dg.DagsterInstance, run_id: str) -> None:
