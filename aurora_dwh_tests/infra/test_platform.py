@@ -18,6 +18,7 @@ NOT_SET = {
     "AURORA_IAM_AUTH": "AURORA_SECRET_ID",
     "AWS_ENDPOINT_URL_S3": "Amazon's own",
     "AWS_ENDPOINT_URL": "Amazon's own",
+    "LAKE_SSE": "the bucket encrypts each object itself",
     "REDSHIFT_PORT": "the workgroup has the default",
     "REDSHIFT_USER": "the role names the user",
     "REDSHIFT_PASSWORD": "REDSHIFT_WORKGROUP",
