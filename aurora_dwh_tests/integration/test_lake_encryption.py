@@ -64,9 +64,15 @@ def bucket(
 
     def make(sse: str) -> tuple[Bucket, LakeSettings]:
         monkeypatch.setenv("LAKE_SSE", sse)
-        made, settings = Bucket(), LakeSettings.from_env()
-        settings.client().meta.events.register("before-sign.s3", made.demand)
-        return made, settings
+        made, connect = Bucket(), LakeSettings.client
+
+        def client(settings: LakeSettings) -> Any:
+            connected = connect(settings)
+            connected.meta.events.register("before-sign.s3", made.demand)
+            return connected
+
+        monkeypatch.setattr(LakeSettings, "client", client)
+        return made, LakeSettings.from_env()
 
     return make
 
