@@ -215,8 +215,8 @@ class Lake:
             )
             yield manifest
         finally:
-            written = [item["Key"] for item in self._under(f"{home}{attempt}")]
-            tidy(partial(self._discard, written), after=sys.exc_info()[1])
+            error, written = sys.exc_info()[1], [item["Key"] for item in self._under(f"{home}{attempt}")]
+            tidy(partial(self._delete if error is None else self._discard, written), after=error)
 
     def write_repair(self, table: str, extract: Extract) -> Manifest:
         """Write single rows that were read again into a place of their own, where no reading of a day replaces them.

@@ -59,7 +59,8 @@ def test_every_field_is_documented_with_type_default_meaning_and_example() -> No
 
 
 def test_the_documented_examples_are_read(tmp_path: Path) -> None:
-    example = "".join(line[4:] + "\n" for line in PAGE.splitlines() if line.startswith("    "))
+    example = re.search(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    assert example is not None
     catalog = tmp_path / "catalog.yaml"
-    catalog.write_text(example.partition("catalog.yaml:")[0], encoding="utf-8")
+    catalog.write_text(example.group(1), encoding="utf-8")
     assert list(Catalog.load(catalog).tables) == ["products_master", "order_details_master", "country", "page_view"]
