@@ -29,6 +29,7 @@ What it does not imitate: queues, distribution, the strict modes of SUPER, PCRE 
 digits of divisions within SUPER, and a SET of one of Redshift's own parameters (``parameters``) that ends with its
 transaction. Where it is laxer than Redshift, or answers otherwise, by decision:
 
+- A statement of more than 20,000 characters keeps PostgreSQL's digits, and its correlations are not looked at.
 - A decimal that a recursive WITH computes, or where PostgreSQL objects to a cast of it, keeps PostgreSQL's digits: its
   tree is read only of statements that it takes.
 - PERCENTILE_CONT of integers and decimals is a DOUBLE PRECISION; MOD, ``%`` and MEDIAN of decimals have no declared

@@ -28,6 +28,7 @@ from aurora_dwh.local.redshift.users import user
 from aurora_dwh.local.redshift.views import create_view, late_views, materialized_view
 
 MOST_LEVELS = 8
+LONGEST = 20_000  # characters of a statement whose tree is read: longer ones are written by programs, and take seconds
 NO_TYPES = b"\0\0"
 _QUERIES = frozenset({"SELECT", "WITH", "(", "UPDATE", "DELETE", "MERGE"})
 
@@ -249,7 +250,7 @@ def understood(text: str, session: Context, types: bytes) -> str:
         UpstreamError: PostgreSQL refuses it.
     """
     upstream = session.upstream
-    if upstream.status == "E" or (tree := understand(upstream, text, types)) is None:
+    if len(text) > LONGEST or upstream.status == "E" or (tree := understand(upstream, text, types)) is None:
         return text
     refuse_tree.check(tree)
     with_casts = computed(text, tree)
