@@ -72,6 +72,17 @@ def s3_client(server: LakeServer) -> Any:
     )
 
 
+def lake_variables(server: LakeServer, uri: str) -> dict[str, str]:
+    """Return the product's settings for a lake on an S3 server."""
+    return {
+        "LAKE_URI": uri,
+        "AWS_ENDPOINT_URL_S3": server.endpoint_url,
+        "AWS_ACCESS_KEY_ID": server.access_key,
+        "AWS_SECRET_ACCESS_KEY": server.secret_key,
+        "AWS_REGION": server.region,
+    }
+
+
 @pytest.fixture
 def lake(s3: Any) -> Lake:
     """A lake of its own for a test, under a prefix that no other test has."""

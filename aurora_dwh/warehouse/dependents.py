@@ -137,13 +137,16 @@ def check(session: Session, schema: str, name: str) -> list[View]:
 
 def sees_policies(session: Session) -> bool:
     """Return whether the session's user is told which policies are attached."""
-    roles = ", ".join(map(literal, SECURITY_ROLES))
-    return bool(
-        session.execute(
-            "SELECT 1 AS one FROM svv_user_info WHERE user_name = current_user AND superuser UNION ALL "
-            f"SELECT 1 AS one FROM svv_user_grants WHERE user_name = current_user AND role_name IN ({roles})"
-        ).rows
-    )
+    return not roles(session).isdisjoint(SECURITY_ROLES)
+
+
+def roles(session: Session) -> set[str]:
+    """Return the roles that the session's user was granted; a superuser has that of superusers."""
+    rows = session.execute(
+        "SELECT role_name FROM svv_user_grants WHERE user_name = current_user UNION ALL "
+        "SELECT 'sys:superuser' FROM svv_user_info WHERE user_name = current_user AND superuser"
+    ).rows
+    return {str(role) for (role,) in rows}
 
 
 def policies(session: Session, relations: Iterable[tuple[str, str]]) -> list[str]:

@@ -22,7 +22,7 @@ from aurora_dwh.warehouse import connection
 from aurora_dwh_tests.e2e.nights import Nights
 from aurora_dwh_tests.e2e.world import World
 from aurora_dwh_tests.servers import Server
-from aurora_dwh_tests.services import USER, empty_database
+from aurora_dwh_tests.services import USER, empty_database, lake_variables
 
 RETRY_AT_ONCE = dg.RetryPolicy(max_retries=1, delay=0.1)
 
@@ -185,11 +185,7 @@ def _aurora(server: Any, database: str) -> dict[str, str]:
 
 def _lake(server: LakeServer) -> dict[str, str]:
     return {
-        "LAKE_URI": f"s3://{server.bucket}/e2e-{secrets.token_hex(4)}",
-        "AWS_ENDPOINT_URL_S3": server.endpoint_url,
-        "AWS_ACCESS_KEY_ID": server.access_key,
-        "AWS_SECRET_ACCESS_KEY": server.secret_key,
-        "AWS_REGION": server.region,
+        **lake_variables(server, f"s3://{server.bucket}/e2e-{secrets.token_hex(4)}"),
         "AWS_EC2_METADATA_DISABLED": "true",
     }
 

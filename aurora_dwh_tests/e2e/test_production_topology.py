@@ -28,6 +28,7 @@ from ruamel.yaml import YAML
 from aurora_dwh.catalog import PACKAGED_CATALOG
 from aurora_dwh.local import shop
 from aurora_dwh.local.redshift.postgres import SUPERUSER
+from aurora_dwh_tests.dagster_ui import Api
 from aurora_dwh_tests.e2e.world import World
 from aurora_dwh_tests.instances import Storage
 from infra import commands
@@ -174,16 +175,6 @@ def _free_port() -> int:
         return int(held.getsockname()[1])
 
 
-def _ask(url: str, query: str, **variables: Any) -> dict[str, Any]:
-    body = json.dumps({"query": query, "variables": variables}).encode()
-    request = urllib.request.Request(f"{url}/graphql", body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        said: dict[str, Any] = json.load(answer)
-    assert "errors" not in said, said
-    data: dict[str, Any] = said["data"]
-    return data
-
-
 def _answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:
@@ -224,12 +215,12 @@ def test_a_day_is_loaded_by_the_containers_of_production(
         "runConfigData": {},
         "executionMetadata": {"tags": [{"key": "dagster/partition", "value": yesterday}]},
     }
-    launched = _ask(url, LAUNCH, params=params)["launchRun"]
+    launched = Api(url).ask(LAUNCH, params=params)["launchRun"]
     assert launched["__typename"] == "LaunchRunSuccess", launched
     run = launched["run"]["runId"]
 
     def ended() -> bool:
-        status = _ask(url, STATUS, id=run)["runOrError"]["status"]
+        status = Api(url).ask(STATUS, id=run)["runOrError"]["status"]
         assert status not in ("FAILURE", "CANCELED"), _log(storage, run)
         return bool(status == "SUCCESS")
 

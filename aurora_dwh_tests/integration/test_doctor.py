@@ -27,7 +27,7 @@ from aurora_dwh.local.redshift.faults import Fault
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.errors import WarehouseError
 from aurora_dwh_tests.servers import Server
-from aurora_dwh_tests.services import query
+from aurora_dwh_tests.services import lake_variables, query
 
 TABLES = (
     "CREATE TABLE orders (id INT PRIMARY KEY, changed TIMESTAMP NOT NULL, INDEX (changed)) ENGINE=InnoDB",
@@ -83,11 +83,7 @@ def checked(
         "AURORA_USER": "reader",
         "AURORA_PASSWORD": "r",
         "AURORA_TLS": "disabled",
-        "LAKE_URI": f"s3://{lake_server.bucket}/doctor",
-        "AWS_ENDPOINT_URL_S3": lake_server.endpoint_url,
-        "AWS_ACCESS_KEY_ID": lake_server.access_key,
-        "AWS_SECRET_ACCESS_KEY": lake_server.secret_key,
-        "AWS_REGION": lake_server.region,
+        **lake_variables(lake_server, f"s3://{lake_server.bucket}/doctor"),
         "REDSHIFT_HOST": str(warehouse.settings.host),
         "REDSHIFT_PORT": str(warehouse.settings.port),
         "REDSHIFT_DATABASE": warehouse.settings.database,

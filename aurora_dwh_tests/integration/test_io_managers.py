@@ -28,7 +28,7 @@ from aurora_dwh.source.resource import AuroraResource
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.io_manager import RedshiftIOManager
 from aurora_dwh.warehouse.mart import Mart, MartHeader
-from aurora_dwh_tests.services import extract, query
+from aurora_dwh_tests.services import extract, lake_variables, query
 
 NAME = "Order Details"
 SCHEMA = TableSchema(
@@ -105,11 +105,7 @@ def _environment(
     assert settings.password
     for name, value in {
         "AURORA_DATABASE": "shop",
-        "LAKE_URI": f"s3://{BUCKET}/{lake.layout.prefix}",
-        "AWS_ENDPOINT_URL_S3": lake_server.endpoint_url,
-        "AWS_ACCESS_KEY_ID": lake_server.access_key,
-        "AWS_SECRET_ACCESS_KEY": lake_server.secret_key,
-        "AWS_REGION": lake_server.region,
+        **lake_variables(lake_server, f"s3://{BUCKET}/{lake.layout.prefix}"),
         "AWS_DEFAULT_REGION": lake_server.region,
         "REDSHIFT_HOST": str(settings.host),
         "REDSHIFT_PORT": str(settings.port),

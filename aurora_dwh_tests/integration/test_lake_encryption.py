@@ -18,7 +18,7 @@ from aurora_dwh.lake.store import Lake
 from aurora_dwh.local.lake import BUCKET, LakeServer
 from aurora_dwh.schema import Column, TableSchema
 from aurora_dwh_tests.integration.test_s3_faults import _noise
-from aurora_dwh_tests.services import extract
+from aurora_dwh_tests.services import extract, lake_variables
 
 SCHEMA = TableSchema("shop", "orders", (Column("id", "int", "int", False), Column("note", "text", "text")), ("id",))
 ROWS = [{"id": n, "note": _noise(n)} for n in range(6)]  # so that the file is sent in blocks
@@ -54,11 +54,7 @@ def bucket(
     """Gives the bucket and the settings of the lake with a value of LAKE_SSE."""
     for name, value in {
         "AURORA_DATABASE": "shop",
-        "LAKE_URI": f"s3://{BUCKET}/{lake.layout.prefix}",
-        "AWS_ENDPOINT_URL_S3": lake_server.endpoint_url,
-        "AWS_ACCESS_KEY_ID": lake_server.access_key,
-        "AWS_SECRET_ACCESS_KEY": lake_server.secret_key,
-        "AWS_REGION": lake_server.region,
+        **lake_variables(lake_server, f"s3://{BUCKET}/{lake.layout.prefix}"),
     }.items():
         monkeypatch.setenv(name, value)
 

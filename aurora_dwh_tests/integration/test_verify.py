@@ -21,6 +21,7 @@ from aurora_dwh.proof.verdict import Verdict
 from aurora_dwh.source.connection import connect, execute
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh_tests.servers import Server
+from aurora_dwh_tests.services import lake_variables
 from aurora_dwh_tests.statements import selects
 
 NAMES = ("a", "b", "c")
@@ -53,11 +54,7 @@ def verify(
         "REDSHIFT_USER": str(warehouse.settings.user),
         "REDSHIFT_PASSWORD": warehouse.settings.password.get_secret_value(),
         "REDSHIFT_TLS": "disabled",
-        "LAKE_URI": f"s3://{lake_server.bucket}/verify-{secrets.token_hex(4)}",
-        "AWS_ENDPOINT_URL_S3": lake_server.endpoint_url,
-        "AWS_ACCESS_KEY_ID": lake_server.access_key,
-        "AWS_SECRET_ACCESS_KEY": lake_server.secret_key,
-        "AWS_REGION": lake_server.region,
+        **lake_variables(lake_server, f"s3://{lake_server.bucket}/verify-{secrets.token_hex(4)}"),
         "AURORA_DWH_CATALOG": str(tmp_path / "catalog.yaml"),
     }
     for name, value in variables.items():

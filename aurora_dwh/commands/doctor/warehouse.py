@@ -9,7 +9,7 @@ from contextlib import closing
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from aurora_dwh.commands.doctor.check import SETTINGS_REMEDY, Attempts, Check, State, clock_check
+from aurora_dwh.commands.doctor.check import SETTINGS_REMEDY, Attempts, Check, State, clock_check, ok_or_warning
 from aurora_dwh.commands.doctor.days import check_days, check_record
 from aurora_dwh.commands.doctor.lake import Bucket, probe_key
 from aurora_dwh.commands.doctor.relations import check_relations
@@ -17,7 +17,7 @@ from aurora_dwh.config import RedshiftSettings
 from aurora_dwh.environment import DISABLED
 from aurora_dwh.warehouse import audit
 from aurora_dwh.warehouse.connection import Session, Warehouse
-from aurora_dwh.warehouse.dependents import SECURITY_ROLES, sees_policies
+from aurora_dwh.warehouse.dependents import SECURITY_ROLES, roles, sees_policies
 from aurora_dwh.warehouse.sql import identifier, literal, role
 
 if TYPE_CHECKING:
@@ -128,39 +128,27 @@ def check_grants(session: Session) -> Check:
 
 def check_column_grants(session: Session) -> Check:
     """Check that the user sees what others were granted on columns, which it gives again likewise."""
-    name = "redshift: column grants"
-    roles = _roles(session)
-    if roles & {"sys:monitor", "sys:superuser"}:
-        return Check(name, State.OK, "those of others are seen, and given again where a table is made anew")
-    return Check(
-        name,
-        State.WARNING,
-        "grants of others on columns (GRANT SELECT (a, b)) are not seen, and lost where a table is made anew",
+    are_hidden = "grants of others on columns (GRANT SELECT (a, b)) are not seen, and lost where a table is made anew"
+    return ok_or_warning(
+        "redshift: column grants",
+        "" if roles(session) & {"sys:monitor", "sys:superuser"} else are_hidden,
+        "those of others are seen, and given again where a table is made anew",
         f"where there are any, have an administrator run GRANT ROLE sys:monitor TO {_user(session)}",
     )
 
 
 def check_policies(session: Session) -> Check:
     """Check that the user is told of security policies, with which it does not make a table anew."""
-    name = "redshift: security policies"
-    if sees_policies(session):
-        return Check(name, State.OK, "a table with row-level security or masking is not made anew, which would lose it")
-    return Check(
-        name,
-        State.WARNING,
-        "whether row-level security or masking is attached to a table is hidden, and lost where it is made anew",
+    are_hidden = (
+        "whether row-level security or masking is attached to a table is hidden, and lost where it is made anew"
+    )
+    return ok_or_warning(
+        "redshift: security policies",
+        "" if sees_policies(session) else are_hidden,
+        "a table with row-level security or masking is not made anew, which would lose it",
         f"where there is any, have an administrator run GRANT ROLE {SECURITY_ROLES[0]} TO {_user(session)}, or attach "
         "it again behind each rebuild",
     )
-
-
-def _roles(session: Session) -> set[str]:
-    """Return the roles that the user was granted; a superuser has that of superusers."""
-    rows = session.execute(
-        "SELECT role_name FROM svv_user_grants WHERE user_name = current_user UNION ALL "
-        "SELECT 'sys:superuser' FROM svv_user_info WHERE user_name = current_user AND superuser"
-    ).rows
-    return {str(role) for (role,) in rows}
 
 
 def _user(session: Session) -> str:

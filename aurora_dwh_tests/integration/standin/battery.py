@@ -6,7 +6,11 @@ measurement on a workgroup (SDB: felipenoris/serialize-db; TRINO: trinodb/trino,
 
 from __future__ import annotations
 
-from aurora_dwh_tests.integration.standin.conftest import Session
+from collections.abc import Iterator
+
+from aurora_dwh.local.redshift import RedshiftStandIn
+from aurora_dwh_tests.integration.standin.conftest import NUMBERS, Session
+from aurora_dwh_tests.services import empty_database
 
 SETUP = (
     "CREATE TABLE t (id int NOT NULL, a varchar(10), b int DEFAULT 1) DISTKEY(id) SORTKEY(b)",
@@ -34,10 +38,14 @@ _NAMES = {
 }  # fmt: skip
 
 
-def set_up(db: Session) -> None:
-    """Makes the tables of a battery."""
-    for statement in SETUP:
-        db.sql(statement)
+def battery(standin: RedshiftStandIn) -> Iterator[Session]:
+    """Yields a session of a database with the tables of a battery, which all rows of a module share."""
+    with empty_database(standin, f"t{next(NUMBERS)}") as name:
+        session = Session(standin, name)
+        for statement in SETUP:
+            session.sql(statement)
+        yield session
+        session.close()
 
 
 def types(db: Session) -> list[str]:

@@ -12,9 +12,8 @@ from collections.abc import Iterator
 import pytest
 
 from aurora_dwh.local.redshift import RedshiftStandIn
-from aurora_dwh_tests.integration.standin.battery import set_up
-from aurora_dwh_tests.integration.standin.conftest import NUMBERS, Session
-from aurora_dwh_tests.services import empty_database
+from aurora_dwh_tests.integration.standin.battery import battery
+from aurora_dwh_tests.integration.standin.conftest import Session
 
 UNSUPPORTED_FEATURES = "c_unsupported-postgresql-features"
 UNSUPPORTED_FUNCTIONS = "c_unsupported-postgresql-functions"
@@ -32,11 +31,7 @@ BESIDE_DISTINCT = "with other distinct aggregate function not supported"
 
 @pytest.fixture(scope="module")
 def db(standin: RedshiftStandIn) -> Iterator[Session]:
-    with empty_database(standin, f"t{next(NUMBERS)}") as name:
-        session = Session(standin, name)
-        set_up(session)
-        yield session
-        session.close()
+    yield from battery(standin)
 
 
 Row = tuple[str, str, str, str]

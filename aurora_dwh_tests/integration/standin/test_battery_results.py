@@ -15,9 +15,8 @@ from typing import Any
 import pytest
 
 from aurora_dwh.local.redshift import RedshiftStandIn
-from aurora_dwh_tests.integration.standin.battery import set_up, types
-from aurora_dwh_tests.integration.standin.conftest import NUMBERS, Session
-from aurora_dwh_tests.services import empty_database
+from aurora_dwh_tests.integration.standin.battery import battery, types
+from aurora_dwh_tests.integration.standin.conftest import Session
 
 COMPUTATIONS = "r_numeric_computations201"
 FIRST = "FROM n WHERE i = 1"
@@ -25,11 +24,7 @@ FIRST = "FROM n WHERE i = 1"
 
 @pytest.fixture(scope="module")
 def db(standin: RedshiftStandIn) -> Iterator[Session]:
-    with empty_database(standin, f"t{next(NUMBERS)}") as name:
-        session = Session(standin, name)
-        set_up(session)
-        yield session
-        session.close()
+    yield from battery(standin)
 
 
 Row = tuple[str, list[tuple[Any, ...]], list[str], str]
