@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from dagster._core.storage.tags import (
 )
 
 from aurora_dwh.local.processes import free_ports
+from aurora_dwh_tests.polling import until
 
 ROOT = Path(__file__).parents[1]
 UI_SECONDS = 120.0
@@ -96,15 +97,6 @@ class Api:
         return until(
             lambda: self.status(run) in wanted, seconds, lambda: f"{self.status(run)}: {self.events(run)[-8:]}"
         )
-
-
-def until(done: Callable[[], bool], seconds: float, state: Callable[[], object] = lambda: "") -> float:
-    """Wait until something is so, and return how many seconds that took; fail where it takes too long."""
-    began = time.monotonic()
-    while not done():
-        assert time.monotonic() - began < seconds, f"not within {seconds} s: {state()}"
-        time.sleep(0.1)
-    return time.monotonic() - began
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from aurora_dwh.local.aurora.program import Kind
+from aurora_dwh_tests.polling import until
 from aurora_dwh_tests.servers import Server
 
 _FOLLOW = {
@@ -55,7 +54,7 @@ class Replicas:
     def database(self) -> str:
         """Make an empty database, and return its name once the replica has it."""
         name = self.writer.database()
-        self.until(lambda: bool(self.at_replica(f"SHOW DATABASES LIKE '{name}'")))
+        until(lambda: bool(self.at_replica(f"SHOW DATABASES LIKE '{name}'")))
         return name
 
     def at_replica(self, *statements: str | tuple[Any, ...]) -> list[tuple[Any, ...]]:
@@ -65,11 +64,3 @@ class Replicas:
                 text, *parameters = (statement,) if isinstance(statement, str) else statement
                 cursor.execute(text, parameters or None)
             return list(cursor.fetchall())
-
-    @staticmethod
-    def until(holds: Callable[[], bool]) -> None:
-        """Wait until something holds."""
-        deadline = time.monotonic() + 60
-        while not holds():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)

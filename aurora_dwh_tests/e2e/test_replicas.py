@@ -22,6 +22,7 @@ from aurora_dwh.source.resource import AuroraResource
 from aurora_dwh_tests.e2e.nights import Nights
 from aurora_dwh_tests.e2e.proofs import prove
 from aurora_dwh_tests.e2e.world import Run, World, chain
+from aurora_dwh_tests.polling import until
 from aurora_dwh_tests.replicas import Replicas
 from aurora_dwh_tests.servers import server  # noqa: F401 - both servers here, unlike elsewhere in this folder
 
@@ -55,7 +56,7 @@ class Behind:
     def caught_up(self) -> None:
         """Return when the replica has what the writer has."""
         self.write("CREATE TABLE mark (id INT)")
-        self.replicas.until(lambda: bool(self.world.ask_source("SHOW TABLES LIKE 'mark'")))
+        until(lambda: bool(self.world.ask_source("SHOW TABLES LIKE 'mark'")))
         self.write("DROP TABLE mark")
 
     def stop(self, thread: str) -> None:
@@ -73,7 +74,7 @@ class Behind:
         self.write(statement)
         with self.replicas.replica.connect() as session:
             behind = replication.replica_statuses
-            self.replicas.until(lambda: 2 <= max(map(replication.seconds_behind, behind(session))) < 3600)
+            until(lambda: 2 <= max(map(replication.seconds_behind, behind(session))) < 3600)
 
     def end_delay(self) -> None:
         """Let the replica apply all at once."""
@@ -81,7 +82,7 @@ class Behind:
         self.caught_up()
         with self.replicas.replica.connect() as session:
             behind = replication.replica_statuses
-            self.replicas.until(lambda: max(map(replication.seconds_behind, behind(session))) == 0)
+            until(lambda: max(map(replication.seconds_behind, behind(session))) == 0)
 
     def _delay(self, seconds: int) -> None:
         is_mariadb = self.replicas.writer.is_mariadb

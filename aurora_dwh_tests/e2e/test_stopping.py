@@ -20,9 +20,10 @@ import pytest
 
 from aurora_dwh.local.lake import LakeServer
 from aurora_dwh.local.redshift import RedshiftStandIn
-from aurora_dwh_tests.dagster_ui import ROOT, Api, Served, served, until
+from aurora_dwh_tests.dagster_ui import ROOT, Api, Served, served
 from aurora_dwh_tests.e2e.conftest import make_world
 from aurora_dwh_tests.e2e.world import World
+from aurora_dwh_tests.polling import until
 from aurora_dwh_tests.proxies import PASS, Fate, mysql_proxy, redshift_proxy, s3_proxy
 from aurora_dwh_tests.servers import Server, numbers
 from aurora_dwh_tests.services import s3_client

@@ -23,6 +23,7 @@ from redshift_connector.error import Error, InterfaceError, ProgrammingError
 from aurora_dwh.local.redshift import Fault, RedshiftStandIn
 from aurora_dwh.local.redshift.faults import Action
 from aurora_dwh_tests.integration.standin.conftest import NUMBERS, PASSWORD, USER, Session
+from aurora_dwh_tests.polling import until
 
 Connect = Callable[..., Session]
 
@@ -431,13 +432,6 @@ def own(tmp_path: Path) -> Iterator[RedshiftStandIn]:
     running.remove()
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return condition()
-
-
 def fails_with(action: Callable[[], object], text: str) -> bool:
     try:
         action()
@@ -453,8 +447,8 @@ def test_killing_postgres_drops_clients_and_a_restart_mends_it(own: RedshiftStan
     pid = own.postgres_pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    assert eventually(lambda: fails_with(lambda: session.sql("SELECT 1"), ""))
-    assert eventually(lambda: fails_with(lambda: Session(own, "dev").close(), "not running"))
+    until(lambda: fails_with(lambda: session.sql("SELECT 1"), ""))
+    until(lambda: fails_with(lambda: Session(own, "dev").close(), "not running"))
     assert own.postgres_pid is None
     own.start()
     session = Session(own, "dev")
@@ -501,9 +495,7 @@ def test_postgres_dies_with_a_killed_process(tmp_path: Path) -> None:
     pid = int(child.stdout.readline())
     child.kill()
     child.wait()
-    assert eventually(
-        lambda: not Path(f"/proc/{pid}/cmdline").exists() or not Path(f"/proc/{pid}/cmdline").read_bytes()
-    )
+    until(lambda: not Path(f"/proc/{pid}/cmdline").exists() or not Path(f"/proc/{pid}/cmdline").read_bytes())
     RedshiftStandIn(tmp_path / "state", s3=None, user="u", password="p").remove()
 
 
