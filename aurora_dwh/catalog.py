@@ -43,6 +43,7 @@ __all__ = [
     "Table",
     "TableFields",
     "catalog_path",
+    "marts_folder",
     "table_problems",
     "used_columns",
 ]
@@ -50,7 +51,7 @@ __all__ = [
 CATALOG_VARIABLE = "AURORA_DWH_CATALOG"
 """The environment variable that names the catalog's file."""
 
-PACKAGED_CATALOG = Path(__file__).with_name("catalog.yaml")
+PACKAGED_CATALOG = Path(__file__).parent / "sample_shop" / "catalog.yaml"
 """The sample shop's catalog, used where no other is named."""
 
 POINTLESS: dict[str, frozenset[str]] = {
@@ -65,6 +66,15 @@ def catalog_path() -> Path:
     """Return the file that AURORA_DWH_CATALOG names, or else the packaged sample shop's."""
     named = os.environ.get(CATALOG_VARIABLE)
     return Path(named) if named else PACKAGED_CATALOG
+
+
+def marts_folder(catalog: Path | None = None) -> Path:
+    """Return the folder of a catalog's marts: `marts` beside its file, whether it is there or not.
+
+    Args:
+        catalog: The catalog's file; without it the one that is in use.
+    """
+    return (catalog or catalog_path()).with_name("marts")
 
 
 class TableFields(BaseModel):

@@ -5,18 +5,16 @@ from pathlib import Path
 
 import dagster as dg
 
-from aurora_dwh.catalog import catalog_path
+from aurora_dwh.catalog import catalog_path, marts_folder
 from aurora_dwh.loading import loaded_once
 
 # `backfill_policy=` and its like are beta in Dagster 1.13; without this each process prints the same lines.
 for category in (dg.BetaWarning, dg.PreviewWarning):
     warnings.filterwarnings("ignore", category=category)
 
-BI_FOLDER = Path(__file__).with_name("bi")
-
 
 def _files() -> list[Path]:
-    return [catalog_path(), *sorted(BI_FOLDER.glob("*.sql"))]
+    return [catalog_path(), *sorted(marts_folder().glob("*.sql"))]
 
 
 @dg.definitions
@@ -55,7 +53,7 @@ def defs() -> dg.Definitions:
     partitions = daily_partitions(catalog)
     daily_job = build_daily_job(catalog=catalog, partitions=partitions)
     monthly_jobs = [build_monthly_job(catalog=catalog, partitions=partitions)] if monthly_tables(catalog) else []
-    marts = build_mart_assets(marts=read_marts(BI_FOLDER), catalog=catalog, partitions=partitions)
+    marts = build_mart_assets(marts=read_marts(marts_folder()), catalog=catalog, partitions=partitions)
     datasets = build_quicksight_assets(catalog=catalog, marts=[mart.key.path[-1] for mart in marts])
     proof_job = build_proof_job()
     mart_jobs = [build_mart_job(partitions=partitions)] if marts else []

@@ -263,8 +263,8 @@ class Storage(_Fields):
 class Platform(_Fields):
     """Dagster on ECS Fargate."""
 
-    catalog: str = "aurora_dwh/catalog.yaml"
-    """The catalog, as a path in this repository; it becomes part of the image."""
+    catalog: str = "aurora_dwh/sample_shop/catalog.yaml"
+    """The catalog, as a path in this repository; with its marts beside it, it becomes part of the image."""
 
     image: Image | None = None
     """The address in ECR of an image that is built already; by default `infra/Dockerfile` is built when deploying."""

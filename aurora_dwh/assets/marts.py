@@ -1,6 +1,6 @@
-"""Marts as assets: each `bi/<name>.sql` becomes `bi/<name>`, downstream of the tables that its SELECT names."""
+"""Marts as assets: each `marts/<name>.sql` becomes `bi/<name>`, downstream of the tables that its SELECT names."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -16,16 +16,13 @@ from aurora_dwh.failures import RETRY
 from aurora_dwh.stopping import stoppable_parts
 from aurora_dwh.warehouse.io_manager import MartBuild
 from aurora_dwh.warehouse.lineage import column_origins, lineage_table
-from aurora_dwh.warehouse.mart import Mart, MartError, of_catalog
+from aurora_dwh.warehouse.mart import Mart, check_inputs
 
 
 def build_mart_assets(
     *, marts: Iterable[Mart], catalog: Catalog, partitions: dg.DailyPartitionsDefinition
 ) -> list[dg.AssetsDefinition]:
-    """Return an asset for each mart of the catalog.
-
-    A mart that reads none of the catalog's tables belongs to another catalog, as the sample shop's do beside one's own,
-    and is left out; one that lacks some of its tables is an error.
+    """Return an asset for each mart.
 
     Args:
         marts: As `read_marts` gives them.
@@ -33,17 +30,12 @@ def build_mart_assets(
         partitions: The days of the table chains, which incremental marts share.
 
     Raises:
-        MartError: A mart reads one of the catalog's tables, and another that neither the catalog nor a mart makes.
+        MartError: A mart reads what neither the catalog nor a mart makes.
     """
-    staging = {("staging", table.target): asset_name(table.name) for table in catalog.tables.values()}
-    renamed = {
-        table.name.lower(): table.target for table in catalog.tables.values() if table.target != table.name.lower()
-    }
     marts = list(marts)
-    for mart in marts:
-        _check_names(mart, staging.keys(), renamed)
-    marts = of_catalog(marts, set(staging))
-    known = staging | {("bi", mart.name): mart.name for mart in marts}
+    check_inputs(marts, catalog)
+    known = {("staging", table.target): asset_name(table.name) for table in catalog.tables.values()}
+    known |= {("bi", mart.name): mart.name for mart in marts}
     places = Addresses.from_env()
     monthly = frozenset(
         dg.AssetKey(["staging", asset_name(table.name)])
@@ -53,20 +45,6 @@ def build_mart_assets(
     return [_mart(mart, known, partitions, places, monthly) for mart in marts]
 
 
-def _check_names(mart: Mart, tables: Collection[tuple[str, str]], renamed: Mapping[str, str]) -> None:
-    """Refuse a mart that reads a table by a name that it has in Aurora and not in Redshift: it is none to be left out.
-
-    Raises:
-        MartError: It does.
-    """
-    for schema, name in mart.inputs:
-        if schema == "staging" and (schema, name) not in tables and name in renamed:
-            raise MartError(
-                f"{mart.name}.sql reads staging.{name}, which the catalog calls staging.{renamed[name]} "
-                "(`target_table`); name that one"
-            )
-
-
 def _mart(
     mart: Mart,
     known: dict[tuple[str, str], str],
@@ -74,9 +52,6 @@ def _mart(
     places: Addresses,
     monthly: AbstractSet[dg.AssetKey],
 ) -> dg.AssetsDefinition:
-    unknown = [f"{schema}.{name}" for schema, name in mart.inputs if (schema, name) not in known]
-    if unknown:
-        raise MartError(f"{mart.name}.sql reads {', '.join(unknown)}, which is neither in the catalog nor a mart")
     key = dg.AssetKey(["bi", mart.name])
     inputs = [dg.AssetKey([schema, known[schema, name]]) for schema, name in mart.inputs]
     incremental = mart.header.materialization == "incremental"

@@ -1,4 +1,4 @@
-"""A mart's file: one SELECT in `bi/<name>.sql` under a header. How its table or view is built is `mart_build`.
+"""A mart's file: one SELECT in `marts/<name>.sql` under a header. How its table or view is built is `mart_build`.
 
 The header is YAML in the comment that opens the file. What the SELECT reads is found in its own text, so nothing has to
 be listed twice.
@@ -6,14 +6,14 @@ be listed twice.
 
 from __future__ import annotations
 
+import difflib
 import io
 import re
-from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -21,6 +21,9 @@ from aurora_dwh.handoff import DataError
 from aurora_dwh.schema import IDENTIFIER_LIMIT
 from aurora_dwh.warehouse.mart_checks import sum_query
 from aurora_dwh.warehouse.sql import identifier, literal
+
+if TYPE_CHECKING:
+    from aurora_dwh.catalog import Catalog
 
 _HEADER = re.compile(r"\A\s*/\*(?P<header>.*?)\*/\s*(?P<query>.*?);?\s*\Z", re.DOTALL)
 
@@ -98,19 +101,39 @@ def read_marts(folder: Path) -> list[Mart]:
     return [read_mart(path) for path in sorted(folder.glob("*.sql"))]
 
 
-def of_catalog(marts: Sequence[Mart], tables: AbstractSet[tuple[str, str]]) -> list[Mart]:
-    """Return the marts that read, themselves or through other marts, at least one of a catalog's tables.
+def check_inputs(marts: Sequence[Mart], catalog: Catalog) -> None:
+    """Refuse marts that read what neither the catalog nor another mart makes.
 
     Args:
-        marts: The marts of a folder.
-        tables: The staging tables, as `Mart.inputs` names them.
+        marts: All marts of the catalog.
+        catalog: Which staging tables there are.
+
+    Raises:
+        MartError: Some do; the message has a line for each name, with the one that may be meant.
     """
-    found: list[Mart] = []
-    reached = set(tables)
-    while more := [mart for mart in marts if mart not in found and reached.intersection(mart.inputs)]:
-        found += more
-        reached |= {("bi", mart.name) for mart in more}
-    return [mart for mart in marts if mart in found or not mart.inputs]
+    tables = catalog.tables.values()
+    known = {*(("staging", table.target) for table in tables), *(("bi", mart.name) for mart in marts)}
+    renamed = {table.name.lower(): table.target for table in tables}
+    problems = []
+    for mart in marts:
+        for schema, name in mart.inputs:
+            if (schema, name) in known:
+                continue
+            if schema == "staging" and name in renamed:
+                why = f"which the catalog calls staging.{renamed[name]} (`target_table`); name that one"
+            else:
+                why = "which is neither a table of the catalog nor a mart" + _near(name, known)
+            problems.append(f"{mart.name}.sql reads {schema}.{name}, {why}")
+    if problems:
+        raise MartError("\n".join(problems))
+
+
+def _near(name: str, known: Collection[tuple[str, str]]) -> str:
+    """Return `, did you mean X?` for the table whose name is written most like another; empty where none is."""
+    schemas = {table: schema for schema, table in sorted(known)}
+    return "".join(
+        f", did you mean `{schemas[near]}.{near}`?" for near in difflib.get_close_matches(name, schemas, n=1)
+    )
 
 
 def render(query: str, schemas: Mapping[str, str], days: tuple[date, date] | None) -> str:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from aurora_dwh.catalog import PACKAGED_CATALOG
+from aurora_dwh.catalog import PACKAGED_CATALOG, marts_folder
 from aurora_dwh.local import shop, stack
 from aurora_dwh_tests.browser.ui import UI
 from aurora_dwh_tests.dagster_ui import ROOT, served
@@ -52,6 +52,7 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UI]:
         catalog = state / "catalog.yaml"
         packaged = PACKAGED_CATALOG.read_text(encoding="utf-8")
         catalog.write_text(re.sub(r'(?m)^schedule: "01:00"', f'schedule: "{tick:%H:%M}"', packaged), encoding="utf-8")
+        shutil.copytree(marts_folder(PACKAGED_CATALOG), state / "marts")
         environment = {**os.environ, **variables, "AURORA_DWH_CATALOG": str(catalog)}
         with served("dagster", ["dev"], environment, state / "dagster.log") as dagster:
             yield UI(dagster.url, variables, tick)

@@ -44,9 +44,8 @@ def last(world: World) -> str:
 @pytest.fixture
 def orders(world: World, last: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """A world with a table and a mart of it, each with the day before the last; that one has rows in the source."""
-    (tmp_path / "bi").mkdir()
-    (tmp_path / "bi" / "orders_by_day.sql").write_text(MART)
-    monkeypatch.setattr("aurora_dwh.definitions.BI_FOLDER", tmp_path / "bi")
+    (tmp_path / "marts").mkdir()
+    (tmp_path / "marts" / "orders_by_day.sql").write_text(MART)
     monkeypatch.setattr(connection, "ATTEMPTS", 2)
     before = (date.fromisoformat(last) - timedelta(days=1)).isoformat()
     world.at_source(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from ruamel.yaml import YAML
 
-from aurora_dwh.catalog import PACKAGED_CATALOG
+from aurora_dwh.catalog import PACKAGED_CATALOG, marts_folder
 from aurora_dwh.local import shop
 from aurora_dwh.local.redshift.postgres import SUPERUSER
 from aurora_dwh_tests.dagster_ui import Api
@@ -194,6 +195,7 @@ def test_a_day_is_loaded_by_the_containers_of_production(
     # The first partition holds all history, so that one run loads the whole shop.
     catalog = PACKAGED_CATALOG.read_text(encoding="utf-8").replace("2024-01-01", yesterday)
     world.catalog_file.write_text(catalog, encoding="utf-8")
+    shutil.copytree(marts_folder(PACKAGED_CATALOG), marts_folder(world.catalog_file))
     code, ui = _free_port(), _free_port()
     containers._environment.update(DAGSTER_CODE_HOST="127.0.0.1", DAGSTER_CODE_PORT=str(code))
     url = f"http://127.0.0.1:{ui}"

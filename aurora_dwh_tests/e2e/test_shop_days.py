@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from datetime import date
 from decimal import Decimal
 
@@ -22,7 +23,8 @@ SCALE = 0.05
 @pytest.fixture
 def shop_world(world: World) -> World:
     """The world with the shop's catalog, and the shop before its first day."""
-    world.catalog_file.write_text(catalog_module.PACKAGED_CATALOG.read_text(encoding="utf-8"), encoding="utf-8")
+    shop_folder = catalog_module.PACKAGED_CATALOG.parent
+    shutil.copytree(shop_folder, world.catalog_file.parent, dirs_exist_ok=True)
     with world.source(autocommit=False) as connection:
         shop.create(connection)
     return world

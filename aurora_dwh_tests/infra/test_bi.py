@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from aurora_dwh.catalog import PACKAGED_CATALOG, marts_folder
 from aurora_dwh.warehouse.mart import read_marts
 from aurora_dwh_tests.infra.conftest import Templates
 from aurora_dwh_tests.infra.deployments import BIS, DEPLOYMENTS
@@ -17,7 +16,7 @@ def test_only_deployments_that_want_it_have_it(templates: Templates) -> None:
 
 
 def test_each_mart_is_a_dataset() -> None:
-    assert set(MARTS) == {mart.name for mart in read_marts(Path(__file__).parents[2] / "aurora_dwh" / "bi")}
+    assert set(MARTS) == {mart.name for mart in read_marts(marts_folder(PACKAGED_CATALOG))}
 
 
 def test_datasets_have_the_marts_columns_and_owners(templates: Templates) -> None:

@@ -159,12 +159,10 @@ def test_o09_what_nothing_makes_any_more_is_told_with_its_command(
     warehouse: Warehouse,
     redshift: RedshiftStandIn,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("aurora_dwh.definitions.BI_FOLDER", tmp_path)
     header = "/*\nmaterialization: table\ndescription: d\ngrain: [id]\n*/\nSELECT id FROM staging."
-    for name, table in {"kept": "orders", "left": "orders_of_old"}.items():
-        (tmp_path / f"{name}.sql").write_text(header + table)
+    (tmp_path / "marts").mkdir()
+    (tmp_path / "marts" / "kept.sql").write_text(header + "orders")
     for statement in (
         "CREATE SCHEMA staging",
         "CREATE SCHEMA bi",
@@ -187,13 +185,21 @@ def test_o09_what_nothing_makes_any_more_is_told_with_its_command(
         ("redshift: bi.gone", "redshift: bi.left", "redshift: bi.stored", 'redshift: staging.or"ders_of_old'),
         State.WARNING,
     )
-    assert "left.sql is left out, as it reads no table of the catalog (staging.orders_of_old)" in (
-        told["redshift: bi.left"].detail
-    )
     for check in told.values():
         drop = check.remedy.partition("run ")[2].partition(";")[0]
         query(warehouse, drop)
     assert not [name for name in checked() if name.startswith(("redshift: bi.", "redshift: staging."))]
+
+
+def test_a_mart_that_reads_a_misspelt_table_is_told_with_the_name(
+    checked: Callable[..., dict[str, Check]], tmp_path: Path
+) -> None:
+    (tmp_path / "marts").mkdir()
+    mart = "/*\nmaterialization: table\ndescription: d\ngrain: [id]\n*/\nSELECT id FROM staging.ordres"
+    (tmp_path / "marts" / "odd.sql").write_text(mart)
+    found = checked()["marts"]
+    assert (found.state, found.remedy) == (State.FAILED, "mend the files named, see docs/marts.md")
+    assert found.detail.endswith("did you mean `staging.orders`?")
 
 
 def test_o09_o19_a_table_of_another_user_or_of_other_keys_is_told_with_its_command(

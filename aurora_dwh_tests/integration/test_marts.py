@@ -9,12 +9,11 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-import aurora_dwh
+from aurora_dwh.catalog import PACKAGED_CATALOG, marts_folder
 from aurora_dwh.local.redshift import RedshiftStandIn
 from aurora_dwh.local.redshift.faults import Fault
 from aurora_dwh.warehouse import connection
@@ -24,7 +23,7 @@ from aurora_dwh.warehouse.mart import Mart, MartError, MartHeader, read_marts
 from aurora_dwh.warehouse.mart_build import Built, build
 from aurora_dwh_tests.services import each_statement, query, together
 
-MARTS = {mart.name: mart for mart in read_marts(Path(aurora_dwh.__file__).with_name("bi"))}
+MARTS = {mart.name: mart for mart in read_marts(marts_folder(PACKAGED_CATALOG))}
 SCHEMAS = {"staging": "staging", "bi": "bi"}
 DAY = date(2024, 1, 10)
 

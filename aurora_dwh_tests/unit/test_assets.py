@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -12,11 +11,10 @@ import pytest
 from botocore.config import Config
 from botocore.stub import Stubber
 
-import aurora_dwh
 from aurora_dwh.assets.marts import build_mart_assets
 from aurora_dwh.assets.step import BACKFILL
 from aurora_dwh.assets.tables import asset_name, build_table_assets, daily_partitions
-from aurora_dwh.catalog import Catalog, Table
+from aurora_dwh.catalog import PACKAGED_CATALOG, Catalog, Table, marts_folder
 from aurora_dwh.failures import named_failures
 from aurora_dwh.handoff import DataError
 from aurora_dwh.lake.io_manager import S3IOManager
@@ -27,7 +25,7 @@ from aurora_dwh.warehouse.io_manager import RedshiftIOManager
 from aurora_dwh.warehouse.mart import Mart, MartError, MartHeader, read_marts
 from aurora_dwh.warehouse.target import staging_target
 
-BI = Path(aurora_dwh.__file__).with_name("bi")
+BI = marts_folder(PACKAGED_CATALOG)
 
 
 def catalog(*tables: Table, **fields: Any) -> Catalog:
@@ -200,12 +198,24 @@ def test_a_mart_that_reads_what_nobody_makes_is_refused() -> None:
     with pytest.raises(MartError) as caught:
         marts(mart(inputs=(("staging", "nowhere"), ("public", "orders"), ("staging", "orders"))))
     assert str(caught.value) == (
-        "sales.sql reads staging.nowhere, public.orders, which is neither in the catalog nor a mart"
+        "sales.sql reads staging.nowhere, which is neither a table of the catalog nor a mart\n"
+        "sales.sql reads public.orders, which is neither a table of the catalog nor a mart, "
+        "did you mean `staging.orders`?"
+    )
+
+
+def test_a_mart_whose_only_table_is_misspelt_does_not_vanish_and_is_told_the_name() -> None:
+    with pytest.raises(MartError) as caught:
+        marts(mart("a", inputs=(("staging", "ordres"),)), mart("b", inputs=(("bi", "aa"),)))
+    assert str(caught.value) == (
+        "a.sql reads staging.ordres, which is neither a table of the catalog nor a mart, "
+        "did you mean `staging.orders`?\n"
+        "b.sql reads bi.aa, which is neither a table of the catalog nor a mart, did you mean `bi.a`?"
     )
 
 
 def test_the_shops_marts_hang_on_the_shops_tables() -> None:
-    shop = Catalog.load(BI.with_name("catalog.yaml"))
+    shop = Catalog.load(PACKAGED_CATALOG)
     found = {a.key.path[-1]: a.asset_deps[a.key] for a in marts(*read_marts(BI), of=shop)}
     assert found["daily_page_views"] == {key("staging", "page_view")}
     assert found["order_fulfilment"] == {key("staging", "orders_master")}
@@ -283,7 +293,7 @@ def test_an_error_of_aws_names_the_service(service: str, call: Any, named: str, 
 
 
 def test_a_marts_page_shows_its_sql_and_where_its_columns_come_from() -> None:
-    shop = Catalog.load(BI.with_name("catalog.yaml"))
+    shop = Catalog.load(PACKAGED_CATALOG)
     (spec,) = (
         spec for a in marts(*read_marts(BI), of=shop) for spec in a.specs if spec.key == key("bi", "daily_sales")
     )

@@ -47,7 +47,7 @@ def test_the_schema_takes_single_columns_and_nulls() -> None:
 
 def test_the_packaged_catalog_names_the_schema() -> None:
     first = PACKAGED_CATALOG.read_text(encoding="utf-8").splitlines()[0]
-    assert first == f"# yaml-language-server: $schema=./{SCHEMA_FILE.name}"
+    assert first == f"# yaml-language-server: $schema=../{SCHEMA_FILE.name}"
 
 
 def test_every_field_is_documented_with_type_default_meaning_and_example() -> None:

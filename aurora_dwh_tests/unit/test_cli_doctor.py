@@ -70,6 +70,7 @@ def test_nothing_set_up_fails_with_a_remedy_for_each(nothing_set: None) -> None:
     found = {check["name"]: check for check in json.loads(result.stdout)}
     assert {name: check["state"] for name, check in found.items()} == {
         "catalog": "ok",
+        "marts": "ok",
         "aurora: settings": "failed",
         "lake: settings": "failed",
         "redshift: settings": "failed",

@@ -81,7 +81,7 @@ def test_a11_the_schedule_asks_for_yesterday_at_the_catalogs_hour_in_its_zone(de
 
 
 def test_a_schedule_at_half_past_is_at_half_past(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(tmp_path, monkeypatch, 'schedule: "23:30"\ntables: {a: {mode: full}}', marts=False)
+    write(tmp_path, monkeypatch, 'schedule: "23:30"\ntables: {a: {mode: full}}')
     schedule = loaded().resolve_schedule_def("daily_load")
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("30 23 * * *", "America/Chicago")
 
@@ -91,7 +91,7 @@ def test_each_table_is_proven_as_often_as_the_catalog_says_behind_the_loads(
 ) -> None:
     tables = "a b: {key: id, cursor: u}, c: {mode: full, proof: daily}, d: {mode: full, proof: monthly}"
     tables += ", e: {mode: full, proof: never}"
-    write(tmp_path, monkeypatch, f'schedule: "22:30"\ntables: {{{tables}}}', marts=False)
+    write(tmp_path, monkeypatch, f'schedule: "22:30"\ntables: {{{tables}}}')
     found = loaded()
     schedule = found.resolve_schedule_def("proof")
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("30 2 * * *", "America/Chicago")
@@ -120,12 +120,10 @@ def test_steps_run_in_the_runs_own_process(defs: dg.Definitions) -> None:
     assert defs.executor is stoppable_in_process_executor
 
 
-def write(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str, *, marts: bool) -> None:
+def write(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     path = folder / "catalog.yaml"
     path.write_text(f"timezone: America/Chicago\nstart_date: 2024-01-01\n{text}\n", encoding="utf-8")
     monkeypatch.setenv("AURORA_DWH_CATALOG", str(path))
-    if not marts:
-        monkeypatch.setattr("aurora_dwh.definitions.BI_FOLDER", folder)
 
 
 def loaded() -> dg.Definitions:
@@ -136,7 +134,7 @@ def loaded() -> dg.Definitions:
 
 def test_a_thousand_tables_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tables = "\n".join(f"  table_{n:04d}: {{key: id, cursor: updated}}" for n in range(1_000))
-    write(tmp_path, monkeypatch, f"tables:\n{tables}", marts=False)
+    write(tmp_path, monkeypatch, f"tables:\n{tables}")
     found = loaded()
     dg.Definitions.validate_loadable(found)
     assert len(found.resolve_asset_graph().get_all_asset_keys()) >= 3_000

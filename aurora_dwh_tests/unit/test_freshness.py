@@ -62,7 +62,6 @@ class Watch:
 def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
     (tmp_path / "catalog.yaml").write_text(CATALOG)
     monkeypatch.setenv("AURORA_DWH_CATALOG", str(tmp_path / "catalog.yaml"))
-    monkeypatch.setattr("aurora_dwh.definitions.BI_FOLDER", tmp_path)
     made = Watch()
     monkeypatch.setattr(freshness, "utc_now", lambda: made.now)
     for table in ("a", "b"):

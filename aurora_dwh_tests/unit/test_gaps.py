@@ -124,7 +124,6 @@ ALL = ("lake/a", "staging/a", "lake/b", "staging/b")
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     (tmp_path / "catalog.yaml").write_text(CATALOG)
     monkeypatch.setenv("AURORA_DWH_CATALOG", str(tmp_path / "catalog.yaml"))
-    monkeypatch.setattr("aurora_dwh.definitions.BI_FOLDER", tmp_path)
     made = Place(tmp_path)
     monkeypatch.setattr(gaps, "utc_now", lambda: made.now)
     yield made
@@ -424,8 +423,9 @@ def test_a_range_that_failed_counts_for_each_of_its_days(place: Place) -> None:
 @pytest.fixture
 def marts(place: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
     """A place with a mart of days and one without; its tables' days are all there."""
-    (place.folder / "m.sql").write_text(MART)
-    (place.folder / "whole.sql").write_text(WHOLE)
+    (place.folder / "marts").mkdir()
+    (place.folder / "marts" / "m.sql").write_text(MART)
+    (place.folder / "marts" / "whole.sql").write_text(WHOLE)
     place = Place(place.folder)
     monkeypatch.setattr(gaps, "utc_now", lambda: place.now)
     place.loaded(place.days, *ALL)

@@ -8,12 +8,12 @@ from textwrap import dedent
 
 import pytest
 
-import aurora_dwh
+from aurora_dwh.catalog import PACKAGED_CATALOG, marts_folder
 from aurora_dwh.warehouse.lineage import column_origins, lineage_table
 from aurora_dwh.warehouse.mart import Mart, MartError, read_mart, read_marts, render
 from aurora_dwh.warehouse.mart_checks import sum_query
 
-BI = Path(aurora_dwh.__file__).with_name("bi")
+BI = marts_folder(PACKAGED_CATALOG)
 HEAD = "materialization: table\ndescription: What\ngrain: [a]\n"
 SAME = {"staging": "staging", "bi": "bi"}
 DAYS = (date(2024, 1, 5), date(2024, 1, 8))

@@ -78,10 +78,10 @@ class Watch:
 
 @pytest.fixture
 def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
+    (tmp_path / "marts").mkdir()
     for name, text in MARTS.items():
-        (tmp_path / f"{name}.sql").write_text(text)
+        (tmp_path / "marts" / f"{name}.sql").write_text(text)
     monkeypatch.setenv("AURORA_DWH_CATALOG", str(tmp_path / "catalog.yaml"))
-    monkeypatch.setattr("aurora_dwh.definitions.BI_FOLDER", tmp_path)
     made = Watch(tmp_path / "catalog.yaml")
     made.tick()  # the first evaluation only looks around
     yield made

@@ -2,6 +2,7 @@
 
 import logging
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -14,7 +15,7 @@ from botocore.stub import Stubber
 
 from aurora_dwh.assets.quicksight import DROPPED, build_quicksight_assets
 from aurora_dwh.automation.quicksight import build_quicksight_sensor
-from aurora_dwh.catalog import PACKAGED_CATALOG, Catalog, CatalogError
+from aurora_dwh.catalog import PACKAGED_CATALOG, Catalog, CatalogError, marts_folder
 from aurora_dwh.definitions import defs as load_definitions
 from aurora_dwh.handoff import DataError
 from aurora_dwh.quicksight import QuickSightError, QuickSightUnreachableError, SpiceDataset
@@ -456,6 +457,7 @@ def test_the_shop_with_a_dataset_loads(tmp_path: Path, monkeypatch: pytest.Monke
     shop = PACKAGED_CATALOG.read_text(encoding="utf-8")
     dataset = SECTION.replace("[daily, stock]", "[daily_sales, order_detail]")
     (tmp_path / "catalog.yaml").write_text(shop + dataset, encoding="utf-8")
+    shutil.copytree(marts_folder(PACKAGED_CATALOG), tmp_path / "marts")
     monkeypatch.setenv("AURORA_DWH_CATALOG", str(tmp_path / "catalog.yaml"))
     found = load_definitions()
     assert isinstance(found, dg.Definitions)

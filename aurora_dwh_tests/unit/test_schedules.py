@@ -28,7 +28,6 @@ RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_e
 def defs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dg.Definitions:
     (tmp_path / "catalog.yaml").write_text(CATALOG)
     monkeypatch.setenv("AURORA_DWH_CATALOG", str(tmp_path / "catalog.yaml"))
-    monkeypatch.setattr("aurora_dwh.definitions.BI_FOLDER", tmp_path)
     found = load_definitions()
     assert isinstance(found, dg.Definitions)
     return found

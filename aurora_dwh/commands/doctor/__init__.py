@@ -19,6 +19,7 @@ from aurora_dwh.commands.speech import FAILED, AsJson, say_json, work
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from aurora_dwh.catalog import Catalog
     from aurora_dwh.commands.doctor.check import Check
 
 EXAMPLES = ("aurora-dwh doctor", "aurora-dwh doctor --json", "aurora-dwh doctor --contract contract.json")
@@ -69,6 +70,8 @@ def run_checks(progress: Callable[[str], object] = lambda _: None) -> list[Check
 
     run = Attempts(progress)
     catalog = run.attempt("catalog", Catalog.load, remedy="mend the lines named, see docs/catalog.md")
+    if catalog is not None:
+        run.attempt("marts", lambda: _check_marts(catalog), remedy="mend the files named, see docs/marts.md")
     scanned = source.check(run, catalog)
     bucket = lake.check(run)
     if bucket is not None:
@@ -77,6 +80,13 @@ def run_checks(progress: Callable[[str], object] = lambda _: None) -> list[Check
     worker.check(run, scanned)
     notices.check(run, catalog)
     return run.checks
+
+
+def _check_marts(catalog: Catalog) -> None:
+    from aurora_dwh.catalog import marts_folder
+    from aurora_dwh.warehouse.mart import check_inputs, read_marts
+
+    check_inputs(read_marts(marts_folder()), catalog)
 
 
 def _say(checks: Sequence[Check]) -> None:

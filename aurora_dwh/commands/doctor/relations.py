@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from aurora_dwh.catalog import marts_folder
 from aurora_dwh.commands.doctor.check import Check, State
 from aurora_dwh.rules import quoted
 from aurora_dwh.schema import fold
 from aurora_dwh.warehouse import audit
 from aurora_dwh.warehouse.connection import Session
 from aurora_dwh.warehouse.dependents import is_materialized
-from aurora_dwh.warehouse.mart import of_catalog, read_marts
+from aurora_dwh.warehouse.mart import read_marts
 from aurora_dwh.warehouse.sql import identifier, literal, qualified
 from aurora_dwh.warehouse.table_keys import differences
 from aurora_dwh.warehouse.target import staging_target
@@ -20,7 +21,6 @@ from aurora_dwh.warehouse.target import staging_target
 if TYPE_CHECKING:
     from aurora_dwh.catalog import Catalog
     from aurora_dwh.config import RedshiftSettings
-    from aurora_dwh.warehouse.mart import Mart
 
 _CUT_BYTES = 63
 """Where older catalogues cut names."""
@@ -43,18 +43,15 @@ class _Relation:
 
 def check_relations(session: Session, catalog: Catalog, settings: RedshiftSettings) -> Iterator[Check]:
     """Check what lies in the schemas that loads write to against the catalog and the marts."""
-    from aurora_dwh.definitions import BI_FOLDER
-
     staging, bi = fold(settings.staging_schema), fold(settings.bi_schema)
     targets = {fold(table.target): table for table in catalog.tables.values()}
-    marts = read_marts(BI_FOLDER)
-    built = {fold(mart.name) for mart in of_catalog(marts, {("staging", name) for name in targets})}
+    built = {fold(mart.name) for mart in read_marts(marts_folder())}
     [[user]] = session.execute("SELECT current_user").rows
     for found in _relations(session, (staging, bi, audit.SCHEMA)):
         known = {staging: targets.keys(), bi: built}.get(found.schema)
         if known is not None and found.name not in known:
             if found.is_ours:
-                yield _stray(found, [mart for mart in marts if (found.schema, found.name) == (bi, fold(mart.name))])
+                yield _stray(found)
         elif not found.is_ours:
             yield Check(
                 f"redshift: owner of {found.label}",
@@ -76,22 +73,15 @@ def check_relations(session: Session, catalog: Catalog, settings: RedshiftSettin
                 )
 
 
-def _stray(found: _Relation, marts: Sequence[Mart]) -> Check:
+def _stray(found: _Relation) -> Check:
     """Return what is told of a table or view that nothing makes any more."""
-    why = "no table of the catalog and no mart is called so"
-    for mart in marts:
-        why = f"{mart.name}.sql is left out, as it reads no table of the catalog ({_inputs(mart)})"
     drop = f"DROP {_KINDS[found.kind]} {qualified(found.schema, found.name)}"
     return Check(
         f"redshift: {found.label}",
         State.WARNING,
-        f"nothing makes it any more: {why}",
-        f"if nobody else needs it, run {drop}" + ("; or name the catalog's tables in the mart" if marts else ""),
+        "nothing makes it any more: no table of the catalog and no mart is called so",
+        f"if nobody else needs it, run {drop}",
     )
-
-
-def _inputs(mart: Mart) -> str:
-    return ", ".join(f"{schema}.{name}" for schema, name in mart.inputs)
 
 
 def _relations(session: Session, schemas: Sequence[str]) -> list[_Relation]:
