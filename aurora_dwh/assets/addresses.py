@@ -1,4 +1,4 @@
-"""Where each asset's data lie, as far as the environment says so when the definitions are loaded.
+"""Where each asset's data lie, as far as the settings say so when the definitions are loaded.
 
 Names are put together and nothing is asked; a variable that is missing leaves an address out, and is an error only
 when a run needs it.
@@ -7,13 +7,16 @@ when a run needs it.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
-from aurora_dwh.environment import Environment
+from aurora_dwh.environment import ConfigError, Environment
 from aurora_dwh.lake.layout import Layout
+from aurora_dwh.servers import ENVIRONMENT, Servers
+
+Settings = TypeVar("Settings")
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,28 @@ class Addresses:
             },
         )
 
+    @staticmethod
+    def of(servers: Servers) -> Addresses:
+        """Return the places that settings name; what a function cannot say now is left out.
+
+        Args:
+            servers: The settings; those of the environment may be incomplete.
+        """
+        if servers == ENVIRONMENT:
+            return Addresses.from_env()
+        aurora, lake, redshift = _known(servers.source), _known(servers.lake), _known(servers.warehouse)
+        host = redshift and (redshift.host or redshift.workgroup)
+        return Addresses(
+            source=f"mysql://{aurora.host}:{aurora.port or 3306}/{aurora.database}" if aurora and aurora.host else None,
+            layout=Layout(lake.bucket, lake.prefix, aurora.database) if aurora and lake else None,
+            warehouse=f"redshift://{host}/{redshift.database}" if redshift and host else None,
+            database=redshift.database if redshift else None,
+            schemas={
+                "staging": redshift.staging_schema if redshift else "staging",
+                "bi": redshift.bi_schema if redshift else "bi",
+            },
+        )
+
     def of_source(self, table: str) -> dict[str, Any]:
         """Return the metadata that say where a table of the source lies."""
         return {"dagster/uri": f"{self.source}/{quote(table, safe='')}"} if self.source else {}
@@ -75,3 +100,10 @@ class Addresses:
         full = ".".join(part for part in (self.database, called, name) if part)
         uri = {"dagster/uri": f"{self.warehouse}/{called}/{quote(name, safe='')}"} if self.warehouse else {}
         return {"dagster/table_name": full, **uri}
+
+
+def _known(ask: Callable[[], Settings]) -> Settings | None:
+    try:
+        return ask()
+    except ConfigError:
+        return None

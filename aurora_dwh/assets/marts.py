@@ -1,6 +1,6 @@
 """Marts as assets: each `marts/<name>.sql` becomes `bi/<name>`, downstream of the tables that its SELECT names."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -8,11 +8,12 @@ import dagster as dg
 
 from aurora_dwh.assets.addresses import Addresses
 from aurora_dwh.assets.checks import mart_check_results, mart_check_specs
+from aurora_dwh.assets.names import PLAIN, Names
 from aurora_dwh.assets.step import BACKFILL
-from aurora_dwh.assets.tables import asset_name
 from aurora_dwh.automation.marts import mart_condition
 from aurora_dwh.catalog import Catalog
 from aurora_dwh.failures import RETRY
+from aurora_dwh.servers import ENVIRONMENT, Servers
 from aurora_dwh.stopping import stoppable_parts
 from aurora_dwh.warehouse.io_manager import MartBuild
 from aurora_dwh.warehouse.lineage import column_origins, lineage_table
@@ -20,7 +21,12 @@ from aurora_dwh.warehouse.mart import Mart, check_inputs
 
 
 def build_mart_assets(
-    *, marts: Iterable[Mart], catalog: Catalog, partitions: dg.DailyPartitionsDefinition
+    *,
+    marts: Iterable[Mart],
+    catalog: Catalog,
+    partitions: dg.DailyPartitionsDefinition,
+    names: Names = PLAIN,
+    servers: Servers = ENVIRONMENT,
 ) -> list[dg.AssetsDefinition]:
     """Return an asset for each mart.
 
@@ -28,39 +34,38 @@ def build_mart_assets(
         marts: As `read_marts` gives them.
         catalog: Which staging tables there are.
         partitions: The days of the table chains, which incremental marts share.
+        names: What the assets are called.
+        servers: Where their data lie.
 
     Raises:
         MartError: A mart reads what neither the catalog nor a mart makes.
     """
     marts = list(marts)
     check_inputs(marts, catalog)
-    known = {("staging", table.target): asset_name(table.name) for table in catalog.tables.values()}
-    known |= {("bi", mart.name): mart.name for mart in marts}
-    places = Addresses.from_env()
-    monthly = frozenset(
-        dg.AssetKey(["staging", asset_name(table.name)])
-        for table in catalog.tables.values()
-        if table.schedule == "monthly"
-    )
-    return [_mart(mart, known, partitions, places, monthly) for mart in marts]
+    tables = catalog.tables.values()
+    known = {("staging", table.target): names.table_key("staging", table) for table in tables}
+    known |= {("bi", mart.name): names.key("bi", mart.name) for mart in marts}
+    monthly = {names.table_key("staging", table) for table in tables if table.schedule == "monthly"}
+    places = Addresses.of(servers)
+    return [_mart(mart, [known[one] for one in mart.inputs], partitions, names, places, monthly) for mart in marts]
 
 
 def _mart(
     mart: Mart,
-    known: dict[tuple[str, str], str],
+    inputs: Sequence[dg.AssetKey],
     partitions: dg.DailyPartitionsDefinition,
+    names: Names,
     places: Addresses,
     monthly: AbstractSet[dg.AssetKey],
 ) -> dg.AssetsDefinition:
-    key = dg.AssetKey(["bi", mart.name])
-    inputs = [dg.AssetKey([schema, known[schema, name]]) for schema, name in mart.inputs]
+    key = names.key("bi", mart.name)
     incremental = mart.header.materialization == "incremental"
 
     @dg.asset(
         key=key,
         deps=inputs,
         automation_condition=mart_condition(by_day=incremental, monthly=sorted(monthly & set(inputs))),
-        group_name="bi",
+        group_name=names.group("bi"),
         kinds={"redshift", "view" if mart.header.materialization == "view" else "sql"},
         owners=mart.header.owners,
         description=_description(mart),
@@ -74,9 +79,9 @@ def _mart(
         check_specs=mart_check_specs(key, mart.header),
         partitions_def=partitions if incremental else None,
         backfill_policy=BACKFILL if incremental else None,
-        io_manager_key="redshift_io",
+        io_manager_key=names.of_project("redshift_io"),
         retry_policy=RETRY,
-        pool="redshift",
+        pool=names.of_project("redshift"),
     )
     def build(context: dg.AssetExecutionContext) -> Iterator[Any]:
         from aurora_dwh.instance.details import drop_repeated_columns

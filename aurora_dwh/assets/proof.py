@@ -9,15 +9,15 @@ from typing import Any
 
 import dagster as dg
 
+from aurora_dwh.assets.names import PLAIN, Names
 from aurora_dwh.assets.step import build_step
-from aurora_dwh.assets.tables import asset_name
 from aurora_dwh.catalog import Catalog, Table
-from aurora_dwh.config import AuroraSettings
 from aurora_dwh.failures import RETRY, named_failures
 from aurora_dwh.lake.io_manager import S3IOManager
 from aurora_dwh.proof.engine import Places
 from aurora_dwh.proof.nightly import Outcome, prove_and_repair
 from aurora_dwh.proof.verdict import GONE, KINDS, LATE, counted
+from aurora_dwh.servers import ENVIRONMENT, Servers
 from aurora_dwh.source.connection import connect
 from aurora_dwh.source.opening import rules
 from aurora_dwh.warehouse.io_manager import RedshiftIOManager
@@ -37,19 +37,23 @@ _CONFIG = {
 }
 
 
-def build_proof_assets(*, catalog: Catalog) -> list[dg.AssetsDefinition]:
+def build_proof_assets(
+    *, catalog: Catalog, names: Names = PLAIN, servers: Servers = ENVIRONMENT
+) -> list[dg.AssetsDefinition]:
     """Return the assets that prove the catalog's tables equal to their sources."""
-    return [_proof(table, catalog) for table in catalog.tables.values()]
+    return [_proof(table, catalog, names, servers) for table in catalog.tables.values()]
 
 
-def _proof(table: Table, catalog: Catalog) -> dg.AssetsDefinition:
+def _proof(table: Table, catalog: Catalog, names: Names, servers: Servers) -> dg.AssetsDefinition:
+    s3_key, redshift_key = names.of_project("s3_io"), names.of_project("redshift_io")
+
     def prove(context: dg.AssetExecutionContext, _inputs: Mapping[str, Any]) -> Iterator[Any]:
-        s3_io: S3IOManager = context.resources.s3_io
-        redshift_io: RedshiftIOManager = context.resources.redshift_io
+        s3_io: S3IOManager = getattr(context.resources, s3_key)
+        redshift_io: RedshiftIOManager = getattr(context.resources, redshift_key)
         max_share = context.op_execution_context.op_config["max_share"]
         with named_failures(context.asset_key, attempts_left=context.retry_number < RETRY.max_retries):
-            settings = AuroraSettings.from_env()
-            places = Places(s3_io.lake, redshift_io.warehouse, catalog.pause_above, context.log)
+            settings = servers.source()
+            places = Places(s3_io.lake, redshift_io.warehouse, catalog.pause_above, context.log, servers.source)
             with closing(connect(**settings.connect_arguments())) as connection:
                 outcome = prove_and_repair(
                     connection,
@@ -57,7 +61,7 @@ def _proof(table: Table, catalog: Catalog) -> dg.AssetsDefinition:
                     places,
                     catalog,
                     table,
-                    rules(table, catalog),
+                    rules(table, catalog, servers.source),
                     run_id=context.run_id,
                     max_share=max_share,
                 )
@@ -67,12 +71,11 @@ def _proof(table: Table, catalog: Catalog) -> dg.AssetsDefinition:
             if outcome.repaired.refused:
                 raise outcome.repaired.refused
 
-    name = asset_name(table.name)
-    staging = dg.AssetKey(["staging", name])
+    staging = names.table_key("staging", table)
     spec = dg.AssetSpec(
-        ["proof", name],
+        names.table_key("proof", table),
         deps=[staging],
-        group_name="proof",
+        group_name=names.group("proof"),
         kinds={"mysql", "redshift"},
         owners=table.owners,
         tags=table.tags,
@@ -94,8 +97,8 @@ def _proof(table: Table, catalog: Catalog) -> dg.AssetsDefinition:
         ins={"staging": (staging, dg.In(dg.Nothing))},
         out=dg.Out(dg.Nothing),
         checks=[check],
-        resources={"s3_io", "redshift_io"},
-        pool="aurora",
+        resources={s3_key, redshift_key},
+        pool=names.of_project("aurora"),
         config=_CONFIG,
     )
 

@@ -5,17 +5,19 @@ waited, picks the refresh up. How a refresh is run is `quicksight`.
 """
 
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+from aurora_dwh.assets.names import PLAIN, Names
 from aurora_dwh.aws import quicksight_client
 from aurora_dwh.catalog import Catalog, CatalogError, Problem, catalog_path
 from aurora_dwh.catalog_file import shown_path
 from aurora_dwh.catalog_quicksight import QuickSight, QuickSightDataset
-from aurora_dwh.config import aws_region
 from aurora_dwh.failures import RETRY, named_failures
 from aurora_dwh.quicksight import Refreshed, SpiceDataset
+from aurora_dwh.servers import ENVIRONMENT, Servers
 from aurora_dwh.stopping import stoppable
 
 DROPPED = "no_rows_dropped"
@@ -31,12 +33,22 @@ MARTS_REBUILT = (
 as an answer to it, and not the end of the refresh, which may have read the mart's old rows."""
 
 
-def build_quicksight_assets(*, catalog: Catalog, marts: Collection[str]) -> list[dg.AssetsDefinition]:
+def build_quicksight_assets(
+    *,
+    catalog: Catalog,
+    marts: Collection[str],
+    names: Names = PLAIN,
+    servers: Servers = ENVIRONMENT,
+    file: Path | None = None,
+) -> list[dg.AssetsDefinition]:
     """Return the assets of the catalog's SPICE datasets, none where it has no section `quicksight`.
 
     Args:
         catalog: Which datasets there are.
         marts: The names of the marts that there are.
+        names: What the assets are called.
+        servers: Where to find the Region, where the catalog names none.
+        file: The catalog's file, for errors.
 
     Raises:
         CatalogError: A dataset reads a mart that there is not.
@@ -46,7 +58,7 @@ def build_quicksight_assets(*, catalog: Catalog, marts: Collection[str]) -> list
         return []
     problems = [
         Problem(
-            shown_path(catalog_path()),
+            shown_path(file or catalog_path()),
             None,
             None,
             f"quicksight.datasets.{name}.marts",
@@ -58,17 +70,19 @@ def build_quicksight_assets(*, catalog: Catalog, marts: Collection[str]) -> list
     ]
     if problems:
         raise CatalogError(problems)
-    return [_refresh(name, dataset, section) for name, dataset in section.datasets.items()]
+    return [_refresh(name, dataset, section, names, servers) for name, dataset in section.datasets.items()]
 
 
-def _refresh(name: str, dataset: QuickSightDataset, section: QuickSight) -> dg.AssetsDefinition:
-    key = dg.AssetKey(["quicksight", name])
-    marts = [dg.AssetKey(["bi", mart]) for mart in dataset.marts]
+def _refresh(
+    name: str, dataset: QuickSightDataset, section: QuickSight, names: Names, servers: Servers
+) -> dg.AssetsDefinition:
+    key = names.key("quicksight", name)
+    marts = [names.key("bi", mart) for mart in dataset.marts]
 
     @dg.asset(
         key=key,
         deps=marts,
-        group_name="quicksight",
+        group_name=names.group("quicksight"),
         kinds={"quicksight"},
         description=(
             f"The SPICE dataset `{dataset.dataset_id}` of QuickSight, refreshed after its marts.\n\n"
@@ -78,12 +92,12 @@ def _refresh(name: str, dataset: QuickSightDataset, section: QuickSight) -> dg.A
         check_specs=[dg.AssetCheckSpec(DROPPED, asset=key, description="QuickSight took every row of the marts.")],
         automation_condition=MARTS_REBUILT,
         retry_policy=RETRY,
-        pool="quicksight",
+        pool=names.of_project("quicksight"),
     )
     def refresh(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]
         failures = named_failures(key, attempts_left=context.retry_number < RETRY.max_retries)
         with failures, stoppable(context):
-            client = quicksight_client(section.region or aws_region())
+            client = quicksight_client(section.region or servers.region())
             spice = SpiceDataset(client, section.account_id, dataset.dataset_id)
             state = _latest_build(context.instance, marts)
             done = spice.refresh(state, dataset.refresh, dataset.timeout, context.log.info)

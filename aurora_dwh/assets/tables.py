@@ -4,29 +4,29 @@ All chains share one partitions definition and one backfill policy, so that Dags
 one run. Building them reads the catalog only; no server is asked.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from functools import partial
-from hashlib import sha256
 from typing import Any
 
 import dagster as dg
 
 from aurora_dwh.assets.addresses import Addresses
 from aurora_dwh.assets.checks import staging_check_results, staging_check_specs
+from aurora_dwh.assets.names import PLAIN, Names
 from aurora_dwh.assets.step import build_step
 from aurora_dwh.catalog import Catalog, Table
 from aurora_dwh.coverage import mismatches, seams
 from aurora_dwh.handoff import Manifest
 from aurora_dwh.lake.io_manager import S3IOManager
 from aurora_dwh.rules import Rules
+from aurora_dwh.servers import ENVIRONMENT, Servers
 from aurora_dwh.source.opening import counted_again
 from aurora_dwh.source.resource import AuroraResource
 from aurora_dwh.warehouse.io_manager import StagingLoad
 
 _MANIFESTS = dg.In(list[Manifest])
-_TO_LAKE, _TO_REDSHIFT = dg.Out(dg.Any, io_manager_key="s3_io"), dg.Out(dg.Any, io_manager_key="redshift_io")
 
 
 def daily_partitions(catalog: Catalog) -> dg.DailyPartitionsDefinition:
@@ -34,25 +34,37 @@ def daily_partitions(catalog: Catalog) -> dg.DailyPartitionsDefinition:
     return dg.DailyPartitionsDefinition(start_date=catalog.start_date.isoformat(), timezone=catalog.timezone)
 
 
-def asset_name(table: str) -> str:
-    """Return a table's name in asset keys: itself, where Dagster allows it, else what it allows and a digest."""
-    plain = re.sub(r"[^A-Za-z0-9_]", "_", table)
-    return plain if plain == table else f"{plain}_{sha256(table.encode()).hexdigest()[:6]}"
-
-
-def build_table_assets(*, catalog: Catalog, partitions: dg.DailyPartitionsDefinition) -> list[dg.AssetsDefinition]:
+def build_table_assets(
+    *,
+    catalog: Catalog,
+    partitions: dg.DailyPartitionsDefinition,
+    names: Names = PLAIN,
+    servers: Servers = ENVIRONMENT,
+) -> list[dg.AssetsDefinition]:
     """Return the chains of all the catalog's tables: their sources as one definition, for nothing makes those.
 
     Args:
         catalog: What is copied.
         partitions: `daily_partitions(catalog)`; one object, since equal days must be the same days.
+        names: What the assets are called.
+        servers: Where their data lie.
     """
-    places, tables = Addresses.from_env(), catalog.tables.values()
+    chains, tables = _Chains(catalog, partitions, names, Addresses.of(servers)), catalog.tables.values()
     return [
-        dg.AssetsDefinition(specs=[_source(table, places) for table in tables]),
-        *(_lake(table, catalog, partitions, places) for table in tables),
-        *(_staging(table, catalog, partitions, places) for table in tables),
+        dg.AssetsDefinition(specs=[_source(table, chains) for table in tables]),
+        *(_lake(table, chains) for table in tables),
+        *(_staging(table, chains) for table in tables),
     ]
+
+
+@dataclass(frozen=True)
+class _Chains:
+    """What the assets of all tables have in common."""
+
+    catalog: Catalog
+    partitions: dg.DailyPartitionsDefinition
+    names: Names
+    places: Addresses
 
 
 def _described(table: Table, otherwise: str, what: str) -> str:
@@ -60,28 +72,29 @@ def _described(table: Table, otherwise: str, what: str) -> str:
     return f"{table.description.strip() or otherwise}\n\n{what}"
 
 
-def _source(table: Table, places: Addresses) -> dg.AssetSpec:
+def _source(table: Table, of: _Chains) -> dg.AssetSpec:
     return dg.AssetSpec(
-        ["aurora", asset_name(table.name)],
-        group_name="aurora",
+        of.names.table_key("aurora", table),
+        group_name=of.names.group("aurora"),
         kinds={"mysql"},
         owners=table.owners,
         tags=table.tags,
         description=_described(
             table, f"Table {table.name} of the source.", f"The table `{table.name}` in Aurora MySQL. It is only read."
         ),
-        metadata=places.of_source(table.name),
+        metadata=of.places.of_source(table.name),
     )
 
 
-def _lake(
-    table: Table, catalog: Catalog, partitions: dg.DailyPartitionsDefinition, places: Addresses
-) -> dg.AssetsDefinition:
+def _lake(table: Table, of: _Chains) -> dg.AssetsDefinition:
+    names, catalog = of.names, of.catalog
+    aurora_key, s3_key = names.of_project("aurora"), names.of_project("s3_io")
+
     def lake(context: dg.AssetExecutionContext, _inputs: Mapping[str, Any]) -> Iterator[Any]:
         from aurora_dwh.instance.details import drop_repeated_columns
 
-        aurora: AuroraResource = context.resources.aurora
-        s3_io: S3IOManager = context.resources.s3_io
+        aurora: AuroraResource = getattr(context.resources, aurora_key)
+        s3_io: S3IOManager = getattr(context.resources, s3_key)
 
         def known(earlier: Sequence[date]) -> Mapping[date, int]:
             return s3_io.lake.counts(table.name, earlier)
@@ -93,26 +106,34 @@ def _lake(
         drop_repeated_columns(context.instance, spec.key)
 
     spec = dg.AssetSpec(
-        ["lake", asset_name(table.name)],
-        deps=[dg.AssetKey(["aurora", asset_name(table.name)])],
-        group_name="lake",
+        names.table_key("lake", table),
+        deps=[names.table_key("aurora", table)],
+        group_name=names.group("lake"),
         kinds={"s3", "parquet" if table.extract == "stream" else "csv"},
         owners=table.owners,
         tags=table.tags,
         description=_described(table, f"Table {table.name} in the lake, a folder for each day.", _lake_text(table)),
-        metadata={"aurora_dwh/table": table.name, "mode": table.mode, **places.of_lake(table.name)},
-        partitions_def=partitions,
+        metadata={"aurora_dwh/table": table.name, "mode": table.mode, **of.places.of_lake(table.name)},
+        partitions_def=of.partitions,
     )
-    return build_step(lake, spec=spec, ins={}, out=_TO_LAKE, resources={"aurora", "s3_io"}, pool="aurora")
+    return build_step(
+        lake,
+        spec=spec,
+        ins={},
+        out=dg.Out(dg.Any, io_manager_key=s3_key),
+        resources={aurora_key, s3_key},
+        pool=names.of_project("aurora"),
+    )
 
 
-def _staging(
-    table: Table, catalog: Catalog, partitions: dg.DailyPartitionsDefinition, places: Addresses
-) -> dg.AssetsDefinition:
+def _staging(table: Table, of: _Chains) -> dg.AssetsDefinition:
+    names, catalog = of.names, of.catalog
+    s3_key = names.of_project("s3_io")
+
     def staging(context: dg.AssetExecutionContext, inputs: Mapping[str, Any]) -> Iterator[Any]:
         from aurora_dwh.instance.details import drop_repeated_columns
 
-        s3_io: S3IOManager = context.resources.s3_io
+        s3_io: S3IOManager = getattr(context.resources, s3_key)
         rules = Rules.of(table, catalog, source=None)
         manifests: list[Manifest] = inputs["manifests"]
         earlier = counted_again(table, catalog, _days(context.partition_keys))
@@ -125,26 +146,26 @@ def _staging(
         found = [text for pair in at_seams for text in mismatches(table, catalog, pair)]
         yield from staging_check_results(table, rules, work.loads, found)
 
-    lake = dg.AssetKey(["lake", asset_name(table.name)])
+    lake = names.table_key("lake", table)
     spec = dg.AssetSpec(
-        ["staging", asset_name(table.name)],
+        names.table_key("staging", table),
         deps=[lake],
-        group_name="staging",
+        group_name=names.group("staging"),
         kinds={"redshift", "table"},
         owners=table.owners,
         tags=table.tags,
         description=_described(table, f"Table {table.name} in Redshift.", _staging_text(table)),
-        metadata={"aurora_dwh/target": table.target, **places.of_warehouse("staging", table.target)},
-        partitions_def=partitions,
+        metadata={"aurora_dwh/target": table.target, **of.places.of_warehouse("staging", table.target)},
+        partitions_def=of.partitions,
     )
     return build_step(
         staging,
         spec=spec,
         ins={"manifests": (lake, _MANIFESTS)},
-        out=_TO_REDSHIFT,
+        out=dg.Out(dg.Any, io_manager_key=names.of_project("redshift_io")),
         checks=staging_check_specs(spec.key, table),
-        resources={"s3_io"},
-        pool="redshift",
+        resources={s3_key},
+        pool=names.of_project("redshift"),
     )
 
 

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from aurora_dwh.assets.tables import asset_name
+from aurora_dwh.assets.names import PLAIN, Names, asset_name
 from aurora_dwh.catalog import Catalog, Table
 from aurora_dwh.handoff import DataError, Export, Manifest, utc_now
 from aurora_dwh.instance import REQUESTED_BY
 from aurora_dwh.rules import quoted
+from aurora_dwh.servers import ENVIRONMENT, Servers
 
 if TYPE_CHECKING:
     from aurora_dwh.lake.arrivals import Arrival
@@ -42,16 +43,24 @@ class ArrivalsError(Exception):
     """The inbox, or what is in it, is out of reach: the tick fails, where the UI shows it, and the next one tries."""
 
 
-def build_arrivals_sensor(*, catalog: Catalog, job: dg.UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
+def build_arrivals_sensor(
+    *,
+    catalog: Catalog,
+    job: dg.UnresolvedAssetJobDefinition,
+    names: Names = PLAIN,
+    servers: Servers = ENVIRONMENT,
+) -> dg.SensorDefinition:
     """Return the sensor that takes in days that were exported by hand.
 
     Args:
         catalog: The catalog.
         job: The daily job, whose run loads the day into staging.
+        names: What the assets are called.
+        servers: How to reach the lake and the source.
     """
 
     @dg.sensor(
-        name="arrivals",
+        name=names.of_project("arrivals"),
         job=job,
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
@@ -64,12 +73,12 @@ def build_arrivals_sensor(*, catalog: Catalog, job: dg.UnresolvedAssetJobDefinit
 
         before = frozenset(json.loads(context.cursor or "[]"))
         try:
-            lake = open_lake()
+            lake = open_lake(servers)
             listed = lake.arrivals()
-            source = open_source(catalog, context.log.warning)
+            source = open_source(catalog, context.log.warning, servers.source)
         except Exception as error:  # S3 or the settings
             raise ArrivalsError(f"the lake's inbox cannot be read: {error}") from error
-        tick = _Tick(catalog, lake, source, context.instance, context.log)
+        tick = _Tick(catalog, names, servers, lake, source, context.instance, context.log)
         new = [arrival for arrival in listed if arrival.mark not in before]
         for arrival in new[:ARRIVALS_PER_TICK]:
             tick.look_at(arrival)
@@ -98,6 +107,8 @@ class _Tick:
     """
 
     catalog: Catalog
+    names: Names
+    servers: Servers
     lake: Lake
     source: Source
     instance: dg.DagsterInstance
@@ -155,9 +166,8 @@ class _Tick:
         converted = {(kind.column.target_name, kind.reason): count for kind, count in found.items()}
         asked = windows(table, self.catalog, [day])
         (span,) = opened(asked, table, read_at=contents.read_at, zone=self.catalog.zone)
-        manifest = self.lake.take_in(
-            arrival, contents, schema, span, converted, rules(table, self.catalog), lookup(table, schema)
-        )
+        by, again = rules(table, self.catalog, self.servers.source), lookup(table, schema, self.servers.source)
+        manifest = self.lake.take_in(arrival, contents, schema, span, converted, by, again)
         if manifest is None:
             self.said.append(f"{arrival.table} {day} was read again since it was exported by hand, which stands")
             return
@@ -179,16 +189,17 @@ class _Tick:
         from aurora_dwh.lake.io_manager import columns_metadata, day_metadata, statement_metadata
 
         key, name = manifest.day.isoformat(), asset_name(arrival.table)
-        drop_repeated_columns(self.instance, dg.AssetKey(["lake", name]))
+        lake = self.names.key("lake", name)
+        drop_repeated_columns(self.instance, lake)
         statement = f"-- exported by hand to {self.lake.layout.url(arrival.key)}"
         export = Export(schema, manifest.window, manifest.snapshot_at, manifest.rows, None, {}, statement, lambda _: ())
         metadata = day_metadata(manifest, export, seconds) | statement_metadata(export) | columns_metadata(manifest)
-        self.events.append(dg.AssetMaterialization(["lake", name], partition=key, metadata=metadata))
+        self.events.append(dg.AssetMaterialization(lake, partition=key, metadata=metadata))
         self.requests.append(
             dg.RunRequest(
                 run_key=f"arrival-{arrival.mark}",
                 partition_key=key,
-                asset_selection=[dg.AssetKey(["staging", name])],
+                asset_selection=[self.names.key("staging", name)],
                 tags={REQUESTED_BY: "arrivals"},
             )
         )
@@ -203,7 +214,7 @@ class _Tick:
         if arrival.table in self.catalog.tables:
             self.events.append(
                 dg.AssetObservation(
-                    ["lake", asset_name(arrival.table)],
+                    self.names.key("lake", asset_name(arrival.table)),
                     partition=arrival.day.isoformat() if arrival.day else None,
                     description=text,
                     metadata={"arrival": where, "refused": reason},

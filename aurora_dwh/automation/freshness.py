@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
 
-from aurora_dwh.assets.tables import asset_name
+from aurora_dwh.assets.names import PLAIN, Names
 from aurora_dwh.catalog import Catalog, Table
 from aurora_dwh.handoff import utc_now
 from aurora_dwh.source.windows import newest_due
@@ -22,16 +22,16 @@ CHECK = "fresh"
 INTERVAL_SECONDS = 60
 
 
-def build_freshness_checks(*, catalog: Catalog) -> list[dg.AssetChecksDefinition]:
+def build_freshness_checks(*, catalog: Catalog, names: Names = PLAIN) -> list[dg.AssetChecksDefinition]:
     """Return the checks of all tables with a deadline as one definition, none where no table has one."""
     tables = _with_deadline(catalog)
     if not tables:
         return []
 
     @dg.multi_asset_check(
-        name="freshness",
+        name=names.of_project("freshness"),
         specs=[
-            dg.AssetCheckSpec(CHECK, asset=staging_key(table), description=_description(table, catalog))
+            dg.AssetCheckSpec(CHECK, asset=names.table_key("staging", table), description=_description(table, catalog))
             for table in tables
         ],
         can_subset=True,
@@ -39,9 +39,9 @@ def build_freshness_checks(*, catalog: Catalog) -> list[dg.AssetChecksDefinition
     def freshness(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         chosen = {key.asset_key for key in context.selected_asset_check_keys}
         for table in tables:
-            if staging_key(table) in chosen:
+            if (key := names.table_key("staging", table)) in chosen:
                 day = due_day(table, catalog, utc_now())
-                found = _evaluation(table, day, is_there=_is_there(context.instance, table, day))
+                found = _evaluation(key, table, day, is_there=_is_there(context.instance, key, day))
                 yield dg.AssetCheckResult(
                     asset_key=found.asset_key,
                     check_name=CHECK,
@@ -53,12 +53,12 @@ def build_freshness_checks(*, catalog: Catalog) -> list[dg.AssetChecksDefinition
     return [freshness]
 
 
-def build_freshness_sensor(*, catalog: Catalog) -> dg.SensorDefinition:
+def build_freshness_sensor(*, catalog: Catalog, names: Names = PLAIN) -> dg.SensorDefinition:
     """Return the sensor that evaluates the checks at the tables' deadlines, without a run."""
     tables = _with_deadline(catalog)
 
     @dg.sensor(
-        name="freshness",
+        name=names.of_project("freshness"),
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Checks at each table's deadline ({catalog.timezone}) that yesterday is loaded.",
@@ -70,11 +70,12 @@ def build_freshness_sensor(*, catalog: Catalog) -> dg.SensorDefinition:
             day = due_day(table, catalog, now)
             if day < catalog.start_date or said.get(table.name) == f"{day} there":
                 continue
-            is_there = _is_there(context.instance, table, day)
+            key = names.table_key("staging", table)
+            is_there = _is_there(context.instance, key, day)
             state = f"{day} {'there' if is_there else 'late'}"
             if said.get(table.name) != state:
                 said[table.name] = state
-                found.append(_evaluation(table, day, is_there=is_there))
+                found.append(_evaluation(key, table, day, is_there=is_there))
         if not found:
             return dg.SkipReason("nothing has changed since the last deadline")
         return dg.SensorResult(asset_events=found, cursor=json.dumps(said))
@@ -97,24 +98,19 @@ def due_day(table: Table, catalog: Catalog, now: datetime) -> date:
     return newest_due(table, (shown - timedelta(hours=hour, minutes=minute)).date())
 
 
-def staging_key(table: Table) -> dg.AssetKey:
-    """Return the key of a table's staging asset."""
-    return dg.AssetKey(["staging", asset_name(table.name)])
-
-
 def _with_deadline(catalog: Catalog) -> Sequence[Table]:
     return [table for table in catalog.tables.values() if table.deadline]
 
 
-def _is_there(instance: dg.DagsterInstance, table: Table, day: date) -> bool:
+def _is_there(instance: dg.DagsterInstance, key: dg.AssetKey, day: date) -> bool:
     loaded = dg.DagsterEventType.ASSET_MATERIALIZATION
-    return bool(instance.get_latest_storage_id_by_partition(staging_key(table), loaded, {day.isoformat()}))
+    return bool(instance.get_latest_storage_id_by_partition(key, loaded, {day.isoformat()}))
 
 
-def _evaluation(table: Table, day: date, *, is_there: bool) -> AssetCheckEvaluation:
+def _evaluation(key: dg.AssetKey, table: Table, day: date, *, is_there: bool) -> AssetCheckEvaluation:
     text = f"{day} is loaded" if is_there else f"{day} is not loaded, and was due by {table.deadline}"
     metadata = {"day": day.isoformat(), "deadline": table.deadline}
-    return AssetCheckEvaluation(staging_key(table), CHECK, passed=is_there, description=text, metadata=metadata)
+    return AssetCheckEvaluation(key, CHECK, passed=is_there, description=text, metadata=metadata)
 
 
 def _description(table: Table, catalog: Catalog) -> str:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from aurora_dwh.assets.names import PLAIN, Names
 from aurora_dwh.automation.run_history import (
     ATTEMPTS,
     PAUSE,
@@ -29,7 +30,7 @@ from aurora_dwh.automation.run_history import (
     selects,
     shown,
 )
-from aurora_dwh.automation.schedules import chain_keys, month_before, monthly_tables, monthly_time, time_behind_load
+from aurora_dwh.automation.schedules import month_before, monthly_tables, monthly_time, time_behind_load
 from aurora_dwh.catalog import Catalog
 from aurora_dwh.days import ranges, span
 from aurora_dwh.handoff import utc_now
@@ -55,16 +56,24 @@ _SHOWN = 3
 """How many gaps are told that are older than is looked at; the next ones are, once these are closed."""
 
 
-def build_gap_sensor(*, catalog: Catalog, jobs: Sequence[dg.UnresolvedAssetJobDefinition]) -> dg.SensorDefinition:
+def build_gap_sensor(
+    *,
+    catalog: Catalog,
+    jobs: Sequence[dg.UnresolvedAssetJobDefinition],
+    marts: Sequence[dg.AssetKey] = (),
+    names: Names = PLAIN,
+) -> dg.SensorDefinition:
     """Return the sensor that requests missing days of tables and failed builds of marts.
 
     Args:
         catalog: The catalog, for its zone, its first day and the hour of its schedule.
         jobs: The daily job, and those of monthly tables and of marts where there are any.
+        marts: The marts.
+        names: What the tables' assets are called.
     """
 
     @dg.sensor(
-        name="gaps",
+        name=names.of_project("gaps"),
         jobs=jobs,
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
@@ -79,11 +88,15 @@ def build_gap_sensor(*, catalog: Catalog, jobs: Sequence[dg.UnresolvedAssetJobDe
         days, months = due_days(catalog, now), due_months(catalog, now)
         history = RunHistory(context.instance, now, now - HORIZON)
         graph = context.repository_def.asset_graph
-        tables = list(_table_searches(catalog, graph, history, days, months))
-        searches: list[_Tables | _Marts] = [*tables, _Marts(graph, history, days)]
+        ours = frozenset([*names.chain_keys(catalog.tables.values()), *marts])
+        tables = list(_table_searches(catalog, names, ours, history, days, months))
+        searches: list[_Tables | _Marts] = [
+            *tables,
+            _Marts(graph, sorted(marts), history, days, names.of_project("marts")),
+        ]
         requests = list(islice(chain.from_iterable(search.requests() for search in searches), RUNS_PER_TICK))
         nothing = f"nothing of the last {HORIZON_DAYS} days is missing"
-        left = "; ".join([*(history.left or [nothing]), *_told_old(tables)])
+        left = "; ".join([*(history.left or [nothing]), *_told_old(tables, _pointer(context))])
         if not requests:
             return dg.SkipReason(left)
         context.log.info(f"requests {', '.join(str(r.run_key) for r in requests)}; {left}")
@@ -125,19 +138,25 @@ def _last_tick(catalog: Catalog, now: datetime, hour: int, minute: int) -> date:
 
 
 def _table_searches(
-    catalog: Catalog, graph: AssetGraph, history: RunHistory, days: Sequence[str], months: Sequence[Sequence[str]]
+    catalog: Catalog,
+    names: Names,
+    ours: frozenset[dg.AssetKey],
+    history: RunHistory,
+    days: Sequence[str],
+    months: Sequence[Sequence[str]],
 ) -> Iterator[_Tables]:
     """Yield what is looked for: days of daily tables, months, and last days of months of tables copied whole."""
-    tables = [key for key in sorted(graph.materializable_asset_keys) if key.path[0] == "staging"]
-    rare = set(chain_keys(monthly_tables(catalog)))
-    whole = frozenset(chain_keys([table for table in catalog.tables.values() if table.mode == "full"]))
+    tables = sorted(names.table_key("staging", table) for table in catalog.tables.values())
+    rare = set(names.chain_keys(monthly_tables(catalog)))
+    whole = frozenset(names.chain_keys(table for table in catalog.tables.values() if table.mode == "full"))
+    daily_load, monthly_load = names.of_project("daily_load"), names.of_project("monthly_load")
     first = catalog.start_date.isoformat()
     daily = [key for key in tables if key not in rare]
-    yield _Tables(graph, history, "daily_load", daily, [[day] for day in days], first, whole)
+    yield _Tables(ours, history, daily_load, daily, [[day] for day in days], first, whole)
     if months:
         by_day, copied = ([k for k in tables if k in rare - whole], [k for k in tables if k in rare & whole])
-        yield _Tables(graph, history, "monthly_load", by_day, months, first, whole)
-        yield _Tables(graph, history, "monthly_load", copied, [month[-1:] for month in months], first, whole)
+        yield _Tables(ours, history, monthly_load, by_day, months, first, whole)
+        yield _Tables(ours, history, monthly_load, copied, [month[-1:] for month in months], first, whole)
 
 
 @dataclass
@@ -145,6 +164,7 @@ class _Tables:
     """One look at what tables lack.
 
     Attributes:
+        ours: All assets of the project: their runs are waited for, and no others.
         job: Their job.
         keys: Their staging assets; marts follow these by their own conditions.
         units: What one run of the job loads: days, in order; newest unit first.
@@ -152,7 +172,7 @@ class _Tables:
         whole: Assets of tables that are copied whole, in which a later day stands for an older one.
     """
 
-    graph: AssetGraph
+    ours: frozenset[dg.AssetKey]
     history: RunHistory
     job: str
     keys: Sequence[dg.AssetKey]
@@ -196,7 +216,7 @@ class _Tables:
         wanted = {day for run, days in self._ended if selects(run, key, job=self.job) for day in days}
         seen = {day for unit in self.units for day in _missing(self._loaded[key], unit)}
         left = {day for day in wanted - self._loaded[key] - seen if day >= self.first}
-        return left.intersection(*(self._days_in_lake(parent) for parent in self._parents(key))) if left else left
+        return left & self._days_in_lake(_lake_of(key)) if left else left
 
     def _request(self, missing: dict[dg.AssetKey, set[str]]) -> Iterator[dg.RunRequest]:
         days = sorted(set().union(*missing.values()))
@@ -232,16 +252,13 @@ class _Tables:
             self._in_lake[parent] = self._days_of(parent)
         return self._in_lake[parent]
 
-    def _parents(self, key: dg.AssetKey) -> list[dg.AssetKey]:
-        return [parent for parent in self.graph.get(key).parent_keys if parent.path[0] == "lake"]
-
     def _unread(self, chosen: Sequence[dg.AssetKey], days: Sequence[str]) -> set[dg.AssetKey]:
         """Return the lake's assets that chosen ones are made from and that lack one of the days too."""
-        parents = {parent for key in chosen for parent in self._parents(key)}
+        parents = {_lake_of(key) for key in chosen}
         return {parent for parent in parents if not self._days_in_lake(parent).issuperset(days)}
 
     def _is_ours(self, run: dg.DagsterRun) -> bool:
-        return run.job_name == self.job or any(self.graph.has(key) for key in run.asset_selection or ())
+        return run.job_name == self.job or not self.ours.isdisjoint(run.asset_selection or ())
 
 
 @dataclass
@@ -249,19 +266,21 @@ class _Marts:
     """One look at marts whose last build, of a day or of the whole mart, was without success.
 
     Attributes:
+        marts: The marts, in order.
         days: The days that are looked at, newest first.
+        job: Their job.
     """
 
     graph: AssetGraph
+    marts: Sequence[dg.AssetKey]
     history: RunHistory
     days: Sequence[str]
-    job: str = "marts"
+    job: str
 
     def requests(self) -> Iterator[dg.RunRequest]:
         """Yield a run for each day, and one for the marts without days, with all the marts that failed."""
-        marts = [key for key in sorted(self.graph.materializable_asset_keys) if key.path[0] == "bi"]
         for day in (None, *self.days):
-            keys = [key for key in marts if self.graph.get(key).is_partitioned == (day is not None)]
+            keys = [key for key in self.marts if self.graph.get(key).is_partitioned == (day is not None)]
             tried = {key: failed for key in keys if (failed := self._failed(key, day))}
             name = day or "the last build"
             if not tried:
@@ -295,15 +314,27 @@ def _grouped(lacking: Iterable[tuple[dg.AssetKey, set[str]]]) -> Iterator[tuple[
         yield list(days_of), keys
 
 
-def _told_old(searches: Iterable[_Tables]) -> Iterator[str]:
+def _pointer(context: dg.SensorEvaluationContext) -> str:
+    """Return the options by which Dagster's commands find the code location, of which a server alone says nothing."""
+    target = getattr(context.code_location_origin, "loadable_target_origin", None)
+    if target and target.python_file:
+        return f"-f {target.python_file}"
+    return f"-m {target.module_name if target and target.module_name else 'aurora_dwh.definitions'}"
+
+
+def _lake_of(staging: dg.AssetKey) -> dg.AssetKey:
+    return dg.AssetKey([*staging.path[:-2], "lake", staging.path[-1]])
+
+
+def _told_old(searches: Iterable[_Tables], pointer: str) -> Iterator[str]:
     """Yield sentences about days that are missing for longer than is looked at, each with its command."""
     found = [one for search in searches for one in search.old()]
     for days, keys in found[:_SHOWN]:
         selected = " or ".join(f'key:"{key.to_user_string()}"' for key in keys)
         of_days = f"--partition-range {days[0]}...{days[-1]}" if len(days) > 1 else f"--partition {days[0]}"
         yield (
-            f"{shown(days)} is missing for longer in {named(k for k in keys if k.path[0] == 'staging')}, and left to "
-            f"you: `dagster asset materialize -m aurora_dwh.definitions --select '{selected}' {of_days}`"
+            f"{shown(days)} is missing for longer in {named(k for k in keys if k.path[-2] == 'staging')}, and left to "
+            f"you: `dagster asset materialize {pointer} --select '{selected}' {of_days}`"
         )
     if len(found) > _SHOWN:
         yield f"and so are {len(found) - _SHOWN} more such gaps"

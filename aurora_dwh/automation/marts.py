@@ -12,6 +12,9 @@ from typing import Any
 
 import dagster as dg
 
+from aurora_dwh.assets.names import PLAIN, Names
+from aurora_dwh.executor import stoppable_in_process_executor
+
 
 def mart_condition(*, by_day: bool, monthly: Sequence[dg.AssetKey] = ()) -> dg.AutomationCondition[Any]:
     """Return when a mart is built.
@@ -46,21 +49,24 @@ def mart_condition(*, by_day: bool, monthly: Sequence[dg.AssetKey] = ()) -> dg.A
     ).with_label("all inputs' day has landed")
 
 
-def build_mart_sensor() -> dg.AutomationConditionSensorDefinition:
+def build_mart_sensor(*, marts: Sequence[dg.AssetKey], names: Names = PLAIN) -> dg.AutomationConditionSensorDefinition:
     """Return the sensor that builds marts by their conditions."""
     return dg.AutomationConditionSensorDefinition(
-        "marts",
-        target=dg.AssetSelection.groups("bi"),
+        names.of_project("marts"),
+        target=dg.AssetSelection.assets(*marts),
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Builds each mart once all of its inputs' day has landed, and again where a day was loaded again.",
     )
 
 
-def build_mart_job(*, partitions: dg.DailyPartitionsDefinition) -> dg.UnresolvedAssetJobDefinition:
+def build_mart_job(
+    *, marts: Sequence[dg.AssetKey], partitions: dg.DailyPartitionsDefinition, names: Names = PLAIN
+) -> dg.UnresolvedAssetJobDefinition:
     """Return the job that builds every mart, for people and programs that do not wait for the sensor."""
     return dg.define_asset_job(
-        "marts",
-        selection=dg.AssetSelection.groups("bi"),
+        names.of_project("marts"),
+        selection=dg.AssetSelection.assets(*marts),
+        executor_def=stoppable_in_process_executor,
         description="Builds every mart from what is in staging; those with days, for the days of the run.",
         partitions_def=partitions,
     )

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import dagster as dg
 
+from aurora_dwh.assets.names import PLAIN, Names
 
-def build_quicksight_sensor() -> dg.AutomationConditionSensorDefinition:
+
+def build_quicksight_sensor(
+    *, datasets: Sequence[dg.AssetKey], names: Names = PLAIN
+) -> dg.AutomationConditionSensorDefinition:
     """Return the sensor that requests `quicksight/<dataset>` after its marts were rebuilt."""
     return dg.AutomationConditionSensorDefinition(
-        "quicksight",
-        target=dg.AssetSelection.groups("quicksight"),
+        names.of_project("quicksight"),
+        target=dg.AssetSelection.assets(*datasets),
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Refreshes each SPICE dataset when one of its marts was rebuilt and none is being built.",
     )

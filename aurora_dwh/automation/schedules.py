@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 
 import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
-from aurora_dwh.assets.tables import asset_name
+from aurora_dwh.assets.names import PLAIN, Names
 from aurora_dwh.catalog import Catalog, Table
+from aurora_dwh.executor import stoppable_in_process_executor
 
 HOURS_BEHIND_LOAD = 4
 """So that proofs do not read Aurora together with the daily load."""
@@ -24,14 +25,14 @@ TABLES_A_RUN = 25
 """How many tables are loaded one after the other, before more runs are begun beside."""
 
 
-def chain_keys(tables: Iterable[Table]) -> list[dg.AssetKey]:
-    """Return the lake and staging assets of tables."""
-    return [dg.AssetKey([layer, asset_name(table.name)]) for table in tables for layer in ("lake", "staging")]
-
-
 def monthly_tables(catalog: Catalog) -> list[Table]:
     """Return the tables that are loaded once a month."""
     return [table for table in catalog.tables.values() if table.schedule == "monthly"]
+
+
+def daily_tables(catalog: Catalog) -> list[Table]:
+    """Return the tables that are loaded each day."""
+    return [table for table in catalog.tables.values() if table.schedule != "monthly"]
 
 
 def time_behind_load(catalog: Catalog, hours: int = 0) -> tuple[int, int]:
@@ -52,35 +53,40 @@ def month_before(catalog: Catalog, day: date) -> tuple[date, date] | None:
     return None if first > last else (first, last)
 
 
-def build_daily_job(*, catalog: Catalog, partitions: dg.DailyPartitionsDefinition) -> dg.UnresolvedAssetJobDefinition:
+def build_daily_job(
+    *, catalog: Catalog, partitions: dg.DailyPartitionsDefinition, names: Names = PLAIN
+) -> dg.UnresolvedAssetJobDefinition:
     """Return the job of a day: every daily table's lake and staging. Marts follow by their own conditions."""
-    selection: dg.AssetSelection = dg.AssetSelection.groups("lake", "staging")
-    if monthly := chain_keys(monthly_tables(catalog)):
-        selection = selection - dg.AssetSelection.assets(*monthly)
     return dg.define_asset_job(
-        "daily_load",
-        selection=selection,
+        names.of_project("daily_load"),
+        selection=dg.AssetSelection.assets(*names.chain_keys(daily_tables(catalog))),
+        executor_def=stoppable_in_process_executor,
         description="Copies one day of every table from Aurora through S3 into Redshift. Marts follow by themselves.",
         partitions_def=partitions,
     )
 
 
-def build_monthly_job(*, catalog: Catalog, partitions: dg.DailyPartitionsDefinition) -> dg.UnresolvedAssetJobDefinition:
+def build_monthly_job(
+    *, catalog: Catalog, partitions: dg.DailyPartitionsDefinition, names: Names = PLAIN
+) -> dg.UnresolvedAssetJobDefinition:
     """Return the job of the tables that are loaded once a month."""
     return dg.define_asset_job(
-        "monthly_load",
-        selection=dg.AssetSelection.assets(*chain_keys(monthly_tables(catalog))),
+        names.of_project("monthly_load"),
+        selection=dg.AssetSelection.assets(*names.chain_keys(monthly_tables(catalog))),
+        executor_def=stoppable_in_process_executor,
         description="Copies the days of a month of the tables with `schedule: monthly`, as one run.",
         partitions_def=partitions,
     )
 
 
-def build_monthly_schedule(*, catalog: Catalog, job: dg.UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
+def build_monthly_schedule(
+    *, catalog: Catalog, job: dg.UnresolvedAssetJobDefinition, names: Names = PLAIN
+) -> dg.ScheduleDefinition:
     """Return the schedule that loads the month before, some hours behind the daily load of a month's first day."""
     hour, minute = monthly_time(catalog)
 
     @dg.schedule(
-        name="monthly_load",
+        name=job.name,
         job=job,
         cron_schedule=f"{minute} {hour} 1 * *",
         execution_timezone=catalog.timezone,
@@ -88,12 +94,12 @@ def build_monthly_schedule(*, catalog: Catalog, job: dg.UnresolvedAssetJobDefini
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
     def monthly_load(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
-        yield from month_requests(catalog, context.scheduled_execution_time)
+        yield from month_requests(catalog, context.scheduled_execution_time, names)
 
     return monthly_load
 
 
-def month_requests(catalog: Catalog, tick: datetime) -> Iterator[dg.RunRequest]:
+def month_requests(catalog: Catalog, tick: datetime, names: Names = PLAIN) -> Iterator[dg.RunRequest]:
     """Yield the runs of the month before a tick: one for the days of all tables, one for those copied whole.
 
     A whole table is the same for every day of the month that is read at once, so that its last day stands for them.
@@ -101,14 +107,15 @@ def month_requests(catalog: Catalog, tick: datetime) -> Iterator[dg.RunRequest]:
     Args:
         catalog: The catalog.
         tick: When the schedule fires, aware.
+        names: What the assets are called.
     """
     month = month_before(catalog, tick.astimezone(catalog.zone).date())
     if month is None:
         return
     first, last = month
     tables = monthly_tables(catalog)
-    by_day = chain_keys(table for table in tables if table.mode != "full")
-    whole = chain_keys(table for table in tables if table.mode == "full")
+    by_day = names.chain_keys(table for table in tables if table.mode != "full")
+    whole = names.chain_keys(table for table in tables if table.mode == "full")
     if by_day:
         days = {ASSET_PARTITION_RANGE_START_TAG: first.isoformat(), ASSET_PARTITION_RANGE_END_TAG: last.isoformat()}
         yield dg.RunRequest(run_key=f"{first}...{last}", asset_selection=by_day, tags=days)
@@ -116,12 +123,14 @@ def month_requests(catalog: Catalog, tick: datetime) -> Iterator[dg.RunRequest]:
         yield dg.RunRequest(run_key=f"{last}", asset_selection=whole, partition_key=last.isoformat())
 
 
-def build_daily_schedule(*, catalog: Catalog, job: dg.UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
+def build_daily_schedule(
+    *, catalog: Catalog, job: dg.UnresolvedAssetJobDefinition, names: Names = PLAIN
+) -> dg.ScheduleDefinition:
     """Return the schedule of the daily job; its zone is the partitions' zone."""
     hour, minute = time_behind_load(catalog)
 
     @dg.schedule(
-        name="daily_load",
+        name=job.name,
         job=job,
         cron_schedule=f"{minute} {hour} * * *",
         execution_timezone=catalog.timezone,
@@ -129,12 +138,12 @@ def build_daily_schedule(*, catalog: Catalog, job: dg.UnresolvedAssetJobDefiniti
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
     def daily_load(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
-        yield from day_requests(catalog, context.scheduled_execution_time)
+        yield from day_requests(catalog, context.scheduled_execution_time, names)
 
     return daily_load
 
 
-def day_requests(catalog: Catalog, tick: datetime) -> Iterator[dg.RunRequest]:
+def day_requests(catalog: Catalog, tick: datetime, names: Names = PLAIN) -> Iterator[dg.RunRequest]:
     """Yield the runs of the day before a tick: one, or of many tables several beside one another, and of none no run.
 
     A run's steps follow one another in its process, since a process for each would cost more than the step itself. So
@@ -143,9 +152,10 @@ def day_requests(catalog: Catalog, tick: datetime) -> Iterator[dg.RunRequest]:
     Args:
         catalog: The catalog.
         tick: When the schedule fires, aware.
+        names: What the assets are called.
     """
     day = tick.astimezone(catalog.zone).date() - timedelta(days=1)
-    tables = [table for table in catalog.tables.values() if table.schedule != "monthly"]
+    tables = daily_tables(catalog)
     if day < catalog.start_date or not tables:
         return
     runs = min(catalog.pools.aurora, catalog.pools.redshift, -(-len(tables) // TABLES_A_RUN))
@@ -153,27 +163,30 @@ def day_requests(catalog: Catalog, tick: datetime) -> Iterator[dg.RunRequest]:
         yield dg.RunRequest(run_key=day.isoformat(), partition_key=day.isoformat())
         return
     for number in range(runs):  # neighbours, which are often large alike, come into different runs
-        keys = chain_keys(tables[number::runs])
+        keys = names.chain_keys(tables[number::runs])
         yield dg.RunRequest(
             run_key=f"{day} {number + 1} of {runs}", partition_key=day.isoformat(), asset_selection=keys
         )
 
 
-def build_proof_job() -> dg.UnresolvedAssetJobDefinition:
+def build_proof_job(*, catalog: Catalog, names: Names = PLAIN) -> dg.UnresolvedAssetJobDefinition:
     """Return the job that proves tables equal to their sources, all of them where it is started by hand."""
     return dg.define_asset_job(
-        "proof",
-        selection=dg.AssetSelection.groups("proof"),
+        names.of_project("proof"),
+        selection=dg.AssetSelection.assets(*(names.table_key("proof", table) for table in catalog.tables.values())),
+        executor_def=stoppable_in_process_executor,
         description="Compares tables in Redshift with Aurora, row by row, and mends what differs as the catalog says.",
     )
 
 
-def build_proof_schedule(*, catalog: Catalog, job: dg.UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
+def build_proof_schedule(
+    *, catalog: Catalog, job: dg.UnresolvedAssetJobDefinition, names: Names = PLAIN
+) -> dg.ScheduleDefinition:
     """Return the schedule of the proofs, some hours behind the daily load; each table has its own days."""
     hour, minute = time_behind_load(catalog, HOURS_BEHIND_LOAD)
 
     @dg.schedule(
-        name="proof",
+        name=job.name,
         job=job,
         cron_schedule=f"{minute} {hour} * * *",
         execution_timezone=catalog.timezone,
@@ -182,17 +195,17 @@ def build_proof_schedule(*, catalog: Catalog, job: dg.UnresolvedAssetJobDefiniti
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
     def proof(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
-        yield from proof_requests(catalog, context.scheduled_execution_time)
+        yield from proof_requests(catalog, context.scheduled_execution_time, names)
 
     return proof
 
 
-def proof_requests(catalog: Catalog, tick: datetime) -> Iterator[dg.RunRequest]:
+def proof_requests(catalog: Catalog, tick: datetime, names: Names = PLAIN) -> Iterator[dg.RunRequest]:
     """Yield the runs of the tables that are to be proven on the day of a tick, dealt out as those of a daily load."""
     day = tick.astimezone(catalog.zone).date()
     due = {"daily": True, "weekly": day.isoweekday() == SUNDAY, "monthly": day.day == 1, "never": False}
     tables = [table for table in catalog.tables.values() if due[table.proof]]
     runs = min(catalog.pools.aurora, -(-len(tables) // TABLES_A_RUN))
     for number in range(runs):
-        keys = [dg.AssetKey(["proof", asset_name(table.name)]) for table in tables[number::runs]]
+        keys = [names.table_key("proof", table) for table in tables[number::runs]]
         yield dg.RunRequest(run_key=f"{day} {number + 1} of {runs}", asset_selection=keys)

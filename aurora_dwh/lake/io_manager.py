@@ -18,6 +18,7 @@ from aurora_dwh.handoff import Export, Extract, Manifest
 from aurora_dwh.lake.opening import open_lake
 from aurora_dwh.lake.parquet import own_columns
 from aurora_dwh.lake.store import Lake
+from aurora_dwh.servers import ENVIRONMENT, Servers
 from aurora_dwh.stopping import stoppable
 
 if TYPE_CHECKING:
@@ -31,7 +32,15 @@ class S3IOManager(dg.ConfigurableIOManager):
     gets `list[Manifest]`, one for each day of its own run, or the rows as a `pyarrow.Table`, by its annotation.
     """
 
+    _servers: Servers = PrivateAttr(default=ENVIRONMENT)
     _lake: Lake | None = PrivateAttr(default=None)
+
+    @staticmethod
+    def of(servers: Servers) -> S3IOManager:
+        """Return the IO manager of a lake that settings name; they are asked for in the first step."""
+        made = S3IOManager()
+        made._servers = servers
+        return made
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Begin anew; the environment is read in the first step, whose failure can name what is wrong with it."""
@@ -41,7 +50,7 @@ class S3IOManager(dg.ConfigurableIOManager):
     def lake(self) -> Lake:
         """The lake behind the manager."""
         if self._lake is None:
-            self._lake = open_lake()
+            self._lake = open_lake(self._servers)
         return self._lake
 
     def handle_output(self, context: dg.OutputContext, obj: Iterable[Extract | Export]) -> None:
@@ -181,7 +190,8 @@ def _seen_in_source(lake: dg.AssetKey, manifest: Manifest) -> dg.AssetObservatio
         key=schema.primary_key,
         required=[c.name for c in schema.columns if not c.nullable],
     )
-    return dg.AssetObservation(dg.AssetKey(["aurora", *lake.path[1:]]), metadata={**comment, COLUMNS: columns})
+    source = dg.AssetKey([*lake.path[:-2], "aurora", lake.path[-1]])
+    return dg.AssetObservation(source, metadata={**comment, COLUMNS: columns})
 
 
 def _is_news(instance: dg.DagsterInstance, seen: dg.AssetObservation) -> bool:

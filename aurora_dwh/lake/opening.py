@@ -1,32 +1,31 @@
-"""The lake that the environment names, for whoever has no use for Dagster: it is 40 MB and half a second to import."""
+"""The lake that settings name, those of the environment by default.
+
+It is for whoever has no use for Dagster, which is 40 MB and half a second to import.
+"""
 
 from __future__ import annotations
 
-from aurora_dwh.config import AuroraSettings, LakeSettings
 from aurora_dwh.lake.layout import Layout
 from aurora_dwh.lake.purge import Purge
 from aurora_dwh.lake.store import Lake
+from aurora_dwh.servers import ENVIRONMENT, Servers
 
 
-def open_lake() -> Lake:
-    """Return the lake that the environment names.
+def open_lake(servers: Servers = ENVIRONMENT) -> Lake:
+    """Return a project's lake.
 
     Raises:
-        ConfigError: Variables are missing or wrong.
+        ConfigError: Settings are missing or wrong.
     """
-    settings = LakeSettings.from_env()
-    return Lake(settings.client(), _layout(settings))
+    settings = servers.lake()
+    return Lake(settings.client(), Layout(settings.bucket, settings.prefix, servers.database()))
 
 
 def open_purge() -> Purge:
-    """Return what removes days of that lake for good.
+    """Return what removes days of the environment's lake for good.
 
     Raises:
         ConfigError: Variables are missing or wrong.
     """
-    settings = LakeSettings.from_env()
-    return Purge(settings.client(), _layout(settings))
-
-
-def _layout(settings: LakeSettings) -> Layout:
-    return Layout(settings.bucket, settings.prefix, AuroraSettings.database_from_env())
+    settings = ENVIRONMENT.lake()
+    return Purge(settings.client(), Layout(settings.bucket, settings.prefix, ENVIRONMENT.database()))

@@ -73,6 +73,7 @@ class Places:
     warehouse: Warehouse
     pause_above: PauseAbove | None = None
     log: Logger = _log
+    source: Callable[[], AuroraSettings] = AuroraSettings.from_env
 
     @property
     def warn(self) -> Callable[[str], None]:

@@ -209,7 +209,8 @@ class Repair:
         if not days:
             return
         lake, table = self.places.lake, self.table
-        extracts = read_days(table, self.catalog, days, self.places.warn, had=partial(lake.columns, table.name))
+        had = partial(lake.columns, table.name)
+        extracts = read_days(table, self.catalog, days, self.places.warn, had=had, settings=self.places.source)
         manifests = [manifest for manifest, _ in lake.write_each(extracts)]
         for group in batches.transactions(manifests):
             load.load(self.places.warehouse, lake, self._target, table.mode, group, run_id=self.run_id)

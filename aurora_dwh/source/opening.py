@@ -1,4 +1,4 @@
-"""The source that the environment names, for whoever has no use for Dagster, and what of a table is read by what."""
+"""The source that settings name, those of the environment by default, and what of a table is read by what."""
 
 from __future__ import annotations
 
@@ -19,20 +19,23 @@ from aurora_dwh.source.windows import days_reached, window
 Given = TypeVar("Given", bound=Extract | Export)
 
 
-def open_source(catalog: Catalog, warn: Callable[[str], None]) -> Source:
-    """Return the source that the AURORA_* variables name; nothing is opened yet.
+def open_source(
+    catalog: Catalog, warn: Callable[[str], None], settings: Callable[[], AuroraSettings] = AuroraSettings.from_env
+) -> Source:
+    """Return the source; nothing is opened yet.
 
     Args:
         catalog: The catalog, for its zone and its limits.
         warn: Takes what an operator should know.
+        settings: Returns how to reach it.
 
     Raises:
-        ConfigError: Variables are missing or wrong.
+        ConfigError: Settings are missing or wrong.
     """
-    settings = AuroraSettings.from_env()
+    aurora = settings()
     return Source(
-        lambda: connect(**settings.connect_arguments()),
-        database=settings.database,
+        lambda: connect(**aurora.connect_arguments()),
+        database=aurora.database,
         zone=catalog.zone,
         pause_above=catalog.pause_above,
         warn=warn,
@@ -55,14 +58,16 @@ def counted_again(table: Table, catalog: Catalog, days: Sequence[date]) -> list[
     return days_reached(min(days), zone=catalog.zone, start_date=catalog.start_date, lookback=table.lookback)
 
 
-def rules(table: Table, catalog: Catalog) -> Rules:
+def rules(table: Table, catalog: Catalog, settings: Callable[[], AuroraSettings] = AuroraSettings.from_env) -> Rules:
     """Return what shapes the rows of a table that are read of that source now."""
-    return Rules.of(table, catalog, source=AuroraSettings.from_env().source_name())
+    return Rules.of(table, catalog, source=settings().source_name())
 
 
-def lookup(table: Table, schema: TableSchema) -> Lookup | None:
+def lookup(
+    table: Table, schema: TableSchema, settings: Callable[[], AuroraSettings] = AuroraSettings.from_env
+) -> Lookup | None:
     """Return how that source is asked for rows of an earlier reading, None where nothing tells them apart."""
-    return make_lookup(lambda: connect(**AuroraSettings.from_env().connect_arguments()), schema, table)
+    return make_lookup(lambda: connect(**settings().connect_arguments()), schema, table)
 
 
 def read_days(
@@ -72,6 +77,7 @@ def read_days(
     warn: Callable[[str], None],
     known: Callable[[Sequence[date]], Mapping[date, int]] = lambda _: {},
     had: Callable[[Rules], Sequence[str]] = lambda _: (),
+    settings: Callable[[], AuroraSettings] = AuroraSettings.from_env,
 ) -> Iterator[Extract | Export]:
     """Yield the days of a table to be written as its `extract` says: by this process, or by Aurora itself.
 
@@ -84,26 +90,36 @@ def read_days(
             that the table's lookback reaches into come first, where they have another number now.
         had: Takes the table's rules and returns the columns that it had when it was last read; one that the user may
             not read any more is an error.
+        settings: Returns how to reach the source.
 
     Raises:
         SourceError: The source is out of reach, or was lost while rows were read; another attempt may do better.
         DataError: The table cannot be read as the catalog says.
     """
-    source, asked, by = open_source(catalog, warn), windows(table, catalog, days), rules(table, catalog)
+    source, by = open_source(catalog, warn, settings), rules(table, catalog, settings)
+    asked = windows(table, catalog, days)
     rows = known(earlier) if (earlier := counted_again(table, catalog, days)) else {}
     again = list(zip(windows(table, catalog, sorted(rows)), (rows[day] for day in sorted(rows)), strict=True))
     read: Callable[..., Iterator[Extract | Export]] = source.extract if table.extract == "stream" else source.export
-    yield from _ruled(table, by, read(table, asked, again, had(by)))
+    yield from _ruled(table, by, settings, read(table, asked, again, had(by)))
 
 
-def stream_days(table: Table, catalog: Catalog, days: Sequence[date], warn: Callable[[str], None]) -> Iterator[Extract]:
+def stream_days(
+    table: Table,
+    catalog: Catalog,
+    days: Sequence[date],
+    warn: Callable[[str], None],
+    settings: Callable[[], AuroraSettings] = AuroraSettings.from_env,
+) -> Iterator[Extract]:
     """Yield days of a table as this process reads them, and no others; for arguments and errors see `read_days`."""
-    source = open_source(catalog, warn)
-    yield from _ruled(table, rules(table, catalog), source.extract(table, windows(table, catalog, days)))
+    source, by = open_source(catalog, warn, settings), rules(table, catalog, settings)
+    yield from _ruled(table, by, settings, source.extract(table, windows(table, catalog, days)))
 
 
-def _ruled(table: Table, by: Rules, readings: Iterator[Given]) -> Iterator[Given]:
+def _ruled(
+    table: Table, by: Rules, settings: Callable[[], AuroraSettings], readings: Iterator[Given]
+) -> Iterator[Given]:
     """Yield readings of a table with the rules that they were made by, and a way to ask for rows of earlier ones."""
     for reading in readings:
-        reading.rules, reading.lookup = by, lookup(table, reading.schema)
+        reading.rules, reading.lookup = by, lookup(table, reading.schema, settings)
         yield reading

@@ -7,8 +7,10 @@ from datetime import date
 from logging import Logger
 
 import dagster as dg
+from pydantic import PrivateAttr
 
 from aurora_dwh.catalog import Catalog, Table
+from aurora_dwh.config import AuroraSettings
 from aurora_dwh.handoff import Export, Extract
 from aurora_dwh.rules import Rules
 from aurora_dwh.source.opening import read_days, stream_days
@@ -16,6 +18,15 @@ from aurora_dwh.source.opening import read_days, stream_days
 
 class AuroraResource(dg.ConfigurableResource[None]):
     """The source database that the AURORA_* variables name. It is only read, in one consistent snapshot for a run."""
+
+    _settings: Callable[[], AuroraSettings] = PrivateAttr(default_factory=lambda: AuroraSettings.from_env)
+
+    @staticmethod
+    def of(settings: Callable[[], AuroraSettings]) -> AuroraResource:
+        """Return the resource of a source that settings name, which are asked for at each reading."""
+        made = AuroraResource()
+        made._settings = settings
+        return made
 
     def days(
         self,
@@ -42,8 +53,8 @@ class AuroraResource(dg.ConfigurableResource[None]):
             SourceError: The source is out of reach, or was lost while rows were read; another attempt may do better.
             DataError: The table cannot be read as the catalog says.
         """
-        yield from read_days(table, catalog, days, log.warning, known, had)
+        yield from read_days(table, catalog, days, log.warning, known, had, self._settings)
 
     def extract(self, table: Table, catalog: Catalog, days: Sequence[date], log: Logger) -> Iterator[Extract]:
         """Yield days of a table as this process reads them, and no others; the arguments are those of `days`."""
-        yield from stream_days(table, catalog, days, log.warning)
+        yield from stream_days(table, catalog, days, log.warning, self._settings)

@@ -63,7 +63,15 @@ class RedshiftIOManager(dg.ConfigurableIOManager):
     A downstream asset gets the rows of its own days (all rows, where the table has no days) as a `pyarrow.Table`.
     """
 
+    _settings: Callable[[], RedshiftSettings] = PrivateAttr(default_factory=lambda: RedshiftSettings.from_env)
     _warehouse: Warehouse | None = PrivateAttr(default=None)
+
+    @staticmethod
+    def of(settings: Callable[[], RedshiftSettings]) -> RedshiftIOManager:
+        """Return the IO manager of a warehouse that settings name, which are asked for in the first step."""
+        made = RedshiftIOManager()
+        made._settings = settings
+        return made
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Begin anew; the environment is read in the first step, whose failure can name what is wrong with it."""
@@ -73,7 +81,7 @@ class RedshiftIOManager(dg.ConfigurableIOManager):
     def warehouse(self) -> Warehouse:
         """The warehouse behind the manager."""
         if self._warehouse is None:
-            self._warehouse = Warehouse(RedshiftSettings.from_env())
+            self._warehouse = Warehouse(self._settings())
         return self._warehouse
 
     @property

@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from aurora_dwh.assets.tables import asset_name
+from aurora_dwh.assets.names import asset_name
 from aurora_dwh.catalog import Catalog
 from aurora_dwh.proof.engine import compare_tables
 from aurora_dwh.proof.verdict import Verdict

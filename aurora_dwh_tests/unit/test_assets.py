@@ -12,8 +12,9 @@ from botocore.config import Config
 from botocore.stub import Stubber
 
 from aurora_dwh.assets.marts import build_mart_assets
+from aurora_dwh.assets.names import asset_name
 from aurora_dwh.assets.step import BACKFILL
-from aurora_dwh.assets.tables import asset_name, build_table_assets, daily_partitions
+from aurora_dwh.assets.tables import build_table_assets, daily_partitions
 from aurora_dwh.catalog import PACKAGED_CATALOG, Catalog, Table, marts_folder
 from aurora_dwh.failures import named_failures
 from aurora_dwh.handoff import DataError

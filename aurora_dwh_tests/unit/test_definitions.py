@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 
-from aurora_dwh.assets.tables import asset_name
+from aurora_dwh.assets.names import asset_name
 from aurora_dwh.definitions import defs as load_definitions
 from aurora_dwh.executor import stoppable_in_process_executor
 

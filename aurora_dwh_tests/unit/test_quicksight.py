@@ -447,7 +447,7 @@ def test_a_mart_that_is_rebuilt_while_a_refresh_runs_leads_to_another(place: Pla
 
 def test_the_sensor_runs_and_is_about_quicksight_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = Place(tmp_path, monkeypatch)
-    sensor = build_quicksight_sensor()
+    sensor = build_quicksight_sensor(datasets=[KEY])
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
     graph = dg.Definitions(assets=[*place.marts, *place.assets]).resolve_asset_graph()
     assert sensor.asset_selection.resolve(graph) == {KEY}

@@ -12,7 +12,8 @@ from datetime import date, datetime, time, timedelta
 
 import dagster as dg
 
-from aurora_dwh.automation.schedules import chain_keys, day_requests
+from aurora_dwh.assets.names import PLAIN
+from aurora_dwh.automation.schedules import day_requests
 from aurora_dwh.catalog import Catalog
 from aurora_dwh.definitions import defs
 from benchmarks.clients.preload import preload
@@ -26,9 +27,8 @@ def main(day: str, number: str | None = None) -> None:
     preload("pyarrow.parquet", "redshift_connector")
     clock = Clock()
     definitions, catalog = defs(), Catalog.load()
-    share = (
-        chain_keys(catalog.tables.values()) if number is None else shares(catalog, date.fromisoformat(day))[int(number)]
-    )
+    everything = PLAIN.chain_keys(catalog.tables.values())
+    share = everything if number is None else shares(catalog, date.fromisoformat(day))[int(number)]
     with dg.DagsterInstance.get() as instance:
         result = definitions.resolve_job_def("daily_load").execute_in_process(
             run_config=QUIET, instance=instance, partition_key=day, asset_selection=share
