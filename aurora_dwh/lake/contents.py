@@ -43,6 +43,39 @@ def batches(client: Any, bucket: str, manifest: Manifest, schema: pa.Schema) -> 
             yield from found if manifest.written_day == manifest.day else (_of_day(batch, manifest) for batch in found)
 
 
+def reader(client: Any, bucket: str, manifests: Sequence[Manifest]) -> pa.RecordBatchReader:
+    """Return the rows of days, a batch at a time: with the columns of all of them, NULL where a day lacks one.
+
+    Args:
+        client: A boto3 S3 client.
+        bucket: The lake's bucket.
+        manifests: The days.
+    """
+    import pyarrow as pa
+
+    schemas = [own_columns(manifest.schema.arrow_schema) for manifest in manifests]
+    whole = merged(schemas)
+
+    def rows() -> Iterator[pa.RecordBatch]:
+        for manifest, schema in zip(manifests, schemas, strict=True):
+            for batch in batches(client, bucket, manifest, schema):
+                tables = [whole.empty_table(), pa.Table.from_batches([batch])]
+                yield from pa.concat_tables(tables, promote_options="permissive").to_batches()
+
+    return pa.RecordBatchReader.from_batches(whole, rows())
+
+
+def merged(schemas: Sequence[pa.Schema]) -> pa.Schema:
+    """Return a schema with the columns of all, each of a type that holds the values of each; the product's own last."""
+    import pyarrow as pa
+
+    if not schemas:
+        return pa.schema([])
+    found = pa.unify_schemas(schemas, promote_options="permissive")
+    own = own_columns(pa.schema([])).names
+    return pa.schema(sorted(found, key=lambda field: field.name in own))
+
+
 def _of_day(batch: pa.RecordBatch, manifest: Manifest) -> pa.RecordBatch:
     """Return rows that another day wrote as those of the manifest's day."""
     import pyarrow as pa

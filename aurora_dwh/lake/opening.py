@@ -8,14 +8,17 @@ from aurora_dwh.lake.purge import Purge
 from aurora_dwh.lake.store import Lake
 
 
-def open_lake() -> Lake:
+def open_lake(folder: str = "") -> Lake:
     """Return the lake that the environment names.
+
+    Args:
+        folder: The folder in it that the tables lie in; without it the one named as the source's database.
 
     Raises:
         ConfigError: Variables are missing or wrong.
     """
     settings = LakeSettings.from_env()
-    return Lake(settings.client(), _layout(settings))
+    return Lake(settings.client(), _layout(settings, folder))
 
 
 def open_purge() -> Purge:
@@ -28,5 +31,5 @@ def open_purge() -> Purge:
     return Purge(settings.client(), _layout(settings))
 
 
-def _layout(settings: LakeSettings) -> Layout:
-    return Layout(settings.bucket, settings.prefix, AuroraSettings.database_from_env())
+def _layout(settings: LakeSettings, folder: str = "") -> Layout:
+    return Layout(settings.bucket, settings.prefix, folder or AuroraSettings.database_from_env())

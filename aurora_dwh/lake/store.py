@@ -37,7 +37,7 @@ from aurora_dwh.lake.deletion import delete
 from aurora_dwh.lake.guard import Guard, ShrunkenDayError
 from aurora_dwh.lake.layout import MANIFEST_NAME, Layout
 from aurora_dwh.lake.manifest import ManifestError
-from aurora_dwh.lake.parquet import own_columns, write_parts
+from aurora_dwh.lake.parquet import write_parts
 from aurora_dwh.lake.upload import S3Upload
 from aurora_dwh.rules import Rules, is_other_source
 from aurora_dwh.waiting import require_wanted, tidy
@@ -312,6 +312,19 @@ class Lake:
             )
         return [manifest for manifest in found if manifest is not None]
 
+    def latest(self, table: str) -> Manifest:
+        """Return the manifest of a table's latest day.
+
+        Raises:
+            MissingDayError: The lake has no day of it.
+        """
+        found = self._latest(table)
+        if found is None:
+            raise MissingDayError(
+                f"lake/{table}: nothing is under {self.layout.url(self.layout.table(table))}; materialize it first"
+            )
+        return found
+
     def counts(self, table: str, days: Iterable[date]) -> dict[date, int]:
         """Return how many rows the source gave of days when they were read, without those that are not in the lake."""
         return {manifest.day: manifest.source_rows for manifest in self.known(table, days)}
@@ -358,17 +371,11 @@ class Lake:
 
     def rows(self, manifests: Iterable[Manifest]) -> pa.Table:
         """Return the rows of the days as one Arrow table, for consumers that compute in Python."""
-        import pyarrow as pa
+        return self.reader([*manifests]).read_all()
 
-        tables = []
-        for manifest in manifests:
-            schema = own_columns(manifest.schema.arrow_schema)
-            tables.append(schema.empty_table())  # a day without rows has columns too
-            tables += [
-                pa.Table.from_batches([batch])
-                for batch in part_contents.batches(self._client, self.layout.bucket, manifest, schema)
-            ]
-        return pa.concat_tables(tables, promote_options="default") if tables else pa.table({})
+    def reader(self, manifests: Sequence[Manifest]) -> pa.RecordBatchReader:
+        """Return the rows of the days a batch at a time, as `contents.reader` does."""
+        return part_contents.reader(self._client, self.layout.bucket, manifests)
 
     def value(self, manifests: Sequence[Manifest], url: str, row: int, column: str) -> str | None:
         """Return one value of a part of the days as text, None where the part, row or column cannot be read.
