@@ -6,8 +6,11 @@ has them. What columns become in the lake and in Redshift is `arrow_columns`' bu
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from pathlib import Path
+from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
 from aurora_dwh.handoff import DataError
@@ -24,6 +27,10 @@ KINDS: Mapping[str, str] = {
     "duckdb.DuckDBPyRelation": "in a database of its own, which spills to disk",
 }
 """What rows can be given as, by the type that is asked for, and what is to be known of it."""
+
+
+DUCKDB_MEMORY = "1GiB"
+"""Memory of one DuckDB; what is sorted, joined or grouped beyond it is spilled to disk."""
 
 
 class FrameError(DataError):
@@ -101,11 +108,24 @@ def frame(rows: pa.RecordBatchReader, kind: Any) -> Any:
 
 def relation(rows: pa.RecordBatchReader) -> Any:
     """Return rows as a DuckDB relation, to be asked any number of times; what memory does not hold lies on disk."""
-    connection = required("duckdb").connect()
+    connection = duckdb_connection()
     connection.register("given", rows)
     connection.execute("CREATE TEMP TABLE rows AS FROM given")
     connection.unregister("given")
     return connection.table("rows")
+
+
+def duckdb_connection() -> Any:
+    """Return a DuckDB of its own, whose memory is bounded; what it does not hold lies in the folder for such files.
+
+    Raises:
+        FrameError: DuckDB is not installed.
+    """
+    connection = required("duckdb").connect()
+    connection.execute(f"SET memory_limit = '{DUCKDB_MEMORY}'")
+    connection.execute("SET preserve_insertion_order = false")  # else rows wait in memory for their turn
+    connection.execute("SET temp_directory = ?", [str(Path(gettempdir(), f"aurora-dwh-duckdb-{os.getpid()}"))])
+    return connection
 
 
 def _name(value: Any) -> str:
