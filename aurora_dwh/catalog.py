@@ -189,9 +189,13 @@ class Table(TableFields):
             return self.sort_key
         return (self.cursor,)
 
+    def problems(self) -> Iterator["Complaint"]:
+        """Yield each field that does not go together with the others, and what to do."""
+        yield from table_problems(self)
+
     @model_validator(mode="after")
     def _fields_go_together(self) -> "Table":
-        if problems := list(table_problems(self)):
+        if problems := list(self.problems()):
             text = "; ".join(f"{field}: {message}" for field, message in problems)
             # The text is a format string to pydantic, so its braces travel in the context.
             raise PydanticCustomError("table_rules", "{text}", {"text": text, "problems": problems})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aurora_dwh.commands import discover, doctor, local, plan, proof, prune, purge, rebuild, verify
+from aurora_dwh.commands import discover, doctor, lake, local, plan, proof, prune, purge, rebuild, verify
 from aurora_dwh.commands.output import Program
 from aurora_dwh.commands.speech import read_dotenv, register, stop_on_sigterm
 
@@ -28,4 +28,5 @@ register(app, proof.proof, examples=proof.EXAMPLES, failed="a table differed whe
 register(app, rebuild.rebuild, examples=rebuild.EXAMPLES)
 register(app, purge.purge, examples=purge.EXAMPLES)
 register(app, prune.prune, examples=prune.EXAMPLES)
+app.add_typer(lake.app, name="lake")
 app.add_typer(local.app, name="local")

@@ -90,7 +90,7 @@ def _code(error: Exception) -> str:
 
 def _named(asset: dg.AssetKey, text: str) -> str:
     name = asset.to_user_string()
-    return text if text.startswith(f"{name}:") else f"{name}: {text}"
+    return text if text.startswith((f"{name}:", f"{name} ")) else f"{name}: {text}"
 
 
 def _said(error: Exception) -> str:

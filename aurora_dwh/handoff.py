@@ -7,7 +7,7 @@ source; a `Manifest` is one day's rows as they lie in the lake. Nothing here ope
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timezone, tzinfo
 from typing import TYPE_CHECKING, Any
@@ -242,6 +242,13 @@ class Export:
     begun_at: datetime | None = None
     strays: Strays = Strays()
     also: Sequence[Window] = ()
+
+
+@dataclass(frozen=True)
+class Readings:
+    """What an asset of the source hands over: its days, each read when it is asked for."""
+
+    extracts: Iterable[Extract | Export]
 
 
 @dataclass(frozen=True)

@@ -167,6 +167,6 @@ def _resources(servers: Servers, names: Names) -> dict[str, dg.ResourceDefinitio
         names.of_project("aurora"): dg.ResourceDefinition(lambda _: AuroraResource.of(servers.source), None, aurora),
         names.of_project("s3_io"): dg.IOManagerDefinition(lambda _: S3IOManager.of(servers), description=s3),
         names.of_project("redshift_io"): dg.IOManagerDefinition(
-            lambda _: RedshiftIOManager.of(servers.warehouse), description=redshift
+            lambda _: RedshiftIOManager.of(servers), description=redshift
         ),
     }

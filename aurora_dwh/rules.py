@@ -31,6 +31,9 @@ SHAPE = (*CONTENTS, "zero_dates", "oversize", "nul_bytes", "timezone", "cursor_t
 CUTS = ("timezone", "cursor_timezone", "start_date")
 """What decides where one day ends and the next begins."""
 
+COMPUTED = "asset "
+"""How the source's name begins of rows that an asset of Dagster computes."""
+
 _LONGEST = 4_000
 """Characters of one rule that are kept as they are; of a longer one a digest is, by which it is known again."""
 
@@ -76,6 +79,11 @@ class Rules:
     zero_dates: str
     oversize: str
     nul_bytes: str
+
+    @property
+    def is_computed(self) -> bool:
+        """Whether an asset computed the rows, so that a day that is computed again may have any rows."""
+        return (self.source or "").startswith(COMPUTED)
 
     @staticmethod
     def of(table: Table, catalog: Catalog, *, source: str | None) -> Rules:

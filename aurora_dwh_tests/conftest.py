@@ -10,7 +10,7 @@ from hypothesis import settings
 from xdist.scheduler import LoadFileScheduling
 
 from aurora_dwh_tests.servers import database, mariadb, mysql, server  # noqa: F401 - fixtures
-from aurora_dwh_tests.services import lake, lake_server, redshift, s3, warehouse  # noqa: F401 - fixtures
+from aurora_dwh_tests.services import connected, lake, lake_server, redshift, s3, warehouse  # noqa: F401 - fixtures
 from aurora_dwh_tests.tls import certificate, tls_server  # noqa: F401 - fixtures
 
 gc.set_threshold(100_000, 20, 20)  # else a twentieth of the time of Dagster's runs goes into looking for garbage

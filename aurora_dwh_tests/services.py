@@ -17,7 +17,7 @@ import pytest
 from botocore.config import Config
 from pydantic import SecretStr
 
-from aurora_dwh.config import RedshiftSettings
+from aurora_dwh.config import LakeSettings, RedshiftSettings
 from aurora_dwh.handoff import Extract, Window
 from aurora_dwh.lake.layout import Layout
 from aurora_dwh.lake.store import Lake
@@ -115,6 +115,26 @@ def warehouse(redshift: RedshiftStandIn, monkeypatch: pytest.MonkeyPatch) -> Ite
                 tls="disabled",
             )
         )
+
+
+@pytest.fixture
+def connected(lake: Lake, lake_server: LakeServer, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment of a process that works on the test's lake and warehouse."""
+    settings = warehouse.settings
+    assert settings.password
+    for name, value in {
+        "AURORA_DATABASE": lake.layout.database,
+        **lake_variables(lake_server, f"s3://{BUCKET}/{lake.layout.prefix}"),
+        "AWS_DEFAULT_REGION": lake_server.region,
+        "REDSHIFT_HOST": str(settings.host),
+        "REDSHIFT_PORT": str(settings.port),
+        "REDSHIFT_DATABASE": settings.database,
+        "REDSHIFT_USER": str(settings.user),
+        "REDSHIFT_PASSWORD": settings.password.get_secret_value(),
+        "REDSHIFT_TLS": "disabled",
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(LakeSettings, "client", lambda self: lake._client)
 
 
 def extract(

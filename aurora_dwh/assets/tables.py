@@ -18,7 +18,7 @@ from aurora_dwh.assets.names import PLAIN, Names
 from aurora_dwh.assets.step import build_step
 from aurora_dwh.catalog import Catalog, Table
 from aurora_dwh.coverage import mismatches, seams
-from aurora_dwh.handoff import Manifest
+from aurora_dwh.handoff import Manifest, Readings
 from aurora_dwh.lake.io_manager import S3IOManager
 from aurora_dwh.rules import Rules
 from aurora_dwh.servers import ENVIRONMENT, Servers
@@ -100,9 +100,8 @@ def _lake(table: Table, of: _Chains) -> dg.AssetsDefinition:
             return s3_io.lake.counts(table.name, earlier)
 
         days = _days(context.partition_keys)
-        yield dg.MaterializeResult(
-            value=aurora.days(table, catalog, days, context.log, known, partial(s3_io.lake.columns, table.name))
-        )
+        had = partial(s3_io.lake.columns, table.name)
+        yield dg.MaterializeResult(value=Readings(aurora.days(table, catalog, days, context.log, known, had)))
         drop_repeated_columns(context.instance, spec.key)
 
     spec = dg.AssetSpec(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -14,6 +13,7 @@ from aurora_dwh.disk import local_disk
 from aurora_dwh.handoff import Manifest, Part
 from aurora_dwh.lake import csv_parts
 from aurora_dwh.lake.parquet import DAY, own_columns
+from aurora_dwh.lake.remote import Remote
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,6 +41,39 @@ def batches(client: Any, bucket: str, manifest: Manifest, schema: pa.Schema) -> 
             else:
                 found = pq.ParquetFile(file).iter_batches(columns=schema.names)
             yield from found if manifest.written_day == manifest.day else (_of_day(batch, manifest) for batch in found)
+
+
+def reader(client: Any, bucket: str, manifests: Sequence[Manifest]) -> pa.RecordBatchReader:
+    """Return the rows of days, a batch at a time: with the columns of all of them, NULL where a day lacks one.
+
+    Args:
+        client: A boto3 S3 client.
+        bucket: The lake's bucket.
+        manifests: The days.
+    """
+    import pyarrow as pa
+
+    schemas = [own_columns(manifest.schema.arrow_schema) for manifest in manifests]
+    whole = merged(schemas)
+
+    def rows() -> Iterator[pa.RecordBatch]:
+        for manifest, schema in zip(manifests, schemas, strict=True):
+            for batch in batches(client, bucket, manifest, schema):
+                tables = [whole.empty_table(), pa.Table.from_batches([batch])]
+                yield from pa.concat_tables(tables, promote_options="permissive").to_batches()
+
+    return pa.RecordBatchReader.from_batches(whole, rows())
+
+
+def merged(schemas: Sequence[pa.Schema]) -> pa.Schema:
+    """Return a schema with the columns of all, each of a type that holds the values of each; the product's own last."""
+    import pyarrow as pa
+
+    if not schemas:
+        return pa.schema([])
+    found = pa.unify_schemas(schemas, promote_options="permissive")
+    own = own_columns(pa.schema([])).names
+    return pa.schema(sorted(found, key=lambda field: field.name in own))
 
 
 def _of_day(batch: pa.RecordBatch, manifest: Manifest) -> pa.RecordBatch:
@@ -106,7 +139,7 @@ def _parquet_rows(
     import pyarrow.parquet as pq
 
     key = part.url.removeprefix(f"s3://{bucket}/")
-    with pq.ParquetFile(_Remote(client, bucket, key, part.size)) as file:
+    with pq.ParquetFile(Remote(client, bucket, key, part.size)) as file:
         groups = _spread(range(file.num_row_groups), _SAMPLED_GROUPS)
         found = file.read_row_groups(groups, columns=list(columns))
     picked = found.take(_spread(range(found.num_rows), rows))
@@ -133,41 +166,6 @@ def _spread(items: Sequence[Any], most: int) -> list[Any]:
     return (
         [items[round(n * (len(items) - 1) / max(1, most - 1))] for n in range(most)] if len(items) > most else [*items]
     )
-
-
-class _Remote(io.RawIOBase):
-    """An object of S3 as a file, of which no more is fetched than is read."""
-
-    def __init__(self, client: Any, bucket: str, key: str, size: int) -> None:
-        self._client, self._place, self._size, self._at = client, {"Bucket": bucket, "Key": key}, size, 0
-
-    def readable(self) -> bool:
-        """Return True: that is what it is for."""
-        return True
-
-    def seekable(self) -> bool:
-        """Return True."""
-        return True
-
-    def tell(self) -> int:
-        """Return where the next read begins."""
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move to another place."""
-        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        """Fill a buffer by one request."""
-        end = min(self._at + len(buffer), self._size)
-        if end <= self._at:
-            return 0
-        answer = self._client.get_object(**self._place, Range=f"bytes={self._at}-{end - 1}")
-        data = answer["Body"].read()
-        buffer[: len(data)] = data
-        self._at += len(data)
-        return len(data)
 
 
 @contextmanager

@@ -74,6 +74,7 @@ class Guard:
         if (
             before is None
             or is_other_source(before.rules, now.rules)
+            or (now.rules is not None and now.rules.is_computed)
             or not _is_much(before.rows - now.rows, before.rows)
         ):
             return

@@ -1,12 +1,14 @@
-"""The IO manager of `lake/` assets: takes extracts and gives manifests, for one day and for ranges alike."""
+"""The IO manager of the lake: takes rows of any kind, or extracts of the source, and gives them, or their manifests.
+
+For one day and for ranges alike. What becomes of an asset's rows on their way is `computed`'s and `handing`'s business.
+"""
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 from pydantic import PrivateAttr
@@ -14,24 +16,33 @@ from pydantic import PrivateAttr
 from aurora_dwh.columns import COLUMNS, table_schema
 from aurora_dwh.days import counted
 from aurora_dwh.failures import attempts_left, named_failures
-from aurora_dwh.handoff import Export, Extract, Manifest
+from aurora_dwh.frames import FrameError
+from aurora_dwh.handing import Computed, given, table_name, wanted
+from aurora_dwh.handoff import Export, Extract, Manifest, Readings
 from aurora_dwh.lake.opening import open_lake
 from aurora_dwh.lake.parquet import own_columns
 from aurora_dwh.lake.store import Lake
+from aurora_dwh.partitions import windows
 from aurora_dwh.servers import ENVIRONMENT, Servers
 from aurora_dwh.stopping import stoppable
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 
 class S3IOManager(dg.ConfigurableIOManager):
-    """Days of source tables on S3: parts and, last, the manifest that names them.
+    """Days of tables on S3: parts and, last, the manifest that names them.
 
-    An asset stored here gives an iterable of `Extract` or `Export`, one for each day of the run. A downstream asset
-    gets `list[Manifest]`, one for each day of its own run, or the rows as a `pyarrow.Table`, by its annotation.
+    An asset gives the rows of its day: an Arrow table or reader, a pandas or polars frame, or a DuckDB relation. For a
+    range of days it gives a mapping from partition to rows, or has `partition_expr` among its metadata, which names the
+    column that tells the day. An asset without partitions gives all of its rows each time. Its metadata may say how
+    they are stored, as `Storing` has it. Weeks and months lie under their first day.
+
+    A downstream asset gets the rows of the days of its own run by its annotation, as any of these, a mapping from
+    partition to any, or as manifests. Of an asset without partitions it gets the latest rows.
+
+    Attributes:
+        folder: The folder in the lake that the tables lie in; without it the one named as the source's database.
     """
 
+    folder: str = ""
     _servers: Servers = PrivateAttr(default=ENVIRONMENT)
     _lake: Lake | None = PrivateAttr(default=None)
 
@@ -50,35 +61,42 @@ class S3IOManager(dg.ConfigurableIOManager):
     def lake(self) -> Lake:
         """The lake behind the manager."""
         if self._lake is None:
-            self._lake = open_lake(self._servers)
+            self._lake = open_lake(self._servers, self.folder)
         return self._lake
 
-    def handle_output(self, context: dg.OutputContext, obj: Iterable[Extract | Export]) -> None:
+    def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Write the days one after the other; each is recorded as soon as it stands.
 
         Days before those of the run may be among them, which were read again.
         """
-        asked = set(context.asset_partition_keys)
         with named_failures(context.asset_key, attempts_left=attempts_left(context)), stoppable(context):
-            started, told = monotonic(), ""
-            for manifest, extract in _telling(context, self._written(obj)):
-                metadata = day_metadata(manifest, extract, monotonic() - started)
-                key = manifest.day.isoformat()
-                if extract.statement != told:  # one statement may read all days of a range
-                    metadata |= statement_metadata(extract)
-                    told = extract.statement
-                if extract.waited and manifest.day == extract.window.day:
-                    metadata |= _waiting(extract.waited)
-                    context.log.info(
-                        f"{context.asset_key.to_user_string()} {key}: reading waited {_told(extract.waited)}"
-                    )
-                if key in asked:
-                    context.step_context.add_asset_metadata(metadata, asset_key=context.asset_key, partition_key=key)
-                if len(asked) > 1 or key not in asked:  # a range that fails on a later day keeps the days that stand
-                    context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
-                started = monotonic()
-            columns = columns_metadata(manifest)
-            context.step_context.add_asset_metadata(columns, asset_key=context.asset_key, partition_key=max(asked))
+            if isinstance(obj, Readings):
+                self._write(context, obj.extracts, {})
+            else:
+                computed = Computed.of(context)
+                self._write(context, computed.extracts(obj, self.lake), computed.keys)
+
+    def _write(self, context: dg.OutputContext, extracts: Iterable[Extract | Export], keys: Mapping[date, str]) -> None:
+        asked = set(context.asset_partition_keys) if context.has_asset_partitions else set()
+        started, told, manifest = monotonic(), "", None
+        for manifest, extract in _telling(context, self._written(extracts)):
+            metadata = day_metadata(manifest, extract, monotonic() - started)
+            key = keys.get(manifest.day, manifest.day.isoformat())
+            if extract.statement != told:  # one statement may read all days of a range
+                metadata |= statement_metadata(extract)
+                told = extract.statement
+            if extract.waited and manifest.day == extract.window.day:
+                metadata |= _waiting(extract.waited)
+                context.log.info(f"{context.asset_key.to_user_string()} {key}: reading waited {_told(extract.waited)}")
+            if key in asked or not asked:
+                _record(context, metadata, key if asked else None)
+            if len(asked) > 1 or (asked and key not in asked):  # a range that fails later keeps the days that stand
+                context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
+            started = monotonic()
+        if manifest is None:
+            raise FrameError(f"{context.asset_key.to_user_string()}: no day was given of {', '.join(sorted(asked))}")
+        _record(context, columns_metadata(manifest), max(asked, default=None))
+        if not (manifest.rules and manifest.rules.is_computed):
             seen = _seen_in_source(context.asset_key, manifest)
             if _is_news(context.step_context.instance, seen):
                 context.log_event(seen)
@@ -93,23 +111,30 @@ class S3IOManager(dg.ConfigurableIOManager):
             for window in extract.also:
                 yield self.lake.share(manifest, window, lookup=extract.lookup), extract
 
-    def load_input(self, context: dg.InputContext) -> list[Manifest] | pa.Table:
-        """Give the manifests of the run's days, or their rows where the input is annotated so."""
-        import pyarrow as pa
-
-        upstream = context.upstream_output
-        table = (upstream.definition_metadata if upstream else {})["aurora_dwh/table"]
-        days = [date.fromisoformat(key) for key in context.asset_partition_keys]
-        wanted: Any = context.dagster_type.typing_type
+    def load_input(self, context: dg.InputContext) -> Any:
+        """Give the rows of the run's days, or their manifests, as the input is annotated."""
         with named_failures(context.asset_key, attempts_left=attempts_left(context)):
-            manifests = self.lake.read(table, days)
-        if wanted is pa.Table:
-            return self.lake.rows(manifests)
-        if typing.get_origin(wanted) is list and typing.get_args(wanted) == (Manifest,):
-            return manifests
-        raise dg.DagsterInvariantViolationError(
-            f"{context.asset_key.to_user_string()} can be taken as list[Manifest] or pyarrow.Table, not as {wanted!r}"
-        )
+            name = context.asset_key.to_user_string()
+            upstream = context.upstream_output
+            table = table_name(context.asset_key, upstream.definition_metadata if upstream else {})
+            return given(name, wanted(context), self._standing(context, table), self.lake.reader)
+
+    def _standing(self, context: dg.InputContext, table: str) -> dict[str, Manifest]:
+        """Return the manifests of the run's days by partition; of an asset without partitions the latest alone.
+
+        Raises:
+            MissingDayError: Some are not in the lake, and the input's metadata do not say `allow_missing_partitions`.
+        """
+        if not context.has_asset_partitions:
+            return {"": self.lake.latest(table)}
+        found = {window.day: key for key, window in windows(context).items()}
+        may_lack = (context.definition_metadata or {}).get("allow_missing_partitions")
+        manifests = self.lake.known(table, [*found]) if may_lack else self.lake.read(table, [*found])
+        return {found[manifest.day]: manifest for manifest in manifests}
+
+
+def _record(context: dg.OutputContext, metadata: Mapping[str, Any], key: str | None) -> None:
+    context.step_context.add_asset_metadata(metadata, asset_key=context.asset_key, partition_key=key)
 
 
 def _telling(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 MANIFEST_NAME = "_manifest.json"
 
@@ -95,6 +95,20 @@ class Layout:
     def repair(self, table: str, attempt: str, name: str) -> str:
         """Return the key of an object of a repair, the folder of single rows that were read again."""
         return f"{self.repairs(table)}{attempt}/{name}"
+
+    def gone(self, table: str) -> str:
+        """Return what the keys of all records begin with of rows that are gone from the source."""
+        return f"{self.table(table)}/gone="
+
+    @property
+    def home(self) -> str:
+        """The key prefix of all tables."""
+        return "/".join(part for part in (self.prefix, _segment(self.database)) if part) + "/"
+
+    def name(self, key: str) -> str | None:
+        """Return the table that a key is of; None for what lies in the inbox, or elsewhere."""
+        found = key.removeprefix(self.home).partition("/")[0]
+        return unquote(found) if key.startswith(self.home) and found and found != _ARRIVALS else None
 
     def url(self, key: str) -> str:
         """Return a key's address."""

@@ -11,14 +11,17 @@ from aurora_dwh.lake.store import Lake
 from aurora_dwh.servers import ENVIRONMENT, Servers
 
 
-def open_lake(servers: Servers = ENVIRONMENT) -> Lake:
+def open_lake(servers: Servers = ENVIRONMENT, folder: str = "") -> Lake:
     """Return a project's lake.
+
+    Args:
+        folder: The folder in it that the tables lie in; without it the one named as the source's database.
 
     Raises:
         ConfigError: Settings are missing or wrong.
     """
     settings = servers.lake()
-    return Lake(settings.client(), Layout(settings.bucket, settings.prefix, servers.database()))
+    return Lake(settings.client(), Layout(settings.bucket, settings.prefix, folder or servers.database()))
 
 
 def open_purge() -> Purge:

@@ -2,7 +2,8 @@
 
 That is a day's folder, its folder in the inbox, and the files that its manifest names in another place of the bucket.
 Files that other days name too, as those of one reading of a whole table do, stay until the last of these days goes.
-With any day go the table's repairs: single rows that a proof read again, which may be rows of that day, too.
+With any day go the table's repairs: single rows that a proof read again, which may be rows of that day, too; and the
+keys of rows that it found to be gone.
 Manifests go first, so that no reader finds a day half there.
 """
 
@@ -92,6 +93,7 @@ class Purge:
             if days is None
             else [
                 layout.repairs(table),
+                layout.gone(table),
                 *(home for day in days for home in (f"{layout.day(table, day)}/", layout.arrival(table, day, ""))),
             ]
         )

@@ -34,10 +34,11 @@ from aurora_dwh.lake import contents as part_contents
 from aurora_dwh.lake import manifest as manifest_json
 from aurora_dwh.lake.arrivals import Arrival, Contents
 from aurora_dwh.lake.deletion import delete
+from aurora_dwh.lake.gone import Gone
 from aurora_dwh.lake.guard import Guard, ShrunkenDayError
 from aurora_dwh.lake.layout import MANIFEST_NAME, Layout
 from aurora_dwh.lake.manifest import ManifestError
-from aurora_dwh.lake.parquet import own_columns, write_parts
+from aurora_dwh.lake.parquet import write_parts
 from aurora_dwh.lake.upload import S3Upload
 from aurora_dwh.rules import Rules, is_other_source
 from aurora_dwh.waiting import require_wanted, tidy
@@ -244,9 +245,34 @@ class Lake:
         found = [manifest for manifest in map(self._find, urls) if manifest is not None]
         return sorted(found, key=lambda manifest: manifest.snapshot_at)
 
+    def write_gone(self, table: str, gone: Gone) -> None:
+        """Record rows that are gone from the source."""
+        self._client.put_object(
+            Bucket=self.layout.bucket, Key=f"{self.layout.gone(table)}{_new_attempt()}.json", Body=gone.to_json()
+        )
+
+    def gone(self, table: str) -> list[Gone]:
+        """Return the records of a table's rows that are gone from the source."""
+        keys = [item["Key"] for item in self._under(self.layout.gone(table))]
+        bodies = ((key, self._client.get_object(Bucket=self.layout.bucket, Key=key)["Body"].read()) for key in keys)
+        return [Gone.from_json(body, self.layout.url(key)) for key, body in bodies]
+
+    def tables(self) -> list[str]:
+        """Return the tables that the lake has a folder for, in order."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.layout.bucket, Prefix=self.layout.home, Delimiter="/"
+        )
+        names = (self.layout.name(item["Prefix"]) for page in pages for item in page.get("CommonPrefixes", ()))
+        return sorted(name for name in names if name)
+
+    @property
+    def client(self) -> Any:
+        """The S3 client, for whoever reads parts by himself."""
+        return self._client
+
     def drop_repairs(self, table: str) -> None:
-        """Remove a table's repairs, when all of it was read anew."""
-        self._delete(self._repair_keys(table))
+        """Remove a table's repairs and the records of rows that are gone, when all of it was read anew."""
+        self._delete([*self._repair_keys(table), *(item["Key"] for item in self._under(self.layout.gone(table)))])
 
     def loadable(self, table: str, mode: str, counts: Callable[[date], bool] = lambda _: True) -> list[Manifest]:
         """Return all that a staging table is made of: of a table that is copied whole its last reading, else its days.
@@ -312,6 +338,19 @@ class Lake:
             )
         return [manifest for manifest in found if manifest is not None]
 
+    def latest(self, table: str) -> Manifest:
+        """Return the manifest of a table's latest day.
+
+        Raises:
+            MissingDayError: The lake has no day of it.
+        """
+        found = self._latest(table)
+        if found is None:
+            raise MissingDayError(
+                f"lake/{table}: nothing is under {self.layout.url(self.layout.table(table))}; materialize it first"
+            )
+        return found
+
     def counts(self, table: str, days: Iterable[date]) -> dict[date, int]:
         """Return how many rows the source gave of days when they were read, without those that are not in the lake."""
         return {manifest.day: manifest.source_rows for manifest in self.known(table, days)}
@@ -351,6 +390,10 @@ class Lake:
         """Return the manifests of all days of a table that are in the lake, in order."""
         return self.known(table, self.days(table))
 
+    def all_between(self, table: str, first: date, last: date) -> list[Manifest]:
+        """Return the manifests of the days of a table from a first to a last one that are in the lake, in order."""
+        return self.known(table, [day for day in self.days(table) if first <= day <= last])
+
     def is_current(self, manifests: Iterable[Manifest]) -> bool:
         """Return whether the manifests are still those that the lake has for their days."""
         standing = [(m, self._find(m.url)) for m in manifests]
@@ -358,17 +401,11 @@ class Lake:
 
     def rows(self, manifests: Iterable[Manifest]) -> pa.Table:
         """Return the rows of the days as one Arrow table, for consumers that compute in Python."""
-        import pyarrow as pa
+        return self.reader([*manifests]).read_all()
 
-        tables = []
-        for manifest in manifests:
-            schema = own_columns(manifest.schema.arrow_schema)
-            tables.append(schema.empty_table())  # a day without rows has columns too
-            tables += [
-                pa.Table.from_batches([batch])
-                for batch in part_contents.batches(self._client, self.layout.bucket, manifest, schema)
-            ]
-        return pa.concat_tables(tables, promote_options="default") if tables else pa.table({})
+    def reader(self, manifests: Sequence[Manifest]) -> pa.RecordBatchReader:
+        """Return the rows of the days a batch at a time, as `contents.reader` does."""
+        return part_contents.reader(self._client, self.layout.bucket, manifests)
 
     def value(self, manifests: Sequence[Manifest], url: str, row: int, column: str) -> str | None:
         """Return one value of a part of the days as text, None where the part, row or column cannot be read.

@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aurora_dwh.handoff import DataError, Manifest
+from aurora_dwh.lake.gone import Gone
 from aurora_dwh.proof.compare import Candidate
 from aurora_dwh.proof.engine import Places, Proof
 from aurora_dwh.proof.look import Look
@@ -166,6 +167,10 @@ class Repair:
         except removal.TooManyGoneError as error:
             done.refused = error
             return
+        # First in the lake: what Redshift does not have any more, no later proof would find.
+        keys = [one.key for one in extra]
+        gone = Gone([column.target_name for column in proof.subject.key], keys, proof.at)
+        self.places.lake.write_gone(self.table.name, gone)
         self._delete(proof, extra, flags=target.flags_deletes)
         done.removed += rows
         done.note("flagged" if target.flags_deletes else "removed", extra)

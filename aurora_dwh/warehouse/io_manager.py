@@ -1,4 +1,4 @@
-"""The IO manager of `staging/` and `bi/` assets: manifests become rows of staging tables, a mart's SELECT its table."""
+"""The IO manager of Redshift: days of the lake and rows of any kind become tables, and so does a mart's SELECT."""
 
 from __future__ import annotations
 
@@ -6,21 +6,28 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
 from dagster._core.events import DagsterEvent
 from pydantic import PrivateAttr
 
+from aurora_dwh import frames
 from aurora_dwh.catalog import Table
 from aurora_dwh.columns import COLUMNS, table_schema
-from aurora_dwh.config import RedshiftSettings
+from aurora_dwh.computed import Storing
 from aurora_dwh.failures import attempts_left, named_failures
+from aurora_dwh.frames import FrameError
+from aurora_dwh.handing import Computed, wanted
 from aurora_dwh.handoff import Manifest
+from aurora_dwh.lake.opening import open_lake
+from aurora_dwh.partitions import windows
 from aurora_dwh.rules import Rules, check_days
+from aurora_dwh.schema import fold
+from aurora_dwh.servers import ENVIRONMENT, Servers
 from aurora_dwh.stopping import stoppable
-from aurora_dwh.warehouse import batches, load, mart_build
+from aurora_dwh.warehouse import batches, load, mart_build, rows
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.errors import CheckError
 from aurora_dwh.warehouse.mart import Mart
@@ -29,16 +36,14 @@ from aurora_dwh.warehouse.stage import Lake
 from aurora_dwh.warehouse.statements import DAY, Target
 from aurora_dwh.warehouse.target import staging_target
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 
 @dataclass(frozen=True)
 class StagingLoad:
     """What a `staging/` asset hands over: a table of the catalog, its rules, days to load, and the lake they lie in.
 
-    `also` gives days before them that were read again together with them, and are loaded with them. `loads` is filled
-    as they are loaded, with an entry for each transaction.
+    `also` gives days before them that were read again together with them, and are loaded with them. `keys` has the
+    partitions of days that are not named by them. `loads` is filled as they are loaded, with an entry for each
+    transaction.
     """
 
     table: Table
@@ -46,6 +51,7 @@ class StagingLoad:
     manifests: list[Manifest]
     lake: Lake
     also: Callable[[], list[Manifest]] = list
+    keys: Mapping[date, str] = field(default_factory=dict)
     loads: list[load.Loaded] = field(default_factory=list)
 
 
@@ -60,17 +66,23 @@ class MartBuild:
 class RedshiftIOManager(dg.ConfigurableIOManager):
     """Tables in Redshift. One transaction loads all the days of a run, or those that can be, or builds a mart.
 
-    A downstream asset gets the rows of its own days (all rows, where the table has no days) as a `pyarrow.Table`.
+    An asset gives rows as to an `S3IOManager`; they are written into the lake, and copied from there. Its metadata may
+    say how they are stored, as `Storing` has it. A downstream asset gets the rows of its own days (all rows, where the
+    table has no days) by its annotation; they come through a cursor, a batch at a time.
+
+    Attributes:
+        folder: The folder in the lake that rows lie in; without it the one named as the source's database.
     """
 
-    _settings: Callable[[], RedshiftSettings] = PrivateAttr(default_factory=lambda: RedshiftSettings.from_env)
+    folder: str = ""
+    _servers: Servers = PrivateAttr(default=ENVIRONMENT)
     _warehouse: Warehouse | None = PrivateAttr(default=None)
 
     @staticmethod
-    def of(settings: Callable[[], RedshiftSettings]) -> RedshiftIOManager:
-        """Return the IO manager of a warehouse that settings name, which are asked for in the first step."""
+    def of(servers: Servers) -> RedshiftIOManager:
+        """Return the IO manager of a warehouse that settings name; they are asked for in the first step."""
         made = RedshiftIOManager()
-        made._settings = settings
+        made._servers = servers
         return made
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
@@ -81,7 +93,7 @@ class RedshiftIOManager(dg.ConfigurableIOManager):
     def warehouse(self) -> Warehouse:
         """The warehouse behind the manager."""
         if self._warehouse is None:
-            self._warehouse = Warehouse(self._settings())
+            self._warehouse = Warehouse(self._servers.warehouse())
         return self._warehouse
 
     @property
@@ -90,37 +102,58 @@ class RedshiftIOManager(dg.ConfigurableIOManager):
         settings = self.warehouse.settings
         return {"staging": settings.staging_schema, "bi": settings.bi_schema}
 
-    def handle_output(self, context: dg.OutputContext, obj: StagingLoad | MartBuild) -> None:
-        """Load the days of a staging table, or build a mart."""
+    def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
+        """Load the days of a staging table, or rows of any kind, or build a mart."""
         with named_failures(context.asset_key, attempts_left=attempts_left(context)), stoppable(context):
             try:
-                self._build(context, obj) if isinstance(obj, MartBuild) else self._load(context, obj)
+                if isinstance(obj, MartBuild):
+                    self._build(context, obj)
+                elif isinstance(obj, StagingLoad):
+                    self._load(context, obj, self.warehouse.settings.staging_schema)
+                else:
+                    self._store(context, obj)
             except CheckError as error:
                 _show_failed_check(context, error)
                 raise
 
-    def load_input(self, context: dg.InputContext) -> pa.Table:
-        """Give the table's rows, for assets that compute in Python on what fits into memory."""
-        import pyarrow as pa
-
-        layer, name = context.asset_key.path[-2:]
-        schema = self.schemas[layer]
+    def load_input(self, context: dg.InputContext) -> Any:
+        """Give the rows of the run's days, or of the whole table, as the input is annotated."""
         upstream = context.upstream_output
-        known = upstream.definition_metadata if upstream else {}
-        target = known.get("aurora_dwh/target", name)
-        query = f"SELECT * FROM {qualified(schema, target)}"
-        if context.has_asset_partitions:
-            days = ", ".join(literal(key) for key in context.asset_partition_keys)
-            query += f" WHERE {identifier(known.get('aurora_dwh/day_column', DAY))} IN ({days})"
-        with self.warehouse.session() as session:
-            answer = session.execute(query)
-        names = [column for column, _ in answer.columns]
-        return pa.table({n: [row[i] for row in answer.rows] for i, n in enumerate(names)})
+        asset, metadata = context.asset_key, upstream.definition_metadata if upstream else {}
+        kind = wanted(context)
+        with named_failures(asset, attempts_left=attempts_left(context)):
+            known = Storing.of_metadata(asset.to_user_string(), metadata)
+            days = [window.day for window in windows(context).values()]
+            if not frames.is_kind(kind):
+                told = "" if not days else f" {days[0]}" + (f"...{days[-1]}" if len(days) > 1 else "")
+                raise FrameError(
+                    f"{asset.to_user_string()}{told} can be taken as {', '.join(frames.KINDS)}, not as "
+                    f"{frames.name_of(kind)}; annotate the input with one of them"
+                )
+            query = f"SELECT * FROM {qualified(self._schema(asset, known), known.target or fold(asset.path[-1]))}"
+            if days:
+                column = identifier(known.day_column or DAY)
+                query += f" WHERE {column} IN ({', '.join(literal(day) for day in days)})"
+            return frames.frame(rows.reader(self.warehouse, query), kind)
 
-    def _load(self, context: dg.OutputContext, work: StagingLoad) -> None:
-        target = staging_target(work.table, self.warehouse.settings.staging_schema)
+    def _schema(self, asset: dg.AssetKey, known: Storing) -> str:
+        """Return the schema of an asset's table."""
+        if known.schema_name:
+            return known.schema_name
+        return self.schemas.get(asset.path[-2], asset.path[-2]) if len(asset.path) > 1 else self.schemas["staging"]
+
+    def _store(self, context: dg.OutputContext, value: Any) -> None:
+        """Write rows into the lake, and load them from there."""
+        computed, lake = Computed.of(context), open_lake(self._servers, self.folder)
+        extracts = computed.extracts(value, lake)
+        manifests = [manifest for manifest, _ in lake.write_each(extracts)]
+        work = StagingLoad(computed.table, computed.rules, manifests, lake, keys=computed.keys)
+        self._load(context, work, self._schema(context.asset_key, computed.storing))
+
+    def _load(self, context: dg.OutputContext, work: StagingLoad, schema: str) -> None:
+        target = staging_target(work.table, schema)
         started = monotonic()
-        asked = set(context.asset_partition_keys)
+        asked = set(context.asset_partition_keys) if context.has_asset_partitions else set()
         to_load = [*work.also(), *work.manifests]
         remedy = f"Materialize lake/{work.table.name} for these days again, and staging/{work.table.name} with it"
         check_days(work.rules, to_load, remedy=remedy)
@@ -130,10 +163,14 @@ class RedshiftIOManager(dg.ConfigurableIOManager):
             work.loads.append(done)
             for manifest in manifests:
                 metadata = _day_metadata(done, manifest)
-                key = manifest.day.isoformat()
-                if key in asked:
-                    context.step_context.add_asset_metadata(metadata, asset_key=context.asset_key, partition_key=key)
-                if len(asked) > 1 or key not in asked:  # a range that fails later keeps the days that are committed
+                key = work.keys.get(manifest.day, manifest.day.isoformat())
+                if key in asked or not asked:
+                    context.step_context.add_asset_metadata(
+                        metadata, asset_key=context.asset_key, partition_key=key if asked else None
+                    )
+                if len(asked) > 1 or (
+                    asked and key not in asked
+                ):  # a range that fails later keeps the days that are committed
                     context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
 
         batches.load_all(to_load, load_days)
@@ -145,7 +182,8 @@ class RedshiftIOManager(dg.ConfigurableIOManager):
             "load_seconds": round(monotonic() - started, 3),
             "statements": dg.MetadataValue.md("```sql\n" + ";\n\n".join(statements) + ";\n```"),
         }
-        context.step_context.add_asset_metadata(of_run, asset_key=context.asset_key, partition_key=max(asked))
+        last = max(asked, default=None)
+        context.step_context.add_asset_metadata(of_run, asset_key=context.asset_key, partition_key=last)
 
     def _build(self, context: dg.OutputContext, work: MartBuild) -> None:
         header = work.mart.header

@@ -85,6 +85,12 @@ def test_o15_each_command_of_the_pages_is_run_or_listed_and_what_is_listed_stand
     assert not [one for commands in found.values() for one in commands - NOT_RUN.keys() if unclear.search(one)]
 
 
+def programs(page: Path) -> list[str]:
+    """Return the programs in Python of a page, each of which goes on where the one before it ended."""
+    tokens = MarkdownIt().parse(page.read_text(encoding="utf-8"))
+    return [token.content for token in tokens if token.type == "fence" and token.info == "python"]
+
+
 class Reader:
     """Somebody who follows the pages in a fresh clone, with nothing in the environment but a PATH and a home."""
 
@@ -158,3 +164,9 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
 def test_o15_the_commands_of_a_page_succeed_as_they_stand_there(reader: Reader, page: str) -> None:
     for block in blocks(ROOT / page):
         reader.follow(block)
+
+
+@pytest.mark.parametrize("page", [page for page in pages() if programs(ROOT / page)])
+def test_o15_the_programs_of_a_page_run_as_they_stand_there(reader: Reader, page: str) -> None:
+    (reader.clone / "program.py").write_text("\n\n".join(programs(ROOT / page)), encoding="utf-8")
+    reader.type(*ACTIVATED, 'eval "$(aurora-dwh local env)"', "python program.py")

@@ -15,12 +15,11 @@ import pytest
 from aurora_dwh.assets.marts import build_mart_assets
 from aurora_dwh.assets.tables import build_table_assets, daily_partitions
 from aurora_dwh.catalog import Catalog, Table
-from aurora_dwh.config import LakeSettings, RedshiftSettings
 from aurora_dwh.days import counted
 from aurora_dwh.handoff import DataError, Export, Extract
 from aurora_dwh.lake.io_manager import S3IOManager
 from aurora_dwh.lake.store import Lake
-from aurora_dwh.local.lake import BUCKET, LakeServer
+from aurora_dwh.local.lake import BUCKET
 from aurora_dwh.local.redshift import RedshiftStandIn
 from aurora_dwh.rules import Rules
 from aurora_dwh.schema import Column, TableSchema
@@ -28,7 +27,7 @@ from aurora_dwh.source.resource import AuroraResource
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.io_manager import RedshiftIOManager
 from aurora_dwh.warehouse.mart import Mart, MartHeader
-from aurora_dwh_tests.services import extract, lake_variables, query
+from aurora_dwh_tests.services import extract, query
 
 NAME = "Order Details"
 SCHEMA = TableSchema(
@@ -98,27 +97,9 @@ SOURCE, LAKE, STAGING = (asset.key for asset in CHAIN)
 
 
 @pytest.fixture(autouse=True)
-def _environment(
-    lake: Lake, lake_server: LakeServer, warehouse: Warehouse, redshift: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings = warehouse.settings
-    assert settings.password
-    for name, value in {
-        "AURORA_DATABASE": "shop",
-        **lake_variables(lake_server, f"s3://{BUCKET}/{lake.layout.prefix}"),
-        "AWS_DEFAULT_REGION": lake_server.region,
-        "REDSHIFT_HOST": str(settings.host),
-        "REDSHIFT_PORT": str(settings.port),
-        "REDSHIFT_DATABASE": settings.database,
-        "REDSHIFT_USER": str(settings.user),
-        "REDSHIFT_PASSWORD": settings.password.get_secret_value(),
-        "REDSHIFT_TLS": "disabled",
-    }.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(LakeSettings, "client", lambda self: lake._client)
+def _environment(connected: None) -> None:
     broken.clear()
     waits.clear()
-    assert RedshiftSettings.from_env().host
 
 
 @pytest.fixture
@@ -438,4 +419,6 @@ def test_an_input_of_another_type_is_refused_by_name(instance: dg.DagsterInstanc
 
     result = run(instance, DAYS[0], select=[LAKE, wrong.key], also=[wrong])
     (failure,) = result.get_step_failure_events()
-    assert "can be taken as list[Manifest] or pyarrow.Table, not as" in str(failure.step_failure_data.error)
+    said = str(failure.step_failure_data.user_failure_data.description)
+    assert said.startswith(f"{LAKE.to_user_string()} 2024-01-01 can be taken as pyarrow.Table, "), said
+    assert "not as typing.List[int]" in said

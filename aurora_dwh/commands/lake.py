@@ -1,0 +1,193 @@
+"""`aurora-dwh lake`: what lies in the lake, and SQL on it, without Redshift."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from aurora_dwh.commands.output import say_table
+from aurora_dwh.commands.speech import AsJson, plain, read_dotenv, register, say_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aurora_dwh.handoff import Manifest
+
+app = typer.Typer(no_args_is_help=True, help="See what lies in the lake, and ask it in SQL.")
+
+Days = Annotated[
+    str | None,
+    typer.Option(metavar="A|A...B", help="A day, YYYY-MM-DD, or each day of a range; without it, all."),
+]
+_SHOWN_ROWS = 100
+
+
+def complete_table(incomplete: str) -> list[str]:
+    """Return the lake's tables that begin so; none where the lake cannot be listed."""
+    from aurora_dwh.lake.opening import open_lake
+
+    read_dotenv()
+    try:
+        return [name for name in open_lake().tables() if name.startswith(incomplete)]
+    except Exception:  # a shell asks, and nobody reads what went wrong
+        return []
+
+
+def ls(as_json: AsJson = False) -> None:
+    """List the tables in the lake, with their days and the rows of the last one."""
+    from rich.table import Column
+    from rich.text import Text
+
+    from aurora_dwh.lake.opening import open_lake
+
+    lake = open_lake()
+    known = ((table, lake.days(table)) for table in lake.tables())
+    found = [(table, days, lake.latest(table)) for table, days in known if days]
+    if as_json:
+        say_json([{"table": t, "days": len(d), "first": str(d[0]), "last": _of_day(last)} for t, d, last in found])
+        return
+    figured = [Column(name, no_wrap=True, justify="right") for name in ("days", "first", "last", "rows", "bytes")]
+    rows = [
+        [t, f"{len(days):,}", str(days[0]), str(days[-1]), f"{last.rows:,}", f"{last.size:,}"]
+        for t, days, last in found
+    ]
+    title = f"{lake.layout.url(lake.layout.home)}: rows and bytes are the last day's"
+    say_table([Column("table", no_wrap=True), *figured], [[Text(plain(c)) for c in row] for row in rows], title=title)
+
+
+def show(
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="A table in the lake.", autocompletion=complete_table)],
+    days: Days = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the columns of TABLE in the lake, and each of its days: when it was read, its rows, files and bytes."""
+    from datetime import date
+
+    from rich.table import Column
+    from rich.text import Text
+
+    from aurora_dwh.lake.opening import open_lake
+    from aurora_dwh.lake.parquet import own_columns
+    from aurora_dwh.lake.reading import span
+
+    lake = open_lake()
+    last = lake.latest(table)
+    first_day, last_day = span(days) if days else (date.min, date.max)
+    found, repairs = lake.all_between(table, first_day, last_day), lake.repairs(table)
+    comments = {column.target_name: column.comment for column in last.schema.columns}
+    fields = [(f.name, str(f.type), comments.get(f.name, "")) for f in own_columns(last.schema.arrow_schema)]
+    if as_json:
+        say_json(
+            {
+                "table": table,
+                "mode": last.rules and last.rules.mode,
+                "key": [*last.rules.key] if last.rules else None,
+                "columns": [{"name": name, "type": kind, "comment": text} for name, kind, text in fields],
+                "days": [_of_day(manifest) for manifest in found],
+                "repairs": [_of_day(manifest) for manifest in repairs],
+            }
+        )
+        return
+    shown = [Column(name, no_wrap=True) for name in ("column", "type")]
+    say_table([*shown, Column("")], [[Text(plain(cell)) for cell in field] for field in fields], title=plain(table))
+    figured = [Column(name, no_wrap=True, justify="right") for name in ("rows", "files", "bytes")]
+    say_table(
+        [Column("day", no_wrap=True), *figured, Column("read at (UTC)", no_wrap=True)],
+        [
+            [Text(cell) for cell in (
+                "repair" if m.is_repair else str(m.day), f"{m.rows:,}", f"{len(m.parts):,}", f"{m.size:,}",
+                f"{m.snapshot_at:%Y-%m-%d %H:%M:%S}",
+            )]
+            for m in (*found, *repairs)
+        ],
+    )  # fmt: skip
+
+
+def sql(
+    query: Annotated[str, typer.Argument(metavar="SQL", help="A SELECT in DuckDB's SQL.")],
+    days: Days = None,
+    limit: Annotated[int, typer.Option(metavar="ROWS", min=1, help="The most rows that are printed.")] = _SHOWN_ROWS,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write all rows into a file instead, by its ending .parquet or .csv."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run SQL on tables of the lake.
+
+    `lake.TABLE` has the latest version of each row that the days brought, and `latest.TABLE` that of all rows up to the
+    end of these days. Rows that a proof found to be gone from the source are in neither.
+    """
+    from rich.table import Column
+    from rich.text import Text
+
+    from aurora_dwh.lake.opening import open_lake
+    from aurora_dwh.lake.reading import Query, spoken
+
+    if output is not None and output.suffix not in (".parquet", ".csv"):
+        raise typer.BadParameter(f"{output} ends with neither .parquet nor .csv", param_hint="--output")
+    with spoken():
+        found = Query(open_lake()).sql(query, days=days)
+        if output is not None:
+            (found.write_parquet if output.suffix == ".parquet" else found.write_csv)(str(output))
+            return
+        rows = found.limit(limit + 1).fetchall()
+    if as_json:
+        say_json(
+            [{name: _plain(value) for name, value in zip(found.columns, row, strict=True)} for row in rows[:limit]]
+        )
+        return
+    columns = [Column(plain(name)) for name in found.columns]
+    say_table(columns, [[Text(plain(_shown(value))) for value in row] for row in rows[:limit]])
+    if len(rows) > limit:
+        typer.echo("More rows follow; `--limit` shows more of them, and `--output` writes all.")
+
+
+def _of_day(manifest: Manifest) -> Mapping[str, Any]:
+    return {
+        "day": manifest.day.isoformat(),
+        "rows": manifest.rows,
+        "files": len(manifest.parts),
+        "bytes": manifest.size,
+        "read_at": manifest.snapshot_at.isoformat(),
+        "manifest": manifest.url,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it: numbers, truth and nothing as themselves, all others as text."""
+    if isinstance(value, dict):
+        return {str(name): _plain(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return value if value is None or isinstance(value, bool | int | float) else _shown(value)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+register(app, ls, examples=("aurora-dwh lake ls", "aurora-dwh lake ls --json"), failed="the lake could not be listed")
+register(
+    app,
+    show,
+    examples=(
+        "aurora-dwh lake show orders_master",
+        "aurora-dwh lake show orders_master --days 2024-01-01...2024-01-07 --json",
+    ),
+    failed="the lake has nothing of the table",
+)
+register(
+    app,
+    sql,
+    examples=(
+        "aurora-dwh lake sql 'SELECT COUNT(*) FROM lake.orders_master'",
+        "aurora-dwh lake sql 'SELECT * FROM lake.orders_master' --days 2024-01-05 --limit 5",
+        "aurora-dwh lake sql 'FROM latest.products_master' --days 2024-01-05 --output products.parquet",
+    ),
+    failed="the SQL could not be run",
+)
