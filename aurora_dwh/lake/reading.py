@@ -77,7 +77,7 @@ def read(
     from aurora_dwh.frames import frame, name_of
     from aurora_dwh.lake.opening import open_lake
 
-    found = Query(open_lake(folder)).table(table, as_of=as_of, days=days)
+    found = Query(open_lake(folder=folder)).table(table, as_of=as_of, days=days)
     if name_of(kind) == "duckdb.DuckDBPyRelation":
         return found
     rows = pa.RecordBatchReader.from_stream(found)
