@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,12 +19,35 @@ gc.set_threshold(100_000, 20, 20)  # else a twentieth of the time of Dagster's r
 settings.register_profile("soak", max_examples=2_000, print_blob=True)  # `make soak`
 
 
+LONG = ("infra/", "over_time/", "browser/", "e2e/test_foreign", "e2e/test_backfill", "e2e/test_pages", "e2e/test_stop")
+"""What takes minutes and cannot be divided: it goes first, or one process would be at it after all others had ended."""
+
+TOGETHER = ("infra", "browser", "clients", "standin")
+"""Folders in whose files tests share what takes long to make."""
+
+
 class _Scheduling(LoadFileScheduling):
-    """A file goes to one process, and so do all files of `infra`: they share what takes half a minute to make."""
+    """All tests of a function go to one process, all of a file whose tests share something, and all files of `infra`.
+
+    So no process is idle at the end for longer than a function takes.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         file = str(super()._split_scope(nodeid))
-        return "infra" if "/infra/" in file else file
+        if "/infra/" in file:
+            return "infra"
+        return file if _is_shared(file) else nodeid.partition("[")[0]
+
+
+@cache
+def _is_shared(file: str) -> bool:
+    path = Path(__file__).parents[1] / file
+    return path.parent.name in TOGETHER or 'scope="module"' in path.read_text(encoding="utf-8")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put first what takes longest."""
+    items.sort(key=lambda item: not any(part in item.nodeid for part in LONG))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:

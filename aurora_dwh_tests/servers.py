@@ -137,6 +137,10 @@ def server(request: pytest.FixtureRequest) -> Server:
     return found
 
 
+one_server = pytest.mark.parametrize("server", ["mysql"], indirect=True)
+"""Marks a test, among those that run on both, which is about what comes after the source."""
+
+
 @pytest.fixture
 def database(server: Server) -> str:
     """An empty database on that server."""

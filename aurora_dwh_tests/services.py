@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import secrets
 import threading
 import time as clock
@@ -160,33 +161,59 @@ def query(warehouse: Warehouse, statement: str) -> list[tuple[Any, ...]]:
 
 
 class Failing:
-    """A failure at one statement of the work that is done in its context, which is over when the context ends.
+    """The work that is done in its context fails at one statement, or nowhere; that is over when the context ends.
 
     Attributes:
-        number: Which statement, from 0.
+        turn: How often the work was done before, from 0.
         met: Whether the work came to that statement.
+        statements: What the work ran.
     """
 
-    def __init__(self, redshift: RedshiftStandIn, action: Action, when: When, number: int) -> None:
-        self.number, self.met = number, True
-        self._redshift = redshift
-        self._fault = Fault("", action, when=when, skip=number)
+    def __init__(self, redshift: RedshiftStandIn, turn: int, fault: Fault | None) -> None:
+        self.turn, self.met = turn, False
+        self.statements: list[str] = []
+        self._redshift, self._fault = redshift, fault
 
     def __enter__(self) -> None:
-        self._redshift.faults.add(self._fault)
+        self._redshift.statements.clear()
+        if self._fault:
+            self._redshift.faults.add(self._fault)
 
     def __exit__(self, *_: object) -> None:
-        self.met = not self._redshift.faults.pending
+        self.met = self._fault is not None and not self._redshift.faults.pending
         self._redshift.faults.clear()
+        self.statements = list(self._redshift.statements)
 
 
-def each_statement(redshift: RedshiftStandIn, action: Action, when: When) -> Iterator[Failing]:
-    """Yield failures at the first statement of some work, at its second and so on, until the work is too short."""
-    for number in itertools.count():
-        failing = Failing(redshift, action, when, number)
+NAMES_AND_VALUES = re.compile(r"""'(?:[^']|'')*'|"[^"]*"|\d+""")
+BORDERS = r"BEGIN|COMMIT|CREATE|ALTER|DROP"
+"""What begins and ends a transaction, and what may stand outside of one and change something."""
+
+
+def each_statement(redshift: RedshiftStandIn, action: Action, when: When, *, of: str = "") -> Iterator[Failing]:
+    """Yield a context for some work undisturbed, then one for each kind of statement that it ran, to fail there.
+
+    Statements that differ in names and values alone are of one kind, and fail once; but each COMMIT does.
+
+    Args:
+        redshift: The server.
+        action: How they fail.
+        when: Before or after they are done.
+        of: What begins the statements that are to fail, by a regular expression; all where it is empty.
+    """
+    whole = Failing(redshift, 0, None)
+    yield whole
+    assert whole.statements, "the first time, the work is to be done in the context"
+    first: dict[str, int] = {}
+    for number, statement in enumerate(whole.statements):
+        kind = f"COMMIT {number}" if statement.startswith("COMMIT") else NAMES_AND_VALUES.sub("?", statement)
+        if re.match(of, statement):
+            first.setdefault(kind, number)
+    assert first
+    for turn, number in enumerate(first.values(), 1):
+        failing = Failing(redshift, turn, Fault("", action, when=when, skip=number))
         yield failing
-        if not failing.met:
-            return
+        assert failing.met, f"the work came to no statement {number}, which was: {whole.statements[number]}"
 
 
 class SlowToCommit(Warehouse):

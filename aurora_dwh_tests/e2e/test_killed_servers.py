@@ -165,16 +165,16 @@ def _assert_repaired(world: World) -> None:
 def _killed_at(world: World, statement: str, pid: Callable[[], int | None]) -> Iterator[None]:
     """Kill a process while the warehouse is at the next statement of a kind, which is slow for once."""
     seen = len(world.redshift.statements)
-    world.redshift.faults.add(Fault(f"^{statement}", "delay", seconds=1.5))
     came = threading.Event()
+    world.redshift.faults.add(Fault(f"^{statement}", "delay", seconds=60, until=came))
 
     def watch() -> None:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             later = list(world.redshift.statements)[seen:]
             if any(text.lstrip().startswith(statement) for text in later):
-                came.set()
                 _kill(pid())
+                came.set()
                 return
             time.sleep(0.02)
 

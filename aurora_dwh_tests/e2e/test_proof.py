@@ -13,7 +13,7 @@ from aurora_dwh_tests.e2e import remedies
 from aurora_dwh_tests.e2e.nights import Nights
 from aurora_dwh_tests.e2e.proofs import figures, kinds, prove, verify
 from aurora_dwh_tests.e2e.world import World
-from aurora_dwh_tests.servers import server  # noqa: F401 - both servers here, unlike elsewhere in this folder
+from aurora_dwh_tests.servers import one_server, server  # noqa: F401 - both servers here, unlike elsewhere in this folder
 
 MODES = {
     "incremental": "{key: id, cursor: changed_at}",
@@ -52,6 +52,7 @@ def load(world: World, mode: str) -> None:
     world.load(DAYS[-1], "item") if mode == "full" else world.load(DAYS[0], "item", last=DAYS[-1])
 
 
+@one_server
 @pytest.mark.parametrize("mode", MODES)
 def test_what_happens_to_staging_is_found_named_and_mended(world: World, mode: str) -> None:
     filled(world, mode)
@@ -90,6 +91,7 @@ def test_what_happens_to_staging_is_found_named_and_mended(world: World, mode: s
         assert "/repair=repair-" in said[0]["manifest"]
 
 
+@one_server
 @pytest.mark.parametrize("mode", ["incremental", "append"])
 def test_an_emptied_staging_table_is_made_anew_and_extra_rows_follow_the_policy(world: World, mode: str) -> None:
     filled(world, mode, "deletes: remove")
@@ -121,6 +123,7 @@ def test_an_emptied_staging_table_is_made_anew_and_extra_rows_follow_the_policy(
     world.assert_equal("item")
 
 
+@one_server
 def test_c21_what_a_proof_cannot_mend_row_by_row_is_mended_by_the_named_command(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -241,6 +244,7 @@ def test_a_table_without_a_key_is_compared_by_its_rows(world: World) -> None:
     world.assert_equal("log")
 
 
+@one_server
 @pytest.mark.parametrize("mode", ["incremental", "append"])
 def test_what_was_written_since_the_last_load_is_late_and_no_difference(nights: Nights, mode: str) -> None:
     world = nights.world
@@ -258,6 +262,7 @@ def test_what_was_written_since_the_last_load_is_late_and_no_difference(nights: 
     assert run.check("equal").severity.value == ("WARN" if mode == "incremental" else "ERROR")
 
 
+@one_server
 def test_a_whole_table_that_the_source_changed_since_is_late_and_what_staging_changed_is_not(world: World) -> None:
     filled(world, "full")
     world.at_source(
@@ -273,6 +278,7 @@ def test_a_whole_table_that_the_source_changed_since_is_late_and_what_staging_ch
     assert kinds(world, "item") == {"stale": 1, "late": 3, "differing": 1}
 
 
+@one_server
 def test_the_command_says_what_was_proven_and_when(world: World) -> None:
     filled(world, "incremental", "repair: report")
     said = remedies.run("proof")
@@ -291,6 +297,7 @@ def test_the_command_says_what_was_proven_and_when(world: World) -> None:
     assert "1 stale" in remedies.run("proof").text
 
 
+@one_server
 def test_a_row_that_staging_has_in_another_day_is_stale_in_either_day(world: World) -> None:
     filled(world, "incremental")
     world.ask_warehouse("UPDATE staging.item SET changed_at = '2024-01-02 10:00:01' WHERE id = 11")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -21,7 +20,8 @@ from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.errors import PassingError, WarehouseError
 from aurora_dwh.warehouse.mart import Mart, MartError, MartHeader, read_marts
 from aurora_dwh.warehouse.mart_build import Built, build
-from aurora_dwh_tests.services import each_statement, query, together
+from aurora_dwh_tests.polling import until
+from aurora_dwh_tests.services import BORDERS, each_statement, query, together
 
 MARTS = {mart.name: mart for mart in read_marts(marts_folder(PACKAGED_CATALOG))}
 SCHEMAS = {"staging": "staging", "bi": "bi"}
@@ -296,14 +296,15 @@ def test_a24_marts_are_built_beside_one_another(warehouse: Warehouse, redshift: 
     slow, fast = table("m", "SELECT 1 AS a"), table("n", "SELECT 1 AS a")
     for mart in (slow, fast):
         run(warehouse, mart)
-    redshift.faults.add(Fault("^CREATE TEMP TABLE", "delay", times=1, seconds=2))
+    held = Fault("^CREATE TEMP TABLE", "delay", seconds=120)
+    redshift.faults.add(held)
     redshift.statements.clear()
     building = threading.Thread(target=lambda: run(warehouse, slow))
     building.start()
-    while not any(statement.startswith("CREATE TEMP TABLE") for statement in redshift.statements):
-        time.sleep(0.01)
+    until(lambda: any(statement.startswith("CREATE TEMP TABLE") for statement in redshift.statements))
     run(warehouse, fast)
     assert building.is_alive()
+    held.until.set()
     building.join(30)
 
 
@@ -315,37 +316,36 @@ PATHS = {
 }
 
 
-@pytest.mark.parametrize(("action", "when"), [("1023", "before"), ("drop", "after")])
+@pytest.mark.parametrize(("action", "when", "of"), [("1023", "before", ""), ("drop", "after", BORDERS)])
 @pytest.mark.parametrize("path", PATHS)
 def test_a15_a_crash_at_any_statement_while_a_mart_is_built_is_overcome(
-    warehouse: Warehouse, redshift: RedshiftStandIn, path: str, action: Any, when: Any
+    warehouse: Warehouse, redshift: RedshiftStandIn, path: str, action: Any, when: Any, of: str
 ) -> None:
     materialization, queries = PATHS[path]
     marts = [table("m", query_, materialization=materialization) for query_ in queries]
     run(warehouse, marts[0])
     query(warehouse, "GRANT SELECT ON bi.m TO PUBLIC")
-    for failing in each_statement(redshift, action, when):
-        mart = marts[1 - failing.number % 2]
+    for failing in each_statement(redshift, action, when, of=of):
+        mart = marts[1 - failing.turn % 2]
         with failing:
-            done = run(warehouse, mart)
+            run(warehouse, mart)
         assert query(warehouse, "SELECT * FROM bi.m") == query(warehouse, mart.query)
         assert query(warehouse, "SELECT has_table_privilege('public', 'bi.m', 'select')") == [(True,)]
         assert query(warehouse, "SELECT COUNT(*) FROM svv_all_tables WHERE schema_name = 'bi'") == [(1,)]
-    assert failing.number > len(done.statements)
 
 
-@pytest.mark.parametrize("action", ["57014", "drop"])
+@pytest.mark.parametrize(("action", "of"), [("57014", BORDERS), ("drop", "")])
 @pytest.mark.parametrize("path", PATHS)
 def test_a15_a_mart_whose_build_fails_for_good_is_as_before_or_there_and_a_re_run_builds_it(
-    warehouse: Warehouse, redshift: RedshiftStandIn, monkeypatch: pytest.MonkeyPatch, path: str, action: Any
+    warehouse: Warehouse, redshift: RedshiftStandIn, monkeypatch: pytest.MonkeyPatch, path: str, action: Any, of: str
 ) -> None:
     monkeypatch.setattr(connection, "ATTEMPTS", 1)
     materialization, queries = PATHS[path]
     marts = [table("m", query_, materialization=materialization) for query_ in queries]
     run(warehouse, marts[0])
 
-    for failing in each_statement(redshift, action, "before"):
-        old, new = marts[failing.number % 2], marts[1 - failing.number % 2]
+    for failing in each_statement(redshift, action, "before", of=of):
+        old, new = marts[failing.turn % 2], marts[1 - failing.turn % 2]
         with suppress(PassingError), failing:
             run(warehouse, new)
         stands = query(warehouse, "SELECT * FROM bi.m")

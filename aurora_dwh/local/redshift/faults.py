@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Action = Literal["1023", "57014", "drop", "delay"]
@@ -26,7 +26,8 @@ class Fault:
             failure.
         times: how many statements it meets before it is used up.
         skip: how many statements that match it lets pass before.
-        seconds: length of a ``delay``.
+        seconds: length of a ``delay``, at the most.
+        until: what ends a ``delay`` before.
     """
 
     match: str
@@ -35,6 +36,7 @@ class Fault:
     times: int = 1
     skip: int = 0
     seconds: float = 0.0
+    until: threading.Event = field(default_factory=threading.Event, compare=False)
 
 
 class Faults:

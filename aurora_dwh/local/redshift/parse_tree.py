@@ -6,6 +6,7 @@ it. Does not belong here: what Redshift makes of it (``decimals``, ``refuse_tree
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from aurora_dwh.local.redshift.upstream import Upstream
 Value = Union[str, "Node", list["Value"]]
 STATEMENT = "standin_tree"
 _TOKEN = re.compile(r'[{}()]|"(?:\\.|[^"\\])*"|(?:\\.|[^\s{}()"\\])(?:\\.|[^\s{}()\\])*', re.DOTALL)
+_OBJECT = re.compile(r" :(?:relid|resorigtbl|checkAsUser) \d+")
+_ON = "SET client_min_messages = log; SET debug_print_parse = on"
+_OFF = "SET debug_print_parse = off; SET client_min_messages = notice"
 _TYPES = ("vartype", "consttype", "opresulttype", "funcresulttype", "aggtype", "wintype", "resulttype", "casetype")
 
 
@@ -69,8 +73,10 @@ def _nodes(value: Value) -> Iterator[Node]:
             yield from _nodes(item)
 
 
-def understand(upstream: Upstream, sql: str, types: bytes) -> Node | None:
-    """Returns the tree of ``sql``, PostgreSQL's SQL; None of what has none.
+def understand(upstream: Upstream, sql: str, types: bytes) -> str:
+    """Returns the tree of ``sql``, PostgreSQL's SQL, as PostgreSQL spells it; empty of what has none.
+
+    Which tables it names is left out, so that a statement has the same tree on tables that are alike.
 
     Args:
         upstream: where the statement would run; its transaction is left as any error of the statement would leave it.
@@ -80,21 +86,27 @@ def understand(upstream: Upstream, sql: str, types: bytes) -> Node | None:
     Raises:
         UpstreamError: PostgreSQL refuses the statement.
     """
-    upstream.query("SET client_min_messages = log; SET debug_print_parse = on")
     body = wire.cstring(STATEMENT) + wire.cstring(sql) + types
-    upstream.send(wire.pack(b"P", body) + wire.pack(b"C", b"S" + wire.cstring(STATEMENT)) + wire.pack(b"S"))
-    found, error = "", None
-    while (message := upstream.receive()).kind != b"Z":
-        if message.kind == b"N":
-            fields = wire.parse_fields(message.payload)
-            found = fields.get("D", "") if fields.get("M") == "parse tree:" else found
-        elif message.kind == b"E":
-            error = UpstreamError(wire.parse_fields(message.payload))
-    if upstream.status != "E":  # else the ROLLBACK to come takes them back
-        upstream.query("SET debug_print_parse = off; SET client_min_messages = notice")
-    if error:
-        raise error
-    return read(found)
+    parse = wire.pack(b"P", body) + wire.pack(b"C", b"S" + wire.cstring(STATEMENT)) + wire.pack(b"S")
+    upstream.send(_query(_ON) + parse + _query(_OFF))  # at once: each wait for an answer takes longer than the answer
+    _, answer, _ = _answer(upstream), _answer(upstream), _answer(upstream)  # where it fails, ROLLBACK takes back _ON
+    found = ""
+    for message in answer:
+        fields = wire.parse_fields(message.payload) if message.kind in (b"N", b"E") else {}
+        if message.kind == b"E":
+            raise UpstreamError(fields)
+        if fields.get("M") == "parse tree:":
+            found = fields.get("D", "")
+    return _OBJECT.sub("", found)
+
+
+def _answer(upstream: Upstream) -> list[wire.Message]:
+    """Returns all messages up to the next ReadyForQuery."""
+    return list(itertools.takewhile(lambda message: message.kind != b"Z", iter(upstream.receive, None)))
+
+
+def _query(sql: str) -> bytes:
+    return wire.pack(b"Q", wire.cstring(sql))
 
 
 def read(text: str) -> Node | None:

@@ -49,6 +49,7 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "lc_messages": "C",
+    "debug_pretty_print": "off",  # of trees: indented, they are twice as long
     "log_min_messages": "fatal",  # the trees of statements, which ``parse_tree`` asks for, are no matter for a log
 }
 

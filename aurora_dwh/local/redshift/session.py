@@ -12,7 +12,6 @@ import contextlib
 import itertools
 import logging
 import select
-import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
@@ -75,10 +74,7 @@ class Session:
         self._course = Course(standin.history, upstream.pid, user, database)
         self._out = bytearray()
         self._results = Results(upstream, standin.names)
-        self._long_names = {
-            str(short): str(full) for short, full in upstream.query("SELECT short, name FROM pg_standin.long_name")
-        }
-        standin.names.learn(self._long_names)
+        self._long_names: dict[str, str] = {}
         self._handlers = {
             b"P": self._on_parse,
             b"D": self._on_describe,
@@ -403,7 +399,7 @@ class Session:
 
     def _inject(self, fault: Fault, text: str) -> None:
         if fault.action == "delay":
-            time.sleep(fault.seconds)
+            fault.until.wait(fault.seconds)
             return
         if fault.action == "drop":
             raise DroppedError
@@ -482,7 +478,7 @@ class Session:
             self._out = bytearray()
 
     def learn_names(self, found: dict[str, str]) -> None:
-        """Notes shortened names, for this process and for the system views."""
+        """Notes shortened names, for this process and for the system views of the session's database."""
         new = {short: full for short, full in found.items() if short not in self._long_names}
         if not new:
             return

@@ -7,6 +7,7 @@ Does not belong here: expressions (``rewrite``), refusals (``refuse``), tables, 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from aurora_dwh.local.redshift import parameters, refuse, refuse_tree
 from aurora_dwh.local.redshift.alter_table import alter_table
@@ -16,7 +17,7 @@ from aurora_dwh.local.redshift.decimals import computed
 from aurora_dwh.local.redshift.errors import UpstreamError, syntax_error
 from aurora_dwh.local.redshift.merge import merge
 from aurora_dwh.local.redshift.names import physical, shortened
-from aurora_dwh.local.redshift.parse_tree import Node, understand
+from aurora_dwh.local.redshift.parse_tree import read, understand
 from aurora_dwh.local.redshift.plans import Context, Local, Plan, Relay, Script
 from aurora_dwh.local.redshift.rewrite import LateQuery, Rewriter, ViewKey
 from aurora_dwh.local.redshift.show import show
@@ -250,19 +251,31 @@ def understood(text: str, session: Context, types: bytes) -> str:
         UpstreamError: PostgreSQL refuses it.
     """
     upstream = session.upstream
-    if len(text) > LONGEST or upstream.status == "E" or (tree := understand(upstream, text, types)) is None:
+    if len(text) > LONGEST or upstream.status == "E":
         return text
-    refuse_tree.check(tree)
-    with_casts = computed(text, tree)
+    with_casts = _with_casts(text, understand(upstream, text, types))
     for _ in range(MOST_LEVELS):  # what lies within another query has its type only after that query has its casts
-        if with_casts == text or (tree := _if_understood(with_casts, session, types)) is None:
+        if with_casts == text or not (tree := _if_understood(with_casts, session, types)):
             return text
-        text, with_casts = with_casts, computed(with_casts, tree)
+        text, with_casts = with_casts, _with_casts(with_casts, tree)
     return text
 
 
-def _if_understood(text: str, session: Context, types: bytes) -> Node | None:
-    """Returns the tree of a query that was understood without its casts; None where PostgreSQL objects to them."""
+@lru_cache(maxsize=2_000)
+def _with_casts(text: str, tree: str) -> str:
+    """Returns a query with the casts of its decimals: remembered, for reading a tree takes longer than the query.
+
+    Raises:
+        RedshiftError: Redshift would refuse what it means.
+    """
+    if (root := read(tree)) is None:
+        return text
+    refuse_tree.check(root)
+    return computed(text, root)
+
+
+def _if_understood(text: str, session: Context, types: bytes) -> str:
+    """Returns the tree of a query that was understood without its casts; empty where PostgreSQL objects to them."""
     upstream = session.upstream
     within = upstream.status == "T"
     if within:
@@ -272,7 +285,7 @@ def _if_understood(text: str, session: Context, types: bytes) -> Node | None:
     except UpstreamError:
         if within:
             upstream.query("ROLLBACK TO SAVEPOINT standin_casts")
-        return None
+        return ""
     finally:
         if within:
             upstream.query("RELEASE SAVEPOINT standin_casts")
