@@ -1,9 +1,9 @@
 """The first look: one sum of digests for each range of keys, which tell on either side what need not be looked at.
 
 Where a table's primary key is one whole number, rows whose keys lie in one range of equal width are a bucket. The
-source says how many rows a bucket has and what the sum of their digests is, in short statements, and Redshift
-compares that with its own. Only the rows of buckets that differ are walked one by one. A small table, one without such
-a key, and one with JSON documents are walked at once.
+source gives keys and digests as for a walk, and we count and sum them by bucket: to sum them itself would cost it more
+than to send them. Redshift compares that with its own sums, and only the rows of buckets that differ are walked one by
+one. A small table, one without such a key, and one with JSON documents are walked at once.
 """
 
 from __future__ import annotations
@@ -12,19 +12,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aurora_dwh.handoff import Extract, Manifest, Window
-from aurora_dwh.proof.digest import AURORA, REDSHIFT, comparable, documents
+from aurora_dwh.proof.digest import DIGEST_DIGITS, QUICK, REDSHIFT, comparable, documents
 from aurora_dwh.proof.pace import Pace
 from aurora_dwh.proof.subject import Subject
+from aurora_dwh.proof.walk import DIGEST, Walk
 from aurora_dwh.schema import Column, TableSchema
 from aurora_dwh.source.connection import execute
 from aurora_dwh.source.keyset import primary_keyset
 from aurora_dwh.source.plans import estimated_rows
 from aurora_dwh.source.quoting import identifier as mysql_identifier
-from aurora_dwh.source.statement import select
 from aurora_dwh.warehouse.connection import Session, Warehouse
 from aurora_dwh.warehouse.sql import identifier
 from aurora_dwh.warehouse.stage import Lake, Stage
@@ -32,6 +31,7 @@ from aurora_dwh.warehouse.statements import STAGE
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from aurora_dwh.rules import Rules
 
@@ -47,10 +47,10 @@ MOST_DIFFERING = 1_000
 _LEAST_ROOM = 2**20
 """Bytes of a statement that the server takes at the least: those that name a thousand ranges fit well."""
 
-_WIDER = 8
-"""How many times as many keys the next piece may have, where keys are sparse."""
-
 _WHOLE = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"})
+_HALF = 2 * DIGEST_DIGITS
+"""Bits of half a digest."""
+
 _BUCKET, _ROWS, _SUM = "_dwh_bucket", "_dwh_rows", "_dwh_sum"
 
 
@@ -75,15 +75,11 @@ class Buckets:
     Attributes:
         pace: How the source is gone through.
         subject: What is compared.
-        first: The least key that the source has.
-        last: The greatest.
         width: How many values of the key a bucket has.
     """
 
     pace: Pace
     subject: Subject
-    first: int
-    last: int
     width: int
 
     @property
@@ -100,7 +96,7 @@ class Buckets:
         columns = (
             Column(_BUCKET, "decimal", "decimal(20,0)", nullable=False, precision=20, scale=0),
             Column(_ROWS, "bigint", "bigint", nullable=False),
-            Column(_SUM, "decimal", "decimal(38,0)", nullable=True, precision=38, scale=0),
+            Column(_SUM, "decimal", "decimal(38,0)", nullable=False, precision=38, scale=0),
         )
         schema = replace(self.subject.schema, columns=columns, primary_key=())
         return Extract(schema, Window(at.date(), None, at), at, self._batches(schema), rules=rules)
@@ -109,56 +105,12 @@ class Buckets:
         import pyarrow as pa
 
         given = schema.arrow_schema
-        start, limit = None, self.pace.first
-        span = max(1, limit * self.width // BUCKET_ROWS)
-        while True:
-            for _ in self.pace.rest():
-                yield pa.RecordBatch.from_pylist([], schema=given)
-            span = self._span(start, span, limit)
-            end = self._behind(start, span)
-            began = monotonic()
-            found = execute(self.pace.connection, self._statement(start, end))
-            rows = sum(int(count) for _, count, _ in found)
-            self.pace.note(rows, took := monotonic() - began)
-            self.pace.throttle.took(rows)
-            columns = list(zip(*((Decimal(b), int(n), s and Decimal(s)) for b, n, s in found), strict=True))
-            if columns:
-                yield pa.RecordBatch.from_arrays(
-                    [pa.array(values, field.type) for values, field in zip(columns, given, strict=True)], schema=given
-                )
-            if end is None:
-                return
-            if rows:  # of a piece that had fewer than it might have, what so many would have taken
-                limit = self.pace.next(limit, took * limit / rows)
-            start, span = end, max(1, min(_WIDER * span, span * limit // max(1, rows)))
-
-    def _behind(self, start: int | None, span: int) -> int | None:
-        """Return the first key behind a piece, None where the table ends within it."""
-        end = (self.first if start is None else start) + span
-        return end if end <= self.last else None
-
-    def _span(self, start: int | None, span: int, rows: int) -> int:
-        """Return how many keys a piece has, so that it has no more than about so many rows by the server's estimate."""
-        key, schema = self._key, replace(self.subject.source, columns=(self._key,))
-        while span > rows:  # no more keys than rows are wanted need no estimate
-            where = _within(mysql_identifier(key.name), start, self._behind(start, span))
-            if estimated_rows(self.pace.connection, select(schema, where=where), schema) <= 2 * rows:
-                break
-            span //= 2
-        return span
-
-    def _statement(self, start: int | None, end: int | None) -> str:
-        """Return the SELECT of the buckets of a range of keys."""
-        schema, key = self.subject.schema, mysql_identifier(self._key.name)
-        where = [*self.subject.walked, *_within(key, start, end)]
-        digest = f"CAST(CONV({AURORA.digest(comparable(schema))}, 16, 10) AS UNSIGNED)"
-        lines = [
-            f"SELECT {key} DIV {self.width} * {self.width} AS {_BUCKET}, COUNT(*), SUM({digest})",
-            f"FROM {mysql_identifier(schema.database, schema.table)} FORCE INDEX (PRIMARY)",
-            *(["WHERE " + " AND ".join(f"({one})" for one in where)] if where else []),
-            f"GROUP BY {_BUCKET}",
-        ]
-        return "\n".join(lines)
+        for batch in Walk(self.pace, replace(self.subject, cursor=None), QUICK).batches():
+            keys, digests = _whole(batch.column(self._key.target_name)), batch.column(DIGEST).to_numpy()
+            summed = list(zip(*_summed(keys, digests, self.width), strict=True)) or [()] * len(given)
+            yield pa.RecordBatch.from_arrays(
+                [pa.array(values, field.type) for values, field in zip(summed, given, strict=True)], schema=given
+            )
 
     def compare(self, warehouse: Warehouse, lake: Lake, found: Manifest) -> FirstLook:
         """Compare the source's buckets with those of the target's rows.
@@ -190,11 +142,9 @@ class Buckets:
         if not differing:
             return self.subject
         ranges = self._ranges(differing)
-        there = " OR ".join(
-            " AND ".join(_within(mysql_identifier(self._key.name), start, end)) for start, end in ranges
-        )
+        there = " OR ".join(_within(mysql_identifier(self._key.name), start, end) for start, end in ranges)
         named = ", ".join(map(str, differing))
-        edges = " AND ".join(_within(identifier(self._key.name), ranges[0][0], ranges[-1][1]))
+        edges = _within(identifier(self._key.name), ranges[0][0], ranges[-1][1])
         here = f"({self.subject.here}) AND {edges} AND {_bucket(self._key, self.width)} IN ({named})"
         return replace(self.subject, there=(*self.subject.there, there), here=here)
 
@@ -212,15 +162,38 @@ class Buckets:
         return ranges
 
 
-def _within(name: str, start: int | None, end: int | None) -> list[str]:
-    """Return the conditions of a half-open range of keys; without an end where it has none."""
-    return [f"{name} {sign} {edge}" for sign, edge in ((">=", start), ("<", end)) if edge is not None]
+def _whole(keys: pa.Array) -> NDArray[Any]:
+    """Return keys as whole numbers of 64 bits; an unsigned BIGINT comes as a decimal of 128, the lower half first."""
+    import numpy as np
+    import pyarrow as pa
+
+    if pa.types.is_decimal(keys.type):
+        return np.frombuffer(keys.buffers()[1], np.uint64)[2 * keys.offset :][: 2 * len(keys) : 2]
+    return np.asarray(keys, np.int64)
+
+
+def _summed(keys: NDArray[Any], digests: NDArray[Any], width: int) -> Iterator[tuple[Decimal, int, Decimal]]:
+    """Yield the buckets of rows in the order of the key, each with its rows and the sum of their digests."""
+    import numpy as np
+
+    buckets = keys - np.fmod(keys, keys.dtype.type(width))  # cut towards zero, as `_bucket` does
+    starts = np.flatnonzero(np.r_[True, buckets[1:] != buckets[:-1]][: len(buckets)])
+    # By halves: a few digests together are more than 64 bits.
+    high, low = (np.add.reduceat(half, starts) for half in (digests >> _HALF, digests & (2**_HALF - 1)))
+    counts = np.diff(np.r_[starts, len(buckets)])
+    for bucket, rows, upper, lower in zip(buckets[starts], counts, high, low, strict=True):
+        yield Decimal(int(bucket)), int(rows), Decimal((int(upper) << _HALF) + int(lower))
+
+
+def _within(name: str, start: int, end: int) -> str:
+    """Return the condition of a half-open range of keys."""
+    return f"{name} >= {start} AND {name} < {end}"
 
 
 def _bucket(key: Column, width: int) -> str:
     """Return Redshift's expression of a row's bucket.
 
-    It goes another way than the source's `DIV`, as the quotient of decimals is rounded here: both cut towards zero.
+    Without a division, as Redshift rounds the quotient of decimals.
     """
     name = identifier(key.name)
     return f"CAST({name} - MOD({name}, {width}) AS DECIMAL(20,0))"
@@ -242,7 +215,7 @@ def buckets_of(pace: Pace, subject: Subject) -> Buckets | None:
     if first is None or rows <= FEW_ROWS or int(room) < _LEAST_ROOM:
         return None
     width = (int(last) - int(first) + 1) * BUCKET_ROWS // rows
-    return Buckets(pace, subject, int(first), int(last), max(1, width))
+    return Buckets(pace, subject, max(1, width))
 
 
 def differing_buckets(subject: Subject, width: int) -> str:

@@ -134,15 +134,22 @@ def test_a_table_of_very_many_columns_is_compared(pair: Pair) -> None:
     )
 
 
-def test_a01_dates_of_no_calendar_are_expected_to_be_null(pair: Pair) -> None:
+@pytest.mark.parametrize("few", [pytest.param(0, id="by ranges first"), pytest.param(9, id="row by row")])
+def test_a01_dates_of_no_calendar_are_expected_to_be_null(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(buckets, "FEW_ROWS", few)
+    monkeypatch.setattr(buckets, "BUCKET_ROWS", 1)
     pair.there(
         "SET sql_mode = 'ALLOW_INVALID_DATES'",
-        "CREATE TABLE t (id INT, d DATE, m DATETIME(6))",
-        "INSERT INTO t VALUES (1, '0000-00-00', '2021-02-30 10:00:00'), (2, '2021-05-00', '2024-02-29 01:02:03.5')",
+        "CREATE TABLE t (id INT PRIMARY KEY, d DATE NOT NULL, m DATETIME(6), s DATETIME)",
+        "INSERT INTO t VALUES (1, '0000-00-00', '2021-02-30 10:00:00', NULL), "
+        "(2, '2021-05-00', '2024-02-29 01:02:03.5', NULL), (3, '0000-00-00', '0000-00-00', '0000-00-00')",
+        "ANALYZE TABLE t",
     )
     pair.here(
-        "CREATE TABLE t (id INTEGER, d DATE, m TIMESTAMP)",
-        "INSERT INTO t VALUES (1, NULL, NULL), (2, NULL, '2024-02-29 01:02:03.5')",
+        "CREATE TABLE t (id INTEGER, d DATE, m TIMESTAMP, s TIMESTAMP)",
+        "INSERT INTO t VALUES (1, NULL, NULL, NULL), (2, NULL, '2024-02-29 01:02:03.5', NULL), (3, NULL, NULL, NULL)",
     )
     assert pair.compared("id").equal
     pair.here("UPDATE t SET d = '2021-05-01' WHERE id = 2")
