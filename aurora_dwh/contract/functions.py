@@ -94,7 +94,8 @@ def _made(scratch: Scratch) -> tuple[str, list[str]]:
 
 def _spellings(scratch: Scratch) -> str:
     table, names = _made(scratch)
-    found = live_columns(scratch.first, Target(scratch.schema, table.rpartition(".")[2].strip('"')))
+    target = Target(scratch.schema, table.rpartition(".")[2].strip('"'))
+    found = scratch.ask(scratch.first, lambda session: live_columns(session, target))
     wrong = [f"{kind} is {found[name].type}" for name, kind in zip(names, _KINDS, strict=True)
              if found[name].type != kind]  # fmt: skip
     return "; ".join(wrong) or "as they were made"
