@@ -28,9 +28,11 @@ dev: $(VENV)/.embedded server ## the same stack left running, with the Dagster U
 test: $(VENV)/.dev $(CLIENTS)/.installed system-packages both-servers $(VENV)/share/schemas/.unpacked ## run all tests, installing what they need
 	$(BIN)/python -m pytest -n 3 --no-loadscope-reorder
 
-soak: $(VENV)/.dev system-packages both-servers ## forty times the random table histories that make test runs, 1,000 rounds of two writers, and the whole kill matrix
+soak: also = build-essential
+soak: $(VENV)/.dev system-packages both-servers ## forty times the random table histories of make test, 1,000 rounds of two writers, all of the kill matrix, and a week with kills
 	$(BIN)/python -m pytest -n 3 --no-loadscope-reorder --hypothesis-profile soak aurora_dwh_tests/integration/over_time \
 	  aurora_dwh_tests/integration/test_writers.py aurora_dwh_tests/e2e/test_kill_matrix.py
+	$(BIN)/python -m pytest -s aurora_dwh_tests/e2e/soak_week.py
 
 kill-matrix: $(VENV)/.dev system-packages both-servers ## stop a day at each of its statements, and write what was left into docs/operation.md
 	KILL_MATRIX=write $(BIN)/python -m pytest aurora_dwh_tests/e2e/test_kill_matrix.py
@@ -95,11 +97,11 @@ server: $(VENV)/.embedded
 both-servers: $(VENV)/.dev
 	@$(BIN)/python -m aurora_dwh.local.aurora.install mysql mariadb
 
-# The tests click through the UI in Chromium; `bench` needs more.
+# The tests click through the UI in Chromium; `bench` needs more, and `soak` a C compiler, for the clock that it moves.
 system-packages:
 	@missing=; \
 	for package in chromium $(also); do \
-	  case $$package in percona-toolkit) program=pt-table-checksum;; *) program=$$package;; esac; \
+	  case $$package in percona-toolkit) program=pt-table-checksum;; build-essential) program=cc;; *) program=$$package;; esac; \
 	  command -v $$program >/dev/null || ldconfig -p 2>/dev/null | grep -q "^[[:space:]]*$${package%3}.so" || missing="$$missing $$package"; \
 	done; \
 	[ -z "$$missing" ] && exit 0; \

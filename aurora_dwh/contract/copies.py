@@ -148,7 +148,10 @@ def _told(scratch: Scratch) -> str:
     try:
         scratch.run(scratch.first, scratch.copy(table, manifest))
     except WarehouseError as error:
-        found = bad_values(scratch.second, lambda *_: None, error, pid=scratch.first.pid, since=scratch.first.began)
+        failed, first = error, scratch.first
+        found = scratch.ask(
+            scratch.second, lambda other: bad_values(other, lambda *_: None, failed, pid=first.pid, since=first.began)
+        )
     else:
         return "it was loaded"
     body = scratch.client.get_object(Bucket=scratch.lake.bucket, Key=manifest.partition(f"{scratch.lake.bucket}/")[2])

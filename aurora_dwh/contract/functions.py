@@ -35,11 +35,12 @@ _ANSWERS = (
     ("the database has snapshot isolation",
      ("SELECT CASE WHEN database_isolation_level ILIKE '%snapshot%' THEN 'yes' ELSE database_isolation_level END "
      "FROM svv_redshift_databases WHERE database_name = current_database()"), "yes",
-     "loads beside one another are tried again more often; ALTER DATABASE ... ISOLATION LEVEL SNAPSHOT"),
+     ("loads beside one another are tried again more often; while nobody else is connected to it, have an "
+     "administrator run ALTER DATABASE ... ISOLATION LEVEL SNAPSHOT")),
     ("the user sees the grants of others",
      ("SELECT CASE WHEN superuser OR syslog_access = 'UNRESTRICTED' THEN 'yes' ELSE 'no' END FROM svv_user_info "
      "WHERE user_name = current_user"), "yes",
-     "grants are lost where a table is made anew; ALTER USER ... SYSLOG ACCESS UNRESTRICTED"),
+     "grants are lost where a table is made anew; have an administrator run ALTER USER ... SYSLOG ACCESS UNRESTRICTED"),
 )  # fmt: skip
 
 
@@ -94,7 +95,8 @@ def _made(scratch: Scratch) -> tuple[str, list[str]]:
 
 def _spellings(scratch: Scratch) -> str:
     table, names = _made(scratch)
-    found = live_columns(scratch.first, Target(scratch.schema, table.rpartition(".")[2].strip('"')))
+    target = Target(scratch.schema, table.rpartition(".")[2].strip('"'))
+    found = scratch.ask(scratch.first, lambda session: live_columns(session, target))
     wrong = [f"{kind} is {found[name].type}" for name, kind in zip(names, _KINDS, strict=True)
              if found[name].type != kind]  # fmt: skip
     return "; ".join(wrong) or "as they were made"

@@ -11,14 +11,14 @@ import typer
 
 from aurora_dwh.commands.output import say_table
 from aurora_dwh.commands.speech import FAILED, say_json, work
-from aurora_dwh.contract import copies, functions, locks, store
+from aurora_dwh.contract import catalog, copies, functions, locks, store
 from aurora_dwh.contract.assumption import Assumption, Finding, findings
 from aurora_dwh.contract.scratch import Scratch
 
 
 def assumptions() -> list[Assumption]:
     """Return all that is assumed, in the order in which it is measured."""
-    return [one for part in (store, functions, copies, locks) for one in part.assumptions()]
+    return [one for part in (store, functions, catalog, copies, locks) for one in part.assumptions()]
 
 
 def measure(progress: Callable[[str], object] = lambda _: None) -> list[Finding]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from threading import Thread
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aurora_dwh.lake.parquet import FORMAT
 from aurora_dwh.warehouse.connection import Answer, Session, Warehouse
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from aurora_dwh.config import LakeSettings
+
+T = TypeVar("T")
 
 PATIENCE = 10.0
 """Seconds after which a statement that has not ended is taken to wait: Redshift compiles for some seconds."""
@@ -93,6 +95,14 @@ class Scratch:
     def rows(self, *statements: str) -> list[tuple[Any, ...]]:
         """Run statements in the first session and return the last one's rows."""
         return self.run(self.first, *statements).rows
+
+    def ask(self, session: Session, work: Callable[[Session], T]) -> T:
+        """Have a part of the product ask a session, and return what it makes of the answers."""
+        before = len(session.statements)
+        try:
+            return work(session)
+        finally:
+            self.statements += session.statements[before:]
 
     def told(self, session: Session, *statements: str) -> str:
         """Run statements that may fail and return `done`, or how the first that fails does, with its SQLSTATE."""

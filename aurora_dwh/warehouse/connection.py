@@ -46,7 +46,7 @@ STATEMENT_SECONDS = 6 * 3600.0
 
 _DDL = re.compile(r"\s*(ALTER|DROP|TRUNCATE|LOCK)\b", re.IGNORECASE)
 
-_BLOCKERS = (
+BLOCKERS = (
     "SELECT DISTINCT held.txn_owner, held.pid, held.txn_start FROM svv_transactions wanted "
     "JOIN svv_transactions held ON held.relation = wanted.relation AND held.pid <> wanted.pid "
     "WHERE wanted.pid = {pid} AND wanted.granted = 'f' AND held.granted = 't' ORDER BY held.txn_start"
@@ -59,6 +59,11 @@ _UNKNOWN = (
     "who keeps it waiting is not told to this user; a superuser finds it by: SELECT txn_owner, pid, lock_mode, granted "
     "FROM svv_transactions WHERE relation = 'schema.table'::regclass"
 )
+
+
+def terminate(pid: int) -> str:
+    """Return the statement that ends a session, which a user may do of its own and a superuser of any."""
+    return f"SELECT pg_terminate_backend({pid})"
 
 
 @dataclass(frozen=True)
@@ -160,12 +165,12 @@ class Session:
         Raises:
             WarehouseError: Redshift lets nobody in, or does not tell.
         """
-        held = self._ask_aside(_BLOCKERS.format(pid=self.pid))
+        held = self._ask_aside(BLOCKERS.format(pid=self.pid))
         return ", ".join(f"{str(owner).strip()} (pid {pid}) holds it since {since} UTC" for owner, pid, since in held)
 
     def _end(self) -> None:
         """Have Redshift end the session, whose statement would go on there, and keep its locks, when nobody waits."""
-        self._ask_aside(f"SELECT pg_terminate_backend({self.pid})")
+        self._ask_aside(terminate(self.pid))
 
     def _ask_aside(self, statement: str) -> list[tuple[Any, ...]]:
         """Return a statement's rows on another session, none where this one is not known yet or is that other."""

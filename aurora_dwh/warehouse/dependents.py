@@ -127,9 +127,9 @@ def check(session: Session, schema: str, name: str) -> list[View]:
             "changed. Have them dropped for as long as this takes, or made again WITH NO SCHEMA BINDING, which goes "
             "by the table's name"
         )
-    if attached := policies(session, [(schema, name), *((view.schema, view.name) for view in bound)]):
+    if secured := policies(session, [(schema, name), *((view.schema, view.name) for view in bound)]):
         raise DependentError(
-            f"{label}: security policies are attached that would be gone with it: {', '.join(attached)}; nothing was "
+            f"{label}: security policies are attached that would be gone with it: {', '.join(secured)}; nothing was "
             "changed. Have a security administrator detach them, run this again, and attach them to what is new"
         )
     return bound
@@ -151,8 +151,11 @@ def roles(session: Session) -> set[str]:
 
 def policies(session: Session, relations: Iterable[tuple[str, str]]) -> list[str]:
     """Return the policies that are attached to tables or views, as people write them; none for whom they are hidden."""
-    if not sees_policies(session):
-        return []
+    return attached(session, relations) if sees_policies(session) else []
+
+
+def attached(session: Session, relations: Iterable[tuple[str, str]]) -> list[str]:
+    """Return what the views of policies tell the session's user of them, in the words of `policies`."""
     pairs = [(literal(fold(schema)), literal(fold(name))) for schema, name in relations]
 
     def among(schema: str, name: str) -> str:

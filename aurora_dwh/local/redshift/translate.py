@@ -149,6 +149,10 @@ class _Translator:
             return alter_table(self.sql, self.rewrite)
         if self.sql.at(1, "USER"):
             return user(self.sql)
+        if self.sql.at(1, "DATABASE") and self.sql.at(3, "ISOLATION", "LEVEL"):
+            if self.sql.upper(5) not in ("SNAPSHOT", "SERIALIZABLE") or len(self.sql) > 6:
+                raise syntax_error(self.sql[5].text)
+            return Script((), "ALTER DATABASE")  # every database here has snapshot isolation
         return Relay(self._rewritten(self.sql))
 
     def _on_drop(self) -> Plan:

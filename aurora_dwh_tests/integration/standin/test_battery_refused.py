@@ -442,6 +442,7 @@ CHANGE_ROWS: list[Row] = [
         "Target table must be part of an equijoin predicate",
         "r_UPDATE",
     ),
+    ("ALTER DATABASE dev ISOLATION LEVEL READ COMMITTED", "42601", "READ", "r_ALTER_DATABASE"),
     ("ALTER TABLE t APPEND FROM s", "0A000", "in the local stand-in", "the stand-in's charter"),
     ("SELECT * FROM stv_db_isolation_level", "42501", "permission denied", "SDB"),
     ("SELECT * FROM stl_load_errors", "42501", "permission denied for view stl_load_errors", "SDB"),
