@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aurora_dwh.commands import discover, doctor, lake, local, plan, proof, prune, purge, rebuild, verify
+from aurora_dwh.commands import discover, doctor, init, lake, local, plan, proof, prune, purge, rebuild, verify
 from aurora_dwh.commands.output import Program
 from aurora_dwh.commands.speech import read_dotenv, register, stop_on_sigterm
 
@@ -20,6 +20,7 @@ def begin() -> None:
     read_dotenv()
 
 
+register(app, init.init, examples=init.EXAMPLES)
 register(app, discover.discover, examples=discover.EXAMPLES)
 register(app, doctor.doctor, examples=doctor.EXAMPLES, failed="a check failed")
 register(app, plan.plan, examples=plan.EXAMPLES)

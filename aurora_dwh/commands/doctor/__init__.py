@@ -53,7 +53,7 @@ def doctor(as_json: AsJson = False, contract: Contract = None) -> None:
     if as_json:
         say_json([asdict(check) for check in checks])
     else:
-        _say(checks)
+        say_checks(checks)
     if any(check.state == "failed" for check in checks):
         raise typer.Exit(FAILED)
 
@@ -89,8 +89,8 @@ def _check_marts(catalog: Catalog) -> None:
     check_inputs(read_marts(marts_folder()), catalog)
 
 
-def _say(checks: Sequence[Check]) -> None:
-    """Print a table; tables of the source that are well take one line together."""
+def say_checks(checks: Sequence[Check]) -> None:
+    """Print checks as a table; tables of the source that are well take one line together."""
     from rich.table import Column
     from rich.text import Text
 

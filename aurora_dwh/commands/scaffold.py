@@ -1,0 +1,104 @@
+"""The files of a new project, made from `template/`; what the user was asked for is `init`'s business."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING
+
+from aurora_dwh.commands.local import dotenv_value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+
+_TEMPLATES = Path(__file__).parents[1] / "template"
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project that is to be written.
+
+    Attributes:
+        folder: Where; an absolute path.
+        database: The source's database.
+        table: A table of the catalog, for the example.
+        staging: The table in Redshift, as SQL names it in a mart.
+        asset: The table's name in asset keys.
+        start: The catalog's first day.
+        variables: What `.env` holds.
+        embedded: The parts of the embedded stack that the project uses.
+    """
+
+    folder: Path
+    database: str
+    table: str
+    staging: str
+    asset: str
+    start: date
+    variables: Mapping[str, str]
+    embedded: tuple[str, ...]
+
+    @property
+    def package(self) -> str:
+        """The name of the project's Python package: the folder's, unless something else is called so."""
+        name = re.sub(r"\W", "_", self.folder.name.lower(), flags=re.ASCII).strip("_") or "dwh"
+        if name[0].isdigit() or name == "tests" or find_spec(name) is not None:
+            name = f"dwh_{name}"
+        return name
+
+    @property
+    def mart(self) -> str:
+        """The name of the example mart."""
+        return f"{re.sub(r'[^a-z0-9_]', '_', self.table.lower())}_by_day"[:100]
+
+    def files(self) -> dict[str, str]:
+        """Return the project's files, but for the catalog: path in its folder -> text."""
+        return {
+            "pyproject.toml": self._made("pyproject.toml"),
+            "workspace.yaml": self._made("workspace.yaml"),
+            "dagster.yaml": (_TEMPLATES / "dagster.yaml").read_text(encoding="utf-8"),
+            "README.md": self._made("README.md"),
+            ".gitignore": self._made("gitignore"),
+            ".env": self._dotenv(),
+            f"marts/{self.mart}.sql": self._made("mart.sql"),
+            f"{self.package}/__init__.py": self._made("__init__.py"),
+            f"{self.package}/definitions.py": self._made("definitions.py"),
+            f"{self.package}/assets.py": self._made("assets.py"),
+            "tests/test_day.py": self._made("test_day.py"),
+        }
+
+    def _made(self, name: str) -> str:
+        without = ",".join(part for part in ("aurora", "lake", "warehouse") if part not in self.embedded)
+        local = f"    aurora-dwh local up --without {without}     # the embedded {' and '.join(self.embedded)}\n"
+        values = {
+            "package": self.package,
+            "extra": "[embedded]" if self.embedded else "",
+            "database": self.database,
+            "table": self.table,
+            "asset": self.asset,
+            "staging": self.staging,
+            "mart": self.mart,
+            "day": self.start.isoformat(),
+            "local": local if self.embedded else "",
+        }
+        return Template((_TEMPLATES / f"{name}.tmpl").read_text(encoding="utf-8")).substitute(values)
+
+    def _dotenv(self) -> str:
+        lines = [f"{name}={dotenv_value(value)}" for name, value in self.variables.items()]
+        return "\n".join(["# Read by `aurora-dwh` and `dagster` in this folder.", *lines, ""])
+
+
+def write(project: Project) -> list[str]:
+    """Write a project's files, and return their paths; `.env` can be read by its owner alone."""
+    files = project.files()
+    for name, text in files.items():
+        path = project.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if name == ".env":
+            path.touch(mode=0o600)
+        path.write_text(text, encoding="utf-8")
+    return list(files)
