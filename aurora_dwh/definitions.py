@@ -16,7 +16,10 @@ BI_FOLDER = Path(__file__).with_name("bi")
 
 
 def _files() -> list[Path]:
-    return [catalog_path(), *sorted(BI_FOLDER.glob("*.sql"))]
+    from aurora_dwh.transforms import transforms_folder
+
+    folder = transforms_folder()
+    return [catalog_path(), *sorted([*BI_FOLDER.glob("*.sql"), *folder.glob("*.sql"), *folder.glob("*.py")])]
 
 
 @dg.definitions
@@ -27,6 +30,7 @@ def defs() -> dg.Definitions:
     from aurora_dwh.assets.proof import build_proof_assets
     from aurora_dwh.assets.quicksight import build_quicksight_assets
     from aurora_dwh.assets.tables import build_table_assets, daily_partitions
+    from aurora_dwh.assets.transforms import build_transform_assets
     from aurora_dwh.automation.alerts import build_alert_sensors
     from aurora_dwh.automation.arrivals import build_arrivals_sensor
     from aurora_dwh.automation.freshness import build_freshness_checks, build_freshness_sensor
@@ -44,10 +48,12 @@ def defs() -> dg.Definitions:
         build_proof_schedule,
         monthly_tables,
     )
+    from aurora_dwh.automation.transforms import build_transform_sensor
     from aurora_dwh.catalog import Catalog
     from aurora_dwh.executor import stoppable_in_process_executor
     from aurora_dwh.lake.io_manager import S3IOManager
     from aurora_dwh.source.resource import AuroraResource
+    from aurora_dwh.transforms import read_transforms, transforms_folder
     from aurora_dwh.warehouse.io_manager import RedshiftIOManager
     from aurora_dwh.warehouse.mart import read_marts
 
@@ -56,6 +62,9 @@ def defs() -> dg.Definitions:
     daily_job = build_daily_job(catalog=catalog, partitions=partitions)
     monthly_jobs = [build_monthly_job(catalog=catalog, partitions=partitions)] if monthly_tables(catalog) else []
     marts = build_mart_assets(marts=read_marts(BI_FOLDER), catalog=catalog, partitions=partitions)
+    transforms = build_transform_assets(
+        transforms=read_transforms(transforms_folder()), catalog=catalog, partitions=partitions
+    )
     datasets = build_quicksight_assets(catalog=catalog, marts=[mart.key.path[-1] for mart in marts])
     proof_job = build_proof_job()
     mart_jobs = [build_mart_job(partitions=partitions)] if marts else []
@@ -63,6 +72,7 @@ def defs() -> dg.Definitions:
     return dg.Definitions(
         assets=[
             *build_table_assets(catalog=catalog, partitions=partitions),
+            *transforms,
             *marts,
             *datasets,
             *build_proof_assets(catalog=catalog),
@@ -78,6 +88,7 @@ def defs() -> dg.Definitions:
             build_gap_sensor(catalog=catalog, jobs=[daily_job, *monthly_jobs, *mart_jobs]),
             build_arrivals_sensor(catalog=catalog, job=daily_job),
             *([build_mart_sensor()] if marts else []),
+            *([build_transform_sensor(transforms=[one.key for one in transforms])] if transforms else []),
             *([build_freshness_sensor(catalog=catalog)] if freshness_checks else []),
             build_pool_sensor(catalog=catalog),
             build_retention_sensor(),
