@@ -45,6 +45,7 @@ __all__ = [
     "catalog_path",
     "marts_folder",
     "table_problems",
+    "transforms_folder",
     "used_columns",
 ]
 
@@ -75,6 +76,15 @@ def marts_folder(catalog: Path | None = None) -> Path:
         catalog: The catalog's file; without it the one that is in use.
     """
     return (catalog or catalog_path()).with_name("marts")
+
+
+def transforms_folder(catalog: Path | None = None) -> Path:
+    """Return the folder of a catalog's transforms: `transforms` beside its file, whether it is there or not.
+
+    Args:
+        catalog: The catalog's file; without it the one that is in use.
+    """
+    return (catalog or catalog_path()).with_name("transforms")
 
 
 class TableFields(BaseModel):

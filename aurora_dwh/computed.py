@@ -37,8 +37,8 @@ class ComputedTable(Table):
         return (complaint for complaint in super().problems() if complaint[0] != "cursor")
 
 
-class Storing(BaseModel):
-    """How an asset's rows are stored, as its metadata say it, or a transform's header.
+class Stored(BaseModel):
+    """How rows that are computed are stored.
 
     Attributes:
         mode: `incremental` upserts the rows of a day by key, `append` replaces the day as one unit, `full` replaces
@@ -47,11 +47,6 @@ class Storing(BaseModel):
         dist_key: The Redshift table's distribution key.
         sort_key: The Redshift table's sort key.
         columns: Column -> type, where the rows' own is not to be taken: MySQL's names, such as `varchar(40)`.
-        table: The table's name in the lake. Without it: the asset's key, without a leading `lake`.
-        target: The table's name in Redshift. Without it: the last part of the asset's key.
-        schema_name: The schema in Redshift. Without it: the part of the key before, `staging` and `bi` as they are
-            called in this warehouse; of a key of one part, the staging schema.
-        day_column: The column that tells the day of a row in Redshift, where aurora-dwh did not load it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -61,10 +56,6 @@ class Storing(BaseModel):
     dist_key: Name | None = None
     sort_key: Names = ()
     columns: dict[Name, str] = Field(default_factory=dict)
-    table: Name | None = None
-    target: Name | None = None
-    schema_name: str | None = Field(default=None, alias="schema")
-    day_column: str | None = None
 
     @field_validator("columns")
     @classmethod
@@ -75,6 +66,44 @@ class Storing(BaseModel):
             except FrameError as error:
                 raise ValueError(str(error)) from None
         return columns
+
+    def as_table(self, name: str, asset: str, *, by_day: bool, **fields: Any) -> ComputedTable:
+        """Return the table.
+
+        Args:
+            name: Its name in the lake.
+            asset: The asset, as errors name it.
+            by_day: Whether the rows come in days; else each time are all.
+            fields: More of the table's fields.
+
+        Raises:
+            FrameError: What is said does not go together.
+        """
+        mode = self.mode or (("incremental" if self.key else "append") if by_day else "full")
+        if not by_day and mode != "full":
+            raise FrameError(f"{asset}: mode {mode} is of days, and the asset has no partitions; leave the mode out")
+        fields |= {"mode": mode, "key": self.key, "dist_key": self.dist_key, "sort_key": self.sort_key}
+        try:
+            return ComputedTable(name=name, **fields)
+        except ValidationError as error:
+            raise FrameError(f"{asset}: {'; '.join(one['msg'] for one in error.errors())}") from None
+
+
+class Storing(Stored):
+    """How an asset's rows are stored, as its metadata say it: `aurora_dwh/key` and so on.
+
+    Attributes:
+        table: The table's name in the lake. Without it: the asset's key, without a leading `lake`.
+        target: The table's name in Redshift. Without it: the last part of the asset's key.
+        schema_name: The schema in Redshift. Without it: the part of the key before, `staging` and `bi` as they are
+            called in this warehouse; of a key of one part, the staging schema.
+        day_column: The column that tells the day of a row in Redshift, where aurora-dwh did not load it.
+    """
+
+    table: Name | None = None
+    target: Name | None = None
+    schema_name: str | None = Field(default=None, alias="schema")
+    day_column: str | None = None
 
     @staticmethod
     def of_metadata(asset: str, metadata: Mapping[str, Any]) -> Storing:
@@ -93,28 +122,6 @@ class Storing(BaseModel):
         except ValidationError as error:
             told = "; ".join(f"{PREFIX}{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
             raise FrameError(f"{asset}: its metadata are wrong: {told}") from None
-
-    def as_table(self, name: str, asset: str, *, by_day: bool, target: str = "", **fields: Any) -> ComputedTable:
-        """Return the table.
-
-        Args:
-            name: Its name in the lake.
-            asset: The asset, as errors name it.
-            by_day: Whether the rows come in days; else each time are all.
-            target: Its name in Redshift, where nothing else is said.
-            fields: More of the table's fields.
-
-        Raises:
-            FrameError: What is said does not go together.
-        """
-        mode = self.mode or (("incremental" if self.key else "append") if by_day else "full")
-        if not by_day and mode != "full":
-            raise FrameError(f"{asset}: mode {mode} is of days, and the asset has no partitions; leave the mode out")
-        fields |= {"mode": mode, "key": self.key, "dist_key": self.dist_key, "sort_key": self.sort_key}
-        try:
-            return ComputedTable(name=name, target_table=self.target or target or None, **fields)
-        except ValidationError as error:
-            raise FrameError(f"{asset}: {'; '.join(one['msg'] for one in error.errors())}") from None
 
 
 def rules_of(table: Table, asset: str, zone: str) -> Rules:

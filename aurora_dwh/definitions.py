@@ -5,7 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from aurora_dwh.catalog import catalog_path, marts_folder
+from aurora_dwh.catalog import catalog_path, marts_folder, transforms_folder
 from aurora_dwh.loading import loaded_once
 
 # Beta parts of Dagster 1.13 are used; without this each process prints the same lines.
@@ -14,7 +14,9 @@ for category in (dg.BetaWarning, dg.PreviewWarning):
 
 
 def _files() -> list[Path]:
-    return [catalog_path(), *sorted(marts_folder().glob("*.sql"))]
+    from aurora_dwh.transforms import transform_files
+
+    return [catalog_path(), *sorted(marts_folder().glob("*.sql")), *transform_files(transforms_folder())]
 
 
 @dg.definitions

@@ -67,9 +67,11 @@ class Computed:
         """
         asset, metadata = context.asset_key.to_user_string(), context.definition_metadata or {}
         storing, found = Storing.of_metadata(asset, metadata), windows(context)
-        target = fold(context.asset_key.path[-1])
         table = storing.as_table(
-            table_name(context.asset_key, metadata), asset, by_day=context.has_asset_partitions, target=target
+            table_name(context.asset_key, metadata),
+            asset,
+            by_day=context.has_asset_partitions,
+            target_table=storing.target or fold(context.asset_key.path[-1]),
         )
         partitions = context.asset_partitions_def if context.has_asset_partitions else None
         zone = partitions.timezone if isinstance(partitions, dg.TimeWindowPartitionsDefinition) else "UTC"

@@ -19,6 +19,7 @@ from aurora_dwh.assets.names import Names
 from aurora_dwh.assets.proof import build_proof_assets
 from aurora_dwh.assets.quicksight import build_quicksight_assets
 from aurora_dwh.assets.tables import build_table_assets, daily_partitions
+from aurora_dwh.assets.transforms import build_transform_assets
 from aurora_dwh.automation.alerts import build_alert_sensors
 from aurora_dwh.automation.arrivals import build_arrivals_sensor
 from aurora_dwh.automation.freshness import build_freshness_checks, build_freshness_sensor
@@ -36,11 +37,13 @@ from aurora_dwh.automation.schedules import (
     build_proof_schedule,
     monthly_tables,
 )
-from aurora_dwh.catalog import Catalog, catalog_path, marts_folder
+from aurora_dwh.automation.transforms import build_transform_sensor
+from aurora_dwh.catalog import Catalog, catalog_path, marts_folder, transforms_folder
 from aurora_dwh.executor import stoppable_in_process_executor
 from aurora_dwh.lake.io_manager import S3IOManager
 from aurora_dwh.servers import Lake, Servers, Source, Warehouse
 from aurora_dwh.source.resource import AuroraResource
+from aurora_dwh.transforms import Transform, read_transforms, staged_tables
 from aurora_dwh.warehouse.io_manager import RedshiftIOManager
 from aurora_dwh.warehouse.mart import Mart, read_marts
 
@@ -49,6 +52,7 @@ def build_definitions(
     *,
     catalog: Catalog | Path | str | None = None,
     marts: Iterable[Mart] | Path | str | None = None,
+    transforms: Iterable[Transform] | Path | str | None = None,
     source: Source = None,
     lake: Lake = None,
     warehouse: Warehouse = None,
@@ -79,6 +83,7 @@ def build_definitions(
             else the sample shop's.
         marts: A folder of SQL files, or marts that were read. Default: the folder `marts` beside the catalog's file,
             and none where no file is given.
+        transforms: Likewise; the folder `transforms`.
         source: How to reach Aurora: settings, or a function that returns them and is called when they are needed.
             Default: the AURORA_* variables.
         lake: Likewise of S3. Default: LAKE_URI and the AWS variables.
@@ -89,7 +94,8 @@ def build_definitions(
 
     Raises:
         CatalogError: The catalog is missing or wrong; it names file, line, table and field.
-        MartError: A mart is wrong, or reads what neither the catalog nor a mart makes.
+        MartError: A mart is wrong, or reads what neither the catalog nor a transform nor a mart makes.
+        TransformError: A transform is wrong, or reads a table that there is not.
         ValueError: A prefix is no name that Dagster takes.
     """
     file = None if isinstance(catalog, Catalog) else Path(catalog) if catalog else catalog_path()
@@ -98,12 +104,16 @@ def build_definitions(
         found = read_marts(marts_folder(file)) if file else []
     else:
         found = read_marts(Path(marts)) if isinstance(marts, Path | str) else list(marts)
+    if transforms is None:
+        computed = read_transforms(transforms_folder(file)) if file else []
+    else:
+        computed = read_transforms(Path(transforms)) if isinstance(transforms, Path | str) else list(transforms)
     servers = Servers.of(source, lake, warehouse)
     with warnings.catch_warnings():
         # `backfill_policy=` and its like are beta in Dagster 1.13; without this each process prints the same lines.
         for category in (dg.BetaWarning, dg.PreviewWarning):
             warnings.simplefilter("ignore", category=category)
-        return _build(read, file, found, servers, Names.of(key_prefix, group_prefix))
+        return _build(read, file, found, computed, servers, Names.of(key_prefix, group_prefix))
 
 
 def build_location_definitions() -> dg.Definitions:
@@ -118,9 +128,26 @@ def build_location_definitions() -> dg.Definitions:
     )
 
 
-def _build(catalog: Catalog, file: Path | None, found: list[Mart], servers: Servers, names: Names) -> dg.Definitions:
+def _build(
+    catalog: Catalog,
+    file: Path | None,
+    found: list[Mart],
+    computed: list[Transform],
+    servers: Servers,
+    names: Names,
+) -> dg.Definitions:
     partitions = daily_partitions(catalog)
-    marts = build_mart_assets(marts=found, catalog=catalog, partitions=partitions, names=names, servers=servers)
+    marts = build_mart_assets(
+        marts=found,
+        catalog=catalog,
+        partitions=partitions,
+        computed={target: names.key("staging", name) for target, name in staged_tables(computed).items()},
+        names=names,
+        servers=servers,
+    )
+    transforms = build_transform_assets(
+        transforms=computed, catalog=catalog, partitions=partitions, names=names, servers=servers
+    )
     mart_keys = [mart.key for mart in marts]
     datasets = build_quicksight_assets(
         catalog=catalog, marts=[mart.name for mart in found], names=names, servers=servers, file=file
@@ -135,6 +162,7 @@ def _build(catalog: Catalog, file: Path | None, found: list[Mart], servers: Serv
     return dg.Definitions(
         assets=[
             *build_table_assets(catalog=catalog, partitions=partitions, names=names, servers=servers),
+            *transforms,
             *marts,
             *datasets,
             *build_proof_assets(catalog=catalog, names=names, servers=servers),
@@ -152,6 +180,7 @@ def _build(catalog: Catalog, file: Path | None, found: list[Mart], servers: Serv
             ),
             build_arrivals_sensor(catalog=catalog, job=daily_job, names=names, servers=servers),
             *([build_mart_sensor(marts=mart_keys, names=names)] if marts else []),
+            *([build_transform_sensor(transforms=[one.key for one in transforms], names=names)] if transforms else []),
             *([build_freshness_sensor(catalog=catalog, names=names)] if freshness_checks else []),
             build_pool_sensor(catalog=catalog, names=names),
             *([build_quicksight_sensor(datasets=[d.key for d in datasets], names=names)] if datasets else []),

@@ -49,7 +49,7 @@ def staging_check_specs(key: dg.AssetKey, table: Table) -> list[dg.AssetCheckSpe
     return [
         dg.AssetCheckSpec(name, asset=key, blocking=blocking, description=text)
         for name, (blocking, text) in _STAGING.items()
-        if (name != KEYS or table.key) and (name != CURSOR or table.mode != "full")
+        if (name != KEYS or table.key) and (name != CURSOR or (table.mode != "full" and table.cursor))
     ]
 
 
@@ -80,7 +80,7 @@ def staging_check_results(
         yield _passed(KEYS, days, _keys(table, copied) + but, written)
     yield _schema(table, loads, days)
     yield _rules(table, rules, loads, days, mismatches)
-    if table.mode != "full":
+    if table.mode != "full" and table.cursor:
         yield _cursor(table, days)
     yield _volume(days)
 

@@ -1,6 +1,6 @@
 """Marts as assets: each `marts/<name>.sql` becomes `bi/<name>`, downstream of the tables that its SELECT names."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -25,6 +25,7 @@ def build_mart_assets(
     marts: Iterable[Mart],
     catalog: Catalog,
     partitions: dg.DailyPartitionsDefinition,
+    computed: Mapping[str, dg.AssetKey] | None = None,
     names: Names = PLAIN,
     servers: Servers = ENVIRONMENT,
 ) -> list[dg.AssetsDefinition]:
@@ -34,16 +35,18 @@ def build_mart_assets(
         marts: As `read_marts` gives them.
         catalog: Which staging tables there are.
         partitions: The days of the table chains, which incremental marts share.
+        computed: The staging tables that transforms make, and their assets.
         names: What the assets are called.
         servers: Where their data lie.
 
     Raises:
-        MartError: A mart reads what neither the catalog nor a mart makes.
+        MartError: A mart reads what neither the catalog nor a transform nor a mart makes.
     """
     marts = list(marts)
-    check_inputs(marts, catalog)
+    check_inputs(marts, catalog, computed or {})
     tables = catalog.tables.values()
     known = {("staging", table.target): names.table_key("staging", table) for table in tables}
+    known |= {("staging", target): key for target, key in (computed or {}).items()}
     known |= {("bi", mart.name): names.key("bi", mart.name) for mart in marts}
     monthly = {names.table_key("staging", table) for table in tables if table.schedule == "monthly"}
     places = Addresses.of(servers)

@@ -185,9 +185,9 @@ register(
     app,
     sql,
     examples=(
-        "aurora-dwh lake sql 'SELECT COUNT(*) FROM lake.orders_master'",
-        "aurora-dwh lake sql 'SELECT * FROM lake.orders_master' --days 2024-01-05 --limit 5",
-        "aurora-dwh lake sql 'FROM latest.products_master' --days 2024-01-05 --output products.parquet",
+        "aurora-dwh lake sql 'select count(*) from lake.orders_master'",
+        "aurora-dwh lake sql 'select * from lake.orders_master' --days 2024-01-05 --limit 5",
+        "aurora-dwh lake sql 'from latest.products_master' --days 2024-01-05 --output products.parquet",
     ),
     failed="the SQL could not be run",
 )

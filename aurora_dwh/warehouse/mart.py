@@ -101,18 +101,20 @@ def read_marts(folder: Path) -> list[Mart]:
     return [read_mart(path) for path in sorted(folder.glob("*.sql"))]
 
 
-def check_inputs(marts: Sequence[Mart], catalog: Catalog) -> None:
-    """Refuse marts that read what neither the catalog nor another mart makes.
+def check_inputs(marts: Sequence[Mart], catalog: Catalog, computed: Collection[str] = ()) -> None:
+    """Refuse marts that read what neither the catalog nor a transform nor another mart makes.
 
     Args:
         marts: All marts of the catalog.
         catalog: Which staging tables there are.
+        computed: Those that transforms make besides.
 
     Raises:
         MartError: Some do; the message has a line for each name, with the one that may be meant.
     """
     tables = catalog.tables.values()
-    known = {*(("staging", table.target) for table in tables), *(("bi", mart.name) for mart in marts)}
+    staged = {*(table.target for table in tables), *computed}
+    known = {*(("staging", name) for name in staged), *(("bi", mart.name) for mart in marts)}
     renamed = {table.name.lower(): table.target for table in tables}
     problems = []
     for mart in marts:

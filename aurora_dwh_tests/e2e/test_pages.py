@@ -88,10 +88,10 @@ def test_o15_each_command_of_the_pages_is_run_or_listed_and_what_is_listed_stand
     assert not [one for commands in found.values() for one in commands - NOT_RUN.keys() if unclear.search(one)]
 
 
-def programs(page: Path) -> list[str]:
-    """Return the programs in Python of a page, each of which goes on where the one before it ended."""
+def fences(page: Path, language: str) -> list[str]:
+    """Return what is fenced in a page as of a language."""
     tokens = MarkdownIt().parse(page.read_text(encoding="utf-8"))
-    return [token.content for token in tokens if token.type == "fence" and token.info == "python"]
+    return [token.content for token in tokens if token.type == "fence" and token.info == language]
 
 
 class Reader:
@@ -169,7 +169,28 @@ def test_o15_the_commands_of_a_page_succeed_as_they_stand_there(reader: Reader, 
         reader.follow(block)
 
 
-@pytest.mark.parametrize("page", [page for page in pages() if programs(ROOT / page)])
-def test_o15_the_programs_of_a_page_run_as_they_stand_there(reader: Reader, page: str) -> None:
-    (reader.clone / "program.py").write_text("\n\n".join(programs(ROOT / page)), encoding="utf-8")
+@pytest.mark.parametrize("page", [page for page in pages() if fences(ROOT / page, "python")])
+def test_o15_the_programs_of_a_page_run_as_they_stand_there_each_behind_the_one_before(
+    reader: Reader, page: str
+) -> None:
+    (reader.clone / "program.py").write_text("\n\n".join(fences(ROOT / page, "python")), encoding="utf-8")
     reader.type(*ACTIVATED, 'eval "$(aurora-dwh local env)"', "python program.py")
+
+
+def test_o15_the_transforms_of_the_page_run_as_they_stand_there(reader: Reader) -> None:
+    page, project = ROOT / "docs" / "lake.md", reader.clone / "project"
+    (project / "transforms").mkdir(parents=True)
+    shutil.copy(reader.clone / "aurora_dwh" / "catalog.yaml", project)
+    (project / "transforms" / "sold.sql").write_text(fences(page, "sql")[0], encoding="utf-8")
+    (functions,) = [one for one in fences(page, "python") if "import transform" in one]
+    (project / "transforms" / "more.py").write_text(functions, encoding="utf-8")
+    names = ("lake/sold", "staging/sold", "lake/baskets", "staging/baskets", "lake/paths")
+    selected = " or ".join(f'key:"{name}"' for name in names)
+    said = reader.type(
+        *ACTIVATED,
+        'eval "$(aurora-dwh local env)"',
+        "export AURORA_DWH_CATALOG=project/catalog.yaml",
+        f"dagster asset materialize -m aurora_dwh.definitions --select '{selected}' --partition 2024-01-05",
+        "aurora-dwh lake sql 'select count(*) > 0 as found from lake.sold join lake.paths on true' --json",
+    )
+    assert '"found": true' in said

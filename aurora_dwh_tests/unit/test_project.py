@@ -220,3 +220,26 @@ def test_the_public_names_are_there_and_others_are_refused() -> None:
         assert getattr(aurora_dwh, name)
     with pytest.raises(AttributeError, match="build_definition"):
         _ = aurora_dwh.build_definition
+
+
+def test_a_projects_transforms_have_its_names_and_its_marts_read_them(crm: Path) -> None:
+    transforms = crm.with_name("transforms")
+    transforms.mkdir()
+    head = "/*\ndescription: Spending.\nkey: [id]\nstaging: true\ntarget_table: spent\n*/\n"
+    (transforms / "spend.sql").write_text(f"{head}SELECT id FROM lake.orders")
+    (crm.parent / "marts" / "of_spend.sql").write_text(MART.replace("staging.orders", "staging.spent"))
+    defs = build_definitions(catalog=crm, key_prefix="crm")
+    dg.Definitions.validate_loadable(defs)
+    graph = defs.resolve_asset_graph()
+    parents = {
+        key: graph.get(dg.AssetKey(["crm", *key])).parent_keys for key in (("bi", "of_spend"), ("lake", "spend"))
+    }
+    assert parents == {
+        ("bi", "of_spend"): {dg.AssetKey(["crm", "staging", "spend"])},
+        ("lake", "spend"): {dg.AssetKey(["crm", "lake", "orders"])},
+    }
+    staging = defs.get_assets_def(dg.AssetKey(["crm", "staging", "spend"]))
+    assert staging.required_resource_keys - {"io_manager"} == {"crm_s3_io", "crm_redshift_io"}
+    assert "crm_transforms" in {sensor.name for sensor in defs.sensors or []}
+    with pytest.raises(MartError, match=r"of_spend\.sql reads staging\.spent, which is neither"):
+        build_definitions(catalog=crm, transforms=[])

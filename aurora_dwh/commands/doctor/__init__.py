@@ -83,10 +83,11 @@ def run_checks(progress: Callable[[str], object] = lambda _: None) -> list[Check
 
 
 def _check_marts(catalog: Catalog) -> None:
-    from aurora_dwh.catalog import marts_folder
+    from aurora_dwh.catalog import marts_folder, transforms_folder
+    from aurora_dwh.transforms import read_transforms, staged_tables
     from aurora_dwh.warehouse.mart import check_inputs, read_marts
 
-    check_inputs(read_marts(marts_folder()), catalog)
+    check_inputs(read_marts(marts_folder()), catalog, staged_tables(read_transforms(transforms_folder())))
 
 
 def say_checks(checks: Sequence[Check]) -> None:

@@ -1,0 +1,219 @@
+"""Transforms as assets: each becomes `lake/<name>`, downstream of the lake's tables that it reads, day by day.
+
+Where its header says so, `staging/<name>` follows, by the load and with the checks of every table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta, timezone
+from typing import Any
+
+import dagster as dg
+
+from aurora_dwh.assets.addresses import Addresses
+from aurora_dwh.assets.checks import staging_check_results, staging_check_specs
+from aurora_dwh.assets.names import PLAIN, Names, asset_name
+from aurora_dwh.assets.step import build_step
+from aurora_dwh.automation.marts import mart_condition
+from aurora_dwh.catalog import Catalog
+from aurora_dwh.computed import ComputedTable, extract, rules_of
+from aurora_dwh.handoff import Extract, Manifest, Readings, Window
+from aurora_dwh.lake.io_manager import S3IOManager
+from aurora_dwh.lake.store import Lake
+from aurora_dwh.servers import ENVIRONMENT, Servers
+from aurora_dwh.transforms import Transform, TransformError
+from aurora_dwh.warehouse.io_manager import StagingLoad
+
+
+def build_transform_assets(
+    *,
+    transforms: Iterable[Transform],
+    catalog: Catalog,
+    partitions: dg.DailyPartitionsDefinition,
+    names: Names = PLAIN,
+    servers: Servers = ENVIRONMENT,
+) -> list[dg.AssetsDefinition]:
+    """Return the assets of transforms: one in the lake for each, and one in Redshift where its header says so.
+
+    Args:
+        transforms: As `read_transforms` gives them, or `transform` makes them of functions.
+        catalog: Which tables there are besides.
+        partitions: The days of the table chains, which transforms share.
+        names: What the assets are called.
+        servers: Where their data lie.
+
+    Raises:
+        TransformError: Two of them, or one and a table, have one name, or one reads a table that there is not.
+    """
+    transforms = list(transforms)
+    keys = {table.name: asset_name(table.name) for table in catalog.tables.values()}
+    targets = {table.target: table.name for table in catalog.tables.values()}
+    for one in transforms:
+        if one.name in keys:
+            raise TransformError(f"transform {one.name}: there is a table or a transform of that name; rename it")
+        keys[one.name] = one.name
+        target = table_of(one).target
+        if one.header.staging and target in targets:
+            raise TransformError(
+                f"transform {one.name}: staging.{target} is the table of {targets[target]}; set another `target_table`"
+            )
+        targets |= {target: one.name} if one.header.staging else {}
+    of = _Project(catalog, partitions, names, Addresses.of(servers))
+    monthly = {keys[table.name] for table in catalog.tables.values() if table.schedule == "monthly"}
+    made = []
+    for one in transforms:
+        unknown = [f"{schema}.{table}" for schema, table in one.inputs if table not in keys or table == one.name]
+        if unknown:
+            raise TransformError(
+                f"transform {one.name} reads {', '.join(unknown)}, which is neither in the catalog nor another "
+                f"transform; there are {', '.join(sorted(keys.keys() - {one.name}))}"
+            )
+        inputs = {name: name in monthly for name in sorted({keys[table] for _, table in one.inputs})}
+        made.append(_lake(one, inputs, of))
+        if one.header.staging:
+            made.append(_staging(one, of))
+    return made
+
+
+@dataclass(frozen=True)
+class _Project:
+    """What the assets of all transforms have in common."""
+
+    catalog: Catalog
+    partitions: dg.DailyPartitionsDefinition
+    names: Names
+    places: Addresses
+
+
+def table_of(one: Transform) -> ComputedTable:
+    """Return a transform's table."""
+    header = one.header
+    return header.as_table(
+        one.name,
+        f"transform {one.name}",
+        by_day=True,
+        target_table=header.target_table or one.name,
+        description=header.description,
+        owners=header.owners,
+        tags=header.tags,
+    )
+
+
+def extracts(one: Transform, days: Iterable[date], lake: Lake, catalog: Catalog) -> Iterator[Extract]:
+    """Yield days of a transform, each computed when it is asked for.
+
+    Args:
+        one: The transform.
+        days: The days.
+        lake: Where the tables lie that it reads.
+        catalog: The catalog, for its zone.
+    """
+    from aurora_dwh.lake.reading import Query
+
+    table = table_of(one)
+    before = lake.known(one.name, lake.days(one.name)[-1:])
+    for day in days:
+        yield extract(
+            one.rows(Query(lake), day),
+            table,
+            _window(day, catalog),
+            rules_of(table, f"lake/{one.name}", catalog.timezone),
+            columns=one.header.columns,
+            before=before[0].schema if before else None,
+            statement=one.text if one.is_sql else "",
+        )
+
+
+def _window(day: date, catalog: Catalog) -> Window:
+    start, end = (
+        datetime.combine(one, time(), catalog.zone).astimezone(timezone.utc) for one in (day, day + timedelta(days=1))
+    )
+    return Window(day, start, end)
+
+
+def _lake(one: Transform, inputs: Mapping[str, bool], of: _Project) -> dg.AssetsDefinition:
+    """Return a transform's asset in the lake; of the assets that it reads those that are loaded monthly are marked."""
+
+    def lake(context: dg.AssetExecutionContext, _inputs: Mapping[str, Any]) -> Iterator[Any]:
+        from aurora_dwh.instance.details import drop_repeated_columns
+
+        s3_io: S3IOManager = getattr(context.resources, io)
+        days = [date.fromisoformat(key) for key in context.partition_keys]
+        yield dg.MaterializeResult(value=Readings(extracts(one, days, s3_io.lake, of.catalog)))
+        drop_repeated_columns(context.instance, spec.key)
+
+    spec = dg.AssetSpec(
+        of.names.key("lake", one.name),
+        deps=[of.names.key("lake", name) for name in inputs],
+        automation_condition=mart_condition(
+            by_day=True, monthly=[of.names.key("lake", name) for name, is_monthly in inputs.items() if is_monthly]
+        ),
+        group_name=of.names.group("lake"),
+        kinds={"s3", "parquet", "duckdb" if one.is_sql else "python"},
+        owners=one.header.owners,
+        tags=one.header.tags,
+        description=_description(one),
+        metadata={
+            "aurora_dwh/table": one.name,
+            "mode": table_of(one).mode,
+            **_code(one),
+            **of.places.of_lake(one.name),
+        },
+        partitions_def=of.partitions,
+    )
+    io = of.names.of_project("s3_io")
+    out = dg.Out(dg.Any, io_manager_key=io)
+    return build_step(lake, spec=spec, ins={}, out=out, resources={io}, pool=of.names.of_project("transforms"))
+
+
+def _staging(one: Transform, of: _Project) -> dg.AssetsDefinition:
+    table = table_of(one)
+
+    def staging(context: dg.AssetExecutionContext, inputs: Mapping[str, Any]) -> Iterator[Any]:
+        from aurora_dwh.instance.details import drop_repeated_columns
+
+        s3_io: S3IOManager = getattr(context.resources, io)
+        rules = rules_of(table, f"lake/{one.name}", of.catalog.timezone)
+        work = StagingLoad(table, rules, inputs["manifests"], s3_io.lake)
+        yield dg.MaterializeResult(value=work)  # the IO manager has loaded it when the next line is reached
+        drop_repeated_columns(context.instance, spec.key)
+        yield from staging_check_results(table, rules, work.loads)
+
+    lake, io = of.names.key("lake", one.name), of.names.of_project("s3_io")
+    spec = dg.AssetSpec(
+        of.names.key("staging", one.name),
+        deps=[lake],
+        automation_condition=mart_condition(by_day=True),
+        group_name=of.names.group("staging"),
+        kinds={"redshift", "table"},
+        owners=one.header.owners,
+        tags=one.header.tags,
+        description=f"{one.header.description.strip()}\n\nWhat the transform computes, in Redshift.",
+        metadata={"aurora_dwh/target": table.target, **of.places.of_warehouse("staging", table.target)},
+        partitions_def=of.partitions,
+    )
+    return build_step(
+        staging,
+        spec=spec,
+        ins={"manifests": (lake, dg.In(list[Manifest]))},
+        out=dg.Out(dg.Any, io_manager_key=of.names.of_project("redshift_io")),
+        checks=staging_check_specs(spec.key, table),
+        resources={io},
+        pool=of.names.of_project("redshift"),
+    )
+
+
+def _description(one: Transform) -> str:
+    """Return what the transform's page says of it; the first line stands in lists, and so is plain text."""
+    language = "sql" if one.is_sql else "python"
+    return f"{one.header.description.strip()}\n\n```{language}\n{one.text.strip()}\n```"
+
+
+def _code(one: Transform) -> dict[str, Any]:
+    """Return the metadata that link to the transform's file."""
+    if one.file is None:
+        return {}
+    file = dg.LocalFileCodeReference(file_path=str(one.file.resolve()), line_number=1, label=one.file.name)
+    return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[file])}
