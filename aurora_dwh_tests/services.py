@@ -7,6 +7,7 @@ import re
 import secrets
 import threading
 import time as clock
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta, timezone
@@ -185,7 +186,7 @@ class Failing:
         self.statements = list(self._redshift.statements)
 
 
-NAMES_AND_VALUES = re.compile(r"""'(?:[^']|'')*'|"[^"]*"|\d+""")
+NAME_OR_VALUE = r"""(?:'(?:[^']|'')*'|"[^"]*"|\d+)"""
 BORDERS = r"BEGIN|COMMIT|CREATE|ALTER|DROP"
 """What begins and ends a transaction, and what may stand outside of one and change something."""
 
@@ -204,16 +205,18 @@ def each_statement(redshift: RedshiftStandIn, action: Action, when: When, *, of:
     whole = Failing(redshift, 0, None)
     yield whole
     assert whole.statements, "the first time, the work is to be done in the context"
-    first: dict[str, int] = {}
-    for number, statement in enumerate(whole.statements):
-        kind = f"COMMIT {number}" if statement.startswith("COMMIT") else NAMES_AND_VALUES.sub("?", statement)
-        if re.match(of, statement):
-            first.setdefault(kind, number)
-    assert first
-    for turn, number in enumerate(first.values(), 1):
-        failing = Failing(redshift, turn, Fault("", action, when=when, skip=number))
+    before: Counter[str] = Counter()
+    faults = []
+    for statement in whole.statements:
+        kind = f"^{NAME_OR_VALUE.join(re.escape(part) for part in re.split(NAME_OR_VALUE, statement.strip()))}$"
+        if re.match(of, statement) and (kind not in before or kind == "^COMMIT$"):
+            faults.append(Fault(kind, action, when=when, skip=before[kind]))
+        before[kind] += 1
+    assert faults
+    for turn, fault in enumerate(faults, 1):
+        failing = Failing(redshift, turn, fault)
         yield failing
-        assert failing.met, f"the work came to no statement {number}, which was: {whole.statements[number]}"
+        assert failing.met, f"the work came to none of {fault}"
 
 
 class SlowToCommit(Warehouse):

@@ -178,7 +178,7 @@ def _kept(code: str, *keys: str) -> Fate:
 def test_o08_parts_that_s3_keeps_are_told_and_gone_after_the_next_reading_once_it_lets_them_go(
     lake: Lake, broken: Callable[[], Lake], faulty: Faulty, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_small(lake, "a")
+    write(lake, "a")
     parts = sorted(lake.layout.key(part.url) for part in lake.read("orders", [DAY])[0].parts)
     faulty.fail(CALLS["delete"], _kept("AccessDenied", *parts), times=1)
     with pytest.raises(ClientError) as caught:
@@ -201,7 +201,7 @@ def test_o08_parts_that_s3_keeps_for_a_moment_are_deleted_in_the_next(
     lake: Lake, broken: Callable[[], Lake], faulty: Faulty, monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:
     monkeypatch.setattr(deletion, "_PAUSES", (0.0, 0.0))
-    write_small(lake, "a")
+    write(lake, "a")
     parts = sorted(lake.layout.key(part.url) for part in lake.read("orders", [DAY])[0].parts)
     faulty.fail(CALLS["delete"], _kept("InternalError", *parts), times=times)
     if times == 1:

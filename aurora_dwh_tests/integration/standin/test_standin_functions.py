@@ -68,8 +68,8 @@ from aurora_dwh_tests.integration.standin.conftest import Session
         ("CURRENT_DATABASE() = CURRENT_DATABASE()", True),
     ],
 )
-def test_expressions(db: Session, expression: str, value: Any) -> None:
-    found = db.one(f"SELECT {expression}")
+def test_expressions(anywhere: Session, expression: str, value: Any) -> None:
+    found = anywhere.one(f"SELECT {expression}")
     assert found == value
 
 
