@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from aurora_dwh.catalog import PACKAGED_CATALOG, marts_folder
+from aurora_dwh.catalog import PACKAGED_CATALOG, Catalog, marts_folder
 from aurora_dwh.local.redshift import RedshiftStandIn
 from aurora_dwh.local.redshift.faults import Fault
 from aurora_dwh.warehouse import connection
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.errors import PassingError, WarehouseError
-from aurora_dwh.warehouse.mart import Mart, MartError, MartHeader, read_marts
+from aurora_dwh.warehouse.mart import Mart, MartError, MartHeader, check_inputs, read_marts
 from aurora_dwh.warehouse.mart_build import Built, build
 from aurora_dwh_tests.polling import until
 from aurora_dwh_tests.services import BORDERS, each_statement, query, together
@@ -101,6 +103,25 @@ def run(warehouse: Warehouse, mart: Mart, *, days: int = 2, schemas: Mapping[str
 
 def rows(warehouse: Warehouse, name: str) -> list[tuple[Any, ...]]:
     return query(warehouse, f"SELECT * FROM bi.{name} ORDER BY 1, 2")
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "marts.md").read_text(encoding="utf-8")
+
+
+def test_the_documented_mart_is_built_and_its_header_has_every_field(shop: Warehouse, tmp_path: Path) -> None:
+    found = re.search(r"```sql\n(.*?)```", PAGE, re.DOTALL)
+    assert found is not None
+    (tmp_path / "orders_by_status.sql").write_text(found[1], encoding="utf-8")
+    (mart,) = read_marts(tmp_path)
+    check_inputs([mart], Catalog.load(PACKAGED_CATALOG))
+    query(shop, "UPDATE staging.orders_master SET _dwh_day = DATE '2024-01-10'")
+    run(shop, mart)
+    assert rows(shop, "orders_by_status") == [
+        (DAY, "Cancelled", 1),
+        (DAY, "In Process", 1),
+        (DAY, "Shipped", 3),
+    ]
+    assert re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE) == list(MartHeader.model_fields)
 
 
 def table(name: str, sql: str, **header: Any) -> Mart:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+import re
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -213,6 +215,22 @@ def test_what_a_location_has_once_is_apart(shop: Path) -> None:
     once = build_location_definitions()
     assert once.executor is stoppable_in_process_executor
     assert [sensor.name for sensor in once.sensors or []] == ["retention"]
+
+
+def test_the_page_shows_every_argument_and_its_example_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "project.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `([a-z_]+)` \|", page, re.MULTILINE) == list(
+        inspect.signature(build_definitions).parameters
+    )
+    for project in ("shop", "crm"):
+        folder(tmp_path / project, "tables: {orders: {mode: full}}", orders=MART)
+    monkeypatch.chdir(tmp_path)
+    found = re.search(r"```python\n(.*?)```", page, re.DOTALL)
+    assert found is not None
+    names: dict[str, Any] = {}
+    exec(found[1], names)
+    dg.Definitions.validate_loadable(names["defs"])
+    assert names["defs"].resolve_asset_graph().has(dg.AssetKey(["crm", "bi", "orders"]))
 
 
 def test_the_public_names_are_there_and_others_are_refused() -> None:
