@@ -13,15 +13,16 @@ from aurora_dwh.proof.verdict import Verdict
 from aurora_dwh_tests.e2e.world import QUIET, Run, World
 
 
-def prove(world: World, table: str, max_share: float | None = None) -> Run:
-    """Run the proof of a table."""
-    name = asset_name(table)
-    config = {} if max_share is None else {"ops": {f"proof__{name}": {"config": {"max_share": max_share}}}}
+def prove(world: World, *tables: str, max_share: float | None = None) -> Run:
+    """Run the proof of tables."""
+    names = [asset_name(table) for table in tables]
+    share = {} if max_share is None else {"config": {"max_share": max_share}}
+    config = {"ops": {f"proof__{name}": share for name in names}}
     job = world.definitions().resolve_job_def("proof")
     result = job.execute_in_process(
         run_config=QUIET | config,
         instance=world.instance,
-        asset_selection=[dg.AssetKey(["proof", name])],
+        asset_selection=[dg.AssetKey(["proof", name]) for name in names],
         raise_on_error=False,
     )
     failures = [e.step_failure_data for e in result.all_events if e.is_step_failure]

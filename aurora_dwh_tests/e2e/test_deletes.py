@@ -83,16 +83,16 @@ def test_a16_too_many_gone_fail_the_run_until_it_is_told_otherwise(world: World)
     assert run.failure.startswith("proof/orders: staging.orders: 20 of 40 rows (50.0%) are gone from the source")
     assert "max_share: 0.5" in run.failure
     assert world.ask_warehouse("SELECT COUNT(*) FROM staging.orders") == [(40,)]
-    assert prove(world, "orders", 0.5).success
+    assert prove(world, "orders", max_share=0.5).success
     world.assert_equal("orders")
 
 
 def test_a16_an_empty_source_fails_the_run(world: World) -> None:
     prepared(world, "deletes: flag")
     world.at_source("TRUNCATE TABLE orders")
-    run = prove(world, "orders", 0.99)
+    run = prove(world, "orders", max_share=0.99)
     assert "the source is empty" in run.failure
-    assert prove(world, "orders", 1).success
+    assert prove(world, "orders", max_share=1).success
     assert world.ask_warehouse("SELECT COUNT(*) FROM staging.orders WHERE _dwh_deleted") == [(40,)]
 
 
@@ -128,9 +128,9 @@ def test_a16_a09_keys_of_many_types_read_from_the_source_match_what_was_staged(w
         ),
     )
     world.load("2024-01-01", "odd")
-    assert prove(world, "odd", 0).success
+    assert prove(world, "odd", max_share=0).success
     world.at_source("DELETE FROM odd WHERE price = 7.5")
-    assert prove(world, "odd", 0.2).success
+    assert prove(world, "odd", max_share=0.2).success
     live = "NOT _dwh_deleted" if deletes == "flag" else "TRUE"
     left = world.ask_warehouse(f"SELECT price FROM staging.odd WHERE {live} ORDER BY 1")
     assert [float(price) for (price,) in left] == [n + 0.5 for n in range(9) if n != 7]

@@ -211,7 +211,7 @@ def test_o14_days_that_share_their_rows_are_loaded_rebuilt_proven_and_given_as_t
     for command in ("rebuild country", "verify country"):
         done = run(command)
         assert done.exit_code == 0, done.text
-    assert prove(country, "country", 1).success
+    assert prove(country, "country", max_share=1).success
     country.assert_equal("country")
 
 

@@ -331,7 +331,7 @@ def test_c16_a_staging_table_of_another_name_has_all_days_or_none(
 def test_c16_a_table_that_a_proof_emptied_is_loaded_on(world: World) -> None:
     filled(world, "{key: id, cursor: changed_at, deletes: remove}")
     world.at_source("DELETE FROM orders")
-    assert prove(world, "orders", 1).success
+    assert prove(world, "orders", max_share=1).success
     assert staged(world) == []
     world.at_source("INSERT INTO orders VALUES (1, 1, 'new', '2024-01-04 12:00:00', '2024-01-04 12:00:00')")
     world.load("2024-01-04", "orders")

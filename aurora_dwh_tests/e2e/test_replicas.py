@@ -206,7 +206,7 @@ def test_c06_a_proof_removes_no_row_that_the_server_does_not_have_yet(
     world.load(nights.day(5), "event")
     behind.read_from(behind.replicas.replica, monkeypatch)
 
-    result = prove(world, "event", 1.0)
+    result = prove(world, "event", max_share=1.0)
     assert result.success, result.failures
     assert world.ask_warehouse("SELECT id FROM staging.event ORDER BY 1") == [(1,), (2,)]
 

@@ -220,6 +220,6 @@ def test_c15_a_table_that_an_older_version_loaded_is_proven(world: World) -> Non
     filled(world, mode=f"{BASE}, deletes: remove")
     forget_rules(world, "person")
     world.at_source("DELETE FROM person WHERE id = 5")
-    done = prove(world, "person", 0.5)
+    done = prove(world, "person", max_share=0.5)
     assert done.success, done.failures
     assert len(staged(world)) == 5
