@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
 from aurora_dwh.commands import discover, doctor, init, lake, local, plan, proof, prune, purge, rebuild, verify
 from aurora_dwh.commands.output import Program
 from aurora_dwh.commands.speech import read_dotenv, register, stop_on_sigterm
@@ -13,8 +18,18 @@ app = Program(
 )
 
 
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"aurora-dwh {version('aurora-dwh')}")
+        raise typer.Exit
+
+
 @app.callback()
-def begin() -> None:
+def begin(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_say_version, is_eager=True)
+    ] = False,
+) -> None:
     """Prepare for any command."""
     stop_on_sigterm()
     read_dotenv()

@@ -50,6 +50,7 @@ NOT_RUN = {
     "aurora-dwh COMMAND --help": NAME,
     "aurora-dwh init shop --source mysql://reader@127.0.0.1:3306/shop --lake embedded --warehouse embedded": OWN,
     "aurora-dwh init shop --lake s3://my-bucket/lake --warehouse redshift-serverless://my-workgroup/dev": OWN,
+    "aurora-dwh init": NAME,
     "aurora-dwh plan": NAME,
     "aurora-dwh prune": NAME,
     "aurora-dwh purge": NAME,

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -25,8 +26,12 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def test_help_lists_the_commands() -> None:
     shown = RUNNER.invoke(app, ["--help"]).output
-    for command in ("discover", "doctor", "plan", "rebuild", "verify", "local"):
+    for command in ("init", "discover", "doctor", "plan", "rebuild", "verify", "local"):
         assert f" {command} " in shown
+
+
+def test_the_version_is_that_of_what_is_installed() -> None:
+    assert RUNNER.invoke(app, ["--version"]).output == f"aurora-dwh {version('aurora-dwh')}\n"
 
 
 def test_help_loads_nothing_heavy() -> None:
