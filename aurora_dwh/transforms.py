@@ -1,7 +1,7 @@
 """Transforms: tables that are computed from the lake, day by day, by a file of SQL or a function in Python.
 
-A transform reads what a day brought to tables of the lake, or the latest version of their rows up to its end, and gives
-the day's rows of a table of its own. When it runs is `assets.transforms`' business.
+A transform reads what a day brought to tables of the lake, or the latest version of all of their rows, and gives the
+day's rows of a table of its own. When it runs is `assets.transforms`' business.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,10 +22,9 @@ from pydantic import Field, ValidationError
 
 from aurora_dwh import frames
 from aurora_dwh.catalog_fields import Owners, Tags
-from aurora_dwh.computed import Stored
+from aurora_dwh.computed import ComputedTable, Stored
 from aurora_dwh.handoff import DataError
 from aurora_dwh.lake.reading import LAKE, LATEST, QueryError, inputs
-from aurora_dwh.schema import fold
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -81,6 +81,24 @@ class Transform:
     is_sql: bool = False
     file: Path | None = None
 
+    @cached_property
+    def table(self) -> ComputedTable:
+        """The table that it makes.
+
+        Raises:
+            FrameError: What the header says does not go together.
+        """
+        header = self.header
+        return header.as_table(
+            self.name,
+            f"transform {self.name}",
+            by_day=True,
+            target_table=header.target_table or self.name,
+            description=header.description,
+            owners=header.owners,
+            tags=header.tags,
+        )
+
     def rows(self, query: Query, day: date) -> pa.RecordBatchReader:
         """Return the rows of a day, a batch at a time.
 
@@ -116,7 +134,7 @@ def transform(
 
     Args:
         description: What a row is; without it the function's docstring.
-        latest: The parameters that are the latest version of each row up to the day's end, not what the day brought.
+        latest: The parameters that are the latest version of each row of a table, not what the day brought.
         tables: Parameter -> table, where it has another name.
         header: `mode`, `key`, `dist_key`, `sort_key`, `columns`, `staging`, `target_table`, `owners` and `tags`, as
             `TransformHeader` has them.
@@ -144,7 +162,7 @@ def transform(
         def compute(query: Query, day: date) -> Any:
             values: dict[str, Any] = {}
             for one, (schema, table) in given.items():
-                found = query.table(table, as_of=day) if schema == LATEST else query.table(table, days=day)
+                found = query.table(table, days=None if schema == LATEST else day)
                 values[one] = _as(found, kinds[one])
             return function(**values, **({_DAY: day} if takes_day else {}))
 
@@ -173,7 +191,7 @@ def read_transforms(folder: Path) -> list[Transform]:
 
 def staged_tables(transforms: Iterable[Transform]) -> dict[str, str]:
     """Return the staging tables that transforms make: the table's name in Redshift -> the transform's."""
-    return {fold(one.header.target_table or one.name): one.name for one in transforms if one.header.staging}
+    return {one.table.target: one.name for one in transforms if one.header.staging}
 
 
 def read_sql(path: Path) -> Transform:
@@ -208,7 +226,14 @@ def _read_python(path: Path) -> list[Transform]:
         raise TransformError(f"{path.name} is no module of Python")
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
-    return [value for value in vars(module).values() if isinstance(value, Transform) and value.file == path]
+    made = [value for value in vars(module).values() if isinstance(value, Transform)]
+    own = [one for one in made if one.file is not None and one.file.resolve() == path.resolve()]
+    if not own and not path.stem.startswith("_"):
+        raise TransformError(
+            f"{path.name} has no function that is a transform; write `@transform()` above it, or begin the file's name "
+            "with _"
+        )
+    return own
 
 
 def _header(name: str, said: Mapping[str, Any]) -> TransformHeader:

@@ -18,7 +18,7 @@ from aurora_dwh.assets.names import PLAIN, Names, asset_name
 from aurora_dwh.assets.step import build_step
 from aurora_dwh.automation.marts import mart_condition
 from aurora_dwh.catalog import Catalog
-from aurora_dwh.computed import ComputedTable, extract, rules_of
+from aurora_dwh.computed import extract, rules_of
 from aurora_dwh.handoff import Extract, Manifest, Readings, Window
 from aurora_dwh.lake.io_manager import S3IOManager
 from aurora_dwh.lake.store import Lake
@@ -54,7 +54,7 @@ def build_transform_assets(
         if one.name in keys:
             raise TransformError(f"transform {one.name}: there is a table or a transform of that name; rename it")
         keys[one.name] = one.name
-        target = table_of(one).target
+        target = one.table.target
         if one.header.staging and target in targets:
             raise TransformError(
                 f"transform {one.name}: staging.{target} is the table of {targets[target]}; set another `target_table`"
@@ -87,20 +87,6 @@ class _Project:
     places: Addresses
 
 
-def table_of(one: Transform) -> ComputedTable:
-    """Return a transform's table."""
-    header = one.header
-    return header.as_table(
-        one.name,
-        f"transform {one.name}",
-        by_day=True,
-        target_table=header.target_table or one.name,
-        description=header.description,
-        owners=header.owners,
-        tags=header.tags,
-    )
-
-
 def extracts(one: Transform, days: Iterable[date], lake: Lake, catalog: Catalog) -> Iterator[Extract]:
     """Yield days of a transform, each computed when it is asked for.
 
@@ -112,7 +98,7 @@ def extracts(one: Transform, days: Iterable[date], lake: Lake, catalog: Catalog)
     """
     from aurora_dwh.lake.reading import Query
 
-    table = table_of(one)
+    table = one.table
     before = lake.known(one.name, lake.days(one.name)[-1:])
     for day in days:
         yield extract(
@@ -157,7 +143,7 @@ def _lake(one: Transform, inputs: Mapping[str, bool], of: _Project) -> dg.Assets
         description=_description(one),
         metadata={
             "aurora_dwh/table": one.name,
-            "mode": table_of(one).mode,
+            "mode": one.table.mode,
             **_code(one),
             **of.places.of_lake(one.name),
         },
@@ -169,7 +155,7 @@ def _lake(one: Transform, inputs: Mapping[str, bool], of: _Project) -> dg.Assets
 
 
 def _staging(one: Transform, of: _Project) -> dg.AssetsDefinition:
-    table = table_of(one)
+    table = one.table
 
     def staging(context: dg.AssetExecutionContext, inputs: Mapping[str, Any]) -> Iterator[Any]:
         from aurora_dwh.instance.details import drop_repeated_columns

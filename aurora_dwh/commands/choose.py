@@ -56,6 +56,21 @@ def find_table(catalog: Catalog, name: str) -> Table:
     raise typer.BadParameter(f"{name!r} is not in the catalog; did you mean {', '.join(near)}?", param_hint="TABLE")
 
 
+def find_loaded(catalog: Catalog, name: str) -> Table:
+    """Return the table of that name that is loaded into Redshift: of the catalog, or of a transform beside it.
+
+    Raises:
+        BadParameter: There is none; the message offers names that are near.
+    """
+    from aurora_dwh.transforms import read_transforms
+
+    if name not in catalog.tables:
+        for one in read_transforms(transforms_folder()):
+            if one.name == name and one.header.staging:
+                return one.table
+    return find_table(catalog, name)
+
+
 def find_tables(catalog: Catalog, name: str | None) -> list[Table]:
     """Return the table of that name, or all where none is named.
 

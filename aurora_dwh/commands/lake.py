@@ -117,8 +117,8 @@ def sql(
 ) -> None:
     """Run SQL on tables of the lake.
 
-    `lake.TABLE` has the latest version of each row that the days brought, and `latest.TABLE` that of all rows up to the
-    end of these days. Rows that a proof found to be gone from the source are in neither.
+    `lake.TABLE` has the latest version of each row that the days brought, and `latest.TABLE` that of all rows. Rows
+    that a proof found to be gone from the source are in neither.
     """
     from rich.table import Column
     from rich.text import Text

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aurora_dwh.commands.choose import OneTable, find_table
+from aurora_dwh.commands.choose import OneTable, find_loaded
 from aurora_dwh.commands.speech import AsJson, say_json, work
 
 if TYPE_CHECKING:
@@ -56,7 +56,10 @@ def rebuild(
     from aurora_dwh.warehouse.target import staging_target
 
     catalog = Catalog.load()
-    wanted = find_table(catalog, table)
+    wanted = find_loaded(catalog, table)
+    if origin is Origin.SOURCE and wanted.name not in catalog.tables:
+        remedy = f"materialize lake/{wanted.name} for all of its days, and rebuild it from the lake"
+        raise typer.BadParameter(f"{wanted.name} is computed by a transform; {remedy}", param_hint="--from")
     lake, warehouse = open_lake(), Warehouse(RedshiftSettings.from_env())
     target = staging_target(wanted, warehouse.settings.staging_schema)
     loaded = warehouse_rebuild.loaded_days(warehouse, target)
@@ -98,6 +101,8 @@ def _days(catalog: Catalog, table: Table, lake: Lake, loaded: Container[date]) -
     from aurora_dwh.rules import Rules, RulesError, check_days, quoted
 
     days = lake.loadable(table.name, table.mode, lambda day: day >= catalog.start_date or day in loaded)
+    if table.name not in catalog.tables:
+        return days
     remedy = f"Read them from Aurora again with `aurora-dwh rebuild {quoted(table.name)} --from source`"
     check_days(Rules.of(table, catalog, source=None), days, remedy=remedy)
     if found := [*mismatches(table, catalog, (day for day in days if not day.is_repair))]:

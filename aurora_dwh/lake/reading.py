@@ -26,7 +26,8 @@ Days = date | str | tuple[date | str, date | str]
 """A day, or the first and the last day of a range; as text `2024-01-05`, or `2024-01-01...2024-01-31`."""
 
 LAKE, LATEST = "lake", "latest"
-"""What SQL calls the rows that some days brought, and the latest version of each row up to the end of these days."""
+"""What SQL calls the rows that some days brought, and the latest version of each row that there is. The latter has no
+days: where days are read late, a row that was written again since lies in a later day than they."""
 
 _RANGE = "..."
 
@@ -63,7 +64,7 @@ def read(
         kind: What the rows are wanted as: `duckdb.DuckDBPyRelation`, `pyarrow.Table`, `pandas.DataFrame`,
             `polars.DataFrame` or `polars.LazyFrame`; without it a `pyarrow.RecordBatchReader`, read a batch at a time.
         as_of: A day, at whose end the table is wanted; or an aware moment, after which no reading counts. Days that
-            were read again since are as they are now.
+            were read later, or again, are as they were read then: a row that was written since lies in a later day.
         days: Only rows that these days brought, both ends of a range included.
         folder: The folder in the lake; without it the one named as the source's database.
 
@@ -153,7 +154,7 @@ class Query:
 
         Args:
             query: SQL of DuckDB. `lake.<table>` are the latest versions of the rows that the days brought, and
-                `latest.<table>` those of all rows up to the end of these days.
+                `latest.<table>` those of all rows that there are.
             days: The days; without them all.
 
         Raises:
@@ -161,8 +162,7 @@ class Query:
             MissingDayError: The lake has nothing of a table, or not of these days.
         """
         for schema, table in inputs(query):
-            up_to = span(days)[1] if days is not None and schema == LATEST else None
-            found = self.select(table, as_of=up_to, days=days if schema == LAKE else None)
+            found = self.select(table, days=days if schema == LAKE else None)
             self.connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
             self.connection.execute(f"CREATE OR REPLACE VIEW {schema}.{_quoted(table)} AS {found}")
         with spoken():

@@ -5,6 +5,7 @@ What is indented, or fenced as `sh`, is commands; so is what stands in the text 
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -51,6 +52,8 @@ NOT_RUN = {
     "aurora-dwh init shop --source mysql://reader@127.0.0.1:3306/shop --lake embedded --warehouse embedded": OWN,
     "aurora-dwh init shop --lake s3://my-bucket/lake --warehouse redshift-serverless://my-workgroup/dev": OWN,
     "aurora-dwh init": NAME,
+    "aurora-dwh lake show": NAME,
+    "aurora-dwh lake sql": NAME,
     "aurora-dwh plan": NAME,
     "aurora-dwh prune": NAME,
     "aurora-dwh purge": NAME,
@@ -191,7 +194,13 @@ def test_o15_the_transforms_of_the_page_run_as_they_stand_there(reader: Reader) 
         *ACTIVATED,
         'eval "$(aurora-dwh local env)"',
         "export AURORA_DWH_CATALOG=project/catalog.yaml",
-        f"dagster asset materialize -m aurora_dwh.definitions --select '{selected}' --partition 2024-01-05",
-        "aurora-dwh lake sql 'select count(*) > 0 as found from lake.sold join lake.paths on true' --json",
+        f"dagster asset materialize -m aurora_dwh.definitions --select '{selected}' "
+        "--partition-range 2024-01-01...2024-01-05",
+        "aurora-dwh lake ls --json",
     )
-    assert '"found": true' in said
+    listed = {one["table"]: one["days"] for one in json.loads(said[said.rindex("\n[") :])}
+    assert {name: listed[name] for name in ("sold", "baskets", "paths")} == {"sold": 5, "baskets": 5, "paths": 5}
+    found = "select count(*) > 0 as found from lake.sold, lake.baskets, lake.paths"
+    assert '"found": true' in reader.type(
+        *ACTIVATED, 'eval "$(aurora-dwh local env)"', f"aurora-dwh lake sql '{found}' --json"
+    )

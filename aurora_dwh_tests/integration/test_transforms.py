@@ -14,11 +14,13 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from typer.testing import CliRunner
 
 import aurora_dwh.lake
 from aurora_dwh.assets.tables import daily_partitions
 from aurora_dwh.assets.transforms import build_transform_assets
 from aurora_dwh.catalog import Catalog, Table
+from aurora_dwh.cli import app
 from aurora_dwh.definitions import defs as load_definitions
 from aurora_dwh.lake.io_manager import S3IOManager
 from aurora_dwh.lake.store import Lake
@@ -201,7 +203,7 @@ def test_functions_take_and_give_rows_of_any_kind(instance: dg.DagsterInstance) 
     found = aurora_dwh.lake.read("with_polars", pa.Table, days=DAYS[1])
     assert found.select(["id", "email"]).sort_by("id").to_pylist() == [
         {"id": 20, "email": "a@x"},
-        {"id": 21, "email": "b@x"},
+        {"id": 21, "email": "c@x"},
         {"id": 22, "email": "a@x"},
     ]
     assert aurora_dwh.lake.read("with_duckdb", pa.Table)["n"].to_pylist() == [3, 3]
@@ -218,6 +220,18 @@ def test_a_file_of_python_has_transforms(tmp_path: Path, instance: dg.DagsterIns
     assert (found.name, found.inputs) == ("cheap", [("lake", "orders")])
     assert run(instance, [found], DAYS[0], DAYS[1]).success
     assert sorted(aurora_dwh.lake.read("cheap", pa.Table)["id"].to_pylist()) == [10, 11, 12]
+
+
+def test_files_are_found_by_whatever_path_the_folder_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    imports = "import pyarrow as pa\n\nfrom aurora_dwh.transforms import transform\n"
+    function = "@transform()\ndef one(orders: pa.Table) -> pa.Table:\n    return orders\n"
+    Path("one.py").write_text(f"{imports}\n\n{function}", encoding="utf-8")
+    Path("_shared.py").write_text("VALUE = 1\n", encoding="utf-8")
+    assert [found.name for found in read_transforms(Path())] == ["one"]
+    Path("two.py").write_text("VALUE = 1\n", encoding="utf-8")
+    with pytest.raises(TransformError, match=r"two\.py has no function that is a transform"):
+        read_transforms(Path())
 
 
 def test_a_day_that_an_input_lacks_is_named(instance: dg.DagsterInstance, tmp_path: Path) -> None:
@@ -266,17 +280,34 @@ def test_a_function_without_annotations_is_refused() -> None:
             return orders
 
 
-def test_a_day_is_computed_when_all_that_it_reads_has_landed(
-    instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    catalog = tmp_path / "catalog.yaml"
-    catalog.write_text(
+def project(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[Transform]:
+    """Make a project of a catalog and a transform, and name it in the environment."""
+    (folder / "catalog.yaml").write_text(
         "timezone: Asia/Tokyo\nstart_date: 2024-01-01\ntables:\n"
         "  orders: {key: id, cursor: at}\n  users: {key: id, cursor: at}\n"
     )
-    (tmp_path / "transforms").mkdir()
-    sql(tmp_path / "transforms")
-    monkeypatch.setenv("AURORA_DWH_CATALOG", str(catalog))
+    (folder / "transforms").mkdir()
+    monkeypatch.setenv("AURORA_DWH_CATALOG", str(folder / "catalog.yaml"))
+    return sql(folder / "transforms")
+
+
+def test_its_table_in_redshift_is_made_anew_from_the_lake(
+    instance: dg.DagsterInstance, warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(instance, project(tmp_path, monkeypatch), DAYS[0], DAYS[2]).success
+    before = spent(warehouse)
+    query(warehouse, "DROP TABLE staging.spend")
+    done = CliRunner().invoke(app, ["rebuild", "spend"])
+    assert (done.exit_code, spent(warehouse)) == (0, before), done.output
+    refused = CliRunner().invoke(app, ["rebuild", "spend", "--from", "source"], env={"COLUMNS": "300"})
+    assert refused.exit_code == 2
+    assert "materialize lake/spend for all of its days" in refused.output
+
+
+def test_a_day_is_computed_when_all_that_it_reads_has_landed(
+    instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project(tmp_path, monkeypatch)
     location = load_definitions()
     assert isinstance(location, dg.Definitions)
     lake, staging = dg.AssetKey(["lake", "spend"]), dg.AssetKey(["staging", "spend"])
