@@ -62,6 +62,7 @@ def find_loaded(catalog: Catalog, name: str) -> Table:
     Raises:
         BadParameter: There is none; the message offers names that are near.
     """
+    from aurora_dwh.catalog import transforms_folder
     from aurora_dwh.transforms import read_transforms
 
     if name not in catalog.tables:
