@@ -756,7 +756,7 @@ def test_a24_loads_of_different_tables_do_not_wait_for_one_another(
     redshift.statements.clear()
     slow = threading.Thread(target=lambda: run(warehouse, lake, *days, target=targets[0]))
     slow.start()
-    until(lambda: any(statement.startswith("COPY") for statement in redshift.statements))
+    until(lambda: any(statement.startswith("COPY") for statement in list(redshift.statements)))
     run(warehouse, lake, *days, target=targets[1])
     assert slow.is_alive()
     held.until.set()

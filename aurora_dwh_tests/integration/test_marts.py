@@ -322,7 +322,7 @@ def test_a24_marts_are_built_beside_one_another(warehouse: Warehouse, redshift: 
     redshift.statements.clear()
     building = threading.Thread(target=lambda: run(warehouse, slow))
     building.start()
-    until(lambda: any(statement.startswith("CREATE TEMP TABLE") for statement in redshift.statements))
+    until(lambda: any(statement.startswith("CREATE TEMP TABLE") for statement in list(redshift.statements)))
     run(warehouse, fast)
     assert building.is_alive()
     held.until.set()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -29,6 +28,7 @@ from aurora_dwh.warehouse.errors import PassingError, WarehouseError
 from aurora_dwh.warehouse.load import load
 from aurora_dwh.warehouse.rebuild import Rebuilt, rebuild
 from aurora_dwh.warehouse.statements import Target
+from aurora_dwh_tests.polling import until
 from aurora_dwh_tests.services import BORDERS, SlowToCommit, each_statement, extract, query
 
 ID = Column("id", "int", "int", nullable=False)
@@ -373,8 +373,7 @@ def test_a24_a_first_load_beside_the_swap_makes_it_look_again(
     swapping = threading.Thread(target=lambda: again(warehouse, lake))
     redshift.statements.clear()
     swapping.start()
-    while not any("RENAME TO" in statement for statement in redshift.statements):
-        time.sleep(0.01)
+    until(lambda: any("RENAME TO" in statement for statement in list(redshift.statements)))
     run(warehouse, lake, put(lake, 0, {1: 11}))
     swapping.join(60)
     assert sizes(warehouse) == {1: 11}
