@@ -57,7 +57,9 @@ ADVISED = {
     "warehouse/rebuild.py:_transactions": (
         "test_c21_days_of_types_that_go_into_no_one_table_are_read_again_by_the_named_command"
     ),
-    "warehouse/standing.py:_from_source": ("test_c22_a_table_is_not_rebuilt_from_days_that_were_read_in_another_mode"),
+    "warehouse/standing.py:_from_source": (
+        "test_c22_a_changed_mode_is_refused_and_the_named_command_carries_the_table_over"
+    ),
     "warehouse/standing.py:check": "test_c22_a_changed_mode_is_refused_and_the_named_command_carries_the_table_over",
     "warehouse/standing.py:_check_rows": "test_c16_a_table_that_lost_its_rows_is_not_taken_for_a_new_one",
     "warehouse/standing.py:_check_elsewhere": "test_c16_a_staging_table_of_another_name_has_all_days_or_none",
