@@ -95,7 +95,7 @@ class Computed:
         Raises:
             FrameError: It is neither, or its days are not those of the run.
         """
-        before = lake.known(self.table.name, lake.days(self.table.name)[-1:])
+        before = lake.newest(self.table.name)
         for window, rows in self._by_day(value):
             try:
                 yield extract(
@@ -104,7 +104,7 @@ class Computed:
                     window,
                     self.rules,
                     columns=self.storing.columns,
-                    before=before[0].schema if before else None,
+                    before=before.schema if before else None,
                 )
             except FrameError as error:
                 raise FrameError(f"{self.asset} {window.day}: {error}") from error

@@ -99,7 +99,7 @@ def extracts(one: Transform, days: Iterable[date], lake: Lake, catalog: Catalog)
     from aurora_dwh.lake.reading import Query
 
     table = one.table
-    before = lake.known(one.name, lake.days(one.name)[-1:])
+    before = lake.newest(one.name)
     for day in days:
         yield extract(
             one.rows(Query(lake), day),
@@ -107,7 +107,7 @@ def extracts(one: Transform, days: Iterable[date], lake: Lake, catalog: Catalog)
             _window(day, catalog),
             rules_of(table, f"lake/{one.name}", catalog.timezone),
             columns=one.header.columns,
-            before=before[0].schema if before else None,
+            before=before.schema if before else None,
             statement=one.text if one.is_sql else "",
         )
 

@@ -43,8 +43,7 @@ def ls(as_json: AsJson = False) -> None:
     from aurora_dwh.lake.opening import open_lake
 
     lake = open_lake()
-    known = ((table, lake.days(table)) for table in lake.tables())
-    found = [(table, days, lake.latest(table)) for table, days in known if days]
+    found = [(table, lake.days(table), last) for table in lake.tables() if (last := lake.newest(table))]
     if as_json:
         say_json([{"table": t, "days": len(d), "first": str(d[0]), "last": _of_day(last)} for t, d, last in found])
         return
@@ -176,8 +175,8 @@ register(
     app,
     show,
     examples=(
-        "aurora-dwh lake show orders_master",
-        "aurora-dwh lake show orders_master --days 2024-01-01...2024-01-07 --json",
+        "aurora-dwh lake show products_master",
+        "aurora-dwh lake show products_master --days 2024-01-01...2024-01-07 --json",
     ),
     failed="the lake has nothing of the table",
 )
@@ -185,9 +184,9 @@ register(
     app,
     sql,
     examples=(
-        "aurora-dwh lake sql 'select count(*) from lake.orders_master'",
-        "aurora-dwh lake sql 'select * from lake.orders_master' --days 2024-01-05 --limit 5",
-        "aurora-dwh lake sql 'from latest.products_master' --days 2024-01-05 --output products.parquet",
+        "aurora-dwh lake sql 'select count(*) from lake.products_master'",
+        "aurora-dwh lake sql 'select * from lake.products_master' --days 2024-01-05 --limit 5",
+        "aurora-dwh lake sql 'from latest.country' --days 2024-01-05 --output country.parquet",
     ),
     failed="the SQL could not be run",
 )

@@ -79,7 +79,7 @@ class Lake:
 
     def __init__(self, client: Any, layout: Layout) -> None:
         self._client = client
-        self._guard = Guard(client, layout.bucket, self._latest)
+        self._guard = Guard(client, layout.bucket, self.newest)
         self.layout = layout
 
     def write(self, table: str, extract: Extract | Export, *, is_anew: bool = False) -> Manifest:
@@ -344,12 +344,17 @@ class Lake:
         Raises:
             MissingDayError: The lake has no day of it.
         """
-        found = self._latest(table)
+        found = self.newest(table)
         if found is None:
             raise MissingDayError(
                 f"lake/{table}: nothing is under {self.layout.url(self.layout.table(table))}; materialize it first"
             )
         return found
+
+    def newest(self, table: str) -> Manifest | None:
+        """Return the manifest of a table's latest day that can be read, None where the lake has no such day."""
+        standing = (self._standing(self._manifest_url(table, day))[0] for day in reversed(self.days(table)))
+        return next(filter(None, standing), None)  # a day that is being written has no manifest yet
 
     def counts(self, table: str, days: Iterable[date]) -> dict[date, int]:
         """Return how many rows the source gave of days when they were read, without those that are not in the lake."""
@@ -362,7 +367,7 @@ class Lake:
             table: The table's name in the catalog.
             rules: Its rules; what was read of another source says nothing.
         """
-        last = self._latest(table)
+        last = self.newest(table)
         if last is None or is_other_source(last.rules, rules):
             return []
         return [column.name for column in last.schema.columns]
@@ -503,11 +508,6 @@ class Lake:
             strays=export.strays,
             days=_shared(export),
         )
-
-    def _latest(self, table: str) -> Manifest | None:
-        """Return the manifest of a table's latest day, None where the lake has no day of it or it cannot be read."""
-        days = self.days(table)
-        return self._standing(self._manifest_url(table, days[-1]))[0] if days else None
 
     def _find(self, url: str) -> Manifest | None:
         """Return the manifest in a place, None where there is none."""

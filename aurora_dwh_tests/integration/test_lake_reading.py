@@ -217,3 +217,14 @@ def test_the_commands_say_what_is_wrong(days: Lake) -> None:
 def test_tables_of_the_lake_are_listed_by_name(days: Lake) -> None:
     assert days.tables() == [NAME]
     assert days.layout.name(days.layout.inbox + "x") is None
+
+
+def test_a_day_that_is_being_written_hides_none_that_stands(lake: Lake) -> None:
+    lake.write(NAME, reading(1, {1: "a"}))
+    lake.client.put_object(
+        Bucket=lake.layout.bucket, Key=lake.layout.part(NAME, date(2024, 1, 2), "x", 0), Body=b"half"
+    )
+    assert lake.latest(NAME).day == FIRST
+    listed = CliRunner().invoke(app, ["lake", "ls", "--json"])
+    assert listed.exit_code == 0, listed.output
+    assert [(one["table"], one["last"]["day"]) for one in json.loads(listed.stdout)] == [(NAME, "2024-01-01")]
