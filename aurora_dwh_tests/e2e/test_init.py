@@ -43,7 +43,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder / "venv")], check=True)
     made = folder / "venv" / "bin" / "python"
     (wheel,) = folder.glob("*.whl")
-    install = ["--python", str(made), "install", "--no-deps", "--no-index", str(wheel)]
+    install = ["--python", str(made), "install", "--no-deps", "--no-index", "--ignore-installed", str(wheel)]
     subprocess.run([*pip, *install], check=True)
     # What the wheel depends on is that of this environment: the folder alone, without what .pth files lead to.
     (site,) = (folder / "venv" / "lib").glob("python*/site-packages")
