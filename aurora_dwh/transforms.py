@@ -7,7 +7,6 @@ day's rows of a table of its own. When it runs is `assets.transforms`' business.
 from __future__ import annotations
 
 import inspect
-import io
 import re
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,13 +24,13 @@ from aurora_dwh.catalog_fields import Owners, Tags
 from aurora_dwh.computed import ComputedTable, Stored
 from aurora_dwh.handoff import DataError
 from aurora_dwh.lake.reading import LAKE, LATEST, QueryError, inputs
+from aurora_dwh.sql_file import read_sql_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from aurora_dwh.lake.reading import Query
 
-_HEADER = re.compile(r"\A\s*/\*(?P<header>.*?)\*/\s*(?P<query>.*?);?\s*\Z", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DAY = "day"
 """The parameter, of SQL and of a function, that is the day."""
@@ -166,10 +165,9 @@ def transform(
                 values[one] = _as(found, kinds[one])
             return function(**values, **({_DAY: day} if takes_day else {}))
 
-        file = Path(inspect.getsourcefile(function) or "")
-        return Transform(
-            name, checked, sorted(set(given.values())), compute, inspect.getsource(function), file=file or None
-        )
+        file = inspect.getsourcefile(function)
+        read = sorted(set(given.values()))
+        return Transform(name, checked, read, compute, inspect.getsource(function), file=Path(file) if file else None)
 
     return made
 
@@ -200,17 +198,10 @@ def read_sql(path: Path) -> Transform:
     Raises:
         TransformError: The header or the query is not as it must be; the message names the file.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    match = _HEADER.match(path.read_text(encoding="utf-8"))
-    if not match:
-        raise TransformError(f"{path.name}: the file must open with a /* header */ and go on with one SELECT")
+    said, query = read_sql_file(path, TransformError)
     try:
-        said = YAML(typ="safe").load(io.StringIO(match["header"]))
-        query = match["query"]
         read = inputs(_rendered(query, date(2000, 1, 1)))
-    except (YAMLError, QueryError) as error:
+    except QueryError as error:
         raise TransformError(f"{path.name}: {error}") from error
     header = _header(path.stem, said if isinstance(said, dict) else {})
 

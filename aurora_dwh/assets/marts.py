@@ -9,7 +9,7 @@ import dagster as dg
 from aurora_dwh.assets.addresses import Addresses
 from aurora_dwh.assets.checks import mart_check_results, mart_check_specs
 from aurora_dwh.assets.names import PLAIN, Names
-from aurora_dwh.assets.step import BACKFILL
+from aurora_dwh.assets.step import BACKFILL, code_link
 from aurora_dwh.automation.marts import mart_condition
 from aurora_dwh.catalog import Catalog
 from aurora_dwh.failures import RETRY
@@ -74,7 +74,7 @@ def _mart(
         description=_description(mart),
         metadata={
             **places.of_warehouse("bi", mart.name),
-            **_code(mart),
+            **code_link(mart.file),
             "materialization": mart.header.materialization,
             "grain": ", ".join(mart.header.grain),
             **({"aurora_dwh/day_column": mart.header.day_column} if incremental else {}),
@@ -102,11 +102,3 @@ def _description(mart: Mart) -> str:
     origins = column_origins(mart)
     lineage = f"\n\n### Columns\n\n{lineage_table(origins)}" if origins else ""
     return f"{mart.header.description.strip()}\n\n### SQL\n\n```sql\n{mart.query}\n```{lineage}"
-
-
-def _code(mart: Mart) -> dict[str, Any]:
-    """Return the metadata that link to the mart's file."""
-    if mart.file is None:
-        return {}
-    file = dg.LocalFileCodeReference(file_path=str(mart.file.resolve()), line_number=1, label=mart.file.name)
-    return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[file])}

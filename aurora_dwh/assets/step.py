@@ -8,6 +8,7 @@ Dagster would work out for each of them again is left out.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -89,3 +90,11 @@ def build_step(
         check_specs_by_output_name=checked,
         backfill_policy=BACKFILL,
     )
+
+
+def code_link(file: Path | None) -> dict[str, Any]:
+    """Return the metadata that link an asset's page to the file that it is written in, if there is one."""
+    if file is None:
+        return {}
+    link = dg.LocalFileCodeReference(file_path=str(file.resolve()), line_number=1, label=file.name)
+    return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[link])}

@@ -49,7 +49,7 @@ def build_table_assets(
         names: What the assets are called.
         servers: Where their data lie.
     """
-    chains, tables = _Chains(catalog, partitions, names, Addresses.of(servers)), catalog.tables.values()
+    chains, tables = Chains(catalog, partitions, names, Addresses.of(servers)), catalog.tables.values()
     return [
         dg.AssetsDefinition(specs=[_source(table, chains) for table in tables]),
         *(_lake(table, chains) for table in tables),
@@ -58,8 +58,8 @@ def build_table_assets(
 
 
 @dataclass(frozen=True)
-class _Chains:
-    """What the assets of all tables have in common."""
+class Chains:
+    """What the assets of all tables and transforms of a project have in common."""
 
     catalog: Catalog
     partitions: dg.DailyPartitionsDefinition
@@ -72,7 +72,7 @@ def _described(table: Table, otherwise: str, what: str) -> str:
     return f"{table.description.strip() or otherwise}\n\n{what}"
 
 
-def _source(table: Table, of: _Chains) -> dg.AssetSpec:
+def _source(table: Table, of: Chains) -> dg.AssetSpec:
     return dg.AssetSpec(
         of.names.table_key("aurora", table),
         group_name=of.names.group("aurora"),
@@ -86,7 +86,7 @@ def _source(table: Table, of: _Chains) -> dg.AssetSpec:
     )
 
 
-def _lake(table: Table, of: _Chains) -> dg.AssetsDefinition:
+def _lake(table: Table, of: Chains) -> dg.AssetsDefinition:
     names, catalog = of.names, of.catalog
     aurora_key, s3_key = names.of_project("aurora"), names.of_project("s3_io")
 
@@ -125,7 +125,7 @@ def _lake(table: Table, of: _Chains) -> dg.AssetsDefinition:
     )
 
 
-def _staging(table: Table, of: _Chains) -> dg.AssetsDefinition:
+def _staging(table: Table, of: Chains) -> dg.AssetsDefinition:
     names, catalog = of.names, of.catalog
     s3_key = names.of_project("s3_io")
 

@@ -6,7 +6,6 @@ Where its header says so, `staging/<name>` follows, by the load and with the che
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from typing import Any
 
@@ -15,7 +14,8 @@ import dagster as dg
 from aurora_dwh.assets.addresses import Addresses
 from aurora_dwh.assets.checks import staging_check_results, staging_check_specs
 from aurora_dwh.assets.names import PLAIN, Names, asset_name
-from aurora_dwh.assets.step import build_step
+from aurora_dwh.assets.step import build_step, code_link
+from aurora_dwh.assets.tables import Chains
 from aurora_dwh.automation.marts import mart_condition
 from aurora_dwh.catalog import Catalog
 from aurora_dwh.computed import extract, rules_of
@@ -60,7 +60,7 @@ def build_transform_assets(
                 f"transform {one.name}: staging.{target} is the table of {targets[target]}; set another `target_table`"
             )
         targets |= {target: one.name} if one.header.staging else {}
-    of = _Project(catalog, partitions, names, Addresses.of(servers))
+    of = Chains(catalog, partitions, names, Addresses.of(servers))
     monthly = {keys[table.name] for table in catalog.tables.values() if table.schedule == "monthly"}
     made = []
     for one in transforms:
@@ -75,16 +75,6 @@ def build_transform_assets(
         if one.header.staging:
             made.append(_staging(one, of))
     return made
-
-
-@dataclass(frozen=True)
-class _Project:
-    """What the assets of all transforms have in common."""
-
-    catalog: Catalog
-    partitions: dg.DailyPartitionsDefinition
-    names: Names
-    places: Addresses
 
 
 def extracts(one: Transform, days: Iterable[date], lake: Lake, catalog: Catalog) -> Iterator[Extract]:
@@ -119,7 +109,7 @@ def _window(day: date, catalog: Catalog) -> Window:
     return Window(day, start, end)
 
 
-def _lake(one: Transform, inputs: Mapping[str, bool], of: _Project) -> dg.AssetsDefinition:
+def _lake(one: Transform, inputs: Mapping[str, bool], of: Chains) -> dg.AssetsDefinition:
     """Return a transform's asset in the lake; of the assets that it reads those that are loaded monthly are marked."""
 
     def lake(context: dg.AssetExecutionContext, _inputs: Mapping[str, Any]) -> Iterator[Any]:
@@ -144,7 +134,7 @@ def _lake(one: Transform, inputs: Mapping[str, bool], of: _Project) -> dg.Assets
         metadata={
             "aurora_dwh/table": one.name,
             "mode": one.table.mode,
-            **_code(one),
+            **code_link(one.file),
             **of.places.of_lake(one.name),
         },
         partitions_def=of.partitions,
@@ -154,7 +144,7 @@ def _lake(one: Transform, inputs: Mapping[str, bool], of: _Project) -> dg.Assets
     return build_step(lake, spec=spec, ins={}, out=out, resources={io}, pool=of.names.of_project("transforms"))
 
 
-def _staging(one: Transform, of: _Project) -> dg.AssetsDefinition:
+def _staging(one: Transform, of: Chains) -> dg.AssetsDefinition:
     table = one.table
 
     def staging(context: dg.AssetExecutionContext, inputs: Mapping[str, Any]) -> Iterator[Any]:
@@ -195,11 +185,3 @@ def _description(one: Transform) -> str:
     """Return what the transform's page says of it; the first line stands in lists, and so is plain text."""
     language = "sql" if one.is_sql else "python"
     return f"{one.header.description.strip()}\n\n```{language}\n{one.text.strip()}\n```"
-
-
-def _code(one: Transform) -> dict[str, Any]:
-    """Return the metadata that link to the transform's file."""
-    if one.file is None:
-        return {}
-    file = dg.LocalFileCodeReference(file_path=str(one.file.resolve()), line_number=1, label=one.file.name)
-    return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[file])}

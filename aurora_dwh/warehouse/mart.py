@@ -7,7 +7,6 @@ be listed twice.
 from __future__ import annotations
 
 import difflib
-import io
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,13 +18,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aurora_dwh.handoff import DataError
 from aurora_dwh.schema import IDENTIFIER_LIMIT
+from aurora_dwh.sql_file import read_sql_file
 from aurora_dwh.warehouse.mart_checks import sum_query
 from aurora_dwh.warehouse.sql import identifier, literal
 
 if TYPE_CHECKING:
     from aurora_dwh.catalog import Catalog
-
-_HEADER = re.compile(r"\A\s*/\*(?P<header>.*?)\*/\s*(?P<query>.*?);?\s*\Z", re.DOTALL)
 
 
 class MartError(DataError):
@@ -75,23 +73,18 @@ def read_mart(path: Path) -> Mart:
     Raises:
         MartError: The header or the query is not as it must be; the message names the file.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    match = _HEADER.match(path.read_text(encoding="utf-8"))
-    if not match:
-        raise MartError(f"{path.name}: the file must open with a /* header */ and go on with one SELECT")
+    said, query = read_sql_file(path, MartError)
     try:
-        header = MartHeader.model_validate(YAML(typ="safe").load(io.StringIO(match["header"])))
-    except (YAMLError, ValidationError) as error:
+        header = MartHeader.model_validate(said)
+    except ValidationError as error:
         raise MartError(f"{path.name}: header: {error}") from error
-    if header.materialization == "incremental" and not (header.day_column and _names_days(match["query"])):
+    if header.materialization == "incremental" and not (header.day_column and _names_days(query)):
         raise MartError(
             f"{path.name}: an incremental mart needs `day_column`, and :first_day and :end_day in its query"
         )
     if len(path.stem.encode()) > IDENTIFIER_LIMIT:
         raise MartError(f"{path.name}: Redshift cuts names at {IDENTIFIER_LIMIT} bytes; give the file a shorter name")
-    found = Mart(path.stem, header, match["query"], _inputs(path.name, match["query"]), path)
+    found = Mart(path.stem, header, query, _inputs(path.name, query), path)
     _check_sums(path.name, found)
     return found
 

@@ -17,6 +17,7 @@ import pytest
 import redshift_connector
 
 from aurora_dwh.local import shop
+from aurora_dwh_tests.programs import run_program
 from aurora_dwh_tests.servers import Server, numbers
 
 pytestmark = pytest.mark.timeout(420)
@@ -47,17 +48,7 @@ class Shell:
 
     def run(self, *command: str, exit_code: int = 0) -> str:
         """Run a command, expect its exit code, and return what it printed."""
-        done = subprocess.run(
-            [str(BIN / command[0]), *command[1:]],
-            cwd=self.folder,
-            env=self.variables,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        said = done.stdout + done.stderr
-        assert done.returncode == exit_code, said[-6000:]
-        return said
+        return run_program([str(BIN / command[0]), *command[1:]], self.folder, self.variables, exit_code=exit_code)
 
     def up(self, *options: str) -> None:
         """Start the stack and take its variables over, by a real shell's `eval`."""

@@ -15,6 +15,7 @@ from pathlib import Path
 import pymysql
 import pytest
 
+from aurora_dwh_tests.programs import run_program
 from aurora_dwh_tests.servers import Server
 
 pytestmark = pytest.mark.timeout(900)
@@ -64,18 +65,8 @@ class Newcomer:
     def run(self, *command: str, exit_code: int = 0, **more: str) -> str:
         """Run one of the environment's commands, without a terminal, and return what it said."""
         program = [str(self.python), "-m"] if command[0] != "aurora-dwh" else [str(self.python.with_name(command[0]))]
-        done = subprocess.run(
-            [*program, *(command if command[0] != "aurora-dwh" else command[1:])],
-            cwd=self.folder,
-            env=self.environment | more,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        said = done.stdout + done.stderr
-        assert done.returncode == exit_code, said[-6000:]
-        return said
+        program += command if command[0] != "aurora-dwh" else command[1:]
+        return run_program(program, self.folder, self.environment | more, exit_code=exit_code)
 
 
 @pytest.fixture
