@@ -29,6 +29,7 @@ from aurora_dwh.config import RedshiftSettings
 from aurora_dwh.failures import named_failures
 from aurora_dwh.lake import parquet, upload
 from aurora_dwh.lake.opening import open_lake
+from aurora_dwh.source import giving_way
 from aurora_dwh.source.resource import AuroraResource
 from aurora_dwh.warehouse import connection, load
 from aurora_dwh.warehouse.connection import Warehouse
@@ -114,6 +115,7 @@ def _run(variables: dict[str, str], step: Step, table: str, day: str, answer: Co
             del os.environ[name]
     os.environ.update(variables)
     in_small_pieces()
+    giving_way.LOOK_SECONDS = SECONDS  # that session comes by the clock, so its calls have no number
     standard.ExponentialBackoff.delay_amount = lambda *_: 0.0
     connection.FIRST_WAIT = 0.01
     layer, work = {"extract": ("lake", extract), "load": ("staging", load_day)}[step]

@@ -333,7 +333,7 @@ PATHS = {
     "table": ("table", ("SELECT 1 AS a", "SELECT 2 AS a")),
     "table of other columns": ("table", ("SELECT 1 AS a", "SELECT 'two' AS a")),
     "view": ("view", ("SELECT 1 AS a", "SELECT 2 AS a")),
-    "view of other columns": ("view", ("SELECT 1 AS a", "SELECT 2 AS a, 0 AS b")),
+    "view of other columns": ("view", ("SELECT 1 AS a", "SELECT 'two' AS a")),
 }
 
 
