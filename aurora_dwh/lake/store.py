@@ -79,7 +79,7 @@ class Lake:
 
     def __init__(self, client: Any, layout: Layout) -> None:
         self._client = client
-        self._guard = Guard(client, layout.bucket, self._latest)
+        self._guard = Guard(client, layout.bucket, self.newest)
         self.layout = layout
 
     def write(self, table: str, extract: Extract | Export, *, is_anew: bool = False) -> Manifest:
@@ -367,7 +367,7 @@ class Lake:
             table: The table's name in the catalog.
             rules: Its rules; what was read of another source says nothing.
         """
-        last = self._latest(table)
+        last = self.newest(table)
         if last is None or is_other_source(last.rules, rules):
             return []
         return [column.name for column in last.schema.columns]
@@ -508,11 +508,6 @@ class Lake:
             strays=export.strays,
             days=_shared(export),
         )
-
-    def _latest(self, table: str) -> Manifest | None:
-        """Return the manifest of a table's latest day, None where the lake has no day of it or it cannot be read."""
-        days = self.days(table)
-        return self._standing(self._manifest_url(table, days[-1]))[0] if days else None
 
     def _find(self, url: str) -> Manifest | None:
         """Return the manifest in a place, None where there is none."""

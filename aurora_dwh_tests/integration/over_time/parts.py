@@ -110,14 +110,18 @@ class Parts:
             self.redshift.faults.clear()
 
     def reading(self, lake: Lake, table: str, day: date) -> Reading | None:
-        """Return a day as it stands in the lake, its files read by pyarrow; None where it is not there."""
+        """Return a day as it stands in the lake, its files read by pyarrow; None where it is not there.
+
+        Days of one reading of a whole table share its files, where all rows have the last of those days.
+        """
         try:
             (manifest,) = lake.read(table, [day])
         except MissingDayError:
             return None
         rows = tuple(row for part in manifest.parts for row in self._part(lake, part.url))
         assert len(rows) == manifest.rows, f"{manifest.url} says {manifest.rows} rows and its files have {len(rows)}"
-        return Reading(manifest, rows)
+        assert {row["_dwh_day"] for row in rows} <= {manifest.written_day}
+        return Reading(manifest, tuple(row | {"_dwh_day": day} for row in rows))
 
     def repairs(self, lake: Lake, table: str) -> list[Reading]:
         """Return the rows that proofs read again, as they lie in the lake."""

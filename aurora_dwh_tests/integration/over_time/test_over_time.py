@@ -113,6 +113,13 @@ def test_a23_a25_a_day_read_anew_with_as_many_rows_is_not_loaded_in_the_name_of_
     life.teardown()
 
 
+def test_a23_a_day_that_shares_a_whole_tables_reading_with_later_ones_is_loaded_as_itself(life: TableLife) -> None:
+    life.begin(kind=Kind(mode="full"), calendar=TOKYO)
+    life.extract(first=0, count=2, meanwhile=0)
+    life.load(back=[1])
+    life.teardown()
+
+
 def test_a18_a25_a_crash_while_a_days_file_is_read_for_another_day_leaves_both_to_do(life: TableLife) -> None:
     life.begin(kind=Kind(mode="full"), calendar=TOKYO)
     life.extract(first=0, count=2, trouble=Trouble("crash", number=6))
