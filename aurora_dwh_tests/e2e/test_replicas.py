@@ -20,7 +20,7 @@ from aurora_dwh.source import connection, replication
 from aurora_dwh.source.connection import SourceError
 from aurora_dwh.source.resource import AuroraResource
 from aurora_dwh_tests.e2e.nights import Nights
-from aurora_dwh_tests.e2e.proofs import prove
+from aurora_dwh_tests.e2e.proofs import kinds, prove
 from aurora_dwh_tests.e2e.world import Run, World, chain
 from aurora_dwh_tests.polling import until
 from aurora_dwh_tests.replicas import Replicas
@@ -28,6 +28,9 @@ from aurora_dwh_tests.servers import server  # noqa: F401 - both servers here, u
 
 EVENT = "event: {key: id, cursor: changed_at, lookback: 1h, deletes: remove}"
 TABLE = "CREATE TABLE event (id INT PRIMARY KEY, v INT, changed_at DATETIME NOT NULL, KEY (changed_at))"
+
+PLAIN_USER = ("DROP USER IF EXISTS plain@'%'", "CREATE USER plain@'%' IDENTIFIED BY 'p'")
+"""One who may not ask how far a replica is."""
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -211,13 +214,47 @@ def test_c06_a_proof_removes_no_row_that_the_server_does_not_have_yet(
     assert world.ask_warehouse("SELECT id FROM staging.event ORDER BY 1") == [(1,), (2,)]
 
 
+def test_c06_rows_that_a_reader_lacked_which_does_not_tell_how_far_it_is_are_found_and_mended(
+    behind: Behind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nights, world, tables = behind.nights, behind.world, ("event", "appended", "whole")
+    nights.catalog(f"{EVENT}\nappended: {{mode: append, key: id, cursor: changed_at}}\nwhole: {{mode: full, key: id}}")
+    behind.write(
+        *PLAIN_USER,
+        f"GRANT SELECT ON {world.database}.* TO plain@'%'",
+        "CREATE TABLE appended LIKE event",
+        "CREATE TABLE whole LIKE event",
+        *(f"INSERT INTO {table} VALUES (1, 1, '{nights.at(1, '12:00:00')}')" for table in tables),
+    )
+    behind.caught_up()
+    behind.stop("SQL_THREAD")
+    for table in tables:
+        behind.write(
+            f"INSERT INTO {table} VALUES (2, 1, '{nights.at(1, '13:00:00')}')",
+            f"UPDATE {table} SET v = 2, changed_at = '{nights.at(1, '14:00:00')}' WHERE id = 1",
+        )
+    monkeypatch.setenv("AURORA_USER", "plain")
+    monkeypatch.setenv("AURORA_PASSWORD", "p")
+    world.load(nights.day(1), *tables)
+    assert [world.ask_warehouse(f"SELECT id, v FROM staging.{table}") for table in tables] == [[(1, 1)]] * 3
+
+    behind.go_on()
+    assert prove(world, *tables).success
+    assert {table: kinds(world, table) for table in tables} == {
+        "event": {"missing": 1, "stale": 1},
+        "appended": {"missing": 1, "stale": 1},
+        "whole": {"late": 2},  # as in the lake's last reading
+    }
+    world.load(nights.day(1), "whole")
+    world.assert_equal(*tables)
+
+
 def test_c06_a_user_who_may_not_ask_is_warned_once_and_the_statement_that_is_said_helps(
     behind: Behind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nights, world = behind.nights, behind.world
     behind.write(
-        "DROP USER IF EXISTS plain@'%'",
-        "CREATE USER plain@'%' IDENTIFIED BY 'p'",
+        *PLAIN_USER,
         f"GRANT SELECT ON {world.database}.* TO plain@'%'",
         f"INSERT INTO event VALUES (1, 1, '{nights.at(1, '12:00:00')}')",
     )
