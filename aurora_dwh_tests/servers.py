@@ -19,6 +19,10 @@ from aurora_dwh.local.aurora.program import KINDS, Kind, find
 from aurora_dwh.local.processes import free_ports
 
 
+_OPTIONS = ("--max-allowed-packet=256M", "--innodb-flush-log-at-trx-commit=2", "--skip-innodb-doublewrite")
+"""What tests need of a server, and no more: what is committed outlives its process, and need not outlive the machine."""
+
+
 class Server(DatabaseServer):
     """A server that has started, and what tests do with it.
 
@@ -42,7 +46,7 @@ class Server(DatabaseServer):
             find(kind),
             setup=(login, *setup),
             port=free_ports(1)[0],
-            options=("--max-allowed-packet=256M", *options),
+            options=(*_OPTIONS, *options),
         )
         try:
             self.start()

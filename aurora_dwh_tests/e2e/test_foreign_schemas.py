@@ -13,7 +13,7 @@ from aurora_dwh.catalog import Catalog
 from aurora_dwh.cli import app
 from aurora_dwh_tests.e2e.world import World
 from aurora_dwh_tests.foreign import create_wordpress, create_zabbix, fill_wordpress
-from aurora_dwh_tests.servers import one_server, server  # noqa: F401 - both servers here, unlike elsewhere in this folder
+from aurora_dwh_tests.servers import server  # noqa: F401 - both servers, unlike elsewhere in this folder
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -44,6 +44,7 @@ def counted(world: World, catalog: Catalog) -> dict[str, tuple[int, int]]:
     }
 
 
+@pytest.mark.parametrize("server", ["mysql"], indirect=True)
 def test_wordpress_is_copied_day_by_day_and_equal(world: World) -> None:
     yesterday = datetime.now(timezone.utc).date() - timedelta(days=1)
     start = yesterday.replace(day=1)
@@ -63,7 +64,7 @@ def test_wordpress_is_copied_day_by_day_and_equal(world: World) -> None:
     world.assert_equal("wp_postmeta", "wp_options", "wp_terms")
 
 
-@one_server  # two hundred tables: once is enough
+@pytest.mark.parametrize("server", ["mariadb"], indirect=True)  # makes two hundred tables in half of MySQL's time
 def test_zabbix_is_copied_whole_and_equal(world: World) -> None:
     create_zabbix(world.server, world.database)
     catalog = discover_and_check()

@@ -9,7 +9,7 @@ import pytest
 
 from aurora_dwh_tests.e2e.remedies import follow
 from aurora_dwh_tests.e2e.world import World, chain
-from aurora_dwh_tests.servers import server  # noqa: F401 - both servers here, unlike elsewhere in this folder
+from aurora_dwh_tests.servers import one_server, server  # noqa: F401 - both servers, unlike elsewhere in this folder
 
 DAY, NEXT, THIRD = "2024-01-01", "2024-01-02", "2024-01-03"
 MODES = {
@@ -81,6 +81,7 @@ def test_c12_a_column_that_the_user_shall_not_read_any_more_is_left_out_by_the_c
     assert set(world.ask_warehouse("SELECT id FROM staging.t")) == {(n,) for n in range(10)}
 
 
+@one_server
 @pytest.mark.parametrize(("mode", "lost"), [("incremental", 5), ("append", 0), ("full", 20)])
 def test_c12_a_column_that_is_dropped_is_told_with_the_values_that_go_and_others_stay(
     world: World, mode: str, lost: int
@@ -108,6 +109,7 @@ def test_c12_a_column_that_is_dropped_is_told_with_the_values_that_go_and_others
         world.assert_equal("t")
 
 
+@one_server
 @pytest.mark.parametrize("mode", MODES)
 def test_c12_a_frozen_table_takes_no_rows_without_a_column_that_it_has(world: World, mode: str) -> None:
     table(world)
@@ -122,6 +124,7 @@ def test_c12_a_frozen_table_takes_no_rows_without_a_column_that_it_has(world: Wo
     world.assert_equal("t")
 
 
+@one_server
 def test_c12_a_range_in_which_a_column_goes_keeps_what_the_days_before_it_had(world: World) -> None:
     """The lake has two days with the column and one without; a staging table that is made of them says what went."""
     table(world)

@@ -27,7 +27,8 @@ from aurora_dwh_tests.e2e.test_types_policies import converted, refused, staged
 from aurora_dwh_tests.e2e.type_samples import SAMPLES
 from aurora_dwh_tests.e2e.world import World, chain, days
 
-pytestmark = pytest.mark.parametrize("aurora", KINDS, indirect=True)  # who writes is what this is about
+both_servers = pytest.mark.parametrize("aurora", KINDS, indirect=True)
+"""Marks tests about what the server writes; the others are about what becomes of it."""
 
 DAY = "2024-01-01"
 NOON = "'2023-12-31 12:00:00'"
@@ -71,6 +72,7 @@ def three_days(world: World, entry: str = "key: id, cursor: at") -> None:
         )
 
 
+@both_servers
 def test_the_types_arrive_exactly_by_way_of_csv(aurora_world: World) -> None:
     world, names = aurora_world, tuple(SAMPLES)
     world.catalog("every: {key: id, cursor: changed, extract: outfile}")
@@ -109,6 +111,7 @@ def assert_read_back_as_parquet_is(world: World, manifest: Manifest) -> None:
         assert from_csv[name].combine_chunks().equals(from_parquet[name].combine_chunks()), name
 
 
+@both_servers
 def test_a_day_is_aurora_s_parts_and_the_product_s_manifest(aurora_world: World, s3: Any) -> None:
     world = aurora_world
     three_days(world)
@@ -272,6 +275,7 @@ def refused_day(world: World) -> str:
     return run.failure
 
 
+@both_servers
 def test_policies_are_counted_by_aurora_and_masks_computed_there(aurora_world: World) -> None:
     world = aurora_world
     world.catalog(
@@ -314,6 +318,7 @@ REFUSED = {
 }
 
 
+@both_servers
 @pytest.mark.parametrize("kind", REFUSED)
 def test_a_value_that_csv_or_redshift_cannot_hold_fails_the_day_and_is_named(aurora_world: World, kind: str) -> None:
     world = aurora_world
@@ -329,6 +334,7 @@ def test_a_value_that_csv_or_redshift_cannot_hold_fails_the_day_and_is_named(aur
     assert not keys()
 
 
+@both_servers
 def test_a_large_table_is_written_by_several_statements_in_one_snapshot(
     aurora_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 from aurora_dwh_tests.e2e.nights import Nights
 from aurora_dwh_tests.e2e.remedies import run
 from aurora_dwh_tests.e2e.world import World
-from aurora_dwh_tests.servers import server  # noqa: F401 - both servers here, unlike elsewhere in this folder
+from aurora_dwh_tests.servers import one_server, server  # noqa: F401 - both servers, unlike elsewhere in this folder
 
 CURSORS = {
     "DATETIME NULL": ("key: id, ", "NULL", "'0000-00-00'"),
@@ -28,6 +28,7 @@ def lenient(world: World, *statements: str) -> None:
             cursor.execute(statement)
 
 
+@one_server
 @pytest.mark.parametrize("kind", CURSORS)
 def test_c02_rows_without_a_cursor_are_counted_on_each_day_and_come_with_the_first(world: World, kind: str) -> None:
     mode, nothing, zero = CURSORS[kind]
@@ -50,6 +51,7 @@ def test_c02_rows_without_a_cursor_are_counted_on_each_day_and_come_with_the_fir
     assert {row[0] for row in world.staged_rows("event")} == {1, 2, 3}
 
 
+@one_server
 @pytest.mark.parametrize("kind", CURSORS)
 def test_c02_rows_whose_cursor_is_still_to_come_are_counted_and_come_with_the_newest_day(
     nights: Nights, kind: str

@@ -15,7 +15,7 @@ from aurora_dwh.config import LakeSettings
 from aurora_dwh.lake.opening import open_lake
 from aurora_dwh_tests.e2e.test_types import verify
 from aurora_dwh_tests.e2e.world import World, chain
-from aurora_dwh_tests.servers import server  # noqa: F401 - both servers here, unlike elsewhere in this folder
+from aurora_dwh_tests.servers import one_server, server  # noqa: F401 - both servers, unlike elsewhere in this folder
 
 DAY = "2024-01-01"
 NOON = "'2023-12-31 12:00:00'"
@@ -126,6 +126,7 @@ LONG = {
 }
 
 
+@one_server
 @pytest.mark.parametrize("policy", ["truncate", "null"])
 def test_a06_values_that_are_too_long_are_changed_and_counted(world: World, policy: str) -> None:
     world.catalog(f"big: {{key: id, cursor: at, oversize: {policy}}}")
@@ -150,6 +151,7 @@ def test_a06_values_that_are_too_long_are_changed_and_counted(world: World, poli
     assert verify("big").differences[0] == "columns that differ: c0, c4"
 
 
+@one_server
 @pytest.mark.parametrize("number", [0, 3, 4])
 def test_a06_a_value_that_is_too_long_fails_by_default_and_is_named(world: World, number: int) -> None:
     world.catalog("big: {key: id, cursor: at}")
@@ -164,6 +166,7 @@ def test_a06_a_value_that_is_too_long_fails_by_default_and_is_named(world: World
     assert len(failure) < 1_000
 
 
+@one_server
 def test_a06_the_key_is_named_though_it_is_not_copied(world: World) -> None:
     world.catalog("big: {mode: full, exclude: id}")
     world.at_source(
@@ -213,6 +216,7 @@ def test_a08_nul_bytes_are_removed_and_counted_where_asked(world: World) -> None
 SECRETS = ("alice@example.com", "4111222233334444", "Näkymätön-寿司", "1987-06-05", "87654.25")
 
 
+@one_server
 @pytest.mark.usefixtures("kept")
 def test_masked_values_are_in_no_place_but_the_source(world: World, capfd: pytest.CaptureFixture[str]) -> None:
     world.catalog(
@@ -272,6 +276,7 @@ def _lake_values(world: World) -> list[str]:
     return found
 
 
+@one_server
 @pytest.mark.parametrize(
     ("mask", "message"),
     [

@@ -6,7 +6,6 @@ import pytest
 
 from aurora_dwh_tests.e2e.remedies import follow, run
 from aurora_dwh_tests.e2e.world import World, chain
-from aurora_dwh_tests.servers import server  # noqa: F401 - both servers here, unlike elsewhere in this folder
 
 pytestmark = pytest.mark.timeout(300)
 

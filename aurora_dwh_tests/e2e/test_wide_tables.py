@@ -15,7 +15,7 @@ from aurora_dwh.proof.verdict import Verdict
 from aurora_dwh_tests.e2e.proofs import prove
 from aurora_dwh_tests.e2e.remedies import run
 from aurora_dwh_tests.e2e.world import World, chain
-from aurora_dwh_tests.servers import server  # noqa: F401 - both servers here, unlike elsewhere in this folder
+from aurora_dwh_tests.servers import one_server, server  # noqa: F401 - both servers, unlike elsewhere in this folder
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -70,6 +70,7 @@ def test_m05_a_table_as_wide_as_redshift_takes_is_copied_and_compared(world: Wor
     )
 
 
+@one_server
 def test_m09_the_widest_table_of_an_upsert_is_loaded_and_one_column_more_is_refused_before_it_is_read(
     world: World,
 ) -> None:
@@ -88,6 +89,7 @@ def test_m09_the_widest_table_of_an_upsert_is_loaded_and_one_column_more_is_refu
     world.load("2024-01-02", "wide")
 
 
+@one_server
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
@@ -111,6 +113,7 @@ def test_m09_a_name_that_redshift_does_not_take_is_told_before_anything_is_read_
     assert world.ask_warehouse("SELECT id FROM staging.t") == [(1,)]
 
 
+@one_server
 def test_c20_the_longest_name_of_a_table_and_a_column_that_is_too_long_in_whatever_is_done_with_it(
     world: World,
 ) -> None:

@@ -18,7 +18,7 @@ import pytest
 from aurora_dwh.catalog import Table
 from aurora_dwh.handoff import DataError, Extract, Window
 from aurora_dwh.source import split
-from aurora_dwh.source.connection import SourceError, connect
+from aurora_dwh.source.connection import Connection, SourceError, connect
 from aurora_dwh.source.extract import Source
 from aurora_dwh.source.windows import window
 from aurora_dwh_tests.servers import Server, numbers
@@ -387,15 +387,19 @@ def test_a18_a_day_is_read_in_memory_that_does_not_grow_with_its_rows(run: Run, 
     assert most[1] < 1.25 * most[0]
 
 
-def test_a18_a_lost_connection_says_day_and_rows_and_ends_nothing(run: Run, source: Source) -> None:
+def test_a18_a_lost_connection_says_day_and_rows_and_ends_nothing(run: Run, server: Server, database: str) -> None:
+    opened: list[Connection] = []
+
+    def opening() -> Connection:
+        opened.append(connect(**server.arguments(database)))
+        return opened[-1]
+
     orders(run, "datetime")
     run(f"INSERT INTO orders SELECT seq, 'eu', '2024-01-02' FROM {numbers(500_000)}")
+    source = Source(opening, database=database, zone=TOKYO)
     extract = next(extracts := source.extract(table(), windows(2, 3)))
     first = next(extract.batches)
-    for (process,) in run(
-        "SELECT id FROM information_schema.PROCESSLIST WHERE info LIKE 'SELECT `id`%%' AND id <> CONNECTION_ID()"
-    ):
-        run(f"KILL {process}")
+    run(f"KILL {opened[0].thread_id()}")
 
     with pytest.raises(SourceError, match=r"day 2024-01-02: table .*orders: .*; [\d,]+ rows had been read"):
         for _ in extract.batches:
