@@ -18,9 +18,8 @@ from aurora_dwh.local.aurora.database import DatabaseServer
 from aurora_dwh.local.aurora.program import KINDS, Kind, find
 from aurora_dwh.local.processes import free_ports
 
-
 _OPTIONS = ("--max-allowed-packet=256M", "--innodb-flush-log-at-trx-commit=2", "--skip-innodb-doublewrite")
-"""What tests need of a server, and no more: what is committed outlives its process, and need not outlive the machine."""
+"""As little writing as tests need: what is committed outlives the server's process, but not the machine."""
 
 
 class Server(DatabaseServer):
