@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from aurora_dwh.catalog import Catalog
+    from aurora_dwh.component import AuroraToRedshiftComponent
     from aurora_dwh.config import AuroraSettings, LakeSettings, RedshiftSettings
     from aurora_dwh.project import build_definitions, build_location_definitions
 
 __all__ = [
     "AuroraSettings",
+    "AuroraToRedshiftComponent",
     "Catalog",
     "LakeSettings",
     "RedshiftSettings",
@@ -32,6 +34,7 @@ if sys.platform == "linux":
 
 _MODULES = {
     "AuroraSettings": "config",
+    "AuroraToRedshiftComponent": "component",
     "Catalog": "catalog",
     "LakeSettings": "config",
     "RedshiftSettings": "config",
@@ -44,3 +47,7 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return getattr(import_module(f"aurora_dwh.{_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:  # by which `dg` finds components
+    return sorted({*globals(), *__all__})
