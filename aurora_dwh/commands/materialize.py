@@ -54,8 +54,10 @@ def materialize(layer: str, name: str, days: Sequence[date] = ()) -> Materialize
     Raises:
         ConfigError: No instance of Dagster's is named.
         RunError: The run failed.
+        KeyboardInterrupt: It was stopped.
     """
     import dagster as dg
+    from dagster._core.errors import DagsterExecutionInterruptedError
     from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
     from aurora_dwh.assets.names import PLAIN
@@ -67,10 +69,9 @@ def materialize(layer: str, name: str, days: Sequence[date] = ()) -> Materialize
     keys = [day.isoformat() for day in days]
     tags = {ASSET_PARTITION_RANGE_START_TAG: keys[0], ASSET_PARTITION_RANGE_END_TAG: keys[-1]} if keys else {}
     with dg.DagsterInstance.get() as instance:
-        result = (
-            defs()
-            .resolve_implicit_global_asset_job_def()
-            .execute_in_process(
+        job = defs().resolve_implicit_global_asset_job_def()
+        try:
+            result = job.execute_in_process(
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
                 instance=instance,
                 partition_key=keys[0] if len(keys) == 1 else None,
@@ -78,7 +79,11 @@ def materialize(layer: str, name: str, days: Sequence[date] = ()) -> Materialize
                 asset_selection=[PLAIN.key(layer, name)],
                 raise_on_error=False,
             )
-        )
+        except DagsterExecutionInterruptedError as interrupt:
+            raise KeyboardInterrupt from interrupt
+    failures = [event.step_failure_data.error for event in result.all_events if event.is_step_failure]
+    if DagsterExecutionInterruptedError.__name__ in [error.cls_name for error in failures if error]:
+        raise KeyboardInterrupt  # which a step tells of as of a failure
     if not result.success:
         raise RunError("; ".join(reasons(result.all_events)))
     found = result.get_asset_check_evaluations()

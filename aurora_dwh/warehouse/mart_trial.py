@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time, timezone
 from decimal import Decimal
-from math import isclose
+from math import isclose, isfinite
 from typing import TYPE_CHECKING, Any
 
 from aurora_dwh.catalog_errors import near_match
@@ -165,6 +165,8 @@ def _refused(session: Session, target: str, column: str, value: Any) -> str:
 def _literal(value: Any) -> str:
     if isinstance(value, dict | list):
         return f"JSON_PARSE({literal(_document(value))})"
+    if isinstance(value, float):  # infinite or no number: all others are read as Decimal
+        return literal(str(value))
     return str(value) if isinstance(value, Decimal) else literal(value)
 
 
@@ -231,6 +233,8 @@ def _comparable(value: Any) -> Any:
     match value:
         case None | bool():
             return ("truth", value)
+        case float() if not isfinite(value):
+            return str(value)
         case int() | float() | Decimal():
             return Decimal(str(value))
         case datetime():
