@@ -95,7 +95,8 @@ def build_mart(
         done = materialize("bi", name, days)
     if as_json:
         checks = [
-            {"name": one.name, "passed": one.is_passed, "description": one.description or None} for one in done.checks
+            {"name": one.name, "passed": one.is_passed, "description": one.description, "figures": dict(one.figures)}
+            for one in done.checks
         ]
         say_json({"mart": name, "days": [one.isoformat() for one in days], "run": done.run_id, "checks": checks})
         return

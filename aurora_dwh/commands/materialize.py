@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aurora_dwh.environment import ConfigError
 from aurora_dwh.handoff import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import date
+
+    import dagster as dg
 
 
 class RunError(DataError):
@@ -23,11 +25,19 @@ class RunError(DataError):
 
 @dataclass(frozen=True)
 class CheckOutcome:
-    """What a check of the asset found; one that did not pass is a warning, for another would have failed the run."""
+    """What a check of the asset found; one that did not pass is a warning, for another would have failed the run.
+
+    Attributes:
+        name: The check's name.
+        is_passed: Whether it passed.
+        description: What it found, in words.
+        figures: And in numbers, such as `rows`.
+    """
 
     name: str
     is_passed: bool
     description: str
+    figures: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -87,5 +97,9 @@ def materialize(layer: str, name: str, days: Sequence[date] = ()) -> Materialize
     if not result.success:
         raise RunError("; ".join(reasons(result.all_events)))
     found = result.get_asset_check_evaluations()
-    checks = (CheckOutcome(one.check_name, one.passed, one.description or "") for one in found)
-    return Materialized(result.run_id, tuple(checks))
+    return Materialized(result.run_id, tuple(_outcome(one) for one in found))
+
+
+def _outcome(found: dg.AssetCheckEvaluation) -> CheckOutcome:
+    figures = {name: value.value for name, value in found.metadata.items()}
+    return CheckOutcome(found.check_name, found.passed, found.description or "", figures)

@@ -244,6 +244,7 @@ def test_a_mart_is_built_as_its_asset_and_dagster_knows_it(built: Callable[[str]
     said = json.loads(result.stdout)
     assert (said["mart"], said["days"]) == ("visits", ["2024-01-05", "2024-01-06", "2024-01-07"])
     assert [(one["name"], one["passed"]) for one in said["checks"]] == [("not_empty", True), ("unique_grain", True)]
+    assert [one["figures"] for one in said["checks"]] == [{"rows": 2}, {"rows": 2}]
     assert invoke("run", "visits", "--day", "2024-01-08").exit_code == 0
     assert built("visits") == built("sales")
 
