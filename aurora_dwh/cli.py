@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from aurora_dwh.commands import discover, doctor, init, lake, local, plan, proof, prune, purge, rebuild, verify
+from aurora_dwh.commands import discover, doctor, init, lake, local, mart, plan, proof, prune, purge, rebuild, verify
 from aurora_dwh.commands.output import Program
 from aurora_dwh.commands.speech import read_dotenv, register, stop_on_sigterm
 
@@ -45,4 +45,5 @@ register(app, rebuild.rebuild, examples=rebuild.EXAMPLES)
 register(app, purge.purge, examples=purge.EXAMPLES)
 register(app, prune.prune, examples=prune.EXAMPLES)
 app.add_typer(lake.app, name="lake")
+app.add_typer(mart.app, name="mart")
 app.add_typer(local.app, name="local")

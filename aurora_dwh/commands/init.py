@@ -250,14 +250,13 @@ def _discovered(path: Path, zone: str | None) -> tuple[Catalog, Table]:
 def _write(folder: Path, catalog: Catalog, table: Table, answers: _Answers, embedded: tuple[str, ...]) -> None:
     from aurora_dwh.assets.names import asset_name
     from aurora_dwh.commands import scaffold
-    from aurora_dwh.warehouse.sql import qualified
 
     own = {"AURORA_DWH_CATALOG": "catalog.yaml", "DAGSTER_HOME": str(folder)}
     project = scaffold.Project(
         folder=folder,
         database=answers.variables["AURORA_DATABASE"],
         table=table.name,
-        staging=qualified("staging", table.target),
+        target=table.target,
         asset=asset_name(table.name),
         start=catalog.start_date,
         variables=own | answers.variables,

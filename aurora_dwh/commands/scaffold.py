@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -10,6 +11,8 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from aurora_dwh.commands.local import dotenv_value
+from aurora_dwh.warehouse.mart_cases import SUFFIX
+from aurora_dwh.warehouse.sql import qualified
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +29,7 @@ class Project:
         folder: Where; an absolute path.
         database: The source's database.
         table: A table of the catalog, for the example.
-        staging: The table in Redshift, as SQL names it in a mart.
+        target: The table's name in Redshift.
         asset: The table's name in asset keys.
         start: The catalog's first day.
         variables: What `.env` holds.
@@ -36,7 +39,7 @@ class Project:
     folder: Path
     database: str
     table: str
-    staging: str
+    target: str
     asset: str
     start: date
     variables: Mapping[str, str]
@@ -65,6 +68,7 @@ class Project:
             ".gitignore": self._made("gitignore"),
             ".env": self._dotenv(),
             f"marts/{self.mart}.sql": self._made("mart.sql"),
+            f"marts/{self.mart}{SUFFIX}": self._made("mart.test.yaml"),
             f"{self.package}/__init__.py": self._made("__init__.py"),
             f"{self.package}/definitions.py": self._made("definitions.py"),
             f"{self.package}/assets.py": self._made("assets.py"),
@@ -80,7 +84,8 @@ class Project:
             "database": self.database,
             "table": self.table,
             "asset": self.asset,
-            "staging": self.staging,
+            "staging": qualified("staging", self.target),
+            "input": json.dumps(f"staging.{self.target}"),  # which YAML takes as it is
             "mart": self.mart,
             "day": self.start.isoformat(),
             "local": local if self.embedded else "",

@@ -72,10 +72,10 @@ def run(
             )
         )
     if not result.success:
-        raise RuntimeError(f"run {run_id} failed: {'; '.join(_reasons(result.all_events))}")
+        raise RuntimeError(f"run {run_id} failed: {'; '.join(reasons(result.all_events))}")
 
 
-def _reasons(events: Sequence[dg.DagsterEvent]) -> list[str]:
+def reasons(events: Sequence[dg.DagsterEvent]) -> list[str]:
     """Return why a run failed: its failed steps' messages, or its own where it did not come to a step."""
     steps = [event.step_failure_data for event in events if event.is_step_failure]
     named = [step.user_failure_data.description if step.user_failure_data else None for step in steps]

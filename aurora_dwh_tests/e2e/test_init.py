@@ -102,6 +102,7 @@ def test_from_a_wheel_to_a_day_that_is_proven_and_a_mart_of_it(newcomer: Newcome
     newcomer.run("dagster", "asset", "materialize", *location, "--select", 'key:"bi/visit_by_day"')
     said = newcomer.run("aurora-dwh", "verify", "Visit")
     assert "equal" in said
+    assert "1 of 1 cases as expected" in newcomer.run("aurora-dwh", "mart", "test")
     newcomer.run("pytest", "-q", "-p", "no:cacheprovider")
 
     again = newcomer.run("aurora-dwh", "init", ".", *options, exit_code=2, **newcomer.password)

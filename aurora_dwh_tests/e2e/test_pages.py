@@ -55,6 +55,7 @@ NOT_RUN = {
     "aurora-dwh init": NAME,
     "aurora-dwh lake show": NAME,
     "aurora-dwh lake sql": NAME,
+    "aurora-dwh mart run": NAME,
     "aurora-dwh plan": NAME,
     "aurora-dwh prune": NAME,
     "aurora-dwh purge": NAME,

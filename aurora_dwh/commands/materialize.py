@@ -1,0 +1,105 @@
+"""An asset materialized by a command: a run of Dagster's own in this process, so that its record and the UI know of it.
+
+A table that is made beside Dagster would be missing or stale there, and sensors would make it again.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aurora_dwh.environment import ConfigError
+from aurora_dwh.handoff import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import date
+
+    import dagster as dg
+
+
+class RunError(DataError):
+    """A run that failed; the message is the failed step's."""
+
+
+@dataclass(frozen=True)
+class CheckOutcome:
+    """What a check of the asset found; one that did not pass is a warning, for another would have failed the run.
+
+    Attributes:
+        name: The check's name.
+        is_passed: Whether it passed.
+        description: What it found, in words.
+        figures: And in numbers, such as `rows`.
+    """
+
+    name: str
+    is_passed: bool
+    description: str
+    figures: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Materialized:
+    """A run that succeeded.
+
+    Attributes:
+        run_id: Dagster's id of the run.
+        checks: What the asset's checks found.
+    """
+
+    run_id: str
+    checks: tuple[CheckOutcome, ...]
+
+
+def materialize(layer: str, name: str, days: Sequence[date] = ()) -> Materialized:
+    """Materialize an asset of the code location that the environment names.
+
+    Args:
+        layer: The first part of its key, such as `bi`.
+        name: The second part.
+        days: Consecutive days, of an asset that has days.
+
+    Raises:
+        ConfigError: No instance of Dagster's is named.
+        RunError: The run failed.
+        KeyboardInterrupt: It was stopped.
+    """
+    import dagster as dg
+    from dagster._core.errors import DagsterExecutionInterruptedError
+    from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+
+    from aurora_dwh.assets.names import PLAIN
+    from aurora_dwh.definitions import defs
+    from aurora_dwh.local.runs import reasons
+
+    if not os.environ.get("DAGSTER_HOME"):
+        raise ConfigError(["DAGSTER_HOME is not set; set it to the folder with the instance's dagster.yaml"])
+    keys = [day.isoformat() for day in days]
+    tags = {ASSET_PARTITION_RANGE_START_TAG: keys[0], ASSET_PARTITION_RANGE_END_TAG: keys[-1]} if keys else {}
+    with dg.DagsterInstance.get() as instance:
+        job = defs().resolve_implicit_global_asset_job_def()
+        try:
+            result = job.execute_in_process(
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+                instance=instance,
+                partition_key=keys[0] if len(keys) == 1 else None,
+                tags=tags if len(keys) > 1 else None,
+                asset_selection=[PLAIN.key(layer, name)],
+                raise_on_error=False,
+            )
+        except DagsterExecutionInterruptedError as interrupt:
+            raise KeyboardInterrupt from interrupt
+    failures = [event.step_failure_data.error for event in result.all_events if event.is_step_failure]
+    if DagsterExecutionInterruptedError.__name__ in [error.cls_name for error in failures if error]:
+        raise KeyboardInterrupt  # which a step tells of as of a failure
+    if not result.success:
+        raise RunError("; ".join(reasons(result.all_events)))
+    found = result.get_asset_check_evaluations()
+    return Materialized(result.run_id, tuple(_outcome(one) for one in found))
+
+
+def _outcome(found: dg.AssetCheckEvaluation) -> CheckOutcome:
+    figures = {name: value.value for name, value in found.metadata.items()}
+    return CheckOutcome(found.check_name, found.passed, found.description or "", figures)
