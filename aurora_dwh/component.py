@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -69,17 +68,24 @@ class AuroraToRedshiftComponent(dg.Component, dg.Model, dg.Resolvable):
             catalog=context.path / self.catalog,
             marts=context.path / self.marts if self.marts else None,
             transforms=context.path / self.transforms if self.transforms else None,
-            source=file and partial(_read, AuroraSettings.from_env, file),
-            lake=file and partial(_read, LakeSettings.from_env, file),
-            warehouse=file and partial(_read, RedshiftSettings.from_env, file),
+            source=_reader(AuroraSettings.from_env, file),
+            lake=_reader(LakeSettings.from_env, file),
+            warehouse=_reader(RedshiftSettings.from_env, file),
             key_prefix=self.key_prefix,
             group_prefix=self.group_prefix,
         )
         return dg.Definitions.merge(defs, build_location_definitions()) if self.location else defs
 
 
-def _read(read: Callable[[Mapping[str, str]], T], file: Path) -> T:
-    if not file.is_file():
-        raise ConfigError([f"{file}: there is no such file, and `env_file` in the defs.yaml beside it names it"])
-    given = {name: value for name, value in dotenv_values(file).items() if value is not None}
-    return read({**os.environ, **given})
+def _reader(read: Callable[[Mapping[str, str]], T], file: Path | None) -> Callable[[], T] | None:
+    """Return what reads settings of a file and the environment, None where there is no file."""
+    if file is None:
+        return None
+
+    def read_now() -> T:
+        if not file.is_file():
+            raise ConfigError([f"{file}: there is no such file, and `env_file` in the defs.yaml beside it names it"])
+        given = {name: value for name, value in dotenv_values(file).items() if value is not None}
+        return read({**os.environ, **given})
+
+    return read_now
