@@ -219,9 +219,11 @@ def test_what_a_location_has_once_is_apart(shop: Path) -> None:
 
 def test_the_page_shows_every_argument_and_its_example_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = (Path(__file__).parents[2] / "docs" / "project.md").read_text(encoding="utf-8")
-    assert re.findall(r"^\| `([a-z_]+)` \|", page, re.MULTILINE) == list(
-        inspect.signature(build_definitions).parameters
-    )
+    in_code, in_yaml = page.split("\n## In YAML")
+    arguments = re.findall(r"^\| `([a-z_]+)` \|", in_code, re.MULTILINE)
+    assert arguments == list(inspect.signature(build_definitions).parameters)
+    attributes = [name for cell in re.findall(r"^\| (`.*?) \|", in_yaml, re.MULTILINE) for name in cell.split(", ")]
+    assert attributes == [f"`{name}`" for name in aurora_dwh.AuroraToRedshiftComponent.model_fields]
     for project in ("shop", "crm"):
         folder(tmp_path / project, "tables: {orders: {mode: full}}", orders=MART)
     monkeypatch.chdir(tmp_path)
