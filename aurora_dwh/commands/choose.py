@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from aurora_dwh.commands.speech import read_dotenv
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aurora_dwh.catalog import Catalog, Table
+
+T = TypeVar("T")
 
 RANGE = "..."
 """What stands between the first and the last day of a range, as in Dagster's own `--partition-range`."""
@@ -50,10 +54,25 @@ def find_table(catalog: Catalog, name: str) -> Table:
     Raises:
         BadParameter: The catalog has none; the message offers names that are near.
     """
-    if name in catalog.tables:
-        return catalog.tables[name]
-    near = get_close_matches(name, catalog.tables, n=3) or sorted(catalog.tables)[:5]
-    raise typer.BadParameter(f"{name!r} is not in the catalog; did you mean {', '.join(near)}?", param_hint="TABLE")
+    return find_named(catalog.tables, name, "is not in the catalog", hint="TABLE")
+
+
+def find_named(known: Mapping[str, T], name: str, refusal: str, *, hint: str) -> T:
+    """Return what has that name.
+
+    Args:
+        known: Name -> what has it.
+        name: The name that the user gave.
+        refusal: What is said of a name that is not known.
+        hint: The parameter that the name was given for.
+
+    Raises:
+        BadParameter: It is not known; the message offers names that are near.
+    """
+    if name in known:
+        return known[name]
+    near = get_close_matches(name, known, n=3) or sorted(known)[:5]
+    raise typer.BadParameter(f"{name!r} {refusal}; did you mean {', '.join(near)}?", param_hint=hint)
 
 
 def find_loaded(catalog: Catalog, name: str) -> Table:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aurora_dwh.commands.choose import parse_days
+from aurora_dwh.commands.choose import find_named, parse_days
 from aurora_dwh.commands.output import say
 from aurora_dwh.commands.speech import FAILED, AsJson, fail, plain, read_dotenv, register, say_json, work
 
@@ -84,7 +84,7 @@ def build_mart(
 
     catalog = Catalog.load()
     marts = {file.stem: file for file in marts_folder().glob("*.sql")}
-    mart = read_mart(marts[_known(name, marts)])
+    mart = read_mart(_find(marts, name))
     days, kind = parse_days(day, catalog), mart.header.materialization
     if (kind == "incremental") != bool(days):
         reason = f"{name} is a {kind}, of which no day is built alone; leave it out"
@@ -119,7 +119,7 @@ def _tested(folder: Path, names: Sequence[str]) -> list[Path]:
     for stray in (one for one in tests if one.removesuffix(SUFFIX) not in marts):
         near = near_match(stray, [f"{name}{SUFFIX}" for name in marts])
         fail(f"{stray}: beside it is no mart of that name{near or '; call it as the file of its mart'}")
-    files = [marts[_known(name, marts)] for name in names] or [f for f in marts.values() if cases_file(f).exists()]
+    files = [_find(marts, name) for name in names] or [f for f in marts.values() if cases_file(f).exists()]
     if lacking := [file.stem for file in files if not cases_file(file).exists()]:
         fail(f"{', '.join(lacking)}: no test; write {cases_file(marts[lacking[0]])}, as docs/marts.md shows")
     if not files:
@@ -127,18 +127,9 @@ def _tested(folder: Path, names: Sequence[str]) -> list[Path]:
     return files
 
 
-def _known(name: str, marts: dict[str, Path]) -> str:
-    """Return the name of a mart.
-
-    Raises:
-        BadParameter: There is none of that name; the message offers those that are near.
-    """
-    from difflib import get_close_matches
-
-    if name in marts:
-        return name
-    near = get_close_matches(name, marts, n=3) or sorted(marts)[:5]
-    raise typer.BadParameter(f"{name!r} is no mart; did you mean {', '.join(near)}?", param_hint="NAME")
+def _find(marts: dict[str, Path], name: str) -> Path:
+    """Return the file of a mart; raises BadParameter where there is none of that name."""
+    return find_named(marts, name, "is no mart", hint="NAME")
 
 
 @contextmanager

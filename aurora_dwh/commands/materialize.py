@@ -68,26 +68,20 @@ def materialize(layer: str, name: str, days: Sequence[date] = ()) -> Materialize
     """
     import dagster as dg
     from dagster._core.errors import DagsterExecutionInterruptedError
-    from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
     from aurora_dwh.assets.names import PLAIN
     from aurora_dwh.definitions import defs
-    from aurora_dwh.local.runs import reasons
+    from aurora_dwh.local.runs import quiet_arguments, reasons
 
     if not os.environ.get("DAGSTER_HOME"):
         raise ConfigError(["DAGSTER_HOME is not set; set it to the folder with the instance's dagster.yaml"])
-    keys = [day.isoformat() for day in days]
-    tags = {ASSET_PARTITION_RANGE_START_TAG: keys[0], ASSET_PARTITION_RANGE_END_TAG: keys[-1]} if keys else {}
     with dg.DagsterInstance.get() as instance:
         job = defs().resolve_implicit_global_asset_job_def()
         try:
             result = job.execute_in_process(
-                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
                 instance=instance,
-                partition_key=keys[0] if len(keys) == 1 else None,
-                tags=tags if len(keys) > 1 else None,
                 asset_selection=[PLAIN.key(layer, name)],
-                raise_on_error=False,
+                **quiet_arguments(*days[:1], *days[-1:]),
             )
         except DagsterExecutionInterruptedError as interrupt:
             raise KeyboardInterrupt from interrupt

@@ -8,6 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import date
+from typing import Any
 
 import dagster as dg
 
@@ -42,11 +43,6 @@ def run(
     Raises:
         RuntimeError: The run failed; the message is the failed step's.
     """
-    from dagster._core.storage.tags import (
-        ASSET_PARTITION_RANGE_END_TAG,
-        ASSET_PARTITION_RANGE_START_TAG,
-    )
-
     from aurora_dwh.definitions import defs
 
     def listen(event: dg.EventLogEntry) -> None:
@@ -54,7 +50,6 @@ def run(
         if happened and happened.is_step_materialization and happened.asset_key:
             on_day(happened.asset_key, happened.partition or "")
 
-    days = {ASSET_PARTITION_RANGE_START_TAG: first.isoformat(), ASSET_PARTITION_RANGE_END_TAG: last.isoformat()}
     with dg.DagsterInstance.get() as instance:
         run_id = str(uuid.uuid4())
         instance.add_event_listener(run_id, listen)
@@ -62,17 +57,32 @@ def run(
             defs()
             .resolve_job_def(job)
             .execute_in_process(
-                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-                instance=instance,
-                partition_key=first.isoformat() if first == last else None,
-                tags=days if first != last else None,
-                asset_selection=assets,
-                run_id=run_id,
-                raise_on_error=False,
+                instance=instance, asset_selection=assets, run_id=run_id, **quiet_arguments(first, last)
             )
         )
     if not result.success:
         raise RuntimeError(f"run {run_id} failed: {'; '.join(reasons(result.all_events))}")
+
+
+def quiet_arguments(first: date | None = None, last: date | None = None) -> dict[str, Any]:
+    """Return what makes `execute_in_process` one run of a day or a range, whose caller says what came of it.
+
+    Args:
+        first: The first day; None where the assets have no days.
+        last: The last day; None is the first.
+    """
+    from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+
+    quiet: dict[str, Any] = {
+        "run_config": {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        "raise_on_error": False,
+    }
+    if first is None:
+        return quiet
+    if last is None or last == first:
+        return quiet | {"partition_key": first.isoformat()}
+    days = {ASSET_PARTITION_RANGE_START_TAG: first.isoformat(), ASSET_PARTITION_RANGE_END_TAG: last.isoformat()}
+    return quiet | {"tags": days}
 
 
 def reasons(events: Sequence[dg.DagsterEvent]) -> list[str]:
