@@ -123,7 +123,9 @@ def duckdb_connection() -> Any:
     """
     connection = required("duckdb").connect()
     connection.execute(f"SET memory_limit = '{DUCKDB_MEMORY}'")
-    connection.execute("SET enable_progress_bar = false")  # it is written to stdout
+    ((bar,),) = connection.execute("SELECT current_setting('enable_progress_bar')").fetchall()
+    if bar:  # it is written to stdout; in Jupyter without ipywidgets there is none, and any setting of it is refused
+        connection.execute("SET enable_progress_bar = false")
     connection.execute("SET preserve_insertion_order = false")  # else rows wait in memory for their turn
     connection.execute("SET temp_directory = ?", [str(Path(gettempdir(), f"aurora-dwh-duckdb-{os.getpid()}"))])
     return connection

@@ -12,6 +12,7 @@ import os
 import random
 import re
 import secrets
+import shutil
 import threading
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta, timezone
@@ -256,7 +257,7 @@ def week(
 
 
 def _open(world: World) -> None:
-    """Make the source's tables with their history, and the catalog."""
+    """Make the source's tables with their history, the catalog, and the marts beside it."""
     with world.source(autocommit=False) as connection:
         shop.create(connection)
         shop.live(connection, last=FIRST - DAY)
@@ -265,6 +266,7 @@ def _open(world: World) -> None:
             f"CREATE TABLE {table} (id INT PRIMARY KEY, at DATETIME NULL, v INT, KEY (at))",
             f"INSERT INTO {table} SELECT seq, '2024-01-02' + INTERVAL seq HOUR, seq FROM {numbers(90)}",
         )
+    shutil.copytree(PACKAGED_CATALOG.parent / "marts", world.catalog_file.parent / "marts")
     world.catalog_file.write_text(f"{PACKAGED_CATALOG.read_text(encoding='utf-8')}\n{CATALOG}", encoding="utf-8")
 
 

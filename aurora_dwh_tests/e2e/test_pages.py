@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from markdown_it import MarkdownIt
@@ -67,6 +68,8 @@ NOT_RUN = {
     "dagster api grpc -h 0.0.0.0 -p 4000 -m aurora_dwh.definitions": SERVER,
 }
 """Commands that cannot be run here, as they stand in a page, and why."""
+
+NOTEBOOK = "docs/lake.ipynb"
 
 EMBEDDING = "docs/project.md"
 """The page whose program is for projects that are not here; unit/test_project.py runs it with such."""
@@ -203,6 +206,22 @@ def test_o15_the_transforms_of_the_page_run_as_they_stand_there(reader: Reader) 
     assert '"found": true' in reader.type(
         *ACTIVATED, 'eval "$(aurora-dwh local env)"', f"aurora-dwh lake sql '{found}' --json"
     )
+
+
+def test_the_notebook_runs_in_jupyter_and_its_copy_here_was_run(reader: Reader) -> None:
+    notebook = reader.clone / NOTEBOOK
+    before = json.loads(notebook.read_text(encoding="utf-8"))
+    reader.type(
+        *ACTIVATED, 'eval "$(aurora-dwh local env)"', f"cd {Path(NOTEBOOK).parent}", "jupyter execute --inplace *.ipynb"
+    )
+    after = json.loads(notebook.read_text(encoding="utf-8"))
+    assert _printed(before) == _printed(after)
+    assert (notebook.parent / "forecast.parquet").exists()
+
+
+def _printed(notebook: dict[str, Any]) -> list[list[str]]:
+    """Return of which kinds each cell's outputs are: their figures are those of a shop of another size."""
+    return [[one["output_type"] for one in cell.get("outputs", ())] for cell in notebook["cells"]]
 
 
 @pytest.mark.parametrize("page", pages())
