@@ -10,11 +10,13 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 
+from aurora_dwh import handoff
 from aurora_dwh.assets import today
 from aurora_dwh.proof import engine
 from aurora_dwh.source import opening
 from aurora_dwh_tests.e2e.nights import Nights
 from aurora_dwh_tests.e2e.proofs import verify
+from aurora_dwh_tests.e2e.test_windows import said
 from aurora_dwh_tests.e2e.world import QUIET, Run
 
 TABLES = ("event", "visit", "place")
@@ -51,6 +53,7 @@ def at(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]
 
         monkeypatch.setattr(module, "connect", connect_then)
     monkeypatch.setattr(today, "utc_now", moment)
+    monkeypatch.setattr(handoff, "utc_now", moment)
     return set_clock
 
 
@@ -100,6 +103,9 @@ def test_the_running_day_equals_the_source_each_time_and_is_a_day_only_when_the_
     assert {c.check_name for c in _checks(runs[-1])} == {"rows", "keys", "schema"}
     assert all(check.passed for run in runs for check in _checks(run))
 
+    said("rebuild", "event", "--from", "source")  # of all days that the table has, the running one among them
+    world.assert_equal("event")
+
     at("23:55:00")  # what is written behind the reading is late, and no difference
     happens(140, "23:52:00")
     found = {table: verify(table) for table in TABLES}
@@ -122,8 +128,12 @@ def test_the_running_day_equals_the_source_each_time_and_is_a_day_only_when_the_
     world.assert_equal(*TABLES)
     for layer in ("lake", "staging"):
         assert all(day in world.materialized_days(f"{layer}/{table}") for table in TABLES)
-    in_night = world.ask_warehouse(f"SELECT COUNT(*) FROM dwh.load_history WHERE day = '{day}'")
-    assert in_night == [(4 * len(TABLES),)]
+    history = f"SELECT COUNT(*) FROM dwh.load_history WHERE table_name = 'staging.visit' AND day = '{day}'"
+    assert world.ask_warehouse(history) == [(4,)]
+
+    plan = said("plan", "event", "--day", nights.day(0))
+    assert f"{nights.day(0)} is the running day, which today_load reads so at `0 * * * *`" in plan
+    assert " < " not in plan.split(";")[0]
 
 
 def _real_connect() -> Any:
