@@ -28,6 +28,7 @@ from aurora_dwh.catalog_fields import (
     PauseAbove,
     Pools,
     Schedule,
+    TableSchedule,
     Tags,
     ZeroDates,
     Zone,
@@ -54,6 +55,9 @@ CATALOG_VARIABLE = "AURORA_DWH_CATALOG"
 
 PACKAGED_CATALOG = Path(__file__).parent / "sample_shop" / "catalog.yaml"
 """The sample shop's catalog, used where no other is named."""
+
+HOURLY = "0 * * * *"
+"""The cron of `schedule: hourly`."""
 
 POINTLESS: dict[str, frozenset[str]] = {
     "incremental": frozenset(),
@@ -171,8 +175,9 @@ class TableFields(BaseModel):
     owners: Owners = ()
     """Who answers for the table: e-mail addresses, or team:name."""
 
-    schedule: Literal["daily", "monthly"] = "daily"
-    """When days are loaded: each day the day before, or on the first of a month all days of the month before."""
+    schedule: TableSchedule = "daily"
+    """When days are loaded: each day the day before, or on the first of a month all days of the month before. hourly,
+    or a cron in the catalog's timezone: as daily, and between the running day besides, as far as it is."""
 
     deadline: Schedule | None = None
     """The time of day, in the catalog's timezone, by which the day before must be loaded. Empty: nothing checks it."""
@@ -191,6 +196,13 @@ class Table(TableFields):
     def target(self) -> str:
         """The table's name in Redshift."""
         return fold(self.target_table or self.name)
+
+    @property
+    def cron(self) -> str | None:
+        """When the running day is loaded, as a cron in the catalog's zone; None where it is not."""
+        if self.schedule in ("daily", "monthly"):
+            return None
+        return HOURLY if self.schedule == "hourly" else self.schedule
 
     @property
     def effective_sort_key(self) -> tuple[str, ...]:

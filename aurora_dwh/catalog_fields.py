@@ -19,6 +19,12 @@ from aurora_dwh.schema import fold
 OWN_PREFIX = "_dwh_"
 """How the project's own columns in Redshift begin."""
 
+SCHEDULES = ("daily", "monthly", "hourly")
+"""What may be written for a table's schedule beside a cron."""
+
+CRON_RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
+"""The least and the greatest number of each field of a cron: minute, hour, day of the month, month, day of the week."""
+
 DURATION_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 OWNER_PATTERN = r"(team:[A-Za-z0-9_]+|[^@\s:]+@[^@\s:]+\.[^@\s:]+)"
 TAG_KEY_PATTERN = r"([A-Za-z0-9_.-]{1,63}/)?[A-Za-z0-9_.-]{1,63}"
@@ -59,6 +65,37 @@ def _schedule(value: object) -> object:
     if match and int(match[1]) < 24 and int(match[2]) < 60:
         return f"{int(match[1]):02}:{match[2]}"
     raise ValueError(f'{value!r} is not a time of day; write it as "HH:MM", in quotes, such as "01:00"')
+
+
+def _table_schedule(value: str) -> str:
+    if value not in SCHEDULES and not _is_cron(value):
+        near = near_match(value, SCHEDULES)
+        raise ValueError(
+            f"{value!r} is not a table's schedule{near}; write {', '.join(SCHEDULES)}, or a cron of five fields in "
+            'figures, in quotes, such as "*/15 8-20 * * 1-5"'
+        )
+    return value
+
+
+def _is_cron(text: str) -> bool:
+    fields = text.split()
+    if len(fields) != len(CRON_RANGES):
+        return False
+    return all(_is_cron_field(field, *limits) for field, limits in zip(fields, CRON_RANGES, strict=True))
+
+
+def _is_cron_field(field: str, least: int, most: int) -> bool:
+    for part in field.split(","):
+        match = re.fullmatch(r"(?:\*|(\d+)-(\d+))(?:/([1-9]\d*))?|(\d+)", part)
+        if match is None:
+            return False
+        first, last, step, only = (found and int(found) for found in match.groups())
+        numbers = [number for number in (first, last, only) if isinstance(number, int)]
+        if numbers != sorted(numbers) or not all(least <= number <= most for number in numbers):
+            return False
+        if isinstance(step, int) and step > most:
+            return False
+    return True
 
 
 def _day(value: object) -> object:
@@ -166,6 +203,13 @@ Schedule = Annotated[
     str,
     BeforeValidator(_schedule),
     WithJsonSchema({"type": "string", "pattern": "^([01]?[0-9]|2[0-3]):[0-5][0-9]$"}),
+]
+TableSchedule = Annotated[
+    str,
+    AfterValidator(_table_schedule),
+    WithJsonSchema(
+        {"anyOf": [{"enum": list(SCHEDULES)}, {"type": "string", "pattern": r"^[0-9*,/-]+( +[0-9*,/-]+){4}$"}]}
+    ),
 ]
 Day = Annotated[date, BeforeValidator(_day)]
 Zone = Annotated[str, AfterValidator(_zone)]

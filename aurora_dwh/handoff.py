@@ -312,6 +312,11 @@ class Manifest:
         return self.days[-1] if self.days else self.day
 
     @property
+    def is_finished(self) -> bool:
+        """Whether the day had ended when it was read."""
+        return self.snapshot_at >= self.window.end
+
+    @property
     def is_repair(self) -> bool:
         """Whether it is of single rows that a proof read again, and of no day."""
         return self.attempt.startswith(REPAIR)

@@ -19,6 +19,7 @@ from aurora_dwh.assets.names import Names
 from aurora_dwh.assets.proof import build_proof_assets
 from aurora_dwh.assets.quicksight import build_quicksight_assets
 from aurora_dwh.assets.tables import build_table_assets, daily_partitions
+from aurora_dwh.assets.today import build_today_assets
 from aurora_dwh.assets.transforms import build_transform_assets
 from aurora_dwh.automation.alerts import build_alert_sensors
 from aurora_dwh.automation.arrivals import build_arrivals_sensor
@@ -37,6 +38,7 @@ from aurora_dwh.automation.schedules import (
     build_proof_schedule,
     monthly_tables,
 )
+from aurora_dwh.automation.today import build_today_job, build_today_schedule, today_tables
 from aurora_dwh.automation.transforms import build_transform_sensor
 from aurora_dwh.catalog import Catalog, catalog_path, marts_folder, transforms_folder
 from aurora_dwh.executor import stoppable_in_process_executor
@@ -156,6 +158,7 @@ def _build(
     monthly_jobs = (
         [build_monthly_job(catalog=catalog, partitions=partitions, names=names)] if monthly_tables(catalog) else []
     )
+    today_jobs = [build_today_job(catalog=catalog, names=names)] if today_tables(catalog) else []
     mart_jobs = [build_mart_job(marts=mart_keys, partitions=partitions, names=names)] if marts else []
     proof_job = build_proof_job(catalog=catalog, names=names)
     freshness_checks = build_freshness_checks(catalog=catalog, names=names)
@@ -165,13 +168,15 @@ def _build(
             *transforms,
             *marts,
             *datasets,
+            *build_today_assets(catalog=catalog, names=names, servers=servers),
             *build_proof_assets(catalog=catalog, names=names, servers=servers),
         ],
         asset_checks=freshness_checks,
-        jobs=[daily_job, *monthly_jobs, *mart_jobs, proof_job],
+        jobs=[daily_job, *monthly_jobs, *today_jobs, *mart_jobs, proof_job],
         schedules=[
             build_daily_schedule(catalog=catalog, job=daily_job, names=names),
             *(build_monthly_schedule(catalog=catalog, job=job, names=names) for job in monthly_jobs),
+            *(build_today_schedule(catalog=catalog, job=job, names=names) for job in today_jobs),
             build_proof_schedule(catalog=catalog, job=proof_job, names=names),
         ],
         sensors=[

@@ -44,12 +44,21 @@ _STAGING: Mapping[str, tuple[bool, str]] = {
 }
 
 
-def staging_check_specs(key: dg.AssetKey, table: Table) -> list[dg.AssetCheckSpec]:
-    """Return the checks of a staging table."""
+def staging_check_specs(key: dg.AssetKey, table: Table, *, is_running: bool = False) -> list[dg.AssetCheckSpec]:
+    """Return the checks of a staging table.
+
+    Args:
+        key: The asset.
+        table: Its table.
+        is_running: Whether the asset is of the running day: then only those that tell right data from wrong, for what
+            is unusual is known when the day has ended.
+    """
     return [
         dg.AssetCheckSpec(name, asset=key, blocking=blocking, description=text)
         for name, (blocking, text) in _STAGING.items()
-        if (name != KEYS or table.key) and (name != CURSOR or (table.mode != "full" and table.cursor))
+        if (name != KEYS or table.key)
+        and (name != CURSOR or (table.mode != "full" and table.cursor))
+        and (blocking or not is_running)
     ]
 
 
@@ -63,6 +72,21 @@ def staging_check_results(
         rules: The table's rules, likewise.
         loads: The run's loads, one for each transaction.
         mismatches: Where days of the table do not meet, as `coverage` tells it.
+    """
+    days = [day for done in loads for day in done.days]
+    yield from right_data_results(table, loads)
+    yield _rules(table, rules, loads, days, mismatches)
+    if table.mode != "full" and table.cursor:
+        yield _cursor(table, days)
+    yield _volume(days)
+
+
+def right_data_results(table: Table, loads: Sequence[Loaded]) -> Iterator[dg.AssetCheckResult]:
+    """Yield what loads found that told right data from wrong, of days that have ended or not.
+
+    Args:
+        table: The table as in the catalog.
+        loads: The run's loads, one for each transaction.
     """
     days = [day for done in loads for day in done.days]
     rows, copied = (sum(day.rows for day in some) for some in (days, [day for day in days if day.is_copied]))
@@ -79,10 +103,6 @@ def staging_check_results(
         written = {"rows_inserted": sum(d.inserted for d in days), "rows_updated": sum(d.updated for d in days)}
         yield _passed(KEYS, days, _keys(table, copied) + but, written)
     yield _schema(table, loads, days)
-    yield _rules(table, rules, loads, days, mismatches)
-    if table.mode != "full" and table.cursor:
-        yield _cursor(table, days)
-    yield _volume(days)
 
 
 def _keys(table: Table, rows: int) -> str:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aurora_dwh.commands.choose import Day, OneTable, find_table, parse_day
 from aurora_dwh.commands.output import console, is_terminal
 from aurora_dwh.commands.speech import AsJson, plain, say_json
+
+if TYPE_CHECKING:
+    from aurora_dwh.catalog import Table
 
 EXAMPLES = (
     "aurora-dwh plan orders_master",
@@ -42,7 +45,7 @@ class Plan:
         table: The table's name in the source.
         day: The day.
         steps: What is run, in order.
-        notes: What cannot be carried, and what becomes of it.
+        notes: What cannot be carried, and what becomes of it; that the day has not ended.
     """
 
     table: str
@@ -115,8 +118,8 @@ def make_plan(name: str, written_day: str | None, *, is_by_hand: bool = False) -
 
     catalog = Catalog.load()
     table = find_table(catalog, name)
-    yesterday = datetime.now(catalog.zone).date() - timedelta(days=1)
-    day = parse_day(written_day or yesterday.isoformat(), catalog)
+    today = datetime.now(catalog.zone).date()
+    day = parse_day(written_day or (today - timedelta(days=1)).isoformat(), catalog)
     source = open_source(catalog, lambda text: typer.echo(f"-- {text}", err=True))
     schema = source.schema(table)
     (span,) = source.opened(table, windows(table, catalog, [day]))
@@ -153,4 +156,11 @@ def make_plan(name: str, written_day: str | None, *, is_by_hand: bool = False) -
         Step(f"Redshift: before the first load of {target.label}", warehouse_plan.first_load(target, schema)),
         Step(f"Redshift: load {day}", warehouse_plan.load_of(warehouse, target, table.mode, manifest)),
     ]
-    return Plan(table.name, day, steps, carried)
+    return Plan(table.name, day, steps, [*carried, *([_running(table, day)] if day == today else [])])
+
+
+def _running(table: Table, day: date) -> str:
+    """Return what is to be known of the running day's statements."""
+    if table.cron:
+        return f"{day} is the running day, which today_load reads so at `{table.cron}`; the night reads the whole of it"
+    return f"{day} is the running day, which nothing reads before it has ended, with `schedule: {table.schedule}`"

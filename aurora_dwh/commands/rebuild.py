@@ -117,12 +117,14 @@ def _read_again(catalog: Catalog, table: Table, lake: Lake, last: date) -> None:
     """Write every day from the first to the last one anew; in mode full, only the last."""
     import logging
 
+    from aurora_dwh.handoff import utc_now
     from aurora_dwh.source.resource import AuroraResource
 
     first = last if table.mode == "full" else catalog.start_date
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     with work(f"Reading {table.name}", len(days)) as advance:
         log, had = logging.getLogger(__name__), partial(lake.columns, table.name)
-        for _ in lake.write_each(AuroraResource().days(table, catalog, days, log, had=had), is_anew=True):
+        today = utc_now().astimezone(catalog.zone).date()  # which a table may have that is loaded by the hour
+        for _ in lake.write_each(AuroraResource().days(table, catalog, days, log, had=had, today=today), is_anew=True):
             advance()
     lake.drop_repairs(table.name)

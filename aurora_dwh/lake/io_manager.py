@@ -18,10 +18,10 @@ from aurora_dwh.days import counted
 from aurora_dwh.failures import attempts_left, named_failures
 from aurora_dwh.frames import FrameError
 from aurora_dwh.handing import Computed, given, table_name, wanted
-from aurora_dwh.handoff import Export, Extract, Manifest, Readings
+from aurora_dwh.handoff import Export, Extract, Manifest, Readings, shown
 from aurora_dwh.lake.opening import open_lake
 from aurora_dwh.lake.parquet import own_columns
-from aurora_dwh.lake.store import Lake
+from aurora_dwh.lake.store import Lake, MissingDayError
 from aurora_dwh.partitions import windows
 from aurora_dwh.servers import ENVIRONMENT, Servers
 from aurora_dwh.stopping import stoppable
@@ -122,6 +122,8 @@ class S3IOManager(dg.ConfigurableIOManager):
     def _standing(self, context: dg.InputContext, table: str) -> dict[str, Manifest]:
         """Return the manifests of the run's days by partition; of an asset without partitions the latest alone.
 
+        A day that was read before it had ended, as the running day is, is not there yet.
+
         Raises:
             MissingDayError: Some are not in the lake, and the input's metadata do not say `allow_missing_partitions`.
         """
@@ -130,7 +132,18 @@ class S3IOManager(dg.ConfigurableIOManager):
         found = {window.day: key for key, window in windows(context).items()}
         may_lack = (context.definition_metadata or {}).get("allow_missing_partitions")
         manifests = self.lake.known(table, [*found]) if may_lack else self.lake.read(table, [*found])
-        return {found[manifest.day]: manifest for manifest in manifests}
+        for manifest in manifests if not may_lack else ():
+            if _has_running_day(manifest):
+                raise MissingDayError(
+                    f"lake/{table} {manifest.day}: it was read at {shown(manifest.snapshot_at)}, before the day had "
+                    f"ended; materialize lake/{table} for the day, too"
+                )
+        return {found[manifest.day]: manifest for manifest in manifests if not _has_running_day(manifest)}
+
+
+def _has_running_day(manifest: Manifest) -> bool:
+    """Return whether a day was read of the source before it had ended; a computed one may be of whatever it likes."""
+    return not manifest.is_finished and not (manifest.rules and manifest.rules.is_computed)
 
 
 def _record(context: dg.OutputContext, metadata: Mapping[str, Any], key: str | None) -> None:

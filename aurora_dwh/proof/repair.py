@@ -215,7 +215,10 @@ class Repair:
             return
         lake, table = self.places.lake, self.table
         had = partial(lake.columns, table.name)
-        extracts = read_days(table, self.catalog, days, self.places.warn, had=had, settings=self.places.source)
+        today = proof.at.astimezone(self.catalog.zone).date()  # a table that is loaded by the hour has rows of it
+        extracts = read_days(
+            table, self.catalog, days, self.places.warn, had=had, settings=self.places.source, today=today
+        )
         manifests = [manifest for manifest, _ in lake.write_each(extracts)]
         for group in batches.transactions(manifests):
             load.load(self.places.warehouse, lake, self._target, table.mode, group, run_id=self.run_id)

@@ -40,7 +40,7 @@ from aurora_dwh.source.split import Split
 from aurora_dwh.source.strays import find_strays
 from aurora_dwh.source.throttle import Throttle
 from aurora_dwh.source.turns import Known, Tries, Turn
-from aurora_dwh.source.windows import opened
+from aurora_dwh.source.windows import awaited, opened
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -112,6 +112,7 @@ class Source:
         zone: tzinfo,
         pause_above: PauseAbove | None = None,
         warn: Callable[[str], None] = _log.warning,
+        today: date | None = None,
     ) -> None:
         """Remember how to connect; nothing is opened yet.
 
@@ -121,10 +122,12 @@ class Source:
             zone: The catalog's zone, which cursors have that say nothing of their own.
             pause_above: How busy the source may be before reading pauses; None for no limit.
             warn: Takes what an operator should know.
+            today: The running day, which is read as far as it is; None where each day's end is awaited.
         """
         self._connect = connect
         self._database = database
         self._zone = zone
+        self._today = today
         self._pause_above = pause_above
         self._warn = warn
         self._warn_once = once(warn)
@@ -381,7 +384,8 @@ class Source:
         """Hold a consistent snapshot, once the server's data reaches the last day's end."""
         table, connection = turn.table, turn.connection
         named = f"table {table.name}, day {windows[-1].day}"
-        reached = await_data(connection, windows[-1].end, named=named, warn=self._warn)
+        end = awaited(windows[-1], today=self._today, zone=self._zone)
+        reached = await_data(connection, end, named=named, warn=self._warn)
         begun_at = utc_now()
         watch = Watch(
             self._connect, connection, database=self._database, table=table.name, named=named, warn=self._warn_once

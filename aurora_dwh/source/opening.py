@@ -20,7 +20,10 @@ Given = TypeVar("Given", bound=Extract | Export)
 
 
 def open_source(
-    catalog: Catalog, warn: Callable[[str], None], settings: Callable[[], AuroraSettings] = AuroraSettings.from_env
+    catalog: Catalog,
+    warn: Callable[[str], None],
+    settings: Callable[[], AuroraSettings] = AuroraSettings.from_env,
+    today: date | None = None,
 ) -> Source:
     """Return the source; nothing is opened yet.
 
@@ -28,6 +31,7 @@ def open_source(
         catalog: The catalog, for its zone and its limits.
         warn: Takes what an operator should know.
         settings: Returns how to reach it.
+        today: The running day, which is read as far as it is; None where each day's end is awaited.
 
     Raises:
         ConfigError: Settings are missing or wrong.
@@ -39,6 +43,7 @@ def open_source(
         zone=catalog.zone,
         pause_above=catalog.pause_above,
         warn=warn,
+        today=today,
     )
 
 
@@ -78,6 +83,7 @@ def read_days(
     known: Callable[[Sequence[date]], Mapping[date, int]] = lambda _: {},
     had: Callable[[Rules], Sequence[str]] = lambda _: (),
     settings: Callable[[], AuroraSettings] = AuroraSettings.from_env,
+    today: date | None = None,
 ) -> Iterator[Extract | Export]:
     """Yield the days of a table to be written as its `extract` says: by this process, or by Aurora itself.
 
@@ -91,12 +97,13 @@ def read_days(
         had: Takes the table's rules and returns the columns that it had when it was last read; one that the user may
             not read any more is an error.
         settings: Returns how to reach the source.
+        today: The running day, which is read as far as it is; None where each day's end is awaited.
 
     Raises:
         SourceError: The source is out of reach, or was lost while rows were read; another attempt may do better.
         DataError: The table cannot be read as the catalog says.
     """
-    source, by = open_source(catalog, warn, settings), rules(table, catalog, settings)
+    source, by = open_source(catalog, warn, settings, today), rules(table, catalog, settings)
     asked = windows(table, catalog, days)
     rows = known(earlier) if (earlier := counted_again(table, catalog, days)) else {}
     again = list(zip(windows(table, catalog, sorted(rows)), (rows[day] for day in sorted(rows)), strict=True))

@@ -36,6 +36,7 @@ class AuroraResource(dg.ConfigurableResource[None]):
         log: Logger,
         known: Callable[[Sequence[date]], Mapping[date, int]] = lambda _: {},
         had: Callable[[Rules], Sequence[str]] = lambda _: (),
+        today: date | None = None,
     ) -> Iterator[Extract | Export]:
         """Yield the days of a table to be written as its `extract` says: by this process, or by Aurora itself.
 
@@ -48,12 +49,13 @@ class AuroraResource(dg.ConfigurableResource[None]):
                 days that the table's lookback reaches into come first, where they have another number now.
             had: Takes the table's rules and returns the columns that it had when it was last read; one that the user
                 may not read any more is an error.
+            today: The running day, which is read as far as it is; None where each day's end is awaited.
 
         Raises:
             SourceError: The source is out of reach, or was lost while rows were read; another attempt may do better.
             DataError: The table cannot be read as the catalog says.
         """
-        yield from read_days(table, catalog, days, log.warning, known, had, self._settings)
+        yield from read_days(table, catalog, days, log.warning, known, had, self._settings, today)
 
     def extract(self, table: Table, catalog: Catalog, days: Sequence[date], log: Logger) -> Iterator[Extract]:
         """Yield days of a table as this process reads them, and no others; the arguments are those of `days`."""

@@ -85,12 +85,25 @@ def opened(windows: Sequence[Window], table: Table, *, read_at: datetime, zone: 
 
 
 def as_read(window: Window, table: Table, *, read_at: datetime, zone: tzinfo) -> Window:
-    """Return what of the source a day's reading at a moment brought: an open end was that moment.
+    """Return what of the source a day's reading at a moment brought: an open end, or one to come, was that moment.
 
     It is a whole second, as a cursor may hold no fraction. The arguments are those of `opened`.
     """
     (found,) = opened([window], table, read_at=read_at, zone=zone)
-    return replace(found, end=read_at.replace(microsecond=0), is_open=False) if found.is_open else found
+    if found.is_open or read_at < found.end:
+        return replace(found, end=read_at.replace(microsecond=0), is_open=False)
+    return found
+
+
+def awaited(window: Window, *, today: date | None, zone: tzinfo) -> datetime:
+    """Return the moment that the source's data must have reached before a day is read: its end.
+
+    Args:
+        window: The day.
+        today: The running day, which is read as far as it is, once it has begun; None where a day is awaited.
+        zone: The catalog's zone.
+    """
+    return _midnight(window.day, zone) if window.day == today else window.end
 
 
 def _midnight(day: date, zone: tzinfo) -> datetime:

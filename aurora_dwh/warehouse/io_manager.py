@@ -158,7 +158,15 @@ class RedshiftIOManager(dg.ConfigurableIOManager):
         remedy = f"Materialize lake/{work.table.name} for these days again, and staging/{work.table.name} with it"
         check_days(work.rules, to_load, remedy=remedy)
 
+        standing: list[dg.AssetMaterialization] = []  # days that Dagster records itself, if the step comes to its end
+
+        def record_standing() -> None:
+            for event in standing:
+                context.log_event(event)
+            standing.clear()
+
         def load_days(manifests: list[Manifest]) -> None:
+            record_standing()
             done = load.load(self.warehouse, work.lake, target, work.table.mode, manifests, run_id=context.run_id)
             work.loads.append(done)
             for manifest in manifests:
@@ -168,12 +176,17 @@ class RedshiftIOManager(dg.ConfigurableIOManager):
                     context.step_context.add_asset_metadata(
                         metadata, asset_key=context.asset_key, partition_key=key if asked else None
                     )
-                if len(asked) > 1 or (
-                    asked and key not in asked
-                ):  # a range that fails later keeps the days that are committed
-                    context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
+                event = dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata)
+                if key in asked and len(asked) > 1:
+                    standing.append(event)
+                elif asked and key not in asked:
+                    context.log_event(event)
 
-        batches.load_all(to_load, load_days)
+        try:
+            batches.load_all(to_load, load_days)
+        except BaseException:  # a range that fails keeps the days that are committed
+            record_standing()
+            raise
         days = [day for done in work.loads for day in done.days]
         context.log.info(f"{target.label}: {len(days)} days, {sum(day.rows for day in days)} rows staged")
         statements = (statement for done in work.loads for statement in done.statements)

@@ -172,10 +172,12 @@ class Load:
     def _usual(self, known: Mapping[date, int]) -> dict[date, float]:
         """Return the middle of what the same weekdays of the last weeks had, where at least three of them are known.
 
-        The middle, because one of them may be a table's first day, which holds all history.
+        The middle, because one of them may be a table's first day, which holds all history. A day that had not ended
+        when it was read is neither compared nor compared with.
         """
-        known = {**known, **{m.day: m.rows - m.rows_behind for m in self.manifests}}
-        weeks = {m.day: [m.day - timedelta(weeks=week) for week in range(1, USUAL_WEEKS + 1)] for m in self.manifests}
+        ended = [m for m in self.manifests if m.is_finished]
+        known = {**known, **{m.day: m.rows - m.rows_behind for m in ended}}
+        weeks = {m.day: [m.day - timedelta(weeks=week) for week in range(1, USUAL_WEEKS + 1)] for m in ended}
         counts = {day: [known[other] for other in days if other in known] for day, days in weeks.items()}
         return {day: median(rows) for day, rows in counts.items() if len(rows) >= USUAL_WEEKS - 1}
 
@@ -212,7 +214,7 @@ class Load:
         write = {"incremental": self._upsert, "append": self._replace_days, "full": self._replace_all}[self.mode]
         lost: dict[str, int] = {}
         counts = write(session, fresh, partial(self._lose, session, prepared.absent, lost)) if fresh else {}
-        usual = self._usual({day: load.rows - load.rows_behind for day, load in stands.days.items()})
+        usual = self._usual({day: of.rows - of.rows_behind for day, of in stands.days.items() if of.is_finished})
         days = tuple(
             DayLoad(
                 m.day,

@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timezone
+from datetime import date, datetime, time, timedelta, timezone
 from urllib.parse import unquote
+from zoneinfo import ZoneInfo
 
 from aurora_dwh.days import counted
 from aurora_dwh.handoff import DataError, Manifest
@@ -21,6 +22,7 @@ from aurora_dwh.warehouse import audit
 from aurora_dwh.warehouse.connection import Session
 from aurora_dwh.warehouse.statements import Target
 
+_DAY = timedelta(days=1)
 _DAY_FOLDER = "/day="
 
 
@@ -59,6 +61,13 @@ class Loading:
     cursor: str | None
     origin: tuple[str, ...]
     rules: Rules | None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the day had ended when it was read, as far as it is known in which zone."""
+        if self.rules is None:
+            return True
+        return self.snapshot_at >= datetime.combine(self.day + _DAY, time.min, ZoneInfo(self.rules.timezone))
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,10 @@ def test_a_range_in_one_run_ends_in_the_same_rows_as_its_days_one_by_one(events:
 
 
 def test_each_day_of_a_range_has_its_own_rows_in_its_metadata(events: World) -> None:
-    events.load("2024-01-01", "event", last="2024-01-05")
+    run = events.load("2024-01-01", "event", last="2024-01-05")
+    logs = events.instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION).records
+    staged = [log.partition_key for log in logs if log.asset_key == dg.AssetKey(["staging", "event"])]
+    assert sorted(map(str, staged)) == days(1, 5)  # one record for each, as the run came to its end
     for asset in ("lake/event", "staging/event"):
         assert events.materialized_days(asset) == set(days(1, 5))
         counts = [_rows(events, asset, day) for day in days(1, 5)]

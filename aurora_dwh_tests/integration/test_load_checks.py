@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta, timezone
 from typing import Any
 
 import pytest
 
+from aurora_dwh.catalog import Catalog, Table
 from aurora_dwh.handoff import Manifest
 from aurora_dwh.lake.store import Lake
+from aurora_dwh.rules import Rules
 from aurora_dwh.schema import Column, TableSchema
 from aurora_dwh.warehouse import checks
 from aurora_dwh.warehouse import statements as sql
@@ -162,6 +164,23 @@ def test_what_is_usual_is_the_middle_of_the_same_weekdays_of_the_last_weeks(ware
     (day,) = run(warehouse, lake, put(lake, 28, rows(1))).days
     assert (day.rows, day.usual_rows) == (1, 5.5)
     assert run(warehouse, lake, put(lake, 29, rows(1))).days[0].usual_rows is None
+
+
+def test_a_day_that_had_not_ended_when_it_was_read_is_neither_compared_nor_compared_with(
+    warehouse: Warehouse, lake: Lake
+) -> None:
+    table = Table(name="orders", key="Id", cursor="note")  # type: ignore[arg-type]
+    catalog = Catalog(timezone="UTC", start_date=FIRST, tables={"orders": table})
+
+    def read(day: int, count: int, hours: int) -> Manifest:
+        at = datetime.combine(FIRST + timedelta(days=day), time(), timezone.utc) + timedelta(hours=hours)
+        found = extract(SCHEMA, FIRST + timedelta(days=day), rows(*range(count)), snapshot_at=at)
+        return lake.write("orders", replace(found, rules=Rules.of(table, catalog, source=None)))
+
+    for day, count, hours in ((0, 3, 25), (7, 9, 12), (14, 4, 25), (21, 5, 25)):
+        run(warehouse, lake, read(day, count, hours))
+    assert run(warehouse, lake, read(28, 1, 12)).days[0].usual_rows is None
+    assert run(warehouse, lake, read(28, 6, 25)).days[0].usual_rows == 4
 
 
 def test_days_of_one_run_are_compared_with_one_another(warehouse: Warehouse, lake: Lake) -> None:

@@ -308,7 +308,25 @@ def test_monthly_is_a_tables_schedule_and_not_the_catalogs() -> None:
     assert message == (
         'catalog.yaml:3: schedule: \'monthly\' is not a time of day; write it as "HH:MM", in quotes, such as "01:00"'
     )
-    assert table_errors("{mode: full, schedule: weekly}") == ["schedule: 'weekly' is none of 'daily' or 'monthly'"]
+
+
+@pytest.mark.parametrize("cron", ["*/15 8-20 * * 1-5", "0 9,12,15 * * *", "5 */2 1-10/3 * 0,6"])
+def test_a_tables_schedule_is_daily_monthly_hourly_or_a_cron(cron: str) -> None:
+    catalog = load(HEAD + f"tables: {{t: {{mode: full, schedule: '{cron}'}}, h: {{mode: full, schedule: hourly}}}}")
+    assert (catalog.tables["t"].cron, catalog.tables["h"].cron) == (cron, "0 * * * *")
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["weekly", "hurly", "01:00", "60 * * * *", "* * * *", "* * * * * *", "5-1 * * * *", "*/90 * * * *", "@hourly"],
+)
+def test_any_other_schedule_of_a_table_is_refused_with_what_to_write(written: str) -> None:
+    (message,) = table_errors(f"{{mode: full, schedule: '{written}'}}")
+    near = ", did you mean `hourly`?" if written in ("hurly", "@hourly") else ""
+    assert message == (
+        f"schedule: {written!r} is not a table's schedule{near}; write daily, monthly, hourly, or a cron of five "
+        'fields in figures, in quotes, such as "*/15 8-20 * * 1-5"'
+    )
 
 
 def test_a22_two_tables_cannot_share_a_name_in_redshift() -> None:
