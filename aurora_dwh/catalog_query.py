@@ -30,9 +30,9 @@ def _query(value: str) -> str:
         raise ValueError("holds no statement; write a SELECT")
     if more.strip(" \t\r\n;"):
         raise ValueError("holds several statements; write one SELECT")
-    first = re.match(r"[\s(]*(\S+)", statement)
-    if first is None or first[1].upper() not in ("SELECT", "WITH"):
-        raise ValueError(f"begins with {first[1] if first else '('!r}; write a SELECT, or WITH and a SELECT")
+    word = found[0] if (found := re.search(r"\w+", statement)) else statement.strip()
+    if word.upper() not in ("SELECT", "WITH"):
+        raise ValueError(f"begins with {word!r}; write a SELECT, or WITH and a SELECT")
     if found := _CHANGES.search(statement):
         raise ValueError(f"writes or locks by {found[0]!r}, and a query may only read; take that clause out")
     if found := _PLACEHOLDER.search(statement):

@@ -81,7 +81,7 @@ class CatalogFile:
     def queries(self) -> tuple[str, ...]:
         """The names of those in the file that have a `query`, which are no tables of the database."""
         tables = self._root.get("tables") or {}
-        return tuple(str(name) for name, fields in tables.items() if isinstance(fields, dict) and "query" in fields)
+        return tuple(str(name) for name, fields in tables.items() if (fields or {}).get("query"))
 
     @property
     def targets(self) -> set[str]:

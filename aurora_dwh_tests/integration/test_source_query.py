@@ -168,6 +168,8 @@ def test_a_day_has_the_rows_whose_cursor_lies_in_it(source: Source, run: Run, wa
         second, found = first(source, wanted, 2)
         assert found == days[2]
         assert second.counted.rows == 2
+    statement = source.statement(wanted, source.schema(wanted), windows(2)[0])
+    assert any("written" in map(str, step) for step in run(f"EXPLAIN FORMAT=TRADITIONAL {statement}"))
     assert "it is a query's, and each day scans the table behind it" in warnings[0]
 
 

@@ -178,6 +178,7 @@ def test_what_is_no_mask_is_refused(mask: str) -> None:
     [
         ("SELECT 1 AS one", "SELECT 1 AS one"),
         ("\n  select 'a;b:c?' as x, `for update` from t; -- done;\n", "select 'a;b:c?' as x, `for update` from t"),
+        ("SELECT*FROM t", "SELECT*FROM t"),
         ("(SELECT 1 AS v) UNION (SELECT 2)", "(SELECT 1 AS v) UNION (SELECT 2)"),
         ("/* :day */ WITH x AS (SELECT 1 AS v) SELECT v, @a := 1 AS a FROM x # it's", None),
         ("SELECT \"say \\\" ; \" AS s, 'it''s; :a' AS t, created_at AS into_it FROM t", None),
@@ -194,6 +195,7 @@ def test_a_query_is_one_select_without_its_semicolon(query: str, read: str | Non
         (";", "holds no statement; write a SELECT"),
         ("SELECT 1 AS a; DROP TABLE t", "holds several statements; write one SELECT"),
         ("DELETE FROM t", "begins with 'DELETE'; write a SELECT, or WITH and a SELECT"),
+        ("SELECT_ 1", "begins with 'SELECT_'; write a SELECT, or WITH and a SELECT"),
         ("(CALL p())", "begins with 'CALL'; write a SELECT, or WITH and a SELECT"),
         ("SELECT * FROM t FOR\nUPDATE", "writes or locks by 'FOR\\nUPDATE', and a query may only read; take that clause out"),
         ("SELECT * FROM t LOCK IN SHARE MODE", "writes or locks by 'LOCK IN SHARE MODE', and a query may only read; take that clause out"),
