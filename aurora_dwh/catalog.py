@@ -33,6 +33,7 @@ from aurora_dwh.catalog_fields import (
     ZeroDates,
     Zone,
 )
+from aurora_dwh.catalog_query import Query
 from aurora_dwh.catalog_quicksight import QuickSight
 from aurora_dwh.schema import IDENTIFIER_LIMIT, TEMPORARY, fold
 
@@ -136,6 +137,9 @@ class TableFields(BaseModel):
     filter: str | None = Field(default=None, min_length=1)
     """A condition in MySQL's SQL that rows must meet to be copied."""
 
+    query: Query | None = None
+    """A SELECT whose result is copied as the table's rows. Empty: those of the source's table of that name."""
+
     mask: dict[Name, Mask] = Field(default_factory=dict)
     """Column -> how its values are hidden before they reach the lake: sha256, null, {value: ...} or {keep_last: n}."""
 
@@ -190,7 +194,7 @@ class Table(TableFields):
     """One table to copy. Raises pydantic's ValidationError where fields are wrong or do not go together."""
 
     name: Name
-    """The table's name in the source."""
+    """The table's name in the source; one with a `query` has another name than the source's tables."""
 
     @property
     def target(self) -> str:
@@ -304,6 +308,9 @@ def _mode_forbids(table: Table) -> Iterator[Complaint]:
 
 
 def _export_forbids(table: Table) -> Iterator[Complaint]:
+    if table.extract == "outfile" and table.query is not None:
+        reason = "Aurora would write fewer digits of a DOUBLE that is computed than it has"
+        yield "extract", f"`extract: outfile` takes no `query`: {reason}; write `extract: stream` for this table"
     if table.extract == "outfile" and table.max_rows_per_second is not None:
         reason = "Aurora writes an export at its own speed"
         yield "max_rows_per_second", f"`extract: outfile` has no ceiling, as {reason}; write `null` for this table"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from aurora_dwh.schema import fold
 if TYPE_CHECKING:
     from aurora_dwh.catalog import Catalog, Table
 
-CONTENTS = ("mask", "include", "exclude", "filter")
+CONTENTS = ("query", "mask", "include", "exclude", "filter")
 """What decides which values and rows may be in a table at all."""
 
 SHAPE = (*CONTENTS, "zero_dates", "oversize", "nul_bytes", "timezone", "cursor_timezone")
@@ -62,6 +62,7 @@ class Rules:
         zero_dates: What became of dates that are none.
         oversize: What became of values wider than Redshift holds.
         nul_bytes: What became of NUL bytes.
+        query: The SELECT whose result the rows were; None where they were a table's.
     """
 
     source: str | None
@@ -79,6 +80,7 @@ class Rules:
     zero_dates: str
     oversize: str
     nul_bytes: str
+    query: str | None = None
 
     @property
     def is_computed(self) -> bool:
@@ -111,11 +113,13 @@ class Rules:
             zero_dates=table.zero_dates,
             oversize=table.oversize,
             nul_bytes=table.nul_bytes,
+            query=_short(table.query),
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return the rules as JSON-ready values."""
-        return asdict(self)
+        """Return the rules as JSON-ready values; one that has a default is there where it says something else."""
+        defaults = {f.name: f.default for f in fields(self)}
+        return {name: value for name, value in asdict(self).items() if value != defaults[name]}
 
     def to_text(self) -> str:
         """Return the rules as a text that equal rules have alike."""
@@ -128,7 +132,8 @@ class Rules:
         Raises:
             KeyError: Something is missing.
         """
-        return Rules(**{f.name: data[f.name] for f in fields(Rules)})
+        known = (f.name for f in fields(Rules) if f.name in data or f.default is MISSING)
+        return Rules(**{name: data[name] for name in known})
 
     def differences(self, now: Rules, names: Iterable[str]) -> list[str]:
         """Return what of the named rules is another one now, in words."""

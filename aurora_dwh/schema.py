@@ -156,13 +156,23 @@ class Column:
 
 @dataclass(frozen=True)
 class TableSchema:
-    """A MySQL table's columns in source order, with its primary key and comment."""
+    """A MySQL table's columns in source order, with its primary key and comment, or those of a query's result.
+
+    Attributes:
+        database: The database.
+        table: The table's name; the query's in the catalog.
+        columns: The columns.
+        primary_key: Its columns; none where there is none.
+        comment: The table's comment.
+        query: The SELECT whose result the rows are; None where they are the table's. A manifest has it in its rules.
+    """
 
     database: str
     table: str
     columns: tuple[Column, ...]
     primary_key: tuple[str, ...] = ()
     comment: str = ""
+    query: str | None = None
 
     def column(self, name: str) -> Column:
         """Return the column of that name, however its case is written.
@@ -205,11 +215,11 @@ class TableSchema:
                     f"table {self.database}.{self.table}: columns {other!r} and {column.name!r} both become "
                     f"{column.target_name!r} in Redshift, which folds names to lower case; leave one out with `exclude`"
                 )
-        return TableSchema(self.database, self.table, kept, self.primary_key, self.comment)
+        return replace(self, columns=kept)
 
     def to_json(self) -> dict[str, Any]:
         """Return the schema as JSON-ready values, for the manifest."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name != "query"}
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> TableSchema:

@@ -79,9 +79,7 @@ def _source(table: Table, of: Chains) -> dg.AssetSpec:
         kinds={"mysql"},
         owners=table.owners,
         tags=table.tags,
-        description=_described(
-            table, f"Table {table.name} of the source.", f"The table `{table.name}` in Aurora MySQL. It is only read."
-        ),
+        description=_described(table, f"Table {table.name} of the source.", _source_text(table)),
         metadata=of.places.of_source(table.name),
     )
 
@@ -166,6 +164,12 @@ def _staging(table: Table, of: Chains) -> dg.AssetsDefinition:
         resources={s3_key},
         pool=names.of_project("redshift"),
     )
+
+
+def _source_text(table: Table) -> str:
+    if table.query is None:
+        return f"The table `{table.name}` in Aurora MySQL. It is only read."
+    return f"What this query gives in Aurora MySQL, whose tables are only read.\n\n```sql\n{table.query}\n```"
 
 
 def _lake_text(table: Table) -> str:

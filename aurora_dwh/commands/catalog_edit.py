@@ -78,6 +78,12 @@ class CatalogFile:
         return tuple(map(str, self._root.get("tables") or ()))
 
     @property
+    def queries(self) -> tuple[str, ...]:
+        """The names of those in the file that have a `query`, which are no tables of the database."""
+        tables = self._root.get("tables") or {}
+        return tuple(str(name) for name, fields in tables.items() if (fields or {}).get("query"))
+
+    @property
     def targets(self) -> set[str]:
         """The names in Redshift of the tables in the file."""
         tables = self._root.get("tables") or {}

@@ -114,7 +114,8 @@ def _discover(settings: AuroraSettings, path: Path, zone: str | None) -> tuple[C
             stored = as_stored(connection, names)
             known = {stored(name): name for name in file.tables}
             new = [name for name in names if name not in known]
-            found = Found(gone=[name for there, name in known.items() if there not in names])
+            copied = {there: name for there, name in known.items() if name not in file.queries}
+            found = Found(gone=[name for there, name in copied.items() if there not in names])
             facts = read_facts(connection, settings.database)
         with work(f"Reading {settings.database}", len(new)) as advance:
             for name in new:

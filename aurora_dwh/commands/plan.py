@@ -103,7 +103,7 @@ def make_plan(name: str, written_day: str | None, *, is_by_hand: bool = False) -
         is_by_hand: Whether a person is to export the day.
 
     Raises:
-        BadParameter: The catalog has no such table or day.
+        BadParameter: The catalog has no such table or day, or the table's days are not exported by hand.
         DataError: Aurora has no such table.
     """
     from aurora_dwh.catalog import Catalog
@@ -126,6 +126,8 @@ def make_plan(name: str, written_day: str | None, *, is_by_hand: bool = False) -
 
     lake = open_lake().layout
     carried = told(schema, table) if is_by_hand or table.extract == "outfile" else []
+    if is_by_hand and table.query is not None:
+        raise typer.BadParameter(f"{table.name} has a `query`, whose days nobody exports by hand; leave --by-hand out")
     if is_by_hand:
         place = lake.url(lake.arrival(table.name, day, f"{utc_now():%Y%m%dT%H%M%S%f}"))
         statements = source.export_statements(table, schema, span, place, is_by_hand=True)

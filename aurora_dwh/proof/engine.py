@@ -151,7 +151,7 @@ def prove(
         WarehouseError: Redshift refused a statement, or was out of reach for all attempts.
         pymysql.err.MySQLError: The source refused or ended a statement.
     """
-    await_lock(connection, database, table.name, named=f"table {table.name}", warn=places.warn)
+    await_lock(connection, database, table.name, table.query, named=f"table {table.name}", warn=places.warn)
     schema = read_selected(connection, database, table)
     target = staging_target(table, places.warehouse.settings.staging_schema)
     now = clock(connection)

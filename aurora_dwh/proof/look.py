@@ -32,6 +32,7 @@ from aurora_dwh.schema import Column
 from aurora_dwh.source.connection import Connection, execute
 from aurora_dwh.source.quoting import identifier as mysql_identifier
 from aurora_dwh.source.quoting import literal as mysql_literal
+from aurora_dwh.source.quoting import relation as mysql_relation
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.sql import identifier, literal
 from aurora_dwh.warehouse.statements import DAY, LOADED_AT
@@ -230,8 +231,8 @@ class Look:
         else:
             wanted = f"{digest} IN ({', '.join(_digits(key) for key in keys)})"
         where = " AND ".join(f"({one})" for one in (*self._subject.there, wanted))
-        table = mysql_identifier(schema.database, schema.table)
-        for row in execute(self._connection, f"SELECT {digest}, {self._texts(AURORA)} FROM {table} WHERE {where}"):
+        rows = mysql_relation(schema.database, schema.table, schema.query)
+        for row in execute(self._connection, f"SELECT {digest}, {self._texts(AURORA)} FROM {rows} WHERE {where}"):
             yield self._row(row[1:], digest=int(row[0], 16))
 
     def _staged(self, keys: Sequence[Key]) -> list[_Row]:

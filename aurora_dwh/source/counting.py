@@ -24,7 +24,7 @@ _CHANGING = re.compile(
     r"\b(NOW|SYSDATE|CUR(DATE|TIME)|CURRENT_(DATE|TIME\w*)|LOCALTIME\w*|UTC_\w+|UNIX_TIMESTAMP|RAND|UUID\w*)\b|@",
     re.IGNORECASE,
 )
-"""What a `filter` may ask for that is another value at the next statement."""
+"""What a `filter` or a `query` may ask for that is another value at the next statement."""
 
 
 def count_in(connection: Connection, schema: TableSchema, where: Sequence[str]) -> int:
@@ -51,9 +51,11 @@ def check_count(
     Raises:
         SourceError: The source counts another number of rows, or could not be asked.
     """
-    if found := _CHANGING.search(" ".join(where)):
-        counted.reason = f"`filter` asks for {found[0]}, which may have changed since"
-        return
+    asked = {"filter": " ".join(where), "query": schema.query or ""}
+    for name, text in asked.items():
+        if found := _CHANGING.search(text):
+            counted.reason = f"`{name}` asks for {found[0]}, which may have changed since"
+            return
     try:
         if reason := costly(connection, count(schema, where), schema):
             counted.reason = reason
@@ -61,7 +63,8 @@ def check_count(
         began = time.monotonic()
         rows = count_in(connection, schema, where)
         counted.seconds = time.monotonic() - began
-        if rows != read and (engine := _engine(connection, schema)).lower() != _SNAPSHOT_ENGINE:
+        is_table = schema.query is None
+        if rows != read and is_table and (engine := _engine(connection, schema)).lower() != _SNAPSHOT_ENGINE:
             counted.reason = f"engine {engine} keeps no snapshot of its rows"
             return
     except pymysql.err.Error as error:

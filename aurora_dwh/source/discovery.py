@@ -109,7 +109,7 @@ def indexes(connection: Connection, database: str, table: str, column: str) -> l
 class MissingIndex:
     """What it means that no index begins with a cursor, and what helps: a statement, beside which rows can be written.
 
-    A view has no index of its own, and what is behind it may have one.
+    A view, or a query of the catalog, has no index of its own, and what is behind it may have one.
     """
 
     effect: str
@@ -122,9 +122,10 @@ def missing_index(connection: Connection, database: str, table: str, column: str
     Where the server is told not to use such an index, the remedy is the statement that tells it otherwise.
     """
     place = identifier(database, table)
-    if _is_view(connection, database, table):
-        effect = "it is a view's, and each day scans the table behind it unless an index there begins with its column"
-        return MissingIndex(effect, "add such an index to that table if there is none; a view can have none itself")
+    if kind := _without_indexes(connection, database, table):
+        unless = "unless an index there begins with its column"
+        effect = f"it is a {kind}'s, and each day scans the table behind it {unless}"
+        return MissingIndex(effect, f"add such an index to that table if there is none; a {kind} can have none itself")
     if hidden := _beginning_with(connection, database, table, column):
         remedy = f"ALTER TABLE {place} ALTER INDEX {identifier(hidden[0].name)} {_hiding(connection).end}"
     else:
@@ -162,9 +163,17 @@ def _hiding(connection: Connection) -> _Hiding:
     return _HIDINGS[_text(rows[0][0])] if rows else _Hiding("FALSE", "")
 
 
-def _is_view(connection: Connection, database: str, table: str) -> bool:
-    question = "SELECT 1 FROM information_schema.VIEWS WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s"
-    return bool(execute(connection, question, (database, table)))
+def _without_indexes(connection: Connection, database: str, table: str) -> str:
+    """Return what has no indexes: a view, or what the server does not know, a query; an empty text for a table."""
+    kind = table_type(connection, database, table)
+    return "query" if kind is None else "view" if kind == "VIEW" else ""
+
+
+def table_type(connection: Connection, database: str, table: str) -> str | None:
+    """Return the TABLE_TYPE of a table or view, None where the database has none of that name."""
+    question = "SELECT TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s"
+    rows = execute(connection, question, (database, table))
+    return _text(rows[0][0]) if rows else None
 
 
 def _beginning_with(connection: Connection, database: str, table: str, column: str) -> list[Index]:

@@ -391,7 +391,7 @@ class Source:
             self._connect, connection, database=self._database, table=table.name, named=named, warn=self._warn_once
         )
         with watch, watch.translated(), snapshot(connection) as now:
-            if not take_lock(connection, self._database, table.name):
+            if not take_lock(connection, self._database, table.name, table.query):
                 raise GaveWay("the table is locked again")  # and may have other columns when it is not any more
             at = now if reached is None else min(now, reached)
             strays = find_strays(connection, cursor, windows[0], at) if along else Strays()
@@ -400,7 +400,7 @@ class Source:
             yield _Seen(at, begun_at, opened(windows, table, read_at=at, zone=self._zone), strays, watch)
 
     def _await_lock(self, connection: Connection, table: Table, named: str) -> None:
-        await_lock(connection, self._database, table.name, named=named, warn=self._warn)
+        await_lock(connection, self._database, table.name, table.query, named=named, warn=self._warn)
 
     def _indexes(self, connection: Connection, table: Table) -> list[Index]:
         """Return the indexes by which Aurora finds a day's rows without a scan of the table, and warn of none."""

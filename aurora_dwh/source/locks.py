@@ -17,7 +17,7 @@ import pymysql
 from pymysql.constants import ER
 
 from aurora_dwh.source.connection import Connection, SourceError, execute
-from aurora_dwh.source.quoting import identifier
+from aurora_dwh.source.quoting import relation
 from aurora_dwh.source.refusals import code_of, is_permanent
 from aurora_dwh.waiting import waiting
 
@@ -60,8 +60,8 @@ _SHARED: Final = ("SHARED_READ", "SHARED_WRITE", "SHARED_HIGH_PRIO", "SHARED_UPG
 """Locks beside which a table can be read."""
 
 
-def take_lock(connection: Connection, database: str, table: str) -> bool:
-    """Return whether a session shares the lock on a table, which within a transaction it keeps.
+def take_lock(connection: Connection, database: str, table: str, query: str | None = None) -> bool:
+    """Return whether a session shares the lock on a table, or on all that a query reads; a transaction keeps it.
 
     What else is wrong with the table its reading tells better, and is no lock.
 
@@ -69,7 +69,7 @@ def take_lock(connection: Connection, database: str, table: str) -> bool:
         pymysql.err.Error: The connection failed.
     """
     try:
-        execute(connection, f"SELECT 1 FROM {identifier(database, table)} LIMIT 0")
+        execute(connection, f"SELECT 1 FROM {relation(database, table, query)} LIMIT 0")
     except pymysql.err.MySQLError as error:
         if code_of(error) == ER.LOCK_WAIT_TIMEOUT:
             return False
@@ -82,6 +82,7 @@ def await_lock(
     connection: Connection,
     database: str,
     table: str,
+    query: str | None = None,
     *,
     named: str,
     warn: Callable[[str], None],
@@ -93,6 +94,7 @@ def await_lock(
         connection: A session without a transaction.
         database: The table's database.
         table: The table.
+        query: The query of the catalog that it is, None for a table.
         named: The table and day, as messages name them.
         warn: Takes what an operator should know: that reading waits, and for whom.
         monotonic: Seconds, as `time.monotonic`.
@@ -103,7 +105,7 @@ def await_lock(
     """
     began, said = monotonic(), ""
     with waiting(f"whoever has locked {database}.{table}"):
-        while not take_lock(connection, database, table):
+        while not take_lock(connection, database, table, query):
             waited, who = monotonic() - began, told_holders(connection, database, table)
             if waited >= PATIENCE.total_seconds():
                 raise SourceError(

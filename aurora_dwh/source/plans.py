@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import prod
+
 import pymysql
 from pymysql.cursors import DictCursor
 
@@ -13,6 +16,8 @@ from aurora_dwh.source.refusals import is_permanent
 
 FEW_ROWS = 100_000
 """Rows that are gone through in some hundredths of a second, the more so where they were read a moment ago."""
+
+_NOT_SAID = "the server does not say how it would count them"
 
 Plan = dict[str, str | None]
 
@@ -51,9 +56,11 @@ def costly(connection: Connection, statement: str, schema: TableSchema) -> str:
     An index that holds all that is asked for is some hundredth of the rows' bytes. The primary key holds the rows, so
     that of a large table as many pages would be read again.
     """
+    if schema.query is not None:
+        return _costly_again(_plans(connection, statement))
     plan = _plan(connection, statement, schema)
     if not plan:
-        return "the server does not say how it would count them"
+        return _NOT_SAID
     rows, index = int(plan["rows"] or 0), plan["key"]
     is_covered = "Using index" in (plan.get("Extra") or "").split("; ")  # which "Using index condition" is not
     if is_covered and (index != PRIMARY or rows <= CHUNK_ROWS):
@@ -63,11 +70,27 @@ def costly(connection: Connection, statement: str, schema: TableSchema) -> str:
     return f"no index holds what is asked for, and about {rows:,} rows would be gone through once more"
 
 
+def _costly_again(plans: Sequence[Plan]) -> str:
+    """Return why a query of the catalog is not run once more: what it joins are rows times rows at the most."""
+    rows = prod(int(plan["rows"] or 1) for plan in plans)
+    if plans and rows <= FEW_ROWS:
+        return ""
+    return f"the query would be run once more, over up to {rows:,} rows" if plans else _NOT_SAID
+
+
 def _plan(connection: Connection, statement: str, schema: TableSchema) -> Plan:
     """Return how the server would read the table for a SELECT, nothing where it refuses the SELECT.
 
-    The format is asked for, as a server may be set to another (`explain_format`, whose default is TREE in MySQL 9). The
-    table is looked for, as a subquery of the catalog's `filter` may be read before it.
+    The table is looked for, as a subquery of the catalog's `filter` may be read before it.
+    """
+    plans = _plans(connection, statement)
+    return next((plan for plan in plans if fold(plan["table"] or "") == fold(schema.table)), {})
+
+
+def _plans(connection: Connection, statement: str) -> Sequence[Plan]:
+    """Return how the server would read each table for a SELECT, nothing where it refuses the SELECT.
+
+    The format is asked for, as a server may be set to another (`explain_format`, whose default is TREE in MySQL 9).
     """
     with connection.cursor(DictCursor) as cursor:
         try:
@@ -75,6 +98,5 @@ def _plan(connection: Connection, statement: str, schema: TableSchema) -> Plan:
         except pymysql.err.Error as error:
             if not is_permanent(error):
                 raise
-            return {}
-        plans = cursor.fetchall()
-    return next((plan for plan in plans if fold(plan["table"] or "") == fold(schema.table)), {})
+            return ()
+        return cursor.fetchall()

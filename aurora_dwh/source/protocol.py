@@ -59,6 +59,27 @@ class Result:
     statement_id: int | None = None
 
 
+@dataclass(frozen=True)
+class Described:
+    """A column of a result as the server describes it.
+
+    Attributes:
+        name: Its name.
+        type_code: MySQL's type code.
+        length: The most characters of a number, or bytes of a text in the session's character set.
+        scale: Digits behind the point, or of a second; 31 where a FLOAT or DOUBLE has no number of them.
+        flags: MySQL's column flags.
+        charset: The number of its collation.
+    """
+
+    name: str
+    type_code: int
+    length: int
+    scale: int
+    flags: int
+    charset: int
+
+
 class _Received:
     """The connection's bytes: first those that PyMySQL has received already, then those of the socket.
 
@@ -86,6 +107,18 @@ def query(connection: Connection, statement: str) -> Result:
     """
     _wire(connection)._execute_command(COMMAND.COM_QUERY, statement)
     return _result(connection, binary=False)
+
+
+def describe(connection: Connection, statement: str) -> tuple[Described, ...]:
+    """Run a SELECT of no rows; return what the server says of its columns.
+
+    Raises:
+        pymysql.err.Error: The server refuses the statement, or the connection is lost.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        fields = _wire(cursor)._result.fields
+    return tuple(Described(f.name, f.type_code, f.length, f.scale, f.flags, f.charsetnr) for f in fields)
 
 
 def execute_prepared(connection: Connection, statement: str) -> Result | None:
@@ -143,6 +176,6 @@ def _result(connection: Connection, *, binary: bool, statement_id: int | None = 
     )
 
 
-def _wire(connection: Connection) -> Any:
-    """Return the connection as the object whose internals this module uses; PyMySQL has no public way to them."""
+def _wire(connection: object) -> Any:
+    """Return a connection, or a cursor, as the object whose internals are used; PyMySQL has no public way to them."""
     return connection

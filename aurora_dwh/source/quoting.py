@@ -21,6 +21,17 @@ def identifier(*names: str) -> str:
     return ".".join(f"`{name.replace('`', '``')}`" for name in names)
 
 
+def relation(database: str, table: str, query: str | None = None) -> str:
+    """Return what rows are selected from: a table, or a query of the catalog as a derived table of its name there.
+
+    Args:
+        database: The database, which the session is in.
+        table: The name of either.
+        query: The query; it ends with its line, as a comment may.
+    """
+    return identifier(database, table) if query is None else f"(\n{query}\n) AS {identifier(table)}"
+
+
 def literal(value: Literal) -> str:
     """Return a value as a MySQL literal that means the same under every sql_mode.
 

@@ -27,6 +27,7 @@ from aurora_dwh.schema import (
 from aurora_dwh.source.connection import execute
 from aurora_dwh.source.discovery import read_schema
 from aurora_dwh.source.privileges import grant_remedy, is_denied
+from aurora_dwh.source.query import read_query
 from aurora_dwh.source.treatment import treat
 from aurora_dwh.source.windows import require_moment
 
@@ -60,6 +61,8 @@ def read_selected(connection: Connection, database: str, table: Table, had: Sequ
         DataError: The table is not there, or cannot be copied as the catalog says; or the user may not read a column.
         pymysql.err.Error: The server or the connection failed.
     """
+    if table.query is not None:  # whose columns all may be read, or the server refuses it
+        return selected(read_query(connection, database, table.name, table.query), table)
     schema, ask = read_schema(connection, database, table.name), partial(execute, connection)
     there = {column.target_name for column in schema.columns}
     wanted = [name for name in had if fold(name) not in there and _is_wanted(name, table)]

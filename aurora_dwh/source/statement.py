@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aurora_dwh.schema import Column, TableSchema
-from aurora_dwh.source.quoting import identifier
+from aurora_dwh.source.quoting import identifier, relation
 
 
 def select(
@@ -35,7 +35,7 @@ def select(
     """
     columns = ",\n       ".join(_column(column) for column in schema.columns)
     hint = f" FORCE INDEX ({identifier(index)})" if index else ""
-    lines = [f"SELECT {columns}", f"FROM {identifier(schema.database, schema.table)}{hint}"]
+    lines = [f"SELECT {columns}", f"FROM {_relation(schema)}{hint}"]
     lines += _where(where)
     if order_by:
         lines.append("ORDER BY " + ", ".join(identifier(name) for name in order_by))
@@ -46,7 +46,11 @@ def select(
 
 def count(schema: TableSchema, where: Sequence[str]) -> str:
     """Return the SELECT of how many rows `select` gives without a limit."""
-    return "\n".join(["SELECT COUNT(*)", f"FROM {identifier(schema.database, schema.table)}", *_where(where)])
+    return "\n".join(["SELECT COUNT(*)", f"FROM {_relation(schema)}", *_where(where)])
+
+
+def _relation(schema: TableSchema) -> str:
+    return relation(schema.database, schema.table, schema.query)
 
 
 def _where(conditions: Sequence[str]) -> list[str]:

@@ -1,6 +1,7 @@
 # ruff: noqa: E501 - the texts of errors are compared as they are read: one line each
 """What a catalog file is read as, and what is said about one that is wrong."""
 
+import json
 from datetime import date, timedelta
 from pathlib import Path
 from textwrap import dedent
@@ -170,6 +171,56 @@ def test_what_is_no_mask_is_refused(mask: str) -> None:
     [message] = table_errors(f"{{mode: full, mask: {{email: {mask}}}}}")
     assert message.startswith("mask.email: ")
     assert message.endswith("is not a mask; write sha256, null, {value: ...} or {keep_last: n}")
+
+
+@pytest.mark.parametrize(
+    ("query", "read"),
+    [
+        ("SELECT 1 AS one", "SELECT 1 AS one"),
+        ("\n  select 'a;b:c?' as x, `for update` from t; -- done;\n", "select 'a;b:c?' as x, `for update` from t"),
+        ("SELECT*FROM t", "SELECT*FROM t"),
+        ("(SELECT 1 AS v) UNION (SELECT 2)", "(SELECT 1 AS v) UNION (SELECT 2)"),
+        ("/* :day */ WITH x AS (SELECT 1 AS v) SELECT v, @a := 1 AS a FROM x # it's", None),
+        ("SELECT \"say \\\" ; \" AS s, 'it''s; :a' AS t, created_at AS into_it FROM t", None),
+    ],
+)
+def test_a_query_is_one_select_without_its_semicolon(query: str, read: str | None) -> None:
+    assert Table(name="t", mode="full", query=query).query == (read or query.strip())
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("-- nothing", "holds no statement; write a SELECT"),
+        (";", "holds no statement; write a SELECT"),
+        ("SELECT 1 AS a; DROP TABLE t", "holds several statements; write one SELECT"),
+        ("DELETE FROM t", "begins with 'DELETE'; write a SELECT, or WITH and a SELECT"),
+        ("SELECT_ 1", "begins with 'SELECT_'; write a SELECT, or WITH and a SELECT"),
+        ("(CALL p())", "begins with 'CALL'; write a SELECT, or WITH and a SELECT"),
+        ("SELECT * FROM t FOR\nUPDATE", "writes or locks by 'FOR\\nUPDATE', and a query may only read; take that clause out"),
+        ("SELECT * FROM t LOCK IN SHARE MODE", "writes or locks by 'LOCK IN SHARE MODE', and a query may only read; take that clause out"),
+        ("SELECT * FROM t /*! FOR SHARE */", "writes or locks by 'FOR SHARE', and a query may only read; take that clause out"),
+        ("SELECT 1 INTO @a", "writes or locks by 'INTO', and a query may only read; take that clause out"),
+        (
+            "SELECT * FROM t WHERE at >= :day",
+            "holds the placeholder ':day', and nothing is put in there; name a column of the result in `cursor`, by which each day's rows are asked for around the query",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_no_query_is_refused_with_its_line(query: str, message: str) -> None:
+    text = HEAD + f"tables:\n  t:\n    mode: full\n    query: {json.dumps(query)}\n"
+    assert errors(text) == f"catalog.yaml:6: table t: query: {message}"
+
+
+def test_aurora_itself_exports_no_query() -> None:
+    [message] = table_errors("{mode: full, query: SELECT 1 AS a, extract: outfile}")
+    assert message.startswith("extract: `extract: outfile` takes no `query`: ")
+    assert message.endswith("write `extract: stream` for this table")
+
+
+def test_a_query_needs_a_key_in_mode_incremental_as_any_table() -> None:
+    [message] = table_errors("{query: SELECT 1 AS a, cursor: a}")
+    assert message.startswith("key: mode incremental upserts rows by their key; add `key: [...]`")
 
 
 def test_sort_key_is_the_cursor_where_none_is_given() -> None:

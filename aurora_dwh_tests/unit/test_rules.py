@@ -56,6 +56,15 @@ def test_they_come_back_as_they_were_also_with_what_a_later_version_adds() -> No
     assert Rules.from_json(written.to_json()).to_text() == written.to_text()
 
 
+def test_a_query_is_a_rule_and_none_is_as_it_was_before_there_were_queries() -> None:
+    one, other, none = (rules(query=query) for query in ("SELECT 1 AS id", "SELECT 2 AS id", None))
+    assert "query" not in none.to_json()
+    assert Rules.from_json(json.loads(one.to_text())) == one
+    assert one.differences(other, CONTENTS) == none.differences(one, CONTENTS) == ["query"]
+    with pytest.raises(RulesError, match=r"read by other rules than the catalog has now \(query\)"):
+        check_days(one, [manifest(none)], remedy="Read it again")
+
+
 def test_equal_catalogs_have_equal_texts_and_others_have_not() -> None:
     assert rules(exclude=("a", "B")).to_text() == rules(exclude=("b", "A")).to_text()
     assert rules(filter="a  > 1").to_text() != rules(filter="a > 1").to_text()

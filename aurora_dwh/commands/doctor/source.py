@@ -229,6 +229,8 @@ def check_table(connection: Connection, database: str, table: Table, size: Size)
         if code_of(error) == ER.LOCK_WAIT_TIMEOUT:
             who = told_holders(connection, database, table.name)
             return Check(name, State.FAILED, f"somebody else has locked {database}.{table.name}", who)
+        if table.query is not None:  # the error names what the query reads
+            return Check(name, State.FAILED, told(error), "mend the table's `query` in the catalog, or what it reads")
         # A column that the user may not read is not shown to it, so a right may be missing wherever one is.
         grant = grant_remedy(partial(execute, connection), database, table.name)
         return Check(name, State.FAILED, told(error), f"{grant}, or mend the table's entry in the catalog")
