@@ -316,7 +316,10 @@ def _grouped(lacking: Iterable[tuple[dg.AssetKey, set[str]]]) -> Iterator[tuple[
 
 def _pointer(context: dg.SensorEvaluationContext) -> str:
     """Return the options by which Dagster's commands find the code location, of which a server alone says nothing."""
-    target = getattr(context.code_location_origin, "loadable_target_origin", None)
+    try:
+        target = context.code_location_origin.loadable_target_origin if context.code_location_origin else None
+    except dg.DagsterInvariantViolationError:  # a server's address, as `dagster dev` and production have it
+        target = None
     if target and target.python_file:
         return f"-f {target.python_file}"
     return f"-m {target.module_name if target and target.module_name else 'aurora_dwh.definitions'}"

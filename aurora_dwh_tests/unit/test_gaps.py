@@ -10,7 +10,12 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
+from dagster._core.remote_origin import (
+    CodeLocationOrigin,
+    GrpcServerCodeLocationOrigin,
+    RegisteredCodeLocationOrigin,
+    RemoteRepositoryOrigin,
+)
 from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_END_TAG,
     ASSET_PARTITION_RANGE_START_TAG,
@@ -104,9 +109,10 @@ class Place:
                 end = self.instance.report_run_failed if status == "FAILURE" else self.instance.report_run_canceled
                 end(run)
 
-    def tick(self) -> Any:
+    def tick(self, origin: CodeLocationOrigin | None = None) -> Any:
         repository = self.defs.get_repository_def()
         context = dg.build_sensor_context(instance=self.instance, repository_def=repository)
+        context._code_location_origin = origin
         return repository.get_sensor_def("gaps").evaluate_tick(context)
 
     def requested(self) -> list[tuple[str, list[str]]]:
@@ -199,6 +205,17 @@ def test_o05_after_an_outage_longer_than_is_looked_the_last_days_are_requested_a
     ]
     nothing = "nothing of the last 14 days is missing"
     assert place.tick().skip_message == "; ".join([nothing, *sentences, "and so are 1 more such gaps"])
+
+
+@pytest.mark.parametrize(
+    "origin", [GrpcServerCodeLocationOrigin(host="127.0.0.1", port=4000), RegisteredCodeLocationOrigin("mine")]
+)
+def test_a_location_that_is_known_by_its_address_alone_has_ticks_as_any_other(
+    place: Place, origin: CodeLocationOrigin
+) -> None:
+    """So `dagster dev` knows it, and production."""
+    place.loaded(["2024-02-01", "2024-02-03", *place.days], *ALL)
+    assert "materialize -m aurora_dwh.definitions --select" in place.tick(origin).skip_message
 
 
 def test_o05_what_the_command_for_older_days_names_is_what_is_missing(place: Place) -> None:
