@@ -8,6 +8,7 @@ here connects to anything or imports an orchestrator: the module is read by ever
 import os
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -133,7 +134,8 @@ class TableFields(BaseModel):
     """A condition in MySQL's SQL that rows must meet to be copied."""
 
     mask: dict[Name, Mask] = Field(default_factory=dict)
-    """Column -> how its values are hidden before they reach the lake: sha256, null, {value: ...} or {keep_last: n}."""
+    """Column -> how its values are hidden before they reach the lake: sha256, hmac (a hash with a secret key), null,
+    {value: ...} or {keep_last: n}."""
 
     extract: Literal["stream", "outfile"] = "stream"
     """Who writes the files: the worker, reading rows as a stream, or Aurora itself, by SELECT INTO OUTFILE S3."""
@@ -193,6 +195,11 @@ class Table(TableFields):
         return fold(self.target_table or self.name)
 
     @property
+    def keyed(self) -> tuple[str, ...]:
+        """The columns that are hashed with the mask's key."""
+        return tuple(name for name, mask in self.mask.items() if mask == "hmac")
+
+    @property
     def effective_sort_key(self) -> tuple[str, ...]:
         """The sort key, which is the cursor where none is given; empty leaves it to Redshift."""
         if self.sort_key or self.cursor is None:
@@ -232,11 +239,18 @@ class Catalog(BaseModel):
     pools: Pools = Pools()
     """How many steps may work on a server at once, over all runs."""
 
+    ignore: AnyNames = ()
+    """Patterns of names of tables, such as tmp_*, that `discover` does not add. Empty: none."""
+
     tables: dict[str, Table]
     """The tables to copy, by name."""
 
     quicksight: QuickSight | None = None
     """The SPICE datasets of QuickSight that are refreshed after their marts. Empty: none."""
+
+    def ignored_by(self, table: str) -> str | None:
+        """Return the first pattern of `ignore` that a table's name is of, None where it is of none."""
+        return next((pattern for pattern in self.ignore if fnmatchcase(table, pattern)), None)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -295,6 +309,8 @@ def _export_forbids(table: Table) -> Iterator[Complaint]:
     if table.extract == "outfile" and table.max_rows_per_second is not None:
         reason = "Aurora writes an export at its own speed"
         yield "max_rows_per_second", f"`extract: outfile` has no ceiling, as {reason}; write `null` for this table"
+    if table.extract == "outfile" and table.keyed:
+        yield "extract", "Aurora has no key to hash with, so a table with `mask: hmac` is read by `extract: stream`"
 
 
 def _named_once(table: Table) -> Iterator[Complaint]:

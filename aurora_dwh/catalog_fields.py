@@ -123,20 +123,20 @@ def _mask(value: object) -> object:
     match value:
         case None | "null":
             return "null"
-        case "sha256" | ConstantMask() | KeepLastMask():
+        case "sha256" | "hmac" | ConstantMask() | KeepLastMask():
             return value
         case {"value": str() | int() | float() as constant, **rest} if not rest:
             return ConstantMask(value=constant)
         case {"keep_last": int() as characters, **rest} if characters >= 1 and not rest:
             return KeepLastMask(keep_last=characters)
-    raise ValueError(f"{value!r} is not a mask; write sha256, null, {{value: ...}} or {{keep_last: n}}")
+    raise ValueError(f"{value!r} is not a mask; write sha256, hmac, null, {{value: ...}} or {{keep_last: n}}")
 
 
 _NAME_SCHEMA = {"type": "string", "minLength": 1}
 _NAMES_SCHEMA = {"anyOf": [_NAME_SCHEMA, {"type": "array", "items": _NAME_SCHEMA}, {"type": "null"}]}
 _MASK_SCHEMA: dict[str, Any] = {
     "anyOf": [
-        {"enum": ["sha256", "null", None]},
+        {"enum": ["sha256", "hmac", "null", None]},
         {
             "type": "object",
             "properties": {"value": {"type": ["string", "number", "boolean"]}},
@@ -194,7 +194,7 @@ Tags = Annotated[
     ),
 ]
 Mask = Annotated[
-    Literal["sha256", "null"] | ConstantMask | KeepLastMask, PlainValidator(_mask), WithJsonSchema(_MASK_SCHEMA)
+    Literal["sha256", "hmac", "null"] | ConstantMask | KeepLastMask, PlainValidator(_mask), WithJsonSchema(_MASK_SCHEMA)
 ]
 ZeroDates = Annotated[
     Literal["null", "fail", "text"],

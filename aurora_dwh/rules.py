@@ -31,6 +31,9 @@ SHAPE = (*CONTENTS, "zero_dates", "oversize", "nul_bytes", "timezone", "cursor_t
 CUTS = ("timezone", "cursor_timezone", "start_date")
 """What decides where one day ends and the next begins."""
 
+KEYED = "hmac"
+"""What stands before the key's fingerprint in the mask of a column that was hashed with a key."""
+
 COMPUTED = "asset "
 """How the source's name begins of rows that an asset of Dagster computes."""
 
@@ -58,7 +61,7 @@ class Rules:
         include: The only columns that were read; none where all were.
         exclude: Columns that were left out.
         filter: The condition that rows met.
-        mask: Column -> how its values were hidden.
+        mask: Column -> how its values were hidden; of those that were hashed with a key, its fingerprint too.
         zero_dates: What became of dates that are none.
         oversize: What became of values wider than Redshift holds.
         nul_bytes: What became of NUL bytes.
@@ -86,15 +89,17 @@ class Rules:
         return (self.source or "").startswith(COMPUTED)
 
     @staticmethod
-    def of(table: Table, catalog: Catalog, *, source: str | None) -> Rules:
+    def of(table: Table, catalog: Catalog, *, source: str | None, mask_key: str | None = None) -> Rules:
         """Return a table's rules as the catalog has them now.
 
         Args:
             table: The table.
             catalog: The catalog that it belongs to.
             source: The source's name.
+            mask_key: The fingerprint of the key of `mask: hmac`, where the table has such a mask.
         """
         masks = {fold(name): mask if isinstance(mask, str) else mask.model_dump() for name, mask in table.mask.items()}
+        masks |= {fold(name): {KEYED: mask_key} for name in table.keyed}
         return Rules(
             source=source,
             table=table.name,
@@ -192,12 +197,17 @@ def _clashes_of_columns(wanted: Rules, manifest: Manifest) -> list[str]:
 def _told(name: str, before: Any, now: Any) -> str:
     if isinstance(before, Mapping) and isinstance(now, Mapping):
         columns = {column for column in {*before, *now} if before.get(column) != now.get(column)}
-        return f"{name} of {', '.join(sorted(columns))}"
+        is_key = all(_is_keyed(rules.get(column)) for rules in (before, now) for column in columns)
+        return f"{name} of {', '.join(sorted(columns))}" + (" by another key" if is_key else "")
     if name in ("include", "exclude") and not isinstance(before, str) and not isinstance(now, str):
         return f"{name} of {', '.join(sorted(set(before) ^ set(now)))}"
     if name in CONTENTS:
         return name
     return f"{name} {_word(before)}, now {_word(now)}"
+
+
+def _is_keyed(mask: Any) -> bool:
+    return isinstance(mask, Mapping) and KEYED in mask
 
 
 def _word(value: Any) -> str:

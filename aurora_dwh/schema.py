@@ -72,6 +72,8 @@ class Column:
         charset: MySQL's name of the character set of a text's bytes; empty for what is no text.
         read_as: SQL that the source computes instead of the column itself, which stands in it as `{0}`; the type
             attributes then describe its result. So a masked value never leaves the database.
+        keyed: Whether what is read is hashed with the mask's key before anything else is done with it; the type
+            attributes then describe the hash.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Column:
     comment: str = ""
     charset: str = ""
     read_as: str = "{0}"
+    keyed: bool = False
 
     def reading(self, expression: str) -> Column:
         """Return the column with one more expression around what is read, which stands in it as `{0}`."""
@@ -330,8 +333,8 @@ TEXT_TYPES = ("char", "varchar", "tinytext", "text", "mediumtext", "longtext")
 TEXTUAL_LENGTHS = {"uuid": 36, "inet4": 15, "inet6": 39}
 """DATA_TYPE of MariaDB's types that are bytes inside and text outside -> characters of the longest text, all ASCII."""
 
-_BINARY_TYPES = ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob")
-_GEOMETRY_TYPES = (
+BINARY_TYPES = ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob")
+GEOMETRY_TYPES = (
     "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon",
     "geometrycollection", "geomcollection",
 )  # fmt: skip
@@ -395,13 +398,13 @@ TYPE_RULES: tuple[TypeRule, ...] = (
           redshift=_just("SUPER"), byte_limit=lambda _: VARCHAR_LIMIT, policies=("oversize",),
           example=('{"a": null}', '{"a":null}'),
           note="COPY loads the text, the upsert parses it. JSON's null is not SQL's NULL. MariaDB's JSON is LONGTEXT."),
-    _rule("BINARY, VARBINARY, BLOB family", *_BINARY_TYPES, arrow=_arrow("binary"), redshift=_just("VARBYTE"),
+    _rule("BINARY, VARBINARY, BLOB family", *BINARY_TYPES, arrow=_arrow("binary"), redshift=_just("VARBYTE"),
           byte_limit=lambda _: VARBYTE_LIMIT, policies=("oversize",), example=("x'00FF00'", "00ff00"),
           note="Every byte, trailing zeros of BINARY(n) too."),
     _rule("VECTOR", "vector", arrow=_arrow("binary"), redshift=_just("VARBYTE"),
           byte_limit=lambda _: VARBYTE_LIMIT, policies=("oversize",), example=("[1, 2.5]", "0000803f00002040"),
           note="MySQL 9 and MariaDB 11.7: 4 bytes a number, a FLOAT with its low byte first."),
-    _rule("GEOMETRY family", *_GEOMETRY_TYPES, arrow=_arrow("binary"), redshift=_just("VARBYTE"),
+    _rule("GEOMETRY family", *GEOMETRY_TYPES, arrow=_arrow("binary"), redshift=_just("VARBYTE"),
           byte_limit=lambda _: VARBYTE_LIMIT, policies=("oversize",), example=("POINT(1 2)", "25 bytes"),
           note="MySQL's own bytes: 4 of SRID, then WKB."),
 )  # fmt: skip

@@ -41,12 +41,14 @@ class Found:
         refused: Tables that cannot be copied -> the reason.
         views: The views that the catalog does not have, which stand in it as comments.
         gone: Tables of the catalog that the database does not have.
+        ignored: Tables and views that the catalog's `ignore` leaves out.
     """
 
     added: list[Suggestion] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
     views: list[Suggestion] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
 
 
 def discover(
@@ -63,7 +65,8 @@ def discover(
 
     Tables with a column that says when a row was last written are copied day by day, logs are appended, and all others
     are copied whole, which is always right. Comments in the file say why, what to look at, and which tables cannot be
-    copied. Views stand there as comments too, each to be copied once its # is taken away. No row is read.
+    copied. Views stand there as comments too, each to be copied once its # is taken away. What `ignore` in the file
+    names is left out. No row is read.
     """
     from aurora_dwh.catalog import CATALOG_VARIABLE, Catalog
     from aurora_dwh.config import AuroraSettings
@@ -114,7 +117,11 @@ def _discover(settings: AuroraSettings, path: Path, zone: str | None) -> tuple[C
             stored = as_stored(connection, names)
             known = {stored(name): name for name in file.tables}
             new = [name for name in names if name not in known]
-            found = Found(gone=[name for there, name in known.items() if there not in names])
+            found = Found(
+                gone=[name for there, name in known.items() if there not in names],
+                ignored=[name for name in new if file.is_ignored(name)],
+            )
+            new = [name for name in new if name not in found.ignored]
             facts = read_facts(connection, settings.database)
         with work(f"Reading {settings.database}", len(new)) as advance:
             for name in new:
@@ -216,7 +223,9 @@ def _say(file: CatalogFile, found: Found) -> None:
         typer.echo(f"Views are offered as comments: {plain(', '.join(view.table for view in found.views))}")
     modes = Counter(suggestion.fields["mode"] for suggestion in found.added)
     counted = ", ".join(f"{count} {mode}" for mode, count in modes.most_common())
-    typer.echo(f"{file.path}: {len(found.added)} added{counted and f' ({counted})'}, {len(file.tables)} in all")
+    ignored = f", {len(found.ignored)} ignored" if found.ignored else ""
+    added = f"{len(found.added)} added{counted and f' ({counted})'}"
+    typer.echo(f"{file.path}: {added}{ignored}, {len(file.tables)} in all")
 
 
 def _say_for_scripts(file: CatalogFile, found: Found) -> None:
@@ -230,6 +239,7 @@ def _say_for_scripts(file: CatalogFile, found: Found) -> None:
             "refused": found.refused,
             "views": [view.table for view in found.views],
             "not_in_database": found.gone,
+            "ignored": found.ignored,
             "tables": file.tables,
         }
     )

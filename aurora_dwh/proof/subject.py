@@ -178,7 +178,8 @@ def _key(schema: TableSchema, target: Target) -> tuple[Column, ...]:
     by_name = {column.target_name: column for column in schema.columns}
     for names in (target.key, schema.primary_key):
         columns = [by_name.get(fold(name)) for name in names]
-        if columns and None not in columns:
+        # The source cannot be asked for a row by a hash that it does not make.
+        if columns and None not in columns and not any(column.keyed for column in columns if column):
             return tuple(column for column in columns if column)
     return ()
 

@@ -39,6 +39,7 @@ from aurora_dwh.source.selection import read_selected
 from aurora_dwh.source.split import Split
 from aurora_dwh.source.strays import find_strays
 from aurora_dwh.source.throttle import Throttle
+from aurora_dwh.source.treatment import require_exportable
 from aurora_dwh.source.turns import Known, Tries, Turn
 from aurora_dwh.source.windows import opened
 
@@ -334,8 +335,9 @@ class Source:
             is_by_hand: Whether a person is to run them, whose session must be set up too.
 
         Raises:
-            DataError: As `statement`.
+            DataError: As `statement`; or columns are hashed with a key, which Aurora does not have.
         """
+        require_exportable(table)
         cursor = TableCursor(table, schema, self._zone)
         where, said, kinds = cursor.where(window), cursor.said(window), misfits(schema, table)
         behind = None if is_by_hand else said["ends_before"]  # the inbox knows what a person's count holds

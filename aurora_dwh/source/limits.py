@@ -235,7 +235,7 @@ def expected(schema: TableSchema, table: Table) -> TableSchema:
 
 
 def _expected(column: Column, table: Table) -> Column:
-    if is_key(column, table):
+    if is_key(column, table) or column.keyed:  # a hash fits whatever the value is
         return column
     if table.nul_bytes == "remove" and "nul_bytes" in column.rule.policies:
         column = column.reading(NUL_REMOVED)

@@ -24,7 +24,7 @@ from aurora_dwh.schema import (
     UnsupportedTypeError,
     fold,
 )
-from aurora_dwh.source.connection import execute
+from aurora_dwh.source.connection import execute, mask_key_of
 from aurora_dwh.source.discovery import read_schema
 from aurora_dwh.source.privileges import grant_remedy, is_denied
 from aurora_dwh.source.treatment import treat
@@ -58,6 +58,7 @@ def read_selected(connection: Connection, database: str, table: Table, had: Sequ
 
     Raises:
         DataError: The table is not there, or cannot be copied as the catalog says; or the user may not read a column.
+        ConfigError: A column is to be hashed, and there is no key.
         pymysql.err.Error: The server or the connection failed.
     """
     schema, ask = read_schema(connection, database, table.name), partial(execute, connection)
@@ -70,7 +71,10 @@ def read_selected(connection: Connection, database: str, table: Table, had: Sequ
             f"`exclude: [{', '.join(map(_in_yaml, denied))}]` and run `aurora-dwh rebuild {quoted(table.name)} "
             "--from source`"
         )
-    return selected(schema, table)
+    chosen = selected(schema, table)
+    if any(column.keyed for column in chosen.columns):
+        mask_key_of(connection)  # which is told before anything is read
+    return chosen
 
 
 def _is_wanted(name: str, table: Table) -> bool:

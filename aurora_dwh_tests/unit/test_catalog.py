@@ -169,7 +169,7 @@ def test_masks_are_read_though_they_are_not_built() -> None:
 def test_what_is_no_mask_is_refused(mask: str) -> None:
     [message] = table_errors(f"{{mode: full, mask: {{email: {mask}}}}}")
     assert message.startswith("mask.email: ")
-    assert message.endswith("is not a mask; write sha256, null, {value: ...} or {keep_last: n}")
+    assert message.endswith("is not a mask; write sha256, hmac, null, {value: ...} or {keep_last: n}")
 
 
 def test_sort_key_is_the_cursor_where_none_is_given() -> None:
@@ -301,6 +301,27 @@ def test_an_export_has_no_ceiling() -> None:
     defaults = HEAD + "defaults: {max_rows_per_second: 5}\n"
     assert message in errors(defaults + f"tables: {{t: {{{fields}}}}}")
     load(defaults + f"tables: {{t: {{{fields}, max_rows_per_second: null}}}}")
+
+
+def test_aurora_has_no_key_to_hash_an_export_with() -> None:
+    fields = "key: id, cursor: u, mask: {email: hmac}"
+    load(HEAD + f"tables: {{t: {{{fields}}}}}")
+    assert table_errors(f"{{{fields}, extract: outfile}}") == [
+        "extract: Aurora has no key to hash with, so a table with `mask: hmac` is read by `extract: stream`"
+    ]
+
+
+def test_a_table_is_not_both_listed_and_ignored() -> None:
+    read = load(HEAD + "ignore: [tmp_*, 'a[b]', \"*_old\"]\ntables: {t: {mode: full}}")
+    assert [read.ignored_by(name) for name in ("tmp_x", "x_tmp_", "ab", "t_old", "t", "TMP_x")] == [
+        "tmp_*", None, "a[b]", "*_old", None, None
+    ]  # fmt: skip
+    message = errors(HEAD + "ignore: tmp_*\ntables:\n  t: {mode: full}\n  tmp_a: {mode: full}")
+    assert message == (
+        "catalog.yaml:6: table tmp_a: is listed, and 'tmp_*' of `ignore` leaves it out; take either the table or the "
+        "pattern out"
+    )
+    assert "catalog.yaml:3: ignore" in errors(HEAD + "ignore: {a: b}\ntables: {t: {mode: full}}")
 
 
 def test_monthly_is_a_tables_schedule_and_not_the_catalogs() -> None:

@@ -56,6 +56,19 @@ def test_they_come_back_as_they_were_also_with_what_a_later_version_adds() -> No
     assert Rules.from_json(written.to_json()).to_text() == written.to_text()
 
 
+def test_the_masks_key_is_in_them_by_its_fingerprint_and_another_key_is_another_mask() -> None:
+    table = Table(name="Orders", mode="full", mask={"EMail": "hmac", "zip": "sha256"})
+    catalog = Catalog(timezone="UTC", start_date=DAY, tables={})
+    one, other = (Rules.of(table, catalog, source=None, mask_key=key) for key in ("f00d", "beef"))
+    assert one.mask == {"email": {"hmac": "f00d"}, "zip": "sha256"}
+    assert Rules.from_json(json.loads(one.to_text())) == one
+    with pytest.raises(RulesError, match=r"other rules than the catalog has now \(mask of email by another key\)"):
+        check_days(other, [manifest(one)], remedy="Read them again")
+    check_days(one, [manifest(one)], remedy="")
+    unkeyed = rules(mode="full", key=(), cursor=None, mask={"email": "sha256", "zip": "sha256"})
+    assert unkeyed.differences(one, ["mask"]) == ["mask of email"]
+
+
 def test_equal_catalogs_have_equal_texts_and_others_have_not() -> None:
     assert rules(exclude=("a", "B")).to_text() == rules(exclude=("b", "A")).to_text()
     assert rules(filter="a  > 1").to_text() != rules(filter="a > 1").to_text()
