@@ -18,6 +18,7 @@ from pydantic_core import PydanticCustomError
 
 from aurora_dwh.catalog_errors import CatalogError, Problem
 from aurora_dwh.catalog_fields import (
+    AnyName,
     AnyNames,
     Day,
     Duration,
@@ -130,6 +131,9 @@ class TableFields(BaseModel):
     exclude: AnyNames = ()
     """Columns to leave out."""
 
+    rename: dict[AnyName, Name] = Field(default_factory=dict)
+    """Column -> its name in the lake and in Redshift. All other fields go on to name it as the source does."""
+
     filter: str | None = Field(default=None, min_length=1)
     """A condition in MySQL's SQL that rows must meet to be copied."""
 
@@ -193,6 +197,10 @@ class Table(TableFields):
     def target(self) -> str:
         """The table's name in Redshift."""
         return fold(self.target_table or self.name)
+
+    def copied(self, column: str) -> str:
+        """Return the name that a column of the source has in the lake and in Redshift."""
+        return next((new for name, new in self.rename.items() if fold(name) == fold(column)), column)
 
     @property
     def keyed(self) -> tuple[str, ...]:
@@ -314,13 +322,21 @@ def _export_forbids(table: Table) -> Iterator[Complaint]:
 
 
 def _named_once(table: Table) -> Iterator[Complaint]:
-    for field in ("key", "include", "exclude", "sort_key", "mask"):
+    for field in ("key", "include", "exclude", "sort_key", "mask", "rename"):
         seen: dict[str, str] = {}
         for name in getattr(table, field):
             if fold(name) in seen:
                 both = f"{seen[fold(name)]!r} and {name!r}"
                 yield field, f"{both} are one column in Redshift, which folds names to lower case; name it once"
             seen[fold(name)] = name
+
+
+def _renamed_once(table: Table) -> Iterator[Complaint]:
+    seen: dict[str, str] = {}
+    for name, renamed in table.rename.items():
+        if fold(renamed) in seen:
+            yield "rename", f"{seen[fold(renamed)]!r} and {name!r} both become {fold(renamed)!r}; choose another name"
+        seen[fold(renamed)] = name
 
 
 def _used_columns_are_copied(table: Table) -> Iterator[Complaint]:
@@ -344,6 +360,7 @@ def used_columns(table: Table) -> Iterator[tuple[str, str]]:
         ("dist_key", (table.dist_key,)),
         ("sort_key", table.sort_key),
         ("mask", tuple(table.mask)),
+        ("rename", tuple(table.rename)),
     )
     for field, names in uses:
         for name in names:
@@ -366,6 +383,7 @@ _RULES: tuple[Callable[[Table], Iterator[Complaint]], ...] = (
     _mode_forbids,
     _export_forbids,
     _named_once,
+    _renamed_once,
     _used_columns_are_copied,
     _target_fits,
 )

@@ -154,9 +154,8 @@ _MASK_SCHEMA: dict[str, Any] = {
 
 Name = Annotated[str, AfterValidator(_filled), AfterValidator(_name), WithJsonSchema(_NAME_SCHEMA)]
 Names = Annotated[tuple[Name, ...], BeforeValidator(_text_or_list), WithJsonSchema(_NAMES_SCHEMA)]
-AnyNames = Annotated[
-    tuple[Annotated[str, AfterValidator(_filled)], ...], BeforeValidator(_text_or_list), WithJsonSchema(_NAMES_SCHEMA)
-]
+AnyName = Annotated[str, AfterValidator(_filled), WithJsonSchema(_NAME_SCHEMA)]
+AnyNames = Annotated[tuple[AnyName, ...], BeforeValidator(_text_or_list), WithJsonSchema(_NAMES_SCHEMA)]
 Duration = Annotated[
     timedelta,
     BeforeValidator(_duration),

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from aurora_dwh.schema import fold
 if TYPE_CHECKING:
     from aurora_dwh.catalog import Catalog, Table
 
-CONTENTS = ("mask", "include", "exclude", "filter")
+CONTENTS = ("mask", "include", "exclude", "filter", "rename")
 """What decides which values and rows may be in a table at all."""
 
 SHAPE = (*CONTENTS, "zero_dates", "oversize", "nul_bytes", "timezone", "cursor_timezone")
@@ -53,8 +53,8 @@ class Rules:
         source: The source's name, as `AuroraSettings.source_name` gives it; None where it does not matter.
         table: The table's name in the source.
         mode: The table's mode.
-        key: The columns that told rows apart.
-        cursor: The column that said when a row was written.
+        key: The columns that told rows apart, by their names in the copy.
+        cursor: The column that said when a row was written, by its name in the copy.
         cursor_timezone: The zone of the cursor's wall clock.
         timezone: The zone at whose midnight days were cut.
         start_date: The first day, as text.
@@ -65,6 +65,7 @@ class Rules:
         zero_dates: What became of dates that are none.
         oversize: What became of values wider than Redshift holds.
         nul_bytes: What became of NUL bytes.
+        rename: Column in the source -> its other name in the copy.
     """
 
     source: str | None
@@ -82,6 +83,7 @@ class Rules:
     zero_dates: str
     oversize: str
     nul_bytes: str
+    rename: Mapping[str, str] | str = field(default_factory=dict)
 
     @property
     def is_computed(self) -> bool:
@@ -104,8 +106,8 @@ class Rules:
             source=source,
             table=table.name,
             mode=table.mode,
-            key=_folded(table.key),
-            cursor=table.cursor and fold(table.cursor),
+            key=_folded(map(table.copied, table.key)),
+            cursor=table.cursor and fold(table.copied(table.cursor)),
             cursor_timezone=table.cursor_timezone or (catalog.timezone if table.cursor else None),
             timezone=catalog.timezone,
             start_date=catalog.start_date.isoformat(),
@@ -116,6 +118,7 @@ class Rules:
             zero_dates=table.zero_dates,
             oversize=table.oversize,
             nul_bytes=table.nul_bytes,
+            rename=_short({fold(name): fold(renamed) for name, renamed in table.rename.items()}),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -133,7 +136,7 @@ class Rules:
         Raises:
             KeyError: Something is missing.
         """
-        return Rules(**{f.name: data[f.name] for f in fields(Rules)})
+        return Rules(**{f.name: data[f.name] for f in fields(Rules) if f.name in data or f.name != "rename"})
 
     def differences(self, now: Rules, names: Iterable[str]) -> list[str]:
         """Return what of the named rules is another one now, in words."""
@@ -190,7 +193,8 @@ def _clashes_of_columns(wanted: Rules, manifest: Manifest) -> list[str]:
     if wanted.include and not isinstance(wanted.include, str):
         left_out |= names - set(wanted.include)
     masked = clear & set(wanted.mask) if not isinstance(wanted.mask, str) else set()
-    told = {"include or exclude": left_out, "mask": masked}
+    renamed = names & set(wanted.rename) if not isinstance(wanted.rename, str) else set()
+    told = {"include or exclude": left_out, "mask": masked, "rename": renamed}
     return [f"{rule} of {', '.join(sorted(columns))}" for rule, columns in told.items() if columns]
 
 

@@ -74,6 +74,7 @@ class Column:
             attributes then describe its result. So a masked value never leaves the database.
         keyed: Whether what is read is hashed with the mask's key before anything else is done with it; the type
             attributes then describe the hash.
+        renamed: The column's name in the copy, where the catalog gives it another one.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Column:
     charset: str = ""
     read_as: str = "{0}"
     keyed: bool = False
+    renamed: str | None = None
 
     def reading(self, expression: str) -> Column:
         """Return the column with one more expression around what is read, which stands in it as `{0}`."""
@@ -95,6 +97,11 @@ class Column:
     @property
     def target_name(self) -> str:
         """The column's name in the lake and in Redshift."""
+        return fold(self.renamed or self.name)
+
+    @property
+    def source_name(self) -> str:
+        """The column's name in the source, folded, by which the catalog names it in whatever case."""
         return fold(self.name)
 
     @property
@@ -168,15 +175,23 @@ class TableSchema:
     comment: str = ""
 
     def column(self, name: str) -> Column:
-        """Return the column of that name, however its case is written.
+        """Return the column of that name in the source or in the copy, however its case is written.
+
+        No column has in the copy a name that another one has in the source.
 
         Raises:
             KeyError: The table has no such column.
         """
         for column in self.columns:
-            if column.target_name == fold(name):
+            if fold(name) in (column.target_name, column.source_name):
                 return column
         raise KeyError(f"table {self.database}.{self.table} has no column {name!r}")
+
+    @property
+    def copied_key(self) -> tuple[str, ...]:
+        """The primary key's columns by their names in the copy, whether they are copied or not."""
+        names = {column.source_name: column.target_name for column in self.columns}
+        return tuple(names.get(fold(name), fold(name)) for name in self.primary_key)
 
     @property
     def arrow_schema(self) -> pa.Schema:

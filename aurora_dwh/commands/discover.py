@@ -8,6 +8,7 @@ from contextlib import closing
 from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
+from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "aurora-dwh discover --output catalog.yaml",
     "aurora-dwh discover --database shop --output shop.yaml",
+    "aurora-dwh discover --tables 'sales_*'",
     "aurora-dwh discover --json",
 )
 
@@ -59,6 +61,10 @@ def discover(
         Path | None,
         typer.Option(metavar="FILE", help="The catalog's file. Default: AURORA_DWH_CATALOG, or catalog.yaml."),
     ] = None,
+    tables: Annotated[
+        str | None,
+        typer.Option(metavar="PATTERN", help="Only the tables and views of such names, as 'sales_*'. Default: all."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Add the source's tables to the catalog, with keys, cursors and warnings. Those already in it are left alone.
@@ -73,7 +79,7 @@ def discover(
 
     settings = AuroraSettings.from_env(os.environ | ({"AURORA_DATABASE": database} if database else {}))
     path = output or Path(os.environ.get(CATALOG_VARIABLE) or "catalog.yaml")
-    file, found = _discover(settings, path, None)
+    file, found = _discover(settings, path, None, tables)
     if found.added or found.refused or found.views:
         file.save()
     (_say_for_scripts if as_json else _say)(file, found)
@@ -95,7 +101,9 @@ def add_tables(settings: AuroraSettings, path: Path, *, zone: str | None) -> tup
     return file, partial(_say, file, found)
 
 
-def _discover(settings: AuroraSettings, path: Path, zone: str | None) -> tuple[CatalogFile, Found]:
+def _discover(
+    settings: AuroraSettings, path: Path, zone: str | None, pattern: str | None = None
+) -> tuple[CatalogFile, Found]:
     from pymysql.err import MySQLError
 
     from aurora_dwh.commands.catalog_edit import CatalogFile
@@ -116,7 +124,8 @@ def _discover(settings: AuroraSettings, path: Path, zone: str | None) -> tuple[C
             names = (*read_tables(connection, settings.database), *views)
             stored = as_stored(connection, names)
             known = {stored(name): name for name in file.tables}
-            new = [name for name in names if name not in known]
+            wanted = _wanted(names, pattern)
+            new = [name for name in wanted if name not in known]
             found = Found(
                 gone=[name for there, name in known.items() if there not in names],
                 ignored=[name for name in new if file.is_ignored(name)],
@@ -136,6 +145,22 @@ def _discover(settings: AuroraSettings, path: Path, zone: str | None) -> tuple[C
     suggested = ((suggest_view if name in views else suggest)(facts.of(s)) for name, s in schemas.items())
     suggestions = _with_targets(suggested, file.targets)
     return _offered(file, list(suggestions), schemas, found), found
+
+
+def _wanted(names: Sequence[str], pattern: str | None) -> list[str]:
+    """Return the names that a pattern is of, all without one.
+
+    Raises:
+        BadParameter: It is of none; the message offers names that are near.
+    """
+    from aurora_dwh.commands.choose import find_named
+
+    if pattern is None:
+        return [*names]
+    wanted = [name for name in names if fnmatchcase(name, pattern)]
+    if not wanted:
+        find_named(dict.fromkeys(names), pattern, "is no table of the database", hint="--tables")
+    return wanted
 
 
 def _offered(

@@ -145,7 +145,7 @@ class Buckets:
         ranges = self._ranges(differing)
         there = " OR ".join(_within(mysql_identifier(self._key.name), start, end) for start, end in ranges)
         named = ", ".join(map(str, differing))
-        edges = _within(identifier(self._key.name), ranges[0][0], ranges[-1][1])
+        edges = _within(identifier(self._key.target_name), ranges[0][0], ranges[-1][1])
         here = f"({self.subject.here}) AND {edges} AND {_bucket(self._key, self.width)} IN ({named})"
         return replace(self.subject, there=(*self.subject.there, there), here=here)
 
@@ -196,7 +196,7 @@ def _bucket(key: Column, width: int) -> str:
 
     Without a division, as Redshift rounds the quotient of decimals.
     """
-    name = identifier(key.name)
+    name = identifier(key.target_name)
     return f"CAST({name} - MOD({name}, {width}) AS DECIMAL(20,0))"
 
 

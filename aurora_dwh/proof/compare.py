@@ -132,7 +132,7 @@ def key_names(subject: Subject) -> list[str]:
 
 def keys_in_stage(subject: Subject) -> str:
     """Return the SELECT of what was read of the source, which is on the stage."""
-    at = identifier(subject.cursor.name) if subject.cursor else "NULL"
+    at = identifier(subject.cursor.target_name) if subject.cursor else "NULL"
     more = carried_digest(carried(subject.schema), is_text=True)
     return _side(subject, identifier(STAGE), identifier(DIGEST), more, is_there=True, at=at)
 
@@ -140,7 +140,9 @@ def keys_in_stage(subject: Subject) -> str:
 def rows_in_stage(subject: Subject, manifest: Manifest) -> str:
     """Return the SELECT of the same of whole rows on the stage, each value as a load makes it."""
     columns = manifest.schema.columns
-    values = ", ".join(f"{c.rule.load.format(identifier(c.name))} AS {identifier(c.name)}" for c in columns)
+    values = ", ".join(
+        f"{c.rule.load.format(identifier(c.target_name))} AS {identifier(c.target_name)}" for c in columns
+    )
     rows = f"(SELECT {values} FROM {staged(manifest.schema, manifest.files)} s) s"
     return _rows_of(subject, rows, is_there=True)
 
@@ -154,7 +156,7 @@ def _rows_of(subject: Subject, rows: str, *, is_there: bool) -> str:
 def _side(subject: Subject, rows: str, digest: str, more: str, *, is_there: bool, at: str = "NULL") -> str:
     """Return the SELECT of one side's keys, with how often each side has the row, its digests, and its cursor."""
     if subject.key:
-        keys = [identifier(column.name) for column in subject.key]
+        keys = [identifier(column.target_name) for column in subject.key]
     else:
         keys = [f"{digest} AS {identifier(DIGEST)}"]
         keys += [f"{more} AS {identifier(CARRIED)}"] if carried(subject.schema) else []
@@ -187,7 +189,7 @@ def differing(subject: Subject, name: str, there: str) -> str:
     names = ", ".join(identifier(name) for name in key_names(subject))
     # Texts that differ in blanks at the end are one to Redshift.
     lengths = "".join(
-        f", OCTET_LENGTH({identifier(c.name)})" for c in subject.key if c.redshift_type.startswith("VARCHAR")
+        f", OCTET_LENGTH({identifier(c.target_name)})" for c in subject.key if c.redshift_type.startswith("VARCHAR")
     )
     sums = ", ".join(f"SUM({identifier(column)}) AS {identifier(column)}" for column in (_THERE, _HERE, _SEEN))
     return (

@@ -123,7 +123,7 @@ def carried_digest(columns: Sequence[Column], *, is_text: bool) -> str:
         columns: The columns.
         is_text: Whether documents are texts yet, as they were read of the source.
     """
-    named = [(column, identifier(column.name)) for column in columns]
+    named = [(column, identifier(column.target_name)) for column in columns]
     items = [_or_null(name) if column.keyed else _document(name, is_text=is_text) for column, name in named]
     return REDSHIFT.number(REDSHIFT.join(items)) if items else "0"
 
@@ -257,7 +257,7 @@ def _mysql_float(name: str) -> str:
 
 
 def _redshift_texts(column: Column) -> list[str]:
-    name = identifier(column.name)
+    name = identifier(column.target_name)
     match family(column):
         case "moment":
             return [f"TO_CHAR({name}, 'YYYY-MM-DD HH24:MI:SS.US')"]

@@ -211,7 +211,7 @@ class Look:
         """Return the same in Redshift's SQL, of keys that are just those."""
         tests = [_staged_test(column) for column in self._subject.key]
         texts = [
-            (place, identifier(column.name))
+            (place, identifier(column.target_name))
             for place, column in enumerate(self._subject.key)
             if column.redshift_type.startswith("VARCHAR")
         ]
@@ -331,7 +331,7 @@ def _source_literal(column: Column, text: str) -> str:
 
 
 def _staged_test(column: Column) -> _Test:
-    name = identifier(column.name)
+    name = identifier(column.target_name)
     match family(column):
         case "number":
             return _Test(name, str)

@@ -196,7 +196,9 @@ def _numbered(batch: pa.RecordBatch, given: pa.Schema) -> pa.RecordBatch:
 
 
 def _renamed(exact: Column, column: Column, name: str) -> Column:
-    return replace(exact, name=name, read_as=_braced(column.name) if exact.read_as == "{0}" else exact.read_as)
+    return replace(
+        exact, name=name, renamed=None, read_as=_braced(column.name) if exact.read_as == "{0}" else exact.read_as
+    )
 
 
 def _braced(name: str) -> str:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pymysql
 
 from aurora_dwh.handoff import DataError, Export, Extract, GaveWay, SourceCount, Strays, Window, told_strays, utc_now
-from aurora_dwh.schema import TableSchema, fold
+from aurora_dwh.schema import TableSchema
 from aurora_dwh.source.connection import Connection, SourceError, clock, explain, snapshot
 from aurora_dwh.source.counting import count_in
 from aurora_dwh.source.cursor import TableCursor
@@ -292,7 +292,9 @@ class Source:
                 span = replace(seen.windows[-1], day=windows[0].day, start=windows[0].start)
                 reading = _in_pieces(connection, self._reading(table, schema, span, named))
                 spans = [cursor.span(window) for window in seen.windows]
-                split = stack.enter_context(Split(schema.arrow_schema, fold(table.cursor or ""), spans))
+                split = stack.enter_context(
+                    Split(schema.arrow_schema, schema.column(table.cursor or "").target_name, spans)
+                )
                 changed: dict[tuple[str, str], Mask] = {}
                 counted = SourceCount()
                 for batch in reading.rows(connection, throttle, partial(_note, changed), counted):

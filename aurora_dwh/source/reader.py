@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pymysql
 
 from aurora_dwh.handoff import DataError
-from aurora_dwh.schema import TableSchema, fold
+from aurora_dwh.schema import TableSchema
 from aurora_dwh.source import protocol
 from aurora_dwh.source.connection import SourceError, explain, is_timeout, mask_key_of
 from aurora_dwh.source.dates import Mask
@@ -223,7 +223,7 @@ class _Columns:
 
     def _row(self, columns: Mapping[str, Decoded], index: int) -> str:
         """Return which row of a block is meant, by its key as it is in the source, as far as that is read."""
-        names = [name for name in map(fold, self._schema.primary_key) if name in columns]
+        names = [name for name in self._schema.copied_key if name in columns]
         key = named_key({name: columns[name].shown(index) for name in names})
         return f" in the row {key}" if key else ""
 

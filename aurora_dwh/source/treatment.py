@@ -41,7 +41,7 @@ def treat(schema: TableSchema, table: Table) -> TableSchema:
         DataError: A mask does not fit its column, or would hide a key or the cursor.
     """
     masks = {fold(name): mask for name, mask in table.mask.items()}
-    columns = tuple(_treated(column, masks.get(column.target_name), table) for column in schema.columns)
+    columns = tuple(_treated(column, masks.get(column.source_name), table) for column in schema.columns)
     return replace(schema, columns=columns)
 
 
@@ -61,13 +61,13 @@ def require_exportable(table: Table) -> None:
 def _treated(column: Column, mask: object, table: Table) -> Column:
     if mask is not None:
         return _masked(column, mask, table)
-    if table.zero_dates == "text" and column.data_type in _DATED and column.target_name != fold(table.cursor or ""):
+    if table.zero_dates == "text" and column.data_type in _DATED and column.source_name != fold(table.cursor or ""):
         return _text(column, "CAST({0} AS CHAR)", _DATE_TEXT)
     return column
 
 
 def _masked(column: Column, mask: object, table: Table) -> Column:
-    name = fold(column.name)
+    name = column.source_name
     if name == fold(table.cursor or "") or (name in {fold(key) for key in table.key} and mask != "sha256"):
         raise DataError(
             f"table {table.name}: {column.name!r} finds and orders rows, and this mask would hide that; "

@@ -303,6 +303,22 @@ def test_an_export_has_no_ceiling() -> None:
     load(defaults + f"tables: {{t: {{{fields}, max_rows_per_second: null}}}}")
 
 
+def test_a_new_name_is_one_columns_and_nobody_elses_own() -> None:
+    fields = "mode: full, key: id, rename: {{{}}}"
+    read = load(HEAD + f"tables: {{t: {{{fields.format('Id: Number, _dwh_x: x')}}}}}").tables["t"]
+    assert [read.copied(name) for name in ("ID", "_DWH_X", "other")] == ["Number", "x", "other"]
+    assert table_errors(f"{{{fields.format('a: N, b: n')}}}") == [
+        "rename: 'a' and 'b' both become 'n'; choose another name"
+    ]
+    assert table_errors(f"{{{fields.format('a: x, A: y')}}}") == [
+        "rename: 'a' and 'A' are one column in Redshift, which folds names to lower case; name it once"
+    ]
+    assert "names that begin with _dwh_ are aurora-dwh's own" in table_errors(f"{{{fields.format('a: _dwh_day')}}}")[0]
+    assert table_errors(f"{{{fields.format('a: x')}, exclude: a}}") == [
+        "exclude: 'a' is the table's rename and must be copied; take it off the list"
+    ]
+
+
 def test_aurora_has_no_key_to_hash_an_export_with() -> None:
     fields = "key: id, cursor: u, mask: {email: hmac}"
     load(HEAD + f"tables: {{t: {{{fields}}}}}")

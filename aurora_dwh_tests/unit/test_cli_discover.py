@@ -340,6 +340,19 @@ def test_what_the_file_ignores_is_not_added_again_and_is_counted(shop: str, serv
     assert "orders" not in Catalog.load(Path("c.yaml")).tables
 
 
+def test_only_tables_of_a_pattern_are_added_and_one_of_no_table_names_those_that_are_near(shop: str) -> None:
+    command = ["discover", "--database", shop, "--output", "c.yaml", "--tables"]
+    assert CliRunner().invoke(app, [*command, "vi*s"]).exit_code == 0
+    assert set(Catalog.load(Path("c.yaml")).tables) == {"views", "visits"}
+    before = Path("c.yaml").read_text(encoding="utf-8")
+    result = CliRunner().invoke(app, [*command, "order"])
+    assert result.exit_code == 2
+    assert "'order' is no table of the database; did you mean orders?" in " ".join(
+        result.stderr.replace("│", " ").split()
+    )
+    assert Path("c.yaml").read_text(encoding="utf-8") == before
+
+
 def test_tables_whose_names_fall_together_or_are_too_long_get_names_of_their_own(shop: str, server: Server) -> None:
     long = "顧" * 45
     with server.connect(shop) as connection, connection.cursor() as cursor:

@@ -46,6 +46,7 @@ def test_what_the_catalog_says_is_told_in_one_form() -> None:
         "zero_dates": "null",
         "oversize": "fail",
         "nul_bytes": "fail",
+        "rename": {},
     }
 
 
@@ -67,6 +68,17 @@ def test_the_masks_key_is_in_them_by_its_fingerprint_and_another_key_is_another_
     check_days(one, [manifest(one)], remedy="")
     unkeyed = rules(mode="full", key=(), cursor=None, mask={"email": "sha256", "zip": "sha256"})
     assert unkeyed.differences(one, ["mask"]) == ["mask of email"]
+
+
+def test_columns_of_other_names_are_told_and_what_knew_no_other_names_has_none() -> None:
+    one = rules(rename={"Id": "Order_ID", "x": "y"}, exclude=("z",))
+    assert (one.key, one.cursor, one.rename) == (["order_id"], "at", {"id": "order_id", "x": "y"})
+    before = {name: value for name, value in rules(exclude=("z",)).to_json().items() if name != "rename"}
+    assert Rules.from_json(before).differences(one, CONTENTS) == ["rename of id, x"]
+    with pytest.raises(RulesError, match=r"rename of id\)"):
+        check_days(one, [manifest(None)], remedy="")
+    with pytest.raises(KeyError):
+        Rules.from_json({})
 
 
 def test_equal_catalogs_have_equal_texts_and_others_have_not() -> None:
