@@ -50,20 +50,28 @@ def fetch_secret(secret_id: str, region: str | None) -> dict[str, Any]:
     Raises:
         ConfigError: It cannot be read, or is not what a database secret should be.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
-
     try:
-        client = _client(region, "secretsmanager")
-        answer = client.get_secret_value(SecretId=secret_id)
-    except (BotoCoreError, ClientError) as error:
-        raise ConfigError([f"secret {secret_id!r} cannot be read: {error}"]) from None
-    try:
-        secret = json.loads(answer["SecretString"])
-    except (KeyError, ValueError):
+        secret = json.loads(fetch_text(secret_id, region))
+    except ValueError:
         secret = None
     if not isinstance(secret, dict) or not {"username", "password"} <= secret.keys():
         raise ConfigError([f"secret {secret_id!r} is not JSON with username and password"])
     return secret
+
+
+def fetch_text(secret_id: str, region: str | None) -> str:
+    """Return a Secrets Manager secret as it is, empty where it holds bytes instead of a text.
+
+    Raises:
+        ConfigError: It cannot be read.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        answer = _client(region, "secretsmanager").get_secret_value(SecretId=secret_id)
+    except (BotoCoreError, ClientError) as error:
+        raise ConfigError([f"secret {secret_id!r} cannot be read: {error}"]) from None
+    return str(answer.get("SecretString", ""))
 
 
 def database_token(host: str, port: int, user: str, region: str | None) -> str:

@@ -8,6 +8,7 @@ here connects to anything or imports an orchestrator: the module is read by ever
 import os
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -17,6 +18,7 @@ from pydantic_core import PydanticCustomError
 
 from aurora_dwh.catalog_errors import CatalogError, Problem
 from aurora_dwh.catalog_fields import (
+    AnyName,
     AnyNames,
     Day,
     Duration,
@@ -134,6 +136,9 @@ class TableFields(BaseModel):
     exclude: AnyNames = ()
     """Columns to leave out."""
 
+    rename: dict[AnyName, Name] = Field(default_factory=dict)
+    """Column -> its name in the lake and in Redshift. All other fields go on to name it as the source does."""
+
     filter: str | None = Field(default=None, min_length=1)
     """A condition in MySQL's SQL that rows must meet to be copied."""
 
@@ -141,7 +146,8 @@ class TableFields(BaseModel):
     """A SELECT whose result is copied as the table's rows. Empty: those of the source's table of that name."""
 
     mask: dict[Name, Mask] = Field(default_factory=dict)
-    """Column -> how its values are hidden before they reach the lake: sha256, null, {value: ...} or {keep_last: n}."""
+    """Column -> how its values are hidden before they reach the lake: sha256, hmac (a hash with a secret key), null,
+    {value: ...} or {keep_last: n}."""
 
     extract: Literal["stream", "outfile"] = "stream"
     """Who writes the files: the worker, reading rows as a stream, or Aurora itself, by SELECT INTO OUTFILE S3."""
@@ -201,6 +207,15 @@ class Table(TableFields):
         """The table's name in Redshift."""
         return fold(self.target_table or self.name)
 
+    def copied(self, column: str) -> str:
+        """Return the name that a column of the source has in the lake and in Redshift."""
+        return next((new for name, new in self.rename.items() if fold(name) == fold(column)), column)
+
+    @property
+    def keyed(self) -> tuple[str, ...]:
+        """The columns that are hashed with the mask's key."""
+        return tuple(name for name, mask in self.mask.items() if mask == "hmac")
+
     @property
     def cron(self) -> str | None:
         """When the running day is loaded, as a cron in the catalog's zone; None where it is not."""
@@ -248,11 +263,18 @@ class Catalog(BaseModel):
     pools: Pools = Pools()
     """How many steps may work on a server at once, over all runs."""
 
+    ignore: AnyNames = ()
+    """Patterns of names of tables, such as tmp_*, that `discover` does not add. Empty: none."""
+
     tables: dict[str, Table]
     """The tables to copy, by name."""
 
     quicksight: QuickSight | None = None
     """The SPICE datasets of QuickSight that are refreshed after their marts. Empty: none."""
+
+    def ignored_by(self, table: str) -> str | None:
+        """Return the first pattern of `ignore` that a table's name is of, None where it is of none."""
+        return next((pattern for pattern in self.ignore if fnmatchcase(table, pattern)), None)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -314,16 +336,26 @@ def _export_forbids(table: Table) -> Iterator[Complaint]:
     if table.extract == "outfile" and table.max_rows_per_second is not None:
         reason = "Aurora writes an export at its own speed"
         yield "max_rows_per_second", f"`extract: outfile` has no ceiling, as {reason}; write `null` for this table"
+    if table.extract == "outfile" and table.keyed:
+        yield "extract", "Aurora has no key to hash with, so a table with `mask: hmac` is read by `extract: stream`"
 
 
 def _named_once(table: Table) -> Iterator[Complaint]:
-    for field in ("key", "include", "exclude", "sort_key", "mask"):
+    for field in ("key", "include", "exclude", "sort_key", "mask", "rename"):
         seen: dict[str, str] = {}
         for name in getattr(table, field):
             if fold(name) in seen:
                 both = f"{seen[fold(name)]!r} and {name!r}"
                 yield field, f"{both} are one column in Redshift, which folds names to lower case; name it once"
             seen[fold(name)] = name
+
+
+def _renamed_once(table: Table) -> Iterator[Complaint]:
+    seen: dict[str, str] = {}
+    for name, renamed in table.rename.items():
+        if fold(renamed) in seen:
+            yield "rename", f"{seen[fold(renamed)]!r} and {name!r} both become {fold(renamed)!r}; choose another name"
+        seen[fold(renamed)] = name
 
 
 def _used_columns_are_copied(table: Table) -> Iterator[Complaint]:
@@ -347,6 +379,7 @@ def used_columns(table: Table) -> Iterator[tuple[str, str]]:
         ("dist_key", (table.dist_key,)),
         ("sort_key", table.sort_key),
         ("mask", tuple(table.mask)),
+        ("rename", tuple(table.rename)),
     )
     for field, names in uses:
         for name in names:
@@ -369,6 +402,7 @@ _RULES: tuple[Callable[[Table], Iterator[Complaint]], ...] = (
     _mode_forbids,
     _export_forbids,
     _named_once,
+    _renamed_once,
     _used_columns_are_copied,
     _target_fits,
 )

@@ -160,20 +160,20 @@ def _mask(value: object) -> object:
     match value:
         case None | "null":
             return "null"
-        case "sha256" | ConstantMask() | KeepLastMask():
+        case "sha256" | "hmac" | ConstantMask() | KeepLastMask():
             return value
         case {"value": str() | int() | float() as constant, **rest} if not rest:
             return ConstantMask(value=constant)
         case {"keep_last": int() as characters, **rest} if characters >= 1 and not rest:
             return KeepLastMask(keep_last=characters)
-    raise ValueError(f"{value!r} is not a mask; write sha256, null, {{value: ...}} or {{keep_last: n}}")
+    raise ValueError(f"{value!r} is not a mask; write sha256, hmac, null, {{value: ...}} or {{keep_last: n}}")
 
 
 _NAME_SCHEMA = {"type": "string", "minLength": 1}
 _NAMES_SCHEMA = {"anyOf": [_NAME_SCHEMA, {"type": "array", "items": _NAME_SCHEMA}, {"type": "null"}]}
 _MASK_SCHEMA: dict[str, Any] = {
     "anyOf": [
-        {"enum": ["sha256", "null", None]},
+        {"enum": ["sha256", "hmac", "null", None]},
         {
             "type": "object",
             "properties": {"value": {"type": ["string", "number", "boolean"]}},
@@ -191,9 +191,8 @@ _MASK_SCHEMA: dict[str, Any] = {
 
 Name = Annotated[str, AfterValidator(_filled), AfterValidator(_name), WithJsonSchema(_NAME_SCHEMA)]
 Names = Annotated[tuple[Name, ...], BeforeValidator(_text_or_list), WithJsonSchema(_NAMES_SCHEMA)]
-AnyNames = Annotated[
-    tuple[Annotated[str, AfterValidator(_filled)], ...], BeforeValidator(_text_or_list), WithJsonSchema(_NAMES_SCHEMA)
-]
+AnyName = Annotated[str, AfterValidator(_filled), WithJsonSchema(_NAME_SCHEMA)]
+AnyNames = Annotated[tuple[AnyName, ...], BeforeValidator(_text_or_list), WithJsonSchema(_NAMES_SCHEMA)]
 Duration = Annotated[
     timedelta,
     BeforeValidator(_duration),
@@ -238,7 +237,7 @@ Tags = Annotated[
     ),
 ]
 Mask = Annotated[
-    Literal["sha256", "null"] | ConstantMask | KeepLastMask, PlainValidator(_mask), WithJsonSchema(_MASK_SCHEMA)
+    Literal["sha256", "hmac", "null"] | ConstantMask | KeepLastMask, PlainValidator(_mask), WithJsonSchema(_MASK_SCHEMA)
 ]
 ZeroDates = Annotated[
     Literal["null", "fail", "text"],

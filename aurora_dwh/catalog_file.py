@@ -116,6 +116,8 @@ class _Reader:
         if head:
             defaults.setdefault("cursor_timezone", head.timezone)
         tables = self._tables(fields.get("tables"), defaults)
+        if head:
+            self._check_ignored(head, tables)
         if head is None or self.problems:
             raise CatalogError(self.problems)
         return head.model_copy(update={"tables": tables})
@@ -201,6 +203,12 @@ class _Reader:
             if other != table.name:
                 message = f"table {other} goes to {table.target!r} in Redshift too; set another `target_table`"
                 self._add(("tables", table.name, "target_table"), message)
+
+    def _check_ignored(self, head: Catalog, tables: Iterable[str]) -> None:
+        for name in tables:
+            if pattern := head.ignored_by(name):
+                remedy = "take either the table or the pattern out"
+                self._add(("tables", name), f"is listed, and {pattern!r} of `ignore` leaves it out; {remedy}")
 
     def _add(self, path: Location, message: str) -> None:
         in_table = path[0] == "tables" and len(path) > 1

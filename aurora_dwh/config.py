@@ -12,8 +12,9 @@ import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from aurora_dwh.aws import database_token, fetch_secret, s3_client
+from aurora_dwh.aws import database_token, fetch_secret, fetch_text, s3_client
 from aurora_dwh.environment import DISABLED, VERIFY, VERIFY_CA, ConfigError, Environment
+from aurora_dwh.mask_key import LEAST_CHARACTERS, NO_KEY, WAYS, MaskKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -50,6 +51,8 @@ class AuroraSettings:
             before the path, the host's name is not verified.
         region: The AWS Region of secret and token; None leaves it to the AWS configuration.
         source: The name that the lake and Redshift know the source by; None has it made of database and address.
+        mask_key: The key of `mask: hmac`; None where the secret holds it, or none is needed.
+        mask_key_secret_id: Name or ARN of a Secrets Manager secret whose whole text is that key.
     """
 
     database: str
@@ -62,6 +65,8 @@ class AuroraSettings:
     tls: str = VERIFY
     region: str | None = None
     source: str | None = None
+    mask_key: SecretStr | None = None
+    mask_key_secret_id: str | None = None
 
     @staticmethod
     def from_env(environ: Mapping[str, str] | None = None) -> AuroraSettings:
@@ -82,7 +87,7 @@ class AuroraSettings:
         return _read(environ, _aurora_database)
 
     def connect_arguments(self) -> dict[str, Any]:
-        """Return the keyword arguments of `pymysql.connect`, with the secret or token fetched now.
+        """Return the keyword arguments of `source.connection.connect`, with the secret or token fetched now.
 
         Raises:
             ConfigError: The secret, the token or the certificates cannot be had.
@@ -104,8 +109,29 @@ class AuroraSettings:
             "charset": "utf8mb4",
             "connect_timeout": CONNECT_TIMEOUT,
             "program_name": APPLICATION_NAME,
+            **({"mask_key": self.find_mask_key} if self.mask_key or self.mask_key_secret_id else {}),
             **({"ssl": tls} if tls else {"ssl_disabled": True}),
         }
+
+    def find_mask_key(self) -> MaskKey:
+        """Return the key of `mask: hmac`, fetched now where a secret holds it.
+
+        Raises:
+            ConfigError: There is none, it is too short, or the secret cannot be had.
+        """
+        name = WAYS[0 if self.mask_key else 1]
+        if self.mask_key:
+            key = self.mask_key.get_secret_value()
+        elif self.mask_key_secret_id:
+            key = fetch_text(self.mask_key_secret_id, self.region)
+        else:
+            raise ConfigError([NO_KEY])
+        key = key.rstrip("\r\n")  # as a file ends that a secret is made of
+        if key.startswith("{"):
+            raise ConfigError([f"{name}: JSON is no key; the whole text is the key"])
+        if len(key) < LEAST_CHARACTERS:
+            raise ConfigError([f"{name}: the key has less than {LEAST_CHARACTERS} characters; `openssl rand -hex 32`"])
+        return MaskKey(key.encode())
 
     def source_name(self) -> str:
         """Return the name that the lake and Redshift know the source by, which tells it from every other source.
@@ -311,6 +337,9 @@ def _aurora(env: Environment) -> AuroraSettings:
         env.problems.append("AURORA_TLS contradicts AURORA_IAM_AUTH: a token must not travel in the clear")
     if iam_auth and tls.startswith(VERIFY_CA):
         env.problems.append("AURORA_TLS contradicts AURORA_IAM_AUTH: a token must not go to a server of another name")
+    mask_key, mask_key_secret_id = env.secret("AURORA_MASK_KEY"), env.text("AURORA_MASK_KEY_SECRET_ID")
+    if mask_key is not None:
+        env.forbidden(WAYS[1], f"{WAYS[0]}: keep one of them")
     if secret_id is None:
         env.required("AURORA_HOST", "the host to read from, the cluster's reader endpoint by preference")
         env.required("AURORA_USER", "the user to read with")
@@ -327,6 +356,8 @@ def _aurora(env: Environment) -> AuroraSettings:
         tls=tls,
         region=_region(env),
         source=env.text("AURORA_SOURCE"),
+        mask_key=mask_key,
+        mask_key_secret_id=mask_key_secret_id,
     )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from aurora_dwh.schema import fold
 if TYPE_CHECKING:
     from aurora_dwh.catalog import Catalog, Table
 
-CONTENTS = ("query", "mask", "include", "exclude", "filter")
+CONTENTS = ("query", "mask", "include", "exclude", "filter", "rename")
 """What decides which values and rows may be in a table at all."""
 
 SHAPE = (*CONTENTS, "zero_dates", "oversize", "nul_bytes", "timezone", "cursor_timezone")
@@ -30,6 +30,9 @@ SHAPE = (*CONTENTS, "zero_dates", "oversize", "nul_bytes", "timezone", "cursor_t
 
 CUTS = ("timezone", "cursor_timezone", "start_date")
 """What decides where one day ends and the next begins."""
+
+KEYED = "hmac"
+"""What stands before the key's fingerprint in the mask of a column that was hashed with a key."""
 
 COMPUTED = "asset "
 """How the source's name begins of rows that an asset of Dagster computes."""
@@ -50,18 +53,19 @@ class Rules:
         source: The source's name, as `AuroraSettings.source_name` gives it; None where it does not matter.
         table: The table's name in the source.
         mode: The table's mode.
-        key: The columns that told rows apart.
-        cursor: The column that said when a row was written.
+        key: The columns that told rows apart, by their names in the copy.
+        cursor: The column that said when a row was written, by its name in the copy.
         cursor_timezone: The zone of the cursor's wall clock.
         timezone: The zone at whose midnight days were cut.
         start_date: The first day, as text.
         include: The only columns that were read; none where all were.
         exclude: Columns that were left out.
         filter: The condition that rows met.
-        mask: Column -> how its values were hidden.
+        mask: Column -> how its values were hidden; of those that were hashed with a key, its fingerprint too.
         zero_dates: What became of dates that are none.
         oversize: What became of values wider than Redshift holds.
         nul_bytes: What became of NUL bytes.
+        rename: Column in the source -> its other name in the copy.
         query: The SELECT whose result the rows were; None where they were a table's.
     """
 
@@ -80,6 +84,7 @@ class Rules:
     zero_dates: str
     oversize: str
     nul_bytes: str
+    rename: Mapping[str, str] | str = field(default_factory=dict)
     query: str | None = None
 
     @property
@@ -88,21 +93,23 @@ class Rules:
         return (self.source or "").startswith(COMPUTED)
 
     @staticmethod
-    def of(table: Table, catalog: Catalog, *, source: str | None) -> Rules:
+    def of(table: Table, catalog: Catalog, *, source: str | None, mask_key: str | None = None) -> Rules:
         """Return a table's rules as the catalog has them now.
 
         Args:
             table: The table.
             catalog: The catalog that it belongs to.
             source: The source's name.
+            mask_key: The fingerprint of the key of `mask: hmac`, where the table has such a mask.
         """
         masks = {fold(name): mask if isinstance(mask, str) else mask.model_dump() for name, mask in table.mask.items()}
+        masks |= {fold(name): {KEYED: mask_key} for name in table.keyed}
         return Rules(
             source=source,
             table=table.name,
             mode=table.mode,
-            key=_folded(table.key),
-            cursor=table.cursor and fold(table.cursor),
+            key=_folded(map(table.copied, table.key)),
+            cursor=table.cursor and fold(table.copied(table.cursor)),
             cursor_timezone=table.cursor_timezone or (catalog.timezone if table.cursor else None),
             timezone=catalog.timezone,
             start_date=catalog.start_date.isoformat(),
@@ -114,11 +121,12 @@ class Rules:
             oversize=table.oversize,
             nul_bytes=table.nul_bytes,
             query=_short(table.query),
+            rename=_short({fold(name): fold(renamed) for name, renamed in table.rename.items()}),
         )
 
     def to_json(self) -> dict[str, Any]:
         """Return the rules as JSON-ready values; one that has a default is there where it says something else."""
-        defaults = {f.name: f.default for f in fields(self)}
+        defaults = {f.name: _default(f) for f in fields(self)}
         return {name: value for name, value in asdict(self).items() if value != defaults[name]}
 
     def to_text(self) -> str:
@@ -132,7 +140,7 @@ class Rules:
         Raises:
             KeyError: Something is missing.
         """
-        known = (f.name for f in fields(Rules) if f.name in data or f.default is MISSING)
+        known = (f.name for f in fields(Rules) if f.name in data or _default(f) is MISSING)
         return Rules(**{name: data[name] for name in known})
 
     def differences(self, now: Rules, names: Iterable[str]) -> list[str]:
@@ -142,6 +150,11 @@ class Rules:
     def _agrees(self, now: Rules, name: str) -> bool:
         ours, theirs = (getattr(rules, name) for rules in (self, now))
         return (list(ours) == list(theirs)) if isinstance(ours, list | tuple) else bool(ours == theirs)
+
+
+def _default(of: Field[Any]) -> Any:
+    """Return what a rule is where nothing says it, `MISSING` where it has to be said."""
+    return of.default if of.default_factory is MISSING else of.default_factory()
 
 
 def check_days(wanted: Rules, manifests: Iterable[Manifest], *, remedy: str) -> None:
@@ -190,19 +203,25 @@ def _clashes_of_columns(wanted: Rules, manifest: Manifest) -> list[str]:
     if wanted.include and not isinstance(wanted.include, str):
         left_out |= names - set(wanted.include)
     masked = clear & set(wanted.mask) if not isinstance(wanted.mask, str) else set()
-    told = {"include or exclude": left_out, "mask": masked}
+    renamed = names & set(wanted.rename) if not isinstance(wanted.rename, str) else set()
+    told = {"include or exclude": left_out, "mask": masked, "rename": renamed}
     return [f"{rule} of {', '.join(sorted(columns))}" for rule, columns in told.items() if columns]
 
 
 def _told(name: str, before: Any, now: Any) -> str:
     if isinstance(before, Mapping) and isinstance(now, Mapping):
         columns = {column for column in {*before, *now} if before.get(column) != now.get(column)}
-        return f"{name} of {', '.join(sorted(columns))}"
+        is_key = all(_is_keyed(rules.get(column)) for rules in (before, now) for column in columns)
+        return f"{name} of {', '.join(sorted(columns))}" + (" by another key" if is_key else "")
     if name in ("include", "exclude") and not isinstance(before, str) and not isinstance(now, str):
         return f"{name} of {', '.join(sorted(set(before) ^ set(now)))}"
     if name in CONTENTS:
         return name
     return f"{name} {_word(before)}, now {_word(now)}"
+
+
+def _is_keyed(mask: Any) -> bool:
+    return isinstance(mask, Mapping) and KEYED in mask
 
 
 def _word(value: Any) -> str:

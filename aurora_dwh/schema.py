@@ -72,6 +72,9 @@ class Column:
         charset: MySQL's name of the character set of a text's bytes; empty for what is no text.
         read_as: SQL that the source computes instead of the column itself, which stands in it as `{0}`; the type
             attributes then describe its result. So a masked value never leaves the database.
+        keyed: Whether what is read is hashed with the mask's key before anything else is done with it; the type
+            attributes then describe the hash.
+        renamed: The column's name in the copy, where the catalog gives it another one.
     """
 
     name: str
@@ -84,6 +87,8 @@ class Column:
     comment: str = ""
     charset: str = ""
     read_as: str = "{0}"
+    keyed: bool = False
+    renamed: str | None = None
 
     def reading(self, expression: str) -> Column:
         """Return the column with one more expression around what is read, which stands in it as `{0}`."""
@@ -92,6 +97,11 @@ class Column:
     @property
     def target_name(self) -> str:
         """The column's name in the lake and in Redshift."""
+        return fold(self.renamed or self.name)
+
+    @property
+    def source_name(self) -> str:
+        """The column's name in the source, folded, by which the catalog names it in whatever case."""
         return fold(self.name)
 
     @property
@@ -175,15 +185,23 @@ class TableSchema:
     query: str | None = None
 
     def column(self, name: str) -> Column:
-        """Return the column of that name, however its case is written.
+        """Return the column of that name in the source or in the copy, however its case is written.
+
+        No column has in the copy a name that another one has in the source.
 
         Raises:
             KeyError: The table has no such column.
         """
         for column in self.columns:
-            if column.target_name == fold(name):
+            if fold(name) in (column.target_name, column.source_name):
                 return column
         raise KeyError(f"table {self.database}.{self.table} has no column {name!r}")
+
+    @property
+    def copied_key(self) -> tuple[str, ...]:
+        """The primary key's columns by their names in the copy, whether they are copied or not."""
+        names = {column.source_name: column.target_name for column in self.columns}
+        return tuple(names.get(fold(name), fold(name)) for name in self.primary_key)
 
     @property
     def arrow_schema(self) -> pa.Schema:
@@ -340,8 +358,8 @@ TEXT_TYPES = ("char", "varchar", "tinytext", "text", "mediumtext", "longtext")
 TEXTUAL_LENGTHS = {"uuid": 36, "inet4": 15, "inet6": 39}
 """DATA_TYPE of MariaDB's types that are bytes inside and text outside -> characters of the longest text, all ASCII."""
 
-_BINARY_TYPES = ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob")
-_GEOMETRY_TYPES = (
+BINARY_TYPES = ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob")
+GEOMETRY_TYPES = (
     "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon",
     "geometrycollection", "geomcollection",
 )  # fmt: skip
@@ -405,13 +423,13 @@ TYPE_RULES: tuple[TypeRule, ...] = (
           redshift=_just("SUPER"), byte_limit=lambda _: VARCHAR_LIMIT, policies=("oversize",),
           example=('{"a": null}', '{"a":null}'),
           note="COPY loads the text, the upsert parses it. JSON's null is not SQL's NULL. MariaDB's JSON is LONGTEXT."),
-    _rule("BINARY, VARBINARY, BLOB family", *_BINARY_TYPES, arrow=_arrow("binary"), redshift=_just("VARBYTE"),
+    _rule("BINARY, VARBINARY, BLOB family", *BINARY_TYPES, arrow=_arrow("binary"), redshift=_just("VARBYTE"),
           byte_limit=lambda _: VARBYTE_LIMIT, policies=("oversize",), example=("x'00FF00'", "00ff00"),
           note="Every byte, trailing zeros of BINARY(n) too."),
     _rule("VECTOR", "vector", arrow=_arrow("binary"), redshift=_just("VARBYTE"),
           byte_limit=lambda _: VARBYTE_LIMIT, policies=("oversize",), example=("[1, 2.5]", "0000803f00002040"),
           note="MySQL 9 and MariaDB 11.7: 4 bytes a number, a FLOAT with its low byte first."),
-    _rule("GEOMETRY family", *_GEOMETRY_TYPES, arrow=_arrow("binary"), redshift=_just("VARBYTE"),
+    _rule("GEOMETRY family", *GEOMETRY_TYPES, arrow=_arrow("binary"), redshift=_just("VARBYTE"),
           byte_limit=lambda _: VARBYTE_LIMIT, policies=("oversize",), example=("POINT(1 2)", "25 bytes"),
           note="MySQL's own bytes: 4 of SRID, then WKB."),
 )  # fmt: skip

@@ -60,8 +60,9 @@ damage.
 
 What a policy changed is no difference to `aurora-dwh verify`: Aurora computes the same change there by SQL.
 
-A mask (`mask` in the catalog) is computed by the source and changes the type: `sha256` gives VARCHAR(256) with 64 hexadecimal
-digits, of a text's UTF-8 whatever its character set; a fixed value and `keep_last` give a VARCHAR, `null` keeps the type.
+A mask (`mask` in the catalog) is computed by the source, `hmac` by the worker, and changes the type: `sha256` and `hmac` give
+VARCHAR(256) with 64 hexadecimal digits, of a text's UTF-8 whatever its character set; a fixed value and `keep_last` give a VARCHAR,
+`null` keeps the type.
 """
 
 

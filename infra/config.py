@@ -162,6 +162,9 @@ class Source(_Fields):
     name: str | None = Field(default=None, min_length=1, max_length=200)
     """The name that the lake and Redshift know the source by. Default: the database and the cluster's address."""
 
+    mask_key_secret_arn: SecretArn | None = None
+    """A secret whose whole text is the key of the catalog's `mask: hmac`. Runs alone may read it."""
+
     new: NewSource | None = None
     existing: ExistingSource | None = None
 
@@ -359,6 +362,7 @@ class Config(_Fields):
         arns = {
             "source.existing.secret_arn": existing and existing.secret_arn,
             "source.existing.secret_key_arn": existing and existing.secret_key_arn,
+            "source.mask_key_secret_arn": self.source.mask_key_secret_arn,
             "platform.alert_webhook_secret_arn": self.platform.alert_webhook_secret_arn,
             "platform.ui.certificate_arn": ui.certificate_arn,
             "platform.ui.oidc.client_secret_arn": ui.oidc and ui.oidc.client_secret_arn,

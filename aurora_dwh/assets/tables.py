@@ -4,7 +4,7 @@ All chains share one partitions definition and one backfill policy, so that Dags
 one run. Building them reads the catalog only; no server is asked.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -17,12 +17,12 @@ from aurora_dwh.assets.checks import staging_check_results, staging_check_specs
 from aurora_dwh.assets.names import PLAIN, Names
 from aurora_dwh.assets.step import build_step
 from aurora_dwh.catalog import Catalog, Table
+from aurora_dwh.config import AuroraSettings
 from aurora_dwh.coverage import mismatches, seams
 from aurora_dwh.handoff import Manifest, Readings
 from aurora_dwh.lake.io_manager import S3IOManager
-from aurora_dwh.rules import Rules
 from aurora_dwh.servers import ENVIRONMENT, Servers
-from aurora_dwh.source.opening import counted_again
+from aurora_dwh.source.opening import counted_again, rules_of_any_source
 from aurora_dwh.source.resource import AuroraResource
 from aurora_dwh.warehouse.io_manager import StagingLoad
 
@@ -49,7 +49,7 @@ def build_table_assets(
         names: What the assets are called.
         servers: Where their data lie.
     """
-    chains, tables = Chains(catalog, partitions, names, Addresses.of(servers)), catalog.tables.values()
+    chains, tables = Chains(catalog, partitions, names, Addresses.of(servers), servers.source), catalog.tables.values()
     return [
         dg.AssetsDefinition(specs=[_source(table, chains) for table in tables]),
         *(_lake(table, chains) for table in tables),
@@ -65,6 +65,7 @@ class Chains:
     partitions: dg.DailyPartitionsDefinition
     names: Names
     places: Addresses
+    source: Callable[[], AuroraSettings] = AuroraSettings.from_env
 
 
 def _described(table: Table, otherwise: str, what: str) -> str:
@@ -131,7 +132,7 @@ def _staging(table: Table, of: Chains) -> dg.AssetsDefinition:
         from aurora_dwh.instance.details import drop_repeated_columns
 
         s3_io: S3IOManager = getattr(context.resources, s3_key)
-        rules = Rules.of(table, catalog, source=None)
+        rules = rules_of_any_source(table, catalog, of.source)
         manifests: list[Manifest] = inputs["manifests"]
         earlier = counted_again(table, catalog, _days(context.partition_keys))
         also = partial(s3_io.lake.of_reading, table.name, earlier, manifests)

@@ -145,9 +145,11 @@ class _Tick:
     def _take_in(self, arrival: Arrival, table: Table, day: date) -> None:
         from aurora_dwh.source.misfits import helps, misfits
         from aurora_dwh.source.opening import lookup, rules, windows
+        from aurora_dwh.source.treatment import require_exportable
         from aurora_dwh.source.windows import opened
 
         started = monotonic()
+        require_exportable(table)
         if not arrival.is_counted:
             raise DataError(
                 "there is no count of its rows beside it; run the statements of `aurora-dwh plan "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import textwrap
+from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +77,12 @@ class CatalogFile:
     def tables(self) -> tuple[str, ...]:
         """The names of the tables in the file."""
         return tuple(map(str, self._root.get("tables") or ()))
+
+    def is_ignored(self, table: str) -> bool:
+        """Return whether the file says that a table is not to be added."""
+        written = self._root.get("ignore")
+        patterns = written if isinstance(written, list) else [written or ""]
+        return any(fnmatchcase(table, str(pattern)) for pattern in patterns)
 
     @property
     def queries(self) -> tuple[str, ...]:

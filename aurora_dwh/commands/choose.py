@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -38,7 +39,9 @@ OneTable = Annotated[
 OptionalTable = Annotated[
     str | None,
     typer.Argument(
-        metavar="TABLE", help="A table of the catalog; without it, all of them.", autocompletion=complete_table
+        metavar="TABLE",
+        help="A table of the catalog, or a pattern such as 'sales_*' in quotes; without it, all of them.",
+        autocompletion=complete_table,
     ),
 ]
 Day = Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help="The day; without it, yesterday.")]
@@ -92,12 +95,15 @@ def find_loaded(catalog: Catalog, name: str) -> Table:
 
 
 def find_tables(catalog: Catalog, name: str | None) -> list[Table]:
-    """Return the table of that name, or all where none is named.
+    """Return the table of that name, those whose names a pattern is of, or all where none is named.
 
     Raises:
-        BadParameter: The catalog has none of that name.
+        BadParameter: The catalog has none of that name or pattern; the message offers names that are near.
     """
-    return [find_table(catalog, name)] if name else list(catalog.tables.values())
+    if not name:
+        return list(catalog.tables.values())
+    found = [table for table in catalog.tables.values() if fnmatchcase(table.name, name)]
+    return [catalog.tables[name]] if name in catalog.tables else found or [find_table(catalog, name)]
 
 
 def parse_day(text: str, catalog: Catalog) -> date:

@@ -8,6 +8,7 @@ from contextlib import closing
 from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
+from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "aurora-dwh discover --output catalog.yaml",
     "aurora-dwh discover --database shop --output shop.yaml",
+    "aurora-dwh discover --tables 'sales_*'",
     "aurora-dwh discover --json",
 )
 
@@ -41,12 +43,14 @@ class Found:
         refused: Tables that cannot be copied -> the reason.
         views: The views that the catalog does not have, which stand in it as comments.
         gone: Tables of the catalog that the database does not have.
+        ignored: Tables and views that the catalog's `ignore` leaves out.
     """
 
     added: list[Suggestion] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
     views: list[Suggestion] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
 
 
 def discover(
@@ -57,20 +61,25 @@ def discover(
         Path | None,
         typer.Option(metavar="FILE", help="The catalog's file. Default: AURORA_DWH_CATALOG, or catalog.yaml."),
     ] = None,
+    tables: Annotated[
+        str | None,
+        typer.Option(metavar="PATTERN", help="Only the tables and views of such names, as 'sales_*'. Default: all."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Add the source's tables to the catalog, with keys, cursors and warnings. Those already in it are left alone.
 
     Tables with a column that says when a row was last written are copied day by day, logs are appended, and all others
     are copied whole, which is always right. Comments in the file say why, what to look at, and which tables cannot be
-    copied. Views stand there as comments too, each to be copied once its # is taken away. No row is read.
+    copied. Views stand there as comments too, each to be copied once its # is taken away. What `ignore` in the file
+    names is left out. No row is read.
     """
     from aurora_dwh.catalog import CATALOG_VARIABLE, Catalog
     from aurora_dwh.config import AuroraSettings
 
     settings = AuroraSettings.from_env(os.environ | ({"AURORA_DATABASE": database} if database else {}))
     path = output or Path(os.environ.get(CATALOG_VARIABLE) or "catalog.yaml")
-    file, found = _discover(settings, path, None)
+    file, found = _discover(settings, path, None, tables)
     if found.added or found.refused or found.views:
         file.save()
     (_say_for_scripts if as_json else _say)(file, found)
@@ -92,7 +101,9 @@ def add_tables(settings: AuroraSettings, path: Path, *, zone: str | None) -> tup
     return file, partial(_say, file, found)
 
 
-def _discover(settings: AuroraSettings, path: Path, zone: str | None) -> tuple[CatalogFile, Found]:
+def _discover(
+    settings: AuroraSettings, path: Path, zone: str | None, pattern: str | None = None
+) -> tuple[CatalogFile, Found]:
     from pymysql.err import MySQLError
 
     from aurora_dwh.commands.catalog_edit import CatalogFile
@@ -113,9 +124,14 @@ def _discover(settings: AuroraSettings, path: Path, zone: str | None) -> tuple[C
             names = (*read_tables(connection, settings.database), *views)
             stored = as_stored(connection, names)
             known = {stored(name): name for name in file.tables}
-            new = [name for name in names if name not in known]
+            wanted = _wanted(names, pattern)
+            new = [name for name in wanted if name not in known]
             copied = {there: name for there, name in known.items() if name not in file.queries}
-            found = Found(gone=[name for there, name in copied.items() if there not in names])
+            found = Found(
+                gone=[name for there, name in copied.items() if there not in names],
+                ignored=[name for name in new if file.is_ignored(name)],
+            )
+            new = [name for name in new if name not in found.ignored]
             facts = read_facts(connection, settings.database)
         with work(f"Reading {settings.database}", len(new)) as advance:
             for name in new:
@@ -130,6 +146,22 @@ def _discover(settings: AuroraSettings, path: Path, zone: str | None) -> tuple[C
     suggested = ((suggest_view if name in views else suggest)(facts.of(s)) for name, s in schemas.items())
     suggestions = _with_targets(suggested, file.targets)
     return _offered(file, list(suggestions), schemas, found), found
+
+
+def _wanted(names: Sequence[str], pattern: str | None) -> list[str]:
+    """Return the names that a pattern is of, all without one.
+
+    Raises:
+        BadParameter: It is of none; the message offers names that are near.
+    """
+    from aurora_dwh.commands.choose import find_named
+
+    if pattern is None:
+        return [*names]
+    wanted = [name for name in names if fnmatchcase(name, pattern)]
+    if not wanted:
+        find_named(dict.fromkeys(names), pattern, "is no table of the database", hint="--tables")
+    return wanted
 
 
 def _offered(
@@ -217,7 +249,9 @@ def _say(file: CatalogFile, found: Found) -> None:
         typer.echo(f"Views are offered as comments: {plain(', '.join(view.table for view in found.views))}")
     modes = Counter(suggestion.fields["mode"] for suggestion in found.added)
     counted = ", ".join(f"{count} {mode}" for mode, count in modes.most_common())
-    typer.echo(f"{file.path}: {len(found.added)} added{counted and f' ({counted})'}, {len(file.tables)} in all")
+    ignored = f", {len(found.ignored)} ignored" if found.ignored else ""
+    added = f"{len(found.added)} added{counted and f' ({counted})'}"
+    typer.echo(f"{file.path}: {added}{ignored}, {len(file.tables)} in all")
 
 
 def _say_for_scripts(file: CatalogFile, found: Found) -> None:
@@ -231,6 +265,7 @@ def _say_for_scripts(file: CatalogFile, found: Found) -> None:
             "refused": found.refused,
             "views": [view.table for view in found.views],
             "not_in_database": found.gone,
+            "ignored": found.ignored,
             "tables": file.tables,
         }
     )

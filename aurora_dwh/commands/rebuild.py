@@ -98,13 +98,14 @@ def _days(catalog: Catalog, table: Table, lake: Lake, loaded: Container[date]) -
         RulesError: They were read by other rules than the catalog has now, or do not meet.
     """
     from aurora_dwh.coverage import mismatches, told
-    from aurora_dwh.rules import Rules, RulesError, check_days, quoted
+    from aurora_dwh.rules import RulesError, check_days, quoted
+    from aurora_dwh.source.opening import rules_of_any_source
 
     days = lake.loadable(table.name, table.mode, lambda day: day >= catalog.start_date or day in loaded)
     if table.name not in catalog.tables:
         return days
     remedy = f"Read them from Aurora again with `aurora-dwh rebuild {quoted(table.name)} --from source`"
-    check_days(Rules.of(table, catalog, source=None), days, remedy=remedy)
+    check_days(rules_of_any_source(table, catalog), days, remedy=remedy)
     if found := [*mismatches(table, catalog, (day for day in days if not day.is_repair))]:
         raise RulesError(
             f"lake/{table.name}: days do not meet, as the catalog's zone or first day was another one when some were "

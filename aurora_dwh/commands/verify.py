@@ -13,6 +13,7 @@ from aurora_dwh.commands.speech import FAILED, AsJson, plain, say_json, work
 EXAMPLES = (
     "aurora-dwh verify",
     "aurora-dwh verify orders_master",
+    "aurora-dwh verify 'order*'",
     "aurora-dwh verify orders_master --day 2024-01-01...2024-01-31",
     "aurora-dwh verify --day 2024-01-05 --json",
 )

@@ -216,7 +216,7 @@ def columns_metadata(manifest: Manifest) -> dict[str, Any]:
     comments = {column.target_name: column.comment for column in manifest.schema.columns}
     fields = own_columns(manifest.schema.arrow_schema)
     shown = [(f.name, str(f.type), comments.get(f.name, "")) for f in fields]
-    return {COLUMNS: table_schema(shown, key=manifest.schema.primary_key)}
+    return {COLUMNS: table_schema(shown, key=manifest.schema.copied_key)}
 
 
 def _seen_in_source(lake: dg.AssetKey, manifest: Manifest) -> dg.AssetObservation:

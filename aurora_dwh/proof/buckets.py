@@ -3,7 +3,8 @@
 Where a table's primary key is one whole number, rows whose keys lie in one range of equal width are a bucket. The
 source gives keys and digests as for a walk, and we count and sum them by bucket: to sum them itself would cost it more
 than to send them. Redshift compares that with its own sums, and only the rows of buckets that differ are walked one by
-one. A small table, one without such a key, and one with JSON documents are walked at once.
+one. A small table, one without such a key, and one with values that are carried (`digest`)
+are walked at once.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from aurora_dwh.handoff import Extract, Manifest, Window
-from aurora_dwh.proof.digest import DIGEST_DIGITS, QUICK, REDSHIFT, comparable, documents
+from aurora_dwh.proof.digest import DIGEST_DIGITS, QUICK, REDSHIFT, carried, comparable
 from aurora_dwh.proof.pace import Pace
 from aurora_dwh.proof.subject import Subject
 from aurora_dwh.proof.walk import DIGEST, Walk
@@ -144,7 +145,7 @@ class Buckets:
         ranges = self._ranges(differing)
         there = " OR ".join(_within(mysql_identifier(self._key.name), start, end) for start, end in ranges)
         named = ", ".join(map(str, differing))
-        edges = _within(identifier(self._key.name), ranges[0][0], ranges[-1][1])
+        edges = _within(identifier(self._key.target_name), ranges[0][0], ranges[-1][1])
         here = f"({self.subject.here}) AND {edges} AND {_bucket(self._key, self.width)} IN ({named})"
         return replace(self.subject, there=(*self.subject.there, there), here=here)
 
@@ -195,14 +196,14 @@ def _bucket(key: Column, width: int) -> str:
 
     Without a division, as Redshift rounds the quotient of decimals.
     """
-    name = identifier(key.name)
+    name = identifier(key.target_name)
     return f"CAST({name} - MOD({name}, {width}) AS DECIMAL(20,0))"
 
 
 def buckets_of(pace: Pace, subject: Subject) -> Buckets | None:
     """Return a table's buckets, None where its rows are to be walked at once."""
     keyset = primary_keyset(subject.source)
-    if subject.day_there or documents(subject.schema) or keyset is None or len(keyset.columns) != 1:
+    if subject.day_there or carried(subject.schema) or keyset is None or len(keyset.columns) != 1:
         return None
     (key,) = keyset.columns
     if subject.key != (key,) or key.data_type not in _WHOLE:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aurora_dwh.handoff import Manifest
-from aurora_dwh.proof.digest import REDSHIFT, comparable, document_digest, documents, staged_text
+from aurora_dwh.proof.digest import REDSHIFT, carried, carried_digest, comparable, staged_text
 from aurora_dwh.proof.subject import Subject
 from aurora_dwh.proof.verdict import DUPLICATE, EXTRA, LATE, MISSING, STALE, Key
 from aurora_dwh.proof.walk import DIGEST
@@ -29,7 +29,7 @@ DIFFERING, UNLIKE, WRONG = "dwh_differing", "dwh_unlike", "dwh_wrong"
 """Temporary tables: the keys whose rows differ between source and target, those between the lake's last reading of a
 table and the target, and those of the first that the second has."""
 
-DOCUMENTS = "_dwh_documents"
+CARRIED = "_dwh_carried"
 _THERE, _HERE, _VALUE, _SEEN, _AT = "_dwh_there", "_dwh_here", "_dwh_value", "_dwh_seen", "_dwh_at"
 _BIG = "DECIMAL(38,0)"
 
@@ -127,42 +127,44 @@ def key_names(subject: Subject) -> list[str]:
     """Return the names of the columns that tell rows apart, in the temporary tables."""
     if subject.key:
         return [column.target_name for column in subject.key]
-    return [DIGEST, *([DOCUMENTS] if documents(subject.schema) else [])]
+    return [DIGEST, *([CARRIED] if carried(subject.schema) else [])]
 
 
 def keys_in_stage(subject: Subject) -> str:
     """Return the SELECT of what was read of the source, which is on the stage."""
-    parsed = [f"JSON_PARSE({identifier(column.name)})" for column in documents(subject.schema)]
-    at = identifier(subject.cursor.name) if subject.cursor else "NULL"
-    return _side(subject, identifier(STAGE), identifier(DIGEST), document_digest(parsed), is_there=True, at=at)
+    at = identifier(subject.cursor.target_name) if subject.cursor else "NULL"
+    more = carried_digest(carried(subject.schema), is_text=True)
+    return _side(subject, identifier(STAGE), identifier(DIGEST), more, is_there=True, at=at)
 
 
 def rows_in_stage(subject: Subject, manifest: Manifest) -> str:
     """Return the SELECT of the same of whole rows on the stage, each value as a load makes it."""
     columns = manifest.schema.columns
-    values = ", ".join(f"{c.rule.load.format(identifier(c.name))} AS {identifier(c.name)}" for c in columns)
+    values = ", ".join(
+        f"{c.rule.load.format(identifier(c.target_name))} AS {identifier(c.target_name)}" for c in columns
+    )
     rows = f"(SELECT {values} FROM {staged(manifest.schema, manifest.files)} s) s"
     return _rows_of(subject, rows, is_there=True)
 
 
 def _rows_of(subject: Subject, rows: str, *, is_there: bool) -> str:
     digest = REDSHIFT.digest(comparable(subject.schema))
-    parsed = [identifier(column.name) for column in documents(subject.schema)]
-    return _side(subject, rows, digest, document_digest(parsed), is_there=is_there)
+    more = carried_digest(carried(subject.schema), is_text=False)
+    return _side(subject, rows, digest, more, is_there=is_there)
 
 
-def _side(subject: Subject, rows: str, digest: str, document: str, *, is_there: bool, at: str = "NULL") -> str:
+def _side(subject: Subject, rows: str, digest: str, more: str, *, is_there: bool, at: str = "NULL") -> str:
     """Return the SELECT of one side's keys, with how often each side has the row, its digests, and its cursor."""
     if subject.key:
-        keys = [identifier(column.name) for column in subject.key]
+        keys = [identifier(column.target_name) for column in subject.key]
     else:
         keys = [f"{digest} AS {identifier(DIGEST)}"]
-        keys += [f"{document} AS {identifier(DOCUMENTS)}"] if documents(subject.schema) else []
+        keys += [f"{more} AS {identifier(CARRIED)}"] if carried(subject.schema) else []
     sign = "" if is_there else "-"
     seen = digest if is_there else "0"
     value = f"{sign}CAST({digest} AS {_BIG})"
-    if documents(subject.schema):
-        value += f" {sign or '+'} CAST({document} AS {_BIG})"
+    if carried(subject.schema):
+        value += f" {sign or '+'} CAST({more} AS {_BIG})"
     kind = subject.cursor.redshift_type if subject.cursor else "TIMESTAMP"
     columns = [
         *keys,
@@ -187,7 +189,7 @@ def differing(subject: Subject, name: str, there: str) -> str:
     names = ", ".join(identifier(name) for name in key_names(subject))
     # Texts that differ in blanks at the end are one to Redshift.
     lengths = "".join(
-        f", OCTET_LENGTH({identifier(c.name)})" for c in subject.key if c.redshift_type.startswith("VARCHAR")
+        f", OCTET_LENGTH({identifier(c.target_name)})" for c in subject.key if c.redshift_type.startswith("VARCHAR")
     )
     sums = ", ".join(f"SUM({identifier(column)}) AS {identifier(column)}" for column in (_THERE, _HERE, _SEEN))
     return (

@@ -3,7 +3,8 @@
 Each value has one canonical text, by MySQL's SQL over the source column and by Redshift's over the staging column. A
 row's digest is one hash over the texts of all its values, computed where the row is. Texts of values are joined so that
 no two rows can have one text: what may hold a separator has its length in front, and NULL has a mark that no value has.
-What SQL cannot bring to one text, JSON documents, Redshift compares with the source's text read as it reads documents.
+What the source's SQL cannot bring to one text is carried to Redshift and compared there: JSON documents, by the text of
+the source read as Redshift reads documents, and values that are hashed with a key, by the hash that the reader makes.
 A zero's sign is not compared: to either side's SQL, 0 and -0 are equal.
 """
 
@@ -96,13 +97,18 @@ def staged_text(column: Column) -> str:
 
 
 def comparable(schema: TableSchema) -> list[Column]:
-    """Return the columns that SQL can compare by their texts: all but JSON documents."""
-    return [column for column in schema.columns if not is_document(column)]
+    """Return the columns that SQL can compare by their texts: all but those that are carried."""
+    return [column for column in schema.columns if not is_carried(column)]
 
 
-def documents(schema: TableSchema) -> list[Column]:
-    """Return the columns of JSON documents."""
-    return [column for column in schema.columns if is_document(column)]
+def carried(schema: TableSchema) -> list[Column]:
+    """Return the columns whose values are carried to Redshift: documents, and those that are hashed with a key."""
+    return [column for column in schema.columns if is_carried(column)]
+
+
+def is_carried(column: Column) -> bool:
+    """Return whether a column's values are compared in Redshift alone."""
+    return column.keyed or is_document(column)
 
 
 def is_document(column: Column) -> bool:
@@ -110,15 +116,22 @@ def is_document(column: Column) -> bool:
     return column.redshift_type == "SUPER"
 
 
-def document_digest(values: Sequence[str]) -> str:
-    """Return Redshift's expression of the digest of documents, 0 where there are none.
+def carried_digest(columns: Sequence[Column], *, is_text: bool) -> str:
+    """Return Redshift's expression of the digest of what is carried, 0 where nothing is.
 
     Args:
-        values: Expressions of SUPER values.
+        columns: The columns.
+        is_text: Whether documents are texts yet, as they were read of the source.
     """
-    # JSON_SERIALIZE(NULL) is the text 'null'.
-    items = [f"CASE WHEN {value} IS NULL THEN {_NULL} ELSE SHA2(JSON_SERIALIZE({value}), 256) END" for value in values]
+    named = [(column, identifier(column.target_name)) for column in columns]
+    items = [_or_null(name) if column.keyed else _document(name, is_text=is_text) for column, name in named]
     return REDSHIFT.number(REDSHIFT.join(items)) if items else "0"
+
+
+def _document(name: str, *, is_text: bool) -> str:
+    value = f"JSON_PARSE({name})" if is_text else name
+    # JSON_SERIALIZE(NULL) is the text 'null'.
+    return f"CASE WHEN {value} IS NULL THEN {_NULL} ELSE SHA2(JSON_SERIALIZE({value}), 256) END"
 
 
 def _item_bytes(column: Column) -> int:
@@ -151,6 +164,8 @@ def _pieces(column: Column) -> list[tuple[int, int | None]]:
 
 def _mysql_texts(column: Column) -> list[str]:
     name = column.read_as.format(mysql_identifier(column.name))
+    if column.keyed:
+        return [name]  # the bytes that are hashed
     kind = family(column)
     if kind in ("moment", "date"):
         pattern = "%Y-%m-%d %H:%i:%s.%f" if kind == "moment" else "%Y-%m-%d"
@@ -242,7 +257,7 @@ def _mysql_float(name: str) -> str:
 
 
 def _redshift_texts(column: Column) -> list[str]:
-    name = identifier(column.name)
+    name = identifier(column.target_name)
     match family(column):
         case "moment":
             return [f"TO_CHAR({name}, 'YYYY-MM-DD HH24:MI:SS.US')"]

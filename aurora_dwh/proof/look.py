@@ -14,6 +14,7 @@ from datetime import date, datetime, timezone
 from functools import partial
 
 from aurora_dwh.documents import canonical_text
+from aurora_dwh.mask_key import MaskKey
 from aurora_dwh.proof.compare import Candidate
 from aurora_dwh.proof.digest import (
     AURORA,
@@ -29,7 +30,7 @@ from aurora_dwh.proof.digest import (
 from aurora_dwh.proof.subject import Subject
 from aurora_dwh.proof.verdict import DUPLICATE, EXTRA, LATE, MISSING, STALE, Found, Key, brief
 from aurora_dwh.schema import Column
-from aurora_dwh.source.connection import Connection, execute
+from aurora_dwh.source.connection import Connection, execute, mask_key_of
 from aurora_dwh.source.quoting import identifier as mysql_identifier
 from aurora_dwh.source.quoting import literal as mysql_literal
 from aurora_dwh.source.quoting import relation as mysql_relation
@@ -211,7 +212,7 @@ class Look:
         """Return the same in Redshift's SQL, of keys that are just those."""
         tests = [_staged_test(column) for column in self._subject.key]
         texts = [
-            (place, identifier(column.name))
+            (place, identifier(column.target_name))
             for place, column in enumerate(self._subject.key)
             if column.redshift_type.startswith("VARCHAR")
         ]
@@ -226,6 +227,7 @@ class Look:
         """Yield the source's rows of some keys, as they were at one moment."""
         compared, schema = comparable(self._subject.schema), self._subject.schema
         digest = AURORA.digest(compared)
+        mask_key = mask_key_of(self._connection) if any(column.keyed for column in self._columns) else None
         if self._subject.key:
             wanted = _any_of(keys, [self._source_test(column) for column in self._subject.key])
         else:
@@ -233,7 +235,7 @@ class Look:
         where = " AND ".join(f"({one})" for one in (*self._subject.there, wanted))
         rows = mysql_relation(schema.database, schema.table, schema.query)
         for row in execute(self._connection, f"SELECT {digest}, {self._texts(AURORA)} FROM {rows} WHERE {where}"):
-            yield self._row(row[1:], digest=int(row[0], 16))
+            yield self._row(row[1:], digest=int(row[0], 16), mask_key=mask_key)
 
     def _staged(self, keys: Sequence[Key]) -> list[_Row]:
         """Return Redshift's rows of some keys."""
@@ -255,11 +257,19 @@ class Look:
         return ", ".join(text for column in self._columns for text in dialect.texts(column))
 
     def _row(
-        self, fields: Sequence[object], *, digest: int = 0, day: date | None = None, read_at: datetime | None = None
+        self,
+        fields: Sequence[object],
+        *,
+        digest: int = 0,
+        day: date | None = None,
+        read_at: datetime | None = None,
+        mask_key: MaskKey | None = None,
     ) -> _Row:
-        """Return a row whose values came as the texts of `_texts`."""
+        """Return a row whose values came as the texts of `_texts`; with a key, as those that it is to hash."""
         texts = iter(fields)
-        values = tuple(_value(column, [next(texts) for _ in AURORA.texts(column)]) for column in self._columns)
+        values = tuple(
+            _value(column, [next(texts) for _ in AURORA.texts(column)], mask_key) for column in self._columns
+        )
         return _Row(values, tuple(values[place] for place in self._places) or values, digest, day, read_at)
 
     def _source_test(self, column: Column) -> _Test:
@@ -322,7 +332,7 @@ def _source_literal(column: Column, text: str) -> str:
 
 
 def _staged_test(column: Column) -> _Test:
-    name = identifier(column.name)
+    name = identifier(column.target_name)
     match family(column):
         case "number":
             return _Test(name, str)
@@ -331,9 +341,11 @@ def _staged_test(column: Column) -> _Test:
     return _Test(staged_text(column), literal)
 
 
-def _value(column: Column, pieces: Sequence[object]) -> str | None:
+def _value(column: Column, pieces: Sequence[object], mask_key: MaskKey | None) -> str | None:
     if pieces[0] is None:
         return None
+    if column.keyed and mask_key:
+        return mask_key.hashed(pieces[0] if isinstance(pieces[0], bytes) else str(pieces[0]).encode())
     there = [piece for piece in pieces if piece is not None]
     text = "".join(piece.decode() if isinstance(piece, bytes) else str(piece) for piece in there)
     return canonical_text(text) if is_document(column) else text

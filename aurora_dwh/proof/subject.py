@@ -159,7 +159,7 @@ def subject(
             span = as_read(span, table, read_at=read_at, zone=catalog.zone)
         zone = _zone(catalog, table)
         day_there = condition(cursor, span, table=table.name, cursor_zone=zone)
-        day_here = condition(cursor, span, table=table.name, cursor_zone=zone, quote=identifier)
+        day_here = condition(cursor, span, table=table.name, cursor_zone=zone, named=_staged_name)
     return replace(
         whole,
         there=tuple(there),
@@ -173,12 +173,17 @@ def subject(
     )
 
 
+def _staged_name(column: Column) -> str:
+    return identifier(column.target_name)
+
+
 def _key(schema: TableSchema, target: Target) -> tuple[Column, ...]:
     """Return the columns of the catalog's key, else of the source's own where all of them are copied."""
     by_name = {column.target_name: column for column in schema.columns}
-    for names in (target.key, schema.primary_key):
+    for names in (target.key, schema.copied_key):
         columns = [by_name.get(fold(name)) for name in names]
-        if columns and None not in columns:
+        # The source cannot be asked for a row by a hash that it does not make.
+        if columns and None not in columns and not any(column.keyed for column in columns if column):
             return tuple(column for column in columns if column)
     return ()
 

@@ -15,7 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from aurora_dwh.handoff import DataError, Extract, Window
-from aurora_dwh.proof.digest import AURORA, DIGEST_DIGITS, Dialect, comparable, documents
+from aurora_dwh.proof.digest import AURORA, DIGEST_DIGITS, Dialect, carried, comparable
 from aurora_dwh.proof.pace import FIRST_ROWS, Pace
 from aurora_dwh.proof.subject import Subject
 from aurora_dwh.schema import Column, TableSchema
@@ -69,7 +69,7 @@ class Walk:
 
     @property
     def schema(self) -> TableSchema:
-        """What the walk gives: the key's columns, the cursor, the digest of a row and its documents as texts."""
+        """What the walk gives: the key's columns, the cursor, the digest of a row, and what is carried of it."""
         return self._with(Column(DIGEST, "bigint", "bigint", nullable=False))
 
     @property
@@ -84,7 +84,7 @@ class Walk:
     def _with(self, digest: Column) -> TableSchema:
         compared = self.subject.schema
         columns = {c.name: c for c in (*self.subject.key, self.subject.cursor) if c}
-        return replace(compared, columns=(*columns.values(), digest, *map(_fitting, documents(compared))))
+        return replace(compared, columns=(*columns.values(), digest, *map(_fitting, carried(compared))))
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows, and empty batches while one waits.
@@ -196,7 +196,9 @@ def _numbered(batch: pa.RecordBatch, given: pa.Schema) -> pa.RecordBatch:
 
 
 def _renamed(exact: Column, column: Column, name: str) -> Column:
-    return replace(exact, name=name, read_as=_braced(column.name) if exact.read_as == "{0}" else exact.read_as)
+    return replace(
+        exact, name=name, renamed=None, read_as=_braced(column.name) if exact.read_as == "{0}" else exact.read_as
+    )
 
 
 def _braced(name: str) -> str:
@@ -205,4 +207,6 @@ def _braced(name: str) -> str:
 
 def _fitting(column: Column) -> Column:
     """Return a column of documents as texts, without those that Redshift has no room for, which cannot be equal."""
+    if column.keyed:
+        return column
     return column.reading(f"CASE WHEN LENGTH(CAST({{0}} AS CHAR)) <= {column.byte_limit} THEN {{0}} END")

@@ -6,10 +6,10 @@ Which host and which password is `config`'s business. Reading rows is `reader`'s
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta, timezone
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final, TypeAlias
 
 import pymysql
@@ -17,7 +17,9 @@ from pymysql.connections import Connection as _Connection
 from pymysql.constants import ER
 from pymysql.cursors import Cursor
 
+from aurora_dwh.environment import ConfigError
 from aurora_dwh.handoff import DataError
+from aurora_dwh.mask_key import NO_KEY, MaskKey
 from aurora_dwh.source import variables
 from aurora_dwh.source.privileges import grant_remedy
 from aurora_dwh.source.quoting import literal
@@ -59,13 +61,18 @@ class SourceError(Exception):
 
 
 def connect(
-    *, database: str | None = None, statement_timeout: timedelta = DEFAULT_STATEMENT_TIMEOUT, **arguments: Any
+    *,
+    database: str | None = None,
+    statement_timeout: timedelta = DEFAULT_STATEMENT_TIMEOUT,
+    mask_key: Callable[[], MaskKey] | None = None,
+    **arguments: Any,
 ) -> Connection:
     """Open a session for reading: UTC, utf8mb4, REPEATABLE READ, read only, and with an end to every statement.
 
     Args:
         database: The database that the session is in; None leaves it in none.
         statement_timeout: How long a SELECT may run on the server.
+        mask_key: Returns the key of `mask: hmac`; it is asked for once, when a column is read that needs it.
         arguments: Host, user, password, TLS: keyword arguments of `pymysql.connect`, as `AuroraSettings` gives them.
 
     Raises:
@@ -98,7 +105,24 @@ def connect(
         if isinstance(error, pymysql.err.Error):
             raise _refused("cannot set up a session on Aurora", error, arguments) from error
         raise
+    session: Any = connection
+    session.find_mask_key = cache(mask_key or _no_mask_key)
     return connection
+
+
+def mask_key_of(connection: Connection) -> MaskKey:
+    """Return the key that `mask: hmac` hashes what is read in a session with, the same one for all of the session.
+
+    Raises:
+        ConfigError: There is none, or it cannot be had.
+    """
+    session: Any = connection
+    key: MaskKey = session.find_mask_key()
+    return key
+
+
+def _no_mask_key() -> MaskKey:
+    raise ConfigError([NO_KEY])
 
 
 def _be_patient(connection: Connection, read_timeout: timedelta) -> None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pymysql
 
 from aurora_dwh.handoff import DataError, Export, Extract, GaveWay, SourceCount, Strays, Window, told_strays, utc_now
-from aurora_dwh.schema import TableSchema, fold
+from aurora_dwh.schema import TableSchema
 from aurora_dwh.source.connection import Connection, SourceError, clock, explain, snapshot
 from aurora_dwh.source.counting import count_in
 from aurora_dwh.source.cursor import TableCursor
@@ -39,6 +39,7 @@ from aurora_dwh.source.selection import read_selected
 from aurora_dwh.source.split import Split
 from aurora_dwh.source.strays import find_strays
 from aurora_dwh.source.throttle import Throttle
+from aurora_dwh.source.treatment import require_exportable
 from aurora_dwh.source.turns import Known, Tries, Turn
 from aurora_dwh.source.windows import awaited, opened
 
@@ -294,7 +295,9 @@ class Source:
                 span = replace(seen.windows[-1], day=windows[0].day, start=windows[0].start)
                 reading = _in_pieces(connection, self._reading(table, schema, span, named))
                 spans = [cursor.span(window) for window in seen.windows]
-                split = stack.enter_context(Split(schema.arrow_schema, fold(table.cursor or ""), spans))
+                split = stack.enter_context(
+                    Split(schema.arrow_schema, schema.column(table.cursor or "").target_name, spans)
+                )
                 changed: dict[tuple[str, str], Mask] = {}
                 counted = SourceCount()
                 for batch in reading.rows(connection, throttle, partial(_note, changed), counted):
@@ -337,8 +340,9 @@ class Source:
             is_by_hand: Whether a person is to run them, whose session must be set up too.
 
         Raises:
-            DataError: As `statement`.
+            DataError: As `statement`; or columns are hashed with a key, which Aurora does not have.
         """
+        require_exportable(table)
         cursor = TableCursor(table, schema, self._zone)
         where, said, kinds = cursor.where(window), cursor.said(window), misfits(schema, table)
         behind = None if is_by_hand else said["ends_before"]  # the inbox knows what a person's count holds

@@ -102,14 +102,14 @@ def index_keyset(schema: TableSchema, index: Index) -> Keyset | None:
     range.
     """
     names = {fold(name): name for name in (*index.columns, *schema.primary_key)}
-    nullable = {column.target_name for column in schema.columns if column.nullable}
+    nullable = {column.source_name for column in schema.columns if column.nullable}
     if not schema.primary_key or nullable & {fold(name) for name in index.columns[1:]}:
         return None
     return _keyset(schema, index.name, tuple(names.values()))
 
 
 def _keyset(schema: TableSchema, index: str, names: Sequence[str]) -> Keyset | None:
-    by_name = {column.target_name: column for column in schema.columns}
+    by_name = {column.source_name: column for column in schema.columns}
     columns = tuple(by_name[fold(name)] for name in names if fold(name) in by_name)
     usable = all(column.data_type in _ORDERED and column.read_as == "{0}" for column in columns)
     return Keyset(index, columns) if columns and usable and len(columns) == len(names) else None

@@ -120,7 +120,7 @@ def is_refused(column: Column, reason: str, table: Table) -> bool:
 
 def is_key(column: Column, table: Table) -> bool:
     """Return whether a column is one of those that tell a row of the copy from another."""
-    return column.target_name in {fold(name) for name in table.key}
+    return column.source_name in {fold(name) for name in table.key}
 
 
 def _refusal(
@@ -172,7 +172,7 @@ def remedy(column: Column, reason: str, table: Table) -> str:
         reason: Why it does not fit.
         table: The table as in the catalog.
     """
-    is_date, is_cursor = reason.endswith("_date"), column.target_name == fold(table.cursor or "")
+    is_date, is_cursor = reason.endswith("_date"), column.source_name == fold(table.cursor or "")
     if is_key(column, table):
         if is_date and is_cursor:
             name = identifier(column.name)
@@ -205,8 +205,9 @@ def no_key(column: Column, schema: TableSchema, key: Iterable[str]) -> str:
         schema: The table's columns, whose primary key serves where it is another one.
         key: The columns of the catalog's key.
     """
-    own = [fold(name) for name in schema.primary_key]
-    is_other = own and set(own) != {fold(name) for name in key}
+    own = {fold(name) for name in schema.primary_key}
+    names = {column.target_name: column.source_name for column in schema.columns}
+    is_other = own and own != {names.get(fold(name), fold(name)) for name in key}
     which = f"the source's primary key ({', '.join(schema.primary_key)})" if is_other else "other columns"
     given = f'`filter: "{identifier(column.name)} IS NOT NULL"`'
     return f"the key needs a value: give it one, name {which} in `key`, or leave such rows out with {given}"
@@ -214,7 +215,7 @@ def no_key(column: Column, schema: TableSchema, key: Iterable[str]) -> str:
 
 def key_of(batch: pa.RecordBatch, row: int, schema: TableSchema) -> str:
     """Return which row of a batch is meant, by its primary key as far as that is in the batch; empty without one."""
-    names = [name.lower() for name in schema.primary_key if name.lower() in batch.schema.names]
+    names = [name for name in schema.copied_key if name in batch.schema.names]
     return named_key({name: batch.column(name)[row].as_py() for name in names})
 
 
@@ -235,7 +236,7 @@ def expected(schema: TableSchema, table: Table) -> TableSchema:
 
 
 def _expected(column: Column, table: Table) -> Column:
-    if is_key(column, table):
+    if is_key(column, table) or column.keyed:  # a hash fits whatever the value is
         return column
     if table.nul_bytes == "remove" and "nul_bytes" in column.rule.policies:
         column = column.reading(NUL_REMOVED)

@@ -38,7 +38,7 @@ def make_lookup(connect: Callable[[], Connection], schema: TableSchema, table: T
         schema: The columns that are read.
         table: The table as in the catalog, whose key serves where the source has no primary key.
     """
-    by_name = {column.target_name: column for column in schema.columns}
+    by_name = {column.source_name: column for column in schema.columns}
     for names in (schema.primary_key, table.key):
         columns = [by_name.get(fold(name)) for name in names]
         known = [column for column in columns if column and column.data_type in _EXACT and column.read_as == "{0}"]

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import TypeVar
 
 from aurora_dwh.catalog import Catalog, Table
-from aurora_dwh.config import AuroraSettings
+from aurora_dwh.config import AuroraSettings, ConfigError
 from aurora_dwh.handoff import Export, Extract, Lookup, Window
 from aurora_dwh.rules import Rules
 from aurora_dwh.schema import TableSchema
@@ -65,7 +65,29 @@ def counted_again(table: Table, catalog: Catalog, days: Sequence[date]) -> list[
 
 def rules(table: Table, catalog: Catalog, settings: Callable[[], AuroraSettings] = AuroraSettings.from_env) -> Rules:
     """Return what shapes the rows of a table that are read of that source now."""
-    return Rules.of(table, catalog, source=settings().source_name())
+    return Rules.of(table, catalog, source=settings().source_name(), mask_key=_mask_key(table, settings))
+
+
+def rules_of_any_source(
+    table: Table, catalog: Catalog, settings: Callable[[], AuroraSettings] = AuroraSettings.from_env
+) -> Rules:
+    """Return what shapes a table's rows as the catalog and the mask's key are now, whatever source they are of."""
+    return Rules.of(table, catalog, source=None, mask_key=_mask_key(table, settings))
+
+
+def _mask_key(table: Table, settings: Callable[[], AuroraSettings]) -> str | None:
+    """Return the fingerprint of the key of `mask: hmac`, None where the table has no such mask.
+
+    Raises:
+        ConfigError: There is no key, or it cannot be had.
+    """
+    if not table.keyed:
+        return None
+    try:
+        return settings().find_mask_key().fingerprint
+    except ConfigError as error:
+        named = f"table {table.name}, mask of {', '.join(table.keyed)}"
+        raise ConfigError([f"{named}: {problem}" for problem in error.problems]) from None
 
 
 def lookup(

@@ -17,9 +17,9 @@ import pyarrow.compute as pc
 import pymysql
 
 from aurora_dwh.handoff import DataError
-from aurora_dwh.schema import TableSchema, fold
+from aurora_dwh.schema import TableSchema
 from aurora_dwh.source import protocol
-from aurora_dwh.source.connection import SourceError, explain, is_timeout
+from aurora_dwh.source.connection import SourceError, explain, is_timeout, mask_key_of
 from aurora_dwh.source.dates import Mask
 from aurora_dwh.source.decode import Decoded, decode
 from aurora_dwh.source.limits import NULL_OR_TEXT, named_key, no_key
@@ -29,6 +29,7 @@ from aurora_dwh.source.rows import Field, split
 from aurora_dwh.waiting import told, waiting
 
 if TYPE_CHECKING:
+    from aurora_dwh.mask_key import MaskKey
     from aurora_dwh.source.connection import Connection
 
 _SHOWN_BYTES = 30
@@ -73,8 +74,10 @@ def read(
     Raises:
         DataError: A value cannot be copied as it is, the statement does not fit the schema, or the server refuses it.
         SourceError: The server or the connection failed; another attempt may succeed.
+        ConfigError: A column is to be hashed, and there is no key.
     """
-    columns = _Columns(schema, zero_dates, keys, changed)
+    mask_key = mask_key_of(connection) if any(column.keyed for column in schema.columns) else None
+    columns = _Columns(schema, zero_dates, keys, changed, mask_key)
     complete = False
     try:
         what = f"rows of {schema.database}.{schema.table} from Aurora"
@@ -110,12 +113,21 @@ def read(
 class _Columns:
     """What is known about the result's columns, and what was found in them."""
 
-    def __init__(self, schema: TableSchema, zero_dates: ZeroDates, keys: Mapping[str, str], changed: Changed) -> None:
+    def __init__(
+        self,
+        schema: TableSchema,
+        zero_dates: ZeroDates,
+        keys: Mapping[str, str],
+        changed: Changed,
+        mask_key: MaskKey | None,
+    ) -> None:
         self._schema = schema
         self._arrow = schema.arrow_schema
         self._zero_dates = zero_dates
         self._keys = keys
         self._changed = changed
+        self._mask_key = mask_key
+        self._keyed = {column.target_name for column in schema.columns if column.keyed}
 
     def check(self, result: protocol.Result) -> None:
         """Refuse a result that is not the schema's: a table may have changed since its schema was read."""
@@ -146,10 +158,16 @@ class _Columns:
             split(block, result.columns, binary=result.binary), result.columns, self._arrow, strict=True
         ):
             try:
-                decoded.append(decode(field, column, target.type, binary=result.binary))
+                decoded.append(self._decode(field, column, target, result))
             except pa.ArrowInvalid as error:
                 raise self._undecodable(block, result, target, field, error) from error
         return decoded
+
+    def _decode(self, field: Field, column: protocol.WireColumn, target: pa.Field, result: protocol.Result) -> Decoded:
+        """Return a column's values; of those that are hashed nothing is kept, and nothing is said of a wrong one."""
+        if self._mask_key and target.name in self._keyed:
+            return Decoded(self._mask_key.hashed_all(decode(field, column, pa.binary(), binary=result.binary).values))
+        return decode(field, column, target.type, binary=result.binary)
 
     def _undecodable(
         self, block: Block, result: protocol.Result, target: pa.Field, values: Field, error: pa.ArrowInvalid
@@ -175,7 +193,7 @@ class _Columns:
             split(one, result.columns, binary=result.binary), result.columns, self._arrow, strict=True
         ):
             with suppress(pa.ArrowInvalid):
-                readable[target.name] = decode(field, column, target.type, binary=result.binary)
+                readable[target.name] = self._decode(field, column, target, result)
         return self._row(readable, 0)
 
     @property
@@ -205,7 +223,7 @@ class _Columns:
 
     def _row(self, columns: Mapping[str, Decoded], index: int) -> str:
         """Return which row of a block is meant, by its key as it is in the source, as far as that is read."""
-        names = [name for name in map(fold, self._schema.primary_key) if name in columns]
+        names = [name for name in self._schema.copied_key if name in columns]
         key = named_key({name: columns[name].shown(index) for name in names})
         return f" in the row {key}" if key else ""
 

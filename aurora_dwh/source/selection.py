@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Container, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from aurora_dwh.schema import (
     UnsupportedTypeError,
     fold,
 )
-from aurora_dwh.source.connection import execute
+from aurora_dwh.source.connection import execute, mask_key_of
 from aurora_dwh.source.discovery import read_schema
 from aurora_dwh.source.privileges import grant_remedy, is_denied
 from aurora_dwh.source.query import read_query
@@ -59,6 +60,7 @@ def read_selected(connection: Connection, database: str, table: Table, had: Sequ
 
     Raises:
         DataError: The table is not there, or cannot be copied as the catalog says; or the user may not read a column.
+        ConfigError: A column is to be hashed, and there is no key.
         pymysql.err.Error: The server or the connection failed.
     """
     if table.query is not None:  # whose columns all may be read, or the server refuses it
@@ -73,7 +75,10 @@ def read_selected(connection: Connection, database: str, table: Table, had: Sequ
             f"`exclude: [{', '.join(map(_in_yaml, denied))}]` and run `aurora-dwh rebuild {quoted(table.name)} "
             "--from source`"
         )
-    return selected(schema, table)
+    chosen = selected(schema, table)
+    if any(column.keyed for column in chosen.columns):
+        mask_key_of(connection)  # which is told before anything is read
+    return chosen
 
 
 def _is_wanted(name: str, table: Table) -> bool:
@@ -94,14 +99,29 @@ def selected(schema: TableSchema, table: Table) -> TableSchema:
     known = {column.target_name for column in schema.columns}
     include, exclude = (tuple(n for n in names if fold(n) in known) for names in (table.include, table.exclude))
     try:
-        chosen = treat(schema.select(include=include, exclude=exclude), table)
+        chosen = treat(_renamed(schema.select(include=include, exclude=exclude), table), table)
     except ValueError as error:
         raise DataError(f"table {table.name}: {error}") from error
-    if problems := [*_unknown(known, table), *_problems(chosen, table)]:
+    if problems := [*_unknown(known, table), *_clashes(schema, table), *_problems(chosen, table)]:
         raise DataError(f"table {table.name}: {'; '.join(problems)}")
     if table.cursor is not None and table.mode != "full":
         require_moment(chosen.column(table.cursor), table.name)
     return chosen
+
+
+def _renamed(schema: TableSchema, table: Table) -> TableSchema:
+    """Return the columns with the names that the catalog gives them in the copy."""
+    names = {fold(name): renamed for name, renamed in table.rename.items()}
+    columns = (replace(column, renamed=names.get(column.source_name)) for column in schema.columns)
+    return replace(schema, columns=tuple(columns))
+
+
+def _clashes(schema: TableSchema, table: Table) -> Iterator[str]:
+    """Yield which new names are those of columns of the source, left out or not: SQL would not tell them apart."""
+    names = {column.source_name: column.name for column in schema.columns}
+    for name, renamed in table.rename.items():
+        if other := names.get(fold(renamed)):
+            yield f"`rename` gives {name!r} the name {renamed!r}, which the column {other!r} has; choose another"
 
 
 def why_not(column: Column) -> str:
@@ -129,7 +149,7 @@ def most_columns(schema: TableSchema, table: Table) -> int:
     """
     upsert = 0
     if table.mode == "incremental":
-        keys = [column for column in schema.columns if column.target_name in {fold(name) for name in table.key}]
+        keys = [column for column in schema.columns if column.source_name in {fold(name) for name in table.key}]
         # Of a text it has the shortest and the longest form, in which blanks at the end may differ.
         upsert = _UPSERT_COLUMNS + 2 * sum(column.stage_type.startswith("VARCHAR") for column in keys)
     return COLUMN_LIMIT - _OWN_COLUMNS - max(upsert, int(table.deletes == "flag"))
@@ -150,11 +170,11 @@ def _unknown(known: Container[str], table: Table) -> Iterator[str]:
 
 
 def _problems(schema: TableSchema, table: Table) -> Iterator[str]:
-    columns = {column.target_name: column for column in schema.columns}
+    columns = {column.source_name: column for column in schema.columns}
     uses = {fold(name): field for field, name in used_columns(table)}
     unfit = {column: reason for column in schema.columns if (reason := why_not(column))}
     for column, reason in unfit.items():
-        field = uses.get(column.target_name)
+        field = uses.get(column.source_name)
         also = f", and name another column in `{field}`" if field else ""
         yield f"column {column.name!r}: {reason}; leave it out with `exclude: [{_in_yaml(column.name)}]`{also}"
     if unfit:

@@ -60,7 +60,8 @@ def _where(conditions: Sequence[str]) -> list[str]:
 def _column(column: Column) -> str:
     name = identifier(column.name)
     expression = _exact(column).format(column.read_as.format(name))
-    return name if expression == name else f"{expression} AS {name}"
+    alias = identifier(column.renamed or column.name)
+    return name if expression == alias else f"{expression} AS {alias}"
 
 
 def _exact(column: Column) -> str:

@@ -1,7 +1,8 @@
 """What the catalog does to columns before they are read: masks, and dates that are kept as text.
 
 Both are computed by the source, in the SELECT: a masked value never reaches this process, and a date that is none
-arrives as the text that MySQL shows. Here a table's schema is rewritten to what will arrive; nothing is connected to.
+arrives as the text that MySQL shows. Of `mask: hmac` alone the bytes arrive, and `reader` hashes them (`mask_key` says
+why). Here a table's schema is rewritten to what will arrive; nothing is connected to.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from aurora_dwh.catalog_fields import ConstantMask, KeepLastMask
 from aurora_dwh.handoff import DataError
-from aurora_dwh.schema import TEXT_TYPES, Column, TableSchema, fold
+from aurora_dwh.schema import BINARY_TYPES, GEOMETRY_TYPES, TEXT_TYPES, Column, TableSchema, fold
 from aurora_dwh.source.quoting import literal
 
 if TYPE_CHECKING:
@@ -23,8 +24,10 @@ _DATE_TEXT = 26
 
 _WORDS = (*TEXT_TYPES, "enum", "set")
 
+_BYTES = (*BINARY_TYPES, *GEOMETRY_TYPES, "bit", "vector")
+
 _SHA256 = 64
-"""Hexadecimal digits of a SHA-256."""
+"""Hexadecimal digits of a SHA-256, and of an HMAC of it."""
 
 
 def treat(schema: TableSchema, table: Table) -> TableSchema:
@@ -38,25 +41,43 @@ def treat(schema: TableSchema, table: Table) -> TableSchema:
         DataError: A mask does not fit its column, or would hide a key or the cursor.
     """
     masks = {fold(name): mask for name, mask in table.mask.items()}
-    columns = tuple(_treated(column, masks.get(column.target_name), table) for column in schema.columns)
+    columns = tuple(_treated(column, masks.get(column.source_name), table) for column in schema.columns)
     return replace(schema, columns=columns)
+
+
+def require_exportable(table: Table) -> None:
+    """Refuse to have Aurora itself, or a person, export a table whose columns this process has to hash.
+
+    Raises:
+        DataError: The table has such columns, whose values would be in the files in the clear.
+    """
+    if table.keyed:
+        raise DataError(
+            f"table {table.name}: {', '.join(map(repr, table.keyed))} would be exported in the clear: `mask: hmac` is "
+            "made by the worker, which alone has the key; have the day read as any other"
+        )
 
 
 def _treated(column: Column, mask: object, table: Table) -> Column:
     if mask is not None:
         return _masked(column, mask, table)
-    if table.zero_dates == "text" and column.data_type in _DATED and column.target_name != fold(table.cursor or ""):
+    if table.zero_dates == "text" and column.data_type in _DATED and column.source_name != fold(table.cursor or ""):
         return _text(column, "CAST({0} AS CHAR)", _DATE_TEXT)
     return column
 
 
 def _masked(column: Column, mask: object, table: Table) -> Column:
-    name = fold(column.name)
+    name = column.source_name
     if name == fold(table.cursor or "") or (name in {fold(key) for key in table.key} and mask != "sha256"):
         raise DataError(
             f"table {table.name}: {column.name!r} finds and orders rows, and this mask would hide that; "
             "a key can be masked with sha256, the cursor not at all"
         )
+    if mask == "hmac":
+        # What `sha256` hashes: a text's bytes in UTF-8, bytes as they are, and of everything else the text of it.
+        other = "CAST({0} AS BINARY)" if column.data_type in _BYTES else "CAST({0} AS CHAR)"
+        read_as = "CONVERT({0} USING utf8mb4)" if column.data_type in _WORDS else other
+        return replace(_text(column, read_as, _SHA256), keyed=True)
     if mask == "sha256":
         # The hash is of UTF-8, so that equal texts in columns of different character sets stay equal.
         text = "CONVERT({0} USING utf8mb4)" if column.data_type in _WORDS else "{0}"

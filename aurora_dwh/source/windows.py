@@ -118,7 +118,7 @@ def condition(
     table: str,
     cursor_zone: tzinfo,
     once: bool = False,
-    quote: Callable[[str], str] = identifier,
+    named: Callable[[Column], str] = lambda column: identifier(column.name),
 ) -> str:
     """Return the SQL condition that selects a window's rows: half-open, and a plain range that an index serves.
 
@@ -131,13 +131,13 @@ def condition(
         cursor_zone: The zone of a DATETIME or DATE cursor's wall clock.
         once: Whether no row may lie in two days, as in mode append. What a clock shows twice, and a date that two days
             share, then belongs to the earlier day or to the day in which the date ends.
-        quote: Quotes the column's name; another than MySQL's asks the same of the warehouse's copy.
+        named: Names the column in SQL; another than MySQL's asks the same of the warehouse's copy.
 
     Raises:
         DataError: The column's type cannot tell when a row was written.
     """
     start, end = bounds(column, window, table=table, cursor_zone=cursor_zone, once=once)
-    name = quote(column.name)
+    name = named(column)
     if window.is_open:
         return "TRUE" if start is None else f"{name} >= {literal(start)}"
     if start is None:

@@ -196,16 +196,16 @@ def _one_key(target: Target, schema: TableSchema, rows: int, such: str) -> Check
 
 def _better_key(target: Target, schema: TableSchema) -> str:
     """Return what to do about a key, which names the source's own where that is another one."""
-    own = [fold(name) for name in schema.primary_key]
+    own = schema.copied_key
     is_other = own and set(own) != {fold(name) for name in target.key}
-    which = f", such as the source's primary key ({', '.join(schema.primary_key)})" if is_other else ""
+    which = f", such as the source's primary key ({', '.join(own)})" if is_other else ""
     return f"Name the columns that tell rows apart in `key`{which}"
 
 
 def _shown(target: Target, schema: TableSchema) -> tuple[str, ...]:
     """Return the columns to tell rows by whose key is not whole: the source's primary key, or the cursor, as well."""
     copied = {column.target_name for column in schema.columns}
-    more = (*schema.primary_key, *((target.cursor,) if target.cursor else ()))
+    more = (*schema.copied_key, *((target.cursor,) if target.cursor else ()))
     names = dict.fromkeys(fold(name) for name in (*target.key, *more))
     return tuple(name for name in names if name in copied)
 

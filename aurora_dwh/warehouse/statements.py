@@ -89,7 +89,7 @@ def create_table(target: Target, schema: TableSchema) -> str:
     """Return the staging table's DDL. Only key columns are NOT NULL: a policy may turn a zero date into NULL."""
     keys = {identifier(name) for name in target.key}
     columns = [
-        f"{identifier(c.name)} {c.redshift_type}{' NOT NULL' if identifier(c.name) in keys else ''}"
+        f"{identifier(c.target_name)} {c.redshift_type}{' NOT NULL' if identifier(c.target_name) in keys else ''}"
         for c in schema.columns
     ]
     columns += [f"{identifier(name)} {kind}" for name, kind in target.own_columns]
@@ -101,7 +101,7 @@ def create_table(target: Target, schema: TableSchema) -> str:
 
 def add_column(target: Target, column: Column) -> str:
     """Return the statement that adds a column; Redshift puts it last."""
-    return f"ALTER TABLE {target.sql} ADD COLUMN {identifier(column.name)} {column.redshift_type}"
+    return f"ALTER TABLE {target.sql} ADD COLUMN {identifier(column.target_name)} {column.redshift_type}"
 
 
 def add_deleted(target: Target) -> str:
@@ -111,12 +111,12 @@ def add_deleted(target: Target) -> str:
 
 def widen_column(target: Target, column: Column) -> str:
     """Return the statement that widens a VARCHAR; it must run outside a transaction."""
-    return f"ALTER TABLE {target.sql} ALTER COLUMN {identifier(column.name)} TYPE {column.redshift_type}"
+    return f"ALTER TABLE {target.sql} ALTER COLUMN {identifier(column.target_name)} TYPE {column.redshift_type}"
 
 
 def create_stage(schema: TableSchema, files: FileFormat = "parquet") -> str:
     """Return the DDL of the temporary table, with the types that COPY loads the files' columns into."""
-    columns = [f"{identifier(c.name)} {c.stage_type_of(files)}" for c in schema.columns]
+    columns = [f"{identifier(c.target_name)} {c.stage_type_of(files)}" for c in schema.columns]
     columns += [f"{identifier(name)} {kind}" for name, kind in OWN_COLUMNS]
     return f"CREATE TEMP TABLE {identifier(STAGE)} ({', '.join(columns)})"
 
@@ -130,7 +130,7 @@ def copy(schema: TableSchema, manifest_url: str, iam_role: str, files: FileForma
         iam_role: `default`, or the ARN of a role.
         files: What the files are.
     """
-    names = identifiers([*(c.name for c in schema.columns), *(name for name, _ in OWN_COLUMNS)])
+    names = identifiers([*(c.target_name for c in schema.columns), *(name for name, _ in OWN_COLUMNS)])
     kind = "PARQUET" if files == "parquet" else f"CSV NULL AS {literal(CSV_NULL)}"
     source = f"{literal(manifest_url)} IAM_ROLE {role(iam_role)}"
     return f"COPY {identifier(STAGE)} ({names}) FROM {source} FORMAT AS {kind} MANIFEST"
@@ -138,7 +138,7 @@ def copy(schema: TableSchema, manifest_url: str, iam_role: str, files: FileForma
 
 def staged(schema: TableSchema, files: FileFormat = "parquet") -> str:
     """Return what stands behind FROM for the rows on the stage; it needs an alias."""
-    values = {identifier(c.name): c.staged_value(identifier(c.name), files) for c in schema.columns}
+    values = {identifier(c.target_name): c.staged_value(identifier(c.target_name), files) for c in schema.columns}
     if all(name == value for name, value in values.items()):
         return identifier(STAGE)
     listed = [name if name == value else f"{value} AS {name}" for name, value in values.items()]
@@ -287,9 +287,11 @@ def insert(target: Target, schema: TableSchema, source: str, files: FileFormat =
         files: What the stage was filled from.
     """
     own = [name for name, _ in OWN_COLUMNS]
-    names = identifiers([*(c.name for c in schema.columns), *own])
+    names = identifiers([*(c.target_name for c in schema.columns), *own])
     rows = staged(schema, files) if source == STAGE else identifier(source)
-    values = [c.rule.load.format(identifier(c.name)) for c in schema.columns] + [identifier(name) for name in own]
+    values = [c.rule.load.format(identifier(c.target_name)) for c in schema.columns] + [
+        identifier(name) for name in own
+    ]
     return f"INSERT INTO {target.sql} ({names}) SELECT {', '.join(values)} FROM {rows} s"
 
 

@@ -20,10 +20,10 @@ def staging_target(table: Table, schema: str) -> Target:
     return Target(
         schema_name=schema,
         name=table.target,
-        key=table.key,
-        cursor=table.cursor,
-        dist_key=table.dist_key,
-        sort_key=table.effective_sort_key,
+        key=tuple(map(table.copied, table.key)),
+        cursor=table.cursor and table.copied(table.cursor),
+        dist_key=table.dist_key and table.copied(table.dist_key),
+        sort_key=tuple(map(table.copied, table.effective_sort_key)),
         frozen=table.on_drift == "freeze",
         flags_deletes=table.deletes == "flag",
     )

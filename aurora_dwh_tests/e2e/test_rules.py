@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hmac
+from io import BytesIO
 from typing import Any
 
 import dagster as dg
+import pyarrow.parquet as pq
 import pytest
 
+from aurora_dwh.config import LakeSettings
 from aurora_dwh_tests.e2e.older import OLDER_COLUMNS, forget_rules
-from aurora_dwh_tests.e2e.proofs import prove
+from aurora_dwh_tests.e2e.proofs import prove, verify
 from aurora_dwh_tests.e2e.remedies import follow, run
 from aurora_dwh_tests.e2e.world import Run, World, chain
 
@@ -43,6 +47,16 @@ def filled(world: World, fields: str = "", mode: str = BASE) -> World:
 
 def staged(world: World) -> list[tuple[Any, ...]]:
     return world.ask_warehouse("SELECT * FROM staging.person ORDER BY id")
+
+
+def in_lake() -> str:
+    """Return all that lies in the lake, manifests and rows, as text."""
+    settings = LakeSettings.from_env()
+    client, where = settings.client(), {"Bucket": settings.bucket}
+    listed = client.list_objects_v2(**where, Prefix=settings.prefix)["Contents"]
+    files = {item["Key"]: client.get_object(**where, Key=item["Key"])["Body"].read() for item in listed}
+    rows = (str(pq.read_table(BytesIO(body)).to_pylist()) for key, body in files.items() if key.endswith(".parquet"))
+    return "".join([*rows, *(body.decode("latin1") for body in files.values())])
 
 
 def check(done: Run, name: str = "rules") -> Any:
@@ -90,6 +104,41 @@ def test_c11_days_of_an_older_entry_are_not_loaded_again_and_the_named_command_r
     found = check(world.load("2024-01-04", "person"))
     assert found.passed
     assert "no day" in str(found.description)
+
+
+def test_another_key_is_another_mask_and_without_one_nothing_is_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hashes(key: str) -> list[tuple[str]]:
+        return [(hmac.new(key.encode(), f"p{n}@example.com".encode(), "sha256").hexdigest(),) for n in range(6)]
+
+    def staged_hashes() -> list[tuple[Any, ...]]:
+        return world.ask_warehouse("SELECT email FROM staging.person ORDER BY id")
+
+    first, second = "the first key of thirty-two characters", "the second key of thirty-two characters"
+    fields = "mask: {email: hmac}"
+    with pytest.raises(AssertionError, match="table person, mask of email: there is no key for `mask: hmac`; set AUR"):
+        filled(world, fields)
+    assert "there is no key for `mask: hmac`; set AURORA_MASK_KEY" in run("doctor --json").text
+
+    monkeypatch.setenv("AURORA_MASK_KEY", first)
+    for day in ("2024-01-01", "2024-01-02", "2024-01-03"):
+        world.load(day, "person")
+    assert staged_hashes() == hashes(first)
+    assert verify("person").equal
+    assert "'email' would be exported in the clear" in " ".join(run("plan person --by-hand").text.split())
+
+    monkeypatch.setenv("AURORA_MASK_KEY", second)
+    again = world.run("2024-01-02", assets=STAGING)
+    assert "other rules than the catalog has now (mask of email by another key) on 1 day" in again.failure
+    assert verify("person").columns == {"email": 6}
+    done = run("rebuild person")
+    assert follow(done.text) == "rebuild person --from source"
+    assert staged_hashes() == hashes(second)
+    assert verify("person").equal
+    kept = in_lake()
+    assert hashes(second)[0][0] in kept
+    assert not [secret for secret in ("@example", first, second) if secret in kept + done.text + again.failure]
 
 
 @pytest.mark.parametrize("change", CHANGES)

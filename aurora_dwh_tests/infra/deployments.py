@@ -36,6 +36,7 @@ OIDC = {
     "client_secret_arn": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:oidc-AbCdEf",
 }
 
+MASK_KEY = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:mask-key-AbCdEf"
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/11112222-3333-4444-5555-666677778888"
 SOURCES: dict[str, dict[str, Any]] = {
     "new": {"network": NEW_NETWORK, "source": {"new": {}}},
@@ -43,7 +44,10 @@ SOURCES: dict[str, dict[str, Any]] = {
     "aurora": {"network": EXISTING_NETWORK, "source": {"name": "production shop", "existing": EXISTING_SOURCE}},
     "instance": {
         "network": {"existing": {**EXISTING_NETWORK["existing"], "s3_endpoint": False}},
-        "source": {"existing": {**EXISTING_SOURCE, "kind": "instance", "secret_key_arn": KEY}},
+        "source": {
+            "mask_key_secret_arn": MASK_KEY,
+            "existing": {**EXISTING_SOURCE, "kind": "instance", "secret_key_arn": KEY},
+        },
         "warehouse": {"over_limit": "deactivate"},
     },
 }

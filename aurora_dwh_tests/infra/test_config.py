@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from aurora_dwh_tests.infra.deployments import ACCOUNT, EXISTING_NETWORK, EXISTING_SOURCE, SUBNETS
+from aurora_dwh_tests.infra.deployments import ACCOUNT, EXISTING_NETWORK, EXISTING_SOURCE, MASK_KEY, SUBNETS
 from infra.config import Config
 from infra.config_file import ConfigError, parse_config, read_config
 
@@ -71,6 +71,10 @@ def test_the_example_is_a_configuration_and_shows_every_field() -> None:
         (
             {"network": EXISTING_NETWORK, "source": {"existing": EXISTING_SOURCE}, "region": "eu-west-1"},
             "config.yaml: source.existing.secret_arn: is not in eu-west-1, where everything else is",
+        ),
+        (
+            {"source": {"new": {}, "mask_key_secret_arn": MASK_KEY}, "region": "eu-west-1"},
+            "config.yaml: source.mask_key_secret_arn: is not in eu-west-1, where everything else is",
         ),
     ],
 )

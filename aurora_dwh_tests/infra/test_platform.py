@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from aurora_dwh_tests.infra.conftest import Templates
-from aurora_dwh_tests.infra.deployments import DEPLOYMENTS, WEBHOOK
+from aurora_dwh_tests.infra.deployments import DEPLOYMENTS, MASK_KEY, WEBHOOK
 from infra import commands
 
 NOT_SET = {
     "AURORA_USER": "the secret names the user",
     "AURORA_PASSWORD": "AURORA_SECRET_ID",
     "AURORA_IAM_AUTH": "AURORA_SECRET_ID",
+    "AURORA_MASK_KEY": "AURORA_MASK_KEY_SECRET_ID",
     "AWS_ENDPOINT_URL_S3": "Amazon's own",
     "AWS_ENDPOINT_URL": "Amazon's own",
     "LAKE_SSE": "the bucket encrypts each object itself",
@@ -137,6 +138,21 @@ def test_the_webhook_is_a_secret_of_the_code_server_alone(templates: Templates) 
             assert "ALERT_WEBHOOK_URL" not in {pair["Name"] for pair in container["Environment"]}
     readable = [place for place, statements in policies(templates, "CodeTaskExecution") if WEBHOOK in str(statements)]
     assert len(readable) == sum(1 for deployment in DEPLOYMENTS if deployment.startswith("newInVpc-"))
+
+
+def test_the_masks_key_is_named_to_all_and_read_by_runs_alone(templates: Templates) -> None:
+    for place, task in templates.of("AWS::ECS::TaskDefinition"):
+        for container in task["ContainerDefinitions"]:
+            environment = {pair["Name"]: pair["Value"] for pair in container["Environment"]}
+            told = MASK_KEY if place.startswith("instance-") else None
+            assert environment.get("AURORA_MASK_KEY_SECRET_ID") == told, place
+            assert "AURORA_MASK_KEY" not in environment
+    for role in ("Run", "Daemon", "Webserver", "Code"):
+        for place, statements in policies(templates, role):
+            may_read = any(
+                MASK_KEY in str(s["Resource"]) and "secretsmanager:GetSecretValue" in actions([s]) for s in statements
+            )
+            assert may_read == (role == "Run" and place.startswith("instance-")), place
 
 
 def test_every_setting_of_the_product_is_set_or_left_at_its_default_for_a_reason(templates: Templates) -> None:

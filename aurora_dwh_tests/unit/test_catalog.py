@@ -170,7 +170,7 @@ def test_masks_are_read_though_they_are_not_built() -> None:
 def test_what_is_no_mask_is_refused(mask: str) -> None:
     [message] = table_errors(f"{{mode: full, mask: {{email: {mask}}}}}")
     assert message.startswith("mask.email: ")
-    assert message.endswith("is not a mask; write sha256, null, {value: ...} or {keep_last: n}")
+    assert message.endswith("is not a mask; write sha256, hmac, null, {value: ...} or {keep_last: n}")
 
 
 @pytest.mark.parametrize(
@@ -352,6 +352,43 @@ def test_an_export_has_no_ceiling() -> None:
     defaults = HEAD + "defaults: {max_rows_per_second: 5}\n"
     assert message in errors(defaults + f"tables: {{t: {{{fields}}}}}")
     load(defaults + f"tables: {{t: {{{fields}, max_rows_per_second: null}}}}")
+
+
+def test_a_new_name_is_one_columns_and_nobody_elses_own() -> None:
+    fields = "mode: full, key: id, rename: {{{}}}"
+    read = load(HEAD + f"tables: {{t: {{{fields.format('Id: Number, _dwh_x: x')}}}}}").tables["t"]
+    assert [read.copied(name) for name in ("ID", "_DWH_X", "other")] == ["Number", "x", "other"]
+    assert table_errors(f"{{{fields.format('a: N, b: n')}}}") == [
+        "rename: 'a' and 'b' both become 'n'; choose another name"
+    ]
+    assert table_errors(f"{{{fields.format('a: x, A: y')}}}") == [
+        "rename: 'a' and 'A' are one column in Redshift, which folds names to lower case; name it once"
+    ]
+    assert "names that begin with _dwh_ are aurora-dwh's own" in table_errors(f"{{{fields.format('a: _dwh_day')}}}")[0]
+    assert table_errors(f"{{{fields.format('a: x')}, exclude: a}}") == [
+        "exclude: 'a' is the table's rename and must be copied; take it off the list"
+    ]
+
+
+def test_aurora_has_no_key_to_hash_an_export_with() -> None:
+    fields = "key: id, cursor: u, mask: {email: hmac}"
+    load(HEAD + f"tables: {{t: {{{fields}}}}}")
+    assert table_errors(f"{{{fields}, extract: outfile}}") == [
+        "extract: Aurora has no key to hash with, so a table with `mask: hmac` is read by `extract: stream`"
+    ]
+
+
+def test_a_table_is_not_both_listed_and_ignored() -> None:
+    read = load(HEAD + "ignore: [tmp_*, 'a[b]', \"*_old\"]\ntables: {t: {mode: full}}")
+    assert [read.ignored_by(name) for name in ("tmp_x", "x_tmp_", "ab", "t_old", "t", "TMP_x")] == [
+        "tmp_*", None, "a[b]", "*_old", None, None
+    ]  # fmt: skip
+    message = errors(HEAD + "ignore: tmp_*\ntables:\n  t: {mode: full}\n  tmp_a: {mode: full}")
+    assert message == (
+        "catalog.yaml:6: table tmp_a: is listed, and 'tmp_*' of `ignore` leaves it out; take either the table or the "
+        "pattern out"
+    )
+    assert "catalog.yaml:3: ignore" in errors(HEAD + "ignore: {a: b}\ntables: {t: {mode: full}}")
 
 
 def test_monthly_is_a_tables_schedule_and_not_the_catalogs() -> None:

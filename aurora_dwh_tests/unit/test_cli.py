@@ -10,7 +10,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from aurora_dwh.catalog import Catalog, Table
 from aurora_dwh.cli import app
+from aurora_dwh.commands.choose import find_tables
 from aurora_dwh.commands.speech import speak_plainly
 from aurora_dwh.source.connection import SourceError
 
@@ -65,6 +67,25 @@ def test_a_shell_completes_tables_of_the_catalog(command: str, monkeypatch: pyte
     monkeypatch.setenv("AURORA_DWH_CATALOG", "none.yaml")
     done = subprocess.run([executable], env={**os.environ, **asked}, capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.stderr) == ("", "")
+
+
+def test_a_pattern_is_all_tables_of_such_names_and_a_name_of_none_is_told_with_those_that_are_near() -> None:
+    tables = {name: Table(name=name, mode="full") for name in ("sales_a", "sales_b", "sales_*", "other")}
+    catalog = Catalog(timezone="UTC", start_date="2024-01-01", tables=tables)
+
+    def found(name: str | None) -> list[str]:
+        return [table.name for table in find_tables(catalog, name)]
+
+    assert found("sales_?") == ["sales_a", "sales_b", "sales_*"]
+    assert found("sales_*") == ["sales_*"]  # a table's own name goes before the pattern that it looks like
+    assert found("sales_[ab]") == ["sales_a", "sales_b"]
+    assert found("other") == ["other"]
+    assert len(found(None)) == 4
+    with pytest.raises(typer.BadParameter, match=r"'sale_\*' is not in the catalog; did you mean sales_\*"):
+        found("sale_*")
+    result = RUNNER.invoke(app, ["proof", "order_master"], env={"COLUMNS": "200"})
+    assert result.exit_code == 2
+    assert "did you mean orders_master" in " ".join(result.stderr.replace("│", " ").split())
 
 
 def test_a_dotenv_file_is_read_and_the_environment_goes_before_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -316,9 +316,41 @@ def test_a_second_run_adds_only_what_is_new_and_tells_what_is_gone(shop: str, se
         "refused": {},
         "views": ["a_view"],
         "not_in_database": ["views"],
+        "ignored": [],
         "tables": ["lines", "my country", "orders", "views", "visits", "extra"],
     }
     assert Path("c.yaml").read_text(encoding="utf-8").startswith(edited)
+
+
+def test_what_the_file_ignores_is_not_added_again_and_is_counted(shop: str, server: Server) -> None:
+    head = "timezone: UTC\nstart_date: 2024-01-01\n"
+    Path("c.yaml").write_text(f"{head}ignore: [vi*, a_view]\ntables: {{}}\n", encoding="utf-8")
+    result = CliRunner().invoke(app, ["discover", "--database", shop, "--output", "c.yaml"])
+    assert result.exit_code == 0, result.stderr
+    assert "c.yaml: 3 added (2 incremental, 1 full), 3 ignored, 3 in all" in result.stdout
+    assert "a_view" not in Path("c.yaml").read_text(encoding="utf-8").partition("tables:")[2]
+    assert set(Catalog.load(Path("c.yaml")).tables) == {"lines", "my country", "orders"}
+    found = json.loads(CliRunner().invoke(app, ["discover", "--database", shop, "--output", "c.yaml", "--json"]).stdout)
+    assert (found["added"], found["views"], found["ignored"]) == ([], [], ["views", "visits", "a_view"])
+    with server.connect(shop) as connection, connection.cursor() as cursor:
+        cursor.execute("DROP TABLE views")
+    Path("c.yaml").write_text(f"{head}ignore: orders\ntables: {{}}\n", encoding="utf-8")
+    result = CliRunner().invoke(app, ["discover", "--database", shop, "--output", "c.yaml"])
+    assert ", 1 ignored, " in result.stdout
+    assert "orders" not in Catalog.load(Path("c.yaml")).tables
+
+
+def test_only_tables_of_a_pattern_are_added_and_one_of_no_table_names_those_that_are_near(shop: str) -> None:
+    command = ["discover", "--database", shop, "--output", "c.yaml", "--tables"]
+    assert CliRunner().invoke(app, [*command, "vi*s"]).exit_code == 0
+    assert set(Catalog.load(Path("c.yaml")).tables) == {"views", "visits"}
+    before = Path("c.yaml").read_text(encoding="utf-8")
+    result = CliRunner().invoke(app, [*command, "order"])
+    assert result.exit_code == 2
+    assert "'order' is no table of the database; did you mean orders?" in " ".join(
+        result.stderr.replace("│", " ").split()
+    )
+    assert Path("c.yaml").read_text(encoding="utf-8") == before
 
 
 def test_tables_whose_names_fall_together_or_are_too_long_get_names_of_their_own(shop: str, server: Server) -> None:

@@ -167,6 +167,48 @@ def test_a_secret_is_fetched_at_each_connect(secrets_manager: SimpleNamespace) -
     assert secrets_manager.asked == [{"SecretId": "prod/aurora"}] * 2
 
 
+def test_a_masks_key_is_a_variable_or_a_secrets_whole_text_and_is_fetched_when_it_is_needed(
+    secrets_manager: SimpleNamespace,
+) -> None:
+    key = "0123456789abcdef" * 4
+    given = AuroraSettings.from_env(AURORA | {"AURORA_MASK_KEY": key})
+    named = AuroraSettings.from_env(AURORA | {"AURORA_MASK_KEY_SECRET_ID": "prod/mask", "AWS_REGION": "r"})
+    secrets_manager.answer = {"SecretString": f"{key}\n"}
+    find = named.connect_arguments()["mask_key"]
+    assert secrets_manager.asked == []
+    assert find() == given.find_mask_key()
+    assert secrets_manager.asked == [{"SecretId": "prod/mask"}]
+    assert key not in f"{given!r} {named!r} {find()!r} {given.connect_arguments()!r}"
+    assert given.find_mask_key().fingerprint not in (
+        key,
+        AuroraSettings.from_env(AURORA | {"AURORA_MASK_KEY": key[::-1]}).find_mask_key().fingerprint,
+    )
+
+
+@pytest.mark.parametrize(
+    ("variables", "answer", "message"),
+    [
+        ({}, "", "there is no key for `mask: hmac`; set AURORA_MASK_KEY or AURORA_MASK_KEY_SECRET_ID"),
+        ({"AURORA_MASK_KEY": "x" * 31}, "", "AURORA_MASK_KEY: the key has less than 32 characters"),
+        ({"AURORA_MASK_KEY_SECRET_ID": "x"}, "short", "AURORA_MASK_KEY_SECRET_ID: the key has less than 32 characters"),
+        ({"AURORA_MASK_KEY_SECRET_ID": "x"}, json.dumps(SECRET), "AURORA_MASK_KEY_SECRET_ID: JSON is no key"),
+    ],
+)
+def test_a_masks_key_that_is_none_is_told_without_it(
+    secrets_manager: SimpleNamespace, variables: dict[str, str], answer: str, message: str
+) -> None:
+    secrets_manager.answer = {"SecretString": answer}
+    settings = AuroraSettings.from_env(AURORA | {"AWS_REGION": "r"} | variables)
+    with pytest.raises(ConfigError, match=message) as caught:
+        settings.find_mask_key()
+    assert "xxx" not in str(caught.value)
+    assert PASSWORD not in str(caught.value)
+    both = AURORA | {"AURORA_MASK_KEY": "x", "AURORA_MASK_KEY_SECRET_ID": "y"}
+    assert problems(AuroraSettings.from_env, both) == [
+        "AURORA_MASK_KEY_SECRET_ID contradicts AURORA_MASK_KEY: keep one of them"
+    ]
+
+
 def test_the_environment_s_host_wins_over_the_secret_s(secrets_manager: SimpleNamespace) -> None:
     env = without(AURORA, "AURORA_USER", "AURORA_PASSWORD", AURORA_SECRET_ID="x", AURORA_PORT="3308", AWS_REGION="r")
     arguments = AuroraSettings.from_env(env).connect_arguments()

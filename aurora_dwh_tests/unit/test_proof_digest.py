@@ -56,11 +56,22 @@ def test_no_text_of_bytes_is_longer_than_redshift_takes() -> None:
 
 def test_documents_are_left_to_redshift_to_which_null_is_no_text() -> None:
     assert digest.comparable(TableSchema("shop", "t", (ID, DOC))) == [ID]
-    assert digest.documents(TableSchema("shop", "t", (ID, DOC))) == [DOC]
+    assert digest.carried(TableSchema("shop", "t", (ID, DOC))) == [DOC]
     assert REDSHIFT.texts(DOC) == ['CASE WHEN "doc" IS NULL THEN NULL ELSE JSON_SERIALIZE("doc") END']
-    assert "CASE WHEN \"doc\" IS NULL THEN '~' ELSE" in digest.document_digest(['"doc"'])
-    assert digest.document_digest([]) == "0"
+    assert "CASE WHEN \"doc\" IS NULL THEN '~' ELSE" in digest.carried_digest([DOC], is_text=False)
+    assert "CASE WHEN JSON_PARSE(\"doc\") IS NULL THEN '~' ELSE" in digest.carried_digest([DOC], is_text=True)
+    assert digest.carried_digest([], is_text=True) == "0"
     assert AURORA.digest([]) == "LEFT(SHA2('', 256), 14)"
+
+
+def test_what_is_hashed_with_a_key_is_carried_as_its_hash_and_is_in_no_digest_of_the_source() -> None:
+    kind = "varchar(64)"
+    keyed = Column("Mail", "varchar", kind, length=64, read_as="CONVERT({0} USING utf8mb4)", keyed=True)
+    schema = TableSchema("shop", "t", (ID, keyed))
+    assert digest.comparable(schema) == [ID]
+    assert digest.carried(schema) == [keyed]
+    assert AURORA.texts(keyed) == ["CONVERT(`Mail` USING utf8mb4)"]
+    assert "COALESCE(\"mail\", '~')" in digest.carried_digest([keyed], is_text=True)
 
 
 def test_a_row_is_hashed_once_unless_its_texts_may_be_long() -> None:

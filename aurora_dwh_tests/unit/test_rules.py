@@ -65,6 +65,30 @@ def test_a_query_is_a_rule_and_none_is_as_it_was_before_there_were_queries() -> 
         check_days(one, [manifest(none)], remedy="Read it again")
 
 
+def test_the_masks_key_is_in_them_by_its_fingerprint_and_another_key_is_another_mask() -> None:
+    table = Table(name="Orders", mode="full", mask={"EMail": "hmac", "zip": "sha256"})
+    catalog = Catalog(timezone="UTC", start_date=DAY, tables={})
+    one, other = (Rules.of(table, catalog, source=None, mask_key=key) for key in ("f00d", "beef"))
+    assert one.mask == {"email": {"hmac": "f00d"}, "zip": "sha256"}
+    assert Rules.from_json(json.loads(one.to_text())) == one
+    with pytest.raises(RulesError, match=r"other rules than the catalog has now \(mask of email by another key\)"):
+        check_days(other, [manifest(one)], remedy="Read them again")
+    check_days(one, [manifest(one)], remedy="")
+    unkeyed = rules(mode="full", key=(), cursor=None, mask={"email": "sha256", "zip": "sha256"})
+    assert unkeyed.differences(one, ["mask"]) == ["mask of email"]
+
+
+def test_columns_of_other_names_are_told_and_what_knew_no_other_names_has_none() -> None:
+    one = rules(rename={"Id": "Order_ID", "x": "y"}, exclude=("z",))
+    assert (one.key, one.cursor, one.rename) == (["order_id"], "at", {"id": "order_id", "x": "y"})
+    before = {name: value for name, value in rules(exclude=("z",)).to_json().items() if name != "rename"}
+    assert Rules.from_json(before).differences(one, CONTENTS) == ["rename of id, x"]
+    with pytest.raises(RulesError, match=r"rename of id\)"):
+        check_days(one, [manifest(None)], remedy="")
+    with pytest.raises(KeyError):
+        Rules.from_json({})
+
+
 def test_equal_catalogs_have_equal_texts_and_others_have_not() -> None:
     assert rules(exclude=("a", "B")).to_text() == rules(exclude=("b", "A")).to_text()
     assert rules(filter="a  > 1").to_text() != rules(filter="a > 1").to_text()

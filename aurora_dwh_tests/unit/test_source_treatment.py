@@ -51,6 +51,18 @@ def test_a_mask_is_computed_by_the_source(name: str, mask: Any, asked: str, kind
     assert column.redshift_type == kind
 
 
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [("note", "CONVERT(`Note` USING utf8mb4) AS `Note`"), ("took", "CAST(`took` AS CHAR) AS `took`")],
+)
+def test_what_is_hashed_with_a_key_is_read_as_the_bytes_that_are_hashed(name: str, asked: str) -> None:
+    column = treated(name, mask={name: "hmac"})
+    assert expression(column) == asked
+    assert column.redshift_type == "VARCHAR(256)"
+    assert column.keyed
+    assert not treated(name, mask={name: "sha256"}).keyed
+
+
 def test_keep_last_keeps_a_texts_width_and_shows_no_text_that_is_shorter() -> None:
     column = treated("note", mask={"NOTE": {"keep_last": 4}})
     assert column.redshift_type == "VARCHAR(65535)"

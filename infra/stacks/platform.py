@@ -73,7 +73,7 @@ class Platform(cdk.Stack):
         task = self._tasks.definition("run", config.platform.run)
         self._tasks.container(task, "run", ["dagster", "--version"])  # the launcher says what to run
         role = task.task_role
-        self._read_secret(role)
+        self._read_secrets(role)
         for statement in (
             *lake_access(self._warehouse.lake, LAKE_PREFIX, write=True),
             *lake_access(self._foundation.log_bucket, LOG_PREFIX, write=True),
@@ -207,8 +207,10 @@ class Platform(cdk.Stack):
             "A task's id is not known before it runs; the cluster is named.",
         )
 
-    def _read_secret(self, role: iam.IRole) -> None:
+    def _read_secrets(self, role: iam.IRole) -> None:
         self._source.reader_secret.grant_read(role)
+        if mask_key := self._config.source.mask_key_secret_arn:
+            secretsmanager.Secret.from_secret_complete_arn(self, "MaskKey", mask_key).grant_read(role)
         existing = self._config.source.existing
         if existing and existing.secret_key_arn:
             role.add_to_principal_policy(
