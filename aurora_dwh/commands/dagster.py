@@ -1,0 +1,21 @@
+"""`aurora-dwh dagster`: Dagster's own command line, in the environment of a target."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+EXAMPLES = ("aurora-dwh dagster dev", "aurora-dwh --target prod dagster dev --port 3001")
+
+
+def dagster(
+    arguments: Annotated[list[str], typer.Argument(metavar="ARGUMENT...", help="A command of Dagster's, and its own.")],
+) -> None:
+    """Run `dagster ARGUMENT...` with what .env says, or .env.NAME where a target was chosen.
+
+    Dagster itself reads .env alone. DAGSTER_HOME belongs into the file, too: each target has a history of its own.
+    """
+    os.execv(sys.executable, [sys.executable, "-m", "dagster", *arguments])  # noqa: S606 - no shell is wanted
