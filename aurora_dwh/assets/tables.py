@@ -82,7 +82,11 @@ def _source(table: Table, of: Chains) -> dg.AssetSpec:
         description=_described(
             table, f"Table {table.name} of the source.", f"The table `{table.name}` in Aurora MySQL. It is only read."
         ),
-        metadata=of.places.of_source(table.name),
+        metadata={
+            "mode": table.mode,
+            **({"cursor": table.cursor} if table.cursor else {}),
+            **of.places.of_source(table.name),
+        },
     )
 
 

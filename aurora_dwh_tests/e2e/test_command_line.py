@@ -262,6 +262,7 @@ def test_p20_what_the_files_of_variables_say_is_the_same_for_both_command_lines(
         """Return the name of the catalog that a command missed."""
         variables = {**os.environ, "AURORA_DWH_CATALOG": "environment.yaml", "DAGSTER_DISABLE_TELEMETRY": "yes"}
         said = run_program([str(BIN / command[0]), *command[1:]], tmp_path, variables, exit_code=exit_code)
+        assert ("SupersessionWarning" in said) == (command[0] == "dagster")
         (catalog,) = set(re.findall(r"(\w+\.yaml): cannot be read", said))
         return str(catalog)
 
