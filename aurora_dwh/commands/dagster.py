@@ -17,7 +17,7 @@ _SUPERSEDED = "ignore:Function `"
 def dagster(
     arguments: Annotated[list[str], typer.Argument(metavar="ARGUMENT...", help="A command of Dagster's, and its own.")],
 ) -> None:
-    """Run `dagster ARGUMENT...` with what .env says, or .env.NAME where a target was chosen.
+    """Run a command of Dagster with what .env says, or .env.NAME where a target was chosen.
 
     Dagster itself reads .env alone. DAGSTER_HOME belongs into the file, too: each target has a history of its own.
     """
