@@ -78,7 +78,7 @@ def stop_on_sigterm() -> None:
 def read_dotenv(target: str | None = None) -> None:
     """Take over what the working directory's .env says, or .env.NAME for a target; the file wins over the environment.
 
-    So does Dagster it at the start of each of its commands, with .env alone, and there is no other way to tell it.
+    Dagster does the same at the start of each of its commands, with .env alone, and has no setting for it.
 
     Args:
         target: The target's name; None where none was chosen.
