@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,10 +39,3 @@ class CatalogError(Exception):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems: list[Problem] = sorted(problems, key=lambda p: p.line or 0)
         super().__init__("\n".join(str(problem) for problem in self.problems))
-
-
-def near_match(word: str, choices: Iterable[str]) -> str:
-    """Return `, did you mean X?` for the choice that is written most like the word; empty where none is."""
-    by_fold = {choice.lower(): choice for choice in choices}
-    matches = difflib.get_close_matches(word.lower(), by_fold, n=1)
-    return f", did you mean `{by_fold[matches[0]]}`?" if matches else ""

@@ -7,14 +7,15 @@ Schema for editors. Rules that join several fields are `catalog.Table`'s.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 
-from aurora_dwh.catalog_errors import near_match
 from aurora_dwh.schema import fold
+from aurora_dwh.spelling import near_match
 
 OWN_PREFIX = "_dwh_"
 """How the project's own columns in Redshift begin."""
@@ -101,9 +102,12 @@ def _is_cron_field(field: str, least: int, most: int) -> bool:
 def _day(value: object) -> object:
     if isinstance(value, date) and not isinstance(value, datetime):
         return value
+    kind = "a day"
     if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value):
-        return value
-    raise ValueError(f"{str(value)!r} is not a day; write it as YYYY-MM-DD, such as 2024-01-01")
+        with suppress(ValueError):
+            return date.fromisoformat(value)
+        kind = "a day of the calendar"
+    raise ValueError(f"{str(value)!r} is not {kind}; write it as YYYY-MM-DD, such as 2024-01-01")
 
 
 def _zone(value: str) -> str:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
-from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -24,14 +23,16 @@ from aurora_dwh.catalog import (
     Table,
     TableFields,
 )
-from aurora_dwh.catalog_errors import near_match
 from aurora_dwh.catalog_fields import PauseAbove, Pools
 from aurora_dwh.catalog_quicksight import QuickSight, QuickSightDataset
+from aurora_dwh.spelling import near_match
+from aurora_dwh.yaml_reader import placed_reader, plain_reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from pydantic_core import ErrorDetails
+    from ruamel.yaml import YAML
 
 Location = tuple[int | str, ...]
 """The steps from a file's top to one of its values."""
@@ -89,9 +90,9 @@ def parse_catalog(text: str, path: Path) -> Catalog:
         CatalogError: The text is wrong; it carries every problem found.
     """
     try:
-        return _Reader(text, path, YAML(typ="safe")).read()
+        return _Reader(text, path, plain_reader()).read()
     except CatalogError:
-        return _Reader(text, path, YAML()).read()  # five times slower, and knows the lines of what is wrong
+        return _Reader(text, path, placed_reader()).read()  # five times slower, and knows the lines of what is wrong
 
 
 class _Reader:

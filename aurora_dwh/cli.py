@@ -7,9 +7,23 @@ from typing import Annotated
 
 import typer
 
-from aurora_dwh.commands import discover, doctor, init, lake, local, mart, plan, proof, prune, purge, rebuild, verify
+from aurora_dwh.commands import (
+    dagster,
+    discover,
+    doctor,
+    init,
+    lake,
+    local,
+    mart,
+    plan,
+    proof,
+    prune,
+    purge,
+    rebuild,
+    verify,
+)
 from aurora_dwh.commands.output import Program
-from aurora_dwh.commands.speech import read_dotenv, register, stop_on_sigterm
+from aurora_dwh.commands.speech import read_dotenv, register, speak_plainly, stop_on_sigterm
 
 app = Program(
     no_args_is_help=True,
@@ -29,10 +43,13 @@ def begin(
     _version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_say_version, is_eager=True)
     ] = False,
+    target: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Read .env.NAME instead of .env; goes before the command.")
+    ] = None,
 ) -> None:
     """Prepare for any command."""
     stop_on_sigterm()
-    read_dotenv()
+    speak_plainly(read_dotenv)(target)
 
 
 register(app, init.init, examples=init.EXAMPLES)
@@ -44,6 +61,7 @@ register(app, proof.proof, examples=proof.EXAMPLES, failed="a table differed whe
 register(app, rebuild.rebuild, examples=rebuild.EXAMPLES)
 register(app, purge.purge, examples=purge.EXAMPLES)
 register(app, prune.prune, examples=prune.EXAMPLES)
+register(app, dagster.dagster, examples=dagster.EXAMPLES, failed="as Dagster has it", keeps_options=True)
 app.add_typer(lake.app, name="lake")
 app.add_typer(mart.app, name="mart")
 app.add_typer(local.app, name="local")

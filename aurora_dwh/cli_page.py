@@ -19,7 +19,8 @@ _INTRODUCTION = """# The command line
 `aurora-dwh COMMAND --help` says the same.
 
 - **Settings** are variables of the environment (`.env.example` lists them) and the catalog ([catalog.md](catalog.md)).
-  As Dagster does, the command also reads a file `.env` in the working directory; the environment goes before it.
+  As Dagster does, the command also reads a file `.env` in the working directory, which wins over the environment;
+  `--target NAME`, before the command, reads `.env.NAME` instead ([project.md](project.md#dev-and-prod-targets)).
 - **Exit codes**: 0 where all is well, 1 where a check failed, tables differ or the work could not be done, 2 where
   usage, settings or catalog are wrong, 130 where Ctrl-C or SIGTERM stopped the command. Warnings of `doctor` and
   `discover` end with 0.

@@ -19,13 +19,14 @@ def read_sql_file(path: Path, error: type[DataError]) -> tuple[Any, str]:
         path: The file.
         error: What is raised where the file has no header, or its header is no YAML; the message names the file.
     """
-    from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
+
+    from aurora_dwh.yaml_reader import plain_reader
 
     match = _FILE.match(path.read_text(encoding="utf-8"))
     if not match:
         raise error(f"{path.name}: the file must open with a /* header */ and go on with one SELECT")
     try:
-        return YAML(typ="safe").load(io.StringIO(match["header"])), match["query"]
+        return plain_reader().load(io.StringIO(match["header"])), match["query"]
     except YAMLError as problem:
         raise error(f"{path.name}: header: {problem}") from problem

@@ -12,6 +12,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from dagster import MetadataValue
+
+from aurora_dwh.assets.console import redshift_endpoint, redshift_workgroup, s3_folder
+from aurora_dwh.config import aws_region
 from aurora_dwh.environment import ConfigError, Environment
 from aurora_dwh.lake.layout import Layout
 from aurora_dwh.servers import ENVIRONMENT, Servers
@@ -29,6 +33,8 @@ class Addresses:
         warehouse: `redshift://host/database`, None where it is not known.
         database: Redshift's database, None where it is not known.
         schemas: What the schemas that marts name are called in this warehouse.
+        s3_region: The Region of the lake's bucket; None where it is not known, or the lake is not Amazon's S3.
+        redshift_page: The warehouse's page in Amazon's console; None where it is not known, or is not Amazon's.
     """
 
     source: str | None
@@ -36,6 +42,8 @@ class Addresses:
     warehouse: str | None
     database: str | None
     schemas: Mapping[str, str]
+    s3_region: str | None = None
+    redshift_page: str | None = None
 
     @staticmethod
     def from_env(environ: Mapping[str, str] | None = None) -> Addresses:
@@ -46,6 +54,8 @@ class Addresses:
         host = env.text("REDSHIFT_HOST") or env.text("REDSHIFT_WORKGROUP")
         aurora = env.text("AURORA_HOST")
         port = env.text("AURORA_PORT") or "3306"
+        region = aws_region(environ)
+        endpoint = env.text("AWS_ENDPOINT_URL_S3") or env.text("AWS_ENDPOINT_URL")
         return Addresses(
             source=f"mysql://{aurora}:{port}/{source}" if aurora and source else None,
             layout=Layout(bucket, prefix, source) if bucket and source else None,
@@ -55,6 +65,8 @@ class Addresses:
                 "staging": env.text("REDSHIFT_STAGING_SCHEMA") or "staging",
                 "bi": env.text("REDSHIFT_BI_SCHEMA") or "bi",
             },
+            s3_region=None if endpoint else region,
+            redshift_page=_redshift_page(env.text("REDSHIFT_HOST"), env.text("REDSHIFT_WORKGROUP"), region),
         )
 
     @staticmethod
@@ -77,6 +89,8 @@ class Addresses:
                 "staging": redshift.staging_schema if redshift else "staging",
                 "bi": redshift.bi_schema if redshift else "bi",
             },
+            s3_region=lake.region if lake and not lake.endpoint else None,
+            redshift_page=_redshift_page(redshift.host, redshift.workgroup, redshift.region) if redshift else None,
         )
 
     def of_source(self, table: str) -> dict[str, Any]:
@@ -87,7 +101,9 @@ class Addresses:
         """Return the metadata that say where a table's days lie in the lake."""
         if self.layout is None:
             return {}
-        return {"dagster/uri": self.layout.url(self.layout.table(table)) + "/"}
+        folder = self.layout.table(table)
+        page = s3_folder(self.layout.bucket, folder, self.s3_region) if self.s3_region else None
+        return {"dagster/uri": self.layout.url(folder) + "/", **_console(page)}
 
     def of_warehouse(self, schema: str, name: str) -> dict[str, Any]:
         """Return the metadata that say where a table lies in Redshift.
@@ -99,7 +115,17 @@ class Addresses:
         called = self.schemas[schema]
         full = ".".join(part for part in (self.database, called, name) if part)
         uri = {"dagster/uri": f"{self.warehouse}/{called}/{quote(name, safe='')}"} if self.warehouse else {}
-        return {"dagster/table_name": full, **uri}
+        return {"dagster/table_name": full, **uri, **_console(self.redshift_page)}
+
+
+def _console(page: str | None) -> dict[str, Any]:
+    return {"console": MetadataValue.url(page)} if page else {}
+
+
+def _redshift_page(host: str | None, workgroup: str | None, region: str | None) -> str | None:
+    if host:
+        return redshift_endpoint(host)
+    return redshift_workgroup(workgroup, region) if workgroup and region else None
 
 
 def _known(ask: Callable[[], Settings]) -> Settings | None:

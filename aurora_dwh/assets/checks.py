@@ -43,6 +43,9 @@ _STAGING: Mapping[str, tuple[bool, str]] = {
     VOLUME: (False, "The day has about as many rows as the same weekday of the last 28 days."),
 }
 
+_WARNS = "Otherwise it warns, and stops nothing: beside the yellow sign, the word Failed is only the UI's."
+"""What is said of checks that do not block: the UI has one word for all that did not pass."""
+
 
 def staging_check_specs(key: dg.AssetKey, table: Table, *, is_running: bool = False) -> list[dg.AssetCheckSpec]:
     """Return the checks of a staging table.
@@ -54,7 +57,7 @@ def staging_check_specs(key: dg.AssetKey, table: Table, *, is_running: bool = Fa
             is unusual is known when the day has ended.
     """
     return [
-        dg.AssetCheckSpec(name, asset=key, blocking=blocking, description=text)
+        dg.AssetCheckSpec(name, asset=key, blocking=blocking, description=text if blocking else f"{text} {_WARNS}")
         for name, (blocking, text) in _STAGING.items()
         if (name != KEYS or table.key)
         and (name != CURSOR or (table.mode != "full" and table.cursor))

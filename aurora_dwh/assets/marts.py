@@ -16,7 +16,7 @@ from aurora_dwh.failures import RETRY
 from aurora_dwh.servers import ENVIRONMENT, Servers
 from aurora_dwh.stopping import stoppable_parts
 from aurora_dwh.warehouse.io_manager import MartBuild
-from aurora_dwh.warehouse.lineage import column_origins, lineage_table
+from aurora_dwh.warehouse.lineage import column_origins, lineage_list
 from aurora_dwh.warehouse.mart import Mart, check_inputs
 
 
@@ -100,5 +100,5 @@ def _mart(
 def _description(mart: Mart) -> str:
     """Return what the mart's page says of it; the first line stands in lists, and so is plain text."""
     origins = column_origins(mart)
-    lineage = f"\n\n### Columns\n\n{lineage_table(origins)}" if origins else ""
+    lineage = f"\n\n### Columns\n\n{lineage_list(origins)}" if origins else ""
     return f"{mart.header.description.strip()}\n\n### SQL\n\n```sql\n{mart.query}\n```{lineage}"

@@ -81,7 +81,11 @@ def _source(table: Table, of: Chains) -> dg.AssetSpec:
         owners=table.owners,
         tags=table.tags,
         description=_described(table, f"Table {table.name} of the source.", _source_text(table)),
-        metadata=of.places.of_source(table.name),
+        metadata={
+            "mode": table.mode,
+            **({"cursor": table.cursor} if table.cursor else {}),
+            **of.places.of_source(table.name),
+        },
     )
 
 

@@ -9,7 +9,6 @@ from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString, SingleQuotedScalarString
@@ -18,6 +17,7 @@ from aurora_dwh.catalog_errors import CatalogError, Problem
 from aurora_dwh.catalog_file import parse_catalog, shown_path
 from aurora_dwh.commands.speech import plain
 from aurora_dwh.schema import fold
+from aurora_dwh.yaml_reader import placed_reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -65,7 +65,7 @@ class CatalogFile:
         self.path = path
         self._text = path.read_bytes().decode() if path.exists() else _NEW.format(start=start, zone=zone or "UTC")
         try:
-            self._root = YAML().load(self._text)
+            self._root = placed_reader().load(self._text)
         except YAMLError as error:
             raise self._error(f"is not YAML: {error}") from None
         if not isinstance(self._root, CommentedMap) or not isinstance(self._root.get("tables") or {}, dict):
@@ -117,7 +117,7 @@ class CatalogFile:
         before = "".join(lines[:at])
         self._text = before + ("" if before.endswith("\n") else "\n") + new + "".join(lines[at:])
         try:
-            self._root = YAML().load(self._text)
+            self._root = placed_reader().load(self._text)
         except YAMLError:
             advice = "write `tables:` with a line for each table below it, or nothing, so that others can be added"
             raise self._error(advice) from None
@@ -127,7 +127,7 @@ class CatalogFile:
         outdated = tuple(f"# {_refusal(table)}" for table in tables)
         lines = self._text.splitlines(keepends=True)
         self._text = "".join(line for line in lines if not line.lstrip().startswith(outdated))
-        self._root = YAML().load(self._text)
+        self._root = placed_reader().load(self._text)
 
     def read(self) -> Catalog:
         """Return the catalog that the product reads in the file as it is to be.
@@ -195,7 +195,7 @@ class CatalogFile:
 
 
 def _dumped(node: CommentedMap) -> str:
-    yaml, stream = YAML(), io.StringIO()
+    yaml, stream = placed_reader(), io.StringIO()
     yaml.width = 1_000_000
     yaml.dump(node, stream)
     return stream.getvalue()

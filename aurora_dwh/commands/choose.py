@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from aurora_dwh.commands.speech import read_dotenv
+from aurora_dwh.commands.speech import read_dotenv_of
+from aurora_dwh.spelling import near_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,11 +22,11 @@ RANGE = "..."
 """What stands between the first and the last day of a range, as in Dagster's own `--partition-range`."""
 
 
-def complete_table(incomplete: str) -> list[str]:
+def complete_table(context: typer.Context, incomplete: str) -> list[str]:
     """Return the catalog's tables that begin so; none where the catalog cannot be read."""
     from aurora_dwh.catalog import Catalog, CatalogError
 
-    read_dotenv()
+    read_dotenv_of(context)
     try:
         return sorted(name for name in Catalog.load().tables if name.startswith(incomplete))
     except CatalogError:
@@ -74,7 +74,7 @@ def find_named(known: Mapping[str, T], name: str, refusal: str, *, hint: str) ->
     """
     if name in known:
         return known[name]
-    near = get_close_matches(name, known, n=3) or sorted(known)[:5]
+    near = near_words(name, known, n=3) or sorted(known)[:5]
     raise typer.BadParameter(f"{name!r} {refusal}; did you mean {', '.join(near)}?", param_hint=hint)
 
 

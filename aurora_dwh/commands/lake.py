@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aurora_dwh.commands.output import say_table
-from aurora_dwh.commands.speech import AsJson, plain, read_dotenv, register, say_json
+from aurora_dwh.commands.speech import AsJson, plain, read_dotenv_of, register, say_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,11 +24,11 @@ Days = Annotated[
 _SHOWN_ROWS = 100
 
 
-def complete_table(incomplete: str) -> list[str]:
+def complete_table(context: typer.Context, incomplete: str) -> list[str]:
     """Return the lake's tables that begin so; none where the lake cannot be listed."""
     from aurora_dwh.lake.opening import open_lake
 
-    read_dotenv()
+    read_dotenv_of(context)
     try:
         return [name for name in open_lake().tables() if name.startswith(incomplete)]
     except Exception:  # a shell asks, and nobody reads what went wrong

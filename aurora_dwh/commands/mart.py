@@ -9,7 +9,7 @@ import typer
 
 from aurora_dwh.commands.choose import find_named, parse_days
 from aurora_dwh.commands.output import say
-from aurora_dwh.commands.speech import FAILED, AsJson, fail, plain, read_dotenv, register, say_json, work
+from aurora_dwh.commands.speech import FAILED, AsJson, fail, plain, read_dotenv_of, register, say_json, work
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Test marts on rows of your own, and build them.")
 
 
-def complete_mart(incomplete: str) -> list[str]:
+def complete_mart(context: typer.Context, incomplete: str) -> list[str]:
     """Return the marts whose names begin so."""
     from aurora_dwh.catalog import marts_folder
 
-    read_dotenv()
+    read_dotenv_of(context)
     return sorted(file.stem for file in marts_folder().glob("*.sql") if file.stem.startswith(incomplete))
 
 
@@ -111,7 +111,7 @@ def _tested(folder: Path, names: Sequence[str]) -> list[Path]:
     Raises:
         BadParameter: A name is no mart's.
     """
-    from aurora_dwh.catalog_errors import near_match
+    from aurora_dwh.spelling import near_match
     from aurora_dwh.warehouse.mart_cases import SUFFIX, cases_file
 
     marts = {file.stem: file for file in sorted(folder.glob("*.sql"))}

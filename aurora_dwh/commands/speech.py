@@ -8,10 +8,11 @@ from __future__ import annotations
 import functools
 import inspect
 import json
+import os
 import signal
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Protocol, TypeVar
 
@@ -20,6 +21,7 @@ import typer
 from aurora_dwh.catalog_errors import CatalogError
 from aurora_dwh.commands.output import console, is_terminal, say
 from aurora_dwh.environment import ConfigError
+from aurora_dwh.spelling import near_match
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -46,6 +48,7 @@ def register(
     name: str | None = None,
     examples: Sequence[str],
     failed: str = "could not be done",
+    keeps_options: bool = False,
 ) -> None:
     """Add a command to an app, with what `--help` shows behind its options.
 
@@ -55,11 +58,13 @@ def register(
         name: Its name, where that is not the function's.
         examples: Lines to type into a shell.
         failed: What exit code 1 says, in words that follow "1".
+        keeps_options: Whether what follows the first argument is taken as it is, options too.
     """
     lines = ("Examples:", *(f"  {example}" for example in examples))
     app.command(
         name,
         help=_unwrapped(inspect.getdoc(command) or ""),
+        context_settings={"allow_interspersed_args": not keeps_options},
         epilog="\n".join(lines) + "\n\n" + EXIT_CODES.format(failed=failed),
     )(speak_plainly(command))
 
@@ -70,12 +75,38 @@ def stop_on_sigterm() -> None:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-def read_dotenv() -> None:
-    """Take over what the working directory's .env says and the environment does not, as Dagster does for its runs."""
-    if Path(".env").is_file():
-        from dotenv import load_dotenv
+def read_dotenv(target: str | None = None) -> None:
+    """Take over what the working directory's .env says, or .env.NAME for a target; the file wins over the environment.
 
-        load_dotenv(".env")
+    Dagster does the same at the start of each of its commands, with .env alone, and has no setting for it.
+
+    Args:
+        target: The target's name; None where none was chosen.
+
+    Raises:
+        ConfigError: The target has no file, or .env lies beside it.
+    """
+    file = Path(f".env.{target}" if target else ".env")
+    if target and not file.is_file():
+        others = sorted(
+            path.name.removeprefix(".env.") for path in Path().glob(".env.*") if path.name != ".env.example"
+        )
+        hint = near_match(target, others) or f"; write it, or name one of: {', '.join(others) or 'none is there'}"
+        raise ConfigError([f"{file}: the target {target} has no such file in the working directory{hint}"])
+    if target and Path(".env").is_file():
+        raise ConfigError(
+            [f"{file} and .env are both there, and Dagster reads .env whatever the target; rename .env to .env.NAME"]
+        )
+    if file.is_file():
+        from dotenv import dotenv_values
+
+        os.environ.update({name: value for name, value in dotenv_values(file).items() if value is not None})
+
+
+def read_dotenv_of(context: typer.Context) -> None:
+    """Read the file that `read_dotenv` would for the line that a shell completes; nobody reads what was wrong."""
+    with suppress(ConfigError):
+        read_dotenv(context.find_root().params.get("target"))
 
 
 def _unwrapped(text: str) -> str:

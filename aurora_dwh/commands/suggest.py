@@ -13,6 +13,7 @@ from typing import Any, Literal
 from aurora_dwh.commands import naming
 from aurora_dwh.commands.speech import plain
 from aurora_dwh.schema import TEXT_TYPES, Column, TableSchema, fold
+from aurora_dwh.source.discovery import is_small
 from aurora_dwh.source.selection import why_not
 
 MOMENTS = frozenset({"datetime", "timestamp"})
@@ -21,9 +22,6 @@ CURSORS = MOMENTS | {"date"}
 
 LARGE_ROWS = 10_000_000
 """From how many rows on a table is too large to be copied whole every day."""
-
-SMALL_ROWS = 10_000
-"""Up to how many rows nobody cares how a table is copied."""
 
 _INEXACT = frozenset({"ai", "ci"})
 """Parts of a collation's name by which texts are equal whose accents or case differ."""
@@ -206,7 +204,7 @@ def _cursor_warnings(facts: TableFacts, cursor: Column, clause: Literal["ON UPDA
         clause: By which MySQL itself would set the cursor of a row that is to be copied.
     """
     own, maintained = cursor.target_name, facts.touched if clause == "ON UPDATE" else facts.filled
-    if not facts.is_indexed(cursor.name):
+    if not facts.is_indexed(cursor.name) and not is_small(facts.rows):
         yield f"cursor {cursor.name} has no index: each day scans the whole table; add an index"
     if cursor.nullable:
         yield (
@@ -238,9 +236,7 @@ def _key_warnings(facts: TableFacts, key: Iterable[str]) -> Iterator[str]:
 
 
 def _why_whole(facts: TableFacts, updated: Column | None, made: Column | None) -> str:
-    whole = (
-        "copied whole" if facts.rows is None or facts.rows <= SMALL_ROWS else f"{about(facts.rows)} rows, copied whole"
-    )
+    whole = "copied whole" if facts.rows is None or is_small(facts.rows) else f"{about(facts.rows)} rows, copied whole"
     if updated:
         return f"{whole}: {updated.name} says when a row was last written, but no key says which row it is"
     if made:

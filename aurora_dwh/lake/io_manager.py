@@ -222,14 +222,20 @@ def columns_metadata(manifest: Manifest) -> dict[str, Any]:
 def _seen_in_source(lake: dg.AssetKey, manifest: Manifest) -> dg.AssetObservation:
     """Return what the reading saw of the table itself, for the page of the asset that stands for it."""
     schema = manifest.schema
-    comment = {"comment": schema.comment} if schema.comment else {}
+    said = {"comment": schema.comment, "primary_key": ", ".join(schema.primary_key)}
     columns = table_schema(
         [(c.name, c.column_type, c.comment) for c in schema.columns],
         key=schema.primary_key,
         required=[c.name for c in schema.columns if not c.nullable],
     )
     source = dg.AssetKey([*lake.path[:-2], "aurora", lake.path[-1]])
-    return dg.AssetObservation(source, metadata={**comment, COLUMNS: columns})
+    # Of a table that Dagster does not write its page shows what is under a key of one's own, and no column schema.
+    shown: dict[str, Any] = {
+        **{name: text for name, text in said.items() if text},
+        "columns": columns,
+        COLUMNS: columns,
+    }
+    return dg.AssetObservation(source, metadata=shown)
 
 
 def _is_news(instance: dg.DagsterInstance, seen: dg.AssetObservation) -> bool:

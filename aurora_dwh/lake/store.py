@@ -41,6 +41,7 @@ from aurora_dwh.lake.manifest import ManifestError
 from aurora_dwh.lake.parquet import write_parts
 from aurora_dwh.lake.upload import S3Upload
 from aurora_dwh.rules import Rules, is_other_source
+from aurora_dwh.spelling import near_match
 from aurora_dwh.waiting import require_wanted, tidy
 
 if TYPE_CHECKING:
@@ -346,9 +347,8 @@ class Lake:
         """
         found = self.newest(table)
         if found is None:
-            raise MissingDayError(
-                f"lake/{table}: nothing is under {self.layout.url(self.layout.table(table))}; materialize it first"
-            )
+            near = near_match(table, self.tables()) or "; materialize it first"
+            raise MissingDayError(f"lake/{table}: nothing is under {self.layout.url(self.layout.table(table))}{near}")
         return found
 
     def newest(self, table: str) -> Manifest | None:

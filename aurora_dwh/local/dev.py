@@ -31,8 +31,9 @@ def main() -> int:
         shop.reset(arguments.state)
         shop.live_embedded(arguments.state, first=shop.START, last=shop.START + timedelta(days=shop.DAYS - 1))
     os.environ.setdefault(UI, f"http://127.0.0.1:{arguments.port}")
-    dagster = Path(sys.executable).with_name("dagster")
-    command = [str(dagster), "dev", "-m", "aurora_dwh.definitions", "-h", "127.0.0.1", "-p", str(arguments.port)]
+    program = Path(sys.executable).with_name("aurora-dwh")
+    address = ["-h", "127.0.0.1", "-p", str(arguments.port)]
+    command = [str(program), "dagster", "dev", "-m", "aurora_dwh.definitions", *address]
     # Ctrl-C reaches Dagster from the terminal; whoever waits for it must not kill it while it ends its runs.
     signal.signal(signal.SIGINT, lambda *_: None)
     ended = subprocess.Popen(command, env=os.environ).wait()  # noqa: S603 - our own program

@@ -290,6 +290,7 @@ def _command(program: str, data: Path, ports: dict[str, int]) -> list[str]:
         "filer.localSocket": "",
         "webdav": "false",
         "admin.ui": "false",
+        "s3.autoCreateBucket": "false",  # as with Amazon's, a wrong LAKE_URI is an error
         "s3.port.iceberg": "0",
         "s3.port.lance": "0",
         **{f"{name}.port": str(ports[name]) for name in _SERVERS},

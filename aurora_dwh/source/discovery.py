@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import partial
 
 from aurora_dwh.handoff import DataError
@@ -12,9 +11,13 @@ from aurora_dwh.schema import Column, TableSchema, fold
 from aurora_dwh.source.connection import Connection, execute
 from aurora_dwh.source.privileges import role_remedy
 from aurora_dwh.source.quoting import identifier
+from aurora_dwh.spelling import near_words
 
 PRIMARY = "PRIMARY"
 """The name of every primary key's index."""
+
+SMALL_ROWS = 10_000
+"""Up to how many rows nobody cares how a table is read and copied: a scan of them takes some milliseconds."""
 
 _PRECISE = frozenset({"decimal", "bit"})
 """The types whose size NUMERIC_PRECISION decides; an INT's, say, differs between servers and says nothing."""
@@ -116,12 +119,14 @@ class MissingIndex:
     remedy: str
 
 
-def missing_index(connection: Connection, database: str, table: str, column: str) -> MissingIndex:
-    """Return what is to be said of a cursor that no index begins with.
+def missing_index(connection: Connection, database: str, table: str, column: str) -> MissingIndex | None:
+    """Return what is to be said of a cursor that no index begins with; None where the table is small.
 
     Where the server is told not to use such an index, the remedy is the statement that tells it otherwise.
     """
     place = identifier(database, table)
+    if is_small(_about_rows(connection, database, table)):
+        return None
     if kind := _without_indexes(connection, database, table):
         unless = "unless an index there begins with its column"
         effect = f"it is a {kind}'s, and each day scans the table behind it {unless}"
@@ -131,6 +136,17 @@ def missing_index(connection: Connection, database: str, table: str, column: str
     else:
         remedy = f"ALTER TABLE {place} ADD INDEX ({identifier(column)})"
     return MissingIndex("each day scans the table", remedy)
+
+
+def is_small(rows: int | None) -> bool:
+    """Return whether a table of about so many rows is small; one of whose rows nobody knows is not."""
+    return rows is not None and rows <= SMALL_ROWS
+
+
+def _about_rows(connection: Connection, database: str, table: str) -> int | None:
+    question = "SELECT TABLE_ROWS FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s"
+    rows = execute(connection, question, (database, table))
+    return None if not rows or rows[0][0] is None else int(rows[0][0])
 
 
 def hides_index(connection: Connection) -> str:
@@ -238,7 +254,7 @@ def _text(value: str | bytes) -> str:
 
 def _not_found(connection: Connection, database: str, table: str) -> DataError:
     tables = read_tables(connection, database)
-    near = get_close_matches(table, tables, n=5) or [t for t in tables if fold(t) == fold(table)]
+    near = near_words(table, tables, n=5)
     if near:
         hint = "did you mean " + ", ".join(repr(t) for t in near) + "?"
     elif tables:

@@ -407,16 +407,17 @@ class Source:
         await_lock(connection, self._database, table.name, table.query, named=named, warn=self._warn)
 
     def _indexes(self, connection: Connection, table: Table) -> list[Index]:
-        """Return the indexes by which Aurora finds a day's rows without a scan of the table, and warn of none."""
+        """Return the indexes by which Aurora finds a day's rows without a scan; warn where a large table has none."""
         if table.mode == "full" or table.cursor is None:
             return []
         found = indexes(connection, self._database, table.name, table.cursor)
         if not found:
             missing = missing_index(connection, self._database, table.name, table.cursor)
-            self._warn(
-                f"table {table.name}: no index begins with the cursor {table.cursor!r}: {missing.effect}; "
-                f"{missing.remedy}"
-            )
+            if missing:
+                self._warn(
+                    f"table {table.name}: no index begins with the cursor {table.cursor!r}: {missing.effect}; "
+                    f"{missing.remedy}"
+                )
         return found
 
 

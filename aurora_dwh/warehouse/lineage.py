@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,13 +43,15 @@ def column_origins(mart: Mart) -> list[ColumnOrigin]:
     return [_origin(name, node) for name, node in columns.items() if name != "*"]
 
 
-def lineage_table(origins: list[ColumnOrigin]) -> str:
-    """Return the columns as a table in Markdown."""
-    rows = [
-        f"| {_cell(origin.name)} | {'<br>'.join(map(_cell, origin.sources)) or '-'} | {_cell(origin.expression)} |"
-        for origin in origins
-    ]
-    return "\n".join(["| column | comes from | computed as |", "|---|---|---|", *rows])
+def lineage_list(origins: list[ColumnOrigin]) -> str:
+    """Return the columns as a list in Markdown; the UI breaks no line within a table's cell, and cuts what is wide."""
+    return "\n".join(f"- {_code(origin.name)}{_told(origin)}" for origin in origins)
+
+
+def _told(origin: ColumnOrigin) -> str:
+    sources = f" from {', '.join(map(_code, origin.sources))}" if origin.sources else ""
+    computed = f" as {_code(origin.expression)}" if origin.expression else ""
+    return f":{sources}{',' if sources and computed else ''}{computed}"
 
 
 def _origin(name: str, node: Node) -> ColumnOrigin:
@@ -69,6 +72,8 @@ def _path(leaf: Node) -> str:
     return ".".join(part for part in (schema, table.name, leaf.name.rpartition(".")[2].strip('"')) if part)
 
 
-def _cell(text: str) -> str:
-    """Return text as code within a table's cell."""
-    return f"`{' '.join(text.split())}`".replace("|", r"\|") if text else ""
+def _code(text: str) -> str:
+    """Return text as code within a line, between more backquotes than it has in a row itself."""
+    line = " ".join(text.split())
+    fence = "`" * (max(map(len, re.findall("`+", line)), default=0) + 1)
+    return f"{fence} {line} {fence}" if "`" in line else f"`{line}`"

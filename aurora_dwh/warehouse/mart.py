@@ -6,7 +6,6 @@ be listed twice.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aurora_dwh.handoff import DataError
 from aurora_dwh.schema import IDENTIFIER_LIMIT
+from aurora_dwh.spelling import near_words
 from aurora_dwh.sql_file import read_sql_file
 from aurora_dwh.warehouse.mart_checks import sum_query
 from aurora_dwh.warehouse.sql import identifier, literal
@@ -126,9 +126,7 @@ def check_inputs(marts: Sequence[Mart], catalog: Catalog, computed: Collection[s
 def _near(name: str, known: Collection[tuple[str, str]]) -> str:
     """Return `, did you mean X?` for the table whose name is written most like another; empty where none is."""
     schemas = {table: schema for schema, table in sorted(known)}
-    return "".join(
-        f", did you mean `{schemas[near]}.{near}`?" for near in difflib.get_close_matches(name, schemas, n=1)
-    )
+    return "".join(f", did you mean `{schemas[near]}.{near}`?" for near in near_words(name, schemas))
 
 
 def render(query: str, schemas: Mapping[str, str], days: tuple[date, date] | None) -> str:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from aurora_dwh.catalog_errors import near_match
 from aurora_dwh.schema import fold
+from aurora_dwh.spelling import near_match
 from aurora_dwh.warehouse.mart import Mart, MartError
 
 if TYPE_CHECKING:
@@ -122,10 +122,9 @@ def read_cases(mart: Mart, path: Path) -> Cases:
 @cache
 def _yaml() -> YAML:
     """Return a reader that keeps every digit of a number with a fraction."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.constructor import SafeConstructor
+    from aurora_dwh.yaml_reader import PlainConstructor, plain_reader
 
-    class Exact(SafeConstructor):
+    class Exact(PlainConstructor):
         pass
 
     def number(constructor: Any, node: Any) -> Decimal | float:
@@ -133,9 +132,7 @@ def _yaml() -> YAML:
         return float(text.replace(".", "")) if text.lower().endswith(("inf", "nan")) else Decimal(text)
 
     Exact.add_constructor("tag:yaml.org,2002:float", number)
-    yaml = YAML(typ="safe", pure=True)
-    yaml.Constructor = Exact
-    return yaml
+    return plain_reader(constructor=Exact, pure=True)
 
 
 def _misshapen(error: ValidationError) -> Iterator[str]:

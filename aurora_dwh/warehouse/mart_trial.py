@@ -14,10 +14,10 @@ from decimal import Decimal
 from math import isclose, isfinite
 from typing import TYPE_CHECKING, Any
 
-from aurora_dwh.catalog_errors import near_match
 from aurora_dwh.documents import canonical_text
 from aurora_dwh.handoff import DataError
 from aurora_dwh.schema import fold
+from aurora_dwh.spelling import near_match
 from aurora_dwh.warehouse.errors import PassingError, WarehouseError
 from aurora_dwh.warehouse.mart_build import build
 from aurora_dwh.warehouse.mart_cases import Case, Cases, Row

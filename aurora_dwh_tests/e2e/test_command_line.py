@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -251,3 +252,25 @@ def test_a_stack_without_aurora_copies_from_a_server_of_ones_own(
         ]
     finally:
         shell.down()
+
+
+def test_p20_what_the_files_of_variables_say_is_the_same_for_both_command_lines(tmp_path: Path) -> None:
+    """Each reads the catalog that its environment names, and there is none: which one it was is in its error."""
+    validate = ("definitions", "validate", "-m", "aurora_dwh.definitions")
+
+    def read(*command: str, exit_code: int) -> str:
+        """Return the name of the catalog that a command missed."""
+        variables = {**os.environ, "AURORA_DWH_CATALOG": "environment.yaml", "DAGSTER_DISABLE_TELEMETRY": "yes"}
+        said = run_program([str(BIN / command[0]), *command[1:]], tmp_path, variables, exit_code=exit_code)
+        assert ("SupersessionWarning" in said) == (command[0] == "dagster")
+        (catalog,) = set(re.findall(r"(\w+\.yaml): cannot be read", said))
+        return str(catalog)
+
+    for target in ("dev", "prod"):
+        (tmp_path / f".env.{target}").write_text(f"AURORA_DWH_CATALOG={target}.yaml\n", encoding="utf-8")
+        chosen = ("aurora-dwh", "--target", target)
+        assert read(*chosen, "plan", "orders", exit_code=2) == f"{target}.yaml"
+        assert read(*chosen, "dagster", *validate, exit_code=1) == f"{target}.yaml"
+    (tmp_path / ".env").write_text("AURORA_DWH_CATALOG=plain.yaml\n", encoding="utf-8")
+    assert read("aurora-dwh", "plan", "orders", exit_code=2) == "plain.yaml"
+    assert read("dagster", *validate, exit_code=1) == "plain.yaml"

@@ -64,6 +64,8 @@ NOT_RUN = {
     "aurora-dwh plan <table> --day <first day>": NAME,
     "dagster asset materialize": NAME,
     "dagster asset materialize --partition-range": NAME,
+    "aurora-dwh dagster dev": "as `dagster dev`",
+    "aurora-dwh --target prod dagster dev --port 3001": "there is one target",
     "dagster dev": "goes on until it is stopped; the UI's tests run it",
     "dagster api grpc -h 0.0.0.0 -p 4000 -m aurora_dwh.definitions": SERVER,
 }

@@ -11,6 +11,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from dagster._daemon.types import DaemonHeartbeat
 from typer.testing import CliRunner
@@ -24,6 +25,7 @@ from aurora_dwh.config import LakeSettings, RedshiftSettings
 from aurora_dwh.local.lake import LakeServer
 from aurora_dwh.local.redshift import RedshiftStandIn
 from aurora_dwh.local.redshift.faults import Fault
+from aurora_dwh.source import discovery
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.errors import WarehouseError
 from aurora_dwh_tests.servers import Server
@@ -265,9 +267,11 @@ def test_a_table_that_may_not_be_read_fails(
 
 
 def test_a19_a_cursor_without_an_index_is_warned_of(
-    checked: Callable[..., dict[str, Check]], database: str, at_source: Any
+    checked: Callable[..., dict[str, Check]], database: str, at_source: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at_source("ALTER TABLE orders DROP INDEX changed")
+    assert checked()["aurora: table orders"].state is State.OK  # there are no rows to scan
+    monkeypatch.setattr(discovery, "SMALL_ROWS", -1)
     remedy = f"ALTER TABLE `{database}`.`orders` ADD INDEX (`changed`)"
     assert_only(checked(), "aurora: table orders", State.WARNING, "each day scans the table", remedy)
 
@@ -349,8 +353,19 @@ def test_a_server_that_is_not_there_and_a_wrong_password_fail_alone(checked: Cal
 
 def test_a_bucket_that_cannot_be_written_fails(checked: Callable[..., dict[str, Check]]) -> None:
     found = checked(AWS_SECRET_ACCESS_KEY="wrong")
-    assert_only(found, "lake: put object", State.FAILED, "SignatureDoesNotMatch", "check LAKE_URI and the Region")
+    assert_only(found, "lake: list objects", State.FAILED, "SignatureDoesNotMatch", "check LAKE_URI and the Region")
     assert "redshift: COPY from the lake" not in found
+
+
+def test_p20_a_bucket_that_there_is_not_fails_and_is_not_made(
+    checked: Callable[..., dict[str, Check]], s3: Any
+) -> None:
+    for _ in range(2):
+        found = checked(LAKE_URI="s3://mistyped-bucket/lake")
+        assert_only(found, "lake: list objects", State.FAILED, "NoSuchBucket", "check LAKE_URI and the Region")
+        with pytest.raises(ClientError, match="NoSuchBucket"):
+            s3.put_object(Bucket="mistyped-bucket", Key="lake/orders", Body=b"")
+        assert "mistyped-bucket" not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
 
 
 def test_a_server_that_writes_over_guarded_objects_fails(

@@ -191,6 +191,8 @@ def test_columns_are_shown_with_types_comments_and_keys_of_each_place(instance: 
     source = instance.fetch_observations(SOURCE, limit=1).records[0].asset_observation
     assert source is not None
     assert source.metadata["comment"].value == "What was ordered"
+    assert source.metadata["primary_key"].value == "id"
+    assert source.metadata["columns"] == source.metadata["dagster/column_schema"]
     shown = {
         "lake": lake["dagster/column_schema"],
         "staging": staging["dagster/column_schema"],

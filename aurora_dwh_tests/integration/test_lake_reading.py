@@ -210,6 +210,7 @@ def test_the_commands_list_show_and_ask(days: Lake, tmp_path: Path) -> None:
 
 def test_the_commands_say_what_is_wrong(days: Lake) -> None:
     assert "lake/nothing: nothing is under s3://" in command("show", "nothing", exit_code=1)
+    assert f"did you mean `{NAME}`?" in command("show", NAME.removesuffix("e"), exit_code=1)
     assert "the SQL cannot be read: Invalid expression" in command("sql", "SELEC 1", exit_code=1)
     assert "'soon' is not days" in command("sql", "SELECT 1 FROM lake.x", "--days", "soon", exit_code=1)
 

@@ -15,6 +15,7 @@ from aurora_dwh.cli import app
 from aurora_dwh.commands.doctor import source
 from aurora_dwh.commands.doctor.check import Attempts, Check, State
 from aurora_dwh.commands.speech import plain
+from aurora_dwh.source import discovery
 from aurora_dwh.source.quoting import identifier
 from aurora_dwh_tests.servers import KINDS, Server
 
@@ -38,6 +39,7 @@ def environment(server: Server, database: str, tmp_path: Path, monkeypatch: pyte
 
 
 def _environment(server: Server, database: str, catalog: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(discovery, "SMALL_ROWS", -1)  # no table is too small for advice
     variables = {
         "AURORA_HOST": server.host,
         "AURORA_PORT": str(server.port),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+from dagster import MetadataValue
+
 from aurora_dwh.assets.addresses import Addresses
 
 VARIABLES = {
@@ -26,6 +29,40 @@ def test_each_place_has_its_address_with_the_schemas_own_names() -> None:
         "dagster/uri": "redshift://wg.example/dwh/raw/orders",
     }
     assert places.of_warehouse("bi", "sales")["dagster/table_name"] == "dwh.reports.sales"
+
+
+@pytest.mark.parametrize(
+    ("region", "console"),
+    [
+        ("ap-northeast-1", "https://ap-northeast-1.console.aws.amazon.com"),
+        ("us-gov-west-1", "https://us-gov-west-1.console.amazonaws-us-gov.com"),
+        ("cn-north-1", "https://cn-north-1.console.amazonaws.cn"),
+    ],
+)
+def test_p20_the_console_shows_the_folder_and_the_warehouse(region: str, console: str) -> None:
+    suffix = ".cn" if region.startswith("cn-") else ""
+    host = f"wg.123456789012.{region}.redshift-serverless.amazonaws.com{suffix}"
+    places = Addresses.from_env({**VARIABLES, "AWS_REGION": region, "REDSHIFT_HOST": host})
+    folder = f"{console}/s3/buckets/bucket?region={region}&prefix=lake/shop/Order%2520Details/&showversions=false"
+    assert places.of_lake("Order Details")["console"] == MetadataValue.url(folder)
+    workgroup = f"{console}/redshiftv2/home?region={region}#serverless-workgroup?workgroup=wg"
+    assert places.of_warehouse("bi", "sales")["console"] == MetadataValue.url(workgroup)
+
+    cluster = Addresses.from_env({**VARIABLES, "REDSHIFT_HOST": f"dwh.abc123.{region}.redshift.amazonaws.com{suffix}"})
+    page = f"{console}/redshiftv2/home?region={region}#cluster-details?cluster=dwh"
+    assert cluster.of_warehouse("staging", "orders")["console"] == MetadataValue.url(page)
+    assert "console" not in cluster.of_lake("orders")  # nobody said where the bucket is
+
+    named = Addresses.from_env({"REDSHIFT_WORKGROUP": "wg", "REDSHIFT_DATABASE": "dwh", "AWS_DEFAULT_REGION": region})
+    assert named.of_warehouse("bi", "sales")["console"] == MetadataValue.url(workgroup)
+
+
+@pytest.mark.parametrize("override", ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"])
+def test_p20_what_is_not_amazons_has_no_page_in_its_console(override: str) -> None:
+    variables = {**VARIABLES, "AWS_REGION": "us-east-1", "REDSHIFT_HOST": "127.0.0.1", override: "http://127.0.0.1:1"}
+    places = Addresses.from_env(variables)
+    assert "console" not in places.of_lake("orders")
+    assert "console" not in places.of_warehouse("staging", "orders")
 
 
 def test_without_an_environment_there_are_only_the_usual_names() -> None:

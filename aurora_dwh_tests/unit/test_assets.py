@@ -302,7 +302,7 @@ def test_a_marts_page_shows_its_sql_and_where_its_columns_come_from() -> None:
     first, _, rest = spec.description.partition("\n")
     assert first == "Sales by day and product line."
     assert "```sql\nSELECT\n  CAST(o.order_date AS DATE) AS order_day," in rest
-    assert "| `units` | `staging.order_details_master.quantity_ordered` | `SUM(d.quantity_ordered)` |" in rest
+    assert "- `units`: from `staging.order_details_master.quantity_ordered`, as `SUM(d.quantity_ordered)`\n" in rest
     (file,) = spec.metadata["dagster/code_references"].code_references
     assert file.label == "daily_sales.sql"
 

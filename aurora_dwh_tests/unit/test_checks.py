@@ -42,6 +42,8 @@ def test_only_the_rules_the_cursor_and_the_volume_do_not_block() -> None:
         ("volume", False),
     ]
     assert all(spec.description for spec in specs)
+    warning = {spec.name for spec in specs if "warns, and stops nothing" in (spec.description or "")}
+    assert warning == {spec.name for spec in specs if not spec.blocking}
 
 
 def test_a_table_without_a_key_has_no_check_of_keys() -> None:

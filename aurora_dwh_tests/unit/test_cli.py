@@ -88,16 +88,39 @@ def test_a_pattern_is_all_tables_of_such_names_and_a_name_of_none_is_told_with_t
     assert "did you mean orders_master" in " ".join(result.stderr.replace("│", " ").split())
 
 
-def test_a_dotenv_file_is_read_and_the_environment_goes_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    Path(".env").write_text("AURORA_HOST=h\nAURORA_DATABASE='d'\nAURORA_USER=\n", encoding="utf-8")
-    for name in ("AURORA_HOST", "AURORA_DATABASE"):
-        monkeypatch.setenv(name, "")  # so that it is put back after the test
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("AURORA_USER", "u")
+def test_p20_a_dotenv_file_is_read_and_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("AURORA_HOST=h\nAURORA_DATABASE='d'\nAURORA_USER=u\nAURORA_IAM_AUTH=\n", encoding="utf-8")
+    for name in ("AURORA_HOST", "AURORA_DATABASE", "AURORA_USER"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("AURORA_IAM_AUTH", "1")
     result = RUNNER.invoke(app, ["discover"])
     assert result.stderr.splitlines() == [
         "error: none of AURORA_PASSWORD, AURORA_SECRET_ID, AURORA_IAM_AUTH is set: set one of them"
     ]
+
+
+def test_p20_a_target_has_a_file_of_its_own_and_no_other_one_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AURORA_DWH_CATALOG", "environment.yaml")
+    for target in ("dev", "prod"):
+        Path(f".env.{target}").write_text(f"AURORA_DWH_CATALOG={target}.yaml\n", encoding="utf-8")
+
+    def told(*arguments: str) -> str:
+        done = RUNNER.invoke(app, [*arguments, "plan", "orders"])
+        assert done.exit_code == 2
+        return done.stderr
+
+    assert told().startswith("error: environment.yaml: cannot be read")
+    assert told("--target", "dev").startswith("error: dev.yaml: cannot be read")
+    assert told("--target", "prod").startswith("error: prod.yaml: cannot be read")
+    missing = "error: .env.{}: the target {} has no such file in the working directory"
+    assert told("--target", "prd") == missing.format("prd", "prd") + ", did you mean `prod`?\n"
+    assert told("--target", "x") == missing.format("x", "x") + "; write it, or name one of: dev, prod\n"
+    Path(".env").write_text("AURORA_DWH_CATALOG=plain.yaml\n", encoding="utf-8")
+    assert told().startswith("error: plain.yaml: cannot be read")
+    assert told("--target", "prod") == (
+        "error: .env.prod and .env are both there, and Dagster reads .env whatever the target; "
+        "rename .env to .env.NAME\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,8 @@ MADE = moment("created_at")
     [
         (facts(ID, UPDATED, indexes=INDEXED, touched=MAINTAINED), ()),
         (facts(ID, UPDATED, touched=MAINTAINED), (NO_INDEX,)),
+        (facts(ID, UPDATED, touched=MAINTAINED, rows=10_001), (NO_INDEX,)),
+        (facts(ID, UPDATED, touched=MAINTAINED, rows=6), ()),
         (facts(ID, moment("updated_at", nullable=True), indexes=INDEXED, touched=MAINTAINED, filled=MAINTAINED), (MAY_BE_NULL.format("updated_at"),)),
         (facts(ID, UPDATED, indexes=INDEXED), (LEFT_OUT.format("updated_at", "ON UPDATE"),)),
         (facts(ID, UPDATED, indexes=INDEXED, filled=MAINTAINED), (LEFT_OUT.format("updated_at", "ON UPDATE"),)),
@@ -276,7 +278,6 @@ def test_c02_a_new_catalog_of_a_real_database(shop: str) -> None:
     text = Path("catalog.yaml").read_text(encoding="utf-8")
     assert text.partition("\ntables:\n")[2] == (
         "  # a_view: {mode: full} # a view: take the # away to copy it, all of it each day\n"
-        "  # cursor update_date has no index: each day scans the whole table; add an index\n"
         f"  # {MAY_BE_NULL.format('update_date')}\n"
         f"  # {LEFT_OUT.format('update_date', 'ON UPDATE')}\n"
         "  lines:\n    key: [o, p]\n    cursor: update_date\n"

@@ -13,6 +13,7 @@ from aurora_dwh.commands import doctor
 from aurora_dwh.commands.doctor.check import Check, State
 from aurora_dwh.commands.doctor.source import check_table
 from aurora_dwh.commands.facts import Size
+from aurora_dwh.source import discovery
 from aurora_dwh.source.connection import connect
 from aurora_dwh_tests.servers import Server
 
@@ -53,13 +54,37 @@ GRANT = "have an administrator run GRANT SELECT ON `{db}`.`t` TO 'root'@'localho
     ],
 )
 def test_a19_a_table_is_checked_on_a_real_server(
-    server: Server, database: str, entry: Table, state: State, detail: str, remedy: str
+    server: Server,
+    database: str,
+    entry: Table,
+    state: State,
+    detail: str,
+    remedy: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(discovery, "SMALL_ROWS", -1)
     with server.connect(database) as setup, setup.cursor() as cursor:
         cursor.execute("CREATE TABLE t (id INT PRIMARY KEY, u DATETIME, slow DATETIME, INDEX (u))")
     connection = connect(**server.arguments(database))
     expected = Check("aurora: table t", state, detail.format(db=database), remedy.format(db=database))
     assert check_table(connection, database, entry, Size(rows=0)) == expected
+    connection.close()
+
+
+def test_p20_an_index_is_asked_for_where_a_scan_costs_something(server: Server, database: str) -> None:
+    with server.connect(database) as setup, setup.cursor() as cursor:
+        cursor.execute("CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, slow DATETIME)")
+        cursor.execute("INSERT INTO t (slow) VALUES (NOW()), (NOW()), (NOW()), (NOW()), (NOW()), (NOW())")
+        cursor.execute("ANALYZE TABLE t")
+        connection = connect(**server.arguments(database))
+        assert check_table(connection, database, table(cursor="slow"), Size(rows=6)).state is State.OK
+        for _ in range(12):
+            cursor.execute("INSERT INTO t (slow) SELECT slow FROM t")
+        setup.commit()
+        cursor.execute("ANALYZE TABLE t")
+        connection.close()
+    connection = connect(**server.arguments(database))
+    assert check_table(connection, database, table(cursor="slow"), Size(rows=24_576)).state is State.WARNING
     connection.close()
 
 

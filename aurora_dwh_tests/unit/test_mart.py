@@ -9,7 +9,7 @@ from textwrap import dedent
 import pytest
 
 from aurora_dwh.catalog import PACKAGED_CATALOG, marts_folder
-from aurora_dwh.warehouse.lineage import column_origins, lineage_table
+from aurora_dwh.warehouse.lineage import column_origins, lineage_list
 from aurora_dwh.warehouse.mart import Mart, MartError, read_mart, read_marts, render
 from aurora_dwh.warehouse.mart_checks import sum_query
 
@@ -183,13 +183,12 @@ def test_where_a_column_comes_from_is_found_in_the_query(tmp_path: Path, query: 
     assert [(o.name, o.sources, o.expression) for o in found] == origins
 
 
-def test_the_lineage_is_a_table_of_markdown(tmp_path: Path) -> None:
-    found = column_origins(mart(tmp_path, 'SELECT a || r AS "a|r", a FROM staging.b'))
-    assert lineage_table(found) == (
-        "| column | comes from | computed as |\n"
-        "|---|---|---|\n"
-        "| `a\\|r` | `staging.b.a`<br>`staging.b.r` | `b.a \\|\\| b.r` |\n"
-        "| `a` | `staging.b.a` |  |"
+def test_p20_the_lineage_is_a_list_of_markdown(tmp_path: Path) -> None:
+    found = column_origins(mart(tmp_path, 'SELECT a || r AS "a|`r", a, COUNT(*) AS n FROM staging.b'))
+    assert lineage_list(found) == (
+        "- `` a|`r ``: from `staging.b.a`, `staging.b.r`, as `b.a || b.r`\n"
+        "- `a`: from `staging.b.a`\n"
+        "- `n`: as `COUNT(*)`"
     )
 
 

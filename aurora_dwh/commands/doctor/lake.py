@@ -56,13 +56,13 @@ def _check_objects(run: Attempts, settings: LakeSettings) -> bool:
     place = {"Bucket": settings.bucket, "Key": key}
     objects = f"arn:aws:s3:::{settings.bucket}/{settings.prefix}*"
     steps: tuple[tuple[str, str, Callable[[], Any]], ...] = (
-        ("put object", f"s3:PutObject on {objects}", lambda: client.put_object(**place, Body=b"doctor")),
-        ("get object", f"s3:GetObject on {objects}", lambda: client.get_object(**place)["Body"].read()),
         (
-            "list objects",
+            "list objects",  # first: what there is no bucket of says so here, also where a PUT would make one
             f"s3:ListBucket on arn:aws:s3:::{settings.bucket}",
             lambda: client.list_objects_v2(Bucket=settings.bucket, Prefix=key),
         ),
+        ("put object", f"s3:PutObject on {objects}", lambda: client.put_object(**place, Body=b"doctor")),
+        ("get object", f"s3:GetObject on {objects}", lambda: client.get_object(**place)["Body"].read()),
         ("guarded put", f"s3:PutObject on {objects}", lambda: _put_over(client, place)),
         ("delete object", f"s3:DeleteObject on {objects}", lambda: client.delete_object(**place)),
     )

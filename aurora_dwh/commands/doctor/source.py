@@ -222,7 +222,9 @@ def check_table(connection: Connection, database: str, table: Table, size: Size)
         schema = read_selected(connection, database, table)
         # The very columns that a load reads, by name: a user may be granted those alone.
         execute(connection, select(schema, where=[table.filter] if table.filter else (), limit=0))
-        has_index = table.cursor is None or indexes(connection, database, table.name, table.cursor)
+        missing = None
+        if table.cursor and not indexes(connection, database, table.name, table.cursor):
+            missing = missing_index(connection, database, table.name, table.cursor)
     except (DataError, MySQLError) as error:
         if isinstance(error, MySQLError) and is_lost(error):
             raise
@@ -235,8 +237,7 @@ def check_table(connection: Connection, database: str, table: Table, size: Size)
         grant = grant_remedy(partial(execute, connection), database, table.name)
         return Check(name, State.FAILED, told(error), f"{grant}, or mend the table's entry in the catalog")
     rows = "" if size.rows is None else f"{about(size.rows)} rows"
-    if not has_index:
-        missing = missing_index(connection, database, table.name, str(table.cursor))
+    if missing:
         return Check(name, State.WARNING, f"cursor {table.cursor} has no index: {missing.effect}", missing.remedy)
     if table.mode == "full" and (size.rows or 0) >= LARGE_ROWS:
         remedy = (
