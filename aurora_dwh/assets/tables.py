@@ -101,7 +101,8 @@ def _lake(table: Table, of: Chains) -> dg.AssetsDefinition:
 
         days = _days(context.partition_keys)
         had = partial(s3_io.lake.columns, table.name)
-        yield dg.MaterializeResult(value=Readings(aurora.days(table, catalog, days, context.log, known, had)))
+        read = aurora.days(table, catalog, days, context.log, known, had)
+        yield dg.MaterializeResult(value=Readings(read, table.keep))
         drop_repeated_columns(context.instance, spec.key)
 
     spec = dg.AssetSpec(

@@ -117,7 +117,7 @@ def _lake(one: Transform, inputs: Mapping[str, bool], of: Chains) -> dg.AssetsDe
 
         s3_io: S3IOManager = getattr(context.resources, io)
         days = [date.fromisoformat(key) for key in context.partition_keys]
-        yield dg.MaterializeResult(value=Readings(extracts(one, days, s3_io.lake, of.catalog)))
+        yield dg.MaterializeResult(value=Readings(extracts(one, days, s3_io.lake, of.catalog), one.table.keep))
         drop_repeated_columns(context.instance, spec.key)
 
     spec = dg.AssetSpec(

@@ -9,7 +9,7 @@ that failed is repeated here, since its own condition acts once for a change.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -151,12 +151,17 @@ def _table_searches(
     whole = frozenset(names.chain_keys(table for table in catalog.tables.values() if table.mode == "full"))
     daily_load, monthly_load = names.of_project("daily_load"), names.of_project("monthly_load")
     first = catalog.start_date.isoformat()
+    kept = {
+        names.table_key("lake", table): (history.now - table.keep).date().isoformat()
+        for table in catalog.tables.values()
+        if table.keep
+    }
     daily = [key for key in tables if key not in rare]
-    yield _Tables(ours, history, daily_load, daily, [[day] for day in days], first, whole)
+    yield _Tables(ours, history, daily_load, daily, [[day] for day in days], first, whole, kept)
     if months:
         by_day, copied = ([k for k in tables if k in rare - whole], [k for k in tables if k in rare & whole])
-        yield _Tables(ours, history, monthly_load, by_day, months, first, whole)
-        yield _Tables(ours, history, monthly_load, copied, [month[-1:] for month in months], first, whole)
+        yield _Tables(ours, history, monthly_load, by_day, months, first, whole, kept)
+        yield _Tables(ours, history, monthly_load, copied, [month[-1:] for month in months], first, whole, kept)
 
 
 @dataclass
@@ -170,6 +175,7 @@ class _Tables:
         units: What one run of the job loads: days, in order; newest unit first.
         first: The catalog's first day.
         whole: Assets of tables that are copied whole, in which a later day stands for an older one.
+        kept: The lake's assets whose older copies are removed, each with the first day that has its copy for sure.
     """
 
     ours: frozenset[dg.AssetKey]
@@ -179,6 +185,7 @@ class _Tables:
     units: Sequence[Sequence[str]]
     first: str
     whole: frozenset[dg.AssetKey]
+    kept: Mapping[dg.AssetKey, str]
     _in_lake: dict[dg.AssetKey, set[str]] = field(default_factory=dict)
 
     def requests(self) -> Iterator[dg.RunRequest]:
@@ -249,7 +256,8 @@ class _Tables:
 
     def _days_in_lake(self, parent: dg.AssetKey) -> set[str]:
         if parent not in self._in_lake:
-            self._in_lake[parent] = self._days_of(parent)
+            first = self.kept.get(parent, "")
+            self._in_lake[parent] = {day for day in self._days_of(parent) if day >= first}
         return self._in_lake[parent]
 
     def _unread(self, chosen: Sequence[dg.AssetKey], days: Sequence[str]) -> set[dg.AssetKey]:

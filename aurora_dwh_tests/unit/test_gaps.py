@@ -228,6 +228,18 @@ def test_o06_days_that_a_failed_range_left_in_the_lake_are_loaded_from_there(pla
     assert "2024-01-20...2024-01-21 is given up for staging/a" in place.tick().skip_message
 
 
+def test_a_copy_that_was_pruned_is_not_loaded_from_the_lake(place: Place) -> None:
+    """The lake's asset has the days in Dagster's record, and its files are there for as long as `keep` says."""
+    (place.folder / "catalog.yaml").write_text(CATALOG + "  f: {mode: full, keep: 5d}\n")
+    place = Place(place.folder)
+    place.loaded(place.days, *ALL, "lake/f")
+    missing = [place.days[2], place.days[8]]
+    place.loaded({*place.days, "2024-02-01", "2024-02-02"} - {*missing}, "staging/f")
+    place.loaded(["2024-02-03"], "lake/f")
+    place.run("2024-02-03", "FAILURE", "lake/f", "staging/f", job="__ASSET_JOB")
+    assert place.requested() == [(missing[0], ["staging/f"]), (missing[1], ["lake/f", "staging/f"])]
+
+
 @pytest.mark.parametrize("status", ["QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING"])
 def test_a_day_with_a_run_under_way_is_left_to_it(place: Place, status: str) -> None:
     place.loaded(place.days[3:], *ALL)
