@@ -29,6 +29,7 @@ class Addresses:
         warehouse: `redshift://host/database`, None where it is not known.
         database: Redshift's database, None where it is not known.
         schemas: What the schemas that marts name are called in this warehouse.
+        glue: The database of Glue in which Athena finds the lake's tables, None where there is none.
     """
 
     source: str | None
@@ -36,6 +37,7 @@ class Addresses:
     warehouse: str | None
     database: str | None
     schemas: Mapping[str, str]
+    glue: str | None = None
 
     @staticmethod
     def from_env(environ: Mapping[str, str] | None = None) -> Addresses:
@@ -55,6 +57,7 @@ class Addresses:
                 "staging": env.text("REDSHIFT_STAGING_SCHEMA") or "staging",
                 "bi": env.text("REDSHIFT_BI_SCHEMA") or "bi",
             },
+            glue=env.text("LAKE_GLUE_DATABASE"),
         )
 
     @staticmethod
@@ -77,6 +80,7 @@ class Addresses:
                 "staging": redshift.staging_schema if redshift else "staging",
                 "bi": redshift.bi_schema if redshift else "bi",
             },
+            glue=lake.glue_database if lake else None,
         )
 
     def of_source(self, table: str) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from aurora_dwh.failures import attempts_left, named_failures
 from aurora_dwh.frames import FrameError
 from aurora_dwh.handing import Computed, given, table_name, wanted
 from aurora_dwh.handoff import Export, Extract, Manifest, Readings
-from aurora_dwh.lake.opening import open_lake
+from aurora_dwh.lake.athena import GlueDatabase
+from aurora_dwh.lake.opening import open_glue, open_lake
 from aurora_dwh.lake.parquet import own_columns
 from aurora_dwh.lake.pruning import prune
 from aurora_dwh.lake.store import Lake
@@ -64,6 +65,11 @@ class S3IOManager(dg.ConfigurableIOManager):
         if self._lake is None:
             self._lake = open_lake(self._servers, self.folder)
         return self._lake
+
+    @property
+    def glue(self) -> GlueDatabase | None:
+        """The database of Glue that the lake has its tables in for Athena, None where it has none."""
+        return open_glue(self._servers)
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Write the days one after the other; each is recorded as soon as it stands.

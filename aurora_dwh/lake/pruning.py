@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from aurora_dwh.handoff import Manifest, utc_now
 from aurora_dwh.lake.deletion import remove
-from aurora_dwh.lake.layout import MANIFEST_NAME, PART, Layout
+from aurora_dwh.lake.layout import FILE_LIST, MANIFEST_NAME, PART, Layout
+from aurora_dwh.lake.listing import day_objects
 from aurora_dwh.lake.manifest import to_json
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def pruned(client: Any, layout: Layout, table: str) -> dict[date, datetime]:
     """
     return {
         day: names[PRUNED_NAME]["LastModified"]
-        for day, names in _listed(client, layout, table).items()
+        for day, names in day_objects(client, layout, table).items()
         if PRUNED_NAME in names and MANIFEST_NAME not in names
     }
 
@@ -73,7 +74,7 @@ def prune(lake: Lake, table: str, keep: timedelta, *, is_dry: bool = False) -> P
         ClientError: S3 refused; what was removed stays so, and the rest goes the next time.
     """
     client, layout = lake.client, lake.layout
-    listed = _listed(client, layout, table)
+    listed = day_objects(client, layout, table)
     standing = lake.known(table, [day for day, names in sorted(listed.items()) if MANIFEST_NAME in names])
     going = _outdated(layout, table, standing, utc_now() - keep)
     if not is_dry:
@@ -82,7 +83,8 @@ def prune(lake: Lake, table: str, keep: timedelta, *, is_dry: bool = False) -> P
     sizes = {layout.key(part.url): part.size for one in going for part in one.parts}
     files = {key: size for key, size in sizes.items() if key not in left}
     if not is_dry:
-        remove(client, layout.bucket, sorted({*files, *_leavings(listed)} - left))
+        lists = {layout.file_list(table, one.day) for one in going if FILE_LIST in listed[one.day]}
+        remove(client, layout.bucket, sorted({*files, *lists, *_leavings(listed)} - left))
     return Pruning(tuple(going), len(files), sum(files.values()))
 
 
@@ -124,14 +126,3 @@ def _leavings(listed: Mapping[date, Mapping[str, Mapping[str, Any]]]) -> Iterato
         if PRUNED_NAME in names and MANIFEST_NAME not in names:
             at = names[PRUNED_NAME]["LastModified"]
             yield from (one["Key"] for name, one in names.items() if name.startswith(PART) and one["LastModified"] < at)
-
-
-def _listed(client: Any, layout: Layout, table: str) -> dict[date, dict[str, Mapping[str, Any]]]:
-    """Return the objects in the folders of a table's days, as S3 lists them: day -> name -> object."""
-    home = layout.days(table)
-    found: dict[date, dict[str, Mapping[str, Any]]] = {}
-    for page in client.get_paginator("list_objects_v2").paginate(Bucket=layout.bucket, Prefix=home):
-        for one in page.get("Contents", ()):
-            day, _, name = one["Key"].removeprefix(home).partition("/")
-            found.setdefault(date.fromisoformat(day), {})[name] = one
-    return found

@@ -29,7 +29,7 @@ from aurora_dwh.handoff import (
     shown,
     utc_now,
 )
-from aurora_dwh.lake import arrivals, intake, pruning
+from aurora_dwh.lake import arrivals, athena, intake, pruning
 from aurora_dwh.lake import contents as part_contents
 from aurora_dwh.lake import manifest as manifest_json
 from aurora_dwh.lake.arrivals import Arrival, Contents
@@ -75,10 +75,11 @@ class Lake:
     Args:
         client: A boto3 S3 client.
         layout: Where things lie.
+        lists_files: Whether each day's files are listed for Athena, too.
     """
 
-    def __init__(self, client: Any, layout: Layout) -> None:
-        self._client = client
+    def __init__(self, client: Any, layout: Layout, *, lists_files: bool = False) -> None:
+        self._client, self._lists_files = client, lists_files
         self._guard = Guard(client, layout.bucket, self.newest)
         self.layout = layout
 
@@ -115,7 +116,7 @@ class Lake:
         # lost may well have happened.
         try:
             self._guard.check_rows_kept(before, manifest, extract.lookup)
-            self._put_manifest(manifest, etag)
+            self._put_day(manifest, etag)
         except (ShrunkenDayError, LakeConflictError):
             self._discard([self.layout.key(part.url) for part in manifest.parts])
             raise
@@ -184,7 +185,7 @@ class Lake:
         if before is not None and before.snapshot_at >= manifest.snapshot_at:
             return None
         self._guard.check_rows_kept(before, manifest, lookup)
-        self._put_manifest(manifest, etag)
+        self._put_day(manifest, etag)
         self._sweep(manifest, before)
         return manifest
 
@@ -319,7 +320,7 @@ class Lake:
         if before is not None and not is_other_source(before.rules, shared.rules):
             _refuse_older(table, shared, before)
         self._guard.check_rows_kept(before, shared, lookup)
-        self._put_manifest(shared, etag)
+        self._put_day(shared, etag)
         self._sweep(shared, before)
         return shared
 
@@ -542,6 +543,12 @@ class Lake:
 
     def _manifest_url(self, table: str, day: date) -> str:
         return self.layout.url(self.layout.manifest(table, day))
+
+    def _put_day(self, manifest: Manifest, etag: str | None) -> None:
+        """Put a day's manifest, and the list of its files for Athena, before older files are removed."""
+        self._put_manifest(manifest, etag)
+        if self._lists_files:
+            athena.write_list(self._client, self.layout, manifest)
 
     def _put_manifest(self, manifest: Manifest, etag: str | None) -> None:
         """Put the manifest in place of the one that was there at the start, and of no other."""

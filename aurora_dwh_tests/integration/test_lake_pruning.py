@@ -174,7 +174,7 @@ def test_what_a_prune_left_that_was_broken_off_goes_with_the_next(
     assert len([name for name in objects(lake, s3) if "/part-" in name]) == 3
 
     s3.put_object(Bucket=BUCKET, Key=f"{lake.layout.day('country', day(2))}/part-new", Body=b"")  # of a new reading
-    listed = pruning._listed
+    listed = pruning.day_objects
 
     def older(*given: Any) -> Any:
         """List files of the copies as older than the marks: S3 tells moments by the second."""
@@ -185,7 +185,7 @@ def test_what_a_prune_left_that_was_broken_off_goes_with_the_next(
             for of, all_ in listed(*given).items()
         }
 
-    monkeypatch.setattr(pruning, "_listed", older)
+    monkeypatch.setattr(pruning, "day_objects", older)
     assert prune(lake, "country", KEEP).days == ()
     assert {name.partition("-")[0] for name in objects(lake, s3) if "/part" in name} == {"02/part", "03/part"}
     assert rows(lake, 3) == 3
