@@ -121,6 +121,20 @@ def quicksight_client(region: str | None) -> Any:
         raise ConfigError(["QuickSight: set `region` in the catalog's section quicksight, or AWS_REGION"]) from None
 
 
+def glue_client(region: str | None) -> Any:
+    """Return a Glue client that tries failed requests again.
+
+    Raises:
+        ConfigError: No Region is at hand.
+    """
+    from botocore.exceptions import NoRegionError
+
+    try:
+        return _client(region, "glue")
+    except NoRegionError:
+        raise ConfigError(["LAKE_GLUE_DATABASE: set AWS_REGION, the Region of the Glue Data Catalog"]) from None
+
+
 def sns_client(region: str) -> Any:
     """Return an SNS client that tries failed requests again."""
     return _client(region, "sns")

@@ -21,6 +21,7 @@ from aurora_dwh.catalog_fields import (
     AnyName,
     AnyNames,
     Day,
+    DayCount,
     Duration,
     Mask,
     Name,
@@ -63,8 +64,8 @@ HOURLY = "0 * * * *"
 """The cron of `schedule: hourly`."""
 
 POINTLESS: dict[str, frozenset[str]] = {
-    "incremental": frozenset(),
-    "append": frozenset(),
+    "incremental": frozenset({"keep"}),
+    "append": frozenset({"keep"}),
     "full": frozenset({"cursor", "cursor_timezone", "deletes", "lookback", "repair"}),
 }
 """Mode -> fields that mean nothing in it: dropped where `defaults` gives them, refused where the table itself does."""
@@ -157,6 +158,9 @@ class TableFields(BaseModel):
 
     sort_key: Names = ()
     """The Redshift table's sort key. Empty: the cursor."""
+
+    keep: DayCount | None = None
+    """How long the lake keeps each copy of a table of mode full: 90d. Empty: always. Never removed is the last one."""
 
     on_drift: Literal["evolve", "freeze"] = "evolve"
     """What a changed source schema does: new and wider columns are taken over, or the load fails."""
@@ -320,13 +324,10 @@ def _mode_needs(table: Table) -> Iterator[Complaint]:
 
 
 def _mode_forbids(table: Table) -> Iterator[Complaint]:
-    reason = {
-        "append": "a day is replaced as one unit, so it must not reach into the day before",
-        "full": "the whole table is copied",
-    }
+    reason = "the whole table is copied" if table.mode == "full" else "its days are the table's rows, not copies of it"
     for field in sorted(POINTLESS[table.mode]):
         if getattr(table, field) != TableFields.model_fields[field].default:
-            yield field, f"mode {table.mode} takes no {field}: {reason[table.mode]}; leave it out"
+            yield field, f"mode {table.mode} takes no {field}: {reason}; leave it out"
 
 
 def _export_forbids(table: Table) -> Iterator[Complaint]:

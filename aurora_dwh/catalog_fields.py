@@ -61,6 +61,14 @@ def _duration(value: object) -> object:
     raise ValueError(f"{value!r} is not a duration; write a number and a unit, such as 30s, 90m, 1h or 2d")
 
 
+def _day_count(value: object) -> object:
+    if isinstance(value, str) and re.fullmatch(r"[1-9]\d{0,4}d", value):
+        return timedelta(days=int(value[:-1]))
+    if value is None or (isinstance(value, timedelta) and value >= timedelta(days=1)):
+        return value
+    raise ValueError(f"{value!r} is not a number of days; write it with its unit, such as 90d")
+
+
 def _schedule(value: object) -> object:
     match = re.fullmatch(r"(\d{1,2}):(\d\d)", value) if isinstance(value, str) else None
     if match and int(match[1]) < 24 and int(match[2]) < 60:
@@ -201,6 +209,11 @@ Duration = Annotated[
     timedelta,
     BeforeValidator(_duration),
     WithJsonSchema({"anyOf": [{"type": "string", "pattern": "^[0-9]+[smhd]$"}, {"const": 0}]}),
+]
+DayCount = Annotated[
+    timedelta,
+    BeforeValidator(_day_count),
+    WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]{0,4}d$"}),
 ]
 Schedule = Annotated[
     str,

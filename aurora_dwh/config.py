@@ -30,6 +30,7 @@ CONNECT_TIMEOUT = 15
 
 _ROLE = r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+"
 _SSE = r"(AES256|aws:kms|aws:kms:dsse|arn:aws[a-z-]*:kms:\S+)?"
+_GLUE_DATABASE = r"([a-z0-9_]{1,255})?"
 _SCHEMA = r"[a-z_][a-z0-9_$]{0,126}"
 
 T = TypeVar("T")
@@ -181,6 +182,7 @@ class LakeSettings:
         endpoint: The address of an S3 server other than Amazon's.
         region: The AWS Region; None leaves it to the AWS configuration.
         sse: How objects are to be encrypted, as `s3_client` takes it; None leaves it to the bucket.
+        glue_database: The database of the Glue Data Catalog in which Athena finds the tables; None for no such tables.
     """
 
     bucket: str
@@ -188,6 +190,7 @@ class LakeSettings:
     endpoint: str | None = None
     region: str | None = None
     sse: str | None = None
+    glue_database: str | None = None
 
     @property
     def uri(self) -> str:
@@ -369,7 +372,11 @@ def _lake(env: Environment) -> LakeSettings:
     bucket, prefix = env.s3_uri("LAKE_URI")
     endpoint = env.text("AWS_ENDPOINT_URL_S3") or env.text("AWS_ENDPOINT_URL")
     sse = env.matching("LAKE_SSE", _SSE, "AES256, aws:kms, aws:kms:dsse or the ARN of a KMS key", "") or None
-    return LakeSettings(bucket=bucket, prefix=prefix, endpoint=endpoint, region=_region(env), sse=sse)
+    name = "a name of small letters, digits and _"
+    glue = env.matching("LAKE_GLUE_DATABASE", _GLUE_DATABASE, name, "") or None
+    return LakeSettings(
+        bucket=bucket, prefix=prefix, endpoint=endpoint, region=_region(env), sse=sse, glue_database=glue
+    )
 
 
 def _redshift(env: Environment) -> RedshiftSettings:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timezone, tzinfo
+from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any
 
 from aurora_dwh.schema import FileFormat, TableSchema
@@ -246,9 +246,15 @@ class Export:
 
 @dataclass(frozen=True)
 class Readings:
-    """What an asset of the source hands over: its days, each read when it is asked for."""
+    """What an asset of the source hands over: its days, each read when it is asked for.
+
+    Attributes:
+        extracts: The days.
+        keep: How long the lake keeps each copy of the table; None where it keeps all.
+    """
 
     extracts: Iterable[Extract | Export]
+    keep: timedelta | None = None
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ from aurora_dwh.automation.schedules import (
     monthly_tables,
 )
 from aurora_dwh.automation.today import build_today_job, build_today_schedule, today_tables
-from aurora_dwh.automation.transforms import build_transform_sensor
+from aurora_dwh.automation.transforms import build_transform_job, build_transform_sensor
 from aurora_dwh.catalog import Catalog, catalog_path, marts_folder, transforms_folder
 from aurora_dwh.executor import stoppable_in_process_executor
 from aurora_dwh.lake.io_manager import S3IOManager
@@ -159,6 +159,10 @@ def _build(
         [build_monthly_job(catalog=catalog, partitions=partitions, names=names)] if monthly_tables(catalog) else []
     )
     today_jobs = [build_today_job(catalog=catalog, names=names)] if today_tables(catalog) else []
+    computed_keys = [one.key for one in transforms]
+    transform_jobs = (
+        [build_transform_job(transforms=computed_keys, partitions=partitions, names=names)] if computed else []
+    )
     mart_jobs = [build_mart_job(marts=mart_keys, partitions=partitions, names=names)] if marts else []
     proof_job = build_proof_job(catalog=catalog, names=names)
     freshness_checks = build_freshness_checks(catalog=catalog, names=names)
@@ -172,7 +176,7 @@ def _build(
             *build_proof_assets(catalog=catalog, names=names, servers=servers),
         ],
         asset_checks=freshness_checks,
-        jobs=[daily_job, *monthly_jobs, *today_jobs, *mart_jobs, proof_job],
+        jobs=[daily_job, *monthly_jobs, *today_jobs, *transform_jobs, *mart_jobs, proof_job],
         schedules=[
             build_daily_schedule(catalog=catalog, job=daily_job, names=names),
             *(build_monthly_schedule(catalog=catalog, job=job, names=names) for job in monthly_jobs),
@@ -181,11 +185,15 @@ def _build(
         ],
         sensors=[
             build_gap_sensor(
-                catalog=catalog, jobs=[daily_job, *monthly_jobs, *mart_jobs], marts=mart_keys, names=names
+                catalog=catalog,
+                jobs=[daily_job, *monthly_jobs, *transform_jobs, *mart_jobs],
+                marts=mart_keys,
+                transforms=computed,
+                names=names,
             ),
             build_arrivals_sensor(catalog=catalog, job=daily_job, names=names, servers=servers),
             *([build_mart_sensor(marts=mart_keys, names=names)] if marts else []),
-            *([build_transform_sensor(transforms=[one.key for one in transforms], names=names)] if transforms else []),
+            *([build_transform_sensor(transforms=computed_keys, names=names)] if transforms else []),
             *([build_freshness_sensor(catalog=catalog, names=names)] if freshness_checks else []),
             build_pool_sensor(catalog=catalog, names=names),
             *([build_quicksight_sensor(datasets=[d.key for d in datasets], names=names)] if datasets else []),

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, ValidationError
 
 from aurora_dwh import frames
-from aurora_dwh.catalog_fields import Owners, Tags
+from aurora_dwh.catalog_fields import DayCount, Owners, Tags
 from aurora_dwh.computed import ComputedTable, Stored
 from aurora_dwh.handoff import DataError
 from aurora_dwh.lake.reading import LAKE, LATEST, QueryError, inputs
@@ -45,6 +45,7 @@ class TransformHeader(Stored):
 
     Attributes:
         description: What a row is; the first line is shown in lists.
+        keep: How long the lake keeps each copy, where the mode is `full`. Without it: always.
         staging: Whether the rows are loaded into Redshift too.
         target_table: The table's name in Redshift. Without it: the transform's.
         owners: Who answers for it: e-mail addresses, or team:name.
@@ -52,6 +53,7 @@ class TransformHeader(Stored):
     """
 
     description: str
+    keep: DayCount | None = None
     staging: bool = False
     target_table: str | None = None
     owners: Owners = ()
@@ -92,6 +94,7 @@ class Transform:
             self.name,
             f"transform {self.name}",
             by_day=True,
+            keep=header.keep,
             target_table=header.target_table or self.name,
             description=header.description,
             owners=header.owners,
@@ -135,8 +138,8 @@ def transform(
         description: What a row is; without it the function's docstring.
         latest: The parameters that are the latest version of each row of a table, not what the day brought.
         tables: Parameter -> table, where it has another name.
-        header: `mode`, `key`, `dist_key`, `sort_key`, `columns`, `staging`, `target_table`, `owners` and `tags`, as
-            `TransformHeader` has them.
+        header: `mode`, `key`, `dist_key`, `sort_key`, `columns`, `keep`, `staging`, `target_table`, `owners` and
+            `tags`, as `TransformHeader` has them.
 
     Raises:
         TransformError: The header or a parameter is wrong.

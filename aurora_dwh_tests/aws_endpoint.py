@@ -20,7 +20,16 @@ import botocore.session
 from botocore.model import OperationModel, Shape
 from botocore.validate import ParamValidator
 
-COMMON_ERRORS = {"Throttling", "ThrottlingException", "AccessDenied", "ServiceUnavailable", "InternalFailure"}
+COMMON_ERRORS = {
+    "Throttling",
+    "ThrottlingException",
+    "AccessDenied",
+    "AccessDeniedException",
+    "ServiceUnavailable",
+    "InternalFailure",
+}
+_JAVA_BEYOND_BMP = r"\uD800\uDC00-\uDBFF\uDFFF"
+"""How a model's pattern, which is Java's, has the characters of two surrogates."""
 
 Answer = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
@@ -88,7 +97,7 @@ class AwsEndpoint:
             )
             assert signed, "the request is not signed for this service"
             self.regions.append(signed[1])
-            operation, parameters = self._read(method, path, body)
+            operation, parameters = self._read(method, path, headers, body)
             _hold(operation.input_shape, parameters)
         except (AssertionError, KeyError, ValueError) as error:
             self.wrong.append(f"{method} {path}: {error!r}")
@@ -101,7 +110,13 @@ class AwsEndpoint:
         _hold(operation.output_shape, answer)
         return self._write(operation, answer)
 
-    def _read(self, method: str, path: str, body: bytes) -> tuple[OperationModel, dict[str, Any]]:
+    def _read(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[OperationModel, dict[str, Any]]:
+        if self.model.metadata["protocol"] == "json":
+            prefix, _, name = headers["X-Amz-Target"].partition(".")
+            assert prefix == self.model.metadata["targetPrefix"]
+            return self.model.operation_model(name), json.loads(body)
         if self.model.metadata["protocol"] == "query":
             fields = dict(parse_qsl(body.decode(), keep_blank_values=True, strict_parsing=True))
             assert fields.pop("Version") == self.model.api_version
@@ -127,14 +142,15 @@ class AwsEndpoint:
         if self.model.metadata["protocol"] == "query":
             error = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
             return status, {"Content-Type": "text/xml"}, f"<ErrorResponse>{error}</ErrorResponse>".encode()
-        return status, {"x-amzn-errortype": code}, json.dumps({"Message": message}).encode()
+        return status, {"x-amzn-errortype": code}, json.dumps({"__type": code, "Message": message}).encode()
 
 
 def _status(operation: OperationModel, code: str) -> int:
     """Return the HTTP status of one of the operation's errors."""
-    errors = {shape.metadata["error"].get("code", shape.name): shape for shape in operation.error_shapes}
+    told = {shape.name: shape.metadata.get("error", {}) for shape in operation.error_shapes}
+    errors = {error.get("code", name): error for name, error in told.items()}
     assert code in COMMON_ERRORS | errors.keys(), code
-    return int(errors[code].metadata["error"]["httpStatusCode"]) if code in errors else 400
+    return int(errors.get(code, {}).get("httpStatusCode", 400))
 
 
 def _epoch(value: object) -> float:
@@ -177,6 +193,7 @@ def _hold_texts(shape: Shape, value: Any) -> None:
         for name, member in value.items():
             _hold_texts(shape.members[name], member)
     elif shape.type_name == "string":
-        assert re.fullmatch(shape.metadata.get("pattern", ".*"), value, re.DOTALL), f"{shape.name}: {value!r}"
+        pattern = shape.metadata.get("pattern", ".*").replace(_JAVA_BEYOND_BMP, r"\U00010000-\U0010FFFF")
+        assert re.fullmatch(pattern, value, re.DOTALL), f"{shape.name}: {value!r}"
         assert value in shape.metadata.get("enum", [value]), f"{shape.name}: {value!r}"
         assert len(value) <= shape.metadata.get("max", len(value)), f"{shape.name}: {value!r}"

@@ -16,6 +16,7 @@ from infra.config_fields import (
     Cidr,
     DatabaseId,
     Email,
+    GlueDatabase,
     Host,
     Https,
     Identifier,
@@ -191,6 +192,9 @@ class Warehouse(_Fields):
 
     noncurrent_days: int = Field(default=30, ge=1)
     """How long replaced and deleted objects of the lake can be brought back."""
+
+    glue_database: GlueDatabase | None = None
+    """A new database of the Glue Data Catalog, in which Athena finds the lake's tables. Left out: there are none."""
 
     @model_validator(mode="after")
     def _range(self) -> Warehouse:

@@ -35,6 +35,7 @@ class Addresses:
         schemas: What the schemas that marts name are called in this warehouse.
         s3_region: The Region of the lake's bucket; None where it is not known, or the lake is not Amazon's S3.
         redshift_page: The warehouse's page in Amazon's console; None where it is not known, or is not Amazon's.
+        glue: The database of Glue in which Athena finds the lake's tables, None where there is none.
     """
 
     source: str | None
@@ -44,6 +45,7 @@ class Addresses:
     schemas: Mapping[str, str]
     s3_region: str | None = None
     redshift_page: str | None = None
+    glue: str | None = None
 
     @staticmethod
     def from_env(environ: Mapping[str, str] | None = None) -> Addresses:
@@ -67,6 +69,7 @@ class Addresses:
             },
             s3_region=None if endpoint else region,
             redshift_page=_redshift_page(env.text("REDSHIFT_HOST"), env.text("REDSHIFT_WORKGROUP"), region),
+            glue=env.text("LAKE_GLUE_DATABASE"),
         )
 
     @staticmethod
@@ -91,6 +94,7 @@ class Addresses:
             },
             s3_region=lake.region if lake and not lake.endpoint else None,
             redshift_page=_redshift_page(redshift.host, redshift.workgroup, redshift.region) if redshift else None,
+            glue=lake.glue_database if lake else None,
         )
 
     def of_source(self, table: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import dagster as dg
 
 from aurora_dwh.assets.addresses import Addresses
 from aurora_dwh.assets.checks import staging_check_results, staging_check_specs
+from aurora_dwh.assets.glue import glue_check_result, glue_check_specs
 from aurora_dwh.assets.names import PLAIN, Names
 from aurora_dwh.assets.step import build_step
 from aurora_dwh.catalog import Catalog, Table
@@ -104,8 +105,11 @@ def _lake(table: Table, of: Chains) -> dg.AssetsDefinition:
 
         days = _days(context.partition_keys)
         had = partial(s3_io.lake.columns, table.name)
-        yield dg.MaterializeResult(value=Readings(aurora.days(table, catalog, days, context.log, known, had)))
+        read = aurora.days(table, catalog, days, context.log, known, had)
+        yield dg.MaterializeResult(value=Readings(read, table.keep))
         drop_repeated_columns(context.instance, spec.key)
+        if checks:
+            yield glue_check_result(s3_io, table.name, days)
 
     spec = dg.AssetSpec(
         names.table_key("lake", table),
@@ -118,11 +122,13 @@ def _lake(table: Table, of: Chains) -> dg.AssetsDefinition:
         metadata={"aurora_dwh/table": table.name, "mode": table.mode, **of.places.of_lake(table.name)},
         partitions_def=of.partitions,
     )
+    checks = glue_check_specs(spec.key, of.places, is_parquet=table.extract == "stream")
     return build_step(
         lake,
         spec=spec,
         ins={},
         out=dg.Out(dg.Any, io_manager_key=s3_key),
+        checks=checks,
         resources={aurora_key, s3_key},
         pool=names.of_project("aurora"),
     )

@@ -13,6 +13,7 @@ import dagster as dg
 
 from aurora_dwh.assets.addresses import Addresses
 from aurora_dwh.assets.checks import staging_check_results, staging_check_specs
+from aurora_dwh.assets.glue import glue_check_result, glue_check_specs
 from aurora_dwh.assets.names import PLAIN, Names, asset_name
 from aurora_dwh.assets.step import build_step, code_link
 from aurora_dwh.assets.tables import Chains
@@ -117,8 +118,10 @@ def _lake(one: Transform, inputs: Mapping[str, bool], of: Chains) -> dg.AssetsDe
 
         s3_io: S3IOManager = getattr(context.resources, io)
         days = [date.fromisoformat(key) for key in context.partition_keys]
-        yield dg.MaterializeResult(value=Readings(extracts(one, days, s3_io.lake, of.catalog)))
+        yield dg.MaterializeResult(value=Readings(extracts(one, days, s3_io.lake, of.catalog), one.table.keep))
         drop_repeated_columns(context.instance, spec.key)
+        if checks:
+            yield glue_check_result(s3_io, one.name, days)
 
     spec = dg.AssetSpec(
         of.names.key("lake", one.name),
@@ -139,9 +142,16 @@ def _lake(one: Transform, inputs: Mapping[str, bool], of: Chains) -> dg.AssetsDe
         },
         partitions_def=of.partitions,
     )
-    io = of.names.of_project("s3_io")
-    out = dg.Out(dg.Any, io_manager_key=io)
-    return build_step(lake, spec=spec, ins={}, out=out, resources={io}, pool=of.names.of_project("transforms"))
+    io, checks = of.names.of_project("s3_io"), glue_check_specs(spec.key, of.places)
+    return build_step(
+        lake,
+        spec=spec,
+        ins={},
+        out=dg.Out(dg.Any, io_manager_key=io),
+        checks=checks,
+        resources={io},
+        pool=of.names.of_project("transforms"),
+    )
 
 
 def _staging(one: Transform, of: Chains) -> dg.AssetsDefinition:

@@ -1,15 +1,16 @@
 """The gap sensor: what the schedules missed, and what failed, is requested again, a few runs at a time.
 
 A day of a table is missing where Dagster's record has an earlier day of the table and not this one; so what was never
-loaded is never begun by itself. A day that is missing for longer than is looked at is told with the command that loads
-it. Days that a run left in the lake, whose end it did not come to, are loaded from there, however old they are. The
-record of 1,000 days of a table is read in about 7 ms. A mart misses nothing, as it follows its inputs; a build of it
-that failed is repeated here, since its own condition acts once for a change.
+loaded is never begun by itself. A day of a transform is so too, once all that it reads has the day. A day that is
+missing for longer than is looked at is told with the command that loads it. Days that a run left in the lake, whose end
+it did not come to, are loaded from there, however old they are. The record of 1,000 days of a table is read in about
+7 ms. A mart misses nothing, as it follows its inputs; a build of it that failed is repeated here, since its own
+condition acts once for a change.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -31,12 +32,15 @@ from aurora_dwh.automation.run_history import (
     shown,
 )
 from aurora_dwh.automation.schedules import month_before, monthly_tables, monthly_time, time_behind_load
+from aurora_dwh.automation.transforms import transform_keys
 from aurora_dwh.catalog import Catalog
 from aurora_dwh.days import ranges, span
 from aurora_dwh.handoff import utc_now
 
 if TYPE_CHECKING:
     from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
+
+    from aurora_dwh.transforms import Transform
 
 HORIZON_DAYS = 14
 """How many days back is looked; days that are missing for longer are told, and somebody's backfill."""
@@ -61,14 +65,16 @@ def build_gap_sensor(
     catalog: Catalog,
     jobs: Sequence[dg.UnresolvedAssetJobDefinition],
     marts: Sequence[dg.AssetKey] = (),
+    transforms: Sequence[Transform] = (),
     names: Names = PLAIN,
 ) -> dg.SensorDefinition:
-    """Return the sensor that requests missing days of tables and failed builds of marts.
+    """Return the sensor that requests missing days of tables and transforms, and failed builds of marts.
 
     Args:
         catalog: The catalog, for its zone, its first day and the hour of its schedule.
-        jobs: The daily job, and those of monthly tables and of marts where there are any.
+        jobs: The daily job, and those of monthly tables, of transforms and of marts where there are any.
         marts: The marts.
+        transforms: The transforms.
         names: What the tables' assets are called.
     """
 
@@ -88,8 +94,11 @@ def build_gap_sensor(
         days, months = due_days(catalog, now), due_months(catalog, now)
         history = RunHistory(context.instance, now, now - HORIZON)
         graph = context.repository_def.asset_graph
-        ours = frozenset([*names.chain_keys(catalog.tables.values()), *marts])
+        keys = transform_keys(transforms, names)
+        ours = frozenset([*names.chain_keys(catalog.tables.values()), *keys, *marts])
         tables = list(_table_searches(catalog, names, ours, history, days, months))
+        if transforms:
+            tables.append(_transform_search(catalog, transforms, names, ours, history, days, graph))
         searches: list[_Tables | _Marts] = [
             *tables,
             _Marts(graph, sorted(marts), history, days, names.of_project("marts")),
@@ -151,25 +160,65 @@ def _table_searches(
     whole = frozenset(names.chain_keys(table for table in catalog.tables.values() if table.mode == "full"))
     daily_load, monthly_load = names.of_project("daily_load"), names.of_project("monthly_load")
     first = catalog.start_date.isoformat()
+    kept = {
+        names.table_key("lake", table): _first_kept(history, table.keep)
+        for table in catalog.tables.values()
+        if table.keep
+    }
     daily = [key for key in tables if key not in rare]
-    yield _Tables(ours, history, daily_load, daily, [[day] for day in days], first, whole)
+    yield _Tables(ours, history, daily_load, daily, [[day] for day in days], first, whole, kept)
     if months:
         by_day, copied = ([k for k in tables if k in rare - whole], [k for k in tables if k in rare & whole])
-        yield _Tables(ours, history, monthly_load, by_day, months, first, whole)
-        yield _Tables(ours, history, monthly_load, copied, [month[-1:] for month in months], first, whole)
+        yield _Tables(ours, history, monthly_load, by_day, months, first, whole, kept)
+        yield _Tables(ours, history, monthly_load, copied, [month[-1:] for month in months], first, whole, kept)
+
+
+def _transform_search(
+    catalog: Catalog,
+    transforms: Sequence[Transform],
+    names: Names,
+    ours: frozenset[dg.AssetKey],
+    history: RunHistory,
+    days: Sequence[str],
+    graph: AssetGraph,
+) -> _Tables:
+    """Return the look at days of transforms: at the last asset of each, in Redshift or else in the lake."""
+    late = set(names.chain_keys(monthly_tables(catalog)))
+    last = {one.name: names.key("staging" if one.header.staging else "lake", one.name) for one in transforms}
+    return _Tables(
+        ours,
+        history,
+        names.of_project("transforms"),
+        sorted(last.values()),
+        [[day] for day in days],
+        catalog.start_date.isoformat(),
+        whole=frozenset(last[one.name] for one in transforms if one.table.mode == "full"),
+        kept={
+            names.key("lake", one.name): _first_kept(history, keep) for one in transforms if (keep := one.table.keep)
+        },
+        inputs={last[one.name]: graph.get(names.key("lake", one.name)).parent_keys - late for one in transforms},
+    )
+
+
+def _first_kept(history: RunHistory, keep: timedelta) -> str:
+    """Return the first day whose copy is in the lake for sure: it was read after its end."""
+    return (history.now - keep).date().isoformat()
 
 
 @dataclass
 class _Tables:
-    """One look at what tables lack.
+    """One look at what tables, or transforms, lack.
 
     Attributes:
         ours: All assets of the project: their runs are waited for, and no others.
         job: Their job.
-        keys: Their staging assets; marts follow these by their own conditions.
+        keys: Their staging assets, or those in the lake of what is not in Redshift; marts follow by their own
+            conditions.
         units: What one run of the job loads: days, in order; newest unit first.
         first: The catalog's first day.
         whole: Assets of tables that are copied whole, in which a later day stands for an older one.
+        kept: The lake's assets whose older copies are removed, each with the first day that has its copy for sure.
+        inputs: Assets that are computed, each with those that must have the day before it can be.
     """
 
     ours: frozenset[dg.AssetKey]
@@ -179,6 +228,8 @@ class _Tables:
     units: Sequence[Sequence[str]]
     first: str
     whole: frozenset[dg.AssetKey]
+    kept: Mapping[dg.AssetKey, str]
+    inputs: Mapping[dg.AssetKey, Iterable[dg.AssetKey]] = field(default_factory=dict)
     _in_lake: dict[dg.AssetKey, set[str]] = field(default_factory=dict)
 
     def requests(self) -> Iterator[dg.RunRequest]:
@@ -187,22 +238,29 @@ class _Tables:
         Behind those come days that lie in the lake alone, as their run ended before it had loaded them.
         """
         for unit in self.units:
-            missing = {key: lacking for key in self.keys if (lacking := _missing(self._loaded[key], unit))}
+            missing = {key: lacking for key in self.keys if (lacking := self._lacking(key, unit))}
             if missing:
                 yield from self._request(missing)
         for days, keys in _grouped((key, self._stranded(key)) for key in self.keys):
             yield from self._request({key: set(days) for key in keys})
 
-    def old(self) -> Iterator[tuple[list[str], list[dg.AssetKey]]]:
+    def _lacking(self, key: dg.AssetKey, unit: Sequence[str]) -> set[str]:
+        """Return the days of a unit that an asset lacks and could have."""
+        lacking = _missing(self._loaded[key], unit)
+        for asset in self.inputs.get(key, ()) if lacking else ():
+            lacking &= self._days_in_lake(asset)
+        return lacking
+
+    def old(self) -> Iterator[tuple[list[str], list[dg.AssetKey], list[dg.AssetKey]]]:
         """Yield days that are missing for longer than is looked at, those that follow one another, and what lacks them.
 
-        The assets are those to materialize, in the lake too where it has not all of the days. A table that is copied
-        whole lacks nothing: an older copy of it cannot be had, and nobody needs it.
+        Behind the assets are those to materialize, in the lake too where it has not all of the days. A table that is
+        copied whole lacks nothing: an older copy of it cannot be had, and nobody needs it.
         """
         end = min((unit[0] for unit in self.units), default=self.first)
         lacking = ((key, self._old(key, end)) for key in self.keys if key not in self.whole)
         for days, keys in _grouped(lacking):
-            yield days, sorted([*keys, *self._unread(keys, days)])
+            yield days, keys, sorted({*keys, *self._unread(keys, days)})
 
     def _old(self, key: dg.AssetKey, end: str) -> set[str]:
         begun = max(min(self._loaded[key], default=end), self.first)
@@ -228,7 +286,7 @@ class _Tables:
         tried = {key: [r for r in failed if selects(r.dagster_run, key, job=self.job)] for key in missing}
         if chosen := self.history.chosen(shown(days), tried):
             days = sorted(set().union(*(missing[key] for key in chosen)))
-            yield request(self.job, sorted([*chosen, *self._unread(chosen, days)]), days, tried)
+            yield request(self.job, sorted({*chosen, *self._unread(chosen, days)}), days, tried)
 
     @cached_property
     def _ended(self) -> list[tuple[dg.DagsterRun, list[str]]]:
@@ -249,7 +307,8 @@ class _Tables:
 
     def _days_in_lake(self, parent: dg.AssetKey) -> set[str]:
         if parent not in self._in_lake:
-            self._in_lake[parent] = self._days_of(parent)
+            first = self.kept.get(parent, "")
+            self._in_lake[parent] = {day for day in self._days_of(parent) if day >= first}
         return self._in_lake[parent]
 
     def _unread(self, chosen: Sequence[dg.AssetKey], days: Sequence[str]) -> set[dg.AssetKey]:
@@ -332,11 +391,11 @@ def _lake_of(staging: dg.AssetKey) -> dg.AssetKey:
 def _told_old(searches: Iterable[_Tables], pointer: str) -> Iterator[str]:
     """Yield sentences about days that are missing for longer than is looked at, each with its command."""
     found = [one for search in searches for one in search.old()]
-    for days, keys in found[:_SHOWN]:
+    for days, lacking, keys in found[:_SHOWN]:
         selected = " or ".join(f'key:"{key.to_user_string()}"' for key in keys)
         of_days = f"--partition-range {days[0]}...{days[-1]}" if len(days) > 1 else f"--partition {days[0]}"
         yield (
-            f"{shown(days)} is missing for longer in {named(k for k in keys if k.path[-2] == 'staging')}, and left to "
+            f"{shown(days)} is missing for longer in {named(lacking)}, and left to "
             f"you: `dagster asset materialize {pointer} --select '{selected}' {of_days}`"
         )
     if len(found) > _SHOWN:

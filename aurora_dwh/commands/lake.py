@@ -12,8 +12,10 @@ from aurora_dwh.commands.speech import AsJson, plain, read_dotenv_of, register, 
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import date, datetime
 
     from aurora_dwh.handoff import Manifest
+    from aurora_dwh.lake.store import Lake
 
 app = typer.Typer(no_args_is_help=True, help="See what lies in the lake, and ask it in SQL.")
 
@@ -36,21 +38,27 @@ def complete_table(context: typer.Context, incomplete: str) -> list[str]:
 
 
 def ls(as_json: AsJson = False) -> None:
-    """List the tables in the lake, with their days and the rows of the last one."""
+    """List the tables in the lake, with their days and the rows of the last one; days that `keep` removed are apart."""
     from rich.table import Column
     from rich.text import Text
 
     from aurora_dwh.lake.opening import open_lake
 
     lake = open_lake()
-    found = [(table, lake.days(table), last) for table in lake.tables() if (last := lake.newest(table))]
+    found = [(table, *_days(lake, last), last) for table in lake.tables() if (last := lake.newest(table))]
     if as_json:
-        say_json([{"table": t, "days": len(d), "first": str(d[0]), "last": _of_day(last)} for t, d, last in found])
+        say_json(
+            [
+                {"table": t, "days": len(d), "pruned": len(gone), "first": str(d[0]), "last": _of_day(last)}
+                for t, d, gone, last in found
+            ]
+        )
         return
-    figured = [Column(name, no_wrap=True, justify="right") for name in ("days", "first", "last", "rows", "bytes")]
+    names = ("days", "pruned", "first", "last", "rows", "bytes")
+    figured = [Column(name, no_wrap=True, justify="right") for name in names]
     rows = [
-        [t, f"{len(days):,}", str(days[0]), str(days[-1]), f"{last.rows:,}", f"{last.size:,}"]
-        for t, days, last in found
+        [t, f"{len(d):,}", f"{len(gone):,}", str(d[0]), str(d[-1]), f"{last.rows:,}", f"{last.size:,}"]
+        for t, d, gone, last in found
     ]
     title = f"{lake.layout.url(lake.layout.home)}: rows and bytes are the last day's"
     say_table([Column("table", no_wrap=True), *figured], [[Text(plain(c)) for c in row] for row in rows], title=title)
@@ -67,6 +75,7 @@ def show(
     from rich.table import Column
     from rich.text import Text
 
+    from aurora_dwh.days import counted
     from aurora_dwh.lake.opening import open_lake
     from aurora_dwh.lake.parquet import own_columns
     from aurora_dwh.lake.reading import span
@@ -75,6 +84,8 @@ def show(
     last = lake.latest(table)
     first_day, last_day = span(days) if days else (date.min, date.max)
     found, repairs = lake.all_between(table, first_day, last_day), lake.repairs(table)
+    _, gone = _days(lake, last)
+    pruned = {day: at for day, at in gone.items() if first_day <= day <= last_day}
     comments = {column.target_name: column.comment for column in last.schema.columns}
     fields = [(f.name, str(f.type), comments.get(f.name, "")) for f in own_columns(last.schema.arrow_schema)]
     if as_json:
@@ -85,6 +96,7 @@ def show(
                 "key": [*last.rules.key] if last.rules else None,
                 "columns": [{"name": name, "type": kind, "comment": text} for name, kind, text in fields],
                 "days": [_of_day(manifest) for manifest in found],
+                "pruned": [{"day": day.isoformat(), "pruned_at": at.isoformat()} for day, at in pruned.items()],
                 "repairs": [_of_day(manifest) for manifest in repairs],
             }
         )
@@ -102,6 +114,57 @@ def show(
             for m in (*found, *repairs)
         ],
     )  # fmt: skip
+    if pruned:
+        typer.echo(f"{counted(pruned)} pruned, as `keep` says")
+
+
+def prune(
+    table: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="TABLE", help="A table with `keep`; without it, all of them.", autocompletion=complete_table
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what there is, and remove nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove the copies of tables of mode full that were read longer ago than their `keep` says, but for the last.
+
+    Each load of such a table does so too; by hand it is for tables that are loaded no more, or whose `keep` is new.
+    """
+    from aurora_dwh.catalog import Catalog, transforms_folder
+    from aurora_dwh.commands.choose import find_named
+    from aurora_dwh.days import counted
+    from aurora_dwh.lake import pruning
+    from aurora_dwh.lake.opening import open_lake
+    from aurora_dwh.transforms import read_transforms
+
+    known = [*Catalog.load().tables.values(), *(one.table for one in read_transforms(transforms_folder()))]
+    keeps = {one.name: one.keep for one in known if one.keep}
+    if table is not None:
+        keeps = {table: find_named(keeps, table, "has no `keep`", hint="TABLE")}
+    lake = open_lake()
+    done = {name: pruning.prune(lake, name, keep, is_dry=dry_run) for name, keep in keeps.items()}
+    if as_json:
+        say_json(
+            [
+                {
+                    "table": name,
+                    "days": [day.day.isoformat() for day in of.days],
+                    "objects": of.objects,
+                    "bytes": of.size,
+                    "removed": not dry_run,
+                }
+                for name, of in done.items()
+            ]
+        )
+        return
+    verb = "would remove" if dry_run else "removed"
+    for name, of in done.items():
+        what = counted(day.day for day in of.days) if of.days else "nothing"
+        typer.echo(f"{plain(name)}: {verb} {what}, {of.objects:,} files of {of.size:,} bytes")
+    if not done:
+        typer.echo("No table has `keep`, so each copy is kept.")
 
 
 def sql(
@@ -144,6 +207,12 @@ def sql(
         typer.echo("More rows follow; `--limit` shows more of them, and `--output` writes all.")
 
 
+def _days(lake: Lake, last: Manifest) -> tuple[list[date], dict[date, datetime]]:
+    """Return the days of a table that there are, and those that its retention removed, each with the moment."""
+    gone = lake.pruned(last.table) if last.rules and last.rules.mode == "full" else {}
+    return [day for day in lake.days(last.table) if day not in gone], gone
+
+
 def _of_day(manifest: Manifest) -> Mapping[str, Any]:
     return {
         "day": manifest.day.isoformat(),
@@ -179,6 +248,12 @@ register(
         "aurora-dwh lake show products_master --days 2024-01-01...2024-01-07 --json",
     ),
     failed="the lake has nothing of the table",
+)
+register(
+    app,
+    prune,
+    examples=("aurora-dwh lake prune --dry-run", "aurora-dwh lake prune --json"),
+    failed="S3 refused to remove files",
 )
 register(
     app,

@@ -69,6 +69,7 @@ class Project:
             ".env": self._dotenv(),
             f"marts/{self.mart}.sql": self._made("mart.sql"),
             f"marts/{self.mart}{SUFFIX}": self._made("mart.test.yaml"),
+            "transforms/_example.py": self._made("transform.py"),
             f"{self.package}/__init__.py": self._made("__init__.py"),
             f"{self.package}/definitions.py": self._made("definitions.py"),
             f"{self.package}/assets.py": self._made("assets.py"),

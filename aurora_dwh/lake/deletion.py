@@ -43,3 +43,24 @@ def delete(client: Any, bucket: str, objects: Sequence[Mapping[str, str]]) -> li
                 break
             time.sleep(pause)
     return kept
+
+
+def remove(client: Any, bucket: str, keys: Sequence[str]) -> None:
+    """Delete objects that no manifest names.
+
+    Args:
+        client: A boto3 S3 client.
+        bucket: The bucket.
+        keys: Their keys.
+
+    Raises:
+        ClientError: S3 keeps some of them: whoever reads the folder without its manifest would find them.
+    """
+    from botocore.exceptions import ClientError
+
+    if kept := delete(client, bucket, [{"Key": key} for key in keys]):
+        text = (
+            f"{kept[0].get('Message', '')} - S3 keeps {len(kept)} objects that no manifest names any more, such as "
+            f"s3://{bucket}/{kept[0]['Key']}; allow this process s3:DeleteObject on them, or delete them"
+        )
+        raise ClientError({"Error": {"Code": kept[0]["Code"], "Message": text}}, "DeleteObjects")

@@ -6,7 +6,7 @@ For one day and for ranges alike. What becomes of an asset's rows on their way i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date
+from datetime import date, timedelta
 from time import monotonic
 from typing import Any
 
@@ -19,8 +19,10 @@ from aurora_dwh.failures import attempts_left, named_failures
 from aurora_dwh.frames import FrameError
 from aurora_dwh.handing import Computed, given, table_name, wanted
 from aurora_dwh.handoff import Export, Extract, Manifest, Readings, shown
-from aurora_dwh.lake.opening import open_lake
+from aurora_dwh.lake.athena import GlueDatabase
+from aurora_dwh.lake.opening import open_glue, open_lake
 from aurora_dwh.lake.parquet import own_columns
+from aurora_dwh.lake.pruning import prune
 from aurora_dwh.lake.store import Lake, MissingDayError
 from aurora_dwh.partitions import windows
 from aurora_dwh.servers import ENVIRONMENT, Servers
@@ -64,6 +66,11 @@ class S3IOManager(dg.ConfigurableIOManager):
             self._lake = open_lake(self._servers, self.folder)
         return self._lake
 
+    @property
+    def glue(self) -> GlueDatabase | None:
+        """The database of Glue that the lake has its tables in for Athena, None where it has none."""
+        return open_glue(self._servers)
+
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Write the days one after the other; each is recorded as soon as it stands.
 
@@ -71,12 +78,17 @@ class S3IOManager(dg.ConfigurableIOManager):
         """
         with named_failures(context.asset_key, attempts_left=attempts_left(context)), stoppable(context):
             if isinstance(obj, Readings):
-                self._write(context, obj.extracts, {})
+                written = self._write(context, obj.extracts, {})
+                if obj.keep:
+                    self._prune(context, written.table, obj.keep)
             else:
                 computed = Computed.of(context)
                 self._write(context, computed.extracts(obj, self.lake), computed.keys)
 
-    def _write(self, context: dg.OutputContext, extracts: Iterable[Extract | Export], keys: Mapping[date, str]) -> None:
+    def _write(
+        self, context: dg.OutputContext, extracts: Iterable[Extract | Export], keys: Mapping[date, str]
+    ) -> Manifest:
+        """Write days and return the last one's manifest."""
         asked = set(context.asset_partition_keys) if context.has_asset_partitions else set()
         started, told, manifest = monotonic(), "", None
         for manifest, extract in _telling(context, self._written(extracts)):
@@ -100,6 +112,19 @@ class S3IOManager(dg.ConfigurableIOManager):
             seen = _seen_in_source(context.asset_key, manifest)
             if _is_news(context.step_context.instance, seen):
                 context.log_event(seen)
+        return manifest
+
+    def _prune(self, context: dg.OutputContext, table: str, keep: timedelta) -> None:
+        """Remove older copies and say so on their partitions; what S3 refuses is tried again with the next day."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            done = prune(self.lake, table, keep)
+        except (BotoCoreError, ClientError) as error:
+            context.log.warning(f"{context.asset_key.to_user_string()}: older copies were not pruned: {error}")
+            return
+        for manifest in done.days:  # of no run, so that it is still there when the run is not
+            context.step_context.instance.report_runless_asset_event(_pruned(context.asset_key, manifest))
 
     def _written(self, extracts: Iterable[Extract | Export]) -> Iterator[tuple[Manifest, Extract | Export]]:
         """Write the extracts, and yield each day's manifest as soon as it stands, with the extract behind it."""
@@ -243,3 +268,18 @@ def _is_news(instance: dg.DagsterInstance, seen: dg.AssetObservation) -> bool:
     records = instance.fetch_observations(seen.asset_key, limit=1).records
     before = records[0].asset_observation if records else None
     return before is None or before.metadata != seen.metadata
+
+
+def _pruned(lake: dg.AssetKey, manifest: Manifest) -> dg.AssetObservation:
+    """Return what the UI shows of a day whose copy the table's retention removed."""
+    return dg.AssetObservation(
+        lake,
+        partition=manifest.day.isoformat(),
+        description="pruned: the catalog's `keep` has this copy removed; materialize the day to copy the table anew",
+        metadata={
+            "pruned": True,
+            "dagster/partition_row_count": manifest.rows,
+            "bytes": manifest.size,
+            "snapshot_at": dg.MetadataValue.timestamp(manifest.snapshot_at),
+        },
+    )

@@ -10,6 +10,11 @@ from datetime import date
 from urllib.parse import quote, unquote
 
 MANIFEST_NAME = "_manifest.json"
+FILE_LIST = "athena/files.txt"
+"""The list of a day's files for Athena, in a folder with nothing else."""
+
+PART = "part-"
+"""How the names of a day's files begin."""
 
 _ARRIVALS = "_arrivals"
 _MISREAD = frozenset({".", "..", _ARRIVALS})
@@ -56,11 +61,15 @@ class Layout:
 
     def part(self, table: str, day: date, attempt: str, number: int) -> str:
         """Return the key of a day's part number `number`, counted from 0."""
-        return f"{self.day(table, day)}/part-{attempt}-{number:05d}.parquet"
+        return f"{self.day(table, day)}/{PART}{attempt}-{number:05d}.parquet"
+
+    def file_list(self, table: str, day: date) -> str:
+        """Return the key of the list of a day's files that Athena reads."""
+        return f"{self.day(table, day)}/{FILE_LIST}"
 
     def export(self, table: str, day: date, attempt: str) -> str:
         """Return what the keys of an attempt's files begin with where Aurora writes a day's parts itself."""
-        return f"{self.day(table, day)}/part-{attempt}-"
+        return f"{self.day(table, day)}/{PART}{attempt}-"
 
     @property
     def inbox(self) -> str:

@@ -5,6 +5,8 @@ It is for whoever has no use for Dagster, which is 40 MB and half a second to im
 
 from __future__ import annotations
 
+from aurora_dwh.aws import glue_client
+from aurora_dwh.lake.athena import GlueDatabase
 from aurora_dwh.lake.layout import Layout
 from aurora_dwh.lake.purge import Purge
 from aurora_dwh.lake.store import Lake
@@ -22,7 +24,18 @@ def open_lake(servers: Servers = ENVIRONMENT, folder: str = "") -> Lake:
         ConfigError: Settings are missing or wrong.
     """
     settings = servers.lake()
-    return Lake(settings.client(), Layout(settings.bucket, settings.prefix, folder or servers.database()))
+    layout = Layout(settings.bucket, settings.prefix, folder or servers.database())
+    return Lake(settings.client(), layout, lists_files=settings.glue_database is not None)
+
+
+def open_glue(servers: Servers = ENVIRONMENT) -> GlueDatabase | None:
+    """Return the database of Glue that a project's lake has its tables in, None where it has none.
+
+    Raises:
+        ConfigError: Settings are missing or wrong.
+    """
+    settings = servers.lake()
+    return GlueDatabase(glue_client(settings.region), settings.glue_database) if settings.glue_database else None
 
 
 def open_purge() -> Purge:

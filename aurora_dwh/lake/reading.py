@@ -146,7 +146,8 @@ class Query:
         if not known:
             where = self.lake.layout.url(self.lake.layout.table(table))
             told = "" if days is None and as_of is None else f" of {days if days is not None else f'as of {as_of}'}"
-            raise MissingDayError(f"lake/{table}: nothing{told} is under {where}; materialize it first")
+            gone = self.lake.told_pruned(table, [day for day in self.lake.pruned(table) if first <= day <= last])
+            raise MissingDayError(f"lake/{table}: nothing{told} is under {where}{gone}; materialize it first")
         return self._latest(table, known, as_of, is_part=days is not None)
 
     def sql(self, query: str, *, days: Days | None = None) -> Any:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -29,14 +29,14 @@ from aurora_dwh.handoff import (
     shown,
     utc_now,
 )
-from aurora_dwh.lake import arrivals, intake
+from aurora_dwh.lake import arrivals, athena, intake, pruning
 from aurora_dwh.lake import contents as part_contents
 from aurora_dwh.lake import manifest as manifest_json
 from aurora_dwh.lake.arrivals import Arrival, Contents
-from aurora_dwh.lake.deletion import delete
+from aurora_dwh.lake.deletion import remove
 from aurora_dwh.lake.gone import Gone
 from aurora_dwh.lake.guard import Guard, ShrunkenDayError
-from aurora_dwh.lake.layout import MANIFEST_NAME, Layout
+from aurora_dwh.lake.layout import MANIFEST_NAME, PART, Layout
 from aurora_dwh.lake.manifest import ManifestError
 from aurora_dwh.lake.parquet import write_parts
 from aurora_dwh.lake.upload import S3Upload
@@ -76,10 +76,11 @@ class Lake:
     Args:
         client: A boto3 S3 client.
         layout: Where things lie.
+        lists_files: Whether each day's files are listed for Athena, too.
     """
 
-    def __init__(self, client: Any, layout: Layout) -> None:
-        self._client = client
+    def __init__(self, client: Any, layout: Layout, *, lists_files: bool = False) -> None:
+        self._client, self._lists_files = client, lists_files
         self._guard = Guard(client, layout.bucket, self.newest)
         self.layout = layout
 
@@ -116,7 +117,7 @@ class Lake:
         # lost may well have happened.
         try:
             self._guard.check_rows_kept(before, manifest, extract.lookup)
-            self._put_manifest(manifest, etag)
+            self._put_day(manifest, etag)
         except (ShrunkenDayError, LakeConflictError):
             self._discard([self.layout.key(part.url) for part in manifest.parts])
             raise
@@ -185,7 +186,7 @@ class Lake:
         if before is not None and before.snapshot_at >= manifest.snapshot_at:
             return None
         self._guard.check_rows_kept(before, manifest, lookup)
-        self._put_manifest(manifest, etag)
+        self._put_day(manifest, etag)
         self._sweep(manifest, before)
         return manifest
 
@@ -320,7 +321,7 @@ class Lake:
         if before is not None and not is_other_source(before.rules, shared.rules):
             _refuse_older(table, shared, before)
         self._guard.check_rows_kept(before, shared, lookup)
-        self._put_manifest(shared, etag)
+        self._put_day(shared, etag)
         self._sweep(shared, before)
         return shared
 
@@ -334,10 +335,19 @@ class Lake:
         missing = [day for day, manifest in zip(days, found, strict=True) if manifest is None]
         if missing:
             raise MissingDayError(
-                f"lake/{table}: no manifest for {listed(missing)} under "
-                f"{self.layout.url(self.layout.table(table))}; materialize those days of lake/{table} first"
+                f"lake/{table}: no manifest for {listed(missing)} under {self.layout.url(self.layout.table(table))}"
+                f"{self.told_pruned(table, missing)}; materialize those days of lake/{table} first"
             )
         return [manifest for manifest in found if manifest is not None]
+
+    def pruned(self, table: str) -> dict[date, datetime]:
+        """Return which days of a table its retention removed, each with the moment (UTC), as `pruning.pruned` does."""
+        return pruning.pruned(self._client, self.layout, table)
+
+    def told_pruned(self, table: str, days: Iterable[date]) -> str:
+        """Return, as the end of a sentence, which of days that are missing the table's retention removed."""
+        found = self.pruned(table).keys() & set(days)
+        return f" ({listed(found)} pruned, as `keep` says)" if found else ""
 
     def latest(self, table: str) -> Manifest:
         """Return the manifest of a table's latest day.
@@ -534,6 +544,12 @@ class Lake:
     def _manifest_url(self, table: str, day: date) -> str:
         return self.layout.url(self.layout.manifest(table, day))
 
+    def _put_day(self, manifest: Manifest, etag: str | None) -> None:
+        """Put a day's manifest, and the list of its files for Athena, before older files are removed."""
+        self._put_manifest(manifest, etag)
+        if self._lists_files:
+            athena.write_list(self._client, self.layout, manifest)
+
     def _put_manifest(self, manifest: Manifest, etag: str | None) -> None:
         """Put the manifest in place of the one that was there at the start, and of no other."""
         from botocore.exceptions import ClientError
@@ -558,7 +574,7 @@ class Lake:
 
     def _sweep(self, manifest: Manifest, before: Manifest | None) -> None:
         """Remove the parts that the new manifest replaced, and what a crash left long ago."""
-        strays = set(self._strays(self.layout.day(manifest.table, manifest.day) + "/part-"))
+        strays = set(self._strays(self.layout.day(manifest.table, manifest.day) + f"/{PART}"))
         left = (strays | (self._keys_of([before]) if before else set())) - self._keys_of([manifest])
         # Other days may share them: those that the manifest before this one names. Of strays nobody says which.
         table, days = manifest.table, before.days if before else ()
@@ -579,19 +595,8 @@ class Lake:
         return (item for page in pages for item in page.get("Contents", ()))
 
     def _delete(self, keys: Sequence[str]) -> None:
-        """Delete objects.
-
-        Raises:
-            ClientError: S3 keeps some of them: whoever reads the folder without its manifest would find them.
-        """
-        from botocore.exceptions import ClientError
-
-        if kept := delete(self._client, self.layout.bucket, [{"Key": key} for key in keys]):
-            text = (
-                f"{kept[0].get('Message', '')} - S3 keeps {len(kept)} objects that no manifest names any more, such as "
-                f"{self.layout.url(kept[0]['Key'])}; allow this process s3:DeleteObject on them, or delete them"
-            )
-            raise ClientError({"Error": {"Code": kept[0]["Code"], "Message": text}}, "DeleteObjects")
+        """Delete objects that no manifest names, as `remove` does."""
+        remove(self._client, self.layout.bucket, keys)
 
     def _discard(self, keys: Sequence[str]) -> None:
         """Delete objects where something else is to be told; what S3 keeps of them is swept once it is old."""

@@ -41,7 +41,11 @@ KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/11112222-3333-4444-5555-666677778888"
 SOURCES: dict[str, dict[str, Any]] = {
     "new": {"network": NEW_NETWORK, "source": {"new": {}}},
     "newInVpc": {"network": EXISTING_NETWORK, "source": {"new": {}}},
-    "aurora": {"network": EXISTING_NETWORK, "source": {"name": "production shop", "existing": EXISTING_SOURCE}},
+    "aurora": {
+        "network": EXISTING_NETWORK,
+        "source": {"name": "production shop", "existing": EXISTING_SOURCE},
+        "warehouse": {"glue_database": "shop_lake"},
+    },
     "instance": {
         "network": {"existing": {**EXISTING_NETWORK["existing"], "s3_endpoint": False}},
         "source": {

@@ -170,9 +170,10 @@ def test_only_a_run_touches_data(templates: Templates) -> None:
         assert {"secretsmanager:GetSecretValue", "s3:PutObject", "redshift-serverless:GetCredentials"} <= said, place
         assert not {action for action in said if action.startswith(("ecs:", "iam:", "sns:"))}, place
         assert ("quicksight:CreateIngestion" in said) == ("-quicksight-" in place)
+        assert ("glue:BatchCreatePartition" in said) == place.startswith("aurora-"), place
     for role in ("Daemon", "Webserver", "Code"):
         for place, statements in policies(templates, role):
-            data = ("secretsmanager:", "redshift", "s3:Put", "s3:Delete", "quicksight:")
+            data = ("secretsmanager:", "redshift", "s3:Put", "s3:Delete", "quicksight:", "glue:")
             assert not {action for action in actions(statements) if action.startswith(data)}, place
 
 

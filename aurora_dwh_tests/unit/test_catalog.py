@@ -245,7 +245,7 @@ def test_every_problem_of_a_file_is_reported_with_its_place() -> None:
       lookback: long
     tables:
       orders:
-        kee: order_id
+        keys: order_id
       items:
         key: [order_id, Order_ID]
         exclude:
@@ -262,7 +262,7 @@ def test_every_problem_of_a_file_is_reported_with_its_place() -> None:
         catalog.yaml:3: shedule: not a field of the catalog, did you mean `schedule`?
         catalog.yaml:6: defaults.lookback: 'long' is not a duration; write a number and a unit, such as 30s, 90m, 1h or 2d
         catalog.yaml:8: table orders: key: mode incremental upserts rows by their key; add `key: [...]`, as `aurora-dwh discover --output suggested.yaml` finds one, or use mode full or append
-        catalog.yaml:9: table orders: kee: not a field of a table, did you mean `key`?
+        catalog.yaml:9: table orders: keys: not a field of a table, did you mean `key`?
         catalog.yaml:11: table items: key: 'order_id' and 'Order_ID' are one column in Redshift, which folds names to lower case; name it once
         catalog.yaml:12: table items: exclude: 'update_date' is the table's cursor and must be copied; take it off the list
         catalog.yaml:16: table views: mode: 'appended' is none of 'incremental', 'full' or 'append'
@@ -330,6 +330,9 @@ def test_a_problem_has_parts() -> None:
         ("{mode: full, target_table: '#t'}", "target_table: Redshift takes '#t' for a temporary table, as it begins with #; set another `target_table`"),
         ("{mode: full, key: id, deletes: flag}", "deletes: mode full takes no deletes: the whole table is copied; leave it out"),
         ("{mode: append, cursor: u, deletes: flag}", "deletes: `deletes: flag` finds rows by their key; add `key: [...]`, or keep them"),
+        ("{mode: full, keep: 12h}", "keep: '12h' is not a number of days; write it with its unit, such as 90d"),
+        ("{mode: full, keep: 0d}", "keep: '0d' is not a number of days; write it with its unit, such as 90d"),
+        ("{mode: append, cursor: u, keep: 90d}", "keep: mode append takes no keep: its days are the table's rows, not copies of it; leave it out"),
         ("{key: id, cursor: u, cursor_timezone: JST-9}", "cursor_timezone: 'JST-9' is not a time zone; write an IANA name such as Asia/Tokyo"),
     ],
 )  # fmt: skip
@@ -340,6 +343,17 @@ def test_what_is_wrong_with_a_table_is_said(fields: str, message: str) -> None:
 def test_a17_a_table_without_a_key_cannot_be_incremental() -> None:
     with pytest.raises(ValidationError, match="mode incremental upserts rows by their key"):
         Table(name="t", cursor="u")
+
+
+def test_copies_are_kept_as_long_as_the_defaults_say() -> None:
+    text = (
+        HEAD + "defaults: {keep: 90d}\ntables: {a: {mode: full}, b: {mode: full, keep: null}, c: {key: id, cursor: u}}"
+    )
+    assert {name: table.keep for name, table in load(text).tables.items()} == {
+        "a": timedelta(days=90),
+        "b": None,
+        "c": None,
+    }
 
 
 def test_an_export_has_no_ceiling() -> None:

@@ -335,6 +335,13 @@ def test_what_is_no_address_of_a_lake_is_refused(uri: str) -> None:
     assert problems(LakeSettings.from_env, {"LAKE_URI": uri}) == ["LAKE_URI is not of the form s3://bucket/prefix"]
 
 
+def test_a_database_of_glue_is_none_unless_it_is_named() -> None:
+    assert LakeSettings.from_env(LAKE).glue_database is None
+    assert LakeSettings.from_env(LAKE | {"LAKE_GLUE_DATABASE": "shop_lake"}).glue_database == "shop_lake"
+    said = "LAKE_GLUE_DATABASE is not a name of small letters, digits and _"
+    assert problems(LakeSettings.from_env, LAKE | {"LAKE_GLUE_DATABASE": "Shop-Lake"}) == [said]
+
+
 @pytest.mark.parametrize("sse", ["aes256", "kms", "arn:aws:iam::123456789012:role/r", "aws:kms key"])
 def test_o17_what_is_no_encryption_of_s3_is_refused(sse: str) -> None:
     said = "LAKE_SSE is not AES256, aws:kms, aws:kms:dsse or the ARN of a KMS key"

@@ -245,6 +245,47 @@ def test_o06_days_that_a_failed_range_left_in_the_lake_are_loaded_from_there(pla
     assert "2024-01-20...2024-01-21 is given up for staging/a" in place.tick().skip_message
 
 
+def test_a_copy_that_was_pruned_is_not_loaded_from_the_lake(place: Place) -> None:
+    """The lake's asset has the days in Dagster's record, and its files are there for as long as `keep` says."""
+    (place.folder / "catalog.yaml").write_text(CATALOG + "  f: {mode: full, keep: 5d}\n")
+    place = Place(place.folder)
+    place.loaded(place.days, *ALL, "lake/f")
+    missing = [place.days[2], place.days[8]]
+    place.loaded({*place.days, "2024-02-01", "2024-02-02"} - {*missing}, "staging/f")
+    place.loaded(["2024-02-03"], "lake/f")
+    place.run("2024-02-03", "FAILURE", "lake/f", "staging/f", job="__ASSET_JOB")
+    assert place.requested() == [(missing[0], ["staging/f"]), (missing[1], ["lake/f", "staging/f"])]
+
+
+def test_days_that_a_transform_lacks_are_computed_once_all_that_it_reads_has_them(place: Place) -> None:
+    (place.folder / "transforms").mkdir()
+    for name, text in (
+        ("t", "/*\ndescription: Both.\nstaging: true\n*/\nSELECT * FROM lake.a JOIN lake.b USING (id)\n"),
+        ("u", "/*\ndescription: Once more.\n*/\nSELECT * FROM lake.t\n"),
+    ):
+        (place.folder / "transforms" / f"{name}.sql").write_text(text)
+    place = Place(place.folder)
+    first, second, third, *rest = place.days
+    place.loaded([second, third, *rest], *ALL)
+    place.loaded([first], "lake/a", "staging/a")
+    assert place.requested() == [(first, ["lake/b", "staging/b"])]  # a transform that was never computed is not begun
+    place.loaded([third, *rest], "lake/t", "staging/t", "lake/u")
+    place.loaded([first], "lake/b", "staging/b")
+    assert place.requested() == [(first, ["lake/t", "staging/t"]), (second, ["lake/t", "staging/t"])]
+    assert {request.job_name for request in place.tick().run_requests} == {"transforms"}
+    place.loaded([first], "lake/t", "staging/t")
+    place.run(second, "FAILURE", "lake/t", "staging/t", job="transforms")
+    assert place.requested() == [(first, ["lake/u"]), (second, ["lake/t", "staging/t"])]
+    for _ in range(ATTEMPTS - 1):
+        place.run(second, "FAILURE", "lake/t", "staging/t", job="__ASSET_JOB")
+    assert place.requested() == [(first, ["lake/u"])]
+    place.loaded([first], "lake/u")
+    assert f"{second} is given up for staging/t after {ATTEMPTS} runs" in place.tick().skip_message
+    place.loaded(["2024-01-20"], "lake/t", "staging/t", *ALL)
+    told = re.findall(r"(\S+) is missing for longer in (\S+), .*? --select '(.*?)' ", place.tick().skip_message)
+    assert ("2024-01-21...2024-02-25", "staging/t", 'key:"lake/t" or key:"staging/t"') in told
+
+
 @pytest.mark.parametrize("status", ["QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING"])
 def test_a_day_with_a_run_under_way_is_left_to_it(place: Place, status: str) -> None:
     place.loaded(place.days[3:], *ALL)

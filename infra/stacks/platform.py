@@ -99,9 +99,32 @@ class Platform(cdk.Stack):
                 findings[f"IAM5[Resource::{finding(self, resource)}]"] = (
                     "The datasets of this deployment, by the beginning of their ids."
                 )
+        if config.warehouse.glue_database:
+            tables = self._glue_table(config.warehouse.glue_database)
+            role.add_to_principal_policy(
+                iam.PolicyStatement(
+                    actions=[
+                        *("glue:GetTable", "glue:CreateTable", "glue:UpdateTable", "glue:GetPartitions"),
+                        *("glue:BatchCreatePartition", "glue:BatchUpdatePartition", "glue:BatchDeletePartition"),
+                    ],
+                    # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsglue.html
+                    resources=[*self._glue_above(config.warehouse.glue_database), tables],
+                )
+            )
+            findings[f"IAM5[Resource::{finding(self, tables)}]"] = "The tables of a database of its own."
         for rule, reason in findings.items():
             acknowledge(role.node.find_child("DefaultPolicy"), rule, reason)
         return task
+
+    def _glue_above(self, database: str) -> list[str]:
+        """The catalog and the database, which each permission on a table of Glue has to name too."""
+        return [
+            self.format_arn(service="glue", resource="catalog"),
+            self.format_arn(service="glue", resource="database", resource_name=database),
+        ]
+
+    def _glue_table(self, database: str) -> str:
+        return str(self.format_arn(service="glue", resource="table", resource_name=f"{database}/*"))
 
     def _code_server(self) -> ecs.FargateService:
         """Serves definitions, and evaluates schedules and sensors, which send alerts."""

@@ -9,6 +9,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_glue as glue
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_redshiftserverless as redshift
 from aws_cdk import aws_s3 as s3
@@ -70,6 +71,15 @@ class Warehouse(cdk.Stack):
         self.workgroup = self._workgroup(config, foundation)
         if config.bi:
             self.bi_secret = self._bi_secret(config)
+        if config.warehouse.glue_database:
+            glue.CfnDatabase(
+                self,
+                "GlueDatabase",
+                catalog_id=cdk.Aws.ACCOUNT_ID,
+                database_input=glue.CfnDatabase.DatabaseInputProperty(
+                    name=config.warehouse.glue_database, description=f"The lake of {config.name}, for Athena"
+                ),
+            ).apply_removal_policy(removal(config))
         self._usage_limit(config)
         self._usage_alarm(config, foundation)
         self._outputs(config)
