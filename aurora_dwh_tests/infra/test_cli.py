@@ -39,8 +39,7 @@ def test_the_pages_commands_work_for_the_pages_configurations(tmp_path: Path, wr
     file, made = tmp_path / "config.yaml", tmp_path / "cdk.out"
     file.write_text(written, encoding="utf-8")
     config = read_config(file)
-    # Without `--no-lookups` credentials would be asked for where anything is looked up, and none are here.
-    npx("synth", "--quiet", "--all", "--output", str(made), "--context", f"config={file}")
+    npx("synth", "--quiet", "--output", str(made), "--context", f"config={file}")
     stacks = {path.name.split(".")[0] for path in made.glob("*.template.json")}
     assert {f"{config.name}-{one}" for one in ("foundation", "warehouse", "source", "platform")} <= stacks
     manifest = json.loads((made / "manifest.json").read_text(encoding="utf-8"))
