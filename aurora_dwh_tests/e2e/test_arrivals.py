@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,34 @@ from botocore.exceptions import ClientError
 from typer.testing import CliRunner
 
 from aurora_dwh.automation import arrivals
-from aurora_dwh.automation.arrivals import ArrivalsError
+from aurora_dwh.automation.arrivals_job import ArrivalsError
 from aurora_dwh.cli import app
 from aurora_dwh.config import LakeSettings
+from aurora_dwh.handoff import utc_now
 from aurora_dwh.lake.opening import open_lake
 from aurora_dwh_tests.e2e.test_outfile import assert_copied, keys, manifest_of, three_days
 from aurora_dwh_tests.e2e.test_types import verify
-from aurora_dwh_tests.e2e.world import World
+from aurora_dwh_tests.e2e.world import QUIET, World
 
 DAY = "2024-01-02"
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+
+
+@dataclass
+class Tick:
+    """What became of a tick, of the run of the intake that it requested, and of the ticks after that run.
+
+    Attributes:
+        run_requests: The loads that were requested.
+        asset_events: What the run recorded.
+        said: What was said of the rest: why the tick was skipped, what the run logged.
+        failures: Why the run failed.
+    """
+
+    run_requests: list[dg.RunRequest]
+    asset_events: list[dg.AssetMaterialization | dg.AssetObservation]
+    said: str
+    failures: list[str]
 
 
 class Sensor:
@@ -33,7 +52,7 @@ class Sensor:
         self.world = world
         self.cursor: str | None = None
 
-    def tick(self) -> dg.SensorResult:
+    def evaluate(self) -> dg.SensorResult:
         """Evaluate the sensor, and store what Dagster's daemon would store."""
         definitions = self.world.definitions()
         with dg.build_sensor_context(
@@ -43,10 +62,37 @@ class Sensor:
             assert isinstance(found, dg.SensorDefinition)
             result = found(context)
         assert isinstance(result, dg.SensorResult)
-        for event in result.asset_events:
-            self.world.instance.report_runless_asset_event(event)
         self.cursor = result.cursor
         return result
+
+    def tick(self) -> Tick:
+        """Evaluate the sensor, run the intake if it asks for that, and evaluate it again, until it asks no more."""
+        first = self.evaluate()
+        asked = list(first.run_requests or ())
+        done = Tick([], [], str(first.skip_reason), [])
+        while asked:
+            request = asked.pop(0)
+            if request.job_name != "arrivals":
+                done.run_requests.append(request)
+                continue
+            assert request.run_key
+            result = (
+                self.world.definitions()
+                .resolve_job_def("arrivals")
+                .execute_in_process(
+                    run_config={**QUIET, **request.run_config},
+                    instance=self.world.instance,
+                    tags={**request.tags, "dagster/run_key": request.run_key},
+                    raise_on_error=False,
+                )
+            )
+            done.failures += [str(e.step_failure_data.error) for e in result.all_events if e.is_step_failure]
+            for entry in self.world.instance.all_logs(result.run_id):
+                if event := entry.asset_materialization or entry.asset_observation:
+                    done.asset_events.append(event)
+                done.said += "" if entry.dagster_event else f"\n{entry.user_message}"
+            asked += self.evaluate().run_requests or ()
+        return done
 
     def run(self, request: dg.RunRequest) -> None:
         """Run what the sensor asked for."""
@@ -139,8 +185,9 @@ def test_a_day_that_was_read_since_it_was_exported_stands(aurora_world: World) -
     world.load(DAY, "t")
     attempt = manifest_of("t", DAY).attempt
     result = Sensor(world).tick()
-    assert "was read again since it was exported by hand, which stands" in str(result.skip_reason)
+    assert "was read again since it was exported by hand, which stands" in result.said
     assert not result.asset_events
+    assert not result.run_requests
     assert manifest_of("t", DAY).attempt == attempt
 
 
@@ -195,7 +242,7 @@ def test_files_that_are_not_of_the_table_or_the_day_are_refused(aurora_world: Wo
     put(s3, "x.manifest", b"{}")
     put(s3, "t/day=2023-12-01/x.manifest", b"{}")
     put(s3, "t/day=2023-12-01/x-count.part_00000", b"1\n")
-    said = str(sensor.tick().skip_reason)
+    said = sensor.tick().said
     for part in ("no table 'nothing'", "and this is another place", "before the catalog's first day"):
         assert part in said
     assert not world.materialized_days("lake/t")
@@ -209,7 +256,7 @@ def test_a_day_waits_for_its_count_and_for_its_end(
     sensor = Sensor(world)
     statements = by_hand(world, leave_out="-count'")
     put(s3, "t/day=2999-01-01/x.manifest", b"{}")
-    said = str(sensor.tick().skip_reason)
+    said = sensor.tick().said
     assert "waits for its count" in said
     assert "waits for its day to end" in said
     with monkeypatch.context() as patched:
@@ -250,7 +297,7 @@ def test_c20_a_name_that_redshift_would_cut_is_told_of_an_arrival_too(aurora_wor
     )
 
 
-def test_no_more_than_some_arrivals_are_looked_at_in_a_tick(
+def test_no_more_than_some_arrivals_are_taken_in_by_a_run(
     aurora_world: World, s3: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = aurora_world
@@ -258,12 +305,12 @@ def test_no_more_than_some_arrivals_are_looked_at_in_a_tick(
     for n in range(5):
         put(s3, f"t/day=2024-01-02/{n}.manifest", b"no JSON")
         put(s3, f"t/day=2024-01-02/{n}-count.part_00000", b"1,2\n")
-    monkeypatch.setattr(arrivals, "ARRIVALS_PER_TICK", 2)
-    sensor = Sensor(world)
-    assert [len(sensor.tick().asset_events) for _ in range(4)] == [2, 2, 1, 0]
+    monkeypatch.setattr(arrivals, "ARRIVALS_PER_RUN", 2)
+    assert len(Sensor(world).tick().asset_events) == 5
+    assert len(world.instance.get_runs(dg.RunsFilter(job_name="arrivals"))) == 3
 
 
-def test_o16_a_lake_or_a_source_out_of_reach_fails_the_tick_and_the_next_one_tries_again(
+def test_o16_a_source_out_of_reach_fails_the_run_and_a_later_one_tries_again(
     aurora_world: World, monkeypatch: pytest.MonkeyPatch, s3: Any
 ) -> None:
     world = aurora_world
@@ -271,17 +318,45 @@ def test_o16_a_lake_or_a_source_out_of_reach_fails_the_tick_and_the_next_one_tri
     by_hand(world)
     sensor = Sensor(world)
     with monkeypatch.context() as patched:
-        patched.setenv("AURORA_PORT", "1")
-        with pytest.raises(ArrivalsError, match=r"day=2024-01-02/.* is tried again: cannot connect to Aurora"):
-            sensor.tick()
+        patched.setenv("AURORA_PORT", "1")  # the sensor does not ask the source
+        failed = sensor.tick()
+        (failure,) = failed.failures
+        assert "day=2024-01-02/" in failure
+        assert "is tried again: cannot connect to Aurora" in failure
+        assert not failed.run_requests
         put(s3, "x.manifest", b"{}")  # what can be said of others is said all the same, once
-        assert "is tried again: cannot connect to Aurora" in str(sensor.tick().skip_reason)
-        with pytest.raises(ArrivalsError, match="is tried again: cannot connect to Aurora"):
-            sensor.tick()
-        patched.setenv("LAKE_URI", "s3://no-such-bucket/x")
-        with pytest.raises(ArrivalsError, match=r"the lake's inbox cannot be read: .*NoSuchBucket"):
-            sensor.tick()
-    assert len(sensor.tick().run_requests or ()) == 1
+        assert "and this is another place" in sensor.tick().said
+        assert not sensor.evaluate().run_requests, "the one that failed is left alone for a while"
+    moment = utc_now()
+    monkeypatch.setattr(arrivals, "utc_now", lambda: moment + 2 * arrivals.PATIENCE)
+    assert [request.partition_key for request in sensor.tick().run_requests] == [DAY]
+
+
+def test_an_arrival_is_asked_for_once_while_its_run_goes_on_and_again_where_there_is_none(
+    aurora_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    three_days(aurora_world)
+    by_hand(aurora_world)
+    sensor = Sensor(aurora_world)
+    (asked,) = sensor.evaluate().run_requests or ()
+    run = aurora_world.instance.create_run_for_job(
+        aurora_world.definitions().resolve_job_def("arrivals"),
+        run_config=asked.run_config,
+        tags={**asked.tags, "dagster/run_key": str(asked.run_key)},
+    )
+    assert not sensor.evaluate().run_requests
+    aurora_world.instance.delete_run(run.run_id)
+    assert not sensor.evaluate().run_requests
+    moment = utc_now()
+    monkeypatch.setattr(arrivals, "utc_now", lambda: moment + 2 * arrivals.PATIENCE)
+    assert len(sensor.tick().run_requests) == 1
+
+
+def test_o16_a_lake_out_of_reach_fails_the_tick(aurora_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAKE_URI", "s3://no-such-bucket/x")
+    aurora_world.catalog("t: {key: id, cursor: at, extract: outfile}")
+    with pytest.raises(ArrivalsError, match=r"the lake's inbox cannot be read: .*NoSuchBucket"):
+        Sensor(aurora_world).evaluate()
 
 
 def test_o16_keys_that_are_rotated_in_their_file_are_those_of_the_next_tick_and_request(

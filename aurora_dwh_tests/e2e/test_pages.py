@@ -39,6 +39,17 @@ NOT_RUN = {
     "make infra": f"{MAKE}; it then runs tests that `make test` runs, too",
     "npx aws-cdk bootstrap aws://123456789012/ap-northeast-1": INFRA,
     "npx aws-cdk deploy aurora-dwh-platform": INFRA,
+    "aws ec2 describe-vpc-endpoints --query 'VpcEndpoints[].[ServiceName,RouteTableIds]' "
+    "--filters Name=vpc-id,Values=vpc-0123456789abcdef0 Name=vpc-endpoint-type,Values=Gateway": AWS,
+    "aws ec2 describe-subnets --filters Name=vpc-id,Values=vpc-0123456789abcdef0 "
+    "--query 'Subnets[].[SubnetId,AvailabilityZone,AvailableIpAddressCount]'": AWS,
+    "npx aws-cdk deploy aurora-dwh-platform --context first=true": INFRA,
+    "python -m infra.open": AWS,
+    "aws rds modify-db-cluster --db-cluster-identifier aurora-dwh-dagster --no-deletion-protection": AWS,
+    "aws rds modify-db-cluster --db-cluster-identifier aurora-dwh-source --no-deletion-protection": AWS,
+    "aws cloudformation update-termination-protection --no-enable-termination-protection "
+    "--stack-name aurora-dwh-platform": AWS,
+    "aws cloudformation delete-stack --stack-name aurora-dwh-platform": AWS,
     "cd infra && npx aws-cdk deploy aurora-dwh-bi": INFRA,
     "cd .. && python -m infra.grants": AWS,
     "aws quicksight create-account-subscription --aws-account-id 123456789012 --edition ENTERPRISE "

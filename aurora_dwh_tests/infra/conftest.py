@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from aurora_dwh_tests.infra.deployments import DEPLOYMENTS
+from aurora_dwh_tests.infra.deployments import DEPLOYMENTS, FIRST
 from infra.config_file import parse_config
 
 HASH = re.compile(r"(?=\d*[A-F])[0-9A-F]{4,}|[0-9a-f]{64}")
@@ -25,11 +25,13 @@ class Templates:
     Attributes:
         folder: Where the files are.
         stacks: (deployment, stack without its prefix) -> CloudFormation template.
+        first: stack without its prefix -> template of a first deploy, which `deployments.FIRST` is.
         findings: What the CDK and Amazon's rules find and nobody has given a reason for.
     """
 
     folder: Path
     stacks: dict[tuple[str, str], dict[str, Any]]
+    first: dict[str, dict[str, Any]]
     findings: str
 
     def of(self, kind: str, stack: str | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -67,6 +69,9 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> Templates:
     app = cdk.App(context=infra.app.CONTEXT, outdir=str(folder), analytics_reporting=False)
     for name, written in DEPLOYMENTS.items():
         infra.app.build(cdk.Stage(app, name), parse_config(written))
+    first = cdk.Stage(app, "first")
+    first.node.set_context("first", "true")  # as `cdk --context first=true`
+    infra.app.build(first, parse_config(DEPLOYMENTS[FIRST]))
     cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     findings = ""
     try:
@@ -80,4 +85,5 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> Templates:
         named = re.fullmatch(rf"{deployment.replace('-', '')}dwh([a-z]+)[0-9A-F]{{8}}", file.name.split(".")[0])
         assert named, file.name
         stacks[deployment, named[1]] = json.loads(file.read_text(encoding="utf-8"))
-    return Templates(folder, stacks, findings)
+    made = {stack: stacks.pop((deployment, stack)) for deployment, stack in list(stacks) if deployment == "first"}
+    return Templates(folder, stacks, made, findings)

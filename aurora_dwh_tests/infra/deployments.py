@@ -94,3 +94,6 @@ def _written(source: str, ui: str, bi: str, fate: str) -> dict[str, Any]:
 
 DEPLOYMENTS = {"-".join(options): _written(*options) for options in itertools.product(SOURCES, UIS, BIS, FATES)}
 """Name of a deployment -> its configuration."""
+
+FIRST = "new-http-quicksight-kept"
+"""The deployment that is made as a first one, too."""

@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from aurora_dwh_tests.infra.deployments import ACCOUNT, EXISTING_NETWORK, EXISTING_SOURCE, MASK_KEY, SUBNETS
+from aurora_dwh_tests.infra.deployments import (
+    ACCOUNT,
+    EXISTING_NETWORK,
+    EXISTING_SOURCE,
+    MASK_KEY,
+    SUBNETS,
+    WEBHOOK,
+)
 from infra.config import Config
 from infra.config_file import ConfigError, parse_config, read_config
 
@@ -58,19 +65,67 @@ def test_the_example_is_a_configuration_and_shows_every_field() -> None:
         ),
         (
             {"platform": {"run": {"cpu": 1024, "memory": 20480}}},
-            "config.yaml: platform.run: memory: Fargate gives 1024 CPU units 2048 to 8192 MiB, in whole GiB",
+            "config.yaml: platform.run: memory: Fargate gives 1024 CPU units 2048 to 8192 MiB in steps of 1024",
+        ),
+        (
+            {"platform": {"run": {"cpu": 8192, "memory": 17408}}},
+            "config.yaml: platform.run: memory: Fargate gives 8192 CPU units 16384 to 61440 MiB in steps of 4096",
+        ),
+        (
+            {"platform": {"daemon": {"cpu": 256, "memory": 1536}}},
+            "config.yaml: platform.daemon: memory: Fargate gives 256 CPU units 512, 1024, 2048 MiB",
+        ),
+        (
+            {"platform": {"catalog": "../catalog.yaml"}},
+            "config.yaml: platform.catalog: '../catalog.yaml' is not in the image; put it at the repository's top",
+        ),
+        (
+            {"platform": {"catalog": "aurora_dwh/none.yaml"}},
+            "config.yaml: platform.catalog: there is no file aurora_dwh/none.yaml in the repository",
+        ),
+        (
+            {"platform": {"ui": {"allowed_cidrs": ["10.0.0.5/8"]}}},
+            "config.yaml: platform.ui.allowed_cidrs.0: is no network: 10.0.0.5/8 has host bits set",
+        ),
+        (
+            {"platform": {"ui": {"allowed_cidrs": ["0.0.0.0/1", "128.0.0.0/1"]}}},
+            "config.yaml: platform.ui: allowed_cidrs: 0.0.0.0/1 is wider than /8 and needs `oidc`; name your networks",
+        ),
+        (
+            {"network": {"new": {"cidr": "10.0.0.0/22"}}},
+            "config.yaml: network.new: cidr: is /22; a VPC is /16 at most, and its six subnets need a /20 at least",
+        ),
+        (
+            {"network": {"new": {"cidr": "10.9.0.0/33"}}},
+            "config.yaml: network.new.cidr: is no network: '10.9.0.0/33' does not appear to be an IPv4 or IPv6 network",
+        ),
+        (
+            {"region": "us-west-1"},
+            "config.yaml: region: an account has two zones in us-west-1, and Redshift Serverless needs three",
+        ),
+        ({"region": "ap-northeast-9"}, "config.yaml: region: Redshift Serverless is not in ap-northeast-9"),
+        (
+            {
+                "network": {
+                    "existing": {
+                        **EXISTING_NETWORK["existing"],
+                        "subnets": [*SUBNETS, {**SUBNETS[0], "availability_zone": "ap-northeast-10a"}],
+                    }
+                }
+            },
+            "config.yaml: network.existing.subnets: ap-northeast-10a is no zone of ap-northeast-1",
         ),
         (
             {"network": {"new": {"availability_zones": ["us-east-1a", "ap-northeast-1a", "ap-northeast-1c"]}}},
-            "config.yaml: network.new.availability_zones: us-east-1a is not in ap-northeast-1",
+            "config.yaml: network.new.availability_zones: us-east-1a is no zone of ap-northeast-1",
         ),
         (
             {"source": {"existing": EXISTING_SOURCE}},
             "config.yaml: source.existing: needs `network.existing`, the VPC that the database is in or reached from",
         ),
         (
-            {"network": EXISTING_NETWORK, "source": {"existing": EXISTING_SOURCE}, "region": "eu-west-1"},
-            "config.yaml: source.existing.secret_arn: is not in eu-west-1, where everything else is",
+            {"network": {"new": {}}, "platform": {"alert_webhook_secret_arn": WEBHOOK}, "region": "eu-west-1"},
+            "config.yaml: platform.alert_webhook_secret_arn: is not in eu-west-1, where everything else is",
         ),
         (
             {"source": {"new": {}, "mask_key_secret_arn": MASK_KEY}, "region": "eu-west-1"},

@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel
 
 from aurora_dwh_tests.infra.conftest import Templates
-from aurora_dwh_tests.infra.deployments import DEPLOYMENTS
+from aurora_dwh_tests.infra.deployments import DEPLOYMENTS, FIRST
 from infra.config import Config
 from infra.config_file import parse_config
 
@@ -147,10 +147,43 @@ def test_no_machine_gets_a_public_address(templates: Templates) -> None:
 
 def test_data_outlives_its_stack_unless_the_switch_says_otherwise(templates: Templates) -> None:
     for (deployment, stack), template in templates.stacks.items():
-        wanted = "Delete" if deployment.endswith("destroyable") else "Retain"
         for logical, resource in template["Resources"].items():
             if resource["Type"] in KEPT:
-                assert resource["DeletionPolicy"] == wanted, f"{deployment}/{stack}/{logical}"
+                policies = resource["DeletionPolicy"], resource["UpdateReplacePolicy"]
+                # What a failed deploy has just made goes with it; but buckets, which may have objects by then.
+                kept = "Retain" if resource["Type"] == "AWS::S3::Bucket" else "RetainExceptOnCreate"
+                wanted = ("Delete", "Delete") if deployment.endswith("destroyable") else (kept, "Retain")
+                assert policies == wanted, f"{deployment}/{stack}/{logical}"
+
+
+def test_a_failed_first_deploy_leaves_nothing_that_stands_in_the_way_of_the_next(templates: Templates) -> None:
+    """No database refuses its deletion, no stack does, and nothing that is kept has a name that is given again."""
+    assert templates.first
+    manifest = json.loads((templates.folder / "assembly-first" / "manifest.json").read_text(encoding="utf-8"))
+    stacks = [one for one in manifest["artifacts"].values() if one["type"] == "aws:cloudformation:stack"]
+    assert len(stacks) == len(templates.first)
+    assert not [one for one in stacks if one["properties"].get("terminationProtection")]
+    for stack, template in templates.first.items():
+        for logical, resource in template["Resources"].items():
+            place, properties = f"{stack}/{logical}", resource.get("Properties", {})
+            assert not properties.get("DeletionProtection"), place
+            protection = {"Key": "deletion_protection.enabled", "Value": "true"}  # of a load balancer
+            assert protection not in properties.get("LoadBalancerAttributes", ()), place
+            if resource.get("DeletionPolicy") == "Retain":
+                assert not {name for name in properties if name.endswith(("Name", "Identifier"))}, place
+
+
+def test_what_the_second_deploy_adds_to_the_first_is_protection_alone(templates: Templates) -> None:
+    protected = 0
+    for stack, template in templates.first.items():
+        second = json.loads(json.dumps(templates.stacks[FIRST, stack]))
+        for logical, resource in second["Resources"].items():
+            if resource["Properties"].pop("DeletionProtection", None) is not None:
+                protected += 1
+                assert template["Resources"][logical]["Properties"].pop("DeletionProtection") is False
+        kinds = [sorted(part["Type"] for part in one["Resources"].values()) for one in (template, second)]
+        assert kinds[0] == kinds[1], stack
+    assert protected == 2
 
 
 def test_the_templates_hold_no_secret(templates: Templates) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from aurora_dwh.lake.layout import Layout
+from aurora_dwh_tests.infra.authorization import listed
 from aurora_dwh_tests.infra.conftest import Templates
 from aurora_dwh_tests.infra.deployments import DEPLOYMENTS, MASK_KEY, WEBHOOK
 from infra import commands
@@ -177,10 +180,20 @@ def test_only_a_run_touches_data(templates: Templates) -> None:
             assert not {action for action in actions(statements) if action.startswith(data)}, place
 
 
+def test_the_code_server_may_list_what_was_exported_by_hand_and_nothing_else_of_the_lake(templates: Templates) -> None:
+    prefix = Layout("bucket", "lake", "shop").inbox
+    for place, statements in policies(templates, "Code"):
+        (listing,) = [s for s in statements if "s3:" in str(s["Action"])]
+        assert listing["Action"] == "s3:ListBucket", place
+        (allowed,) = listed(listing["Condition"]["StringLike"]["s3:prefix"])
+        assert fnmatch.fnmatchcase(prefix, allowed)
+        assert not fnmatch.fnmatchcase("lake/shop/orders/", allowed)
+
+
 def test_the_daemon_starts_the_run_task_and_no_other(templates: Templates) -> None:
     for place, statements in policies(templates, "Daemon"):
         (run,) = [s for s in statements if s["Action"] == "ecs:RunTask"]
-        assert run["Resource"]["Ref"].startswith("RunTask"), place
+        assert run["Resource"]["Fn::Join"][1][-1].endswith(":task-definition/dwh-run:*"), place
         assert "ArnEquals" in run["Condition"]
         (passed,) = [s for s in statements if s["Action"] == "iam:PassRole"]
         assert passed["Condition"] == {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}

@@ -14,7 +14,7 @@ PROMISE = re.compile(r"`(test_\w+)`")
 ADVISED = {
     "assets/checks.py:_schema": ("test_c12_a_column_that_is_dropped_is_told_with_the_values_that_go_and_others_stay"),
     "assets/checks.py:_rules": "test_c11_a_day_that_is_read_again_is_loaded_and_the_others_are_named_by_the_check",
-    "automation/arrivals.py:_take_in": "test_a_day_waits_for_its_count_and_for_its_end",
+    "automation/arrivals_job.py:_take_in": "test_a_day_waits_for_its_count_and_for_its_end",
     "catalog.py:_mode_needs": "test_c21_a_catalog_that_lacks_what_discover_finds_is_mended_by_the_named_command",
     "catalog_file.py:": "test_c21_a_catalog_that_lacks_what_discover_finds_is_mended_by_the_named_command",
     "catalog_file.py:read_catalog": "test_c21_a_catalog_that_lacks_what_discover_finds_is_mended_by_the_named_command",

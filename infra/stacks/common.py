@@ -16,9 +16,31 @@ BASIC_EXECUTION = "arn:<AWS::Partition>:iam::aws:policy/service-role/AWSLambdaBa
 """As cdk-nag writes it."""
 
 
+UNPROTECTED = "The configuration says that everything may be destroyed, or nothing is in it before the first deploy."
+FIRST = "first"
+"""The context of a first deploy, `--context first=true`: what it leaves where it fails can be removed."""
+
+
 def removal(config: Config) -> cdk.RemovalPolicy:
-    """What becomes of data when its stack is deleted."""
-    return cdk.RemovalPolicy.DESTROY if config.destroyable else cdk.RemovalPolicy.RETAIN
+    """What becomes of data when its stack is deleted. What a failed deploy has only just made goes with it.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
+    """
+    return cdk.RemovalPolicy.DESTROY if config.destroyable else cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
+
+
+def protected(scope: Construct, config: Config) -> bool:
+    """Whether a stack or a database is to refuse its deletion: from the second deploy on, unless all may go."""
+    return not config.destroyable and not scope.node.try_get_context(FIRST)
+
+
+def keep_exports(stack: cdk.Stack, *values: str) -> None:
+    """Export values whether or not another stack takes them.
+
+    A stack is deployed before those that take its exports, and CloudFormation refuses to remove one that is taken yet.
+    """
+    for value in values:
+        stack.export_value(value)
 
 
 def acknowledge(construct: IConstruct, rule: str, reason: str) -> None:
@@ -56,7 +78,8 @@ def private_bucket(
         lifecycle_rules=rules,
         server_access_logs_bucket=access_logs,
         server_access_logs_prefix=f"s3/{name.lower()}/" if access_logs else None,
-        removal_policy=removal(config),
+        # A bucket that has objects cannot be deleted, which would end a rollback; its name is in nobody's way.
+        removal_policy=cdk.RemovalPolicy.DESTROY if config.destroyable else cdk.RemovalPolicy.RETAIN,
         auto_delete_objects=config.destroyable,
     )
 

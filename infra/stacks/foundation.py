@@ -15,7 +15,7 @@ from constructs import Construct
 
 from infra.commands import CODE_PORT, UI_PORT
 from infra.config import Config, ExistingNetwork, NewNetwork, Subnet
-from infra.stacks.common import acknowledge, private_bucket, removal
+from infra.stacks.common import acknowledge, keep_exports, private_bucket, removal
 
 
 class Foundation(cdk.Stack):
@@ -33,12 +33,14 @@ class Foundation(cdk.Stack):
 
     def __init__(self, scope: Construct, name: str, *, config: Config, **stack: Any) -> None:
         super().__init__(scope, name, **stack)
+        self._config = config
         self.log_bucket = self._log_bucket(config)
         self.alarms = self._alarms(config)
         if config.network.new:
             self.vpc: ec2.IVpc = self._new_network(config, config.network.new)
             self.private = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
             self.public = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PUBLIC)
+            keep_exports(self, *(subnet.subnet_id for subnet in self.vpc.public_subnets))
         elif config.network.existing:
             self.vpc = self._existing_network(config.network.existing)
             self.private = self._existing_subnets(config.network.existing.subnets)
@@ -49,6 +51,11 @@ class Foundation(cdk.Stack):
         self.tasks.add_ingress_rule(self.tasks, ec2.Port.tcp(CODE_PORT), "gRPC to the code server")
         self.balancer = self._balancer(config)
         cdk.CfnOutput(self, "AlarmTopic", value=self.alarms.topic_arn)
+
+    @property
+    def availability_zones(self) -> list[str]:
+        """The zones of the Region, which the CDK would ask AWS for when a VPC is made."""
+        return list(self._config.zones)
 
     def may_publish(self) -> list[iam.PolicyStatement]:
         """Return what a role needs to write to the topic of alarms, which is encrypted."""
@@ -62,7 +69,7 @@ class Foundation(cdk.Stack):
             self,
             "Vpc",
             ip_addresses=ec2.IpAddresses.cidr(wanted.cidr),
-            availability_zones=list(config.zones),
+            max_azs=len(config.zones),
             nat_gateways=wanted.nat_gateways,
             subnet_configuration=[
                 ec2.SubnetConfiguration(
@@ -102,7 +109,7 @@ class Foundation(cdk.Stack):
         ui = config.platform.ui
         group = ec2.SecurityGroup(self, "Balancer", vpc=self.vpc, description="Dagster UI", allow_all_outbound=False)
         port = ec2.Port.tcp(443 if ui.certificate_arn else 80)
-        for cidr in ui.allowed_cidrs:
+        for cidr in config.ui_cidrs:
             group.add_ingress_rule(ec2.Peer.ipv4(cidr), port, "who may see the UI")
             if cidr == "0.0.0.0/0":
                 acknowledge(group, "EC23", "HTTPS only, and nobody passes who is not signed in by OIDC.")

@@ -7,6 +7,7 @@ from typing import Any
 import aws_cdk as cdk
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
@@ -17,7 +18,7 @@ from infra.stacks.common import acknowledge, bucket_finding, finding, lake_acces
 from infra.stacks.foundation import Foundation
 from infra.stacks.source import Source
 from infra.stacks.storage import dagster_storage
-from infra.stacks.tasks import Tasks, container_image, dagster_environment, product_environment
+from infra.stacks.tasks import Tasks, container_image, dagster_environment, log_group, product_environment
 from infra.stacks.ui import Ui
 from infra.stacks.warehouse import LAKE_PREFIX, Warehouse
 
@@ -42,36 +43,50 @@ class Platform(cdk.Stack):
         super().__init__(scope, name, **stack)
         self._config, self._foundation, self._source, self._warehouse = config, foundation, source, warehouse
         storage = dagster_storage(self, config=config, foundation=foundation)
+        self._sessions = log_group(self, config, "sessions")
         self._cluster = ecs.Cluster(
             self,
             "Cluster",
             cluster_name=config.name,
             vpc=foundation.vpc,
             container_insights_v2=ecs.ContainerInsights.ENABLED,
+            execute_command_configuration=ecs.ExecuteCommandConfiguration(
+                logging=ecs.ExecuteCommandLogging.OVERRIDE,
+                log_configuration=ecs.ExecuteCommandLogConfiguration(cloud_watch_log_group=self._sessions),
+            ),
             default_cloud_map_namespace=ecs.CloudMapNamespaceOptions(name=f"{config.name}.internal"),
         )
-        self.ui = Ui(self, "Ui", config=config, foundation=foundation)
+        # A load balancer's scheme cannot be changed, and a target group belongs to one load balancer only: with another
+        # name for each scheme both are made anew.
+        name = "PublicUi" if config.platform.ui.internet_facing else "Ui"
+        self.ui = Ui(self, name, config=config, foundation=foundation)
         environment = {
             **product_environment(config, foundation, source, warehouse),
             **dagster_environment(config, foundation, storage),
             "DAGSTER_UI_URL": self.ui.url,
         }
         self._tasks = Tasks(self, config, container_image(self, config), environment, storage)
-        run = self._run()
+        run, self._run_log = self._run()
         code = self._code_server()
         daemon = self._daemon(run)
         webserver = self._webserver(run)
         daemon.node.add_dependency(code)
         webserver.node.add_dependency(code)
-        cdk.CfnOutput(self, "Url", value=self.ui.url, description="The Dagster UI")
+        cdk.CfnOutput(self, "Url", value=self.ui.url, description="The Dagster UI, for those who are in the network")
+        cdk.CfnOutput(
+            self,
+            "OpenCommand",
+            value="python -m infra.open",
+            description="Opens the Dagster UI on one's own machine, without a VPN: run it in the repository's root",
+        )
         if source.admin_secret:
             self._seed(source.admin_secret)
 
-    def _run(self) -> ecs.FargateTaskDefinition:
-        """A run's task, which alone reads the source, writes the lake and loads Redshift."""
+    def _run(self) -> tuple[ecs.FargateTaskDefinition, logs.LogGroup]:
+        """A run's task, which alone reads the source, writes the lake and loads Redshift; and where its output goes."""
         config = self._config
         task = self._tasks.definition("run", config.platform.run)
-        self._tasks.container(task, "run", ["dagster", "--version"])  # the launcher says what to run
+        log = self._tasks.container(task, "run", ["dagster", "--version"])  # the launcher says what to run
         role = task.task_role
         self._read_secrets(role)
         for statement in (
@@ -114,7 +129,7 @@ class Platform(cdk.Stack):
             findings[f"IAM5[Resource::{finding(self, tables)}]"] = "The tables of a database of its own."
         for rule, reason in findings.items():
             acknowledge(role.node.find_child("DefaultPolicy"), rule, reason)
-        return task
+        return task, log
 
     def _glue_above(self, database: str) -> list[str]:
         """The catalog and the database, which each permission on a table of Glue has to name too."""
@@ -144,7 +159,13 @@ class Platform(cdk.Stack):
             health=commands.code_server_health(),
             port=commands.CODE_PORT,
         )
-        for statement in self._foundation.may_publish():
+        # The sensor `arrivals` lists what was exported by hand; what is in it is read by a run.
+        arrived = iam.PolicyStatement(
+            actions=["s3:ListBucket"],
+            resources=[self._warehouse.lake.bucket_arn],
+            conditions={"StringLike": {"s3:prefix": [f"{LAKE_PREFIX}/*/_arrivals/*"]}},
+        )
+        for statement in (*self._foundation.may_publish(), arrived):
             task.task_role.add_to_principal_policy(statement)
         return self._service(
             "Code", task, 1, cloud_map_options=ecs.CloudMapOptions(name="code", dns_ttl=cdk.Duration.seconds(10))
@@ -169,18 +190,22 @@ class Platform(cdk.Stack):
         self._may_launch(task.task_role, run)
         for statement in lake_access(self._foundation.log_bucket, LOG_PREFIX, write=False):
             task.task_role.add_to_principal_policy(statement)
-        acknowledge(
-            task.task_role.node.find_child("DefaultPolicy"),
-            bucket_finding(self, self._foundation.log_bucket, LOG_PREFIX),
-            "The UI shows the output of every step, and nothing else of the log bucket.",
+        # ECS Exec: `python -m infra.open` forwards a port of one's own machine to it.
+        service = self._service(
+            "Webserver", task, 2, min_healthy_percent=50, max_healthy_percent=200, enable_execute_command=True
         )
-        service = self._service("Webserver", task, 2, min_healthy_percent=50, max_healthy_percent=200)
         self.ui.serve(service)
         scaling = service.auto_scale_task_count(min_capacity=2, max_capacity=platform.webserver_max_tasks)
         scaling.scale_on_cpu_utilization("Busy", target_utilization_percent=60)
         platform_alarms(
             self, name=config.name, watch_log=watch_log, targets=self.ui.targets, topic=self._foundation.alarms
         )
+        streams = f"arn:{self.partition}:logs:{self.region}:{self.account}:log-group:{self._sessions.log_group_name}:*"
+        for rule, reason in {
+            bucket_finding(self, self._foundation.log_bucket, LOG_PREFIX): "The UI shows the output of every step.",
+            f"IAM5[Resource::{finding(self, streams)}]": "Each session has a stream of its own in this group.",
+        }.items():
+            acknowledge(task.task_role.node.find_child("DefaultPolicy"), rule, reason)
         return service
 
     def _service(self, name: str, task: ecs.FargateTaskDefinition, count: int, **options: Any) -> ecs.FargateService:
@@ -203,12 +228,16 @@ class Platform(cdk.Stack):
         return {"DAGSTER_RUN_TASK": run.task_definition_arn}
 
     def _may_launch(self, role: iam.IRole, run: ecs.FargateTaskDefinition) -> None:
-        """The daemon starts runs and the webserver stops them: this one task definition, in this one cluster."""
+        """The daemon starts runs and the webserver stops them: this one task definition, in this one cluster.
+
+        In each of its revisions: while a new one is deployed, those that run yet start runs of the one before it.
+        """
         tasks = self.format_arn(service="ecs", resource="task", resource_name=f"{self._config.name}/*")
+        revisions = self.format_arn(service="ecs", resource="task-definition", resource_name=f"{run.family}:*")
         for statement in (
             iam.PolicyStatement(
                 actions=["ecs:RunTask"],
-                resources=[run.task_definition_arn],
+                resources=[revisions],
                 conditions={"ArnEquals": {"ecs:cluster": self._cluster.cluster_arn}},
             ),
             iam.PolicyStatement(actions=["ecs:StopTask", "ecs:DescribeTasks", "ecs:TagResource"], resources=[tasks]),
@@ -217,18 +246,22 @@ class Platform(cdk.Stack):
                 resources=[run.task_role.role_arn, run.obtain_execution_role().role_arn],
                 conditions={"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
             ),
+            # What a run's container said last is shown where its task has ended by itself.
+            iam.PolicyStatement(actions=["logs:GetLogEvents"], resources=[self._run_log.log_group_arn]),
             iam.PolicyStatement(
                 actions=["ecs:DescribeTaskDefinition", "ec2:DescribeNetworkInterfaces"], resources=["*"]
             ),
         ):
             role.add_to_principal_policy(statement)
         policy = role.node.find_child("DefaultPolicy")
-        acknowledge(policy, "IAM5[Resource::*]", "These two actions only describe, and know no resources.")
         acknowledge(
-            policy,
-            f"IAM5[Resource::{finding(self, tasks)}]",
-            "A task's id is not known before it runs; the cluster is named.",
+            policy, "IAM5[Resource::*]", "They describe, or are ECS Exec's of this task alone; none has resources."
         )
+        for resource, reason in {
+            tasks: "A task's id is not known before it runs; the cluster is named.",
+            revisions: "A revision's number is not known before it is made; the family is named.",
+        }.items():
+            acknowledge(policy, f"IAM5[Resource::{finding(self, resource)}]", reason)
 
     def _read_secrets(self, role: iam.IRole) -> None:
         self._source.reader_secret.grant_read(role)

@@ -17,7 +17,7 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from infra.config import Config, ExistingSource, NewSource
-from infra.stacks.common import acknowledge, bucket_finding, lake_access, removal
+from infra.stacks.common import UNPROTECTED, acknowledge, bucket_finding, lake_access, protected, removal
 from infra.stacks.foundation import Foundation
 from infra.stacks.warehouse import LAKE_PREFIX, Warehouse
 from infra.steps import existing_source_steps
@@ -121,7 +121,7 @@ class Source(cdk.Stack):
             iam_authentication=True,
             backup=rds.BackupProps(retention=cdk.Duration.days(new.backup_days)),
             cloudwatch_logs_exports=["audit", "error", "slowquery"],
-            deletion_protection=not config.destroyable,
+            deletion_protection=protected(self, config),
             removal_policy=removal(config),
         )
         cluster.node.default_child.associated_roles = [
@@ -144,8 +144,8 @@ class Source(cdk.Stack):
         acknowledge(cluster, "RDS11", "The port is no secret: only the platform's security group reaches it.")
         acknowledge(cluster, "RDS14", "Aurora MySQL 3 has no backtrack on Serverless v2; there are backups.")
         acknowledge(cluster, "RDS16", "The general log would hold every statement of the application, values included.")
-        if config.destroyable:
-            acknowledge(cluster, "RDS10", "The configuration says that everything may be destroyed.")
+        if not protected(self, config):
+            acknowledge(cluster, "RDS10", UNPROTECTED)
         self.security_group: ec2.ISecurityGroup = security_group
         self.host, self.port = cluster.cluster_read_endpoint.hostname, PORT
         self.admin_secret, self.writer_host = cluster.secret, cluster.cluster_endpoint.hostname

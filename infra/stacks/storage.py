@@ -8,7 +8,7 @@ from aws_cdk import aws_rds as rds
 from constructs import Construct
 
 from infra.config import Config
-from infra.stacks.common import acknowledge, removal
+from infra.stacks.common import UNPROTECTED, acknowledge, protected, removal
 from infra.stacks.foundation import Foundation
 
 DATABASE = "dagster"
@@ -49,12 +49,12 @@ def dagster_storage(scope: Construct, *, config: Config, foundation: Foundation)
         iam_authentication=True,
         backup=rds.BackupProps(retention=cdk.Duration.days(wanted.backup_days)),
         cloudwatch_logs_exports=["postgresql"],
-        deletion_protection=not config.destroyable,
+        deletion_protection=protected(scope, config),
         removal_policy=removal(config),
     )
     reason = "Tasks get the password when they start: after a rotation the services have to be deployed again."
     acknowledge(cluster, "SMG4", reason)
     acknowledge(cluster, "RDS11", "The port is no secret: only the platform's security group reaches it.")
-    if config.destroyable:
-        acknowledge(cluster, "RDS10", "The configuration says that everything may be destroyed.")
+    if not protected(scope, config):
+        acknowledge(cluster, "RDS10", UNPROTECTED)
     return cluster

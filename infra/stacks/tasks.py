@@ -16,7 +16,8 @@ from aws_cdk import aws_rds as rds
 from constructs import Construct
 
 from infra.commands import CODE_PORT
-from infra.config import Config, TaskSize
+from infra.config import Config
+from infra.config_fields import TaskSize
 from infra.stacks.common import acknowledge, removal
 from infra.stacks.foundation import Foundation
 from infra.stacks.source import Source
@@ -83,6 +84,17 @@ def dagster_environment(config: Config, foundation: Foundation, storage: rds.Dat
     }
 
 
+def log_group(scope: Construct, config: Config, name: str) -> logs.LogGroup:
+    """Make the group that a container's output, or a session's, is kept in."""
+    return logs.LogGroup(
+        scope,
+        f"{name.capitalize()}Log",
+        log_group_name=f"/{config.name}/{name}",
+        retention=logs.RetentionDays[_retention(config.platform.log_days)],
+        removal_policy=removal(config),
+    )
+
+
 @dataclass(frozen=True)
 class Tasks:
     """Makes task definitions that have image, environment, logs and storage's password in common."""
@@ -133,13 +145,7 @@ class Tasks:
         port: int | None = None,
     ) -> logs.LogGroup:
         """Add a container and return where its output goes."""
-        group = logs.LogGroup(
-            self.scope,
-            f"{name.capitalize()}Log",
-            log_group_name=f"/{self.config.name}/{name}",
-            retention=logs.RetentionDays[_retention(self.config.platform.log_days)],
-            removal_policy=removal(self.config),
-        )
+        group = log_group(self.scope, self.config, name)
         storage = self.storage.secret
         definition.add_container(
             name,

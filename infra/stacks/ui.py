@@ -31,7 +31,6 @@ class Ui(Construct):
             internet_facing=ui.internet_facing,
             security_group=foundation.balancer,
             drop_invalid_header_fields=True,
-            deletion_protection=not config.destroyable,
             idle_timeout=cdk.Duration.minutes(10),  # the UI keeps a socket open
         )
         self.balancer.log_access_logs(foundation.log_bucket, "alb")

@@ -24,7 +24,7 @@ from infra.stacks.common import (
     REDSHIFT_PORT,
     acknowledge,
     bucket_finding,
-    finding,
+    keep_exports,
     lake_access,
     private_bucket,
     removal,
@@ -49,7 +49,8 @@ class Warehouse(cdk.Stack):
         security_group: Redshift's; whoever connects adds a rule for port 5439.
         workgroup: Redshift's compute, which clients connect to.
         namespace: Redshift's database and users.
-        bi_secret: QuickSight's user. It is here because `infra.grants` makes that user before QuickSight connects.
+        bi_secret: QuickSight's user. It is here because `infra.grants` makes that user before QuickSight connects, and
+            always, as the name of a secret that was kept could not be given again.
     """
 
     def __init__(self, scope: Construct, name: str, *, config: Config, foundation: Foundation, **stack: Any) -> None:
@@ -69,8 +70,7 @@ class Warehouse(cdk.Stack):
         self.security_group.add_ingress_rule(foundation.tasks, ec2.Port.tcp(REDSHIFT_PORT), "runs")
         self.namespace = self._namespace(config, self._copy_role(config))
         self.workgroup = self._workgroup(config, foundation)
-        if config.bi:
-            self.bi_secret = self._bi_secret(config)
+        self.bi_secret = self._bi_secret(config)
         if config.warehouse.glue_database:
             glue.CfnDatabase(
                 self,
@@ -83,6 +83,12 @@ class Warehouse(cdk.Stack):
         self._usage_limit(config)
         self._usage_alarm(config, foundation)
         self._outputs(config)
+        keep_exports(
+            self,
+            self.security_group.security_group_id,
+            self.workgroup.attr_workgroup_endpoint_address,
+            self.bi_secret.secret_arn,
+        )
 
     @property
     def lake_uri(self) -> str:
@@ -169,7 +175,6 @@ class Warehouse(cdk.Stack):
 
     def _usage_limit(self, config: Config) -> None:
         """CloudFormation has no type for a usage limit, so a small function of the CDK's makes the API calls."""
-        any_limit = self.format_arn(service="redshift-serverless", resource="usagelimit", resource_name="*")
         limit = {"amount": config.warehouse.daily_rpu_hours, "breachAction": config.warehouse.over_limit}
         call = {"service": "redshift-serverless", "output_paths": ["usageLimit.usageLimitId"]}
         limit_id = {"usageLimitId": custom.PhysicalResourceIdReference()}
@@ -193,20 +198,17 @@ class Warehouse(cdk.Stack):
             policy=custom.AwsCustomResourcePolicy.from_statements(
                 [
                     iam.PolicyStatement(
-                        actions=["redshift-serverless:CreateUsageLimit"],
-                        resources=[self.workgroup.attr_workgroup_workgroup_arn],
-                    ),
-                    iam.PolicyStatement(
-                        actions=["redshift-serverless:UpdateUsageLimit", "redshift-serverless:DeleteUsageLimit"],
-                        resources=[any_limit],
-                    ),
+                        actions=[f"redshift-serverless:{verb}UsageLimit" for verb in ("Create", "Update", "Delete")],
+                        resources=["*"],
+                    )
                 ]
             ),
         )
         acknowledge(
             resource,
-            f"IAM5[Resource::{finding(self, any_limit)}]",
-            "A usage limit's id is not known before it is made; its account and Region are.",
+            "IAM5[Resource::*]",
+            "These actions know no resources: with one named, each call would be denied. "
+            "https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonredshiftserverless.html",
         )
         acknowledge(
             self,
