@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadFileScheduling
 
+from aurora_dwh_tests.chromium import browser, page  # noqa: F401 - fixtures
 from aurora_dwh_tests.servers import database, mariadb, mysql, server  # noqa: F401 - fixtures
 from aurora_dwh_tests.services import connected, lake, lake_server, redshift, s3, warehouse  # noqa: F401 - fixtures
 from aurora_dwh_tests.tls import certificate, tls_server  # noqa: F401 - fixtures
@@ -22,7 +23,16 @@ settings.register_profile("soak", derandomize=False, max_examples=2_000, print_b
 settings.load_profile("repeatable")
 
 
-LONG = ("infra/", "over_time/", "browser/", "e2e/test_foreign", "e2e/test_backfill", "e2e/test_pages", "e2e/test_stop")
+LONG = (
+    "infra/",
+    "over_time/",
+    "browser/",
+    "e2e/test_foreign",
+    "e2e/test_init",
+    "e2e/test_backfill",
+    "e2e/test_pages",
+    "e2e/test_stop",
+)
 """What takes minutes and cannot be divided: it goes first, or one process would be at it after all others had ended."""
 
 TOGETHER = ("infra", "browser", "clients", "standin")

@@ -27,7 +27,7 @@ from aurora_dwh.local.processes import free_ports
 from aurora_dwh_tests.polling import until
 
 ROOT = Path(__file__).parents[1]
-UI_SECONDS = 120.0
+UI_SECONDS = 240.0
 
 _LAUNCH = """mutation ($params: ExecutionParams!) { launchRun(executionParams: $params) {
   __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
@@ -113,13 +113,18 @@ class Served:
 
 
 @contextlib.contextmanager
-def served(program: str, arguments: list[str], environment: dict[str, str], log: Path) -> Iterator[Served]:
-    """Run a program that serves Dagster's UI, and give it once it answers."""
+def served(
+    program: str, arguments: list[str], environment: dict[str, str], log: Path, folder: Path = ROOT
+) -> Iterator[Served]:
+    """Run a program that serves Dagster's UI in a folder, and give it once it answers.
+
+    The program is one of this environment's, or a path to another's.
+    """
     (port,) = free_ports(1)
     with log.open("wb") as output:
         server = subprocess.Popen(
-            [Path(sys.executable).with_name(program), *arguments, "-h", "127.0.0.1", "-p", str(port)],
-            cwd=ROOT,
+            [Path(sys.executable).parent / program, *arguments, "-h", "127.0.0.1", "-p", str(port)],
+            cwd=folder,
             env=environment,
             stdout=output,
             stderr=output,

@@ -24,9 +24,14 @@ NO_DATE = "0000-00-00 00:00:00"
 Row = tuple[Any, ...]
 
 
-def create_zabbix(server: Server, database: str) -> None:
-    """Create Zabbix' tables and put in what its installation does."""
-    server.script("".join(gzip.decompress(_file(ZABBIX.format(name))).decode() for name in _ZABBIX_FILES), database)
+def create_zabbix(server: Server, database: str, *tables: str) -> None:
+    """Create and fill Zabbix' tables as its installation does, or some of them, without their foreign keys."""
+    sql = "".join(gzip.decompress(_file(ZABBIX.format(name))).decode() for name in _ZABBIX_FILES)
+    if tables:
+        about = "|".join(tables)
+        begun = rf"(?:CREATE TABLE|CREATE (?:UNIQUE )?INDEX `\w+` ON|INSERT INTO) `(?:{about})` "
+        sql = "".join(re.findall(rf"^{begun}.*?;\n", sql, re.MULTILINE | re.DOTALL))
+    server.script(sql, database)
 
 
 def create_wordpress(server: Server, database: str) -> None:

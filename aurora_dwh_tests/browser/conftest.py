@@ -1,4 +1,4 @@
-"""The servers that the tests look at, each for the tests of one file, and a Chromium to look with."""
+"""The servers that the tests look at, each for the tests of one file."""
 
 from __future__ import annotations
 
@@ -7,27 +7,15 @@ import re
 import shutil
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from aurora_dwh.catalog import PACKAGED_CATALOG, marts_folder
 from aurora_dwh.local import shop, stack
 from aurora_dwh_tests.browser.ui import UI
 from aurora_dwh_tests.dagster_ui import ROOT, served
-
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-PATIENCE = 45_000
-"""Milliseconds that anything on a page may take to appear."""
 
 MANY_TABLES = 1_000
 
@@ -36,28 +24,36 @@ TICK_AHEAD = timedelta(seconds=150)
 
 
 @pytest.fixture(scope="module")
-def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UI]:
-    """`dagster dev` on an embedded stack in which the shop has lived for five days; all of it ends with the module.
-
-    The shop's catalog is the packaged one, but for the time of its schedule, which is a few minutes from now.
-    """
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of an embedded stack in which the shop has lived for five days; it ends with the module."""
     state = tmp_path_factory.mktemp("ui") / "state"
     stack.up(state)
     try:
         shop.reset(state)
         shop.live_embedded(state, first=shop.START, last=shop.START + timedelta(days=4), scale=0.2)
-        variables = stack.environment(state)
-        shutil.copy(ROOT / "dagster.yaml", variables["DAGSTER_HOME"])
-        tick = (datetime.now(ZoneInfo(shop.TIMEZONE)) + TICK_AHEAD).replace(second=0, microsecond=0)
-        catalog = state / "catalog.yaml"
-        packaged = PACKAGED_CATALOG.read_text(encoding="utf-8")
-        catalog.write_text(re.sub(r'(?m)^schedule: "01:00"', f'schedule: "{tick:%H:%M}"', packaged), encoding="utf-8")
-        shutil.copytree(marts_folder(PACKAGED_CATALOG), state / "marts")
-        environment = {**os.environ, **variables, "AURORA_DWH_CATALOG": str(catalog)}
-        with served("dagster", ["dev"], environment, state / "dagster.log") as dagster:
-            yield UI(dagster.url, variables, tick)
+        yield state
     finally:
         stack.down(state)
+
+
+@pytest.fixture(scope="module")
+def tick(lived: Path) -> datetime:
+    """When the daily schedule has its tick, in the shop's zone: soon after all else is there."""
+    return (datetime.now(ZoneInfo(shop.TIMEZONE)) + TICK_AHEAD).replace(second=0, microsecond=0)
+
+
+@pytest.fixture(scope="module")
+def ui(lived: Path, tick: datetime) -> Iterator[UI]:
+    """`dagster dev` on that stack, with the packaged catalog, but for the time of its schedule."""
+    variables = stack.environment(lived)
+    shutil.copy(ROOT / "dagster.yaml", variables["DAGSTER_HOME"])
+    catalog = lived / "catalog.yaml"
+    packaged = PACKAGED_CATALOG.read_text(encoding="utf-8")
+    catalog.write_text(re.sub(r'(?m)^schedule: "01:00"', f'schedule: "{tick:%H:%M}"', packaged), encoding="utf-8")
+    shutil.copytree(marts_folder(PACKAGED_CATALOG), lived / "marts")
+    environment = {**os.environ, **variables, "AURORA_DWH_CATALOG": str(catalog)}
+    with served("dagster", ["dev"], environment, lived / "dagster.log") as dagster:
+        yield UI(dagster.url, variables)
 
 
 @pytest.fixture(scope="module")
@@ -72,29 +68,3 @@ def many_tables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     location = ["-m", "aurora_dwh.definitions", "-d", str(ROOT)]
     with served("dagster-webserver", location, environment, home / "webserver.log") as webserver:
         yield webserver.url
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A headless Chromium; its absence fails the test with what to do.
-
-    Playwright keeps an event loop running in this thread, which tests of other modules may want for their own.
-    """
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        pytest.fail("Chromium is missing, and this test clicks through the UI: `apt-get install chromium`")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS, headless=True)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A window of a laptop's size."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE)
-    expect.set_options(timeout=PATIENCE)  # a page on a busy machine takes longer than the 5 seconds of the default
-    yield page
-    context.close()

@@ -7,7 +7,7 @@ order of this file.
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -108,12 +108,12 @@ def test_the_page_of_a_staging_table_shows_rows_columns_checks_and_plots(ui: UI,
     picture(page, "10-staging-checks")
 
 
-def test_the_schedule_launches_the_run_of_yesterday(ui: UI, page: Page) -> None:
+def test_the_schedule_launches_the_run_of_yesterday(ui: UI, tick: datetime, page: Page) -> None:
     page.goto(f"{ui.url}/automation")
     page.get_by_text("daily_load").first.click()
-    expect(page.get_by_text(f"at {ui.tick:%H:%M} Asia/Tokyo")).to_be_visible()
+    expect(page.get_by_text(f"at {tick:%H:%M} Asia/Tokyo")).to_be_visible()
     expect(page.get_by_role("checkbox").first).to_be_checked()
-    yesterday = (ui.tick.date() - timedelta(days=1)).isoformat()
+    yesterday = (tick.date() - timedelta(days=1)).isoformat()
     run_id = ui.ended("SUCCESS", seconds=400, partition=yesterday, schedule_name="daily_load")
     assert len(ui.runs(partition=yesterday, schedule_name="daily_load")) == 1
     page.reload()

@@ -9,7 +9,6 @@ import time
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +33,10 @@ class UI:
     Attributes:
         url: Its address.
         variables: The environment that leads to the stack.
-        tick: When the daily schedule has its tick, in the catalog's zone.
     """
 
     url: str
     variables: Mapping[str, str]
-    tick: datetime
 
     def staged(self, table: str) -> int:
         """Return the rows of a staging table, 0 where it is not there."""
@@ -178,7 +175,8 @@ def choose_days(page: Page, days: str) -> Locator:
     """Open the dialog that materializes what is shown, and choose days in it, as `2024-01-05` or `[a...b]`."""
     page.get_by_text(re.compile("^Materialize")).first.click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_text("Show all partitions").click()
+    # It begins with a quarter of a year, of which it may know nothing.
+    dialog.get_by_text("Show all partitions").or_(dialog.get_by_text("Clear", exact=True)).first.click()
     field = dialog.get_by_placeholder("ex: ")
     field.fill(days)
     field.press("Tab")

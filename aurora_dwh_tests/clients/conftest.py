@@ -81,10 +81,10 @@ def run(warehouse: Warehouse, lake_server: LakeServer) -> Callable[..., str]:
     }
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "AWS_", "DBT_"))}
 
-    def run(program: str, *arguments: str, **more: str) -> str:
+    def run(program: str, *arguments: str, folder: Path = HERE, **more: str) -> str:
         command = [str(ENVIRONMENT / "bin" / program), *arguments]
         environment = inherited | settings | more
-        done = subprocess.run(command, env=environment, cwd=HERE, capture_output=True, text=True, timeout=240)
+        done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=240)
         assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 

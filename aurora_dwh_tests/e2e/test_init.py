@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import stat
@@ -10,24 +11,42 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
-import pymysql
 import pytest
+from dotenv import dotenv_values
+from playwright.sync_api import Page, expect
 
+from aurora_dwh_tests.browser.ui import ENDED, RUN_SECONDS, UI, choose_days, lineage, picture
+from aurora_dwh_tests.dagster_ui import served
+from aurora_dwh_tests.foreign import create_wordpress, create_zabbix, fill_wordpress
+from aurora_dwh_tests.polling import until
 from aurora_dwh_tests.programs import run_program
 from aurora_dwh_tests.servers import Server
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1500)
 
 ROOT = Path(__file__).parents[2]
-TABLES = (
-    """CREATE TABLE Visit (Id INT PRIMARY KEY AUTO_INCREMENT, Page VARCHAR(50), changed DATETIME NOT NULL
-       DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP, KEY (changed))""",
-    "CREATE TABLE `my country` (code CHAR(2) PRIMARY KEY, name VARCHAR(50))",
-    "INSERT INTO Visit (Page, changed) VALUES ('/', '2024-02-29 23:59:59'), ('/a', NOW() - INTERVAL 400 DAY)",
-    "INSERT INTO `my country` VALUES ('jp', '日本'), ('nz', 'Aotearoa')",
-)
+MART = """/*
+materialization: table
+description: Posts by what they are.
+grain: [post_type]
+*/
+SELECT post_type, COUNT(*) AS posts
+FROM staging.wp_posts
+GROUP BY 1
+"""
+TRANSFORM = """/*
+description: Who wrote what on which day, without the texts.
+key: [post_id]
+staging: true
+*/
+SELECT :day AS day, p."ID" AS post_id, sha256(u.user_email) AS author
+FROM lake.wp_posts p
+JOIN latest.wp_users u ON u."ID" = p.post_author
+"""
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +71,17 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+def launch(ui: UI, page: Page, day: date, *tables: str) -> None:
+    """Materialize a day of tables, wait until they are staged, and expect every run so far to have succeeded."""
+    lineage(ui, page, " or ".join(f'key:"lake/{name}" or key:"staging/{name}"' for name in tables))
+    dialog = choose_days(page, day.isoformat())
+    dialog.get_by_role("button", name=re.compile("^Launch")).click()
+    expect(dialog).to_be_hidden()
+    until(lambda: all(map(ui.staged, tables)), RUN_SECONDS, lambda: [ui.told(run) for run in ui.runs()])
+    until(lambda: all(run["status"] in ENDED for run in ui.runs()), RUN_SECONDS, ui.runs)
+    assert {ui.told(run) for run in ui.runs()} == {"SUCCESS []"}
+
+
 class Newcomer:
     """A person in a shell, in whose environment nothing leads to anything."""
 
@@ -68,6 +98,14 @@ class Newcomer:
         program += command if command[0] != "aurora-dwh" else command[1:]
         return run_program(program, self.folder, self.environment | more, exit_code=exit_code)
 
+    @contextmanager
+    def dagster_dev(self) -> Iterator[UI]:
+        """Run `dagster dev` in the project's folder."""
+        program, log = ["-m", "dagster", "dev"], self.folder / "dagster.log"
+        with served(str(self.python), program, self.environment, log, self.folder) as dagster:
+            variables = {name: value or "" for name, value in dotenv_values(self.folder / ".env").items()}
+            yield UI(dagster.url, variables)
+
 
 @pytest.fixture
 def newcomer(python: Path, server: Server, tmp_path: Path) -> Iterator[Newcomer]:
@@ -78,30 +116,60 @@ def newcomer(python: Path, server: Server, tmp_path: Path) -> Iterator[Newcomer]
 
 
 @pytest.fixture
-def url(server: Server, database: str) -> str:
-    with pymysql.connect(**server.arguments(database), autocommit=True) as connection, connection.cursor() as cursor:
-        for statement in TABLES:
-            cursor.execute(statement)
+def day() -> date:
+    """The first day of the catalog that is written."""
+    return (datetime.now(timezone.utc) - timedelta(days=1)).date().replace(day=1)
+
+
+@pytest.fixture
+def url(server: Server, database: str, day: date) -> str:
+    """A database that nobody here designed: a blog, and beside it some of the tables that watch its machines."""
+    create_wordpress(server, database)
+    fill_wordpress(server, database, [day])
+    create_zabbix(server, database, "hosts", "hstgrp", "hosts_groups")
     return f"mysql://{server.user}@{server.host}:{server.port}/{database}"
 
 
-def test_from_a_wheel_to_a_day_that_is_proven_and_a_mart_of_it(newcomer: Newcomer, url: str) -> None:
-    options = ("--source", url, "--tls", "disabled", "--zone", "Asia/Tokyo")
-    said = newcomer.run("aurora-dwh", "init", "my-shop", *options, **newcomer.password)
+def test_from_a_wheel_to_a_proof_in_the_browser(newcomer: Newcomer, url: str, day: date, page: Page) -> None:
+    options = ("--source", url, "--tls", "disabled", "--zone", "Atlantic/Reykjavik")
+    said = newcomer.run("aurora-dwh", "init", "my-blog", *options, **newcomer.password)
     assert newcomer.password["AURORA_PASSWORD"] not in said
-    newcomer.folder /= "my-shop"
+    newcomer.folder /= "my-blog"
     project = newcomer.folder
     assert stat.S_IMODE((project / ".env").stat().st_mode) == 0o600
-    assert "timezone: Asia/Tokyo" in (project / "catalog.yaml").read_text()
-    assert (project / "marts" / "visit_by_day.sql").is_file()
-    assert len((project / "my_shop" / "definitions.py").read_text().splitlines()) < 20
+    assert "timezone: Atlantic/Reykjavik" in (project / "catalog.yaml").read_text()
+    assert len((project / "my_blog" / "definitions.py").read_text().splitlines()) < 20
+
+    with newcomer.dagster_dev() as ui:
+        tables = ("wp_posts", "wp_users", "hosts", "hosts_groups")
+        launch(ui, page, day, *tables)
+        for name in tables:
+            assert ui.staged(name) == ui.at_source(f"SELECT COUNT(*) FROM {name}") > 0
+        page.goto(f"{ui.url}/assets/staging/wp_posts?view=partitions&partition={day}")
+        expect(page.locator("tr", has_text="dagster/partition_row_count")).to_contain_text("300")
+        picture(page, "21-newcomer-day")
+
+        (project / "marts" / "posts_by_type.sql").write_text(MART)
+        (project / "transforms").mkdir()
+        (project / "transforms" / "authors.sql").write_text(TRANSFORM)
+        page.goto(f"{ui.url}/asset-groups")
+        known = page.get_by_text(re.compile("^Materialize all")).inner_text()
+        page.get_by_text("Reload definitions").click()
+        expect(page.get_by_text(known)).to_be_hidden()
+        ui.materialize(page, "bi/posts_by_type")
+        assert ui.in_warehouse("SELECT SUM(posts) FROM bi.posts_by_type") == [(300,)]
+        picture(page, "22-newcomer-mart")
+        launch(ui, page, day, "authors")
+        assert ui.staged("authors") == 300
+        ui.materialize(page, "proof/wp_posts")
+        page.goto(f"{ui.url}/assets/proof/wp_posts?view=overview")
+        expect(page.locator("tr", has_text="rows_proven").first).to_be_visible()
+        picture(page, "23-newcomer-proof")
+    assert "SensorExecutionError" not in (project / "dagster.log").read_text()
 
     readme = (project / "README.md").read_text().replace("\\\n", "")
     newcomer.run(*shlex.split(readme[readme.index("dagster asset") : readme.index("    aurora-dwh verify")]))
-    location = ("-m", "my_shop.definitions")
-    newcomer.run("dagster", "asset", "materialize", *location, "--select", 'key:"bi/visit_by_day"')
-    said = newcomer.run("aurora-dwh", "verify", "Visit")
-    assert "equal" in said
+    assert "equal" in newcomer.run("aurora-dwh", "verify", "wp_posts")
     assert "1 of 1 cases as expected" in newcomer.run("aurora-dwh", "mart", "test")
     newcomer.run("pytest", "-q", "-p", "no:cacheprovider")
 

@@ -31,6 +31,7 @@ INFRA = "deploys to AWS; `infra/` has tests that make and check its templates"
 MAKE = "`make` first makes a virtual environment"
 SERVER = "goes on until it is stopped; test_production_topology.py runs it as the image does"
 OWN = "names servers of the reader's own; test_init.py runs it with a test's"
+DBT = "needs dbt, of another environment; clients/test_dagster_dbt.py runs it"
 NAME = "names a command, without what it is to be run with"
 NOT_RUN = {
     "make demo": f"{MAKE}; the fixture runs what it then runs",
@@ -73,6 +74,9 @@ NOT_RUN = {
     "aurora-dwh purge": NAME,
     "aurora-dwh rebuild": NAME,
     "aurora-dwh plan <table> --day <first day>": NAME,
+    "dagster asset materialize -f definitions.py --partition 2024-01-05 "
+    """--select 'key:"lake/orders_master" or key:"staging/orders_master"'""": DBT,
+    """dagster asset materialize -f definitions.py --select 'key:"orders_by_status"'""": DBT,
     "dagster asset materialize": NAME,
     "dagster asset materialize --partition-range": NAME,
     "aurora-dwh dagster dev": "as `dagster dev`",
@@ -84,8 +88,8 @@ NOT_RUN = {
 
 NOTEBOOK = "docs/lake.ipynb"
 
-EMBEDDING = "docs/project.md"
-"""The page whose program is for projects that are not here; unit/test_project.py runs it with such."""
+EMBEDDING = ("docs/project.md", "docs/dbt.md")
+"""Pages whose programs are for other projects: unit/test_project.py and clients/test_dagster_dbt.py have those."""
 
 
 def pages() -> list[str]:
@@ -188,7 +192,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
             reader.type(*ACTIVATED, f"aurora-dwh local down{option}")
 
 
-@pytest.mark.parametrize("page", [page for page in pages() if page != EMBEDDING and fences(ROOT / page, "python")])
+@pytest.mark.parametrize("page", [page for page in pages() if page not in EMBEDDING and fences(ROOT / page, "python")])
 def test_o15_the_programs_of_a_page_run_as_they_stand_there_each_behind_the_one_before(
     reader: Reader, page: str
 ) -> None:

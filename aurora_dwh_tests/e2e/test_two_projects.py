@@ -1,4 +1,4 @@
-"""Two sources in one code location, by settings that are given: the environment leads to none of them."""
+"""Two sources in the code location of another project, by settings that are given: the environment leads to none."""
 
 from __future__ import annotations
 
@@ -30,6 +30,20 @@ def other_database(world: World) -> str:
     return name
 
 
+@dg.asset(deps=[dg.AssetKey(["crm", "bi", "items"])])
+def report(redshift: dg.ResourceParam[str]) -> str:
+    """An asset of a project that was there before, whose names are what a project calls such things."""
+    return redshift
+
+
+FOREIGN = dg.Definitions(
+    assets=[report],
+    jobs=[dg.define_asset_job("nightly", [report])],
+    schedules=[dg.ScheduleDefinition(name="nightly", job_name="nightly", cron_schedule="0 5 * * *")],
+    resources={"redshift": "the company's own", "io_manager": dg.mem_io_manager},
+)
+
+
 @pytest.fixture
 def location(world: World, other_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dg.Definitions:
     aurora, lake, redshift = AuroraSettings.from_env(), LakeSettings.from_env(), RedshiftSettings.from_env()
@@ -41,6 +55,7 @@ def location(world: World, other_database: str, tmp_path: Path, monkeypatch: pyt
         (tmp_path / project / "catalog.yaml").write_text(CATALOG)
         (tmp_path / project / "marts" / "items.sql").write_text(MART)
     return dg.Definitions.merge(
+        FOREIGN,
         build_definitions(catalog=tmp_path / "shop" / "catalog.yaml", source=aurora, lake=lake, warehouse=redshift),
         build_definitions(
             catalog=tmp_path / "crm" / "catalog.yaml",
@@ -75,3 +90,10 @@ def test_each_source_is_loaded_built_proven_and_mended_by_its_own_settings(
     assert run(world, location, "proof")
     seen = world.instance.fetch_observations(dg.AssetKey(["crm", "aurora", "item"]), limit=1).records
     assert len(seen) == 1
+
+
+def test_both_stand_beside_a_project_that_was_there_before(world: World, location: dg.Definitions) -> None:
+    graph = location.resolve_asset_graph()
+    assert graph.get(report.key).parent_keys == {dg.AssetKey(["crm", "bi", "items"])}
+    done = location.resolve_job_def("nightly").execute_in_process(instance=world.instance)
+    assert done.output_for_node("report") == "the company's own"
