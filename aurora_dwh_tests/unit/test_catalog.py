@@ -456,7 +456,7 @@ def test_a22_two_tables_cannot_share_a_name_in_redshift() -> None:
         ("timezone: UTC\nstart_date: 2024-02-30\ntables: {t: {mode: full}}\n", "catalog.yaml:2: start_date: '2024-02-30' is not a day of the calendar; write it as YYYY-MM-DD, such as 2024-01-01"),
         ("timezone: UTC\nstart_date: '2024-02-30'\ntables: {t: {mode: full}}\n", "catalog.yaml:2: start_date: '2024-02-30' is not a day of the calendar; write it as YYYY-MM-DD, such as 2024-01-01"),
         ("timezone: UTC\nstart_date: 2024-02-30 25:00:00\ntables: {t: {mode: full}}\n", "catalog.yaml:2: start_date: '2024-02-30 25:00:00' is not a day; write it as YYYY-MM-DD, such as 2024-01-01"),
-        (HEAD + "tables:\n  t: {mode: full}\n  u: {mode: full, schedule: 2024-02-30}\n", "catalog.yaml:5: table u: schedule: '2024-02-30' is none of 'daily' or 'monthly'"),
+        (HEAD + "tables:\n  t: {mode: full}\n  u: {mode: full, schedule: 2024-02-30}\n", "catalog.yaml:5: table u: schedule: '2024-02-30' is not a table's schedule; write daily, monthly, hourly, or a cron of five fields in figures, in quotes, such as \"*/15 8-20 * * 1-5\""),
         ("timezone: UTC\nstart_date: 2999-01-01\ntables: {t: {mode: full}}\n", "catalog.yaml:2: start_date: 2999-01-01 lies in the future; write today or an earlier day"),
     ],
 )  # fmt: skip
