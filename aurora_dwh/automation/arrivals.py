@@ -67,7 +67,8 @@ def build_arrivals_sensor(
     def arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         from aurora_dwh.lake.opening import open_lake
 
-        cursor = _Cursor(**json.loads(context.cursor or "{}"))
+        kept = json.loads(context.cursor or "{}")
+        cursor = _Cursor(**kept) if isinstance(kept, dict) else _Cursor(settled=kept)  # as it was before there were runs
         try:
             lake = open_lake(servers)
             listed = lake.arrivals()
