@@ -68,7 +68,7 @@ def build_arrivals_sensor(
         from aurora_dwh.lake.opening import open_lake
 
         kept = json.loads(context.cursor or "{}")
-        cursor = _Cursor(**kept) if isinstance(kept, dict) else _Cursor(settled=kept)  # as it was before there were runs
+        cursor = _Cursor(**kept) if isinstance(kept, dict) else _Cursor(settled=kept)  # as it was before such runs
         try:
             lake = open_lake(servers)
             listed = lake.arrivals()

@@ -150,7 +150,6 @@ def test_from_a_wheel_to_a_proof_in_the_browser(newcomer: Newcomer, url: str, da
         picture(page, "21-newcomer-day")
 
         (project / "marts" / "posts_by_type.sql").write_text(MART)
-        (project / "transforms").mkdir()
         (project / "transforms" / "authors.sql").write_text(TRANSFORM)
         page.goto(f"{ui.url}/asset-groups")
         known = page.get_by_text(re.compile("^Materialize all")).inner_text()
