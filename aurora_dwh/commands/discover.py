@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "aurora-dwh discover --output catalog.yaml",
     "aurora-dwh discover --database shop --output shop.yaml",
-    "aurora-dwh discover --tables 'sales_*'",
+    "aurora-dwh discover --tables 'order*'",
     "aurora-dwh discover --json",
 )
 

@@ -17,7 +17,7 @@ import pytest
 
 from aurora_dwh.catalog import Table
 from aurora_dwh.handoff import DataError, Extract, Window
-from aurora_dwh.source import split
+from aurora_dwh.source import discovery, split
 from aurora_dwh.source.connection import Connection, SourceError, connect
 from aurora_dwh.source.extract import Source
 from aurora_dwh.source.windows import window
@@ -253,7 +253,10 @@ def test_a19_the_condition_is_served_by_the_index(
     assert warnings == []
 
 
-def test_a19_a_cursor_without_an_index_is_warned_of(run: Run, source: Source, warnings: list[str]) -> None:
+def test_a19_a_cursor_without_an_index_is_warned_of(
+    run: Run, source: Source, warnings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(discovery, "SMALL_ROWS", -1)  # no table is too small for advice
     run("CREATE TABLE orders (id int PRIMARY KEY, region int, update_date datetime, INDEX (region, update_date))")
 
     assert [ids(e) for e in source.extract(table(), windows(2))] == [[]]
