@@ -58,9 +58,10 @@ def stored(world: World) -> int:
 
 def test_o12_what_a_range_ran_is_kept_once(orders: World) -> None:
     orders.load("2024-01-01", "orders", last="2024-01-08")
-    for asset in ("lake/orders", "staging/orders"):
+    # A day in the lake is told as soon as it stands, and again with the step; in Redshift they stand all at once.
+    for asset, times in (("lake/orders", 16), ("staging/orders", 8)):
         told = Counter(name for event in events(orders, asset) for name in event.metadata)
-        assert told["dagster/partition_row_count"] == 16  # each day as soon as it stands, and again with the step
+        assert told["dagster/partition_row_count"] == times
         assert told["statements"] == (1 if asset == "staging/orders" else 0)
         assert told[COLUMNS] == 1
     last = orders.day_metadata("staging/orders", "2024-01-08")
