@@ -113,12 +113,9 @@ def quicksight_client(region: str | None) -> Any:
     Raises:
         ConfigError: No Region is at hand.
     """
-    from botocore.exceptions import NoRegionError
-
-    try:
-        return _client(region, "quicksight")
-    except NoRegionError:
-        raise ConfigError(["QuickSight: set `region` in the catalog's section quicksight, or AWS_REGION"]) from None
+    return _regional(
+        region, "quicksight", "QuickSight: set `region` in the catalog's section quicksight, or AWS_REGION"
+    )
 
 
 def glue_client(region: str | None) -> Any:
@@ -127,17 +124,22 @@ def glue_client(region: str | None) -> Any:
     Raises:
         ConfigError: No Region is at hand.
     """
-    from botocore.exceptions import NoRegionError
-
-    try:
-        return _client(region, "glue")
-    except NoRegionError:
-        raise ConfigError(["LAKE_GLUE_DATABASE: set AWS_REGION, the Region of the Glue Data Catalog"]) from None
+    return _regional(region, "glue", "LAKE_GLUE_DATABASE: set AWS_REGION, the Region of the Glue Data Catalog")
 
 
 def sns_client(region: str) -> Any:
     """Return an SNS client that tries failed requests again."""
     return _client(region, "sns")
+
+
+def _regional(region: str | None, service: str, remedy: str) -> Any:
+    """Return a client of a service that has no address without a Region; where none is known, the remedy is told."""
+    from botocore.exceptions import NoRegionError
+
+    try:
+        return _client(region, service)
+    except NoRegionError:
+        raise ConfigError([remedy]) from None
 
 
 def _client(region: str | None, service: str) -> Any:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
+from typing import TypeVar
 
 import dagster as dg
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
@@ -11,6 +12,8 @@ from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PART
 from aurora_dwh.assets.names import PLAIN, Names
 from aurora_dwh.catalog import Catalog, Table
 from aurora_dwh.executor import stoppable_in_process_executor
+
+T = TypeVar("T")
 
 HOURS_BEHIND_LOAD = 4
 """So that proofs do not read Aurora together with the daily load."""
@@ -158,15 +161,25 @@ def day_requests(catalog: Catalog, tick: datetime, names: Names = PLAIN) -> Iter
     tables = daily_tables(catalog)
     if day < catalog.start_date or not tables:
         return
-    runs = min(catalog.pools.aurora, catalog.pools.redshift, -(-len(tables) // TABLES_A_RUN))
-    if runs <= 1:
+    shares = dealt(tables, min(catalog.pools.aurora, catalog.pools.redshift))
+    if len(shares) <= 1:
         yield dg.RunRequest(run_key=day.isoformat(), partition_key=day.isoformat())
         return
-    for number in range(runs):  # neighbours, which are often large alike, come into different runs
-        keys = names.chain_keys(tables[number::runs])
-        yield dg.RunRequest(
-            run_key=f"{day} {number + 1} of {runs}", partition_key=day.isoformat(), asset_selection=keys
-        )
+    for label, share in shares.items():
+        keys = names.chain_keys(share)
+        yield dg.RunRequest(run_key=f"{day} {label}", partition_key=day.isoformat(), asset_selection=keys)
+
+
+def dealt(items: Sequence[T], most: int) -> dict[str, Sequence[T]]:
+    """Return what several runs have to do, a share for each, by a label that tells them apart: `1 of 3`.
+
+    Args:
+        items: All that is to be done.
+        most: How many runs the pools let work.
+    """
+    runs = min(most, -(-len(items) // TABLES_A_RUN))
+    # Neighbours, which are often large alike, come into different runs.
+    return {f"{number + 1} of {runs}": items[number::runs] for number in range(runs)}
 
 
 def build_proof_job(*, catalog: Catalog, names: Names = PLAIN) -> dg.UnresolvedAssetJobDefinition:
@@ -205,7 +218,6 @@ def proof_requests(catalog: Catalog, tick: datetime, names: Names = PLAIN) -> It
     day = tick.astimezone(catalog.zone).date()
     due = {"daily": True, "weekly": day.isoweekday() == SUNDAY, "monthly": day.day == 1, "never": False}
     tables = [table for table in catalog.tables.values() if due[table.proof]]
-    runs = min(catalog.pools.aurora, -(-len(tables) // TABLES_A_RUN))
-    for number in range(runs):
-        keys = [names.table_key("proof", table) for table in tables[number::runs]]
-        yield dg.RunRequest(run_key=f"{day} {number + 1} of {runs}", asset_selection=keys)
+    for label, share in dealt(tables, catalog.pools.aurora).items():
+        keys = [names.table_key("proof", table) for table in share]
+        yield dg.RunRequest(run_key=f"{day} {label}", asset_selection=keys)

@@ -6,7 +6,7 @@ agree where clocks change. A table whose load is still under way is left out; th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 
 import dagster as dg
@@ -15,7 +15,7 @@ from dagster._utils.schedules import cron_string_iterator
 
 from aurora_dwh.assets.names import PLAIN, Names
 from aurora_dwh.automation.run_history import named, selects
-from aurora_dwh.automation.schedules import TABLES_A_RUN
+from aurora_dwh.automation.schedules import dealt
 from aurora_dwh.catalog import Catalog, Table
 from aurora_dwh.executor import stoppable_in_process_executor
 
@@ -58,7 +58,8 @@ def build_today_schedule(
             context.log.warning(left_out)
             if len(busy) == len(due):
                 yield dg.SkipReason(left_out)
-        yield from _dealt(catalog, tick, [key for key in due if key not in busy])
+        for label, share in dealt(sorted(set(due) - busy), catalog.pools.aurora).items():
+            yield dg.RunRequest(run_key=f"{tick.isoformat()} {label}", asset_selection=share)
 
     return today_load
 
@@ -67,11 +68,3 @@ def _ticks(table: Table, catalog: Catalog, tick: datetime) -> bool:
     """Return whether a moment is one of a table's schedule."""
     first = next(cron_string_iterator(tick.timestamp(), str(table.cron), catalog.timezone))
     return first.timestamp() == tick.timestamp()
-
-
-def _dealt(catalog: Catalog, tick: datetime, keys: Collection[dg.AssetKey]) -> Iterator[dg.RunRequest]:
-    """Yield the runs of a tick, dealt out as those of a daily load."""
-    assets = sorted(keys)
-    runs = min(catalog.pools.aurora, -(-len(assets) // TABLES_A_RUN))
-    for number in range(runs):
-        yield dg.RunRequest(run_key=f"{tick.isoformat()} {number + 1} of {runs}", asset_selection=assets[number::runs])
