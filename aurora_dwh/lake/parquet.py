@@ -53,12 +53,15 @@ def own_columns(schema: pa.Schema) -> pa.Schema:
     return schema.append(pa.field(DAY, pa.date32())).append(pa.field("_dwh_loaded_at", pa.timestamp("us")))
 
 
-def write_parts(extract: Extract, open_part: Callable[[int], S3Upload]) -> list[tuple[int, int]]:
+def write_parts(
+    extract: Extract, open_part: Callable[[int], S3Upload], part_bytes: int | None = None
+) -> list[tuple[int, int]]:
     """Write an extract's rows into as many parts as they need, none where there are no rows.
 
     Args:
         extract: The rows; they are read once.
         open_part: Opens part number n, counted from 0.
+        part_bytes: When a part is closed, and the most that is gathered before; None stands for `PART_BYTES`.
 
     Returns:
         Bytes and rows of each part.
@@ -67,7 +70,8 @@ def write_parts(extract: Extract, open_part: Callable[[int], S3Upload]) -> list[
 
     schema = own_columns(extract.schema.arrow_schema)
     written: list[tuple[int, int]] = []
-    groups = _row_groups(extract, schema)
+    part_bytes = part_bytes or PART_BYTES
+    groups = _row_groups(extract, schema, min(ROW_GROUP_BYTES, part_bytes))
     group = next(groups, None)
     while group is not None:
         sink = open_part(len(written))
@@ -75,7 +79,7 @@ def write_parts(extract: Extract, open_part: Callable[[int], S3Upload]) -> list[
         with _aborted(sink):
             # The writer's end is within the upload's, but it would write into it after an error too.
             with pq.ParquetWriter(sink, schema, **FORMAT, **_by_column(group)) as writer, _aborted(sink):
-                while group is not None and sink.tell() < PART_BYTES:
+                while group is not None and sink.tell() < part_bytes:
                     writer.write_table(group, row_group_size=group.num_rows)
                     rows += group.num_rows
                     group = next(groups, None)
@@ -114,7 +118,7 @@ def _by_column(group: pa.Table) -> dict[str, list[str]]:
     }
 
 
-def _row_groups(extract: Extract, schema: pa.Schema) -> Iterator[pa.Table]:
+def _row_groups(extract: Extract, schema: pa.Schema, group_bytes: int) -> Iterator[pa.Table]:
     """Gather batches into row groups and add the product's own columns."""
     import pyarrow as pa
 
@@ -131,7 +135,7 @@ def _row_groups(extract: Extract, schema: pa.Schema) -> Iterator[pa.Table]:
         if batch.num_rows:
             gathered.append(batch)
             size += batch.nbytes
-        if size >= ROW_GROUP_BYTES:
+        if size >= group_bytes:
             yield group()
             gathered, size = [], 0
     if gathered:

@@ -57,6 +57,10 @@ CLOCK_ERROR = timedelta(minutes=5)
 STRAY_AGE = timedelta(days=1)
 """Objects that nothing names are taken for the leavings of a crash once they are this old."""
 
+KEY_PART_BYTES = 2 * 1024 * 1024
+"""A part of rows that are only compared: each is one PUT, so that no block of an upload waits in memory beside a walk,
+and COPY has parts enough to share among slices (Amazon Redshift Developer Guide, "Loading data files")."""
+
 
 class MissingDayError(DataError):
     """Days that are asked for and not in the lake."""
@@ -211,7 +215,12 @@ class Lake:
         url = self.layout.url(f"{home}{attempt}.json")
         try:
             manifest = self._write_parts(
-                table, extract, attempt, url, part=lambda number: f"{home}{attempt}-{number:05d}.parquet"
+                table,
+                extract,
+                attempt,
+                url,
+                part=lambda number: f"{home}{attempt}-{number:05d}.parquet",
+                part_bytes=KEY_PART_BYTES,
             )
             self._client.put_object(
                 Bucket=self.layout.bucket, Key=self.layout.key(url), Body=manifest_json.to_json(manifest)
@@ -456,7 +465,14 @@ class Lake:
             tidy(partial(self._discard, [key]), after=sys.exc_info()[1])
 
     def _write_parts(
-        self, table: str, extract: Extract, attempt: str, url: str, *, part: Callable[[int], str]
+        self,
+        table: str,
+        extract: Extract,
+        attempt: str,
+        url: str,
+        *,
+        part: Callable[[int], str],
+        part_bytes: int | None = None,
     ) -> Manifest:
         """Write an extract's rows and return the manifest for them, which is not written; a failure leaves nothing."""
         keys: list[str] = []
@@ -466,7 +482,7 @@ class Lake:
             return S3Upload(self._client, self.layout.bucket, keys[-1])
 
         try:
-            sizes = write_parts(extract, open_part)
+            sizes = write_parts(extract, open_part, part_bytes)
             require_wanted()
         except BaseException as error:
             tidy(partial(self._discard, keys), error)

@@ -49,12 +49,9 @@ class S3Upload(io.RawIOBase):
         view = memoryview(data).cast("B")
         if self.closed:
             return len(view)
-        self._buffer += view
+        for start in range(0, len(view), BLOCK_BYTES):
+            self._fill(view[start : start + BLOCK_BYTES])
         self._written += len(view)
-        while len(self._buffer) >= BLOCK_BYTES:
-            with memoryview(self._buffer) as filled:
-                self._send(bytes(filled[:BLOCK_BYTES]))
-            del self._buffer[:BLOCK_BYTES]
         return len(view)
 
     def close(self) -> None:
@@ -63,10 +60,10 @@ class S3Upload(io.RawIOBase):
             return
         try:
             if self._upload_id is None:
-                self._client.put_object(**self._target, Body=bytes(self._buffer))
+                self._client.put_object(**self._target, Body=self._buffer)
             else:
                 if self._buffer:
-                    self._send(bytes(self._buffer))
+                    self._send(self._buffer)
                 blocks = {"Parts": self._sending.finish()}
                 self._client.complete_multipart_upload(**self._target, UploadId=self._upload_id, MultipartUpload=blocks)
         finally:
@@ -82,12 +79,20 @@ class S3Upload(io.RawIOBase):
         if self._upload_id is not None:
             self._client.abort_multipart_upload(**self._target, UploadId=self._upload_id)
 
-    def _send(self, block: bytes) -> None:
+    def _fill(self, data: memoryview) -> None:
+        """Add a block's bytes at the most; a full block is given away as it is, as a copy would take its size again."""
+        room = BLOCK_BYTES - len(self._buffer)
+        self._buffer += data[:room]
+        if len(self._buffer) == BLOCK_BYTES:
+            block, self._buffer = self._buffer, bytearray(data[room:])
+            self._send(block)
+
+    def _send(self, block: bytearray) -> None:
         if self._upload_id is None:
             self._upload_id = self._client.create_multipart_upload(**self._target)["UploadId"]
         self._sent += 1
         self._sending.call(self._send_block, self._upload_id, self._sent, block)
 
-    def _send_block(self, upload_id: str, number: int, block: bytes) -> dict[str, Any]:
+    def _send_block(self, upload_id: str, number: int, block: bytearray) -> dict[str, Any]:
         answer = self._client.upload_part(**self._target, UploadId=upload_id, PartNumber=number, Body=block)
         return {"PartNumber": number, "ETag": answer["ETag"]}

@@ -37,7 +37,7 @@ DIGEST = "_dwh_digest"
 _ROOM = 500
 """Bytes of a statement that say where a piece begins."""
 
-_BLOCK_BYTES = 512 * 1024
+_BLOCK_BYTES = 256 * 1024
 """Bytes that are decoded at once: the server takes longer for a row than we do, so that more only takes memory."""
 
 _PLACE = "_dwh_place_{}"

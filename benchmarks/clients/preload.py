@@ -4,6 +4,17 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+
+
+class _Absent(MetaPathFinder):
+    """Says that there is no pandas: imports that Cython compiled take a None in `sys.modules` for the module."""
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> ModuleSpec | None:
+        if fullname == "pandas":
+            raise ModuleNotFoundError("pandas is kept out of this process", name=fullname)
+        return None
 
 
 def preload(*libraries: str) -> None:
@@ -11,6 +22,6 @@ def preload(*libraries: str) -> None:
 
     pandas is kept out: Arrow imports it wherever it is installed, and only the extra of that name installs it.
     """
-    sys.modules["pandas"] = None  # type: ignore[assignment]
+    sys.meta_path.insert(0, _Absent())
     for name in ("aurora_dwh", *libraries):
         import_module(name)
