@@ -6,6 +6,7 @@ CLIENTS := .venv-clients
 CDK    := infra/node_modules/.package-lock.json
 BIN    := $(VENV)/bin
 STATE  ?= .aurora-dwh
+TESTS  ?=
 PORT   ?= 3000
 SCALE  ?= 1
 SCHEMAS := wordpress zabbix-server-mysql
@@ -14,7 +15,7 @@ SCHEMAS := wordpress zabbix-server-mysql
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test soak kill-matrix lint types infra bench clean system-packages server both-servers
+.PHONY: help demo dev check test coverage soak kill-matrix lint types infra bench clean system-packages server both-servers
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -25,9 +26,16 @@ demo: $(VENV)/.embedded server ## everything from nothing: stack, sample shop, 3
 dev: $(VENV)/.embedded server ## the same stack left running, with the Dagster UI on http://127.0.0.1:3000
 	@$(BIN)/python -m aurora_dwh.local.dev --state $(STATE) --port $(PORT)
 
+check: lint types ## what to run between commits: style, types, unit tests and one day from a MySQL to the warehouse
+	@$(MAKE) --no-print-directory both-servers
+	$(BIN)/python -m pytest -q -n 3 aurora_dwh_tests/unit aurora_dwh_tests/e2e/test_two_projects.py
+
 # Three processes on two cores: a third of the time a test waits, for a server or for somebody to give way.
-test: $(VENV)/.dev $(CLIENTS)/.installed $(CDK) system-packages both-servers $(VENV)/share/schemas/.unpacked ## run all tests, installing what they need
-	$(BIN)/python -m pytest -n 3 --no-loadscope-reorder
+test: $(VENV)/.dev $(CLIENTS)/.installed $(CDK) system-packages both-servers $(VENV)/share/schemas/.unpacked ## run all tests, or those of TESTS=..., installing what they need
+	$(BIN)/python -m pytest -n 3 --no-loadscope-reorder $(TESTS)
+
+coverage: TESTS += --cov=aurora_dwh --cov-report=term
+coverage: test ## the same, and print which share of the product's lines the tests run in their own process
 
 soak: also = build-essential
 soak: $(VENV)/.dev system-packages both-servers ## forty times the random table histories of make test, 1,000 rounds of two writers, all of the kill matrix, and a week with kills
