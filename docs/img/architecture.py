@@ -55,7 +55,7 @@ BOXES = (
         180,
         64,
         DAGSTER,
-        Text(("Webserver x 2", "UI, GraphQL, watch"), ("Web サーバー x 2", "UI、GraphQL、watch")),
+        Text(("Webserver x 2", "UI, GraphQL"), ("Web サーバー x 2", "UI、GraphQL")),
     ),
     Box(
         690,
