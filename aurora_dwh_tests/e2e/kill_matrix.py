@@ -2,7 +2,7 @@
 
 A real process does the step, and proxies stop it at a statement by killing it or by cutting its connection. Before each
 step the source's rows get a new version, so that a day is told from the one before; S3 and Redshift are read by plain
-clients. Here belong the measuring and the table that docs/operation.md has of it.
+clients. Here belong the measuring and the table that docs/operation.md has of it, and its translation.
 """
 
 from __future__ import annotations
@@ -25,11 +25,14 @@ import pyarrow.parquet as pq
 from aurora_dwh.local.lake import LakeServer
 from aurora_dwh.local.processes import wait_until
 from aurora_dwh_tests.e2e import steps
+from aurora_dwh_tests.e2e.kill_words import in_japanese
 from aurora_dwh_tests.e2e.steps import Outcome, Step, StepProcess
 from aurora_dwh_tests.e2e.world import Rows, World
 from aurora_dwh_tests.proxies import CONNECT, GOODBYE, PASS, ROWS, Fate, mysql_proxy, redshift_proxy, s3_proxy
 
 PAGE = Path(__file__).parents[2] / "docs" / "operation.md"
+JAPANESE_PAGE = PAGE.parent / "ja" / PAGE.name
+HEAD = ("statement", "`kill -9` before it", "cut before it", "cut after its answer")
 DAY = "2024-01-02"
 TABLE = "crash"
 
@@ -320,20 +323,24 @@ def _went_on(on: Bench) -> str:
     return "request again" if line.count("S3") > usual else "goes on"
 
 
-def documented(section: str) -> list[list[str]]:
-    """Return the rows of a section's table as docs/operation.md has it, without its head."""
+def documented(section: str, page: Path = PAGE) -> list[list[str]]:
+    """Return the rows of a section's table as a page has it, without its head."""
     begin, end = _marks(section)
-    table = PAGE.read_text(encoding="utf-8").partition(begin)[2].partition(end)[0].strip()
+    table = page.read_text(encoding="utf-8").partition(begin)[2].partition(end)[0].strip()
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
 
 
 def document(section: str, rows: Sequence[Sequence[str]]) -> None:
-    """Put a section's table in its place in docs/operation.md."""
+    """Put a section's table in its place in docs/operation.md, and in Japanese in docs/ja/operation.md."""
+    _write(PAGE, section, HEAD, rows)
+    _write(JAPANESE_PAGE, section, in_japanese(HEAD), [in_japanese(row) for row in rows])
+
+
+def _write(page: Path, section: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     begin, end = _marks(section)
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(begin)
-    head = ("statement", "`kill -9` before it", "cut before it", "cut after its answer")
+    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows))
-    PAGE.write_text(f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}", encoding="utf-8")
+    page.write_text(f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}", encoding="utf-8")
 
 
 def _marks(section: str) -> tuple[str, str]:

@@ -96,7 +96,7 @@ EMBEDDING = ("docs/project.md", "docs/dbt.md")
 
 def pages() -> list[str]:
     """Return every page that a user reads, in the order in which they are followed."""
-    there = (str(page.relative_to(ROOT)) for page in [*ROOT.glob("README*.md"), *ROOT.glob("docs/*.md")])
+    there = (str(page.relative_to(ROOT)) for page in [*ROOT.glob("README*.md"), *ROOT.glob("docs/**/*.md")])
     return [*FIRST, *sorted(set(there) - {*FIRST, LAST}), LAST]
 
 

@@ -104,7 +104,7 @@ def test_c21_each_command_that_a_message_advises_is_run_by_a_test() -> None:
 
 
 def test_the_tests_that_pages_name_are_there() -> None:
-    for page in (ROOT / "docs").glob("*.md"):
+    for page in (ROOT / "docs").rglob("*.md"):
         named = set(PROMISE.findall(page.read_text(encoding="utf-8")))
         assert named <= named_tests(), page
 
