@@ -39,9 +39,9 @@ def webserver(port: int = UI_PORT) -> list[str]:
 WEBSERVER_HEALTH_PATH = "/server_info"
 
 
-def watch(deadline: str, port: int = UI_PORT) -> list[str]:
-    """Print measures of the platform, which alarms are made of; it asks the webserver beside it."""
-    return ["python", "-m", "infra.watch", "--ui", f"http://127.0.0.1:{port}", "--deadline", deadline]
+def watch(deadline: str) -> list[str]:
+    """Print measures of the platform, which alarms are made of."""
+    return ["python", "-m", "infra.watch", "--deadline", deadline]
 
 
 def seed() -> list[str]:

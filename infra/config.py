@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 
 from infra.config_fields import (
     Account,
+    BaseImage,
     CertificateArn,
     Cidr,
     DatabaseId,
@@ -23,6 +24,7 @@ from infra.config_fields import (
     Fields,
     GlueDatabase,
     Host,
+    HostName,
     Https,
     Identifier,
     Image,
@@ -34,6 +36,7 @@ from infra.config_fields import (
     RouteTableId,
     SecretArn,
     SecurityGroupId,
+    Sha256,
     SubnetId,
     TaskSize,
     TimeOfDay,
@@ -239,8 +242,11 @@ class Ui(Fields):
     allowed_cidrs: tuple[Cidr, ...] = ()
     """The only addresses that may connect. Default: the VPC's own."""
 
+    host_name: HostName | None = None
+    """The name that people open it by, which you point at the load balancer. Default: the load balancer's own."""
+
     certificate_arn: CertificateArn | None = None
-    """The certificate of its host name; without it the UI speaks HTTP, inside the VPC only."""
+    """The certificate of `host_name`; without it the UI speaks HTTP, inside the VPC only."""
 
     oidc: Oidc | None = None
 
@@ -250,6 +256,8 @@ class Ui(Fields):
             raise ValueError("internet_facing: needs `oidc`; Dagster's UI has no sign-in of its own")
         if self.oidc and not self.certificate_arn:
             raise ValueError("oidc: needs `certificate_arn`; a load balancer signs people in over HTTPS only")
+        if self.certificate_arn and not self.host_name:
+            raise ValueError("certificate_arn: needs `host_name`, the name that the certificate is for")
         for cidr in self.allowed_cidrs:
             if ipaddress.ip_network(cidr).prefixlen < WIDEST and not self.oidc:
                 raise ValueError(f"allowed_cidrs: {cidr} is wider than /{WIDEST} and needs `oidc`; name your networks")
@@ -268,6 +276,19 @@ class Storage(Fields):
     @model_validator(mode="after")
     def _range(self) -> Storage:
         return _in_order(self, "min_acu", "max_acu")
+
+
+class Build(Fields):
+    """What the image is built from, where `image` names none. Left out: what is there on the day."""
+
+    base: BaseImage | None = None
+    """An image with Python 3.12 on Debian, by its digest: `python@sha256:...`."""
+
+    certificates_sha256: Sha256 | None = None
+    """The checksum of Amazon's authorities for RDS and Aurora; a build that fetches others fails."""
+
+    rebuild: str | None = Field(default=None, pattern=r"^[\w.:-]{1,64}$")
+    """Any word, such as the month: another one builds all of the image anew, with the security updates of the day."""
 
 
 class Platform(Fields):
@@ -292,6 +313,8 @@ class Platform(Fields):
 
     architecture: Literal["x86_64", "arm64"] = "x86_64"
     """What the image is built for."""
+
+    build: Build = Build()
 
     ui: Ui = Ui()
     storage: Storage = Storage()

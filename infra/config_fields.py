@@ -34,7 +34,12 @@ Email = Annotated[str, _form(r"[^@\s]+@[^@\s]+\.[^@\s]+")]
 SecretArn = Annotated[str, _form(r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@-]+-[A-Za-z0-9]{6}")]
 KeyArn = Annotated[str, _form(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[\w-]+")]
 CertificateArn = Annotated[str, _form(r"arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[\w-]+")]
-Image = Annotated[str, _form(r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/[a-z0-9._/-]+:[\w.-]+")]
+Sha256 = Annotated[str, _form(r"[0-9a-f]{64}")]
+BaseImage = Annotated[str, _form(r"[a-z0-9][\w.:/-]*@sha256:[0-9a-f]{64}")]
+Image = Annotated[
+    str, _form(r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/[a-z0-9._/-]+(:[\w.-]+|@sha256:[0-9a-f]{64})")
+]
+HostName = Annotated[str, _form(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}"), StringConstraints(max_length=253)]
 Https = Annotated[str, _form(r"https://\S+")]
 Principal = Annotated[str, _form(r"arn:aws[a-z-]*:quicksight:[a-z0-9-]+:\d{12}:(user|group)/\S+")]
 VpcId = Annotated[str, _form(rf"vpc-{_ID}")]

@@ -1,111 +1,145 @@
-"""Measures of a running platform, a line of JSON a minute, from outside of Dagster: a dead daemon reports nothing.
+"""Measures of a running platform as lines of JSON, from outside of Dagster's processes: a dead daemon reports nothing.
 
-It runs beside each webserver and asks its GraphQL. The lines go to CloudWatch, whose filters turn them into metrics.
-Only the standard library is used, and only one webserver is asked.
+It runs once, beside the daemon of which there is one, and asks Dagster's storage and the code server. What is due it
+knows from the catalog, so that a code server that is gone does not look like one that lacks nothing. The lines go to
+CloudWatch, whose filters turn them into metrics; what could not be asked is left out, and a measure that is missing for
+long is an alarm (`infra.stacks.alarms`).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
-import urllib.request
-from collections.abc import Mapping
-from datetime import datetime, timedelta
-from datetime import time as time_of_day
-from typing import Any
-from zoneinfo import ZoneInfo
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, timezone
+
+import dagster as dg
+from dagster._core.errors import DagsterUserCodeUnreachableError
+from dagster._grpc.client import DagsterGrpcClient
+from dagster._grpc.types import ListRepositoriesResponse
+from dagster._serdes import deserialize_value
+from dagster_shared.error import SerializableErrorInfo
+
+from aurora_dwh.assets.names import PLAIN
+from aurora_dwh.automation.freshness import due_day, is_loaded
+from aurora_dwh.catalog import Catalog
 
 EVERY = 60.0
 """Seconds between two lines."""
 
+LINES_TO_DAYS = 10
+"""Each so many lines it is asked which days are there."""
+
 WINDOW = timedelta(minutes=15)
 """How long a failed run is counted."""
 
-HEALTH = """query ($since: Float!) {
-  instance { daemonHealth { allDaemonStatuses { daemonType required healthy lastHeartbeatTime } } }
-  runsOrError(filter: {statuses: [FAILURE], updatedAfter: $since}, limit: 100) { ... on Runs { results { runId } } }
-}"""
-DAY = """query ($day: String!) {
-  assetNodes { assetKey { path } isMaterializable isPartitioned
-    latestMaterializationByPartition(partitions: [$day]) { timestamp } }
-}"""
 
+@dataclass(frozen=True)
+class Watch:
+    """What is asked, and of whom.
 
-def measure(ui: str, deadline: time_of_day, zone: ZoneInfo, now: datetime) -> dict[str, float]:
-    """Ask a webserver and return the measures.
-
-    Args:
-        ui: The webserver's address.
-        deadline: When yesterday must have been loaded.
-        zone: The catalog's timezone.
-        now: The present, with its zone.
-
-    Returns:
-        daemon_silence_seconds: since the part of the daemon that was last heard longest ago; failed_runs: of the last
-        15 minutes; days_late: tables whose yesterday is not loaded, 0 before the deadline; webserver_unreachable.
-
-    Raises:
-        OSError: The webserver does not answer.
-        ValueError: It answers something else than measures can be taken from.
+    Attributes:
+        instance: Dagster's storage.
+        catalog: The tables, and the zone of their days.
+        deadline: When the day before must have been loaded, HH:MM, for tables that say nothing else.
+        code: Host and port of the code server.
     """
-    health = _ask(ui, HEALTH, {"since": (now - WINDOW).timestamp()})
-    parts = [part for part in health["instance"]["daemonHealth"]["allDaemonStatuses"] if part["required"]]
-    heard = min((part["lastHeartbeatTime"] or 0.0 for part in parts), default=0.0)
-    local = now.astimezone(zone)
-    late = 0
-    if local.time() >= deadline:
-        day = str(local.date() - timedelta(days=1))
-        late = sum(1 for asset in _ask(ui, DAY, {"day": day})["assetNodes"] if _is_late(asset))
-    return {
-        "daemon_silence_seconds": round(now.timestamp() - heard, 1),
-        "failed_runs": len(health["runsOrError"]["results"]),
-        "days_late": late,
-        "webserver_unreachable": 0,
-    }
 
+    instance: dg.DagsterInstance
+    catalog: Catalog
+    deadline: str
+    code: tuple[str, int]
 
-def _is_late(asset: Mapping[str, Any]) -> bool:
-    """Staging tables are asked: a day that is there has passed the source and the lake."""
-    counted = asset["isMaterializable"] and asset["isPartitioned"] and asset["assetKey"]["path"][0] == "staging"
-    return bool(counted and not any(asset["latestMaterializationByPartition"]))
+    def measures(self, now: datetime, *, days: bool) -> dict[str, float]:
+        """Return the measures that could be taken; the reason is written to stderr for each that could not.
 
+        Args:
+            now: The moment, aware.
+            days: Whether to ask for the tables' days too.
+        """
+        asked: dict[str, Callable[[datetime], float]] = {
+            "daemon_silence_seconds": self.daemon_silence_seconds,
+            "failed_runs": self.failed_runs,
+            "location_error": self.location_error,
+            **({"days_late": self.days_late} if days else {}),
+        }
+        taken = {}
+        for name, measure in asked.items():
+            try:
+                taken[name] = measure(now)
+            except Exception as error:
+                sys.stderr.write(f"{name}: {type(error).__name__}: {error}\n")
+        return taken
 
-def _ask(ui: str, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
-    body = json.dumps({"query": query, "variables": variables}).encode()
-    request = urllib.request.Request(f"{ui}/graphql", body, {"Content-Type": "application/json"})  # noqa: S310
-    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - the webserver beside it
-        said = json.load(answer)
-    if "data" not in said or said.get("errors"):
-        raise ValueError(f"the webserver refused the question: {said.get('errors')}")
-    data: dict[str, Any] = said["data"]
-    return data
+    def daemon_silence_seconds(self, now: datetime) -> float:
+        """Return for how long that part of the daemon is silent which was last heard longest ago."""
+        heard = self.instance.get_daemon_heartbeats()
+        parts = [heard.get(part) for part in self.instance.get_required_daemon_types()]
+        return round(now.timestamp() - min((part.timestamp if part else 0.0 for part in parts), default=0.0), 1)
+
+    def failed_runs(self, now: datetime) -> int:
+        """Return how many runs failed of late."""
+        return self.instance.get_runs_count(
+            dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=now - WINDOW)
+        )
+
+    def location_error(self, now: datetime) -> int:
+        """Return 1 where the code server does not answer, or could not load the definitions."""
+        host, port = self.code
+        try:
+            answer = DagsterGrpcClient(host=host, port=port).list_repositories()
+        except DagsterUserCodeUnreachableError as error:
+            sys.stderr.write(f"location_error: {error}\n")
+            return 1
+        return int(
+            isinstance(
+                deserialize_value(answer, (ListRepositoriesResponse, SerializableErrorInfo)), SerializableErrorInfo
+            )
+        )
+
+    def days_late(self, now: datetime) -> int:
+        """Return how many tables lack the last day that is due: of monthly ones, the last day of a month.
+
+        A day that is in Redshift has passed the source and the lake. One question is enough for all tables whose last
+        load was of that day, as after every good night; each of the others takes one of its own.
+        """
+        due = {
+            PLAIN.table_key("staging", one): due_day(one, self.catalog, now, deadline=self.deadline)
+            for one in self.catalog.tables.values()
+        }
+        due = {key: day for key, day in due.items() if day >= self.catalog.start_date}
+        records = self.instance.get_asset_records(list(due))
+        loaded = {one.asset_entry.asset_key: one.asset_entry.last_materialization_record for one in records}
+        return sum(not self._has(key, day, loaded.get(key)) for key, day in due.items())
+
+    def _has(self, key: dg.AssetKey, day: date, last: dg.EventLogRecord | None) -> bool:
+        if last is None:
+            return False
+        return last.partition_key == day.isoformat() or is_loaded(self.instance, key, day)
 
 
 def main() -> None:
     """Print a line a minute, for ever."""
-    from aurora_dwh.catalog import Catalog
-
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--ui", required=True, help="the webserver's address")
-    parser.add_argument(
-        "--deadline", required=True, type=time_of_day.fromisoformat, help="HH:MM, in the catalog's zone"
-    )
+    parser.add_argument("--deadline", required=True, help="HH:MM, in the catalog's zone")
     parser.add_argument("--once", action="store_true", help="print one line and end")
     arguments = parser.parse_args()
-    zone = Catalog.load().zone
-    while True:
-        try:
-            measures = measure(arguments.ui, arguments.deadline, zone, datetime.now(zone))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            measures = {"webserver_unreachable": 1}
-            sys.stderr.write(f"{type(error).__name__}: {error}\n")
-        sys.stdout.write(json.dumps(measures) + "\n")
-        sys.stdout.flush()
-        if arguments.once:
-            return
-        time.sleep(EVERY)
+    code = os.environ["DAGSTER_CODE_HOST"], int(os.environ["DAGSTER_CODE_PORT"])
+    with dg.DagsterInstance.get() as instance:
+        watch = Watch(instance, Catalog.load(), arguments.deadline, code)
+        line = 0
+        while True:
+            measures = watch.measures(datetime.now(timezone.utc), days=line % LINES_TO_DAYS == 0)
+            sys.stdout.write(json.dumps(measures) + "\n")
+            sys.stdout.flush()
+            if arguments.once:
+                return
+            line += 1
+            time.sleep(EVERY)
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def build_freshness_checks(*, catalog: Catalog, names: Names = PLAIN) -> list[dg
         for table in tables:
             if (key := names.table_key("staging", table)) in chosen:
                 day = due_day(table, catalog, utc_now())
-                found = _evaluation(key, table, day, is_there=_is_there(context.instance, key, day))
+                found = _evaluation(key, table, day, is_there=is_loaded(context.instance, key, day))
                 yield dg.AssetCheckResult(
                     asset_key=found.asset_key,
                     check_name=CHECK,
@@ -71,7 +71,7 @@ def build_freshness_sensor(*, catalog: Catalog, names: Names = PLAIN) -> dg.Sens
             if day < catalog.start_date or said.get(table.name) == f"{day} there":
                 continue
             key = names.table_key("staging", table)
-            is_there = _is_there(context.instance, key, day)
+            is_there = is_loaded(context.instance, key, day)
             state = f"{day} {'there' if is_there else 'late'}"
             if said.get(table.name) != state:
                 said[table.name] = state
@@ -83,28 +83,30 @@ def build_freshness_sensor(*, catalog: Catalog, names: Names = PLAIN) -> dg.Sens
     return freshness
 
 
-def due_day(table: Table, catalog: Catalog, now: datetime) -> date:
+def due_day(table: Table, catalog: Catalog, now: datetime, *, deadline: str = "00:00") -> date:
     """Return the last day that must be loaded by now: yesterday from the deadline on, before it the day before that.
 
     Of a table that is loaded monthly it is the last day of a month.
 
     Args:
-        table: A table with a deadline.
+        table: A table.
         catalog: Its catalog, for the zone.
         now: The moment, aware.
+        deadline: HH:MM, for a table that has none.
     """
-    hour, minute = (int(part) for part in (table.deadline or "00:00").split(":"))
+    hour, minute = (int(part) for part in (table.deadline or deadline).split(":"))
     shown = now.astimezone(catalog.zone).replace(tzinfo=None)
     return newest_due(table, (shown - timedelta(hours=hour, minutes=minute)).date())
 
 
-def _with_deadline(catalog: Catalog) -> Sequence[Table]:
-    return [table for table in catalog.tables.values() if table.deadline]
-
-
-def _is_there(instance: dg.DagsterInstance, key: dg.AssetKey, day: date) -> bool:
+def is_loaded(instance: dg.DagsterInstance, key: dg.AssetKey, day: date) -> bool:
+    """Return whether Dagster's record has a day of an asset."""
     loaded = dg.DagsterEventType.ASSET_MATERIALIZATION
     return bool(instance.get_latest_storage_id_by_partition(key, loaded, {day.isoformat()}))
+
+
+def _with_deadline(catalog: Catalog) -> Sequence[Table]:
+    return [table for table in catalog.tables.values() if table.deadline]
 
 
 def _evaluation(key: dg.AssetKey, table: Table, day: date, *, is_there: bool) -> AssetCheckEvaluation:

@@ -26,6 +26,7 @@ EXISTING_SOURCE = {
     "secret_arn": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:production/reader-AbCdEf",
     "security_group": "sg-01234567",
 }
+HOST_NAME = "dagster.example.com"
 CERTIFICATE = f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/11112222-3333-4444-5555-666677778888"
 OIDC = {
     "issuer": "https://id.example.com",
@@ -57,17 +58,19 @@ SOURCES: dict[str, dict[str, Any]] = {
 }
 WEBHOOK = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:webhook-AbCdEf"
 
-PLATFORMS: dict[str, dict[str, str]] = {
+BUILD = {"base": f"python@sha256:{'0a' * 32}", "certificates_sha256": "1b" * 32, "rebuild": "2026-11"}
+PLATFORMS: dict[str, dict[str, Any]] = {
     "new": {},
-    "newInVpc": {"architecture": "arm64", "alert_webhook_secret_arn": WEBHOOK},
+    "newInVpc": {"architecture": "arm64", "build": BUILD, "alert_webhook_secret_arn": WEBHOOK},
     "aurora": {},
     "instance": {"image": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/aurora-dwh:1.0"},
 }
 UIS: dict[str, dict[str, Any]] = {
     "http": {},
-    "https": {"certificate_arn": CERTIFICATE},
-    "oidc": {"certificate_arn": CERTIFICATE, "oidc": OIDC},
+    "https": {"host_name": HOST_NAME, "certificate_arn": CERTIFICATE},
+    "oidc": {"host_name": HOST_NAME, "certificate_arn": CERTIFICATE, "oidc": OIDC},
     "internet": {
+        "host_name": HOST_NAME,
         "certificate_arn": CERTIFICATE,
         "oidc": OIDC,
         "internet_facing": True,

@@ -9,6 +9,7 @@ import pytest
 
 from aurora_dwh_tests.infra.deployments import (
     ACCOUNT,
+    CERTIFICATE,
     EXISTING_NETWORK,
     EXISTING_SOURCE,
     MASK_KEY,
@@ -62,6 +63,28 @@ def test_the_example_is_a_configuration_and_shows_every_field() -> None:
         (
             {"platform": {"ui": {"internet_facing": True}}},
             "config.yaml: platform.ui: internet_facing: needs `oidc`; Dagster's UI has no sign-in of its own",
+        ),
+        (
+            {"platform": {"ui": {"certificate_arn": CERTIFICATE}}},
+            "config.yaml: platform.ui: certificate_arn: needs `host_name`, the name that the certificate is for",
+        ),
+        (
+            {"platform": {"ui": {"host_name": "https://dagster.example.com"}}},
+            (
+                "config.yaml: platform.ui.host_name: 'https://dagster.example.com' does not have the form "
+                r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}"
+            ),
+        ),
+        (
+            {"platform": {"build": {"base": "python:3.12-slim-bookworm"}}},
+            (
+                "config.yaml: platform.build.base: 'python:3.12-slim-bookworm' does not have the form "
+                r"[a-z0-9][\w.:/-]*@sha256:[0-9a-f]{64}"
+            ),
+        ),
+        (
+            {"platform": {"build": {"certificates_sha256": "latest"}}},
+            "config.yaml: platform.build.certificates_sha256: 'latest' does not have the form [0-9a-f]{64}",
         ),
         (
             {"platform": {"run": {"cpu": 1024, "memory": 20480}}},

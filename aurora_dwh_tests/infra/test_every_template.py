@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel
 
 from aurora_dwh_tests.infra.conftest import Templates
-from aurora_dwh_tests.infra.deployments import DEPLOYMENTS, FIRST
+from aurora_dwh_tests.infra.deployments import ACCOUNT, DEPLOYMENTS, FIRST
 from infra.config import Config
 from infra.config_file import parse_config
 
@@ -101,6 +101,29 @@ def test_cloudformation_accepts_every_template(templates: Templates) -> None:
         command += ["--ignore-checks", rule]
     done = subprocess.run([*command, "--", *templates.files()], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+UNCONDITIONAL = {"lambda.amazonaws.com": "roles of the CDK's own functions, which it makes"}
+"""Service -> why anybody's resources may have it assume a role: a role can be passed within its account alone."""
+
+
+def test_services_act_for_this_account_alone(templates: Templates) -> None:
+    seen = set()
+    for place, role in templates.of("AWS::IAM::Role"):
+        for statement in role["AssumeRolePolicyDocument"]["Statement"]:
+            names = listed(statement["Principal"]["Service"])
+            if UNCONDITIONAL.keys() >= set(names):
+                continue
+            seen |= set(names)
+            (condition,) = statement["Condition"].values()
+            assert set(statement["Condition"]) <= {"StringEquals", "StringEqualsIfExists"}, place
+            assert condition == {"aws:SourceAccount": ACCOUNT}, place
+    services = ("ecs-tasks", "quicksight", "rds", "redshift", "redshift-serverless")
+    assert seen == {f"{name}.amazonaws.com" for name in services}
+    for place, key in templates.of("AWS::KMS::Key"):
+        used = [s for s in key["KeyPolicy"]["Statement"] if "Service" in s["Principal"]]
+        assert used
+        assert all(s["Condition"] == {"StringEqualsIfExists": {"aws:SourceAccount": ACCOUNT}} for s in used), place
 
 
 def test_no_role_may_do_everything(templates: Templates) -> None:

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import fnmatch
 import json
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import botocore.session
+import dagster as dg
 import pytest
+from ruamel.yaml import YAML
 
+from aurora_dwh.catalog import PACKAGED_CATALOG, Catalog
 from aurora_dwh.lake.layout import Layout
 from aurora_dwh_tests.infra.authorization import listed
 from aurora_dwh_tests.infra.conftest import Templates
-from aurora_dwh_tests.infra.deployments import DEPLOYMENTS, MASK_KEY, WEBHOOK
+from aurora_dwh_tests.infra.deployments import DEPLOYMENTS, HOST_NAME, MASK_KEY, WEBHOOK
 from infra import commands
+from infra.watch import EVERY, LINES_TO_DAYS, Watch
+
+ROOT = Path(__file__).parents[2]
 
 NOT_SET = {
     "AURORA_USER": "the secret names the user",
@@ -52,13 +60,15 @@ def containers(templates: Templates, name: str) -> list[dict[str, Any]]:
     return found
 
 
-def policies(templates: Templates, role: str) -> list[tuple[str, list[dict[str, Any]]]]:
+def policies(
+    templates: Templates, role: str, *, count: int = len(DEPLOYMENTS)
+) -> list[tuple[str, list[dict[str, Any]]]]:
     found = [
         (place, policy["PolicyDocument"]["Statement"])
         for place, policy in templates.of("AWS::IAM::Policy")
         if f"{role}RoleDefaultPolicy" in place
     ]
-    assert len(found) == len(DEPLOYMENTS)
+    assert len(found) == count
     return found
 
 
@@ -131,11 +141,38 @@ def test_no_container_holds_a_password(templates: Templates) -> None:
             assert environment["AURORA_TLS"] == "/opt/rds.pem"
 
 
+def test_the_task_that_makes_the_sample_shop_cannot_log_in_to_dagsters_storage(templates: Templates) -> None:
+    """Each container that has the password runs Dagster."""
+    seen = 0
+    for place, task in templates.of("AWS::ECS::TaskDefinition"):
+        for container in task["ContainerDefinitions"]:
+            has = {secret["Name"] for secret in container.get("Secrets", ())} >= {"DAGSTER_PG_PASSWORD"}
+            assert has == (container["Name"] != "seed"), place
+        seen += "/SeedTask" in place
+    assert seen
+    for place, statements in policies(templates, "SeedTaskExecution", count=seen):
+        assert "secretsmanager:GetSecretValue" not in actions(statements), place
+
+
+def test_costs_of_every_task_are_told_by_its_tags(templates: Templates) -> None:
+    assert list(templates.of("AWS::ECS::Service"))
+    for place, service in templates.of("AWS::ECS::Service"):
+        assert service["PropagateTags"] == "SERVICE", place
+    launcher = YAML(typ="safe").load((ROOT / "infra" / "dagster.yaml").read_text(encoding="utf-8"))["run_launcher"]
+    assert launcher["config"]["run_task_kwargs"] == {"propagateTags": "TASK_DEFINITION"}
+    shape = botocore.session.get_session().get_service_model("ecs").shape_for("RunTaskRequest")
+    assert "TASK_DEFINITION" in shape.members["propagateTags"].enum
+    for (deployment, stack), template in templates.stacks.items():
+        for name, output in template["Outputs"].items() if stack == "platform" else ():
+            if "run-task" in (value := json.dumps(output["Value"])):
+                assert "--propagate-tags TASK_DEFINITION" in value, (deployment, name)
+
+
 def test_the_webhook_is_a_secret_of_the_code_server_alone(templates: Templates) -> None:
     """Sensors, which send alerts, are evaluated there."""
     for place, task in templates.of("AWS::ECS::TaskDefinition"):
         for container in task["ContainerDefinitions"]:
-            values = {secret["Name"]: secret["ValueFrom"] for secret in container["Secrets"]}
+            values = {secret["Name"]: secret["ValueFrom"] for secret in container.get("Secrets", ())}
             told = WEBHOOK if place.startswith("newInVpc-") and container["Name"] == "code" else None
             assert values.get("ALERT_WEBHOOK_URL") == told, place
             assert "ALERT_WEBHOOK_URL" not in {pair["Name"] for pair in container["Environment"]}
@@ -261,8 +298,31 @@ def test_the_ui_signs_people_in_where_it_faces_the_internet(templates: Templates
             assert "{{resolve:secretsmanager:" in json.dumps(listener["DefaultActions"][0])
 
 
+def test_people_alerts_and_the_identity_provider_are_told_the_same_name(templates: Templates) -> None:
+    """The certificate is for that name, and the callback leads to the host that was asked for."""
+    for (deployment, stack), template in templates.stacks.items():
+        if stack != "platform":
+            continue
+        outputs = {name: output["Value"] for name, output in template["Outputs"].items()}
+        (code,) = [
+            resource["Properties"]["ContainerDefinitions"][0]
+            for resource in template["Resources"].values()
+            if resource["Type"] == "AWS::ECS::TaskDefinition" and resource["Properties"]["Family"] == "dwh-code"
+        ]
+        (linked,) = [pair["Value"] for pair in code["Environment"] if pair["Name"] == "DAGSTER_UI_URL"]
+        assert outputs["Url"] == linked, deployment
+        if "-http-" in deployment:
+            assert linked["Fn::Join"][1][0] == "http://"
+            assert not {"UiTarget", "OidcCallback"} & set(outputs)
+            continue
+        assert linked == f"https://{HOST_NAME}", deployment
+        assert outputs["UiTarget"]["Fn::GetAtt"][1] == "DNSName"
+        called = f"https://{HOST_NAME}/oauth2/idpresponse" if "-https-" not in deployment else None
+        assert outputs.get("OidcCallback") == called, deployment
+
+
 def test_people_are_told_of_what_goes_wrong(templates: Templates) -> None:
-    wanted = {"dwh-failed-runs", "dwh-daemon-silence-seconds", "dwh-days-late", "dwh-webserver-unreachable",
+    wanted = {"dwh-failed-runs", "dwh-daemon-silence-seconds", "dwh-location-error", "dwh-days-late",
               "dwh-no-webserver", "dwh-redshift-usage"}  # fmt: skip
     for deployment in DEPLOYMENTS:
         alarms = {
@@ -270,9 +330,44 @@ def test_people_are_told_of_what_goes_wrong(templates: Templates) -> None:
             for place, alarm in templates.of("AWS::CloudWatch::Alarm")
             if place.startswith(f"{deployment}/")
         }
-        assert set(alarms) >= wanted
+        assert set(alarms) == wanted
         assert all(alarms[name]["AlarmActions"] for name in wanted)
-        assert alarms["dwh-daemon-silence-seconds"]["TreatMissingData"] == "breaching"
     for place, filter_ in templates.of("AWS::Logs::MetricFilter"):
         (metric,) = filter_["MetricTransformations"]
         assert metric["MetricValue"] == f"$.{metric['MetricName']}", place
+
+
+def test_what_the_watch_writes_are_the_measures_that_alarms_are_made_of(templates: Templates) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        watch = Watch(instance, Catalog.load(PACKAGED_CATALOG), "06:00", ("127.0.0.1", 1))
+        written = set(watch.measures(datetime.now(timezone.utc), days=True))
+    filters = [filter_["MetricTransformations"][0] for _, filter_ in templates.of("AWS::Logs::MetricFilter")]
+    assert {metric["MetricName"] for metric in filters} == written
+
+
+def test_what_nobody_can_ask_is_an_alarm_and_a_deploy_is_none(templates: Templates) -> None:
+    """A daemon is away for some minutes when it is replaced, and so is the watch beside it; a webserver is not."""
+    for (deployment, stack), template in templates.stacks.items():
+        for logical, resource in template["Resources"].items() if stack == "platform" else ():
+            if resource["Type"] != "AWS::CloudWatch::Alarm":
+                continue
+            alarm = resource["Properties"]
+            place, name = f"{deployment}/{logical}", alarm["AlarmName"]
+            seconds = alarm["Period"] * alarm["EvaluationPeriods"]
+            if name == "dwh-failed-runs":  # counted for 15 minutes: none is lost while the watch is away
+                assert alarm["TreatMissingData"] == "missing", place
+            else:
+                assert alarm["TreatMissingData"] == "breaching", place
+                assert seconds >= (600 if name == "dwh-no-webserver" else 900), place
+            assert alarm["Period"] >= 2 * EVERY * (LINES_TO_DAYS / 2 if name == "dwh-days-late" else 1), place
+            service = "Webserver" if name == "dwh-no-webserver" else "Daemon"
+            assert any(one.startswith(service) for one in resource["DependsOn"]), place  # not before anybody measures
+
+
+def test_the_watch_runs_once_and_is_started_again_when_it_ends(templates: Templates) -> None:
+    for place, task in templates.of("AWS::ECS::TaskDefinition"):
+        watches = [one for one in task["ContainerDefinitions"] if one["Name"] == "watch"]
+        assert bool(watches) == ("/DaemonTask" in place), place
+        for watch in watches:
+            assert watch["Essential"] is False
+            assert watch["RestartPolicy"]["Enabled"] is True

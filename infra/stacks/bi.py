@@ -15,7 +15,7 @@ from constructs import Construct
 
 from infra.config import Bi, Config
 from infra.marts import MARTS
-from infra.stacks.common import REDSHIFT_PORT, acknowledge
+from infra.stacks.common import REDSHIFT_PORT, acknowledge, service
 from infra.stacks.foundation import Foundation
 from infra.stacks.warehouse import Warehouse
 
@@ -56,7 +56,7 @@ class BiStack(cdk.Stack):
             "NetworkRole",
             role_name=f"{self._config.name}-quicksight-network",
             description="QuickSight makes its network interfaces",
-            assumed_by=iam.ServicePrincipal("quicksight.amazonaws.com"),
+            assumed_by=service("quicksight", self.account),
         )
         role.add_to_policy(
             iam.PolicyStatement(actions=[f"ec2:{action}" for action in NETWORK_ACTIONS], resources=["*"])

@@ -43,6 +43,22 @@ def keep_exports(stack: cdk.Stack, *values: str) -> None:
         stack.export_value(value)
 
 
+def service(name: str, account: str, *, always_names_account: bool = False) -> iam.ServicePrincipal:
+    """Return a service that may assume a role, on behalf of resources of this account and of no other's.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
+
+    Args:
+        name: The service's, such as `ecs-tasks`.
+        account: This one.
+        always_names_account: Whether the service's pages say that it names the account whenever it assumes a role. Of
+            another one a request is refused that names another account, and one that names none is not: it would not
+            work at all.
+    """
+    operator = "StringEquals" if always_names_account else "StringEqualsIfExists"
+    return iam.ServicePrincipal(f"{name}.amazonaws.com", conditions={operator: {"aws:SourceAccount": account}})
+
+
 def acknowledge(construct: IConstruct, rule: str, reason: str) -> None:
     """Say why a rule of cdk-nag does not apply to a construct and what is in it.
 

@@ -15,7 +15,7 @@ from constructs import Construct
 
 from infra.commands import CODE_PORT, UI_PORT
 from infra.config import Config, ExistingNetwork, NewNetwork, Subnet
-from infra.stacks.common import acknowledge, keep_exports, private_bucket, removal
+from infra.stacks.common import acknowledge, keep_exports, private_bucket, removal, service
 
 
 class Foundation(cdk.Stack):
@@ -136,7 +136,7 @@ class Foundation(cdk.Stack):
             removal_policy=removal(config),
         )
         # Amazon's own key for SNS cannot be used by CloudWatch, whose alarms would then be lost without a word.
-        key.grant(iam.ServicePrincipal("cloudwatch.amazonaws.com"), "kms:Decrypt", "kms:GenerateDataKey")
+        key.grant(service("cloudwatch", self.account), "kms:Decrypt", "kms:GenerateDataKey")
         topic = sns.Topic(self, "Alarms", topic_name=f"{config.name}-alarms", master_key=key, enforce_ssl=True)
         topic.add_to_resource_policy(
             iam.PolicyStatement(

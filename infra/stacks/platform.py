@@ -13,7 +13,7 @@ from constructs import Construct
 
 from infra import commands
 from infra.config import Config
-from infra.stacks.alarms import platform_alarms
+from infra.stacks.alarms import watch_alarms, webserver_alarm
 from infra.stacks.common import acknowledge, bucket_finding, finding, lake_access
 from infra.stacks.foundation import Foundation
 from infra.stacks.source import Source
@@ -73,6 +73,21 @@ class Platform(cdk.Stack):
         daemon.node.add_dependency(code)
         webserver.node.add_dependency(code)
         cdk.CfnOutput(self, "Url", value=self.ui.url, description="The Dagster UI, for those who are in the network")
+        if config.platform.ui.host_name:
+            cdk.CfnOutput(
+                self,
+                "UiTarget",
+                value=self.ui.balancer.load_balancer_dns_name,
+                description=f"What {config.platform.ui.host_name} is to be an alias or a CNAME of",
+            )
+        if config.platform.ui.oidc:
+            cdk.CfnOutput(
+                self,
+                "OidcCallback",
+                # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/listener-authenticate-users.html
+                value=f"{self.ui.url}/oauth2/idpresponse",
+                description="The address that the identity provider is to allow as a redirect",
+            )
         cdk.CfnOutput(
             self,
             "OpenCommand",
@@ -178,7 +193,12 @@ class Platform(cdk.Stack):
             task, "daemon", commands.daemon(), health=commands.daemon_health(), extra=self._launching(run)
         )
         self._may_launch(task.task_role, run)
-        return self._service("Daemon", task, 1, min_healthy_percent=0, max_healthy_percent=100)
+        # Here, as there is one daemon; it outlives what it watches, but for its task: then it is missed.
+        watch = commands.watch(self._config.platform.load_deadline)
+        watch_log = self._tasks.container(task, "watch", watch, extra=self._launching(run), essential=False)
+        service = self._service("Daemon", task, 1, min_healthy_percent=0, max_healthy_percent=100)
+        watch_alarms(self, name=self._config.name, log=watch_log, service=service, topic=self._foundation.alarms)
+        return service
 
     def _webserver(self, run: ecs.FargateTaskDefinition) -> ecs.FargateService:
         config, platform = self._config, self._config.platform
@@ -186,7 +206,6 @@ class Platform(cdk.Stack):
         self._tasks.container(
             task, "webserver", commands.webserver(), extra=self._launching(run), port=commands.UI_PORT
         )
-        watch_log = self._tasks.container(task, "watch", commands.watch(platform.load_deadline), essential=False)
         self._may_launch(task.task_role, run)
         for statement in lake_access(self._foundation.log_bucket, LOG_PREFIX, write=False):
             task.task_role.add_to_principal_policy(statement)
@@ -197,9 +216,7 @@ class Platform(cdk.Stack):
         self.ui.serve(service)
         scaling = service.auto_scale_task_count(min_capacity=2, max_capacity=platform.webserver_max_tasks)
         scaling.scale_on_cpu_utilization("Busy", target_utilization_percent=60)
-        platform_alarms(
-            self, name=config.name, watch_log=watch_log, targets=self.ui.targets, topic=self._foundation.alarms
-        )
+        webserver_alarm(self, name=config.name, targets=self.ui.targets, service=service, topic=self._foundation.alarms)
         streams = f"arn:{self.partition}:logs:{self.region}:{self.account}:log-group:{self._sessions.log_group_name}:*"
         for rule, reason in {
             bucket_finding(self, self._foundation.log_bucket, LOG_PREFIX): "The UI shows the output of every step.",
@@ -220,6 +237,7 @@ class Platform(cdk.Stack):
             vpc_subnets=self._foundation.private,
             security_groups=[self._foundation.tasks],
             assign_public_ip=False,
+            propagate_tags=ecs.PropagatedTagSource.SERVICE,
             circuit_breaker=ecs.DeploymentCircuitBreaker(enable=True, rollback=True),
             **{"min_healthy_percent": 100, "max_healthy_percent": 200, **options},
         )
@@ -281,7 +299,7 @@ class Platform(cdk.Stack):
             "SEED_HOST": self._source.writer_host,
             "SEED_ADMIN_SECRET": admin_secret.secret_arn,
         }
-        self._tasks.container(task, "seed", commands.seed(), extra=extra)
+        self._tasks.container(task, "seed", commands.seed(), extra=extra, storage=False)
         self._source.reader_secret.grant_read(task.task_role)
         admin_secret.grant_read(task.task_role)
         subnets = self._foundation.vpc.select_subnets(
@@ -294,5 +312,6 @@ class Platform(cdk.Stack):
             "SeedCommand",
             description="Run once: makes the sample shop in the new source, and the user that reads it",
             value=f"aws ecs run-task --region {config.region} --cluster {config.name} --launch-type FARGATE "
-            f"--task-definition {config.name}-seed --network-configuration '{network}'",
+            f"--propagate-tags TASK_DEFINITION --task-definition {config.name}-seed "
+            f"--network-configuration '{network}'",
         )

@@ -17,7 +17,7 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from infra.config import Config, ExistingSource, NewSource
-from infra.stacks.common import UNPROTECTED, acknowledge, bucket_finding, lake_access, protected, removal
+from infra.stacks.common import UNPROTECTED, acknowledge, bucket_finding, lake_access, protected, removal, service
 from infra.stacks.foundation import Foundation
 from infra.stacks.warehouse import LAKE_PREFIX, Warehouse
 from infra.steps import existing_source_steps
@@ -71,9 +71,7 @@ class Source(cdk.Stack):
             "ExportRole",
             role_name=f"{config.name}-aurora-export",
             description="Aurora writes query results into the lake: SELECT ... INTO OUTFILE S3",
-            assumed_by=iam.ServicePrincipal(
-                "rds.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": self.account}}
-            ),
+            assumed_by=service("rds", self.account, always_names_account=True),
         )
         for statement in lake_access(warehouse.lake, LAKE_PREFIX, write=True):
             role.add_to_policy(statement)

@@ -18,7 +18,7 @@ from constructs import Construct
 from infra.commands import CODE_PORT
 from infra.config import Config
 from infra.config_fields import TaskSize
-from infra.stacks.common import acknowledge, removal
+from infra.stacks.common import acknowledge, removal, service
 from infra.stacks.foundation import Foundation
 from infra.stacks.source import Source
 from infra.stacks.storage import DATABASE, PORT
@@ -26,25 +26,35 @@ from infra.stacks.warehouse import Warehouse
 
 ROOT = Path(__file__).parents[2]
 CERTIFICATES = "/opt/rds.pem"
+UNPINNED = {
+    "base": "docker buildx imagetools inspect python:3.12-slim-bookworm",
+    "certificates_sha256": "curl -s https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem | sha256sum",
+}
+"""Fields of `platform.build` -> the command that tells their values, as in docs/deployment.md."""
 
 
 def container_image(scope: Construct, config: Config) -> ecs.ContainerImage:
     """Return the image of all containers: built from this repository when deploying, or one that is named."""
     platform = config.platform
     if platform.image:
-        account, region, name, tag = re.split(r"\.dkr\.ecr\.|\.amazonaws\.com/|:", platform.image)
+        account, region, name, tag = re.split(r"\.dkr\.ecr\.|\.amazonaws\.com/|:|@", platform.image, maxsplit=3)
         repository = ecr.Repository.from_repository_arn(
             scope, "Repository", f"arn:aws:ecr:{region}:{account}:repository/{name}"
         )
         return ecs.ContainerImage.from_ecr_repository(repository, tag)
-    build = assets.Platform.LINUX_ARM64 if platform.architecture == "arm64" else assets.Platform.LINUX_AMD64
+    for name, command in UNPINNED.items():
+        if not getattr(platform.build, name):
+            what = f"platform.build.{name} is not set: the image is made of what is there today. {command} tells it"
+            cdk.Annotations.of(scope).add_info(what)
+    built_for = assets.Platform.LINUX_ARM64 if platform.architecture == "arm64" else assets.Platform.LINUX_AMD64
     return ecs.ContainerImage.from_docker_image_asset(
         assets.DockerImageAsset(
             scope,
             "Image",
             directory=str(ROOT),
             file="infra/Dockerfile",
-            platform=build,
+            platform=built_for,
+            build_args={name.upper(): value for name, value in platform.build.model_dump().items() if value},
         )
     )
 
@@ -113,7 +123,8 @@ class Tasks:
             f"{name.capitalize()}Role",
             role_name=f"{self.config.name}-{name}",
             description=f"What the containers of Dagster's {name} may do",
-            assumed_by=iam.ServicePrincipal("ecs-tasks.amazonaws.com"),
+            # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html
+            assumed_by=service("ecs-tasks", self.config.account, always_names_account=True),
         )
         definition = ecs.FargateTaskDefinition(
             self.scope,
@@ -127,9 +138,12 @@ class Tasks:
                 cpu_architecture=ecs.CpuArchitecture.ARM64 if arm else ecs.CpuArchitecture.X86_64,
             ),
         )
+        execution = definition.obtain_execution_role()
+        trust = service("ecs-tasks", self.config.account).policy_fragment.conditions
+        execution.node.default_child.add_property_override("AssumeRolePolicyDocument.Statement.0.Condition", trust)
         acknowledge(definition, "ECS2", "Addresses and names only; passwords come from Secrets Manager.")
         token = "The right to ask ECR for a token has no resource; the repository itself is named."  # noqa: S105
-        acknowledge(definition.obtain_execution_role(), "IAM5[Resource::*]", token)
+        acknowledge(execution, "IAM5[Resource::*]", token)
         return definition
 
     def container(
@@ -143,22 +157,23 @@ class Tasks:
         health: list[str] | None = None,
         essential: bool = True,
         port: int | None = None,
+        storage: bool = True,
     ) -> logs.LogGroup:
-        """Add a container and return where its output goes."""
+        """Add a container and return where its output goes; one without Dagster does not get its storage's password."""
         group = log_group(self.scope, self.config, name)
-        storage = self.storage.secret
+        login = {"DAGSTER_PG_USER": "username", "DAGSTER_PG_PASSWORD": "password"} if storage else {}
         definition.add_container(
             name,
             image=self.image,
             command=command,
             environment={**self.environment, **(extra or {})},
             secrets={
-                "DAGSTER_PG_USER": ecs.Secret.from_secrets_manager(storage, "username"),
-                "DAGSTER_PG_PASSWORD": ecs.Secret.from_secrets_manager(storage, "password"),
+                **{key: ecs.Secret.from_secrets_manager(self.storage.secret, part) for key, part in login.items()},
                 **(secrets or {}),
             },
             logging=ecs.LogDrivers.aws_logs(stream_prefix=name, log_group=group),
             essential=essential,
+            enable_restart_policy=not essential,  # whatever is essential is started again with its task
             port_mappings=[ecs.PortMapping(container_port=port)] if port else None,
             health_check=_health(health) if health else None,
             stop_timeout=None if not essential else cdk.Duration.seconds(120),

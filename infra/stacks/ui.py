@@ -16,7 +16,7 @@ class Ui(Construct):
     """The load balancer.
 
     Attributes:
-        url: Where people open the UI.
+        url: Where people open the UI, and where links in alerts lead.
         targets: The webservers, once `serve` has been called.
     """
 
@@ -34,7 +34,8 @@ class Ui(Construct):
             idle_timeout=cdk.Duration.minutes(10),  # the UI keeps a socket open
         )
         self.balancer.log_access_logs(foundation.log_bucket, "alb")
-        self.url = f"{'https' if ui.certificate_arn else 'http'}://{self.balancer.load_balancer_dns_name}"
+        host = ui.host_name or self.balancer.load_balancer_dns_name
+        self.url = f"{'https' if ui.certificate_arn else 'http'}://{host}"
 
     def serve(self, service: ecs.FargateService) -> None:
         """Send what people ask for to the webservers."""

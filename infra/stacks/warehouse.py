@@ -28,6 +28,7 @@ from infra.stacks.common import (
     lake_access,
     private_bucket,
     removal,
+    service,
 )
 from infra.stacks.foundation import Foundation
 
@@ -122,8 +123,7 @@ class Warehouse(cdk.Stack):
             role_name=f"{config.name}-redshift-copy",
             description="Redshift's default role: COPY reads the lake, and nothing else",
             assumed_by=iam.CompositePrincipal(
-                iam.ServicePrincipal("redshift.amazonaws.com"),
-                iam.ServicePrincipal("redshift-serverless.amazonaws.com"),
+                service("redshift", self.account), service("redshift-serverless", self.account)
             ),
         )
         for statement in lake_access(self.lake, LAKE_PREFIX, write=False):
