@@ -56,6 +56,6 @@ def load_of(warehouse: Warehouse, target: Target, mode: str, manifest: Manifest)
         manifest: The day as it would be in the lake.
     """
     count = checks.count_rows(target, texts_of(target, manifest.schema), [manifest.day.isoformat()])
-    notebook = _Notebook({COPY_COUNT: (manifest.rows,), count: (manifest.day, manifest.rows, manifest.rows)})
+    notebook = _Notebook({COPY_COUNT: (manifest.rows,), count: (manifest.day, *[manifest.rows] * 3)})
     work = load.Load(warehouse, _OwnManifest(), target, mode, [manifest], run_id=None)
     return ["BEGIN", *work.run(notebook, drift.Preparation()).statements]
