@@ -183,6 +183,9 @@ class TableFields(BaseModel):
     max_rows_per_second: int | None = Field(default=None, ge=1, strict=True)
     """The most rows a second that are read of the table. Empty: as many as Aurora gives."""
 
+    sample_rows: int = Field(default=3, ge=0, le=20, strict=True)
+    """How many rows of a load its page shows, masked as the lake has them. Dagster's database keeps them. 0: none."""
+
     description: str = ""
     """What the table holds, shown on its assets."""
 

@@ -32,6 +32,9 @@ PREFIX = "aurora_dwh/"
 class ComputedTable(Table):
     """A table whose rows are computed: one of the catalog's in every way, but that no cursor finds them."""
 
+    sample_rows: int = 0
+    """None, as nobody could say that they are not to be shown."""
+
     def problems(self) -> Iterator[Complaint]:
         """Yield each field that does not go together with the others, and what to do."""
         return (complaint for complaint in super().problems() if complaint[0] != "cursor")

@@ -101,6 +101,10 @@ class Transform:
             tags=header.tags,
         )
 
+    def sql(self, day: date) -> str:
+        """Return the SQL of a day, of a transform that is SQL."""
+        return _rendered(self.text, day)
+
     def rows(self, query: Query, day: date) -> pa.RecordBatchReader:
         """Return the rows of a day, a batch at a time.
 

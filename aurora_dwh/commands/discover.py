@@ -89,15 +89,21 @@ def discover(
         typer.echo(f"The catalog in use is the packaged one until you set {CATALOG_VARIABLE}={path}")
 
 
-def add_tables(settings: AuroraSettings, path: Path, *, zone: str | None) -> tuple[CatalogFile, Callable[[], None]]:
+def add_tables(
+    settings: AuroraSettings, path: Path, *, zone: str | None, pattern: str | None = None
+) -> tuple[CatalogFile, Callable[[], None]]:
     """Return a catalog's file with a database's tables added, not saved yet, and a function that tells of them.
 
     Args:
         settings: How to reach the database.
         path: The file, whether it is there or not.
         zone: The zone of a new file; None is the database's, or UTC.
+        pattern: Which of them, by their names; None for all.
+
+    Raises:
+        BadParameter: The database has no table of such a name.
     """
-    file, found = _discover(settings, path, zone)
+    file, found = _discover(settings, path, zone, pattern)
     return file, partial(_say, file, found)
 
 

@@ -24,6 +24,7 @@ EXAMPLES = (
     "aurora-dwh init shop",
     "aurora-dwh init shop --source mysql://reader@127.0.0.1:3306/shop --lake embedded --warehouse embedded",
     "aurora-dwh init shop --lake s3://my-bucket/lake --warehouse redshift-serverless://my-workgroup/dev",
+    "aurora-dwh init shop --tables 'sales_*'",
 )
 
 EMBEDDED = "embedded"
@@ -57,6 +58,10 @@ Zone = Annotated[
     str | None,
     typer.Option(metavar="ZONE", help="The zone at whose midnight days are cut. Default: the database's, or UTC."),
 ]
+Tables = Annotated[
+    str | None,
+    typer.Option(metavar="PATTERN", help="Only the tables and views of such names, as 'sales_*'. Default: all."),
+]
 Tls = Annotated[
     str | None, typer.Option(metavar="TLS", help="As AURORA_TLS: verify, disabled, or a file of certificates.")
 ]
@@ -68,6 +73,7 @@ def init(
     lake: LakeUrl = None,
     warehouse: WarehouseUrl = None,
     zone: Zone = None,
+    tables: Tables = None,
     tls: Tls = None,
 ) -> None:
     """Write a project of your own: a catalog of your database's tables, a first mart, and what Dagster needs.
@@ -91,7 +97,7 @@ def init(
     with _started(folder / ".aurora-dwh", embedded) as leading:
         answers.variables |= leading
         _try_servers()
-        catalog, table = _discovered(folder / "catalog.yaml", zone)
+        catalog, table = _discovered(folder / "catalog.yaml", zone, tables)
         _write(folder, catalog, table, answers, embedded)
 
 
@@ -230,13 +236,13 @@ def _try_servers() -> None:
         raise typer.Exit(FAILED)
 
 
-def _discovered(path: Path, zone: str | None) -> tuple[Catalog, Table]:
+def _discovered(path: Path, zone: str | None, pattern: str | None) -> tuple[Catalog, Table]:
     """Write the catalog, and return it with a table for the example: one that is copied by days, where there is any."""
     from aurora_dwh.catalog import Catalog
     from aurora_dwh.commands.discover import add_tables
     from aurora_dwh.config import AuroraSettings
 
-    file, say = add_tables(AuroraSettings.from_env(), path, zone=zone)
+    file, say = add_tables(AuroraSettings.from_env(), path, zone=zone, pattern=pattern)
     if not file.tables:
         say()
         fail("the database has no table that can be copied")

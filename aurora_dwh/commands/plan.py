@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aurora_dwh.commands.choose import Day, OneTable, find_table, parse_day
+from aurora_dwh.commands.choose import Day, complete_table, find_table, parse_day
 from aurora_dwh.commands.output import console, is_terminal
 from aurora_dwh.commands.speech import AsJson, plain, say_json
 
 if TYPE_CHECKING:
-    from aurora_dwh.catalog import Table
+    from aurora_dwh.catalog import Catalog, Table
 
 EXAMPLES = (
     "aurora-dwh plan orders_master",
     "aurora-dwh plan orders_master --day 2024-01-05",
     "aurora-dwh plan orders_master --day 2024-01-05 --by-hand",
     "aurora-dwh plan orders_master --json > plan.json",
+    "aurora-dwh plan daily_sales",
 )
 
 
@@ -59,11 +60,20 @@ ByHand = Annotated[
 ]
 
 
-def plan(table: OneTable, day: Day = None, by_hand: ByHand = False, as_json: AsJson = False) -> None:
+Planned = Annotated[
+    str,
+    typer.Argument(
+        metavar="TABLE", help="A table of the catalog, a mart or a transform.", autocompletion=complete_table
+    ),
+]
+
+
+def plan(table: Planned, day: Day = None, by_hand: ByHand = False, as_json: AsJson = False) -> None:
     """Print every SQL statement that a day of TABLE would run; run none of them.
 
     The table's columns are read from Aurora's information_schema. Redshift and the lake are not asked. Of an
-    incremental table the newest day that is due has an open end, as a load of it now would read it.
+    incremental table the newest day that is due has an open end, as a load of it now would read it. Of a mart the
+    statements are those of its build, and of a transform the SQL on the lake; no server is asked for them.
     """
     made = make_plan(table, day, is_by_hand=by_hand)
     if as_json:
@@ -117,6 +127,8 @@ def make_plan(name: str, written_day: str | None, *, is_by_hand: bool = False) -
     from aurora_dwh.warehouse.target import staging_target
 
     catalog = Catalog.load()
+    if name not in catalog.tables and (of_file := _of_file(name, written_day, catalog)):
+        return of_file
     table = find_table(catalog, name)
     today = datetime.now(catalog.zone).date()
     day = parse_day(written_day or (today - timedelta(days=1)).isoformat(), catalog)
@@ -159,6 +171,38 @@ def make_plan(name: str, written_day: str | None, *, is_by_hand: bool = False) -
         Step(f"Redshift: load {day}", warehouse_plan.load_of(warehouse, target, table.mode, manifest)),
     ]
     return Plan(table.name, day, steps, [*carried, *([_running(table, day)] if day == today else [])])
+
+
+def _of_file(name: str, written_day: str | None, catalog: Catalog) -> Plan | None:
+    """Return what a mart or a transform of that name runs; None where there is none."""
+    from aurora_dwh.catalog import marts_folder, transforms_folder
+    from aurora_dwh.config import RedshiftSettings
+    from aurora_dwh.transforms import read_transforms
+    from aurora_dwh.warehouse.mart import read_mart
+    from aurora_dwh.warehouse.plan import build_of
+
+    yesterday = datetime.now(catalog.zone).date() - timedelta(days=1)
+    day = parse_day(written_day or yesterday.isoformat(), catalog)
+    file = marts_folder() / f"{name}.sql"
+    if file.is_file():
+        mart, settings = read_mart(file), RedshiftSettings.from_env()
+        kind = mart.header.materialization
+        schemas = {"staging": settings.staging_schema, "bi": settings.bi_schema}
+        days = (day, day + timedelta(days=1)) if kind == "incremental" else None
+        builds = {"build": False} if kind == "view" else {"the first build": True, "each build after it": False}
+        steps = [
+            Step(f"Redshift: {what} of {schemas['bi']}.{name}", build_of(mart, schemas, days, is_first=is_first))
+            for what, is_first in builds.items()
+        ]
+        return Plan(name, day, steps)
+    for one in read_transforms(transforms_folder()):
+        if one.name == name:
+            read = ", ".join(f"{schema}.{table}" for schema, table in one.inputs)
+            loaded = f", and loads it into staging.{one.table.target}" if one.header.staging else ""
+            told = f"reads {read}, writes {day} of lake/{name}{loaded} (mode {one.table.mode})"
+            steps = [Step(f"DuckDB: compute {name} {day}", [one.sql(day).strip()])] if one.is_sql else []
+            return Plan(name, day, steps, [told])
+    return None
 
 
 def _running(table: Table, day: date) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from itertools import islice
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 _SAMPLED_PARTS = 4
 _SAMPLED_GROUPS = 3
 """Of how many parts a sample is, and of how many row groups of each."""
+
+_ONE_REQUEST = 1024 * 1024
+"""Up to how many bytes a part is fetched at once where a little of it is wanted: asking twice takes longer."""
 
 
 def batches(client: Any, bucket: str, manifest: Manifest, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
@@ -130,6 +134,33 @@ def sample(client: Any, bucket: str, manifest: Manifest, columns: Sequence[str],
     each = -(-rows // max(1, len(parts)))
     read = _csv_rows if manifest.files == "csv" else _parquet_rows
     return [row for part in parts for row in read(client, bucket, manifest, part, columns, each)]
+
+
+def head(client: Any, bucket: str, manifest: Manifest, columns: Sequence[str], rows: int) -> list[tuple[Any, ...]]:
+    """Return the first rows of a day; no more than a row group is fetched of them, whatever the day's size.
+
+    Args:
+        client: A boto3 S3 client.
+        bucket: The lake's bucket.
+        manifest: The day.
+        columns: Which columns, by their names in the lake.
+        rows: The most rows.
+    """
+    import pyarrow.parquet as pq
+
+    if not manifest.parts or not columns:
+        return []
+    part = manifest.parts[0]
+    if manifest.files == "csv":
+        return _csv_rows(client, bucket, manifest, part, columns, rows)
+    key = part.url.removeprefix(f"s3://{bucket}/")
+    if part.size > _ONE_REQUEST:
+        opened: Any = Remote(client, bucket, key, part.size)
+    else:
+        opened = BytesIO(client.get_object(Bucket=bucket, Key=key)["Body"].read())
+    with pq.ParquetFile(opened, pre_buffer=True) as file:
+        found = file.read_row_group(0, columns=list(columns)).slice(0, rows)
+    return list(zip(*(found.column(name).to_pylist() for name in columns), strict=True))
 
 
 def _parquet_rows(

@@ -445,6 +445,10 @@ class Lake:
                 return part_contents.value(self._client, self.layout.bucket, manifest, url, row, column)
         return None
 
+    def head(self, manifest: Manifest, columns: Sequence[str], rows: int) -> list[tuple[Any, ...]]:
+        """Return the first rows of a day, as `contents.head` does."""
+        return part_contents.head(self._client, self.layout.bucket, manifest, columns, rows)
+
     @contextmanager
     def copy_manifest(self, manifests: Sequence[Manifest]) -> Iterator[str]:
         """Give the address of a manifest that COPY can read for all the days at once.

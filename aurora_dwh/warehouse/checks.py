@@ -112,8 +112,8 @@ def check_keys_given(session: Session, target: Target, schema: TableSchema, stag
             raise _without_key(target, schema, len(found), _rows(shown, found))
 
 
-def check_keys(session: Session, target: Target, table: str, staged: str) -> None:
-    """See that the target has each key on the stage, and has it once.
+def check_keys(session: Session, target: Target, table: str, staged: str) -> int | None:
+    """See that the target has each key on the stage, and has it once; return how many rows it has now.
 
     Args:
         session: A session in the load's transaction.
@@ -124,7 +124,9 @@ def check_keys(session: Session, target: Target, table: str, staged: str) -> Non
     Raises:
         CheckError: It lacks keys, or has some of them in several rows.
     """
-    for day, keys, missing, repeated in session.execute(count_keys(target, staged)).rows:
+    total = None
+    for day, keys, missing, repeated, all_rows in session.execute(count_keys(target, staged)).rows:
+        total = int(all_rows)
         if missing or repeated:
             raise CheckError(
                 KEYS,
@@ -132,10 +134,13 @@ def check_keys(session: Session, target: Target, table: str, staged: str) -> Non
                 f"are there more than once, such as {_such(session, wrong_keys(target, staged))}; nothing was changed. "
                 f"If somebody else wrote to the table, run `aurora-dwh rebuild {quoted(table)}`",
             )
+    return total
 
 
-def check_rows(session: Session, target: Target, texts: Sequence[str], manifests: Sequence[Manifest]) -> None:
+def check_rows(session: Session, target: Target, texts: Sequence[str], manifests: Sequence[Manifest]) -> int:
     """See that the target has just the rows of some days, each with a key of its own where the table has one.
+
+    How many rows it has now of all days is returned.
 
     Args:
         session: A session in the load's transaction.
@@ -147,7 +152,8 @@ def check_rows(session: Session, target: Target, texts: Sequence[str], manifests
         CheckError: It has another number of rows, or several with one key.
     """
     days = [manifest.day.isoformat() for manifest in manifests]
-    found = {day: (int(rows), int(keys)) for day, rows, keys in session.execute(count_rows(target, texts, days)).rows}
+    answer = session.execute(count_rows(target, texts, days)).rows
+    found = {day: (int(rows), int(keys)) for day, rows, keys, _ in answer}
     for manifest in manifests:
         rows, keys = found.get(manifest.day, (0, 0))
         if rows != manifest.rows:
@@ -163,6 +169,7 @@ def check_rows(session: Session, target: Target, texts: Sequence[str], manifests
                 f"{_such(session, repeated_keys(target, texts, days))} several times; nothing was changed. "
                 f"{_better_key(target, manifest.schema)}, or leave rows out with `filter`",
             )
+    return int(answer[0][3])
 
 
 def _without_key(target: Target, schema: TableSchema, rows: int, such: str) -> CheckError:
@@ -245,11 +252,15 @@ def _such(session: Session, statement: str) -> str:
 
 
 def count_keys(target: Target, staged: str = f'"{STAGE}"') -> str:
-    """Return the query for how many keys a day brought, how many the target lacks, and how many it has twice."""
+    """Return the query for how many keys a day brought, how many the target lacks, and how many it has twice.
+
+    Beside each day are the rows that the target has in all, which are asked for so, without a statement of their own.
+    """
     day, copies = identifier(DAY), identifier(_COPIES)
     return (
         f"SELECT {day}, COUNT(*), SUM(CASE WHEN {copies} = 0 THEN 1 ELSE 0 END), "
-        f"SUM(CASE WHEN {copies} > 1 THEN 1 ELSE 0 END)\nFROM {_keys_in_target(target, staged)}\nGROUP BY {day}"
+        f"SUM(CASE WHEN {copies} > 1 THEN 1 ELSE 0 END), {_all_rows(target)}\n"
+        f"FROM {_keys_in_target(target, staged)}\nGROUP BY {day}"
     )
 
 
@@ -272,7 +283,7 @@ def _keys_in_target(target: Target, staged: str) -> str:
 
 
 def count_rows(target: Target, texts: Sequence[str], days: Iterable[str]) -> str:
-    """Return the query for the target's rows of some days, and for how many keys they have.
+    """Return the query for the target's rows of some days, for how many keys they have, and for all of its rows.
 
     Args:
         target: The staging table.
@@ -281,9 +292,16 @@ def count_rows(target: Target, texts: Sequence[str], days: Iterable[str]) -> str
     """
     day = identifier(DAY)
     if not target.key:
-        return f"SELECT {day}, COUNT(*), COUNT(*)\nFROM {target.sql}\n{of_days(days)}\nGROUP BY {day}"
+        return (
+            f"SELECT {day}, COUNT(*), COUNT(*), {_all_rows(target)}\nFROM {target.sql}\n{of_days(days)}\nGROUP BY {day}"
+        )
     copies = identifier(_COPIES)
-    return f"SELECT {day}, SUM({copies}), COUNT(*)\nFROM {_copies_of_keys(target, texts, days)}\nGROUP BY {day}"
+    counts = f"SUM({copies}), COUNT(*), {_all_rows(target)}"
+    return f"SELECT {day}, {counts}\nFROM {_copies_of_keys(target, texts, days)}\nGROUP BY {day}"
+
+
+def _all_rows(target: Target) -> str:
+    return f"(SELECT COUNT(*) FROM {target.sql})"
 
 
 def repeated_keys(target: Target, texts: Sequence[str], days: Iterable[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
@@ -24,6 +24,7 @@ from aurora_dwh.handoff import Manifest
 from aurora_dwh.lake.opening import open_lake
 from aurora_dwh.partitions import windows
 from aurora_dwh.rules import Rules, check_days
+from aurora_dwh.samples import sample
 from aurora_dwh.schema import fold
 from aurora_dwh.servers import ENVIRONMENT, Servers
 from aurora_dwh.stopping import stoppable
@@ -32,9 +33,11 @@ from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.errors import CheckError
 from aurora_dwh.warehouse.mart import Mart
 from aurora_dwh.warehouse.sql import identifier, literal, qualified
-from aurora_dwh.warehouse.stage import Lake
 from aurora_dwh.warehouse.statements import DAY, Target
 from aurora_dwh.warehouse.target import staging_target
+
+if TYPE_CHECKING:
+    from aurora_dwh.lake.store import Lake
 
 
 @dataclass(frozen=True)
@@ -192,6 +195,7 @@ class RedshiftIOManager(dg.ConfigurableIOManager):
         statements = (statement for done in work.loads for statement in done.statements)
         of_run = {
             COLUMNS: _columns(target, work.manifests),
+            **_shown_rows(work),
             "load_seconds": round(monotonic() - started, 3),
             "statements": dg.MetadataValue.md("```sql\n" + ";\n\n".join(statements) + ";\n```"),
         }
@@ -224,6 +228,16 @@ class RedshiftIOManager(dg.ConfigurableIOManager):
             metadata[COLUMNS] = table_schema(shown, key=header.grain, required=())
         last = context.asset_partition_keys[-1] if days else None
         context.step_context.add_asset_metadata(metadata, asset_key=context.asset_key, partition_key=last)
+
+
+def _shown_rows(work: StagingLoad) -> dict[str, Any]:
+    """Return what the UI shows of the table's rows: how many there are now, and a few of the last day that has some."""
+    totals = [done.total for done in work.loads if done.total is not None]
+    found: dict[str, Any] = {"dagster/row_count": totals[-1]} if totals else {}
+    filled = [manifest for manifest in work.manifests if manifest.rows]
+    if filled and work.table.sample_rows:
+        found |= sample(work.lake, max(filled, key=lambda manifest: manifest.day), work.table.sample_rows)
+    return found
 
 
 def _day_metadata(done: load.Loaded, manifest: Manifest) -> dict[str, Any]:

@@ -33,6 +33,9 @@ USUAL_WEEKS = 4
 Counts = dict[date, tuple[int, int]]
 """Day -> rows new in the target, rows replaced there."""
 
+Written = tuple[Counts, int | None]
+"""What a load wrote, and how many rows the target has then; None where nobody counted them."""
+
 
 @dataclass(frozen=True)
 class DayLoad:
@@ -78,6 +81,7 @@ class Loaded:
         others: Other days in the table, with the rules that they were read by, where those are known.
         lost: Columns of the table that the days do not have -> how many values went with the rows that were replaced.
         unrecorded: Days of rows that the table had and of which `dwh.load_history` knew no load.
+        total: How many rows the table has now, those flagged as deleted among them; None where none were written.
         copy_seconds: How long COPY took.
         write_seconds: How long the rest of the transaction took, up to COMMIT.
     """
@@ -89,6 +93,7 @@ class Loaded:
     others: Mapping[date, Rules] = field(default_factory=dict)
     lost: Mapping[str, int] = field(default_factory=dict)
     unrecorded: Sequence[date] = ()
+    total: int | None = None
     copy_seconds: float = 0.0
     write_seconds: float = 0.0
 
@@ -213,7 +218,8 @@ class Load:
         self._change(session, prepared.adding)
         write = {"incremental": self._upsert, "append": self._replace_days, "full": self._replace_all}[self.mode]
         lost: dict[str, int] = {}
-        counts = write(session, fresh, partial(self._lose, session, prepared.absent, lost)) if fresh else {}
+        lose = partial(self._lose, session, prepared.absent, lost)
+        counts, total = write(session, fresh, lose) if fresh else ({}, None)
         usual = self._usual({day: of.rows - of.rows_behind for day, of in stands.days.items() if of.is_finished})
         days = tuple(
             DayLoad(
@@ -240,6 +246,7 @@ class Load:
             others={} if is_forgotten or (self.mode == "full" and fresh) else stands.rules([m.day for m in fresh]),
             lost=lost,
             unrecorded=unrecorded,
+            total=total,
             copy_seconds=sum(seconds for statement, seconds in took if statement.startswith("COPY")),
             write_seconds=sum(seconds for statement, seconds in took if not statement.startswith("COPY")),
         )
@@ -272,10 +279,10 @@ class Load:
             (counts,) = session.execute(sql.count_lost(self.target, absent, replaced)).rows
             lost.update({name: int(count) for name, count in zip(absent, counts, strict=True)})
 
-    def _upsert(self, session: Session, fresh: Sequence[Manifest], lose: Callable[..., None]) -> Counts:
+    def _upsert(self, session: Session, fresh: Sequence[Manifest], lose: Callable[..., None]) -> Written:
         filled = [m for m in fresh if m.rows]
         if not filled:
-            return {}
+            return {}, None
         schema = self._stage.fill(session, filled)
         session.execute(
             sql.pick_newest(self.target, sql.texts_of(self.target, schema), sql.staged(schema, self._files))
@@ -287,26 +294,25 @@ class Load:
         lose(sql.replaced_by_fresh(self.target))
         session.execute(sql.delete_replaced(self.target))
         session.execute(sql.insert(self.target, schema, sql.FRESH))
-        checks.check_keys(session, self.target, schema.table, sql.staged(schema, self._files))
-        return counts
+        return counts, checks.check_keys(session, self.target, schema.table, sql.staged(schema, self._files))
 
-    def _replace_days(self, session: Session, fresh: Sequence[Manifest], lose: Callable[..., None]) -> Counts:
+    def _replace_days(self, session: Session, fresh: Sequence[Manifest], lose: Callable[..., None]) -> Written:
         filled = [m for m in fresh if m.rows]
         schema = self._filled(session, filled)
         days = [m.day.isoformat() for m in fresh]
         lose(sql.of_days(days))
         session.execute(sql.delete_days(self.target, days))
-        self._insert(session, schema, fresh)
+        total = self._insert(session, schema, fresh)
         if schema and self.target.key:
             checks.check_days_apart(session, self.target, sql.texts_of(self.target, schema), filled)
-        return {m.day: (m.rows, 0) for m in fresh}
+        return {m.day: (m.rows, 0) for m in fresh}, total
 
-    def _replace_all(self, session: Session, fresh: Sequence[Manifest], lose: Callable[..., None]) -> Counts:
+    def _replace_all(self, session: Session, fresh: Sequence[Manifest], lose: Callable[..., None]) -> Written:
         schema = self._filled(session, [m for m in fresh if m.rows])
         lose()
         session.execute(sql.delete_all(self.target))
-        self._insert(session, schema, fresh)
-        return {m.day: (m.rows, 0) for m in fresh}
+        total = self._insert(session, schema, fresh)
+        return {m.day: (m.rows, 0) for m in fresh}, total or 0
 
     def _filled(self, session: Session, days: Sequence[Manifest]) -> TableSchema | None:
         """Stage days whose rows are taken as they are, and return their columns; None where there are no rows."""
@@ -317,10 +323,11 @@ class Load:
             checks.check_keys_given(session, self.target, schema, sql.staged(schema, self._files))
         return schema
 
-    def _insert(self, session: Session, schema: TableSchema | None, days: Sequence[Manifest]) -> None:
-        if schema:
-            session.execute(sql.insert(self.target, schema, sql.STAGE, self._files))
-            checks.check_rows(session, self.target, sql.texts_of(self.target, schema), days)
+    def _insert(self, session: Session, schema: TableSchema | None, days: Sequence[Manifest]) -> int | None:
+        if schema is None:
+            return None
+        session.execute(sql.insert(self.target, schema, sql.STAGE, self._files))
+        return checks.check_rows(session, self.target, sql.texts_of(self.target, schema), days)
 
     def _newer(self, loaded: Mapping[date, datetime]) -> Sequence[Manifest]:
         """Return the days whose rows belong into the target: those that no later reading of the source overtook.

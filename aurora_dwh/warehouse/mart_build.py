@@ -21,10 +21,10 @@ from aurora_dwh.warehouse.statements import Target
 from aurora_dwh.warehouse.swap import replaced, swap
 from aurora_dwh.warehouse.table_keys import differences
 
-_TABLE, _VIEW = "r", "v"
+TABLE, _VIEW = "r", "v"
 """What pg_class calls a table and a view."""
 
-_BUILT = "dwh_mart"
+BUILT = "dwh_mart"
 """The temporary table that a mart's rows are computed into."""
 
 _ALL_DAYS = (date.min, date.max)
@@ -65,7 +65,7 @@ def build(
         DependentError: Something hangs on the mart that cannot be kept where it is made anew.
         WarehouseError: Redshift refused a statement.
     """
-    work = _Build(mart, schemas, days)
+    work = Build(mart, schemas, days)
     warehouse.persist(lambda session: settle(session, lambda: missing_schemas(session, schemas["bi"])))
     kinds: list[str] = []
 
@@ -83,7 +83,7 @@ def build(
 
 
 @dataclass(frozen=True)
-class _Build:
+class Build:
     """One build's work, of which a transaction may call a part several times."""
 
     mart: Mart
@@ -91,21 +91,24 @@ class _Build:
     days: tuple[date, date] | None
 
     def view(self, session: Session, kind: str) -> Built:
-        if kind == _TABLE:
+        """Make the view, where `kind` stands; its columns must be as they were."""
+        if kind == TABLE:
             return self.new_view(session, kind)
         session.execute(f"CREATE OR REPLACE VIEW {self._target} AS\n{self._query}\nWITH NO SCHEMA BINDING")
         return self._built(session, self._check(session, self._target))
 
     def new_view(self, session: Session, kind: str) -> Built:
-        with replaced(session, self.schemas["bi"], self.mart.name, kind="TABLE" if kind == _TABLE else "VIEW"):
+        """Make the view in place of what stands."""
+        with replaced(session, self.schemas["bi"], self.mart.name, kind="TABLE" if kind == TABLE else "VIEW"):
             done = self.view(session, "")
         return replace(done, statements=tuple(session.statements))
 
     def table(self, session: Session, kind: str) -> Built:
+        """Compute the rows, check them, and put them in place of those that stand; `kind` is what stands."""
         if kind == _VIEW and self.days not in (None, _ALL_DAYS):  # readers had all of them, and keep them
             return replace(self, days=_ALL_DAYS).table(session, kind)
-        schema, header, new = self.schemas["bi"], self.mart.header, identifier(_BUILT)
-        exists = kind == _TABLE
+        schema, header, new = self.schemas["bi"], self.mart.header, identifier(BUILT)
+        exists = kind == TABLE
         if exists:
             lock(session, self._target)
         session.execute(f"CREATE TEMP TABLE {new} AS\n{self._query}")
@@ -155,7 +158,7 @@ def _kind(session: Session, schema: str, name: str) -> str:
     ).rows
     if rows:
         return str(rows[0][0])
-    return _TABLE if live_columns(session, Target(schema, name)) else ""
+    return TABLE if live_columns(session, Target(schema, name)) else ""
 
 
 def _columns(session: Session, table: str) -> tuple[object, ...]:

@@ -113,7 +113,11 @@ def read_cases(mart: Mart, path: Path) -> Cases:
         columns = {fold(table): _folded(types) for table, types in file.columns.items()}
         cases = tuple(_case(name, one) for name, one in file.cases.items())
         found = Cases(mart, path.name, columns, cases)
-        problems = [*_problems_of_columns(found), *(p for case in file.cases for p in _problems(found, file, case))]
+        problems = [
+            *_twins(file),
+            *_problems_of_columns(found),
+            *(p for case in file.cases for p in _problems(found, file, case)),
+        ]
         if not problems:
             return found
     raise CaseError("\n".join(f"{path.name}: {problem}" for problem in problems))
@@ -174,6 +178,20 @@ def _days(said: Any) -> tuple[date, date] | None:
 
 def _folded(row: Mapping[str, Any]) -> dict[str, Any]:
     return {fold(name): value for name, value in row.items()}
+
+
+def _twins(file: _File) -> Iterator[str]:
+    """Yield where two names of a table, of a column or in a row are one to Redshift, which knows no capitals."""
+    named = {"columns": file.columns.keys(), **{f"columns: {name}": types for name, types in file.columns.items()}}
+    for name, case in file.cases.items():
+        named[f"cases: {name}: inputs"] = case.inputs.keys()
+        lists = {"expected": case.expected, **{f"inputs: {table}": rows for table, rows in case.inputs.items()}}
+        named |= {f"cases: {name}: {of}: row {n}": row for of, rows in lists.items() for n, row in enumerate(rows, 1)}
+    for place, names in named.items():
+        first: dict[str, str] = {}
+        for one in names:
+            if (other := first.setdefault(fold(one), one)) != one:
+                yield f"{place}: {other} and {one} are one name to Redshift; leave one out"
 
 
 def _problems_of_columns(found: Cases) -> Iterator[str]:

@@ -19,7 +19,7 @@ from aurora_dwh.warehouse.sql import identifier, identifiers, qualified
 from aurora_dwh.warehouse.statements import DAY
 
 if TYPE_CHECKING:
-    from aurora_dwh.warehouse.mart import Mart
+    from aurora_dwh.warehouse.mart import Mart, MartHeader
 
 NOT_EMPTY, UNIQUE_GRAIN, SUMS = "not_empty", "unique_grain", "sums"
 """The checks of a mart."""
@@ -75,9 +75,7 @@ def check_mart(session: Session, mart: Mart, table: str, *, render: Callable[[st
     counted = session.execute(count_mart(table, header.grain, sums)).rows[0]
     wanted: tuple[Number | None, ...] = ()
     if sums:
-        by_day = header.materialization == "incremental"
-        queries = (render(sum_query(header.sums[name], by_day=by_day)) for name in sums)
-        wanted = session.execute("SELECT " + ",\n  ".join(f"({query})" for query in queries)).rows[0]
+        wanted = session.execute(wanted_sums(header, render=render)).rows[0]
     pairs = zip(counted[2:], wanted, strict=True)
     found = MartFigures(
         int(counted[0]), int(counted[1]), {n: (a or 0, b or 0) for n, (a, b) in zip(sums, pairs, strict=True)}
@@ -91,6 +89,13 @@ def count_mart(table: str, grain: tuple[str, ...], sums: list[str]) -> str:
     added = "".join(f", SUM({identifier(name)})" for name in sums)
     keys = f"(SELECT COUNT(*) FROM (SELECT DISTINCT {identifiers(grain)} FROM {table}) k)"
     return f"SELECT COUNT(*), {keys}{added} FROM {table}"
+
+
+def wanted_sums(header: MartHeader, *, render: Callable[[str], str]) -> str:
+    """Return the query for what columns have to add up to, in the order of the header's `sums`."""
+    by_day = header.materialization == "incremental"
+    queries = (render(sum_query(wanted, by_day=by_day)) for wanted in header.sums.values())
+    return "SELECT " + ",\n  ".join(f"({query})" for query in queries)
 
 
 def count_days(table: str, day_column: str) -> str:

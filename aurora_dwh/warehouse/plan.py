@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date
 
 from aurora_dwh.handoff import Manifest
 from aurora_dwh.schema import TableSchema
-from aurora_dwh.warehouse import checks, drift, load
+from aurora_dwh.warehouse import checks, drift, load, mart_build, mart_checks
 from aurora_dwh.warehouse.connection import Answer, Session, Warehouse
+from aurora_dwh.warehouse.mart import Mart, render
+from aurora_dwh.warehouse.sql import identifier, qualified
 from aurora_dwh.warehouse.statements import COPY_COUNT, Target, create_table, texts_of
 
 
@@ -56,6 +60,29 @@ def load_of(warehouse: Warehouse, target: Target, mode: str, manifest: Manifest)
         manifest: The day as it would be in the lake.
     """
     count = checks.count_rows(target, texts_of(target, manifest.schema), [manifest.day.isoformat()])
-    notebook = _Notebook({COPY_COUNT: (manifest.rows,), count: (manifest.day, manifest.rows, manifest.rows)})
+    notebook = _Notebook({COPY_COUNT: (manifest.rows,), count: (manifest.day, *[manifest.rows] * 3)})
     work = load.Load(warehouse, _OwnManifest(), target, mode, [manifest], run_id=None)
     return ["BEGIN", *work.run(notebook, drift.Preparation()).statements]
+
+
+def build_of(mart: Mart, schemas: Mapping[str, str], days: tuple[date, date] | None, *, is_first: bool) -> list[str]:
+    """Return the statements of the transaction that builds a mart, with the checks of its rows.
+
+    Args:
+        mart: The mart.
+        schemas: As `mart_build.build` takes them.
+        days: Of an incremental mart, the half-open range of days.
+        is_first: Whether there is nothing of it yet; else it stands as its file says.
+    """
+    header = mart.header
+    is_view = header.materialization == "view"
+    rows = qualified(schemas["bi"], mart.name) if is_view else identifier(mart_build.BUILT)
+    answers: dict[str, tuple[object, ...]] = {
+        mart_checks.count_mart(rows, header.grain, list(header.sums)): (1, 1, *[0] * len(header.sums)),
+        mart_checks.wanted_sums(header, render=lambda text: render(text, schemas, days)): (0,) * len(header.sums),
+    }
+    if not is_first:  # its keys are then as the header has them
+        mart = replace(mart, header=header.model_copy(update={"dist_key": None, "sort_key": ()}))
+    work, notebook = mart_build.Build(mart, schemas, days), _Notebook(answers)
+    done = work.view(notebook, "") if is_view else work.table(notebook, "" if is_first else mart_build.TABLE)
+    return ["BEGIN", *done.statements, "COMMIT"]

@@ -19,6 +19,7 @@ import pytest
 from dotenv import dotenv_values
 from playwright.sync_api import Page, expect
 
+from aurora_dwh.catalog import Catalog
 from aurora_dwh_tests.browser.ui import ENDED, RUN_SECONDS, UI, choose_days, lineage, picture
 from aurora_dwh_tests.dagster_ui import served
 from aurora_dwh_tests.foreign import create_wordpress, create_zabbix, fill_wordpress
@@ -203,3 +204,12 @@ def test_a_source_that_does_not_answer_leaves_nothing_behind(newcomer: Newcomer,
     )
     assert "Access denied" in said
     assert list(newcomer.folder.iterdir()) == []
+
+
+def test_a_pattern_says_which_tables_are_in_the_catalog(newcomer: Newcomer, url: str) -> None:
+    command = ("aurora-dwh", "init", "p", "--source", url, "--tls", "disabled", "--tables")
+    said = newcomer.run(*command, "wpposts*", exit_code=2, **newcomer.password)
+    assert "'wpposts*' is no table of the database; did you mean wp_posts" in " ".join(said.replace("│", " ").split())
+    assert not (newcomer.folder / "p" / "catalog.yaml").exists()
+    newcomer.run(*command, "wp_*", **newcomer.password)
+    assert {name.partition("_")[0] for name in Catalog.load(newcomer.folder / "p" / "catalog.yaml").tables} == {"wp"}

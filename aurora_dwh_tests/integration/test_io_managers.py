@@ -147,6 +147,19 @@ def test_a_day_runs_from_the_source_into_redshift(instance: dg.DagsterInstance, 
     assert lake["dagster/uri"].endswith("/shop/Order%20Details/day=2024-01-01/_manifest.json")
     assert (staging["rows_inserted"], staging["rows_updated"]) == (2, 0)
     assert "COPY" in staging["statements"]
+    assert staging["dagster/row_count"] == 2
+    own = {"_dwh_day": "2024-01-01", "_dwh_loaded_at": "2024-02-01 00:00:00"}
+    rows = [{"id": number, "updated": "2024-01-01 12:00:00", **own} for number in ("0", "1")]
+    assert [record.data for record in staging["sample"].records] == rows
+
+
+def test_a_range_shows_rows_of_its_last_day_and_how_many_the_table_has(instance: dg.DagsterInstance) -> None:
+    result = run(instance, DAYS[0], DAYS[-1])
+    first, last = (metadata(result, STAGING)[day] for day in (DAYS[0], DAYS[-1]))
+    assert "sample" not in first
+    assert "dagster/row_count" not in first
+    assert last["dagster/row_count"] == 4
+    assert {record.data["_dwh_day"] for record in last["sample"].records} == {DAYS[-1]}
 
 
 def test_what_reading_waited_for_is_in_the_days_metadata_and_the_log(

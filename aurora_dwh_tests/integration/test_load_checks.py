@@ -61,7 +61,7 @@ def test_the_statements_of_the_checks() -> None:
     target = replace(TARGET, key=("Id", "note"))
     assert checks.count_keys(target) == (
         'SELECT "_dwh_day", COUNT(*), SUM(CASE WHEN "_dwh_copies" = 0 THEN 1 ELSE 0 END), '
-        'SUM(CASE WHEN "_dwh_copies" > 1 THEN 1 ELSE 0 END)\n'
+        'SUM(CASE WHEN "_dwh_copies" > 1 THEN 1 ELSE 0 END), (SELECT COUNT(*) FROM "staging"."orders")\n'
         "FROM (\n"
         '  SELECT s."_dwh_day", s."id", s."note", COUNT(t."id") AS "_dwh_copies"\n'
         '  FROM (SELECT DISTINCT "_dwh_day", "id", "note" FROM "dwh_stage" r) s\n'
@@ -71,7 +71,7 @@ def test_the_statements_of_the_checks() -> None:
         'GROUP BY "_dwh_day"'
     )
     assert checks.count_rows(target, ["note"], ["2024-01-05"]) == (
-        'SELECT "_dwh_day", SUM("_dwh_copies"), COUNT(*)\n'
+        'SELECT "_dwh_day", SUM("_dwh_copies"), COUNT(*), (SELECT COUNT(*) FROM "staging"."orders")\n'
         "FROM (\n"
         '  SELECT "_dwh_day", "id", "note", COUNT(*) AS "_dwh_copies"\n'
         '  FROM "staging"."orders"\n'
@@ -81,7 +81,7 @@ def test_the_statements_of_the_checks() -> None:
         'GROUP BY "_dwh_day"'
     )
     assert checks.count_rows(Target("staging", "log"), [], ["2024-01-05"]) == (
-        'SELECT "_dwh_day", COUNT(*), COUNT(*)\nFROM "staging"."log"\n'
+        'SELECT "_dwh_day", COUNT(*), COUNT(*), (SELECT COUNT(*) FROM "staging"."log")\nFROM "staging"."log"\n'
         'WHERE "_dwh_day" IN (\'2024-01-05\')\nGROUP BY "_dwh_day"'
     )
 

@@ -84,6 +84,26 @@ def test_an_incremental_mart_is_built_for_a_day_or_a_range(tmp_path: Path, days:
         (f"{COLUMNS}case: {{}}\ncases: {{one: {{expected: []}}}}", "case: is none of columns, cases, did you mean `c"),
         (f"{COLUMNS}cases: {{one: {{expect: [], expected: []}}}}", "cases: one: expect: is none of days, inputs, exp"),
         (
+            "columns: {staging.orders: {id: DATE, ID: DATE}, bi.rates: {rate: DATE}}\ncases: {one: {expected: []}}",
+            "columns: staging.orders: id and ID are one name to Redshift; leave one out",
+        ),
+        (
+            "columns: {staging.orders: {id: DATE}, bi.rates: {}, BI.Rates: {}}\ncases: {one: {expected: []}}",
+            "columns: bi.rates and BI.Rates are one name to Redshift; leave one out",
+        ),
+        (
+            f"{COLUMNS}cases:\n  one:\n    inputs: {{bi.rates: [{{rate: 1, RATE: 2}}], BI.Rates: []}}\n{WANTED}",
+            "cases: one: inputs: bi.rates and BI.Rates are one name to Redshift; leave one out",
+        ),
+        (
+            f"{COLUMNS}cases:\n  one:\n    inputs: {{bi.rates: [{{rate: 1, RATE: 2}}]}}\n{WANTED}",
+            "cases: one: inputs: bi.rates: row 1: rate and RATE are one name to Redshift; leave one out",
+        ),
+        (
+            f"{COLUMNS}cases: {{one: {{expected: [{{day: 1, line: 2, Day: 3}}]}}}}",
+            "cases: one: expected: row 1: day and Day are one name to Redshift; leave one out",
+        ),
+        (
             f"{COLUMNS}cases: {{one: {{expected: [1]}}}}",
             "cases: one: expected: row 1: 1 does not belong here: Input should be a valid dictionary",
         ),
