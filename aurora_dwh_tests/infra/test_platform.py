@@ -175,7 +175,8 @@ def test_only_a_run_touches_data(templates: Templates) -> None:
         assert ("quicksight:CreateIngestion" in said) == ("-quicksight-" in place)
         assert ("glue:BatchCreatePartition" in said) == place.startswith("aurora-"), place
     for role in ("Daemon", "Webserver", "Code"):
-        for place, statements in policies(templates, role):
+        for place, every in policies(templates, role):
+            statements = [s for s in every if not json.dumps(s["Resource"]).endswith('/dagster/*"]]}')]  # logs
             data = ("secretsmanager:", "redshift", "s3:Put", "s3:Delete", "quicksight:", "glue:")
             assert not {action for action in actions(statements) if action.startswith(data)}, place
 
@@ -183,7 +184,8 @@ def test_only_a_run_touches_data(templates: Templates) -> None:
 def test_the_code_server_may_list_what_was_exported_by_hand_and_nothing_else_of_the_lake(templates: Templates) -> None:
     prefix = Layout("bucket", "lake", "shop").inbox
     for place, statements in policies(templates, "Code"):
-        (listing,) = [s for s in statements if "s3:" in str(s["Action"])]
+        reading = ("s3:Get", "s3:List")
+        (listing,) = [s for s in statements if any(action.startswith(reading) for action in actions([s]))]
         assert listing["Action"] == "s3:ListBucket", place
         (allowed,) = listed(listing["Condition"]["StringLike"]["s3:prefix"])
         assert fnmatch.fnmatchcase(prefix, allowed)

@@ -167,6 +167,17 @@ class Platform(cdk.Stack):
         )
         for statement in (*self._foundation.may_publish(), arrived):
             task.task_role.add_to_principal_policy(statement)
+        log = self._foundation.log_bucket
+        task.task_role.add_to_principal_policy(
+            iam.PolicyStatement(
+                actions=["s3:PutObject", "s3:AbortMultipartUpload"], resources=[log.arn_for_objects(f"{LOG_PREFIX}/*")]
+            )
+        )
+        acknowledge(
+            task.task_role.node.find_child("DefaultPolicy"),
+            bucket_finding(self, log, LOG_PREFIX),
+            "Each tick of a schedule or sensor has a log of its own.",
+        )
         return self._service(
             "Code", task, 1, cloud_map_options=ecs.CloudMapOptions(name="code", dns_ttl=cdk.Duration.seconds(10))
         )
