@@ -36,6 +36,7 @@ def instance(lake_server: LakeServer, tmp_path_factory: pytest.TempPathFactory) 
     """An instance that keeps output as production's does."""
     home = tmp_path_factory.mktemp("home")
     settings = YAML().load(SETTINGS.read_text(encoding="utf-8"))
+    settings["compute_logs"]["config"]["local_dir"] = str(home)  # not the machine's own, where other tests' output lies
     with (home / "dagster.yaml").open("w", encoding="utf-8") as file:
         YAML().dump({"telemetry": settings["telemetry"], "compute_logs": settings["compute_logs"]}, file)
     with pytest.MonkeyPatch.context() as patch:
@@ -116,7 +117,7 @@ def test_what_a_step_prints_is_written_by_its_run_and_shown_by_the_webserver(
     log = ["a-run", "compute_logs", "a-step"]
     with calls(instance) as written, instance.compute_log_manager.capture_logs(log):
         os.write(1, b"what it printed")
-        instance.compute_log_manager.on_progress(log)  # as every 30 seconds
+        instance.compute_log_manager.on_progress(log)  # type: ignore[attr-defined] # as every 30 seconds
     assert {action for action, _ in written} == {"s3:GetObject", "s3:PutObject"}
     with calls(instance) as read:
         assert b"what it printed" in (instance.compute_log_manager.get_log_data(log).stdout or b"")

@@ -86,6 +86,18 @@ def test_two_webservers_stand_behind_the_load_balancer(templates: Templates) -> 
         assert (balancer["ContainerName"], balancer["ContainerPort"]) == ("webserver", 3000)
 
 
+def test_processes_have_the_time_to_start_and_to_end_that_was_measured(templates: Templates) -> None:
+    """`docs/sizing.md` has the figures: up to 99 seconds to an answer, 39 for a check, 41 to the end of a daemon."""
+    for webserver in services(templates, "webserver"):
+        assert webserver["HealthCheckGracePeriodSeconds"] > 99
+    for name in ("code", "daemon"):
+        for container in containers(templates, name):
+            check = container["HealthCheck"]
+            assert (check["StartPeriod"] > 99, check["Timeout"] > 39) == (True, True), name
+    for name, seconds in (("code", 30), ("daemon", 120), ("run", 120), ("webserver", 120), ("watch", 30)):
+        assert {container["StopTimeout"] for container in containers(templates, name)} == {seconds}, name
+
+
 def test_the_code_server_is_found_by_name(templates: Templates) -> None:
     for code in services(templates, "code"):
         assert code["DesiredCount"] == 1

@@ -18,7 +18,15 @@ from infra.stacks.common import acknowledge, bucket_finding, finding, lake_acces
 from infra.stacks.foundation import Foundation
 from infra.stacks.source import Source
 from infra.stacks.storage import dagster_storage
-from infra.stacks.tasks import Tasks, container_image, dagster_environment, log_group, product_environment
+from infra.stacks.tasks import (
+    SHORT_STOP,
+    START,
+    Tasks,
+    container_image,
+    dagster_environment,
+    log_group,
+    product_environment,
+)
 from infra.stacks.ui import Ui
 from infra.stacks.warehouse import LAKE_PREFIX, Warehouse
 
@@ -158,6 +166,7 @@ class Platform(cdk.Stack):
             secrets=secrets,
             health=commands.code_server_health(),
             port=commands.CODE_PORT,
+            stop=SHORT_STOP,
         )
         # The sensor `arrivals` lists what was exported by hand; what is in it is read by a run.
         arrived = iam.PolicyStatement(
@@ -185,9 +194,8 @@ class Platform(cdk.Stack):
     def _daemon(self, run: ecs.FargateTaskDefinition) -> ecs.FargateService:
         """Two daemons would start every schedule twice: the old one is stopped before the new one starts."""
         task = self._tasks.definition("daemon", self._config.platform.daemon)
-        self._tasks.container(
-            task, "daemon", commands.daemon(), health=commands.daemon_health(), extra=self._launching(run)
-        )
+        extra = {**self._launching(run), **commands.DAEMON_ENVIRONMENT}
+        self._tasks.container(task, "daemon", commands.daemon(), health=commands.daemon_health(), extra=extra)
         self._may_launch(task.task_role, run)
         return self._service("Daemon", task, 1, min_healthy_percent=0, max_healthy_percent=100)
 
@@ -197,13 +205,21 @@ class Platform(cdk.Stack):
         self._tasks.container(
             task, "webserver", commands.webserver(), extra=self._launching(run), port=commands.UI_PORT
         )
-        watch_log = self._tasks.container(task, "watch", commands.watch(platform.load_deadline), essential=False)
+        watch_log = self._tasks.container(
+            task, "watch", commands.watch(platform.load_deadline), essential=False, stop=SHORT_STOP
+        )
         self._may_launch(task.task_role, run)
         for statement in lake_access(self._foundation.log_bucket, LOG_PREFIX, write=False):
             task.task_role.add_to_principal_policy(statement)
         # ECS Exec: `python -m infra.open` forwards a port of one's own machine to it.
         service = self._service(
-            "Webserver", task, 2, min_healthy_percent=50, max_healthy_percent=200, enable_execute_command=True
+            "Webserver",
+            task,
+            2,
+            min_healthy_percent=50,
+            max_healthy_percent=200,
+            enable_execute_command=True,
+            health_check_grace_period=cdk.Duration.seconds(START),
         )
         self.ui.serve(service)
         scaling = service.auto_scale_task_count(min_capacity=2, max_capacity=platform.webserver_max_tasks)
