@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -116,7 +116,8 @@ def test_what_a_step_prints_is_written_by_its_run_and_shown_by_the_webserver(
 ) -> None:
     log = ["a-run", "compute_logs", "a-step"]
     with calls(instance) as written, instance.compute_log_manager.capture_logs(log):
-        os.write(1, b"what it printed")
+        sys.stdout.write("what it printed\n")
+        sys.stdout.flush()
         instance.compute_log_manager.on_progress(log)  # type: ignore[attr-defined] # as every 30 seconds
     assert {action for action, _ in written} == {"s3:GetObject", "s3:PutObject"}
     with calls(instance) as read:
