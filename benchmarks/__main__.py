@@ -17,6 +17,7 @@ from benchmarks import (
     page,
     proof,
     reading,
+    record,
     typed,
     whole_chain,
     writers,
@@ -42,6 +43,7 @@ PARTS: dict[str, Part] = {
     "beside_oltp": lambda rig, size: [beside_oltp.measure(rig, size)],
     "daily_run": lambda rig, size: [daily_run.measure(rig, size)],
     "definitions": lambda rig, size: [definitions.measure(rig, size)],
+    "record": lambda rig, size: [record.measure(rig, size)],
     "whole_chain": lambda rig, size: [whole_chain.measure(rig, size)],
 }
 

@@ -26,6 +26,14 @@ def daemon() -> list[str]:
     return ["dagster-daemon", "run", "-w", "workspace.yaml"]
 
 
+DAEMON_ENVIRONMENT = {"DAGSTER_BACKFILL_RETRY_DEFINITION_CHANGED_ERROR": "1"}
+"""What the daemon has besides: backfills of assets wait while their code server is away.
+
+Without it Dagster takes the assets for removed, cancels the backfill's runs and fails it:
+https://github.com/dagster-io/dagster/issues/18640
+"""
+
+
 def daemon_health() -> list[str]:
     """Whether each of the daemon's parts has given a sign of life."""
     return ["dagster-daemon", "liveness-check"]

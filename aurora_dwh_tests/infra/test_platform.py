@@ -96,6 +96,18 @@ def test_two_webservers_stand_behind_the_load_balancer(templates: Templates) -> 
         assert (balancer["ContainerName"], balancer["ContainerPort"]) == ("webserver", 3000)
 
 
+def test_processes_have_the_time_to_start_and_to_end_that_was_measured(templates: Templates) -> None:
+    """`docs/sizing.md` has the figures: up to 99 seconds to an answer, 39 for a check, 41 to the end of a daemon."""
+    for webserver in services(templates, "webserver"):
+        assert webserver["HealthCheckGracePeriodSeconds"] > 99
+    for name in ("code", "daemon"):
+        for container in containers(templates, name):
+            check = container["HealthCheck"]
+            assert (check["StartPeriod"] > 99, check["Timeout"] > 39) == (True, True), name
+    for name, seconds in (("code", 30), ("daemon", 120), ("run", 120), ("webserver", 120), ("watch", 30)):
+        assert {container["StopTimeout"] for container in containers(templates, name)} == {seconds}, name
+
+
 def test_the_code_server_is_found_by_name(templates: Templates) -> None:
     for code in services(templates, "code"):
         assert code["DesiredCount"] == 1
@@ -212,7 +224,8 @@ def test_only_a_run_touches_data(templates: Templates) -> None:
         assert ("quicksight:CreateIngestion" in said) == ("-quicksight-" in place)
         assert ("glue:BatchCreatePartition" in said) == place.startswith("aurora-"), place
     for role in ("Daemon", "Webserver", "Code"):
-        for place, statements in policies(templates, role):
+        for place, every in policies(templates, role):
+            statements = [s for s in every if not json.dumps(s["Resource"]).endswith('/dagster/*"]]}')]  # logs
             data = ("secretsmanager:", "redshift", "s3:Put", "s3:Delete", "quicksight:", "glue:")
             assert not {action for action in actions(statements) if action.startswith(data)}, place
 
@@ -220,7 +233,8 @@ def test_only_a_run_touches_data(templates: Templates) -> None:
 def test_the_code_server_may_list_what_was_exported_by_hand_and_nothing_else_of_the_lake(templates: Templates) -> None:
     prefix = Layout("bucket", "lake", "shop").inbox
     for place, statements in policies(templates, "Code"):
-        (listing,) = [s for s in statements if "s3:" in str(s["Action"])]
+        reading = ("s3:Get", "s3:List")
+        (listing,) = [s for s in statements if any(action.startswith(reading) for action in actions([s]))]
         assert listing["Action"] == "s3:ListBucket", place
         (allowed,) = listed(listing["Condition"]["StringLike"]["s3:prefix"])
         assert fnmatch.fnmatchcase(prefix, allowed)

@@ -18,7 +18,15 @@ from infra.stacks.common import acknowledge, bucket_finding, finding, lake_acces
 from infra.stacks.foundation import Foundation
 from infra.stacks.source import Source
 from infra.stacks.storage import dagster_storage
-from infra.stacks.tasks import Tasks, container_image, dagster_environment, log_group, product_environment
+from infra.stacks.tasks import (
+    SHORT_STOP,
+    START,
+    Tasks,
+    container_image,
+    dagster_environment,
+    log_group,
+    product_environment,
+)
 from infra.stacks.ui import Ui
 from infra.stacks.warehouse import LAKE_PREFIX, Warehouse
 
@@ -173,6 +181,7 @@ class Platform(cdk.Stack):
             secrets=secrets,
             health=commands.code_server_health(),
             port=commands.CODE_PORT,
+            stop=SHORT_STOP,
         )
         # The sensor `arrivals` lists what was exported by hand; what is in it is read by a run.
         arrived = iam.PolicyStatement(
@@ -182,6 +191,17 @@ class Platform(cdk.Stack):
         )
         for statement in (*self._foundation.may_publish(), arrived):
             task.task_role.add_to_principal_policy(statement)
+        log = self._foundation.log_bucket
+        task.task_role.add_to_principal_policy(
+            iam.PolicyStatement(
+                actions=["s3:PutObject", "s3:AbortMultipartUpload"], resources=[log.arn_for_objects(f"{LOG_PREFIX}/*")]
+            )
+        )
+        acknowledge(
+            task.task_role.node.find_child("DefaultPolicy"),
+            bucket_finding(self, log, LOG_PREFIX),
+            "Each tick of a schedule or sensor has a log of its own.",
+        )
         return self._service(
             "Code", task, 1, cloud_map_options=ecs.CloudMapOptions(name="code", dns_ttl=cdk.Duration.seconds(10))
         )
@@ -189,13 +209,14 @@ class Platform(cdk.Stack):
     def _daemon(self, run: ecs.FargateTaskDefinition) -> ecs.FargateService:
         """Two daemons would start every schedule twice: the old one is stopped before the new one starts."""
         task = self._tasks.definition("daemon", self._config.platform.daemon)
-        self._tasks.container(
-            task, "daemon", commands.daemon(), health=commands.daemon_health(), extra=self._launching(run)
-        )
+        extra = {**self._launching(run), **commands.DAEMON_ENVIRONMENT}
+        self._tasks.container(task, "daemon", commands.daemon(), health=commands.daemon_health(), extra=extra)
         self._may_launch(task.task_role, run)
         # Here, as there is one daemon; it outlives what it watches, but for its task: then it is missed.
         watch = commands.watch(self._config.platform.load_deadline)
-        watch_log = self._tasks.container(task, "watch", watch, extra=self._launching(run), essential=False)
+        watch_log = self._tasks.container(
+            task, "watch", watch, extra=self._launching(run), essential=False, stop=SHORT_STOP
+        )
         service = self._service("Daemon", task, 1, min_healthy_percent=0, max_healthy_percent=100)
         watch_alarms(self, name=self._config.name, log=watch_log, service=service, topic=self._foundation.alarms)
         return service
@@ -211,7 +232,13 @@ class Platform(cdk.Stack):
             task.task_role.add_to_principal_policy(statement)
         # ECS Exec: `python -m infra.open` forwards a port of one's own machine to it.
         service = self._service(
-            "Webserver", task, 2, min_healthy_percent=50, max_healthy_percent=200, enable_execute_command=True
+            "Webserver",
+            task,
+            2,
+            min_healthy_percent=50,
+            max_healthy_percent=200,
+            enable_execute_command=True,
+            health_check_grace_period=cdk.Duration.seconds(START),
         )
         self.ui.serve(service)
         scaling = service.auto_scale_task_count(min_capacity=2, max_capacity=platform.webserver_max_tasks)
