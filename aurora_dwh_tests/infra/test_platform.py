@@ -35,9 +35,14 @@ NOT_SET = {
 """Setting -> why no container has it."""
 
 
+STANDARD = [name for name in DEPLOYMENTS if "-small-" not in name]
+SMALL = [name for name in DEPLOYMENTS if "-small-" in name]
+
+
 def services(templates: Templates, name: str) -> list[dict[str, Any]]:
-    found = [s for _, s in templates.of("AWS::ECS::Service") if s["ServiceName"] == name]
-    assert len(found) == len(DEPLOYMENTS)
+    """A service of each standard deployment."""
+    found = [s for place, s in templates.of("AWS::ECS::Service") if s["ServiceName"] == name and "-small-" not in place]
+    assert len(found) == len(STANDARD)
     return found
 
 
@@ -53,12 +58,13 @@ def containers(templates: Templates, name: str) -> list[dict[str, Any]]:
 
 
 def policies(templates: Templates, role: str) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Of a role of each deployment; in a small one webserver, daemon and code server have one, the webserver's."""
     found = [
         (place, policy["PolicyDocument"]["Statement"])
         for place, policy in templates.of("AWS::IAM::Policy")
         if f"{role}RoleDefaultPolicy" in place
     ]
-    assert len(found) == len(DEPLOYMENTS)
+    assert len(found) == len(STANDARD if role.startswith(("Code", "Daemon")) else DEPLOYMENTS)
     return found
 
 
@@ -74,7 +80,7 @@ def test_there_is_never_more_than_one_daemon(templates: Templates) -> None:
         assert daemon["LaunchType"] == "FARGATE"
         assert "CapacityProviderStrategy" not in daemon
     scaled = [properties for _, properties in templates.of("AWS::ApplicationAutoScaling::ScalableTarget")]
-    assert len(scaled) == len(DEPLOYMENTS)
+    assert len(scaled) == len(STANDARD)
     assert all("Webserver" in json.dumps(target["ResourceId"]) for target in scaled)
     assert {(target["MinCapacity"], target["MaxCapacity"]) for target in scaled} == {(2, 4)}
 
@@ -90,9 +96,50 @@ def test_the_code_server_is_found_by_name(templates: Templates) -> None:
     for code in services(templates, "code"):
         assert code["DesiredCount"] == 1
         assert len(code["ServiceRegistries"]) == 1
-    for container in containers(templates, "webserver"):
-        environment = {pair["Name"]: pair["Value"] for pair in container["Environment"]}
-        assert environment["DAGSTER_CODE_HOST"] == "code.dwh.internal"
+    hosts = [
+        pair["Value"]
+        for container in containers(templates, "webserver")
+        for pair in container["Environment"]
+        if pair["Name"] == "DAGSTER_CODE_HOST"
+    ]
+    assert sorted(hosts) == ["127.0.0.1"] * len(SMALL) + ["code.dwh.internal"] * len(STANDARD)
+
+
+def test_a_small_platform_is_one_task_of_the_same_containers_without_a_load_balancer(templates: Templates) -> None:
+    parts = ["code", "daemon", "webserver", "watch"]
+    for deployment in SMALL:
+        resources = templates.stacks[deployment, "platform"]["Resources"]
+        (service,) = [one["Properties"] for one in resources.values() if one["Type"] == "AWS::ECS::Service"]
+        assert service["DesiredCount"] == 1
+        assert service["DeploymentConfiguration"]["MaximumPercent"] == 100  # there is never more than one daemon
+        assert service["DeploymentConfiguration"]["MinimumHealthyPercent"] == 0
+        task = resources[service["TaskDefinition"]["Ref"]]["Properties"]
+        held = {container["Name"]: container for container in task["ContainerDefinitions"]}
+        assert list(held) == parts
+        for waiting in ("daemon", "webserver"):
+            assert held[waiting]["DependsOn"] == [{"Condition": "HEALTHY", "ContainerName": "code"}]
+        alike = {
+            container["Name"]: container
+            for place, one in templates.of("AWS::ECS::TaskDefinition")
+            if place.startswith(f"{deployment.replace('-small-', '-http-')}/")
+            for container in one["ContainerDefinitions"]
+        }
+        for part in parts:
+            for field in ("Command", "HealthCheck", "Essential"):
+                assert held[part].get(field) == alike[part].get(field), (deployment, part)
+        for kind in ("ElasticLoadBalancingV2", "ServiceDiscovery", "ApplicationAutoScaling"):
+            assert not [one for one in resources.values() if f"::{kind}::" in one["Type"]], deployment
+
+
+def test_a_small_storage_is_one_instance_that_takes_tls_only_and_is_kept(templates: Templates) -> None:
+    instances = [(p, one) for p, one in templates.of("AWS::RDS::DBInstance", "platform") if p.startswith("instance-")]
+    assert len(instances) == sum(1 for name in DEPLOYMENTS if name.startswith("instance-"))
+    for place, instance in instances:
+        assert (instance["DBInstanceClass"], instance["Engine"]) == ("db.t4g.micro", "postgres")
+        assert instance["StorageEncrypted"] is True, place
+        assert instance["DeletionProtection"] is ("destroyable" not in place)
+    for _, group in templates.of("AWS::RDS::DBParameterGroup", "platform"):
+        assert group["Parameters"]["rds.force_ssl"] == "1"
 
 
 @pytest.mark.parametrize(
@@ -265,13 +312,14 @@ def test_people_are_told_of_what_goes_wrong(templates: Templates) -> None:
     wanted = {"dwh-failed-runs", "dwh-daemon-silence-seconds", "dwh-days-late", "dwh-webserver-unreachable",
               "dwh-no-webserver", "dwh-redshift-usage"}  # fmt: skip
     for deployment in DEPLOYMENTS:
+        told = wanted - {"dwh-no-webserver"} if deployment in SMALL else wanted  # of a load balancer
         alarms = {
             alarm["AlarmName"]: alarm
             for place, alarm in templates.of("AWS::CloudWatch::Alarm")
             if place.startswith(f"{deployment}/")
         }
-        assert set(alarms) >= wanted
-        assert all(alarms[name]["AlarmActions"] for name in wanted)
+        assert set(alarms) >= told
+        assert all(alarms[name]["AlarmActions"] for name in told)
         assert alarms["dwh-daemon-silence-seconds"]["TreatMissingData"] == "breaching"
     for place, filter_ in templates.of("AWS::Logs::MetricFilter"):
         (metric,) = filter_["MetricTransformations"]

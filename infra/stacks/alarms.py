@@ -25,7 +25,12 @@ LIMITS = {  # measures of infra.watch
 
 
 def platform_alarms(
-    scope: Construct, *, name: str, watch_log: logs.LogGroup, targets: elb.ApplicationTargetGroup, topic: sns.ITopic
+    scope: Construct,
+    *,
+    name: str,
+    watch_log: logs.LogGroup,
+    targets: elb.ApplicationTargetGroup | None,
+    topic: sns.ITopic,
 ) -> None:
     """Turn the lines of `infra.watch` into metrics, and metrics into alarms."""
     tell = actions.SnsAction(topic)
@@ -56,6 +61,8 @@ def platform_alarms(
             if silent
             else cloudwatch.TreatMissingData.NOT_BREACHING,
         ).add_alarm_action(tell)
+    if targets is None:
+        return
     targets.metrics.healthy_host_count(statistic="Minimum", period=cdk.Duration.minutes(5)).create_alarm(
         scope,
         "Alarm-no-webserver",
