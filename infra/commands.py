@@ -44,6 +44,10 @@ def watch(deadline: str, port: int = UI_PORT) -> list[str]:
     return ["python", "-m", "infra.watch", "--ui", f"http://127.0.0.1:{port}", "--deadline", deadline]
 
 
+DOCTOR = ("aurora-dwh", "doctor")
+"""What the printed command runs as a task of its own, with the role of runs."""
+
+
 def seed() -> list[str]:
     """Make the sample shop and the user that reads it, in a new source."""
     return ["python", "-m", "infra.seed"]

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
+from botocore import xform_name
+from typer.main import get_command
 
+from aurora_dwh.cli import app
 from aurora_dwh.lake.layout import Layout
 from aurora_dwh_tests.infra.authorization import listed
 from aurora_dwh_tests.infra.conftest import Templates
 from aurora_dwh_tests.infra.deployments import DEPLOYMENTS, MASK_KEY, WEBHOOK
+from aurora_dwh_tests.infra.test_policies import deployments
 from infra import commands
 
 NOT_SET = {
@@ -324,3 +331,44 @@ def test_people_are_told_of_what_goes_wrong(templates: Templates) -> None:
     for place, filter_ in templates.of("AWS::Logs::MetricFilter"):
         (metric,) = filter_["MetricTransformations"]
         assert metric["MetricValue"] == f"$.{metric['MetricName']}", place
+
+
+def test_a_command_is_printed_that_runs_any_other_beside_the_databases(templates: Templates) -> None:
+    model = botocore.session.get_session().get_service_model("ecs").operation_model("RunTask").input_shape
+    printed = 0
+    for name, deployment in deployments(templates):
+        template = deployment.stacks["platform"]
+        for output, family in (("RunCommand", "run"), ("SeedCommand", "seed")):
+            if output not in template["Outputs"]:
+                assert output == "SeedCommand"
+                continue
+            words = shlex.split(deployment.text("platform", template["Outputs"][output]["Value"]))
+            assert words[:3] == ["aws", "ecs", "run-task"], name
+            options = dict(zip(words[3::2], words[4::2], strict=True))
+            assert {xform_name(member) for member in model.members} >= {
+                option.removeprefix("--").replace("-", "_") for option in options if option != "--region"
+            }
+            assert (options["--cluster"], options["--task-definition"]) == ("dwh", f"dwh-{family}")
+            assert re.fullmatch(
+                r"awsvpcConfiguration=\{subnets=\[[^]]+\],securityGroups=\[[^]]+\]\}",
+                options["--network-configuration"],
+            )
+            if output == "RunCommand":
+                (override,) = json.loads(options["--overrides"])["containerOverrides"]
+                assert override == {"name": "run", "command": ["aurora-dwh", "doctor"]}
+                printed += 1
+    assert printed == len(DEPLOYMENTS)
+
+
+def test_the_pages_commands_are_taken_by_the_image_s_program() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "deployment.md").read_text(encoding="utf-8")
+    table = page.partition("\n### Commands beside the databases\n")[2].partition("\n## ")[0]
+    lists = [json.loads(one.replace("\\|", "|")) for one in re.findall(r"`(\[\".*?\])`", table)]
+    shells = [command[2].split(" > ")[0].split() for command in lists if command[0] == "sh"]
+    taken = [command for command in [*lists, *shells] if command[0] == "aurora-dwh"]
+    assert {command[1] for command in taken} >= {"doctor", "verify", "proof", "rebuild", "lake", "discover", "prune"}
+    for _, *words in taken:
+        program: Any = get_command(app)
+        while hasattr(program, "commands"):
+            program = program.commands[words.pop(0)]
+        program.make_context("one", words)  # raises where an argument is wrong or missing

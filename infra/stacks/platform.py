@@ -5,6 +5,7 @@ With `size: small` the first three are containers of one task, which no load bal
 
 from __future__ import annotations
 
+import json
 from functools import cached_property
 from typing import Any
 
@@ -92,6 +93,12 @@ class Platform(cdk.Stack):
             "OpenCommand",
             value="python -m infra.open",
             description="Opens the Dagster UI on one's own machine, without a VPN: run it in the repository's root",
+        )
+        cdk.CfnOutput(
+            self,
+            "RunCommand",
+            value=self._run_task("run", *commands.DOCTOR),
+            description="Runs a command beside the databases; docs/deployment.md has others to put in place of doctor",
         )
         if source.admin_secret:
             self._seed(source.admin_secret)
@@ -337,15 +344,22 @@ class Platform(cdk.Stack):
         self._tasks.container(task, "seed", commands.seed(), extra=extra)
         self._source.reader_secret.grant_read(task.task_role)
         admin_secret.grant_read(task.task_role)
+        cdk.CfnOutput(
+            self,
+            "SeedCommand",
+            description="Run once: makes the sample shop in the new source, and the user that reads it",
+            value=self._run_task("seed"),
+        )
+
+    def _run_task(self, name: str, *command: str) -> str:
+        """Return the command that starts a task once, from inside the network."""
         subnets = self._foundation.vpc.select_subnets(
             subnets=self._foundation.private.subnets, subnet_type=self._foundation.private.subnet_type
         ).subnet_ids
         group = self._foundation.tasks.security_group_id
         network = f"awsvpcConfiguration={{subnets=[{subnets[0]}],securityGroups=[{group}]}}"
-        cdk.CfnOutput(
-            self,
-            "SeedCommand",
-            description="Run once: makes the sample shop in the new source, and the user that reads it",
-            value=f"aws ecs run-task --region {config.region} --cluster {config.name} --launch-type FARGATE "
-            f"--task-definition {config.name}-seed --network-configuration '{network}'",
-        )
+        overrides = json.dumps({"containerOverrides": [{"name": name, "command": command}]})
+        return (
+            f"aws ecs run-task --region {self._config.region} --cluster {self._config.name} --launch-type FARGATE "
+            f"--task-definition {self._config.name}-{name} --network-configuration '{network}'"
+        ) + (f" --overrides '{overrides}'" if command else "")
