@@ -15,6 +15,7 @@ import aws_cdk as cdk  # isort: skip
 from cdk_nag import AwsSolutionsChecks  # isort: skip
 from constructs import Construct  # isort: skip
 
+from aurora_dwh.warehouse.mart import MartError  # isort: skip
 from infra.config import Config  # isort: skip
 from infra.config_file import ConfigError, read_config  # isort: skip
 from infra.stacks.bi import BiStack  # isort: skip
@@ -79,10 +80,9 @@ def main() -> None:
     app = cdk.App(context=CONTEXT)
     path = Path(app.node.try_get_context("config") or DEFAULT_CONFIG)
     try:
-        config = read_config(path)
-    except ConfigError as error:
+        build(app, read_config(path))
+    except (ConfigError, MartError) as error:
         sys.exit(str(error))
-    build(app, config)
     cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     app.synth()
 

@@ -52,6 +52,10 @@ def watch(deadline: str) -> list[str]:
     return ["python", "-m", "infra.watch", "--deadline", deadline]
 
 
+DOCTOR = ("aurora-dwh", "doctor")
+"""What the printed command runs as a task of its own, with the role of runs."""
+
+
 def seed() -> list[str]:
     """Make the sample shop and the user that reads it, in a new source."""
     return ["python", "-m", "infra.seed"]

@@ -14,6 +14,7 @@ from typing import Literal, TypeVar
 import botocore.session
 from pydantic import BaseModel, Field, field_validator, model_validator
 
+from aurora_dwh.catalog import marts_folder
 from infra.config_fields import (
     Account,
     BaseImage,
@@ -28,6 +29,7 @@ from infra.config_fields import (
     Https,
     Identifier,
     Image,
+    InstanceClass,
     KeyArn,
     LogDays,
     Name,
@@ -267,7 +269,11 @@ class Ui(Fields):
 
 
 class Storage(Fields):
-    """The PostgreSQL that keeps Dagster's runs, events and schedules: Aurora Serverless v2."""
+    """The PostgreSQL that keeps Dagster's runs, events and schedules: Aurora Serverless v2, or one instance."""
+
+    instance: InstanceClass | None = None
+    """A class of RDS, such as db.t4g.micro: one instance in one zone in place of Aurora. Whether it is one is chosen
+    once: what Dagster remembers does not move."""
 
     min_acu: float = Field(default=0.5, ge=0.5, le=256, multiple_of=0.5)
     max_acu: float = Field(default=2, ge=1, le=256, multiple_of=0.5)
@@ -315,6 +321,8 @@ class Platform(Fields):
     """What the image is built for."""
 
     build: Build = Build()
+    size: Literal["standard", "small"] = "standard"
+    """small: webserver, daemon and code server are one task of the size `webserver`, without a load balancer."""
 
     ui: Ui = Ui()
     storage: Storage = Storage()
@@ -339,6 +347,12 @@ class Platform(Fields):
     load_deadline: TimeOfDay = "06:00"
     """When yesterday must have been loaded, in the catalog's timezone; an alarm tells where it is not."""
 
+    @model_validator(mode="after")
+    def _without_balancer(self) -> Platform:
+        if self.size == "small" and self.ui != Ui():
+            raise ValueError("ui: `size: small` has no load balancer; leave it out and use python -m infra.open")
+        return self
+
 
 class Bi(Fields):
     """QuickSight: a connection into the VPC, a data source, and a dataset for each mart."""
@@ -351,6 +365,9 @@ class Bi(Fields):
 
     import_mode: Literal["SPICE", "DIRECT_QUERY"] = "SPICE"
     """SPICE: a copy in QuickSight, refreshed as the catalog says. DIRECT_QUERY: each look queries Redshift."""
+
+    marts: str | None = None
+    """The folder of the marts' SQL files, absolute or from this repository. Default: `marts` beside the catalog."""
 
 
 class Config(Fields):
@@ -383,9 +400,17 @@ class Config(Fields):
         network = self.network.new or self.network.existing
         return self.platform.ui.allowed_cidrs or ((network.cidr,) if network else ())
 
+    @property
+    def marts(self) -> Path:
+        """The folder of the marts that become datasets."""
+        named = self.bi and self.bi.marts
+        return ROOT / named if named else marts_folder(ROOT / self.platform.catalog)
+
     @model_validator(mode="after")
     def _together(self) -> Config:
         problems = [*self._network_problems(), *self._arn_problems()]
+        if self.bi and not any(self.marts.glob("*.sql")):
+            problems.append(f"bi.marts: there is no mart, such as daily_sales.sql, in {self.marts}")
         if problems:
             raise ValueError("; ".join(problems))
         return self

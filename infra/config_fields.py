@@ -47,6 +47,7 @@ SubnetId = Annotated[str, _form(rf"subnet-{_ID}")]
 RouteTableId = Annotated[str, _form(rf"rtb-{_ID}")]
 SecurityGroupId = Annotated[str, _form(rf"sg-{_ID}")]
 DatabaseId = Annotated[str, _form(r"[a-zA-Z][a-zA-Z0-9-]{0,62}")]
+InstanceClass = Annotated[str, _form(r"db\.[a-z0-9]+\.[a-z0-9]+")]
 Host = Annotated[str, _form(r"[A-Za-z0-9.-]+")]
 LogDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1827, 3653]
 

@@ -21,6 +21,7 @@ from aurora_dwh.spelling import near_words
 from aurora_dwh.sql_file import read_sql_file
 from aurora_dwh.warehouse.mart_checks import sum_query
 from aurora_dwh.warehouse.sql import identifier, literal
+from aurora_dwh.warehouse.type_kinds import kind
 
 if TYPE_CHECKING:
     from aurora_dwh.catalog import Catalog
@@ -42,6 +43,7 @@ class MartHeader(BaseModel):
         sort_key: Sort key of the table.
         owners: Who answers for the mart.
         sums: Column -> what it must add up to, as `staging.table.column` or a SELECT of one number.
+        columns: Column -> its type in Redshift, where the SQL does not say it; `mart_columns` reads both.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -54,6 +56,7 @@ class MartHeader(BaseModel):
     sort_key: tuple[str, ...] = ()
     owners: tuple[str, ...] = ()
     sums: dict[str, str] = Field(default_factory=dict)
+    columns: dict[str, str] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,7 @@ def read_mart(path: Path) -> Mart:
         raise MartError(f"{path.name}: Redshift cuts names at {IDENTIFIER_LIMIT} bytes; give the file a shorter name")
     found = Mart(path.stem, header, query, _inputs(path.name, query), path)
     _check_sums(path.name, found)
+    _check_types(path.name, header)
     return found
 
 
@@ -162,6 +166,14 @@ def _check_sums(file: str, mart: Mart) -> None:
         strange = [f"{schema}.{name}" for schema, name in _inputs(file, query) if (schema, name) not in mart.inputs]
         if strange:
             raise MartError(f"{file}: sums: {column}: the mart does not read {', '.join(strange)}")
+
+
+def _check_types(file: str, header: MartHeader) -> None:
+    for column, type_name in header.columns.items():
+        try:
+            kind(type_name)
+        except ValueError as error:
+            raise MartError(f"{file}: columns: {column}: {error}") from error
 
 
 def _inputs(file: str, query: str) -> tuple[tuple[str, str], ...]:

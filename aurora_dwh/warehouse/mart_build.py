@@ -16,6 +16,7 @@ from aurora_dwh.warehouse.errors import CheckError, PassingError, WarehouseError
 from aurora_dwh.warehouse.locks import lock, passing
 from aurora_dwh.warehouse.mart import Mart, MartError, MartHeader, render
 from aurora_dwh.warehouse.mart_checks import MartFigures, check_mart, count_days
+from aurora_dwh.warehouse.mart_columns import check_declared
 from aurora_dwh.warehouse.sql import beside, identifier, identifiers, literal, qualified
 from aurora_dwh.warehouse.statements import Target
 from aurora_dwh.warehouse.swap import replaced, swap
@@ -61,7 +62,8 @@ def build(
 
     Raises:
         CheckError: The new rows are not as they must be; the old ones stay.
-        MartError: The mart's columns changed and days built earlier have the old ones.
+        MartError: The mart's columns are not as its header declares, or changed and days built earlier have the old
+            ones.
         DependentError: Something hangs on the mart that cannot be kept where it is made anew.
         WarehouseError: Redshift refused a statement.
     """
@@ -143,8 +145,10 @@ class Build:
 
     def _built(self, session: Session, figures: MartFigures, by_day: Mapping[date, int] | None = None) -> Built:
         statements = tuple(session.statements)
-        columns = live_columns(session, Target(self.schemas["bi"], self.mart.name)).values()
-        return Built(figures, statements, tuple((c.name, c.type) for c in columns), by_day or {})
+        live = live_columns(session, Target(self.schemas["bi"], self.mart.name)).values()
+        columns = tuple((column.name, column.type) for column in live)
+        check_declared(self.mart, columns)
+        return Built(figures, statements, columns, by_day or {})
 
 
 def _kind(session: Session, schema: str, name: str) -> str:

@@ -29,11 +29,12 @@ from ruamel.yaml import YAML
 from aurora_dwh.catalog import PACKAGED_CATALOG, marts_folder
 from aurora_dwh.local import shop
 from aurora_dwh.local.redshift.postgres import SUPERUSER
+from aurora_dwh.warehouse.type_kinds import kind as kind_of
 from aurora_dwh_tests.dagster_ui import Api
 from aurora_dwh_tests.e2e.world import World
 from aurora_dwh_tests.instances import Storage
 from infra import commands
-from infra.marts import MARTS, TYPES
+from infra.datasets import read_datasets
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 240.0
@@ -196,6 +197,7 @@ def test_a_day_is_loaded_by_the_containers_of_production(
     catalog = PACKAGED_CATALOG.read_text(encoding="utf-8").replace("2024-01-01", yesterday)
     world.catalog_file.write_text(catalog, encoding="utf-8")
     shutil.copytree(marts_folder(PACKAGED_CATALOG), marts_folder(world.catalog_file))
+    datasets = read_datasets(marts_folder(world.catalog_file))
     code, ui = _free_port(), _free_port()
     containers._environment.update(DAGSTER_CODE_HOST="127.0.0.1", DAGSTER_CODE_PORT=str(code))
     url = f"http://127.0.0.1:{ui}"
@@ -229,7 +231,7 @@ def test_a_day_is_loaded_by_the_containers_of_production(
 
     containers.wait("the end of the run", ended)
     # The daemon builds the marts by itself once yesterday has landed.
-    containers.wait("the marts", lambda: _marts(world) == set(MARTS))
+    containers.wait("the marts", lambda: _marts(world) == set(datasets))
 
     after = _measures(containers)
     assert after["days_late"] == 0
@@ -243,9 +245,9 @@ def test_a_day_is_loaded_by_the_containers_of_production(
         "WHERE table_schema = 'bi' ORDER BY ordinal_position"
     )
     for mart, column, kind in [*world.ask_warehouse(columns), *world.ask_warehouse(COLUMNS_OF_LATE_VIEWS)]:
-        held.setdefault(mart, {})[column] = TYPES[kind.partition("(")[0]]
+        held.setdefault(mart, {})[column] = kind_of(kind)
     assert {mart: list(kinds.items()) for mart, kinds in held.items()} == {
-        mart: list(kinds.items()) for mart, kinds in MARTS.items()
+        mart: list(kinds.items()) for mart, kinds in datasets.items()
     }
     assert storage.query(f"SELECT status FROM runs WHERE run_id = '{run}'") == [("SUCCESS",)]
     bucket = world.variables["LAKE_URI"].split("/")[2]

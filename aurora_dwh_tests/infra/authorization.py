@@ -18,6 +18,8 @@ SHARPER = {("s3", "bucket"): r"arn:aws:s3:::[^/]+", ("s3", "object"): r"arn:aws:
 """Types whose form in the copy is that of another type as well."""
 
 ARNS = {
+    "AWS::EC2::SecurityGroup": "ec2:r:1:security-group/x",
+    "AWS::EC2::Subnet": "ec2:r:1:subnet/x",
     "AWS::ECS::Cluster": "ecs:r:1:cluster/x",
     "AWS::ECS::TaskDefinition": "ecs:r:1:task-definition/x:1",
     "AWS::IAM::Role": "iam::1:role/x",

@@ -7,6 +7,7 @@ meet all the others.
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 from typing import Any
 
 ACCOUNT = "123456789012"
@@ -63,7 +64,10 @@ PLATFORMS: dict[str, dict[str, Any]] = {
     "new": {},
     "newInVpc": {"architecture": "arm64", "build": BUILD, "alert_webhook_secret_arn": WEBHOOK},
     "aurora": {},
-    "instance": {"image": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/aurora-dwh:1.0"},
+    "instance": {
+        "image": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/aurora-dwh:1.0",
+        "storage": {"instance": "db.t4g.micro"},
+    },
 }
 UIS: dict[str, dict[str, Any]] = {
     "http": {},
@@ -76,7 +80,11 @@ UIS: dict[str, dict[str, Any]] = {
         "internet_facing": True,
         "allowed_cidrs": ["0.0.0.0/0"],
     },
+    "small": {},  # no load balancer
 }
+MARTS = {"instance": str(Path(__file__).with_name("marts"))}
+"""Source -> a folder of marts that is not beside the catalog."""
+
 BIS: dict[str, dict[str, Any] | None] = {
     "none": None,
     "quicksight": {"owners": [f"arn:aws:quicksight:{REGION}:{ACCOUNT}:user/default/analyst"]},
@@ -89,13 +97,27 @@ def _written(source: str, ui: str, bi: str, fate: str) -> dict[str, Any]:
         "account": ACCOUNT,
         "name": "dwh",
         **SOURCES[source],
-        "platform": {"ui": UIS[ui], "alarm_emails": ["data@example.com"], **PLATFORMS[source]},
-        "bi": BIS[bi] and {**BIS[bi], "import_mode": "DIRECT_QUERY" if source == "instance" else "SPICE"},
+        "platform": {
+            "size": "small" if ui == "small" else "standard",
+            "ui": UIS[ui],
+            "alarm_emails": ["data@example.com"],
+            **PLATFORMS[source],
+        },
+        "bi": BIS[bi]
+        and {
+            **BIS[bi],
+            "import_mode": "DIRECT_QUERY" if source == "instance" else "SPICE",
+            "marts": MARTS.get(source),
+        },
         "destroyable": FATES[fate],
     }
 
 
-DEPLOYMENTS = {"-".join(options): _written(*options) for options in itertools.product(SOURCES, UIS, BIS, FATES)}
+DEPLOYMENTS = {
+    "-".join(options): _written(*options)
+    for options in itertools.product(SOURCES, UIS, BIS, FATES)
+    if options[0] in ("new", "instance") or options[1] != "small"
+}
 """Name of a deployment -> its configuration."""
 
 FIRST = "new-http-quicksight-kept"

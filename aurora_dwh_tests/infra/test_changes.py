@@ -18,7 +18,7 @@ from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from aurora_dwh_tests.infra.conftest import Templates
 from aurora_dwh_tests.infra.deployments import DEPLOYMENTS, REGION, SOURCES
-from aurora_dwh_tests.infra.test_every_template import KEPT
+from aurora_dwh_tests.infra.test_every_template import is_kept
 
 Stacks = dict[str, dict[str, Any]]
 
@@ -126,7 +126,7 @@ def lost(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
     """Resources with data that are removed or made anew."""
     anew = replaced(old, new)
     for logical, resource in old["Resources"].items():
-        if resource["Type"] in KEPT and (logical in anew or logical not in new["Resources"]):
+        if is_kept(resource) and (logical in anew or logical not in new["Resources"]):
             yield f"{logical} holds data and is {'made anew' if logical in anew else 'removed'}"
 
 
@@ -143,6 +143,28 @@ def collisions(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
             yield f"{group} belongs to one load balancer and is given to another"
 
 
+def test_what_a_small_platform_becomes_standard_by_is_added_and_nothing_with_data_is_touched(
+    templates: Templates,
+) -> None:
+    """What docs/deployment.md says of `size`: the storage stays, and a daemon is made when the one before is gone."""
+    for source, storage in (("new", "AWS::RDS::DBCluster"), ("instance", "AWS::RDS::DBInstance")):
+        small = stacks_of(templates, f"{source}-small-none-kept")["platform"]["Resources"]
+        standard = stacks_of(templates, f"{source}-http-none-kept")["platform"]["Resources"]
+        added = {standard[logical]["Type"] for logical in standard.keys() - small.keys()}
+        assert {"AWS::ECS::Service", "AWS::ElasticLoadBalancingV2::LoadBalancer"} <= added
+        (before,), (after,) = (
+            [(name, one["Properties"]) for name, one in part.items() if one["Type"] == storage and "Writer" not in name]
+            for part in (small, standard)
+        )
+        assert before[0] == after[0]
+        assert all(before[1][name] == after[1][name] for name in fixed(storage) & before[1].keys())
+        service = [name for name, one in small.items() if one["Type"] == "AWS::ECS::Service"]
+        assert len(service) == 1
+        (daemon,) = [one for name, one in standard.items() if name.startswith("DaemonService")]
+        assert service[0] in daemon["DependsOn"]
+        assert small[service[0]]["Properties"]["LoadBalancers"] == []
+
+
 @pytest.mark.parametrize("source", SOURCES)
 def test_each_option_can_be_changed_later(templates: Templates, source: str) -> None:
     found: dict[str, list[str]] = {}
@@ -154,4 +176,4 @@ def test_each_option_can_be_changed_later(templates: Templates, source: str) -> 
             for problem in problems(made[before], made[after]):
                 found.setdefault(problem, []).append(f"{before} -> {after}")
     assert {problem: places[0] for problem, places in found.items()} == {}
-    assert compared == 80
+    assert compared == (120 if f"{source}-small-none-kept" in made else 80)

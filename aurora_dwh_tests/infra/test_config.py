@@ -20,6 +20,7 @@ from infra.config import Config
 from infra.config_file import ConfigError, parse_config, read_config
 
 SMALLEST: dict[str, Any] = {"account": ACCOUNT, "network": {"new": {}}, "source": {"new": {}}}
+OWNER = f"arn:aws:quicksight:ap-northeast-1:{ACCOUNT}:user/default/analyst"
 EXAMPLE = Path(__file__).parents[2] / "infra" / "config.example.yaml"
 
 
@@ -153,6 +154,18 @@ def test_the_example_is_a_configuration_and_shows_every_field() -> None:
         (
             {"source": {"new": {}, "mask_key_secret_arn": MASK_KEY}, "region": "eu-west-1"},
             "config.yaml: source.mask_key_secret_arn: is not in eu-west-1, where everything else is",
+        ),
+        (
+            {"platform": {"size": "small", "ui": {"allowed_cidrs": ["10.0.0.0/8"]}}},
+            "config.yaml: platform: ui: `size: small` has no load balancer; leave it out and use python -m infra.open",
+        ),
+        (
+            {"platform": {"storage": {"instance": "t4g.micro"}}},
+            r"config.yaml: platform.storage.instance: 't4g.micro' does not have the form db\.[a-z0-9]+\.[a-z0-9]+",
+        ),
+        (
+            {"bi": {"owners": [OWNER], "marts": "docs"}},
+            f"config.yaml: bi.marts: there is no mart, such as daily_sales.sql, in {EXAMPLE.parents[1] / 'docs'}",
         ),
     ],
 )

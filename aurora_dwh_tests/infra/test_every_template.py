@@ -20,11 +20,18 @@ from infra.config_file import parse_config
 KEPT = {
     "AWS::S3::Bucket",
     "AWS::RDS::DBCluster",
+    "AWS::RDS::DBInstance",
     "AWS::RedshiftServerless::Namespace",
     "AWS::KMS::Key",
     "AWS::Logs::LogGroup",
 }
 """Types that hold what cannot be made again."""
+
+
+def is_kept(resource: dict[str, Any]) -> bool:
+    """Whether a resource holds such; an instance of a cluster does not, for the cluster does."""
+    return resource["Type"] in KEPT and "DBClusterIdentifier" not in resource.get("Properties", {})
+
 
 NOT_ERRORS = {
     "W3005": "the CDK writes dependencies that a reference implies",
@@ -51,7 +58,7 @@ def listed(value: Any) -> list[Any]:
 
 
 def test_every_product_of_the_options_is_made(templates: Templates) -> None:
-    assert len(DEPLOYMENTS) == 64
+    assert len(DEPLOYMENTS) == 72
     assert {deployment for deployment, _ in templates.stacks} == set(DEPLOYMENTS)
 
 
@@ -171,7 +178,7 @@ def test_no_machine_gets_a_public_address(templates: Templates) -> None:
 def test_data_outlives_its_stack_unless_the_switch_says_otherwise(templates: Templates) -> None:
     for (deployment, stack), template in templates.stacks.items():
         for logical, resource in template["Resources"].items():
-            if resource["Type"] in KEPT:
+            if is_kept(resource):
                 policies = resource["DeletionPolicy"], resource["UpdateReplacePolicy"]
                 # What a failed deploy has just made goes with it; but buckets, which may have objects by then.
                 kept = "Retain" if resource["Type"] == "AWS::S3::Bucket" else "RetainExceptOnCreate"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import re
+import shlex
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -11,13 +13,17 @@ from typing import Any
 import botocore.session
 import dagster as dg
 import pytest
+from botocore import xform_name
 from ruamel.yaml import YAML
+from typer.main import get_command
 
 from aurora_dwh.catalog import PACKAGED_CATALOG, Catalog
+from aurora_dwh.cli import app
 from aurora_dwh.lake.layout import Layout
 from aurora_dwh_tests.infra.authorization import listed
 from aurora_dwh_tests.infra.conftest import Templates
 from aurora_dwh_tests.infra.deployments import DEPLOYMENTS, HOST_NAME, MASK_KEY, WEBHOOK
+from aurora_dwh_tests.infra.test_policies import deployments
 from infra import commands
 from infra.watch import EVERY, LINES_TO_DAYS, Watch
 
@@ -43,9 +49,14 @@ NOT_SET = {
 """Setting -> why no container has it."""
 
 
+STANDARD = [name for name in DEPLOYMENTS if "-small-" not in name]
+SMALL = [name for name in DEPLOYMENTS if "-small-" in name]
+
+
 def services(templates: Templates, name: str) -> list[dict[str, Any]]:
-    found = [s for _, s in templates.of("AWS::ECS::Service") if s["ServiceName"] == name]
-    assert len(found) == len(DEPLOYMENTS)
+    """A service of each standard deployment."""
+    found = [s for place, s in templates.of("AWS::ECS::Service") if s["ServiceName"] == name and "-small-" not in place]
+    assert len(found) == len(STANDARD)
     return found
 
 
@@ -60,15 +71,14 @@ def containers(templates: Templates, name: str) -> list[dict[str, Any]]:
     return found
 
 
-def policies(
-    templates: Templates, role: str, *, count: int = len(DEPLOYMENTS)
-) -> list[tuple[str, list[dict[str, Any]]]]:
+def policies(templates: Templates, role: str, *, count: int | None = None) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Of a role of each deployment; in a small one webserver, daemon and code server have one, the webserver's."""
     found = [
         (place, policy["PolicyDocument"]["Statement"])
         for place, policy in templates.of("AWS::IAM::Policy")
         if f"{role}RoleDefaultPolicy" in place
     ]
-    assert len(found) == count
+    assert len(found) == (count or len(STANDARD if role.startswith(("Code", "Daemon")) else DEPLOYMENTS))
     return found
 
 
@@ -84,7 +94,7 @@ def test_there_is_never_more_than_one_daemon(templates: Templates) -> None:
         assert daemon["LaunchType"] == "FARGATE"
         assert "CapacityProviderStrategy" not in daemon
     scaled = [properties for _, properties in templates.of("AWS::ApplicationAutoScaling::ScalableTarget")]
-    assert len(scaled) == len(DEPLOYMENTS)
+    assert len(scaled) == len(STANDARD)
     assert all("Webserver" in json.dumps(target["ResourceId"]) for target in scaled)
     assert {(target["MinCapacity"], target["MaxCapacity"]) for target in scaled} == {(2, 4)}
 
@@ -112,9 +122,50 @@ def test_the_code_server_is_found_by_name(templates: Templates) -> None:
     for code in services(templates, "code"):
         assert code["DesiredCount"] == 1
         assert len(code["ServiceRegistries"]) == 1
-    for container in containers(templates, "webserver"):
-        environment = {pair["Name"]: pair["Value"] for pair in container["Environment"]}
-        assert environment["DAGSTER_CODE_HOST"] == "code.dwh.internal"
+    hosts = [
+        pair["Value"]
+        for container in containers(templates, "webserver")
+        for pair in container["Environment"]
+        if pair["Name"] == "DAGSTER_CODE_HOST"
+    ]
+    assert sorted(hosts) == ["127.0.0.1"] * len(SMALL) + ["code.dwh.internal"] * len(STANDARD)
+
+
+def test_a_small_platform_is_one_task_of_the_same_containers_without_a_load_balancer(templates: Templates) -> None:
+    parts = ["code", "daemon", "webserver", "watch"]
+    for deployment in SMALL:
+        resources = templates.stacks[deployment, "platform"]["Resources"]
+        (service,) = [one["Properties"] for one in resources.values() if one["Type"] == "AWS::ECS::Service"]
+        assert service["DesiredCount"] == 1
+        assert service["DeploymentConfiguration"]["MaximumPercent"] == 100  # there is never more than one daemon
+        assert service["DeploymentConfiguration"]["MinimumHealthyPercent"] == 0
+        task = resources[service["TaskDefinition"]["Ref"]]["Properties"]
+        held = {container["Name"]: container for container in task["ContainerDefinitions"]}
+        assert list(held) == parts
+        for waiting in ("daemon", "webserver"):
+            assert held[waiting]["DependsOn"] == [{"Condition": "HEALTHY", "ContainerName": "code"}]
+        alike = {
+            container["Name"]: container
+            for place, one in templates.of("AWS::ECS::TaskDefinition")
+            if place.startswith(f"{deployment.replace('-small-', '-http-')}/")
+            for container in one["ContainerDefinitions"]
+        }
+        for part in parts:
+            for field in ("Command", "HealthCheck", "Essential"):
+                assert held[part].get(field) == alike[part].get(field), (deployment, part)
+        for kind in ("ElasticLoadBalancingV2", "ServiceDiscovery", "ApplicationAutoScaling"):
+            assert not [one for one in resources.values() if f"::{kind}::" in one["Type"]], deployment
+
+
+def test_a_small_storage_is_one_instance_that_takes_tls_only_and_is_kept(templates: Templates) -> None:
+    instances = [(p, one) for p, one in templates.of("AWS::RDS::DBInstance", "platform") if p.startswith("instance-")]
+    assert len(instances) == sum(1 for name in DEPLOYMENTS if name.startswith("instance-"))
+    for place, instance in instances:
+        assert (instance["DBInstanceClass"], instance["Engine"]) == ("db.t4g.micro", "postgres")
+        assert instance["StorageEncrypted"] is True, place
+        assert instance["DeletionProtection"] is ("destroyable" not in place)
+    for _, group in templates.of("AWS::RDS::DBParameterGroup", "platform"):
+        assert group["Parameters"]["rds.force_ssl"] == "1"
 
 
 @pytest.mark.parametrize(
@@ -315,7 +366,7 @@ def test_the_ui_signs_people_in_where_it_faces_the_internet(templates: Templates
 def test_people_alerts_and_the_identity_provider_are_told_the_same_name(templates: Templates) -> None:
     """The certificate is for that name, and the callback leads to the host that was asked for."""
     for (deployment, stack), template in templates.stacks.items():
-        if stack != "platform":
+        if stack != "platform" or deployment in SMALL:  # which people open on their own machine
             continue
         outputs = {name: output["Value"] for name, output in template["Outputs"].items()}
         (code,) = [
@@ -339,13 +390,14 @@ def test_people_are_told_of_what_goes_wrong(templates: Templates) -> None:
     wanted = {"dwh-failed-runs", "dwh-daemon-silence-seconds", "dwh-location-error", "dwh-days-late",
               "dwh-no-webserver", "dwh-redshift-usage"}  # fmt: skip
     for deployment in DEPLOYMENTS:
+        told = wanted - {"dwh-no-webserver"} if deployment in SMALL else wanted  # of a load balancer
         alarms = {
             alarm["AlarmName"]: alarm
             for place, alarm in templates.of("AWS::CloudWatch::Alarm")
             if place.startswith(f"{deployment}/")
         }
-        assert set(alarms) == wanted
-        assert all(alarms[name]["AlarmActions"] for name in wanted)
+        assert set(alarms) == told
+        assert all(alarms[name]["AlarmActions"] for name in told)
     for place, filter_ in templates.of("AWS::Logs::MetricFilter"):
         (metric,) = filter_["MetricTransformations"]
         assert metric["MetricValue"] == f"$.{metric['MetricName']}", place
@@ -374,14 +426,55 @@ def test_what_nobody_can_ask_is_an_alarm_and_a_deploy_is_none(templates: Templat
                 assert alarm["TreatMissingData"] == "breaching", place
                 assert seconds >= (600 if name == "dwh-no-webserver" else 900), place
             assert alarm["Period"] >= 2 * EVERY * (LINES_TO_DAYS / 2 if name == "dwh-days-late" else 1), place
-            service = "Webserver" if name == "dwh-no-webserver" else "Daemon"
+            service = "Webserver" if name == "dwh-no-webserver" or deployment in SMALL else "Daemon"
             assert any(one.startswith(service) for one in resource["DependsOn"]), place  # not before anybody measures
 
 
 def test_the_watch_runs_once_and_is_started_again_when_it_ends(templates: Templates) -> None:
     for place, task in templates.of("AWS::ECS::TaskDefinition"):
         watches = [one for one in task["ContainerDefinitions"] if one["Name"] == "watch"]
-        assert bool(watches) == ("/DaemonTask" in place), place
+        assert bool(watches) == (("/WebserverTask" if "-small-" in place else "/DaemonTask") in place), place
         for watch in watches:
             assert watch["Essential"] is False
             assert watch["RestartPolicy"]["Enabled"] is True
+
+
+def test_a_command_is_printed_that_runs_any_other_beside_the_databases(templates: Templates) -> None:
+    model = botocore.session.get_session().get_service_model("ecs").operation_model("RunTask").input_shape
+    printed = 0
+    for name, deployment in deployments(templates):
+        template = deployment.stacks["platform"]
+        for output, family in (("RunCommand", "run"), ("SeedCommand", "seed")):
+            if output not in template["Outputs"]:
+                assert output == "SeedCommand"
+                continue
+            words = shlex.split(deployment.text("platform", template["Outputs"][output]["Value"]))
+            assert words[:3] == ["aws", "ecs", "run-task"], name
+            options = dict(zip(words[3::2], words[4::2], strict=True))
+            assert {xform_name(member) for member in model.members} >= {
+                option.removeprefix("--").replace("-", "_") for option in options if option != "--region"
+            }
+            assert (options["--cluster"], options["--task-definition"]) == ("dwh", f"dwh-{family}")
+            assert re.fullmatch(
+                r"awsvpcConfiguration=\{subnets=\[[^]]+\],securityGroups=\[[^]]+\]\}",
+                options["--network-configuration"],
+            )
+            if output == "RunCommand":
+                (override,) = json.loads(options["--overrides"])["containerOverrides"]
+                assert override == {"name": "run", "command": ["aurora-dwh", "doctor"]}
+                printed += 1
+    assert printed == len(DEPLOYMENTS)
+
+
+def test_the_pages_commands_are_taken_by_the_image_s_program() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "deployment.md").read_text(encoding="utf-8")
+    table = page.partition("\n### Commands beside the databases\n")[2].partition("\n## ")[0]
+    lists = [json.loads(one.replace("\\|", "|")) for one in re.findall(r"`(\[\".*?\])`", table)]
+    shells = [command[2].split(" > ")[0].split() for command in lists if command[0] == "sh"]
+    taken = [command for command in [*lists, *shells] if command[0] == "aurora-dwh"]
+    assert {command[1] for command in taken} >= {"doctor", "verify", "proof", "rebuild", "lake", "discover", "prune"}
+    for _, *words in taken:
+        program: Any = get_command(app)
+        while hasattr(program, "commands"):
+            program = program.commands[words.pop(0)]
+        program.make_context("one", words)  # raises where an argument is wrong or missing

@@ -31,14 +31,14 @@ DAY = date(2024, 1, 10)
 
 STAGING = """
 CREATE SCHEMA staging;
-CREATE TABLE staging.products_master (product_id INTEGER NOT NULL, product_name VARCHAR(280), product_line VARCHAR(200),
-  product_vendor VARCHAR(200), quantity_stock INTEGER, price DECIMAL(10,2), msrp DECIMAL(10,2), delete_date TIMESTAMP,
-  update_date TIMESTAMP, _dwh_day DATE, _dwh_loaded_at TIMESTAMP);
-CREATE TABLE staging.orders_master (order_id INTEGER NOT NULL, order_date TIMESTAMP, required_date TIMESTAMP,
+CREATE TABLE staging.products_master (product_id VARCHAR(60) NOT NULL, product_name VARCHAR(280),
+  product_line VARCHAR(200), product_vendor VARCHAR(200), quantity_stock INTEGER, price DECIMAL(10,2),
+  msrp DECIMAL(10,2), delete_date TIMESTAMP, update_date TIMESTAMP, _dwh_day DATE, _dwh_loaded_at TIMESTAMP);
+CREATE TABLE staging.orders_master (order_id DECIMAL(20,0) NOT NULL, order_date TIMESTAMP, required_date DATE,
   shipped_date TIMESTAMP, status VARCHAR(60), comments VARCHAR(65535), delete_date TIMESTAMP, update_date TIMESTAMP,
   _dwh_day DATE, _dwh_loaded_at TIMESTAMP);
-CREATE TABLE staging.order_details_master (order_id INTEGER NOT NULL, product_id INTEGER NOT NULL,
-  quantity_ordered INTEGER, price_each DECIMAL(10,2), delete_date TIMESTAMP, update_date TIMESTAMP, _dwh_day DATE,
+CREATE TABLE staging.order_details_master (order_id DECIMAL(20,0) NOT NULL, product_id VARCHAR(60) NOT NULL,
+  quantity_ordered BIGINT, price_each DECIMAL(10,2), delete_date TIMESTAMP, update_date TIMESTAMP, _dwh_day DATE,
   _dwh_loaded_at TIMESTAMP);
 CREATE TABLE staging.page_view (view_id BIGINT, session_id VARCHAR(60), path VARCHAR(400), viewed_at TIMESTAMP,
   _dwh_day DATE, _dwh_loaded_at TIMESTAMP);
@@ -79,9 +79,9 @@ ROWS: dict[str, list[tuple[Any, ...]]] = {
         (date(2024, 1, 20), "In Process", 1, 0, 0, None, None),
     ],
     "stock_cover": [  # the last order is of 20 January: 14 days begin on the 7th
-        (1, "Car", "Cars", 70, Decimal("350.00"), 7, Decimal("140.0")),
-        (2, "Ship", "Ships", 3, Decimal("21.75"), 0, None),
-        (4, "Unsold", "Ships", 8, Decimal("16.00"), 0, None),
+        ("1", "Car", "Cars", 70, Decimal("350.00"), 7, Decimal("140.0")),
+        ("2", "Ship", "Ships", 3, Decimal("21.75"), 0, None),
+        ("4", "Unsold", "Ships", 8, Decimal("16.00"), 0, None),
     ],
 }
 
@@ -157,10 +157,10 @@ def test_the_view_shows_at_once_what_is_in_staging(shop: Warehouse) -> None:
     assert run(shop, MARTS["order_detail"]).figures.rows == 5
     select = "SELECT order_id, product_id, product_name, line_amount FROM bi.order_detail ORDER BY 1, 2"
     lines = query(shop, select)
-    assert lines[0] == (10, 1, "Car", Decimal("20.00"))
-    assert [(o, p) for o, p, *_ in lines] == [(10, 1), (10, 2), (11, 1), (12, 1), (14, 1)]
+    assert lines[0] == (10, "1", "Car", Decimal("20.00"))
+    assert [(o, p) for o, p, *_ in lines] == [(10, "1"), (10, "2"), (11, "1"), (12, "1"), (14, "1")]
     with shop.session() as session:
-        session.execute("UPDATE staging.products_master SET product_name = 'Auto' WHERE product_id = 1")
+        session.execute("UPDATE staging.products_master SET product_name = 'Auto' WHERE product_id = '1'")
     assert query(shop, select)[0][2] == "Auto"
 
 
@@ -445,3 +445,16 @@ def test_a_view_may_change_its_columns(warehouse: Warehouse) -> None:
     run(warehouse, view)
     run(warehouse, replace(view, query="SELECT 2 AS b, 3 AS c"))
     assert rows(warehouse, "v") == [(2, 3)]
+
+
+def test_a_build_that_gives_another_type_than_its_header_declares_leaves_the_old_rows(shop: Warehouse) -> None:
+    sql = "SELECT order_id AS a, COUNT(*) AS n FROM staging.order_details_master GROUP BY 1"
+    run(shop, table("declared", sql, columns={"n": "INTEGER", "a": "DECIMAL"}))
+    before = query(shop, "SELECT * FROM bi.declared ORDER BY 1")
+    changed = sql.replace("order_id", "product_id")
+    said = r"declared.sql: columns: a is declared DECIMAL and the query gives VARCHAR\(60\)"
+    with pytest.raises(MartError, match=said):
+        run(shop, table("declared", changed, columns={"n": "INTEGER", "a": "DECIMAL"}))
+    with pytest.raises(MartError, match=r"declared.sql: columns: b: the query has no such column"):
+        run(shop, table("declared", changed, columns={"b": "DATE"}))
+    assert query(shop, "SELECT * FROM bi.declared ORDER BY 1") == before

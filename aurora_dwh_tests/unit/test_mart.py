@@ -37,6 +37,7 @@ def test_a_file_is_header_and_query(tmp_path: Path) -> None:
         sort_key: [day, path]
         owners: ["team:data"]
         sums: {visits: staging.v.visits}
+        columns: {day: DATE}
     """
     query = "SELECT day, path FROM staging.v WHERE day >= :first_day AND day < :end_day -- a comment"
     found = mart(tmp_path, query + ";\n\n", header)
@@ -50,6 +51,7 @@ def test_a_file_is_header_and_query(tmp_path: Path) -> None:
         "sort_key": ("day", "path"),
         "owners": ("team:data",),
         "sums": {"visits": "staging.v.visits"},
+        "columns": {"day": "DATE"},
     }
     assert found.file == tmp_path / "sales.sql"
 

@@ -14,7 +14,7 @@ from aws_cdk import aws_quicksight as quicksight
 from constructs import Construct
 
 from infra.config import Bi, Config
-from infra.marts import MARTS
+from infra.datasets import read_datasets
 from infra.stacks.common import REDSHIFT_PORT, acknowledge, service
 from infra.stacks.foundation import Foundation
 from infra.stacks.warehouse import Warehouse
@@ -47,7 +47,7 @@ class BiStack(cdk.Stack):
         self._config, self._bi = config, bi
         connection = self._connection(foundation, warehouse)
         source = self._source(connection, warehouse)
-        for mart, columns in MARTS.items():
+        for mart, columns in read_datasets(config.marts).items():
             self._dataset(mart, columns, source)
 
     def _connection(self, foundation: Foundation, warehouse: Warehouse) -> quicksight.CfnVPCConnection:

@@ -50,6 +50,7 @@ class Foundation(cdk.Stack):
         )
         self.tasks.add_ingress_rule(self.tasks, ec2.Port.tcp(CODE_PORT), "gRPC to the code server")
         self.balancer = self._balancer(config)
+        keep_exports(self, self.balancer.security_group_id)  # a small platform has no load balancer
         cdk.CfnOutput(self, "AlarmTopic", value=self.alarms.topic_arn)
 
     @property

@@ -1,7 +1,12 @@
-"""Platform: Dagster on ECS Fargate. Webservers, exactly one daemon, one code server, and a task for each run."""
+"""Platform: Dagster on ECS Fargate. Webservers, exactly one daemon, one code server, and a task for each run.
+
+With `size: small` the first three are containers of one task, which no load balancer leads to.
+"""
 
 from __future__ import annotations
 
+import json
+from functools import cached_property
 from typing import Any
 
 import aws_cdk as cdk
@@ -13,6 +18,7 @@ from constructs import Construct
 
 from infra import commands
 from infra.config import Config
+from infra.config_fields import TaskSize
 from infra.stacks.alarms import watch_alarms, webserver_alarm
 from infra.stacks.common import acknowledge, bucket_finding, finding, lake_access
 from infra.stacks.foundation import Foundation
@@ -50,6 +56,7 @@ class Platform(cdk.Stack):
     ) -> None:
         super().__init__(scope, name, **stack)
         self._config, self._foundation, self._source, self._warehouse = config, foundation, source, warehouse
+        self._is_small = config.platform.size == "small"
         storage = dagster_storage(self, config=config, foundation=foundation)
         self._sessions = log_group(self, config, "sessions")
         self._cluster = ecs.Cluster(
@@ -62,48 +69,62 @@ class Platform(cdk.Stack):
                 logging=ecs.ExecuteCommandLogging.OVERRIDE,
                 log_configuration=ecs.ExecuteCommandLogConfiguration(cloud_watch_log_group=self._sessions),
             ),
-            default_cloud_map_namespace=ecs.CloudMapNamespaceOptions(name=f"{config.name}.internal"),
+            default_cloud_map_namespace=None
+            if self._is_small
+            else ecs.CloudMapNamespaceOptions(name=f"{config.name}.internal"),
         )
         # A load balancer's scheme cannot be changed, and a target group belongs to one load balancer only: with another
         # name for each scheme both are made anew.
         name = "PublicUi" if config.platform.ui.internet_facing else "Ui"
-        self.ui = Ui(self, name, config=config, foundation=foundation)
+        self.ui = None if self._is_small else Ui(self, name, config=config, foundation=foundation)
+        opened = f"http://localhost:{commands.UI_PORT}"  # by infra.open
         environment = {
             **product_environment(config, foundation, source, warehouse),
             **dagster_environment(config, foundation, storage),
-            "DAGSTER_UI_URL": self.ui.url,
+            "DAGSTER_UI_URL": self.ui.url if self.ui else opened,
         }
         self._tasks = Tasks(self, config, container_image(self, config), environment, storage)
         run, self._run_log = self._run()
         code = self._code_server()
         daemon = self._daemon(run)
         webserver = self._webserver(run)
-        daemon.node.add_dependency(code)
-        webserver.node.add_dependency(code)
-        cdk.CfnOutput(self, "Url", value=self.ui.url, description="The Dagster UI, for those who are in the network")
-        if config.platform.ui.host_name:
-            cdk.CfnOutput(
-                self,
-                "UiTarget",
-                value=self.ui.balancer.load_balancer_dns_name,
-                description=f"What {config.platform.ui.host_name} is to be an alias or a CNAME of",
-            )
-        if config.platform.ui.oidc:
-            cdk.CfnOutput(
-                self,
-                "OidcCallback",
-                # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/listener-authenticate-users.html
-                value=f"{self.ui.url}/oauth2/idpresponse",
-                description="The address that the identity provider is to allow as a redirect",
-            )
+        if self.ui:
+            # The daemon comes last: where a small task had one, that task is gone by then.
+            webserver.node.add_dependency(code)
+            daemon.node.add_dependency(code, webserver)
+            self._tell_addresses(self.ui)
+        else:
+            self._wait_for_code(webserver.task_definition)
         cdk.CfnOutput(
             self,
             "OpenCommand",
             value="python -m infra.open",
             description="Opens the Dagster UI on one's own machine, without a VPN: run it in the repository's root",
         )
+        cdk.CfnOutput(
+            self,
+            "RunCommand",
+            value=self._run_task("run", *commands.DOCTOR),
+            description="Runs a command beside the databases; docs/deployment.md has others to put in place of doctor",
+        )
         if source.admin_secret:
             self._seed(source.admin_secret)
+
+    def _tell_addresses(self, ui: Ui) -> None:
+        """Print where people open the UI, and what has to be written elsewhere for it."""
+        name = self._config.platform.ui.host_name
+        cdk.CfnOutput(self, "Url", value=ui.url, description="The Dagster UI, for those who are in the network")
+        if name:
+            target, what = ui.balancer.load_balancer_dns_name, f"What {name} is to be an alias or a CNAME of"
+            cdk.CfnOutput(self, "UiTarget", value=target, description=what)
+        if self._config.platform.ui.oidc:
+            cdk.CfnOutput(
+                self,
+                "OidcCallback",
+                # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/listener-authenticate-users.html
+                value=f"{ui.url}/oauth2/idpresponse",
+                description="The address that the identity provider is to allow as a redirect",
+            )
 
     def _run(self) -> tuple[ecs.FargateTaskDefinition, logs.LogGroup]:
         """A run's task, which alone reads the source, writes the lake and loads Redshift; and where its output goes."""
@@ -167,7 +188,7 @@ class Platform(cdk.Stack):
     def _code_server(self) -> ecs.FargateService:
         """Serves definitions, and evaluates schedules and sensors, which send alerts."""
         config = self._config
-        task = self._tasks.definition("code", config.platform.code_server)
+        task = self._task("code", config.platform.code_server)
         secrets = {}
         if config.platform.alert_webhook_secret_arn:
             webhook = secretsmanager.Secret.from_secret_complete_arn(
@@ -208,7 +229,7 @@ class Platform(cdk.Stack):
 
     def _daemon(self, run: ecs.FargateTaskDefinition) -> ecs.FargateService:
         """Two daemons would start every schedule twice: the old one is stopped before the new one starts."""
-        task = self._tasks.definition("daemon", self._config.platform.daemon)
+        task = self._task("daemon", self._config.platform.daemon)
         extra = {**self._launching(run), **commands.DAEMON_ENVIRONMENT}
         self._tasks.container(task, "daemon", commands.daemon(), health=commands.daemon_health(), extra=extra)
         self._may_launch(task.task_role, run)
@@ -223,7 +244,7 @@ class Platform(cdk.Stack):
 
     def _webserver(self, run: ecs.FargateTaskDefinition) -> ecs.FargateService:
         config, platform = self._config, self._config.platform
-        task = self._tasks.definition("webserver", platform.webserver)
+        task = self._task("webserver", platform.webserver)
         self._tasks.container(
             task, "webserver", commands.webserver(), extra=self._launching(run), port=commands.UI_PORT
         )
@@ -240,10 +261,12 @@ class Platform(cdk.Stack):
             enable_execute_command=True,
             health_check_grace_period=cdk.Duration.seconds(START),
         )
-        self.ui.serve(service)
-        scaling = service.auto_scale_task_count(min_capacity=2, max_capacity=platform.webserver_max_tasks)
-        scaling.scale_on_cpu_utilization("Busy", target_utilization_percent=60)
-        webserver_alarm(self, name=config.name, targets=self.ui.targets, service=service, topic=self._foundation.alarms)
+        if self.ui:
+            self.ui.serve(service)
+            scaling = service.auto_scale_task_count(min_capacity=2, max_capacity=platform.webserver_max_tasks)
+            scaling.scale_on_cpu_utilization("Busy", target_utilization_percent=60)
+            topic = self._foundation.alarms
+            webserver_alarm(self, name=config.name, targets=self.ui.targets, service=service, topic=topic)
         streams = f"arn:{self.partition}:logs:{self.region}:{self.account}:log-group:{self._sessions.log_group_name}:*"
         for rule, reason in {
             bucket_finding(self, self._foundation.log_bucket, LOG_PREFIX): "The UI shows the output of every step.",
@@ -252,7 +275,41 @@ class Platform(cdk.Stack):
             acknowledge(task.task_role.node.find_child("DefaultPolicy"), rule, reason)
         return service
 
+    def _task(self, name: str, size: TaskSize) -> ecs.FargateTaskDefinition:
+        """The task of a part of Dagster; in a small platform all parts have one."""
+        return self._one_task if self._is_small else self._tasks.definition(name, size)
+
     def _service(self, name: str, task: ecs.FargateTaskDefinition, count: int, **options: Any) -> ecs.FargateService:
+        """The service of such a task."""
+        return self._one_service if self._is_small else self._made_service(name, task, count, **options)
+
+    @cached_property
+    def _one_task(self) -> ecs.FargateTaskDefinition:
+        return self._tasks.definition("webserver", self._config.platform.webserver)
+
+    @cached_property
+    def _one_service(self) -> ecs.FargateService:
+        """It has the daemon, so that it ends before the next one begins."""
+        options = {"min_healthy_percent": 0, "max_healthy_percent": 100, "enable_execute_command": True}
+        service = self._made_service("Webserver", self._one_task, 1, **options)
+        # A load balancer that it had is given up by an empty list alone:
+        # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html
+        if isinstance(resource := service.node.default_child, cdk.CfnResource):
+            resource.add_property_override("LoadBalancers", [])
+        return service
+
+    def _wait_for_code(self, task: ecs.TaskDefinition) -> None:
+        """Start the other containers of one task when its code server answers."""
+        code = task.find_container("code")
+        for name in ("daemon", "webserver"):
+            if code and (container := task.find_container(name)):
+                container.add_container_dependencies(
+                    ecs.ContainerDependency(container=code, condition=ecs.ContainerDependencyCondition.HEALTHY)
+                )
+
+    def _made_service(
+        self, name: str, task: ecs.FargateTaskDefinition, count: int, **options: Any
+    ) -> ecs.FargateService:
         # A launch type and no capacity provider: the run launcher copies the daemon's and trips over a provider.
         return ecs.FargateService(
             self,
@@ -329,16 +386,23 @@ class Platform(cdk.Stack):
         self._tasks.container(task, "seed", commands.seed(), extra=extra, storage=False)
         self._source.reader_secret.grant_read(task.task_role)
         admin_secret.grant_read(task.task_role)
+        cdk.CfnOutput(
+            self,
+            "SeedCommand",
+            description="Run once: makes the sample shop in the new source, and the user that reads it",
+            value=self._run_task("seed"),
+        )
+
+    def _run_task(self, name: str, *command: str) -> str:
+        """Return the command that starts a task once, from inside the network."""
         subnets = self._foundation.vpc.select_subnets(
             subnets=self._foundation.private.subnets, subnet_type=self._foundation.private.subnet_type
         ).subnet_ids
         group = self._foundation.tasks.security_group_id
         network = f"awsvpcConfiguration={{subnets=[{subnets[0]}],securityGroups=[{group}]}}"
-        cdk.CfnOutput(
-            self,
-            "SeedCommand",
-            description="Run once: makes the sample shop in the new source, and the user that reads it",
-            value=f"aws ecs run-task --region {config.region} --cluster {config.name} --launch-type FARGATE "
-            f"--propagate-tags TASK_DEFINITION --task-definition {config.name}-seed "
-            f"--network-configuration '{network}'",
-        )
+        overrides = json.dumps({"containerOverrides": [{"name": name, "command": command}]})
+        return (
+            f"aws ecs run-task --region {self._config.region} --cluster {self._config.name} --launch-type FARGATE "
+            f"--propagate-tags TASK_DEFINITION --task-definition {self._config.name}-{name} "
+            f"--network-configuration '{network}'"
+        ) + (f" --overrides '{overrides}'" if command else "")

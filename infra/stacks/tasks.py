@@ -12,7 +12,6 @@ from aws_cdk import aws_ecr_assets as assets
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
-from aws_cdk import aws_rds as rds
 from constructs import Construct
 
 from infra.commands import CODE_PORT
@@ -21,7 +20,7 @@ from infra.config_fields import TaskSize
 from infra.stacks.common import acknowledge, removal, service
 from infra.stacks.foundation import Foundation
 from infra.stacks.source import Source
-from infra.stacks.storage import DATABASE, PORT
+from infra.stacks.storage import DATABASE, PORT, Storage
 from infra.stacks.warehouse import Warehouse
 
 ROOT = Path(__file__).parents[2]
@@ -98,15 +97,15 @@ def product_environment(config: Config, foundation: Foundation, source: Source, 
     }
 
 
-def dagster_environment(config: Config, foundation: Foundation, storage: rds.DatabaseCluster) -> dict[str, str]:
+def dagster_environment(config: Config, foundation: Foundation, storage: Storage) -> dict[str, str]:
     """What `infra/dagster.yaml` and `infra/workspace.yaml` read, but for what only some containers have."""
     return {
-        "DAGSTER_PG_HOST": storage.cluster_endpoint.hostname,
+        "DAGSTER_PG_HOST": storage.host,
         "DAGSTER_PG_PORT": str(PORT),
         "DAGSTER_PG_DATABASE": DATABASE,
         "PGSSLMODE": "verify-full",
         "DAGSTER_LOG_BUCKET": foundation.log_bucket.bucket_name,
-        "DAGSTER_CODE_HOST": f"code.{config.name}.internal",
+        "DAGSTER_CODE_HOST": "127.0.0.1" if config.platform.size == "small" else f"code.{config.name}.internal",
         "DAGSTER_CODE_PORT": str(CODE_PORT),
     }
 
@@ -130,7 +129,7 @@ class Tasks:
     config: Config
     image: ecs.ContainerImage
     environment: dict[str, str]
-    storage: rds.DatabaseCluster
+    storage: Storage
 
     def definition(self, name: str, size: TaskSize) -> ecs.FargateTaskDefinition:
         """Make a task definition with a role of its own that may do nothing yet."""

@@ -9,6 +9,7 @@ sort_key: [view_day]
 owners: ["team:data_platform"]
 sums:
   views: SELECT COUNT(*) FROM staging.page_view WHERE _dwh_day >= :first_day AND _dwh_day < :end_day
+columns: {view_day: DATE, path: VARCHAR}
 */
 SELECT
   _dwh_day AS view_day,

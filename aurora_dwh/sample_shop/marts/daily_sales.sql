@@ -12,6 +12,7 @@ sums:
     SELECT SUM(d.quantity_ordered) FROM staging.order_details_master AS d
     INNER JOIN staging.orders_master AS o ON o.order_id = d.order_id
     WHERE o.delete_date IS NULL AND d.delete_date IS NULL AND o.status <> 'Cancelled'
+columns: {product_line: VARCHAR, units: BIGINT, revenue: DECIMAL, discount: DECIMAL}
 */
 SELECT
   CAST(o.order_date AS DATE) AS order_day,

@@ -9,6 +9,21 @@ sums:
   quantity_ordered: |
     SELECT SUM(quantity_ordered) FROM staging.order_details_master
     WHERE delete_date IS NULL AND order_id IN (SELECT order_id FROM staging.orders_master WHERE delete_date IS NULL)
+columns:
+  order_id: DECIMAL
+  order_date: TIMESTAMP
+  required_date: DATE
+  shipped_date: TIMESTAMP
+  status: VARCHAR
+  comments: VARCHAR
+  product_id: VARCHAR
+  product_name: VARCHAR
+  product_line: VARCHAR
+  product_vendor: VARCHAR
+  quantity_ordered: BIGINT
+  price_each: DECIMAL
+  line_amount: DECIMAL
+  order_updated_at: TIMESTAMP
 */
 SELECT
   d.order_id,

@@ -9,6 +9,7 @@ owners: ["team:data_platform"]
 sums:
   orders: SELECT COUNT(*) FROM staging.orders_master WHERE delete_date IS NULL
   shipped: SELECT COUNT(shipped_date) FROM staging.orders_master WHERE delete_date IS NULL
+columns: {status: VARCHAR, shipped_late: BIGINT, days_to_ship: BIGINT, longest_days_to_ship: BIGINT}
 */
 SELECT
   CAST(order_date AS DATE) AS order_day,

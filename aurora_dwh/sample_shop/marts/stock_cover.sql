@@ -8,6 +8,13 @@ dist_key: product_id
 owners: ["team:data_platform"]
 sums:
   quantity_stock: SELECT SUM(quantity_stock) FROM staging.products_master WHERE delete_date IS NULL
+columns:
+  product_id: VARCHAR
+  product_name: VARCHAR
+  product_line: VARCHAR
+  quantity_stock: INTEGER
+  stock_value: DECIMAL
+  units_14_days: BIGINT
 */
 WITH last_day AS (
   SELECT MAX(CAST(order_date AS DATE)) AS day FROM staging.orders_master WHERE delete_date IS NULL
