@@ -27,6 +27,7 @@ LAST = "docs/cli.md"
 """The order in which pages are followed: what `docs/operation.md` purges for good, `docs/lake.md` reads."""
 
 AWS = "asks AWS, which no test reaches"
+EXISTING = "asks AWS; infra/test_existing.py runs it with what AWS would answer"
 INFRA = "deploys to AWS; `infra/` has tests that make and check its templates"
 MAKE = "`make` first makes a virtual environment"
 SERVER = "goes on until it is stopped; test_production_topology.py runs it as the image does"
@@ -40,10 +41,15 @@ NOT_RUN = {
     "make infra": f"{MAKE}; it then runs tests that `make test` runs, too",
     "npx aws-cdk bootstrap aws://123456789012/ap-northeast-1": INFRA,
     "npx aws-cdk deploy aurora-dwh-platform": INFRA,
-    "aws ec2 describe-vpc-endpoints --query 'VpcEndpoints[].[ServiceName,RouteTableIds]' "
-    "--filters Name=vpc-id,Values=vpc-0123456789abcdef0 Name=vpc-endpoint-type,Values=Gateway": AWS,
-    "aws ec2 describe-subnets --filters Name=vpc-id,Values=vpc-0123456789abcdef0 "
-    "--query 'Subnets[].[SubnetId,AvailabilityZone,AvailableIpAddressCount]'": AWS,
+    "python -m infra.existing": EXISTING,
+    "python -m infra.existing --database production --region ap-northeast-1": EXISTING,
+    "docker buildx imagetools inspect python:3.12-slim-bookworm": "asks a registry of images",
+    "curl -s https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem | sha256sum": AWS,
+    "aws ecs wait tasks-stopped --cluster aurora-dwh --tasks <id>": AWS,
+    "aws ecs describe-tasks --cluster aurora-dwh --tasks <id> --query 'tasks[].containers[].exitCode'": AWS,
+    "aws logs filter-log-events --log-group-name /aurora-dwh/run --log-stream-names run/run/<id> "
+    "--query 'events[].[message]' --output text": AWS,
+    """aws logs tail /aurora-dwh/daemon --since 2h --filter-pattern '"BackfillDaemon"'""": AWS,
     "npx aws-cdk deploy aurora-dwh-platform --context first=true": INFRA,
     "python -m infra.open": AWS,
     "aws rds modify-db-cluster --db-cluster-identifier aurora-dwh-dagster --no-deletion-protection": AWS,
@@ -57,14 +63,12 @@ NOT_RUN = {
     "--authentication-method IAM_AND_QUICKSIGHT --account-name <a name> --notification-email <address>": AWS,
     "aws quicksight list-users --aws-account-id 123456789012 --namespace default --region <identity Region> "
     "--query 'UserList[].Arn'": AWS,
-    "aws ecs run-task --cluster aurora-dwh --launch-type FARGATE --task-definition aurora-dwh-run "
-    "--network-configuration '<as in SeedCommand>' "
-    """--overrides '{"containerOverrides": [{"name": "run", "command": ["aurora-dwh", "doctor"]}]}'""": AWS,
     "aurora-dwh doctor --contract contract.json": "tries locks for minutes; test_contract.py runs it",
     "aurora-dwh --install-completion": "writes into the files of whatever shell it is called by",
     "aurora-dwh COMMAND --help": NAME,
     "aurora-dwh init shop --source mysql://reader@127.0.0.1:3306/shop --lake embedded --warehouse embedded": OWN,
     "aurora-dwh init shop --lake s3://my-bucket/lake --warehouse redshift-serverless://my-workgroup/dev": OWN,
+    "aurora-dwh init shop --tables 'sales_*'": OWN,
     "aurora-dwh dagster": NAME,
     "aurora-dwh init": NAME,
     "aurora-dwh lake show": NAME,

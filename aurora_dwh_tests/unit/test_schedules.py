@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -33,10 +34,21 @@ def defs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dg.Definitions:
     return found
 
 
-def requests(defs: dg.Definitions, *when: int, name: str = "monthly_load") -> list[tuple[object, ...]]:
+@pytest.fixture(scope="module")
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
+    """An instance in files, as a schedule opens its own by reference."""
+    with dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("home"))) as made:
+        yield made
+
+
+def requests(
+    defs: dg.Definitions, *when: int, name: str = "monthly_load", instance: dg.DagsterInstance | None = None
+) -> list[tuple[object, ...]]:
     schedule = defs.resolve_schedule_def(name)
     tick = datetime(*when, tzinfo=ZoneInfo("America/Chicago"))  # type: ignore[misc,arg-type]
-    context = dg.build_schedule_context(scheduled_execution_time=tick, repository_def=defs.get_repository_def())
+    context = dg.build_schedule_context(
+        instance=instance, scheduled_execution_time=tick, repository_def=defs.get_repository_def()
+    )
     return [
         (
             sorted(key.to_user_string() for key in request.asset_selection or ()),
@@ -97,12 +109,12 @@ def test_without_monthly_tables_there_is_no_monthly_schedule(tmp_path: Path, def
     [(1, "", [1]), (25, "", [25]), (26, "", [13, 13]), (101, "", [26, 25, 25, 25]), (101, "{redshift: 2}", [51, 50])],
 )
 def test_a24_many_tables_are_dealt_to_as_many_runs_as_the_pools_let_work(
-    tables: int, pools: str, runs: list[int], tmp_path: Path, defs: dg.Definitions
+    tables: int, pools: str, runs: list[int], tmp_path: Path, defs: dg.Definitions, instance: dg.DagsterInstance
 ) -> None:
     more = "".join(f"  t{n}: {{key: id, cursor: updated}}\n" for n in range(tables - 1))
     (tmp_path / "catalog.yaml").write_text(CATALOG + more + (f"pools: {pools}\n" if pools else ""))
     found = load_definitions()
-    asked = requests(found, 2024, 3, 1, 23, 30, name="daily_load")
+    asked = requests(found, 2024, 3, 1, 23, 30, name="daily_load", instance=instance)  # type: ignore[arg-type]
     assert {day for _, day in asked} == {"2024-02-29"}
     dealt = [list(keys) for keys, _ in asked]  # type: ignore[call-overload]
     if len(runs) == 1:  # the job's own selection
@@ -114,6 +126,21 @@ def test_a24_many_tables_are_dealt_to_as_many_runs_as_the_pools_let_work(
     assert Counter(name for names in chains for name in names) == Counter(
         ["daily", *(f"t{n}" for n in range(tables - 1))]
     )
+
+
+def test_tables_are_dealt_by_how_long_their_last_day_took(
+    tmp_path: Path, defs: dg.Definitions, instance: dg.DagsterInstance
+) -> None:
+    names = [f"timed{n}" for n in range(51)]
+    (tmp_path / "catalog.yaml").write_text(CATALOG + "".join(f"  {name}: {{key: id, cursor: at}}\n" for name in names))
+    for name in names:
+        took = {"extract_seconds": 60.0 if name == "timed7" else 1.0}
+        key = dg.AssetKey(["lake", name])
+        instance.report_runless_asset_event(dg.AssetMaterialization(key, partition="2024-02-28", metadata=took))
+    asked = requests(load_definitions(), 2024, 3, 1, 23, 30, name="daily_load", instance=instance)  # type: ignore[arg-type]
+    shares = [[key for key in keys if key.startswith("lake/")] for keys, _ in asked]  # type: ignore[attr-defined]
+    assert [len(share) for share in shares] == [1, 26, 25]
+    assert shares[0] == ["lake/timed7"]
 
 
 def test_before_the_catalogs_first_day_is_over_the_daily_schedule_asks_for_nothing(defs: dg.Definitions) -> None:
