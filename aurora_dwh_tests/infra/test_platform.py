@@ -132,7 +132,7 @@ def test_the_code_server_is_found_by_name(templates: Templates) -> None:
 
 
 def test_a_small_platform_is_one_task_of_the_same_containers_without_a_load_balancer(templates: Templates) -> None:
-    parts = ["code", "daemon", "webserver", "watch"]
+    parts = ["code", "daemon", "watch", "webserver"]
     for deployment in SMALL:
         resources = templates.stacks[deployment, "platform"]["Resources"]
         (service,) = [one["Properties"] for one in resources.values() if one["Type"] == "AWS::ECS::Service"]
