@@ -1,4 +1,4 @@
-"""What of a materialization is long and not of its day: the table's columns, and the statements that a run ran.
+"""What of a materialization is long, or is not kept for years: columns, statements that a run ran, a few rows.
 
 Dagster keeps whatever a materialization says with every day. The columns are the same for years, and an asset's page
 shows those of its last materialization; so that one has them, and of those before it only the last before a change.
@@ -17,8 +17,9 @@ from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from sqlalchemy import Connection, select, update
 
 from aurora_dwh.columns import COLUMNS
+from aurora_dwh.samples import SAMPLE
 
-DETAILS: Final = (COLUMNS, "statement", "statements")
+DETAILS: Final = (COLUMNS, "statement", "statements", SAMPLE)
 """The names of all of it, as metadata."""
 
 EVENTS: Final = SqlEventLogStorageTable.c
