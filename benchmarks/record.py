@@ -15,6 +15,7 @@ from pathlib import Path
 import dagster as dg
 
 from aurora_dwh.automation.retention import KEPT
+from aurora_dwh.automation.schedules import TABLES_A_RUN
 from aurora_dwh.handoff import utc_now
 from aurora_dwh.instance.retention import Retention
 from aurora_dwh_tests.instances import Storage, postgres_settings
@@ -23,9 +24,6 @@ from benchmarks.rig import Rig
 from benchmarks.tables import FIRST_DAY
 
 COLUMNS = 30
-RUN = 25
-"""Tables that the schedule gives to one run."""
-
 YEAR = 365
 OF = (50, 1_000)
 """Tables of the years that are told."""
@@ -57,7 +55,7 @@ CHANGED = {
 
 def measure(rig: Rig, size: Size) -> Findings:
     """Return what a table's day takes while its run is kept and then, and how large a year is."""
-    tables = min(RUN, size.tables)
+    tables = min(TABLES_A_RUN, size.tables)
     with _storage(rig) as storage:
         _load(rig, storage, tables, days=3)
         with dg.DagsterInstance.from_config(str(rig.home / "record")) as instance:

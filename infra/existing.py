@@ -10,8 +10,12 @@ import argparse
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
 
 from infra.config import DEFAULT_REGION, Config, ExistingNetwork
 from infra.config_file import ConfigError, read_config
@@ -20,8 +24,10 @@ FREE_ADDRESSES = {8: 9, 16: 13, 32: 13, 64: 21, 128: 37, 256: 69, 512: 133}
 """RPU -> addresses that must be free in each subnet of a workgroup with enhanced VPC routing:
 https://docs.aws.amazon.com/redshift/latest/mgmt/serverless-usage-considerations.html"""
 
-SECRET = "arn:aws:secretsmanager:...  # of a secret with username and password of a user that may read"  # noqa: S105
+SECRET = "arn:aws:secretsmanager:..."  # noqa: S105 - what stands where the reader names one
 ANYWHERE = "0.0.0.0/0"
+LONGEST_LINE = 200
+"""Characters of a line of YAML before it is broken: a subnet has one."""
 
 
 class ExistingError(Exception):
@@ -186,7 +192,9 @@ def sections(identifier: str, ec2: Any, rds: Any) -> dict[str, Any]:
     network = {
         "vpc_id": vpc_id,
         "cidr": vpc.cidrs[0],
-        "subnets": [{"id": one.id, "availability_zone": one.zone, "route_table": one.table} for one in chosen],
+        "subnets": [
+            _in_a_line({"id": one.id, "availability_zone": one.zone, "route_table": one.table}) for one in chosen
+        ],
         "s3_endpoint": not any(one.table in vpc.s3_tables for one in chosen),
     }
     return {"network": {"existing": network}, "source": source}
@@ -217,17 +225,16 @@ def _source(
 ) -> dict[str, Any]:
     if not any(engine in found["Engine"] for engine in ("mysql", "mariadb")):
         raise ExistingError(f"{identifier} is {found['Engine']}; a source is MySQL or MariaDB")
-    return {
-        **({"database": name} if name else {}),
-        "existing": {
-            "kind": kind,
-            "id": identifier,
-            "host": host,
-            "port": port,
-            "secret_arn": SECRET,
-            "security_group": found["VpcSecurityGroups"][0]["VpcSecurityGroupId"],
-        },
-    }
+    existing = CommentedMap(
+        kind=kind,
+        id=identifier,
+        host=host,
+        port=port,
+        secret_arn=SECRET,
+        security_group=found["VpcSecurityGroups"][0]["VpcSecurityGroupId"],
+    )
+    existing.yaml_add_eol_comment("of a secret with username and password of a user that may read", "secret_arn")
+    return {**({"database": name} if name else {}), "existing": existing}
 
 
 def main() -> None:
@@ -259,21 +266,17 @@ def main() -> None:
 
 def written(found: dict[str, Any]) -> str:
     """Return sections as they are written in the configuration."""
-    lines: list[str] = []
-    _write(found, "", lines)
-    return "\n".join(lines) + "\n"
+    text, yaml = StringIO(), YAML()
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml.width = LONGEST_LINE
+    yaml.dump(found, text)
+    return text.getvalue()
 
 
-def _write(value: dict[str, Any], indent: str, lines: list[str]) -> None:
-    for name, part in value.items():
-        if isinstance(part, dict):
-            lines.append(f"{indent}{name}:")
-            _write(part, indent + "  ", lines)
-        elif isinstance(part, list):
-            flows = [", ".join(f"{key}: {text}" for key, text in one.items()) for one in part]
-            lines += [f"{indent}{name}:", *(f"{indent}  - {{{flow}}}" for flow in flows)]
-        else:
-            lines.append(f"{indent}{name}: {str(part).lower() if isinstance(part, bool) else part}")
+def _in_a_line(values: dict[str, Any]) -> CommentedMap:
+    made = CommentedMap(values)
+    made.fa.set_flow_style()
+    return made
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from aurora_dwh.commands.output import console, is_terminal
 from aurora_dwh.commands.speech import AsJson, plain, say_json
 
 if TYPE_CHECKING:
-    from aurora_dwh.catalog import Catalog, Table
+    from aurora_dwh.catalog import Table
 
 EXAMPLES = (
     "aurora-dwh plan orders_master",
@@ -127,11 +127,11 @@ def make_plan(name: str, written_day: str | None, *, is_by_hand: bool = False) -
     from aurora_dwh.warehouse.target import staging_target
 
     catalog = Catalog.load()
-    if name not in catalog.tables and (of_file := _of_file(name, written_day, catalog)):
-        return of_file
-    table = find_table(catalog, name)
     today = datetime.now(catalog.zone).date()
     day = parse_day(written_day or (today - timedelta(days=1)).isoformat(), catalog)
+    if name not in catalog.tables and (of_file := _of_file(name, day)):
+        return of_file
+    table = find_table(catalog, name)
     source = open_source(catalog, lambda text: typer.echo(f"-- {text}", err=True))
     schema = source.schema(table)
     (span,) = source.opened(table, windows(table, catalog, [day]))
@@ -173,7 +173,7 @@ def make_plan(name: str, written_day: str | None, *, is_by_hand: bool = False) -
     return Plan(table.name, day, steps, [*carried, *([_running(table, day)] if day == today else [])])
 
 
-def _of_file(name: str, written_day: str | None, catalog: Catalog) -> Plan | None:
+def _of_file(name: str, day: date) -> Plan | None:
     """Return what a mart or a transform of that name runs; None where there is none."""
     from aurora_dwh.catalog import marts_folder, transforms_folder
     from aurora_dwh.config import RedshiftSettings
@@ -181,8 +181,6 @@ def _of_file(name: str, written_day: str | None, catalog: Catalog) -> Plan | Non
     from aurora_dwh.warehouse.mart import read_mart
     from aurora_dwh.warehouse.plan import build_of
 
-    yesterday = datetime.now(catalog.zone).date() - timedelta(days=1)
-    day = parse_day(written_day or yesterday.isoformat(), catalog)
     file = marts_folder() / f"{name}.sql"
     if file.is_file():
         mart, settings = read_mart(file), RedshiftSettings.from_env()

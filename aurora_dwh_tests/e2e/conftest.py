@@ -1,4 +1,4 @@
-"""The fixture `world`: real servers, and an environment in which the product finds them and nothing else."""
+"""The fixtures `world`: real servers, and an environment in which the product finds nothing else; and `storage`."""
 
 from __future__ import annotations
 
@@ -19,12 +19,21 @@ from aurora_dwh.local.lake import LakeServer
 from aurora_dwh.local.redshift import RedshiftStandIn
 from aurora_dwh.local.s3 import S3Access
 from aurora_dwh.warehouse import connection
+from aurora_dwh_tests.e2e.image import ReachableStorage
 from aurora_dwh_tests.e2e.nights import Nights
 from aurora_dwh_tests.e2e.world import World
 from aurora_dwh_tests.servers import Server
 from aurora_dwh_tests.services import USER, empty_database, lake_variables
 
 RETRY_AT_ONCE = dg.RetryPolicy(max_retries=1, delay=0.1)
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Iterator[ReachableStorage]:
+    """Dagster's PostgreSQL in production."""
+    made = ReachableStorage(tmp_path / "storage")
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")

@@ -5,24 +5,13 @@ Only the daemon and the webserver are told which task a run is, DAGSTER_RUN_TASK
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from aurora_dwh.local.redshift.postgres import SUPERUSER
-from aurora_dwh_tests.e2e.test_production_topology import ROOT, ReachableStorage
-
-
-@pytest.fixture
-def storage(tmp_path: Path) -> Iterator[ReachableStorage]:
-    made = ReachableStorage(tmp_path / "storage")
-    yield made
-    made.close()
+from aurora_dwh_tests.e2e.image import ROOT, ReachableStorage, image_environment
 
 
 @pytest.mark.timeout(600)
@@ -34,15 +23,7 @@ def test_dagsters_database_is_migrated_and_pruned_by_tasks_of_their_own(
     for file in ("dagster.yaml", "workspace.yaml"):
         shutil.copy(ROOT / "infra" / file, home)
     environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
-        "DAGSTER_HOME": str(home),
-        "DAGSTER_PG_HOST": "127.0.0.1",
-        "DAGSTER_PG_PORT": str(storage.port),
-        "DAGSTER_PG_DATABASE": "dagster",
-        "DAGSTER_PG_USER": SUPERUSER,
-        "DAGSTER_PG_PASSWORD": "none asked for",
+        **image_environment(home, storage),
         "DAGSTER_LOG_BUCKET": "logs",
         "AWS_DEFAULT_REGION": "ap-northeast-1",
     }

@@ -7,14 +7,10 @@ Dagster's storage is a PostgreSQL, steps' output goes to an S3 server, and the s
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
 import shutil
 import socket
 import subprocess
-import sys
-import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -28,15 +24,13 @@ from ruamel.yaml import YAML
 
 from aurora_dwh.catalog import PACKAGED_CATALOG, marts_folder
 from aurora_dwh.local import shop
-from aurora_dwh.local.redshift.postgres import SUPERUSER
 from aurora_dwh.warehouse.type_kinds import kind as kind_of
 from aurora_dwh_tests.dagster_ui import Api
+from aurora_dwh_tests.e2e.image import ROOT, ReachableStorage, image_environment
 from aurora_dwh_tests.e2e.world import World
-from aurora_dwh_tests.instances import Storage
 from infra import commands
 from infra.datasets import read_datasets
 
-ROOT = Path(__file__).parents[2]
 PATIENCE = 240.0
 LAUNCH = """mutation ($params: ExecutionParams!) { launchRun(executionParams: $params) {
   __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
@@ -50,51 +44,6 @@ FROM pg_get_late_binding_view_cols()
 WHERE view_schema = 'bi' ORDER BY col_num
 """
 """They are not in the catalog's columns: r_PG_GET_LATE_BINDING_VIEW_COLS of the Redshift guide."""
-
-
-class ReachableStorage(Storage):
-    """A PostgreSQL for Dagster that listens on a TCP port, as Aurora does."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self._loop = asyncio.new_event_loop()
-        ready = threading.Event()
-        self._thread = threading.Thread(target=self._serve, args=(ready,), daemon=True)
-        self._thread.start()
-        ready.wait()
-
-    def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        super().close()
-
-    def _serve(self, ready: threading.Event) -> None:
-        async def listen() -> None:
-            listener = await asyncio.start_server(self._forward, "127.0.0.1", 0)
-            self.port: int = listener.sockets[0].getsockname()[1]
-            ready.set()
-
-        async def hang_up(forwarding: set[asyncio.Task[Any]]) -> None:
-            for task in forwarding:
-                task.cancel()
-            await asyncio.gather(*forwarding, return_exceptions=True)
-
-        self._loop.run_until_complete(listen())
-        self._loop.run_forever()
-        self._loop.run_until_complete(hang_up(asyncio.all_tasks(self._loop)))
-
-    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        inner_reader, inner_writer = await asyncio.open_unix_connection(str(self.server.socket_path))
-        await asyncio.gather(_copy(reader, inner_writer), _copy(inner_reader, writer), return_exceptions=True)
-
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-    finally:
-        writer.close()
 
 
 class Containers:
@@ -139,13 +88,6 @@ class Containers:
 
 
 @pytest.fixture
-def storage(tmp_path: Path) -> Iterator[ReachableStorage]:
-    made = ReachableStorage(tmp_path / "storage")
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def containers(world: World, storage: ReachableStorage, tmp_path: Path) -> Iterator[Containers]:
     home = tmp_path / "opt-dagster"
     home.mkdir()
@@ -155,15 +97,7 @@ def containers(world: World, storage: ReachableStorage, tmp_path: Path) -> Itera
     yaml.dump(instance, home / "dagster.yaml")
     (home / "workspace.yaml").write_bytes((ROOT / "infra" / "workspace.yaml").read_bytes())
     environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
-        "DAGSTER_HOME": str(home),
-        "DAGSTER_PG_HOST": "127.0.0.1",
-        "DAGSTER_PG_PORT": str(storage.port),
-        "DAGSTER_PG_DATABASE": "dagster",
-        "DAGSTER_PG_USER": SUPERUSER,
-        "DAGSTER_PG_PASSWORD": "none asked for",
+        **image_environment(home, storage),
         "DAGSTER_LOG_BUCKET": world.variables["LAKE_URI"].split("/")[2],
         "AWS_DEFAULT_REGION": world.variables["AWS_REGION"],
     }

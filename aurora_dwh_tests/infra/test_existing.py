@@ -151,7 +151,7 @@ CLUSTER = {
 def test_the_identifier_of_a_cluster_is_enough_for_all_but_its_secret(endpoint: dict[str, Any] | None) -> None:
     """What is printed is a configuration as soon as the secret is named and the account."""
     text = written(sections("production", ec2(endpoint=endpoint), rds(CLUSTER)))
-    assert SECRET in text
+    assert f"{SECRET}  # of a secret with username and password of a user that may read\n" in text
     read = YAML(typ="safe").load(text.replace(SECRET, EXISTING_SOURCE["secret_arn"]))
     config = parse_config({"account": ACCOUNT, **read})
     existing, network = config.source.existing, config.network.existing
@@ -161,6 +161,11 @@ def test_the_identifier_of_a_cluster_is_enough_for_all_but_its_secret(endpoint: 
     assert (existing.security_group, config.source.database) == ("sg-01234567", "shop")
     assert (network.vpc_id, network.cidr, network.s3_endpoint) == (VPC, "10.1.0.0/16", endpoint is None)
     assert [subnet.model_dump() for subnet in network.subnets] == SUBNETS  # and not the public one, though it has more
+
+
+def test_a_name_that_yaml_would_take_for_something_else_is_still_a_name() -> None:
+    text = written(sections("production", ec2(), rds({**CLUSTER, "DatabaseName": "true"})))
+    assert YAML(typ="safe").load(text)["source"]["database"] == "true"
 
 
 def test_an_instance_is_found_as_well() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -32,13 +31,6 @@ def defs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dg.Definitions:
     found = load_definitions()
     assert isinstance(found, dg.Definitions)
     return found
-
-
-@pytest.fixture(scope="module")
-def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
-    """An instance in files, as a schedule opens its own by reference."""
-    with dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("home"))) as made:
-        yield made
 
 
 def requests(

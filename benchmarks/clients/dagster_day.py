@@ -40,7 +40,7 @@ def main(day: str, number: str | None = None) -> None:
 def shares(catalog: Catalog, day: date) -> list[Sequence[dg.AssetKey]]:
     """Return what each of the runs loads that the schedule makes of a day of many tables."""
     tick = datetime.combine(day + timedelta(days=1), time(), catalog.zone)
-    return [request.asset_selection or () for request in day_requests(catalog, tick)]
+    return [request.asset_selection or () for request in day_requests(catalog, tick, {})]
 
 
 if __name__ == "__main__":
