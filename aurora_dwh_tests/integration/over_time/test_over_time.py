@@ -136,3 +136,13 @@ def test_a20_a25_a_row_written_while_a_rebuild_reads_the_source_is_there_after_i
     life.alter(change="add", column="number", number=3)
     life.nightly()
     life.teardown()
+
+
+def test_a12_a_column_that_goes_while_a_reader_is_behind_is_missed_by_it_and_nothing_is_written(
+    life: TableLife,
+) -> None:
+    life.begin(kind=Kind(deletes="remove", cursor="DATETIME(6)", indexed=False, altered=True), calendar=TOKYO)
+    life.fall_behind()
+    life.alter(change="drop", column="note", number=0)
+    life.read_behind(first=0, count=1)
+    life.teardown()
