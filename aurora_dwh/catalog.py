@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -205,6 +205,9 @@ class TableFields(BaseModel):
 
 class Table(TableFields):
     """One table to copy. Raises pydantic's ValidationError where fields are wrong or do not go together."""
+
+    is_computed: ClassVar[bool] = False
+    """Whether an asset of Dagster computes the rows, and the source has no such table."""
 
     name: Name
     """The table's name in the source; one with a `query` has another name than the source's tables."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, time, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -31,6 +31,8 @@ PREFIX = "aurora_dwh/"
 
 class ComputedTable(Table):
     """A table whose rows are computed: one of the catalog's in every way, but that no cursor finds them."""
+
+    is_computed: ClassVar[bool] = True
 
     sample_rows: int = 0
     """None, as nobody could say that they are not to be shown."""

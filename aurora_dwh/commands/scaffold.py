@@ -74,6 +74,7 @@ class Project:
             f"{self.package}/definitions.py": self._made("definitions.py"),
             f"{self.package}/assets.py": self._made("assets.py"),
             "tests/test_day.py": self._made("test_day.py"),
+            "infra/config.yaml": self._made("infra.yaml"),
         }
 
     def _made(self, name: str) -> str:
@@ -90,8 +91,19 @@ class Project:
             "mart": self.mart,
             "day": self.start.isoformat(),
             "local": local if self.embedded else "",
+            "source_database": json.dumps(self.database),
+            "source_host": self.variables.get("AURORA_HOST", "127.0.0.1"),
+            "source_port": self.variables.get("AURORA_PORT", "3306"),
+            "warehouse_database": json.dumps(self.variables.get("REDSHIFT_DATABASE", "dwh")),
+            "region": self._region(),
         }
         return Template((_TEMPLATES / f"{name}.tmpl").read_text(encoding="utf-8")).substitute(values)
+
+    def _region(self) -> str:
+        """Return the Region that the environment names, or the source's address; else the deployment's default."""
+        named = self.variables.get("AWS_REGION") or self.variables.get("AWS_DEFAULT_REGION")
+        of_host = re.search(r"\.([a-z]{2}(?:-[a-z]+)+-\d)\.rds\.amazonaws\.com", self.variables.get("AURORA_HOST", ""))
+        return named or (of_host[1] if of_host else "ap-northeast-1")
 
     def _dotenv(self) -> str:
         lines = [f"{name}={dotenv_value(value)}" for name, value in self.variables.items()]

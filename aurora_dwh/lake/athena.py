@@ -34,6 +34,17 @@ if TYPE_CHECKING:
 OWNER = "aurora_dwh"
 """The table parameter that says which folder a table is of."""
 
+GLUE_ACTIONS = (
+    "GetTable",
+    "CreateTable",
+    "UpdateTable",
+    "GetPartitions",
+    "BatchCreatePartition",
+    "BatchUpdatePartition",
+    "BatchDeletePartition",
+)
+"""What Glue is asked to do."""
+
 _TYPES = {
     "bool": "boolean",
     "int16": "smallint",
@@ -114,6 +125,23 @@ class GlueDatabase:
 
     client: Any
     name: str
+
+    def look_up(self) -> None:
+        """See that the database is there and answers, by asking for a table that need not be.
+
+        Raises:
+            GlueError: Glue refused, or has no such database.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            self.client.get_table(DatabaseName=self.name, Name=OWNER)
+        except ClientError as error:
+            said = error.response["Error"]
+            if said["Code"] != "EntityNotFoundException" or "database" in said.get("Message", "").lower():
+                raise GlueError(f"{self.name} in Glue: {error}") from error
+        except BotoCoreError as error:
+            raise GlueError(f"{self.name} in Glue: {error}") from error
 
     def publish(self, lake: Lake, table: str, days: Iterable[date] = ()) -> Published:
         """Bring a table up to date: its columns, a partition for each day with rows, and none for any other.

@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from aurora_dwh.handoff import Extract, Manifest, Window
+from aurora_dwh.proof.compare import count_rows
 from aurora_dwh.proof.digest import DIGEST_DIGITS, QUICK, REDSHIFT, carried, comparable
 from aurora_dwh.proof.pace import Pace
 from aurora_dwh.proof.subject import Subject
@@ -129,8 +130,7 @@ class Buckets:
         def work(session: Session) -> FirstLook:
             self.subject.check_source(session, found)
             Stage(warehouse, lake, self.subject.target.label).fill(session, [found])
-            where = self.subject.gathered
-            rows = session.execute(f"SELECT COUNT(*) FROM {self.subject.target.sql} WHERE {where}").rows[0][0]
+            rows = session.execute(count_rows(self.subject)).rows[0][0]
             differing = [bucket for (bucket,) in session.execute(differing_buckets(self.subject, self.width)).rows]
             if len(differing) > MOST_DIFFERING or None in differing:
                 return FirstLook(int(rows), None)

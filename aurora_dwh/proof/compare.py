@@ -71,7 +71,12 @@ class Compared:
 
 
 def compare(
-    warehouse: Warehouse, lake: Lake, subject: Subject, keys: Manifest, last_reading: Manifest | None = None
+    warehouse: Warehouse,
+    lake: Lake,
+    subject: Subject,
+    keys: Manifest,
+    last_reading: Manifest | None = None,
+    staged_rows: int | None = None,
 ) -> Compared:
     """Compare the source's keys and digests with the target's rows.
 
@@ -82,6 +87,7 @@ def compare(
         keys: What was read of the source, as `walk.Walk` gives it.
         last_reading: Of a table that is copied whole, what it was loaded from last: rows that still are as they were
             then are late where the source has others by now.
+        staged_rows: The target's rows, where they were counted already; None counts those that are compared.
 
     Raises:
         RulesError: The table was loaded from another source than that which the keys say.
@@ -101,7 +107,10 @@ def compare(
             session.execute(keep_unlike(subject))
             late = _rows(session, DIFFERING) - _rows(session, WRONG)
             found = WRONG
-        rows, *counts = (int(number) for number in session.execute(count_kinds(subject, found)).rows[0])
+        rows = staged_rows
+        if rows is None:
+            rows = int(session.execute(count_rows(subject)).rows[0][0])
+        counts = (int(number) for number in session.execute(count_kinds(subject, found)).rows[0])
         kinds = dict(zip((LATE, MISSING, EXTRA, DUPLICATE, STALE), counts, strict=True))
         kinds[LATE] += late
         candidates = [
@@ -230,8 +239,13 @@ def _is_late(subject: Subject) -> str:
     return f"COALESCE({identifier(_AT)} >= {start} AND {identifier(_AT)} < {end}, FALSE)"
 
 
+def count_rows(subject: Subject) -> str:
+    """Return the query for the target's rows that are compared."""
+    return f"SELECT COUNT(*) FROM {subject.target.sql} WHERE {subject.gathered}"
+
+
 def count_kinds(subject: Subject, table: str) -> str:
-    """Return the query for the target's rows, and for the rows of each kind: late, missing, extra, duplicate, stale."""
+    """Return the query for the rows of each kind: late, missing, extra, duplicate, stale."""
     there, here, late = identifier(_THERE), identifier(_HERE), _is_late(subject)
     counts = [
         f"CASE WHEN {late} THEN {there} ELSE 0 END",
@@ -240,8 +254,7 @@ def count_kinds(subject: Subject, table: str) -> str:
         f"CASE WHEN NOT {late} AND {there} > 0 AND {here} > {there} THEN {here} - {there} ELSE 0 END",
         f"CASE WHEN NOT {late} AND {there} = {here} THEN {there} ELSE 0 END",
     ]
-    rows = f"(SELECT COUNT(*) FROM {subject.target.sql} WHERE {subject.gathered})"
-    return f"SELECT {rows}, {', '.join(f'COALESCE(SUM({one}), 0)' for one in counts)}\nFROM {identifier(table)}"
+    return f"SELECT {', '.join(f'COALESCE(SUM({one}), 0)' for one in counts)}\nFROM {identifier(table)}"
 
 
 def candidate_keys(subject: Subject, table: str, most: int) -> str:

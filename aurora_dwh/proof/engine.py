@@ -236,17 +236,17 @@ def _compared(
 ) -> tuple[Subject, Compared]:
     """Return which rows were compared one by one, and what was found: by buckets first, where the table has such."""
     lake, warehouse, named = places.lake, places.warehouse, what.schema.table
-    rows = None
+    counted: tuple[int, int] | None = None
     if buckets := buckets_of(pace, what):
         with lake.keys(named, buckets.extract(at, rules)) as keys:
             first = buckets.compare(warehouse, lake, keys)
         if first.differing is not None:
-            rows, what = (pace.rows, first.staged_rows), buckets.within(first.differing)
-    if rows and not first.differing:
-        return what, Compared(*rows, {}, (), is_whole=True)
+            counted, what = (pace.rows, first.staged_rows), buckets.within(first.differing)
+            if not first.differing:
+                return what, Compared(*counted, {}, (), is_whole=True)
     with lake.keys(named, Walk(pace, what).extract(at, rules)) as keys:
-        compared = compare(warehouse, lake, what, keys, last)
-    return what, replace(compared, source_rows=rows[0], staged_rows=rows[1]) if rows else compared
+        compared = compare(warehouse, lake, what, keys, last, counted and counted[1])
+    return what, replace(compared, source_rows=counted[0]) if counted else compared
 
 
 def look_again(

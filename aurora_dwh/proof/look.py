@@ -248,7 +248,7 @@ class Look:
         own = f"{identifier(DAY)}, {identifier(LOADED_AT)}" if self._subject.has_days else "NULL, NULL"
         statement = (
             f"SELECT {own}, {self._texts(REDSHIFT)} FROM {self._subject.target.sql} "
-            f"WHERE ({self._subject.here}) AND ({wanted})"
+            f"WHERE ({wanted}) AND ({self._subject.here})"
         )
         rows = self._warehouse.persist(lambda session: session.execute(statement).rows)
         return [self._row(row[2:], day=row[0], read_at=row[1]) for row in rows]
@@ -292,6 +292,11 @@ class _Test:
     def of(self, text: str | None) -> str:
         return f"{self.left} IS NULL" if text is None else f"{self.left} = {self.written(text)}"
 
+    def of_any(self, texts: Sequence[str | None]) -> str:
+        values = [self.written(text) for text in texts if text is not None]
+        tests = [f"{self.left} IN ({', '.join(values)})"] if values else []
+        return " OR ".join([*tests, *([self.of(None)] if None in texts else [])])
+
 
 def _batches(candidates: Sequence[Candidate], most: int) -> Iterator[list[Candidate]]:
     """Yield the candidates in groups that one statement asks for."""
@@ -314,7 +319,9 @@ def _digits(key: Key) -> str:
 
 
 def _any_of(keys: Sequence[Key], tests: Sequence[_Test]) -> str:
-    """Return the condition that a row has one of some keys."""
+    """Return the condition that a row has one of some keys: of one column a list, in which servers look up at once."""
+    if len(tests) == 1:
+        return tests[0].of_any([text for (text,) in keys])
     alternatives = (" AND ".join(test.of(text) for test, text in zip(tests, key, strict=True)) for key in keys)
     return " OR ".join(f"({one})" for one in alternatives)
 

@@ -70,7 +70,7 @@ def check_order(target: Target, manifests: Iterable[Manifest], loads: Sequence[t
                     f"{shown(manifest.snapshot_at)}, and before it began the table was loaded with a reading of "
                     f"{shown(read_at)}; nothing was changed. The server that was read is behind, or its clock was set "
                     f"back: materialize lake/{manifest.table} for the day again when it has caught up. If the later "
-                    f"moment is wrong, run `aurora-dwh rebuild {quoted(manifest.table)} --from source`"
+                    f"moment is wrong, run {target.rebuild_anew(manifest.table)}"
                 )
 
 
@@ -167,7 +167,7 @@ def check_rows(session: Session, target: Target, texts: Sequence[str], manifests
                 KEYS,
                 f"{target.label} {manifest.day}: {rows} rows have {keys} keys ({', '.join(target.key)}), such as "
                 f"{_such(session, repeated_keys(target, texts, days))} several times; nothing was changed. "
-                f"{_better_key(target, manifest.schema)}, or leave rows out with `filter`",
+                f"{_better_key(target, manifest.schema)}, or {target.filter_rows()}",
             )
     return int(answer[0][3])
 
@@ -178,7 +178,7 @@ def _without_key(target: Target, schema: TableSchema, rows: int, such: str) -> C
     return CheckError(
         KEYS,
         f"{target.label}: rows have NULL in their key ({', '.join(target.key)}), such as {such}, which is no key; "
-        f"nothing was changed. {_better_key(target, schema)}, or leave such rows out with `filter: {conditions}`",
+        f"nothing was changed. {_better_key(target, schema)}, or {target.filter_rows(conditions)}",
     )
 
 
@@ -187,8 +187,8 @@ def _alike_keys(target: Target, schema: TableSchema, rows: int, such: str) -> Ch
         KEYS,
         f"{target.label}: rows differ only in blanks at the end of their key, such as {such}, and Redshift takes such "
         "keys for one; nothing was changed. If Aurora has one of the rows alone, as one that was renamed, run "
-        f"`aurora-dwh rebuild {quoted(schema.table)} --from source`. If it has both, leave one out with `filter`, or "
-        "mask the key column with sha256",
+        f"{target.rebuild_anew(schema.table)}. If it has both, {target.filter_rows()}, or mask the key column with "
+        "sha256",
     )
 
 
@@ -197,7 +197,7 @@ def _one_key(target: Target, schema: TableSchema, rows: int, such: str) -> Check
         KEYS,
         f"{target.label}: {rows} rows of one reading have their key ({', '.join(target.key)}) in common, such as "
         f"{such}; nothing was changed. {_better_key(target, schema)} and run "
-        f"`aurora-dwh rebuild {quoted(schema.table)}`, or leave rows out with `filter`",
+        f"`aurora-dwh rebuild {quoted(schema.table)}`, or {target.filter_rows()}",
     )
 
 

@@ -272,8 +272,8 @@ def changes(target: Target, schema: TableSchema, live: Mapping[str, LiveColumn])
         elif not holds(present.type, column.redshift_type):
             raise DriftError(
                 f"{target.label}: column {column.target_name!r} is {present.type} in Redshift and now "
-                f"{column.redshift_type} ({column.column_type} in MySQL), which Redshift cannot change in place; "
-                f"run {rebuild_to(column, present.type, schema.table)}"
+                f"{_typed(target, column)}, which Redshift cannot change in place; "
+                f"run {rebuild_to(target, column, present.type, schema.table)}"
             )
     return statements
 
@@ -297,8 +297,7 @@ def require_columns(target: Target, schema: TableSchema, *, is_made: bool = Fals
     if lacking:
         raise DataError(
             f"table {schema.table}: {', and '.join(lacking)}, which is no column of its days in the lake; nothing was "
-            f"changed. Correct the catalog, or, if the column is new, run `aurora-dwh rebuild {quoted(schema.table)} "
-            "--from source`"
+            f"changed. Correct the catalog, or, if the column is new, run {target.rebuild_anew(schema.table)}"
         )
 
 
@@ -319,10 +318,15 @@ def _followed(target: Target, schema: TableSchema, live: Mapping[str, LiveColumn
     }
 
 
-def rebuild_to(column: Column, present: str, table: str) -> str:
+def rebuild_to(target: Target, column: Column, present: str, table: str) -> str:
     """Return the command that gives a column another type: the days in the lake serve where that holds their values."""
     from_lake = holds(column.redshift_type, present)
-    return f"`aurora-dwh rebuild {quoted(table)}{'' if from_lake else ' --from source'}`"
+    return f"`aurora-dwh rebuild {quoted(table)}`" if from_lake else target.rebuild_anew(table)
+
+
+def _typed(target: Target, column: Column) -> str:
+    """Return a column's type in Redshift, and which one it comes of."""
+    return f"{column.redshift_type} ({column.column_type} {'in its rows' if target.is_computed else 'in MySQL'})"
 
 
 def missing_flag(target: Target, live: Mapping[str, LiveColumn]) -> list[str]:
@@ -341,14 +345,14 @@ def _refuse_changes(target: Target, schema: TableSchema, live: Mapping[str, Live
     changed = [f"{name!r} is gone from the source" for name in absent(schema, live)]
     for name, column in kinds.items():
         if name not in live:
-            changed.append(f"{name!r} is new, {column.redshift_type} ({column.column_type} in MySQL)")
+            changed.append(f"{name!r} is new, {_typed(target, column)}")
         elif live[name].type != column.redshift_type:
             changed.append(f"{name!r} was {live[name].type} and is {column.redshift_type}")
     if changed:
         raise DriftError(
             f"{target.label} is frozen (`on_drift: freeze`) and the source's columns changed: {'; '.join(changed)}. "
             "Leave new columns out with `exclude`, or set `on_drift: evolve`, or run "
-            f"`aurora-dwh rebuild {quoted(schema.table)} --from source`"
+            f"{target.rebuild_anew(schema.table)}"
         )
 
 

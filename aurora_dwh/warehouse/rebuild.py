@@ -14,7 +14,6 @@ from functools import partial
 
 from aurora_dwh.days import listed
 from aurora_dwh.handoff import DataError, Manifest, StaleManifestError, utc_now
-from aurora_dwh.rules import quoted
 from aurora_dwh.warehouse import audit, batches, dependents, drift, load, locks, standing
 from aurora_dwh.warehouse.connection import Session, Warehouse
 from aurora_dwh.warehouse.drift import live_columns
@@ -121,8 +120,7 @@ def _transactions(warehouse: Warehouse, twin: Target, manifests: Sequence[Manife
         except drift.DriftError as error:
             raise DataError(
                 f"table {latest.table}: days in the lake have columns of types that go into no one table, so nothing "
-                f"was changed; read them from Aurora again with "
-                f"`aurora-dwh rebuild {quoted(latest.table)} --from source` ({error})"
+                f"was changed; read them again with {twin.rebuild_anew(latest.table)} ({error})"
             ) from error
     yield from batches.transactions(manifests)
 
@@ -181,7 +179,7 @@ def _check(
         shown = listed(missing) if missing else "any day"
         raise DataError(
             f"{target.label}: the lake lacks what the table was loaded from ({shown}), so nothing was changed; "
-            f"read it from Aurora again with `aurora-dwh rebuild {quoted(table)} --from source`"
+            f"read it again with {target.rebuild_anew(table)}"
         )
     if not is_read_anew:
         stands.check_lake(mode, manifests)

@@ -148,8 +148,8 @@ class Standing:
 
     def _from_source(self, table: str, reason: str) -> str:
         return (
-            f"{self.target.label}: {reason}, so nothing was changed; read the table from Aurora again with "
-            f"`aurora-dwh rebuild {quoted(table)} --from source`"
+            f"{self.target.label}: {reason}, so nothing was changed; read the table again with "
+            f"{self.target.rebuild_anew(table)}"
         )
 
     def check(self, mode: str, manifests: Sequence[Manifest]) -> bool:
@@ -174,9 +174,10 @@ class Standing:
         if last is not None and (changes := list(self._changes(last, mode))):
             told = ", and ".join(text for text, _ in changes)
             from_lake = all(can_use_lake for _, can_use_lake in changes)
+            command = f"`aurora-dwh rebuild {quoted(table)}`" if from_lake else self.target.rebuild_anew(table)
             raise RecordError(
-                f"{self.target.label} was {told}; nothing was changed. To carry the table over, run "
-                f"`aurora-dwh rebuild {quoted(table)}{'' if from_lake else ' --from source'}`; or set the catalog back"
+                f"{self.target.label} was {told}; nothing was changed. To carry the table over, run {command}; or set "
+                "the catalog back"
             )
         return self._check_rows(mode, manifests)
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
+from aurora_dwh.rules import quoted
 from aurora_dwh.schema import CSV_NULL, Column, FileFormat, TableSchema
 from aurora_dwh.warehouse.sql import beside, identifier, identifiers, literal, qualified, role
 
@@ -48,6 +49,7 @@ class Target:
         sort_key: Sort key columns, empty leaves the choice to Redshift.
         frozen: Whether the columns stay as they are, whatever the source's become.
         flags_deletes: Whether rows that are gone from the source stay and are flagged.
+        is_computed: Whether an asset of Dagster computes the rows, so that Aurora has none of them.
     """
 
     schema_name: str
@@ -58,6 +60,7 @@ class Target:
     sort_key: tuple[str, ...] = ()
     frozen: bool = False
     flags_deletes: bool = False
+    is_computed: bool = False
 
     @property
     def own_columns(self) -> tuple[tuple[str, str], ...]:
@@ -68,6 +71,26 @@ class Target:
     def twin(self) -> Target:
         """The table that a rebuild makes beside this one and puts in its place."""
         return replace(self, name=beside(self.name, "__rebuild"))
+
+    def rebuild_anew(self, table: str) -> str:
+        """Return the command that makes the table of rows that are read, or computed, again.
+
+        Args:
+            table: The table's name in the lake.
+        """
+        if self.is_computed:
+            return f"`aurora-dwh rebuild {quoted(table)}` once all days of lake/{table} were materialized again"
+        return f"`aurora-dwh rebuild {quoted(table)} --from source`"
+
+    def filter_rows(self, condition: str = "") -> str:
+        """Return what leaves rows out that cannot be loaded.
+
+        Args:
+            condition: What is true of the others, where one can say so.
+        """
+        if self.is_computed:
+            return "leave such rows out where they are computed"
+        return f"leave such rows out with `filter: {condition}`" if condition else "leave rows out with `filter`"
 
     @property
     def sql(self) -> str:

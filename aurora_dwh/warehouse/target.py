@@ -26,4 +26,5 @@ def staging_target(table: Table, schema: str) -> Target:
         sort_key=tuple(map(table.copied, table.effective_sort_key)),
         frozen=table.on_drift == "freeze",
         flags_deletes=table.deletes == "flag",
+        is_computed=table.is_computed,
     )

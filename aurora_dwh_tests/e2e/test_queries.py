@@ -37,8 +37,8 @@ EXPECTED = {
 """What the page's queries give, asked in other words of the source, and what is staged."""
 
 
-def made(world: World) -> World:
-    """Make the tables of the page's example and its catalog, and load two days."""
+def made(world: World, heading: str = "A query as a table") -> World:
+    """Make the tables of the page's examples and the catalog of a section, and load two days."""
     world.at_source(
         "CREATE TABLE orders (order_id INT PRIMARY KEY, customer VARCHAR(20), updated_at DATETIME(6) NOT NULL, "
         "KEY (updated_at))",
@@ -50,11 +50,11 @@ def made(world: World) -> World:
         "(1, 2, 'pot', 1, 99999999.9999, '2024-01-02 09:00'), (2, 1, 'cup', 4294967295, 1, '2024-01-01 09:00'), "
         "(3, 1, NULL, NULL, 1, '2024-01-01 09:00')",
     )
-    section = PAGE.read_text(encoding="utf-8").partition("\n## A query as a table\n")[2]
+    section = PAGE.read_text(encoding="utf-8").partition(f"\n## {heading}\n")[2]
     example = re.search(r"```yaml\n(.*?)```", section, re.DOTALL)
     assert example is not None
     world.catalog_file.write_text(example[1], encoding="utf-8")
-    world.load(DAYS[0], *TABLES, last=DAYS[1])
+    world.load(DAYS[0], *Catalog.load().tables, last=DAYS[1])
     return world
 
 
@@ -115,3 +115,23 @@ def test_a_query_that_is_changed_or_loses_a_column_is_told(world: World) -> None
         assert "the server refuses its `query`: Unknown column" in failure
         assert "mend the query in the catalog" in failure
     assert Catalog.load().tables["order_items"].query
+
+
+def test_a_cast_is_the_type_of_the_lake_and_redshift_and_a_filter_is_a_part_that_is_equal(world: World) -> None:
+    made(world, "Another type, or a part for a trial")
+    types = world.ask_warehouse(
+        "SELECT column_name, data_type, numeric_precision, numeric_scale, character_maximum_length FROM "
+        "svv_all_columns WHERE table_name = 'prices' AND column_name IN ('price', 'reference') ORDER BY 1"
+    )
+    assert types == [("price", "numeric", 10, 1, None), ("reference", "character varying", None, None, 48)]
+    staged = world.ask_warehouse("SELECT order_id, number, price, reference FROM staging.prices ORDER BY 1, 2")
+    assert staged == [
+        *world.ask_source("SELECT order_id, number, ROUND(price, 1), CONCAT(order_id) FROM items ORDER BY 1, 2")
+    ]
+    assert world.ask_warehouse("SELECT order_id, number FROM staging.items") == [(2, 1)]
+    assert all(verdict["equal"] for verdict in json.loads(run("verify --json").text))
+    world.catalog_file.write_text(
+        world.catalog_file.read_text(encoding="utf-8").replace(", filter: order_id % 2 = 0", ""), encoding="utf-8"
+    )
+    assert follow(run("rebuild items").text) == "rebuild items --from source"
+    assert world.ask_warehouse("SELECT COUNT(*) FROM staging.items") == [(4,)]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from aurora_dwh.commands.scaffold import Project, write
 from aurora_dwh_tests.infra.deployments import (
     ACCOUNT,
     CERTIFICATE,
@@ -186,6 +188,45 @@ def test_a_file_that_is_none_is_told_by_its_name(tmp_path: Path, text: str | Non
         file.write_text(text)
     with pytest.raises(ConfigError, match=f"mine.yaml: {said}"):
         read_config(file)
+
+
+@pytest.mark.parametrize(
+    ("variables", "source", "region"),
+    [
+        ({"AURORA_HOST": "127.0.0.1", "AURORA_PORT": "13306"}, ("127.0.0.1", 13306), "ap-northeast-1"),
+        (
+            {"AURORA_HOST": "blog.cluster-ro-abcdefghijkl.eu-central-1.rds.amazonaws.com"},
+            ("blog.cluster-ro-abcdefghijkl.eu-central-1.rds.amazonaws.com", 3306),
+            "eu-central-1",
+        ),
+        ({"AURORA_HOST": "db.example.com", "AWS_REGION": "us-west-2"}, ("db.example.com", 3306), "us-west-2"),
+    ],
+)
+def test_the_file_of_a_new_project_is_a_configuration_once_its_catalog_is_in_the_repository(
+    variables: dict[str, str], source: tuple[str, int], region: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = Project(
+        folder=tmp_path / "my-blog",
+        database="blog",
+        table="post",
+        target="post",
+        asset="post",
+        start=date(2024, 1, 1),
+        variables={"REDSHIFT_DATABASE": "analysis", **variables},
+        embedded=(),
+    )
+    write(project)
+    file = project.folder / "infra" / "config.yaml"
+    with pytest.raises(ConfigError, match=r"there is no file catalog\.yaml in the repository"):
+        read_config(file)
+    (tmp_path / "catalog.yaml").touch()
+    monkeypatch.setattr("infra.config.ROOT", tmp_path)
+    config = read_config(file)
+    assert config.source.existing is not None
+    assert (config.source.existing.host, config.source.existing.port) == source
+    assert (config.source.database, config.warehouse.database) == ("blog", "analysis")
+    assert config.region == region
+    assert "infra/config.yaml" in (project.folder / "README.md").read_text()
 
 
 def _fields(model: Any) -> set[str]:

@@ -28,6 +28,7 @@ from aurora_dwh.local.redshift.faults import Fault
 from aurora_dwh.source import discovery
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.errors import WarehouseError
+from aurora_dwh_tests.aws_endpoint import AwsEndpoint, AwsError
 from aurora_dwh_tests.servers import Server
 from aurora_dwh_tests.services import lake_variables, query
 
@@ -391,6 +392,31 @@ def test_the_checks_leave_nothing_in_the_bucket(
 ) -> None:
     assert checked()["redshift: COPY from the lake"].state is State.OK
     assert s3.list_objects_v2(Bucket=lake_server.bucket, Prefix="doctor").get("KeyCount") == 0
+
+
+def test_a_database_of_glue_that_is_not_there_or_refuses_fails(checked: Callable[..., dict[str, Check]]) -> None:
+    asked: list[Any] = []
+
+    def get_table(request: Any) -> Any:
+        asked.append(request)
+        if request["DatabaseName"] == "closed":
+            raise AwsError("AccessDeniedException", "User: reader is not authorized to perform: glue:GetTable")
+        missing = "Entity Not Found" if request["DatabaseName"] == "shop" else "Database shop_lake not found."
+        raise AwsError("EntityNotFoundException", missing)
+
+    assert "lake: Glue" not in checked()
+    glue = AwsEndpoint("glue", {"GetTable": get_table})
+    try:
+        changed = {"AWS_ENDPOINT_URL_GLUE": glue.url, "AWS_REGION": "eu-west-1"}
+        found = checked(LAKE_GLUE_DATABASE="shop_lake", **changed)
+        words = "Database shop_lake not found", "aws glue create-database --database-input Name=shop_lake"
+        assert_only(found, "lake: Glue", State.FAILED, *words)
+        found = checked(LAKE_GLUE_DATABASE="closed")
+        assert_only(found, "lake: Glue", State.FAILED, "not authorized", "glue:BatchCreatePartition")
+        assert_only(checked(LAKE_GLUE_DATABASE="shop"), "lake: Glue", State.OK)
+    finally:
+        glue.close()
+    assert len(asked) == 3
 
 
 def amazon(monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Stubber]:

@@ -304,6 +304,29 @@ def test_its_table_in_redshift_is_made_anew_from_the_lake(
     assert "materialize lake/spend for all of its days" in refused.output
 
 
+def test_a20_a_column_that_is_computed_of_another_type_is_told_as_such_and_carried_over_as_is_said(
+    instance: dg.DagsterInstance, warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(instance, project(tmp_path, monkeypatch), DAYS[0], DAYS[2]).success
+    before = spent(warehouse)
+    text = SPEND.replace("{user:", "{orders: varchar(10), user:").replace("count(*)", "CAST(count(*) AS VARCHAR)")
+    other = sql(tmp_path / "transforms", text)
+    said = failure(run(instance, other, DAYS[0]))
+    assert (
+        "column 'orders' is BIGINT in Redshift and now VARCHAR(40) (varchar(10) in its rows), which Redshift cannot "
+        "change in place; run `aurora-dwh rebuild spend` once all days of lake/spend were materialized again"
+    ) in said
+    too_early = CliRunner().invoke(app, ["rebuild", "spend"])
+    assert too_early.exit_code == 1
+    assert "`aurora-dwh rebuild spend` once all days of lake/spend were materialized again" in too_early.output
+    assert spent(warehouse) == before
+    failure(run(instance, other, DAYS[0], DAYS[2]))
+    done = CliRunner().invoke(app, ["rebuild", "spend"])
+    assert (done.exit_code, spent(warehouse)) == (0, before), done.output
+    assert run(instance, other, DAYS[1]).success
+    assert spent(warehouse) == before
+
+
 def test_a_day_is_computed_when_all_that_it_reads_has_landed(
     instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
+from aurora_dwh.lake.athena import GLUE_ACTIONS
 from infra import commands
 from infra.config import Config
 from infra.config_fields import TaskSize
@@ -162,10 +163,7 @@ class Platform(cdk.Stack):
             tables = self._glue_table(config.warehouse.glue_database)
             role.add_to_principal_policy(
                 iam.PolicyStatement(
-                    actions=[
-                        *("glue:GetTable", "glue:CreateTable", "glue:UpdateTable", "glue:GetPartitions"),
-                        *("glue:BatchCreatePartition", "glue:BatchUpdatePartition", "glue:BatchDeletePartition"),
-                    ],
+                    actions=[f"glue:{action}" for action in GLUE_ACTIONS],
                     # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsglue.html
                     resources=[*self._glue_above(config.warehouse.glue_database), tables],
                 )

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from aurora_dwh.commands.doctor.check import SETTINGS_REMEDY, Attempts, Check, State, clock_check
 from aurora_dwh.config import LakeSettings
+from aurora_dwh.lake.athena import GLUE_ACTIONS
+from aurora_dwh.lake.opening import open_glue
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -42,7 +44,22 @@ def check(run: Attempts) -> Bucket | None:
     run.add(clock_check("lake: clock", lambda: _now(client, settings)))
     if settings.endpoint is None:  # only Amazon's buckets have these
         run.add(*check_encryption(client, settings.bucket), *check_public_access(client, settings.bucket))
+    if settings.glue_database:
+        run.attempt("lake: Glue", _look_up_glue, remedy=_glue_remedy(settings.glue_database))
     return Bucket(settings, None if settings.endpoint else bucket_region(client, settings.bucket))
+
+
+def _look_up_glue() -> None:
+    if glue := open_glue():
+        glue.look_up()
+
+
+def _glue_remedy(name: str) -> str:
+    actions = ", ".join(f"glue:{action}" for action in GLUE_ACTIONS)
+    return (
+        f"make the database with `aws glue create-database --database-input Name={name}`, and allow this process "
+        f"{actions} on it and its tables"
+    )
 
 
 def probe_key(settings: LakeSettings) -> str:
