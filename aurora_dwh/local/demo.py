@@ -19,6 +19,7 @@ from rich.table import Table
 
 from aurora_dwh.commands.verify import say_verdicts
 from aurora_dwh.local import runs, shop, stack
+from aurora_dwh.local.shop_project import open_shop
 from aurora_dwh.proof.verdict import Verdict
 
 MARTS = (
@@ -33,13 +34,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--state", type=Path, default=stack.default_state(), help="folder of the embedded stack")
     parser.add_argument("--scale", type=float, default=1.0, help="size of the shop; 1 is about 50,000 rows")
+    parser.add_argument("--start", type=date.fromisoformat, help="the shop's first day; default: 30 days ago")
     arguments = parser.parse_args()
     console = Console()
     started = monotonic()
     was_running = stack.is_running(arguments.state)
     try:
-        equal = _demo(console, arguments.state, arguments.scale)
-    except (RuntimeError, OSError) as error:
+        equal = _demo(console, arguments.state, arguments.start, arguments.scale)
+    except (RuntimeError, OSError, ValueError) as error:
         console.print(f"[bold red]The demo failed:[/] {error}")
         return 1
     finally:
@@ -52,28 +54,29 @@ def main() -> int:
     return 0 if equal else 1
 
 
-def _demo(console: Console, state: Path, scale: float) -> bool:
-    last = shop.START + timedelta(days=shop.DAYS - 1)
+def _demo(console: Console, state: Path, start: date | None, scale: float) -> bool:
     columns = (TextColumn("{task.description:<44}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         step = progress.add_task("Starting Aurora, S3 and Redshift", total=1)
         stack.up(state)
+        start = open_shop(state, start, scale).start
+        last = shop.last_day(start=start)
         use(state)
         progress.update(step, completed=1)
 
         step = progress.add_task(f"The shop lives {shop.DAYS - 1} days", total=1)
         shop.reset(state)
-        shop.live_embedded(state, first=shop.START, last=last - timedelta(days=1), scale=scale)
+        shop.live_embedded(state, last=last - timedelta(days=1), start=start, scale=scale)
         progress.update(step, completed=1)
-        _load(progress, "One run loads them", shop.START, last - timedelta(days=1))
+        _load(progress, "One run loads them", start, last - timedelta(days=1))
 
         step = progress.add_task("The shop lives one day more", total=1)
-        shop.live_embedded(state, first=last, last=last, scale=scale)
+        shop.live_embedded(state, first=last, last=last, start=start, scale=scale)
         progress.update(step, completed=1)
         _load(progress, "The daily job loads it", last, last)
 
         step = progress.add_task("The marts are built", total=1)
-        runs.run(runs.MARTS, shop.START, last, runs.partitioned(("bi",)), lambda asset, day: None)
+        runs.run(runs.MARTS, start, last, runs.partitioned(("bi",)), lambda asset, day: None)
         runs.run(runs.MARTS, last, last, None, lambda asset, day: None)
         progress.update(step, completed=1)
 
@@ -87,7 +90,6 @@ def _demo(console: Console, state: Path, scale: float) -> bool:
 def use(state: Path) -> None:
     """Make this process use the embedded stack: its addresses, the sample shop's catalog, a Dagster home beside it."""
     os.environ.update(stack.environment(state))
-    os.environ.pop("AURORA_DWH_CATALOG", None)
 
 
 def _load(progress: Progress, title: str, first: date, last: date) -> None:

@@ -7,29 +7,27 @@ import os
 import signal
 import subprocess
 import sys
-from datetime import timedelta
 from pathlib import Path
 
 from aurora_dwh.automation.alert_settings import UI
-from aurora_dwh.local import shop, stack
+from aurora_dwh.local import stack
 from aurora_dwh.local.demo import use
+from aurora_dwh.local.shop_project import live_on
 
 
 def main() -> int:
-    """Start the stack where it does not run, seed the shop where there is none, and run `dagster dev`."""
+    """Start the stack where it does not run, let the shop live until yesterday, and run `dagster dev`."""
     parser = argparse.ArgumentParser(prog="make dev", description=__doc__)
     parser.add_argument("--state", type=Path, default=stack.default_state(), help="folder of the embedded stack")
     parser.add_argument("--port", type=int, default=3000, help="port of the UI")
     arguments = parser.parse_args()
     try:
         stack.up(arguments.state)
+        live_on(arguments.state)
     except RuntimeError as error:
         print(f"The stack did not start: {error}", file=sys.stderr)
         return 1
     use(arguments.state)
-    if not shop.is_open(arguments.state):
-        shop.reset(arguments.state)
-        shop.live_embedded(arguments.state, first=shop.START, last=shop.START + timedelta(days=shop.DAYS - 1))
     os.environ.setdefault(UI, f"http://127.0.0.1:{arguments.port}")
     program = Path(sys.executable).with_name("aurora-dwh")
     address = ["-h", "127.0.0.1", "-p", str(arguments.port)]

@@ -20,8 +20,8 @@ from aurora_dwh.local.shop_data import COUNTRIES
 from aurora_dwh.local.shop_life import DAYS, SEED, START, Day, days
 
 __all__ = [
-    "DAYS", "DDL", "SEED", "START", "TABLES", "TIMEZONE", "Day", "create", "days", "is_open", "last_day", "live",
-    "live_embedded", "reset",
+    "DAYS", "DDL", "SEED", "START", "TABLES", "TIMEZONE", "Day", "create", "days", "last_day", "live", "live_embedded",
+    "lived_until", "reset",
 ]  # fmt: skip
 
 TIMEZONE: Final = "Asia/Tokyo"
@@ -132,9 +132,9 @@ class Connection(Protocol):
     def commit(self) -> Any: ...
 
 
-def last_day(count: int = DAYS) -> dt.date:
-    """The last of the shop's first `count` days."""
-    return START + dt.timedelta(days=count - 1)
+def last_day(count: int = DAYS, *, start: dt.date = START) -> dt.date:
+    """The last of the first `count` days of a shop that opened on `start`."""
+    return start + dt.timedelta(days=count - 1)
 
 
 def create(connection: Connection) -> None:
@@ -150,8 +150,9 @@ def create(connection: Connection) -> None:
 def live(
     connection: Connection,
     *,
-    first: dt.date = START,
+    first: dt.date | None = None,
     last: dt.date | None = None,
+    start: dt.date = START,
     seed: int = SEED,
     scale: float = 1.0,
 ) -> dict[str, int]:
@@ -162,8 +163,9 @@ def live(
 
     Args:
         connection: A MySQL that `create` has seen. Its autocommit should be off.
-        first: First day.
+        first: First day; by default the shop's first.
         last: Last day, included; by default the last of `DAYS`.
+        start: The day on which the shop opened.
         seed: Another seed is another shop.
         scale: Orders and views, as a multiple of the usual.
 
@@ -172,7 +174,7 @@ def live(
     """
     written = dict.fromkeys(TABLES, 0)
     cursor = connection.cursor()
-    for day in days(first, last or last_day(), seed=seed, scale=scale):
+    for day in days(first or start, last or last_day(start=start), start=start, seed=seed, scale=scale):
         for table, rows in day.changed.items():
             _upsert(cursor, table, rows)
             written[table] += len(rows)
@@ -186,14 +188,15 @@ def live(
     return written
 
 
-def is_open(state: Path) -> bool:
-    """Whether the running embedded Aurora of that state folder holds the shop, with orders in it."""
+def lived_until(state: Path) -> dt.date | None:
+    """The last day of the shop in the running embedded Aurora of that state folder; None where it never opened."""
     with _embedded(state) as connection, connection.cursor() as cursor:
-        cursor.execute("SHOW TABLES LIKE 'orders_master'")
+        cursor.execute("SHOW TABLES LIKE 'page_view'")
         if not cursor.fetchone():
-            return False
-        cursor.execute("SELECT COUNT(*) FROM orders_master")
-        return bool(cursor.fetchone()[0])
+            return None
+        cursor.execute("SELECT DATE(MAX(viewed_at)) FROM page_view")
+        day: dt.date | None = cursor.fetchone()[0]
+        return day
 
 
 def reset(state: Path) -> None:
@@ -205,12 +208,10 @@ def reset(state: Path) -> None:
         create(connection)
 
 
-def live_embedded(
-    state: Path, *, first: dt.date = START, last: dt.date | None = None, seed: int = SEED, scale: float = 1.0
-) -> dict[str, int]:
-    """`live`, in the running embedded Aurora of a state folder."""
+def live_embedded(state: Path, **options: Any) -> dict[str, int]:
+    """`live`, with its options, in the running embedded Aurora of a state folder."""
     with _embedded(state) as connection:
-        return live(connection, first=first, last=last, seed=seed, scale=scale)
+        return live(connection, **options)
 
 
 @contextmanager

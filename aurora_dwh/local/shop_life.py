@@ -47,18 +47,20 @@ class Day:
     views: list[Row]
 
 
-def days(first: dt.date, last: dt.date, *, seed: int = SEED, scale: float = 1.0) -> Iterator[Day]:
-    """The shop's days from `first` to `last`, both included.
+def days(
+    first: dt.date, last: dt.date, *, start: dt.date = START, seed: int = SEED, scale: float = 1.0
+) -> Iterator[Day]:
+    """The days from `first` to `last`, both included, of a shop that opened on `start`.
 
     Raises:
         ValueError: The days begin before the shop does, or end before they begin.
     """
-    if first < START or last < first:
-        raise ValueError(f"the shop lives from {START} on; it cannot live from {first} to {last}")
-    shop = _Shop(seed, scale)
-    for number in range((last - START).days + 1):
+    if first < start or last < first:
+        raise ValueError(f"the shop lives from {start} on; it cannot live from {first} to {last}")
+    shop = _Shop(start, seed, scale)
+    for number in range((last - start).days + 1):
         day = shop.next_day()
-        if START + dt.timedelta(days=number) >= first:
+        if start + dt.timedelta(days=number) >= first:
             yield day
 
 
@@ -123,10 +125,10 @@ class _Order:
 class _Shop:
     """The shop's state between two days."""
 
-    def __init__(self, seed: int, scale: float) -> None:
+    def __init__(self, start: dt.date, seed: int, scale: float) -> None:
+        self._start = self._today = start
         self._seed = seed
         self._scale = scale
-        self._today = START
         self._random = random.Random(f"{seed}:opening")  # noqa: S311 - a simulation, not a secret
         self._products: list[_Product] = []
         self._next_order = _FIRST_ORDER
@@ -135,7 +137,7 @@ class _Shop:
         self._changed: dict[str, dict[Any, Row]] = {}
         self._begin_day()
         for number in range(_OPENING_PRODUCTS):
-            made = START - dt.timedelta(days=self._random.randint(1, 300))
+            made = start - dt.timedelta(days=self._random.randint(1, 300))
             self._add_product(number, self._moment(made, 9, 18))
 
     def next_day(self) -> Day:
@@ -154,7 +156,7 @@ class _Shop:
         self._changed = {"products_master": {}, "orders_master": {}, "order_details_master": {}}
 
     def _count(self, usual: int) -> int:
-        pace = _WEEKDAYS[self._today.weekday()] * (1 + _GROWTH_A_DAY * (self._today - START).days)
+        pace = _WEEKDAYS[self._today.weekday()] * (1 + _GROWTH_A_DAY * (self._today - self._start).days)
         return max(1, round(usual * pace * self._scale * self._random.uniform(0.92, 1.08)))
 
     def _moment(self, day: dt.date, earliest: int = 0, latest: int = 24) -> str:

@@ -140,7 +140,15 @@ def environment(state: Path) -> dict[str, str]:
     variables: dict[str, str] = {}
     for part in note["parts"].values():
         variables.update(part["environment"])
+    catalog = shop_folder(state).resolve() / "catalog.yaml"
+    if "aurora" in note["parts"] and catalog.exists():
+        variables["AURORA_DWH_CATALOG"] = str(catalog)
     return {**variables, "DAGSTER_HOME": str(_dagster_home(state))}
+
+
+def shop_folder(state: Path) -> Path:
+    """Return the folder of the sample shop's project, which is there where the shop was opened."""
+    return state / "shop"
 
 
 def _dagster_home(state: Path) -> Path:

@@ -189,7 +189,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     """A reader who has run the demo, of a small shop."""
     reader = Reader(tmp_path_factory.mktemp("reader"))
     try:
-        said = reader.type(*ACTIVATED, "python -m aurora_dwh.local.demo --scale 0.05")
+        said = reader.type(*ACTIVATED, "python -m aurora_dwh.local.demo --scale 0.05 --start 2024-01-01")
         assert "bi.daily_sales" in said
         reader.type(*ACTIVATED, "aurora-dwh local up")
         yield reader

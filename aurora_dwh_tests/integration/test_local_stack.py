@@ -19,8 +19,10 @@ import pymysql
 import pytest
 import redshift_connector
 
+from aurora_dwh.catalog import Catalog, marts_folder
 from aurora_dwh.local import shop, stack
 from aurora_dwh.local.processes import is_running, read_json, start_time, wait_until
+from aurora_dwh.local.shop_project import live_on, open_shop, yesterday
 from aurora_dwh_tests.instances import Storage
 
 ALL_VARIABLES = {
@@ -250,15 +252,46 @@ def test_secrets_are_in_no_log(state: Path) -> None:
 
 def test_the_shop_lives_on_while_the_stack_runs(state: Path) -> None:
     stack.up(state, without=ONLY_AURORA)
-    assert not shop.is_open(state)
+    assert shop.lived_until(state) is None
     shop.reset(state)
-    assert not shop.is_open(state)
+    assert shop.lived_until(state) is None
     whole = shop.live_embedded(state, last=shop.last_day(4), scale=0.1)
-    assert shop.is_open(state)
+    assert shop.lived_until(state) == shop.last_day(4)
     shop.reset(state)
     first = shop.live_embedded(state, last=shop.last_day(3), scale=0.1)
     second = shop.live_embedded(state, first=shop.last_day(4), last=shop.last_day(4), scale=0.1)
     assert {table: first[table] + second[table] for table in first} == whole
+
+
+def test_the_shop_of_a_state_folder_has_lived_until_yesterday_and_stays_the_same(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack.up(state, without=ONLY_AURORA)
+    assert "AURORA_DWH_CATALOG" not in stack.environment(state)
+    before = yesterday()
+    project = open_shop(state, scale=0.1)
+    assert before <= shop.last_day(start=project.start) <= yesterday()
+    assert open_shop(state) == project
+    for other in ({"start": shop.START}, {"scale": 1.0}):
+        with pytest.raises(ValueError, match=f"opened on {project.start} with scale 0.1; run `make clean`"):
+            open_shop(state, **other)
+    monkeypatch.setenv("AURORA_DWH_CATALOG", stack.environment(state)["AURORA_DWH_CATALOG"])
+    catalog = Catalog.load()
+    assert (catalog.start_date, set(catalog.tables)) == (project.start, set(shop.TABLES))
+    assert {path.name for path in marts_folder().glob("*.sql")} >= {"daily_sales.sql", "stock_cover.sql"}
+    shop.reset(state)
+    shop.live_embedded(state, last=shop.last_day(2, start=project.start), start=project.start, scale=0.1)
+    live_on(state)
+    assert shop.lived_until(state) == yesterday()
+
+
+def test_a_shop_that_was_opened_without_a_project_keeps_its_days(state: Path) -> None:
+    stack.up(state, without=ONLY_AURORA)
+    shop.reset(state)
+    shop.live_embedded(state, last=shop.last_day(2), scale=0.1)
+    assert open_shop(state).start == shop.START
+    live_on(state)
+    assert shop.lived_until(state) == shop.last_day(2)
 
 
 def test_the_default_state_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
