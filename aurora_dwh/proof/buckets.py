@@ -145,8 +145,11 @@ class Buckets:
         ranges = self._ranges(differing)
         there = " OR ".join(_within(mysql_identifier(self._key.name), start, end) for start, end in ranges)
         named = ", ".join(map(str, differing))
-        edges = _within(identifier(self._key.target_name), ranges[0][0], ranges[-1][1])
-        here = f"({self.subject.here}) AND {edges} AND {_bucket(self._key, self.width)} IN ({named})"
+        name, (start, end) = identifier(self._key.target_name), (ranges[0][0], ranges[-1][1])
+        # Where they fit, as whole numbers, of which a remainder is found sooner; CASE says first which rows have such.
+        value = f"CAST({name} AS BIGINT)" if start >= -(2**63) and end < 2**63 else name
+        bucket = f"CASE WHEN {_within(name, start, end)} THEN {value} - MOD({value}, {self.width}) END"
+        here = f"({self.subject.here}) AND {bucket} IN ({named})"
         return replace(self.subject, there=(*self.subject.there, there), here=here)
 
     def _ranges(self, differing: Sequence[int]) -> list[tuple[int, int]]:
