@@ -1,6 +1,6 @@
 """Reading a catalog file: YAML with line numbers in, a `Catalog` or every problem of the file out.
 
-What the fields mean and how they go together is `catalog`. Writing the file is `commands.discover`.
+What the fields mean and how they go together is `catalog`. Writing the file is `commands.catalog_edit`.
 """
 
 from __future__ import annotations

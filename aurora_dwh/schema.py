@@ -1,8 +1,8 @@
 """The one map: MySQL type -> Arrow type in the lake -> Redshift type.
 
 Here belong the description of a column and of a table, and the rules that say how each MySQL type travels. Reading a
-schema from a server is `source.discovery`; writing DDL from it is `warehouse.ddl`. Sources of the rules: the MySQL 8.0
-reference manual (storage ranges) and Amazon Redshift's COPY from columnar formats (no coercion between types).
+schema from a server is `source.discovery`; writing DDL from it is `warehouse.statements`. Sources of the rules: the
+MySQL 8.0 reference manual (storage ranges) and Amazon Redshift's COPY from columnar formats (no coercion of types).
 """
 
 from __future__ import annotations

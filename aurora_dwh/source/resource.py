@@ -17,7 +17,7 @@ from aurora_dwh.source.opening import read_days, stream_days
 
 
 class AuroraResource(dg.ConfigurableResource[None]):
-    """The source database that the AURORA_* variables name. It is only read, in one consistent snapshot for a run."""
+    """The source database that the AURORA_* variables name. It is only read, each time in one snapshot."""
 
     _settings: Callable[[], AuroraSettings] = PrivateAttr(default_factory=lambda: AuroraSettings.from_env)
 

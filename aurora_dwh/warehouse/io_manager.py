@@ -67,7 +67,7 @@ class MartBuild:
 
 
 class RedshiftIOManager(dg.ConfigurableIOManager):
-    """Tables in Redshift. One transaction loads all the days of a run, or those that can be, or builds a mart.
+    """Tables in Redshift: days of a run in as few transactions as `batches` allows, and marts, one each.
 
     An asset gives rows as to an `S3IOManager`; they are written into the lake, and copied from there. Its metadata may
     say how they are stored, as `Storing` has it. A downstream asset gets the rows of its own days (all rows, where the
