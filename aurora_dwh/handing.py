@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 PARTITION_EXPR = "partition_expr"
 """Dagster's name of the metadata that say which column tells the partition of a row."""
+
+_DAY = "_dwh_partition"
+"""The column that tells a row's day while rows are parted."""
 
 
 def table_name(asset: dg.AssetKey, metadata: Mapping[str, Any]) -> str:
@@ -126,7 +129,7 @@ class Computed:
                 f'metadata={{"{PARTITION_EXPR}": "..."}}'
             )
         else:
-            yield from self._split(frames.reader(value).read_all(), fold(self.partition_expr))
+            yield from self._split(frames.reader(value), fold(self.partition_expr))
 
     def _of_mapping(self, value: Mapping[Any, Any]) -> Iterator[tuple[Window, pa.RecordBatchReader]]:
         given = {str(key): rows for key, rows in value.items()}
@@ -141,25 +144,31 @@ class Computed:
             except FrameError as error:
                 raise FrameError(f"{self.asset} {key}: {error}") from error
 
-    def _split(self, rows: pa.Table, column: str) -> Iterator[tuple[Window, pa.RecordBatchReader]]:
-        """Yield the rows of each day of the run, by what a column says."""
+    def _split(self, rows: pa.RecordBatchReader, column: str) -> Iterator[tuple[Window, pa.RecordBatchReader]]:
+        """Yield the rows of each day of the run, by what a column says; meanwhile the others wait on local disk."""
         import pyarrow as pa
-        import pyarrow.compute as pc
 
-        names = {fold(name): name for name in rows.schema.names}
+        from aurora_dwh.source.split import Span, Split
+
+        # Of the views that polars gives, Arrow neither takes rows nor makes dates.
+        views = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
+        rows = rows.cast(pa.schema([field.with_type(views.get(field.type, field.type)) for field in rows.schema]))
+        own = rows.schema.names
+        names = {fold(name): name for name in own}
         if column not in names:
             raise FrameError(f"{self.asset}: `{PARTITION_EXPR}` names {column!r}, which the rows do not have")
-        days = rows[names[column]].cast(pa.date32(), safe=False)
-        strange = pc.unique(days).filter(pc.invert(pc.is_in(pc.unique(days), self._days(pa))))
-        if len(strange):
-            raise FrameError(
-                f"{self.asset}{self._told}: there are rows of {column!r} {strange[0]}, which is no day of the run"
-            )
-        for window in self.windows.values():
-            yield window, rows.filter(pc.equal(days, pa.scalar(window.day, pa.date32()))).to_reader()
-
-    def _days(self, pa: Any) -> pa.Array:
-        return pa.array([window.day for window in self.windows.values()], pa.date32())
+        days = [window.day for window in self.windows.values()]
+        spans = [Span(day, day, day + timedelta(days=1)) for day in days]
+        with Split(rows.schema.append(pa.field(_DAY, pa.date32())), _DAY, spans) as split:
+            for batch in rows:
+                told = batch.column(names[column]).cast(pa.date32(), safe=False)
+                if strange := [day for day in told.unique().to_pylist() if day not in days]:
+                    what = f"rows of {column!r} {strange[0]}, which is no day of the run"
+                    raise FrameError(f"{self.asset}{self._told}: there are {what}")
+                split.add(batch.append_column(_DAY, told), {})
+            for window in self.windows.values():
+                batches = (batch.select(own) for batch in split.rows(window.day))
+                yield window, pa.RecordBatchReader.from_batches(rows.schema, batches)
 
     @property
     def _told(self) -> str:

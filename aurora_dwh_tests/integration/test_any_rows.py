@@ -18,6 +18,7 @@ from aurora_dwh.handoff import Manifest
 from aurora_dwh.lake.io_manager import S3IOManager
 from aurora_dwh.lake.store import Lake
 from aurora_dwh.local.redshift import RedshiftStandIn
+from aurora_dwh.source import split
 from aurora_dwh.warehouse import rows
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.io_manager import RedshiftIOManager
@@ -230,6 +231,46 @@ def test_a_range_is_given_by_partition_or_by_a_column_and_taken_as_one_or_by_par
         taker, got = taken(made, Manifest)
         assert run(instance, [made, taker], DAYS[1], select=[taker.key]).success
         assert got[0].day == date(2024, 1, 2)
+
+
+def test_rows_of_days_in_any_order_are_parted_without_being_held(
+    instance: dg.DagsterInstance, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(split, "GATHERED_BYTES", 2**20)
+    held: list[int] = []
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for number in range(60):
+            held.append(pa.total_allocated_bytes())
+            n = range(number * 1_000, number * 1_000 + 1_000)
+            yield pa.record_batch(
+                {"day": [DAYS[one % 3] for one in n], "n": [*n], "text": [f"{one:0>1000}" for one in n]}
+            )
+
+    def rows(_: list[str]) -> pa.RecordBatchReader:
+        first = next(batches())
+        held.clear()
+        return pa.RecordBatchReader.from_batches(first.schema, batches())
+
+    before = pa.total_allocated_bytes()
+    made = asset(rows, "lake", ["parted"], metadata={"partition_expr": "DAY"})
+    assert run(instance, [made], DAYS[0], DAYS[-1]).success
+    assert len(held) == 60
+    assert max(held) - before < 10 * 2**20 < 60 * 1_000_000  # of all rows
+    taker, got = taken(made, dict[str, pl.DataFrame])
+    assert run(instance, [made, taker], DAYS[0], DAYS[-1], select=[taker.key]).success
+    for number, found in enumerate(got[0].values()):
+        assert found["n"].to_list() == list(range(number, 60_000, 3))
+        assert found["text"][-1] == f"{59_997 + number:0>1000}"
+
+    framed = pl.DataFrame({"day": [DAYS[n % 3] for n in range(9)], "text": [f"text {n}" for n in range(9)]})
+    assert run(instance, [asset(framed, "lake", ["framed"], metadata={"partition_expr": "day"})], *DAYS[::2]).success
+    assert [m.rows for m in lake.all("framed")] == [3, 3, 3]
+    strange = asset(framed, "lake", ["framed"], metadata={"partition_expr": "day"})
+    assert failure(run(instance, [strange], *DAYS[:2])) == (
+        "framed 2024-01-01...2024-01-02: there are rows of 'day' 2024-01-03, which is no day of the run"
+    )
+    assert [m.rows for m in lake.all("framed")] == [3, 3, 3]
 
 
 def test_an_asset_without_partitions_is_whole_each_time(
