@@ -224,7 +224,8 @@ class RedshiftIOManager(dg.ConfigurableIOManager):
             "rows_built" if days else "dagster/row_count": done.figures.rows,
         }
         if done.columns:
-            shown = [(name, kind, "") for name, kind in done.columns]
+            texts = {fold(name): text for name, text in header.descriptions.items()}
+            shown = [(name, kind, texts.get(name, "")) for name, kind in done.columns]
             metadata[COLUMNS] = table_schema(shown, key=header.grain, required=())
         last = context.asset_partition_keys[-1] if days else None
         context.step_context.add_asset_metadata(metadata, asset_key=context.asset_key, partition_key=last)

@@ -44,6 +44,7 @@ class MartHeader(BaseModel):
         owners: Who answers for the mart.
         sums: Column -> what it must add up to, as `staging.table.column` or a SELECT of one number.
         columns: Column -> its type in Redshift, where the SQL does not say it; `mart_columns` reads both.
+        descriptions: Column -> what it holds.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -57,6 +58,7 @@ class MartHeader(BaseModel):
     owners: tuple[str, ...] = ()
     sums: dict[str, str] = Field(default_factory=dict)
     columns: dict[str, str] = Field(default_factory=dict)
+    descriptions: dict[str, str] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)

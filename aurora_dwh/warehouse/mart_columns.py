@@ -51,7 +51,7 @@ def column_types(marts: Sequence[Mart]) -> dict[str, dict[str, str]]:
 
 
 def check_declared(mart: Mart, made: Iterable[tuple[str, str]]) -> None:
-    """Refuse a build that gave other columns than the header declares.
+    """Refuse a build that gave other columns than the header declares or describes.
 
     Args:
         mart: The mart.
@@ -63,9 +63,11 @@ def check_declared(mart: Mart, made: Iterable[tuple[str, str]]) -> None:
     live = {fold(name): type_name for name, type_name in made}
     if not live:
         return
+    for field in ("columns", "descriptions"):
+        for name in map(fold, getattr(mart.header, field)):
+            if name not in live:
+                raise MartError(f"{mart.name}.sql: {field}: {name}: the query has no such column; the old rows stay")
     for name, declared in _declared(mart).items():
-        if name not in live:
-            raise MartError(f"{mart.name}.sql: columns: {name}: the query has no such column; the old rows stay")
         if kind(declared) != kind(live[name]):
             raise MartError(
                 f"{mart.name}.sql: columns: {name} is declared {declared} and the query gives {live[name]}; the old "

@@ -86,7 +86,7 @@ MARTS = [
     ),
     Mart(
         "total",
-        MartHeader(materialization="table", description="d", grain=("n",)),
+        MartHeader(materialization="table", description="d", grain=("n",), descriptions={"N": "Lines of all days"}),
         "SELECT COUNT(*) AS n FROM staging.lines",
         (("staging", "lines"),),
     ),
@@ -349,7 +349,8 @@ def test_marts_are_built_from_the_runs_days(instance: dg.DagsterInstance, wareho
     assert result.success
     built = metadata(result, BI[1].key)["None"]
     assert built["dagster/row_count"] == 1
-    assert [(c.name, c.type) for c in built["dagster/column_schema"].columns] == [("n", "BIGINT")]
+    shown = [(c.name, c.type, c.description) for c in built["dagster/column_schema"].columns]
+    assert shown == [("n", "BIGINT", "Lines of all days")]
     assert {one.check_name: one.passed for one in result.get_asset_check_evaluations()} == {
         "not_empty": True,
         "unique_grain": True,

@@ -38,6 +38,7 @@ def test_a_file_is_header_and_query(tmp_path: Path) -> None:
         owners: ["team:data"]
         sums: {visits: staging.v.visits}
         columns: {day: DATE}
+        descriptions: {path: "What was asked for, without the host"}
     """
     query = "SELECT day, path FROM staging.v WHERE day >= :first_day AND day < :end_day -- a comment"
     found = mart(tmp_path, query + ";\n\n", header)
@@ -52,6 +53,7 @@ def test_a_file_is_header_and_query(tmp_path: Path) -> None:
         "owners": ("team:data",),
         "sums": {"visits": "staging.v.visits"},
         "columns": {"day": "DATE"},
+        "descriptions": {"path": "What was asked for, without the host"},
     }
     assert found.file == tmp_path / "sales.sql"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,7 @@ def test_a_build_is_compared_with_what_is_declared(tmp_path: Path) -> None:
         check_declared(mart, [("a", "numeric(20,0)")])
     with pytest.raises(MartError, match=r"m.sql: columns: a: the query has no such column"):
         check_declared(mart, [("b", "date")])
+    described = replace(mart, header=mart.header.model_copy(update={"columns": {}, "descriptions": {"B": "text"}}))
+    check_declared(described, [("a", "integer"), ("b", "date")])
+    with pytest.raises(MartError, match=r"m.sql: descriptions: b: the query has no such column; the old rows stay"):
+        check_declared(described, [("a", "integer")])

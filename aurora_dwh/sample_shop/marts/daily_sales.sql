@@ -13,6 +13,11 @@ sums:
     INNER JOIN staging.orders_master AS o ON o.order_id = d.order_id
     WHERE o.delete_date IS NULL AND d.delete_date IS NULL AND o.status <> 'Cancelled'
 columns: {product_line: VARCHAR, units: BIGINT, revenue: DECIMAL, discount: DECIMAL}
+descriptions:
+  order_day: The day of the order in Tokyo
+  units: Pieces that were ordered
+  revenue: What customers pay for them
+  discount: How much less that is than the list prices
 */
 SELECT
   CAST(o.order_date AS DATE) AS order_day,
