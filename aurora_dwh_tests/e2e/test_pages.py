@@ -13,11 +13,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from markdown_it import MarkdownIt
+
+from aurora_dwh.local import shop
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -129,6 +132,9 @@ def fences(page: Path, language: str) -> list[str]:
     return [token.content for token in tokens if token.type == "fence" and token.info == language]
 
 
+TODAY = shop.last_day() + timedelta(days=1)
+
+
 class Reader:
     """Somebody who follows the pages in a fresh clone, with nothing in the environment but a PATH and a home."""
 
@@ -137,8 +143,13 @@ class Reader:
         passed = shutil.ignore_patterns(".*", "*.egg-info", "__pycache__", "node_modules", "cdk.out", "screenshots")
         shutil.copytree(ROOT, self.clone, ignore=passed)
         (self.clone / ".venv").symlink_to(sys.prefix)  # as `make demo` makes it
+        # Pages name days of January 2024: for whoever types `date`, the shop's last day was yesterday.
+        own = folder / "bin" / "date"
+        own.parent.mkdir()
+        own.write_text(f'#!/bin/sh\nexec {shutil.which("date")} -d "{TODAY} $2" "$3"\n', encoding="utf-8")
+        own.chmod(0o755)
         self.variables = {
-            "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+            "PATH": f"{own.parent}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
             "HOME": str(folder),
             "LANG": "C.UTF-8",
         }
@@ -189,7 +200,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     """A reader who has run the demo, of a small shop."""
     reader = Reader(tmp_path_factory.mktemp("reader"))
     try:
-        said = reader.type(*ACTIVATED, "python -m aurora_dwh.local.demo --scale 0.05 --start 2024-01-01")
+        said = reader.type(*ACTIVATED, f"python -m aurora_dwh.local.demo --scale 0.05 --start {shop.START}")
         assert "bi.daily_sales" in said
         reader.type(*ACTIVATED, "aurora-dwh local up")
         yield reader
