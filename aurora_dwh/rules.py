@@ -239,6 +239,18 @@ def _short(value: Any) -> Any:
     return value if len(text) <= _LONGEST else f"sha256:{sha256(text.encode()).hexdigest()}"
 
 
+def rebuild_anew(table: str, *, is_computed: bool) -> str:
+    """Return the command that makes a staging table of rows that are read, or computed, again.
+
+    Args:
+        table: The table's name in the lake.
+        is_computed: Whether an asset computes the rows, so that Aurora has none of them.
+    """
+    if is_computed:
+        return f"`aurora-dwh rebuild {quoted(table)}` once all days of lake/{table} were materialized again"
+    return f"`aurora-dwh rebuild {quoted(table)} --from source`"
+
+
 def other_source(what: str, before: Rules, now: Rules) -> RulesError:
     """Return the error for rows of one source that would come to those of another.
 
@@ -247,12 +259,15 @@ def other_source(what: str, before: Rules, now: Rules) -> RulesError:
         before: The rules of what is there.
         now: The rules of what would come.
     """
+    told = f"{what} loaded from table {before.table} of {before.source}, and this is table {now.table} of {now.source}"
+    if now.is_computed:
+        own = "a table of its own, by `aurora_dwh/table` among its metadata"
+        return RulesError(f"{told}; nothing was changed. Give each asset {own}")
     return RulesError(
-        f"{what} loaded from table {before.table} of {before.source}, and this is table {now.table} of {now.source}; "
-        "nothing was changed. Give each source a LAKE_URI of its own and a staging table of its own, by `target_table` "
-        "or REDSHIFT_STAGING_SCHEMA. If both are one source under two addresses, set AURORA_SOURCE="
+        f"{told}; nothing was changed. Give each source a LAKE_URI of its own and a staging table of its own, by "
+        "`target_table` or REDSHIFT_STAGING_SCHEMA. If both are one source under two addresses, set AURORA_SOURCE="
         f"{shlex.quote(before.source or '')} and go on. If the new one is to take the place of the other, run "
-        f"`aurora-dwh rebuild {quoted(now.table)} --from source`"
+        f"{rebuild_anew(now.table, is_computed=False)}"
     )
 
 

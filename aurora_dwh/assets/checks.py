@@ -18,7 +18,7 @@ from aurora_dwh.catalog import Table
 from aurora_dwh.coverage import told
 from aurora_dwh.days import counted, listed
 from aurora_dwh.handoff import told_strays
-from aurora_dwh.rules import SHAPE, Rules, quoted
+from aurora_dwh.rules import SHAPE, Rules, quoted, rebuild_anew
 from aurora_dwh.warehouse.errors import CURSOR, KEYS, ROWS, RULES, SCHEMA, VOLUME
 from aurora_dwh.warehouse.load import DayLoad, Loaded
 from aurora_dwh.warehouse.mart import MartHeader
@@ -135,7 +135,7 @@ def _rules(
     if not older and not mismatches:
         return _passed(RULES, days, "no day in the table is known to stand under older rules", figures)
     what = "; ".join(f"{listed(those)}: {difference}" for difference, those in found.items())
-    texts = [f"to read all of it again, run `aurora-dwh rebuild {quoted(table.name)} --from source`"]
+    texts = [f"to read all of it again, run {rebuild_anew(table.name, is_computed=table.is_computed)}"]
     if mismatches:
         texts.insert(0, f"days of the table do not meet: {told(mismatches)}")
     if older:
@@ -198,10 +198,11 @@ def _schema(table: Table, loads: Sequence[Loaded], days: Sequence[DayLoad]) -> d
         said.append(f"the source's columns changed and the table followed them in {len(changes)} statements")
         figures["statements"] = dg.MetadataValue.md("```sql\n" + ";\n\n".join(changes) + ";\n```")
     if gone:
+        freeze = "" if table.is_computed else "set `on_drift: freeze` to have such a load fail, or "
         said.append(
             f"columns are gone from what is read, and their values from the rows that were read again: "
-            f"{', '.join(gone)}; set `on_drift: freeze` to have such a load fail, or run "
-            f"`aurora-dwh rebuild {quoted(table.name)} --from source` for a table without them"
+            f"{', '.join(gone)}; {freeze}run {rebuild_anew(table.name, is_computed=table.is_computed)} for a table "
+            "without them"
         )
     if said:
         return _warning(SCHEMA, f"{_span(days)}: {'; '.join(said)}", figures)

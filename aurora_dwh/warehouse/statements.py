@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from aurora_dwh.rules import quoted
+from aurora_dwh.rules import rebuild_anew
 from aurora_dwh.schema import CSV_NULL, Column, FileFormat, TableSchema
 from aurora_dwh.warehouse.sql import beside, identifier, identifiers, literal, qualified, role
 
@@ -78,9 +78,7 @@ class Target:
         Args:
             table: The table's name in the lake.
         """
-        if self.is_computed:
-            return f"`aurora-dwh rebuild {quoted(table)}` once all days of lake/{table} were materialized again"
-        return f"`aurora-dwh rebuild {quoted(table)} --from source`"
+        return rebuild_anew(table, is_computed=self.is_computed)
 
     def filter_rows(self, condition: str = "") -> str:
         """Return what leaves rows out that cannot be loaded.

@@ -339,10 +339,14 @@ def test_what_cannot_be_stored_is_refused_by_asset_day_and_type(instance: dg.Dag
 
 def test_rows_of_two_assets_do_not_come_into_one_folder(instance: dg.DagsterInstance, lake: Lake) -> None:
     assert run(instance, [asset(ROWS, "lake", ["lake", "orders"])], DAYS[0]).success
-    assert "lake/orders was loaded from table orders of asset lake/orders" in failure(
-        run(instance, [asset(ROWS, "lake", ["orders"])], DAYS[1])
-    )
+    said = failure(run(instance, [asset(ROWS, "lake", ["orders"])], DAYS[1]))
+    assert "lake/orders was loaded from table orders of asset lake/orders" in said
+    assert "Give each asset a table of its own, by `aurora_dwh/table` among its metadata" in said
+    assert "aurora-dwh rebuild" not in said
     assert lake.days("orders") == [date(2024, 1, 1)]
+    other = asset(ROWS, "lake", ["orders"], metadata={"aurora_dwh/table": "other_orders"})
+    assert run(instance, [other], DAYS[1]).success
+    assert lake.days("other_orders") == [date(2024, 1, 2)]
 
 
 def test_a_day_may_have_fewer_rows_when_it_is_computed_again(

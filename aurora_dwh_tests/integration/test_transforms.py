@@ -327,6 +327,25 @@ def test_a20_a_column_that_is_computed_of_another_type_is_told_as_such_and_carri
     assert spent(warehouse) == before
 
 
+def test_c12_a_column_that_is_computed_no_more_is_told_with_the_command_for_a_table_without_it(
+    instance: dg.DagsterInstance, warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(instance, project(tmp_path, monkeypatch), DAYS[0], DAYS[2]).success
+    less = sql(tmp_path / "transforms", SPEND.replace("count(*) AS orders, ", ""))
+    result = run(instance, less, DAYS[0], DAYS[2])
+    assert result.success
+    (schema,) = [one for one in result.get_asset_check_evaluations() if one.check_name == "schema"]
+    assert not schema.passed
+    assert str(schema.description).endswith(
+        "; run `aurora-dwh rebuild spend` once all days of lake/spend were materialized again for a table without them"
+    )
+    done = CliRunner().invoke(app, ["rebuild", "spend"])
+    assert done.exit_code == 0, done.output
+    columns = query(warehouse, "SELECT column_name FROM svv_all_columns WHERE table_name = 'spend'")
+    assert ("orders",) not in columns
+    assert ("spent",) in columns
+
+
 def test_a_day_is_computed_when_all_that_it_reads_has_landed(
     instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,6 +64,9 @@ ADVISED = {
     "warehouse/statements.py:rebuild_anew": (
         "test_a20_a_column_that_is_computed_of_another_type_is_told_as_such_and_carried_over_as_is_said"
     ),
+    "rules.py:rebuild_anew": (
+        "test_a20_a_column_that_is_computed_of_another_type_is_told_as_such_and_carried_over_as_is_said"
+    ),
     "warehouse/standing.py:_check_rows": "test_c16_a_table_that_lost_its_rows_is_not_taken_for_a_new_one",
     "warehouse/standing.py:_check_elsewhere": "test_c16_a_staging_table_of_another_name_has_all_days_or_none",
 }
@@ -74,7 +77,7 @@ PAGES = {"cli_page.py:", "types_page.py:", "commands/catalog_edit.py:"}
 
 
 def advising() -> Iterator[str]:
-    """Yield each place of the package whose texts name a command, or take one from `Target`, docstrings apart."""
+    """Yield each place of the package whose texts name a command, or take one of `rules`, docstrings apart."""
     for file in sorted(PACKAGE.rglob("*.py")):
         tree = ast.parse(file.read_text(encoding="utf-8"))
         documented = {
@@ -91,7 +94,7 @@ def _texts(node: ast.AST, documented: set[int], file: str, function: str) -> Ite
     for child in ast.iter_child_nodes(node):
         name = child.name if isinstance(child, ast.FunctionDef) else function
         is_text = isinstance(child, ast.Constant) and "`aurora-dwh " in str(child.value) and id(child) not in documented
-        if is_text or (isinstance(child, ast.Attribute) and child.attr == "rebuild_anew"):
+        if is_text or "rebuild_anew" in (getattr(child, "attr", ""), getattr(child, "id", "")):
             yield f"{file}:{name}"
         yield from _texts(child, documented, file, name)
 
