@@ -9,10 +9,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from aurora_dwh.catalog import Catalog
-    from aurora_dwh.component import AuroraToRedshiftComponent
-    from aurora_dwh.config import AuroraSettings, LakeSettings, RedshiftSettings
-    from aurora_dwh.project import build_definitions, build_location_definitions
+    from aurora_dwh.catalog.model import Catalog
+    from aurora_dwh.orchestration.component import AuroraToRedshiftComponent
+    from aurora_dwh.orchestration.project import build_definitions, build_location_definitions
+    from aurora_dwh.settings.config import AuroraSettings, LakeSettings, RedshiftSettings
 
 __all__ = [
     "AuroraSettings",
@@ -33,13 +33,13 @@ if sys.platform == "linux":
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "jemalloc")
 
 _MODULES = {
-    "AuroraSettings": "config",
-    "AuroraToRedshiftComponent": "component",
-    "Catalog": "catalog",
-    "LakeSettings": "config",
-    "RedshiftSettings": "config",
-    "build_definitions": "project",
-    "build_location_definitions": "project",
+    "AuroraSettings": "settings.config",
+    "AuroraToRedshiftComponent": "orchestration.component",
+    "Catalog": "catalog.model",
+    "LakeSettings": "settings.config",
+    "RedshiftSettings": "settings.config",
+    "build_definitions": "orchestration.project",
+    "build_location_definitions": "orchestration.project",
 }
 
 

@@ -22,8 +22,8 @@ from aurora_dwh.commands import (
     rebuild,
     verify,
 )
+from aurora_dwh.commands.console import read_dotenv, register, speak_plainly, stop_on_sigterm
 from aurora_dwh.commands.output import Program
-from aurora_dwh.commands.speech import read_dotenv, register, speak_plainly, stop_on_sigterm
 
 app = Program(
     no_args_is_help=True,

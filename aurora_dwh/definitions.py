@@ -5,8 +5,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from aurora_dwh.catalog import catalog_path, marts_folder, transforms_folder
-from aurora_dwh.loading import loaded_once
+from aurora_dwh.catalog.model import catalog_path, marts_folder, transforms_folder
+from aurora_dwh.orchestration.loading import loaded_once
 
 # Beta parts of Dagster 1.13 are used; without this each process prints the same lines.
 for category in (dg.BetaWarning, dg.PreviewWarning):
@@ -14,7 +14,7 @@ for category in (dg.BetaWarning, dg.PreviewWarning):
 
 
 def _files() -> list[Path]:
-    from aurora_dwh.transforms import transform_files
+    from aurora_dwh.transforms.model import transform_files
 
     return [catalog_path(), *sorted(marts_folder().glob("*.sql")), *transform_files(transforms_folder())]
 
@@ -23,6 +23,6 @@ def _files() -> list[Path]:
 @loaded_once(_files)
 def defs() -> dg.Definitions:
     """Assemble the code location from the environment."""
-    from aurora_dwh.project import build_definitions, build_location_definitions
+    from aurora_dwh.orchestration.project import build_definitions, build_location_definitions
 
     return dg.Definitions.merge(build_definitions(), build_location_definitions())

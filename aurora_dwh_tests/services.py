@@ -19,14 +19,14 @@ import pytest
 from botocore.config import Config
 from pydantic import SecretStr
 
-from aurora_dwh.config import LakeSettings, RedshiftSettings
-from aurora_dwh.handoff import Extract, Window
+from aurora_dwh.core.models import Extract, Window
+from aurora_dwh.core.schema import TableSchema
 from aurora_dwh.lake.layout import Layout
 from aurora_dwh.lake.store import Lake
 from aurora_dwh.local.lake import BUCKET, LakeServer
 from aurora_dwh.local.redshift import Fault, RedshiftStandIn, S3Access
 from aurora_dwh.local.redshift.faults import Action, When
-from aurora_dwh.schema import TableSchema
+from aurora_dwh.settings.config import LakeSettings, RedshiftSettings
 from aurora_dwh.warehouse import connection
 from aurora_dwh.warehouse.connection import Session, Warehouse
 

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from aurora_dwh.handoff import utc_now
+from aurora_dwh.core.models import utc_now
 
 
 def write(folder: Path, host: str) -> tuple[Path, Path]:

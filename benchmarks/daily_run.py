@@ -12,7 +12,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
-from aurora_dwh.catalog_file import read_catalog
+from aurora_dwh.catalog.file import read_catalog
 from benchmarks.clients.dagster_day import shares
 from benchmarks.harness import Outcome, interleaved, middle, ratio
 from benchmarks.measure import Findings, Measure, Size, table

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import dagster as dg
 
-from aurora_dwh.automation.retention import KEPT
-from aurora_dwh.automation.schedules import TABLES_A_RUN
-from aurora_dwh.handoff import utc_now
+from aurora_dwh.core.models import utc_now
 from aurora_dwh.instance.retention import Retention
+from aurora_dwh.orchestration.automation.retention import KEPT
+from aurora_dwh.orchestration.automation.schedules import TABLES_A_RUN
 from aurora_dwh_tests.instances import Storage, postgres_settings
 from benchmarks.measure import Findings, Measure, Size, table
 from benchmarks.rig import Rig

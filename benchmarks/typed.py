@@ -16,9 +16,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from aurora_dwh.config import LakeSettings
 from aurora_dwh.lake.layout import Layout
 from aurora_dwh.lake.store import Lake
+from aurora_dwh.settings.config import LakeSettings
 from aurora_dwh_tests.e2e import type_samples
 from aurora_dwh_tests.e2e.type_samples import SAMPLES
 from benchmarks import peers

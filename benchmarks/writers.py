@@ -8,14 +8,14 @@ from functools import partial
 
 from pydantic import SecretStr
 
-from aurora_dwh.config import RedshiftSettings
+from aurora_dwh.core.schema import Column, TableSchema
 from aurora_dwh.lake.layout import Layout
 from aurora_dwh.lake.store import Lake
 from aurora_dwh.local.redshift import Fault
-from aurora_dwh.schema import Column, TableSchema
+from aurora_dwh.settings.config import RedshiftSettings
 from aurora_dwh.warehouse.connection import Warehouse
-from aurora_dwh.warehouse.load import load
-from aurora_dwh.warehouse.statements import Target
+from aurora_dwh.warehouse.load.statements import Target
+from aurora_dwh.warehouse.load.transaction import load
 from aurora_dwh_tests.services import extract, s3_client, together
 from benchmarks.harness import Outcome, interleaved, ratio
 from benchmarks.measure import Findings, Measure, Size

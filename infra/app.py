@@ -15,7 +15,7 @@ import aws_cdk as cdk  # isort: skip
 from cdk_nag import AwsSolutionsChecks  # isort: skip
 from constructs import Construct  # isort: skip
 
-from aurora_dwh.warehouse.mart import MartError  # isort: skip
+from aurora_dwh.warehouse.marts.model import MartError  # isort: skip
 from infra.config import Config  # isort: skip
 from infra.config_file import ConfigError, read_config  # isort: skip
 from infra.stacks.bi import BiStack  # isort: skip

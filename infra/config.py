@@ -14,7 +14,7 @@ from typing import Literal, TypeVar
 import botocore.session
 from pydantic import BaseModel, Field, field_validator, model_validator
 
-from aurora_dwh.catalog import marts_folder
+from aurora_dwh.catalog.model import marts_folder
 from infra.config_fields import (
     Account,
     BaseImage,

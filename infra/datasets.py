@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from aurora_dwh.warehouse.mart import MartError, read_marts
-from aurora_dwh.warehouse.mart_columns import column_types
-from aurora_dwh.warehouse.type_kinds import kind
+from aurora_dwh.warehouse.marts.columns import column_types
+from aurora_dwh.warehouse.marts.model import MartError, read_marts
+from aurora_dwh.warehouse.marts.type_kinds import kind
 
 KINDS = ("STRING", "INTEGER", "DECIMAL", "DATETIME", "BIT")
 """https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-quicksight-dataset-inputcolumn.html"""

@@ -13,8 +13,8 @@ from typing import Any
 
 import pymysql
 
-from aurora_dwh.aws import fetch_secret
 from aurora_dwh.local import shop
+from aurora_dwh.settings.aws import fetch_secret
 
 
 def set_up(connection: pymysql.Connection[Any], *, user: str, password: str, database: str, export: bool) -> None:

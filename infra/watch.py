@@ -18,15 +18,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 
 import dagster as dg
-from dagster._core.errors import DagsterUserCodeUnreachableError
-from dagster._grpc.client import DagsterGrpcClient
-from dagster._grpc.types import ListRepositoriesResponse
-from dagster._serdes import deserialize_value
-from dagster_shared.error import SerializableErrorInfo
 
-from aurora_dwh.assets.names import PLAIN
-from aurora_dwh.automation.freshness import due_day, is_loaded
-from aurora_dwh.catalog import Catalog
+from aurora_dwh.catalog.model import Catalog
+from aurora_dwh.instance import code_server
+from aurora_dwh.orchestration.assets.names import PLAIN
+from aurora_dwh.orchestration.automation.freshness import due_day, is_loaded
 
 EVERY = 60.0
 """Seconds between two lines."""
@@ -89,17 +85,9 @@ class Watch:
 
     def location_error(self, now: datetime) -> int:
         """Return 1 where the code server does not answer, or could not load the definitions."""
-        host, port = self.code
-        try:
-            answer = DagsterGrpcClient(host=host, port=port).list_repositories()
-        except DagsterUserCodeUnreachableError as error:
+        if error := code_server.location_error(*self.code):
             sys.stderr.write(f"location_error: {error}\n")
-            return 1
-        return int(
-            isinstance(
-                deserialize_value(answer, (ListRepositoriesResponse, SerializableErrorInfo)), SerializableErrorInfo
-            )
-        )
+        return int(bool(error))
 
     def days_late(self, now: datetime) -> int:
         """Return how many tables lack the last day that is due: of monthly ones, the last day of a month.

@@ -13,18 +13,18 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString, SingleQuotedScalarString
 
-from aurora_dwh.catalog_errors import CatalogError, Problem
-from aurora_dwh.catalog_file import parse_catalog, shown_path
-from aurora_dwh.commands.speech import plain
-from aurora_dwh.schema import fold
-from aurora_dwh.yaml_reader import placed_reader
+from aurora_dwh.catalog.errors import CatalogError, Problem
+from aurora_dwh.catalog.file import parse_catalog, shown_path
+from aurora_dwh.commands.console import plain
+from aurora_dwh.core.schema import fold
+from aurora_dwh.core.yaml_reader import placed_reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import date
     from pathlib import Path
 
-    from aurora_dwh.catalog import Catalog
+    from aurora_dwh.catalog.model import Catalog
     from aurora_dwh.commands.suggest import Suggestion
 
 _NEW = """\

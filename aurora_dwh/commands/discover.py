@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aurora_dwh.commands.console import AsJson, plain, say_json, work
 from aurora_dwh.commands.output import say, say_table
-from aurora_dwh.commands.speech import AsJson, plain, say_json, work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from aurora_dwh.commands.catalog_edit import CatalogFile
     from aurora_dwh.commands.suggest import Suggestion
-    from aurora_dwh.config import AuroraSettings
-    from aurora_dwh.schema import TableSchema
+    from aurora_dwh.core.schema import TableSchema
+    from aurora_dwh.settings.config import AuroraSettings
 
 EXAMPLES = (
     "aurora-dwh discover --output catalog.yaml",
@@ -74,8 +74,8 @@ def discover(
     copied. Views stand there as comments too, each to be copied once its # is taken away. What `ignore` in the file
     names is left out. No row is read.
     """
-    from aurora_dwh.catalog import CATALOG_VARIABLE, Catalog
-    from aurora_dwh.config import AuroraSettings
+    from aurora_dwh.catalog.model import CATALOG_VARIABLE, Catalog
+    from aurora_dwh.settings.config import AuroraSettings
 
     settings = AuroraSettings.from_env(os.environ | ({"AURORA_DATABASE": database} if database else {}))
     path = output or Path(os.environ.get(CATALOG_VARIABLE) or "catalog.yaml")
@@ -113,9 +113,9 @@ def _discover(
     from pymysql.err import MySQLError
 
     from aurora_dwh.commands.catalog_edit import CatalogFile
-    from aurora_dwh.commands.facts import read_facts, read_zone
+    from aurora_dwh.commands.schema_facts import read_facts, read_zone
     from aurora_dwh.commands.suggest import suggest, suggest_view
-    from aurora_dwh.handoff import DataError
+    from aurora_dwh.core.models import DataError
     from aurora_dwh.source.connection import SourceError, connect
     from aurora_dwh.source.discovery import as_stored, read_schema, read_tables, read_views
     from aurora_dwh.source.sessions import Sessions, describe
@@ -160,7 +160,7 @@ def _wanted(names: Sequence[str], pattern: str | None) -> list[str]:
     Raises:
         BadParameter: It is of none; the message offers names that are near.
     """
-    from aurora_dwh.commands.choose import find_named
+    from aurora_dwh.commands.arguments import find_named
 
     if pattern is None:
         return [*names]
@@ -194,8 +194,8 @@ def _offered(
 
 def _refusals(draft: CatalogFile, schemas: Mapping[str, TableSchema]) -> dict[str, str]:
     """Return which of the tables the product would not read in a file, or not copy as the file says, and why."""
-    from aurora_dwh.catalog_errors import CatalogError
-    from aurora_dwh.handoff import DataError
+    from aurora_dwh.catalog.errors import CatalogError
+    from aurora_dwh.core.models import DataError
     from aurora_dwh.source.selection import selected
 
     if not schemas:
@@ -218,7 +218,7 @@ def _refusals(draft: CatalogFile, schemas: Mapping[str, TableSchema]) -> dict[st
 
 def _with_targets(suggestions: Iterable[Suggestion], taken: Iterable[str]) -> Iterator[Suggestion]:
     """Yield suggestions with a name in Redshift of their own, where the table's cannot be one or is another one's."""
-    from aurora_dwh.schema import IDENTIFIER_LIMIT, TEMPORARY, fold
+    from aurora_dwh.core.schema import IDENTIFIER_LIMIT, TEMPORARY, fold
 
     used = set(taken)
     for suggestion in suggestions:

@@ -12,13 +12,13 @@ from zoneinfo import available_timezones
 
 import typer
 
+from aurora_dwh.commands.console import FAILED, MISUSED, fail
 from aurora_dwh.commands.output import is_terminal
-from aurora_dwh.commands.speech import FAILED, MISUSED, fail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from aurora_dwh.catalog import Catalog, Table
+    from aurora_dwh.catalog.model import Catalog, Table
 
 EXAMPLES = (
     "aurora-dwh init shop",
@@ -196,7 +196,7 @@ def _refuse_existing(folder: Path, names: list[str]) -> None:
 
 
 def _try_source() -> None:
-    from aurora_dwh.config import AuroraSettings
+    from aurora_dwh.settings.config import AuroraSettings
     from aurora_dwh.source.connection import connect
 
     connect(**AuroraSettings.from_env().connect_arguments()).close()
@@ -238,9 +238,9 @@ def _try_servers() -> None:
 
 def _discovered(path: Path, zone: str | None, pattern: str | None) -> tuple[Catalog, Table]:
     """Write the catalog, and return it with a table for the example: one that is copied by days, where there is any."""
-    from aurora_dwh.catalog import Catalog
+    from aurora_dwh.catalog.model import Catalog
     from aurora_dwh.commands.discover import add_tables
-    from aurora_dwh.config import AuroraSettings
+    from aurora_dwh.settings.config import AuroraSettings
 
     file, say = add_tables(AuroraSettings.from_env(), path, zone=zone, pattern=pattern)
     if not file.tables:
@@ -254,8 +254,8 @@ def _discovered(path: Path, zone: str | None, pattern: str | None) -> tuple[Cata
 
 
 def _write(folder: Path, catalog: Catalog, table: Table, answers: _Answers, embedded: tuple[str, ...]) -> None:
-    from aurora_dwh.assets.names import asset_name
     from aurora_dwh.commands import scaffold
+    from aurora_dwh.orchestration.assets.names import asset_name
 
     own = {"AURORA_DWH_CATALOG": "catalog.yaml", "DAGSTER_HOME": str(folder)}
     project = scaffold.Project(

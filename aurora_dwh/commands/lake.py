@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from aurora_dwh.commands.console import AsJson, plain, read_dotenv_of, register, say_json
 from aurora_dwh.commands.output import say_table
-from aurora_dwh.commands.speech import AsJson, plain, read_dotenv_of, register, say_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date, datetime
 
-    from aurora_dwh.handoff import Manifest
+    from aurora_dwh.core.models import Manifest
     from aurora_dwh.lake.store import Lake
 
 app = typer.Typer(no_args_is_help=True, help="See what lies in the lake, and ask it in SQL.")
@@ -28,7 +28,7 @@ _SHOWN_ROWS = 100
 
 def complete_table(context: typer.Context, incomplete: str) -> list[str]:
     """Return the lake's tables that begin so; none where the lake cannot be listed."""
-    from aurora_dwh.lake.opening import open_lake
+    from aurora_dwh.lake.factory import open_lake
 
     read_dotenv_of(context)
     try:
@@ -42,7 +42,7 @@ def ls(as_json: AsJson = False) -> None:
     from rich.table import Column
     from rich.text import Text
 
-    from aurora_dwh.lake.opening import open_lake
+    from aurora_dwh.lake.factory import open_lake
 
     lake = open_lake()
     found = [(table, *_days(lake, last), last) for table in lake.tables() if (last := lake.newest(table))]
@@ -75,10 +75,10 @@ def show(
     from rich.table import Column
     from rich.text import Text
 
-    from aurora_dwh.days import counted
-    from aurora_dwh.lake.opening import open_lake
+    from aurora_dwh.core.days import counted
+    from aurora_dwh.lake.factory import open_lake
     from aurora_dwh.lake.parquet import own_columns
-    from aurora_dwh.lake.reading import span
+    from aurora_dwh.lake.reader import span
 
     lake = open_lake()
     last = lake.latest(table)
@@ -132,12 +132,12 @@ def prune(
 
     Each load of such a table does so too; by hand it is for tables that are loaded no more, or whose `keep` is new.
     """
-    from aurora_dwh.catalog import Catalog, transforms_folder
-    from aurora_dwh.commands.choose import find_named
-    from aurora_dwh.days import counted
+    from aurora_dwh.catalog.model import Catalog, transforms_folder
+    from aurora_dwh.commands.arguments import find_named
+    from aurora_dwh.core.days import counted
     from aurora_dwh.lake import pruning
-    from aurora_dwh.lake.opening import open_lake
-    from aurora_dwh.transforms import read_transforms
+    from aurora_dwh.lake.factory import open_lake
+    from aurora_dwh.transforms.model import read_transforms
 
     known = [*Catalog.load().tables.values(), *(one.table for one in read_transforms(transforms_folder()))]
     keeps = {one.name: one.keep for one in known if one.keep}
@@ -185,8 +185,8 @@ def sql(
     from rich.table import Column
     from rich.text import Text
 
-    from aurora_dwh.lake.opening import open_lake
-    from aurora_dwh.lake.reading import Query, spoken
+    from aurora_dwh.lake.factory import open_lake
+    from aurora_dwh.lake.reader import Query, spoken
 
     if output is not None and output.suffix not in (".parquet", ".csv"):
         raise typer.BadParameter(f"{output} ends with neither .parquet nor .csv", param_hint="--output")

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from aurora_dwh.commands.speech import AsJson, register, say_json
+from aurora_dwh.commands.console import AsJson, register, say_json
 
 SERVICES = ("aurora", "lake", "warehouse")
 

@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aurora_dwh.commands.choose import find_named, parse_days
+from aurora_dwh.commands.arguments import find_named, parse_days
+from aurora_dwh.commands.console import FAILED, AsJson, fail, plain, read_dotenv_of, register, say_json, work
 from aurora_dwh.commands.output import say
-from aurora_dwh.commands.speech import FAILED, AsJson, fail, plain, read_dotenv_of, register, say_json, work
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from aurora_dwh.warehouse.connection import Warehouse
-    from aurora_dwh.warehouse.mart_cases import Cases
-    from aurora_dwh.warehouse.mart_trial import Outcome
+    from aurora_dwh.warehouse.marts.cases import Cases
+    from aurora_dwh.warehouse.marts.trial import Outcome
 
 app = typer.Typer(no_args_is_help=True, help="Test marts on rows of your own, and build them.")
 
 
 def complete_mart(context: typer.Context, incomplete: str) -> list[str]:
     """Return the marts whose names begin so."""
-    from aurora_dwh.catalog import marts_folder
+    from aurora_dwh.catalog.model import marts_folder
 
     read_dotenv_of(context)
     return sorted(file.stem for file in marts_folder().glob("*.sql") if file.stem.startswith(incomplete))
@@ -44,10 +44,10 @@ def try_marts(
     A mart's test file is NAME.test.yaml beside NAME.sql; docs/marts.md shows one. An embedded warehouse is started for
     it and removed again: yours is not asked, and no setting is needed but the catalog's.
     """
-    from aurora_dwh.catalog import marts_folder
-    from aurora_dwh.warehouse.mart import read_mart
-    from aurora_dwh.warehouse.mart_cases import cases_file, read_cases
-    from aurora_dwh.warehouse.mart_trial import try_case
+    from aurora_dwh.catalog.model import marts_folder
+    from aurora_dwh.warehouse.marts.cases import cases_file, read_cases
+    from aurora_dwh.warehouse.marts.model import read_mart
+    from aurora_dwh.warehouse.marts.trial import try_case
 
     files = _tested(marts_folder(), names or [])
     found = [read_cases(read_mart(file), cases_file(file)) for file in files]
@@ -78,9 +78,10 @@ def build_mart(
     It is a run of Dagster's in this process, kept in the instance that DAGSTER_HOME names, so that the asset's page
     shows it and no sensor builds it again. Where the project has a `key_prefix`, materialize the asset there instead.
     """
-    from aurora_dwh.catalog import Catalog, marts_folder
-    from aurora_dwh.commands.materialize import materialize
-    from aurora_dwh.warehouse.mart import read_mart
+    from aurora_dwh.catalog.model import Catalog, marts_folder
+    from aurora_dwh.definitions import defs
+    from aurora_dwh.orchestration.materialize import materialize
+    from aurora_dwh.warehouse.marts.model import read_mart
 
     catalog = Catalog.load()
     marts = {file.stem: file for file in marts_folder().glob("*.sql")}
@@ -92,7 +93,7 @@ def build_mart(
             reason = f"{name} is built by days; name one, or a range as 2024-01-05...2024-01-07"
         raise typer.BadParameter(reason, param_hint="--day")
     with work(f"Building bi/{name}", None):
-        done = materialize("bi", name, days)
+        done = materialize(defs(), "bi", name, days)
     if as_json:
         checks = [
             {"name": one.name, "passed": one.is_passed, "description": one.description, "figures": dict(one.figures)}
@@ -111,8 +112,8 @@ def _tested(folder: Path, names: Sequence[str]) -> list[Path]:
     Raises:
         BadParameter: A name is no mart's.
     """
-    from aurora_dwh.spelling import near_match
-    from aurora_dwh.warehouse.mart_cases import SUFFIX, cases_file
+    from aurora_dwh.core.spelling import near_match
+    from aurora_dwh.warehouse.marts.cases import SUFFIX, cases_file
 
     marts = {file.stem: file for file in sorted(folder.glob("*.sql"))}
     tests = [file.name for file in sorted(folder.glob(f"*{SUFFIX}"))]
@@ -140,9 +141,9 @@ def _warehouse() -> Iterator[Warehouse]:
 
     from pydantic import SecretStr
 
-    from aurora_dwh.config import RedshiftSettings
     from aurora_dwh.local.processes import random_secret
     from aurora_dwh.local.redshift import RedshiftStandIn
+    from aurora_dwh.settings.config import RedshiftSettings
     from aurora_dwh.warehouse.connection import Warehouse
 
     user, password, database = "aurora_dwh", random_secret(), "dev"
@@ -201,7 +202,7 @@ def _plain(cases: Cases, outcome: Outcome) -> dict[str, Any]:
 
 def _value(value: Any) -> Any:
     """Return a value as JSON has it: numbers, truth, nothing and texts as themselves, all others as text."""
-    from aurora_dwh.warehouse.mart_trial import shown
+    from aurora_dwh.warehouse.marts.trial import shown
 
     return value if value is None or isinstance(value, bool | int | float | str) else shown(value)
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aurora_dwh.commands.choose import Day, complete_table, find_table, parse_day
+from aurora_dwh.commands.arguments import Day, complete_table, find_table, parse_day
+from aurora_dwh.commands.console import AsJson, plain, say_json
 from aurora_dwh.commands.output import console, is_terminal
-from aurora_dwh.commands.speech import AsJson, plain, say_json
 
 if TYPE_CHECKING:
-    from aurora_dwh.catalog import Table
+    from aurora_dwh.catalog.model import Table
 
 EXAMPLES = (
     "aurora-dwh plan orders_master",
@@ -116,15 +116,15 @@ def make_plan(name: str, written_day: str | None, *, is_by_hand: bool = False) -
         BadParameter: The catalog has no such table or day, or the table's days are not exported by hand.
         DataError: Aurora has no such table.
     """
-    from aurora_dwh.catalog import Catalog
-    from aurora_dwh.config import RedshiftSettings
-    from aurora_dwh.handoff import Manifest, Part, utc_now
-    from aurora_dwh.lake.opening import open_lake
-    from aurora_dwh.source.misfits import told
-    from aurora_dwh.source.opening import open_source, rules, windows
-    from aurora_dwh.warehouse import plan as warehouse_plan
+    from aurora_dwh.catalog.model import Catalog
+    from aurora_dwh.core.models import Manifest, Part, utc_now
+    from aurora_dwh.lake.factory import open_lake
+    from aurora_dwh.settings.config import RedshiftSettings
+    from aurora_dwh.source.factory import open_source, rules, windows
+    from aurora_dwh.source.value_checks import told
+    from aurora_dwh.warehouse import dry_run as warehouse_plan
     from aurora_dwh.warehouse.connection import Warehouse
-    from aurora_dwh.warehouse.target import staging_target
+    from aurora_dwh.warehouse.load.target import staging_target
 
     catalog = Catalog.load()
     today = datetime.now(catalog.zone).date()
@@ -175,11 +175,11 @@ def make_plan(name: str, written_day: str | None, *, is_by_hand: bool = False) -
 
 def _of_file(name: str, day: date) -> Plan | None:
     """Return what a mart or a transform of that name runs; None where there is none."""
-    from aurora_dwh.catalog import marts_folder, transforms_folder
-    from aurora_dwh.config import RedshiftSettings
-    from aurora_dwh.transforms import read_transforms
-    from aurora_dwh.warehouse.mart import read_mart
-    from aurora_dwh.warehouse.plan import build_of
+    from aurora_dwh.catalog.model import marts_folder, transforms_folder
+    from aurora_dwh.settings.config import RedshiftSettings
+    from aurora_dwh.transforms.model import read_transforms
+    from aurora_dwh.warehouse.dry_run import build_of
+    from aurora_dwh.warehouse.marts.model import read_mart
 
     file = marts_folder() / f"{name}.sql"
     if file.is_file():

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from aurora_dwh.commands.choose import OptionalTable, find_tables
+from aurora_dwh.commands.arguments import OptionalTable, find_tables
+from aurora_dwh.commands.console import FAILED, AsJson, plain, say_json
 from aurora_dwh.commands.output import say_table
-from aurora_dwh.commands.speech import FAILED, AsJson, plain, say_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from aurora_dwh.catalog import Table
+    from aurora_dwh.catalog.model import Table
     from aurora_dwh.warehouse.connection import Warehouse
 
 EXAMPLES = ("aurora-dwh proof", "aurora-dwh proof orders_master --json")
@@ -28,8 +28,8 @@ def proof(table: OptionalTable = None, as_json: AsJson = False) -> None:
     Nothing is compared: it is what `dwh.proof_history` says of the proofs that the schedule `proof` runs. To compare
     now, run `aurora-dwh verify`, which mends nothing, or materialize `proof/<table>`.
     """
-    from aurora_dwh.catalog import Catalog
-    from aurora_dwh.config import RedshiftSettings
+    from aurora_dwh.catalog.model import Catalog
+    from aurora_dwh.settings.config import RedshiftSettings
     from aurora_dwh.warehouse.connection import Warehouse
 
     tables = find_tables(Catalog.load(), table)
@@ -46,13 +46,13 @@ def last_proofs(warehouse: Warehouse, tables: Sequence[Table]) -> dict[str, dict
     """Return the row of each table's last proof by column; tables that never were proven are left out."""
     from dataclasses import fields
 
-    from aurora_dwh.warehouse import audit
+    from aurora_dwh.warehouse import load_history
     from aurora_dwh.warehouse.errors import WarehouseError
 
-    names = [*(f.name for f in fields(audit.ProofRow)), "equal_at"]
+    names = [*(f.name for f in fields(load_history.ProofRow)), "equal_at"]
     labels = {f"{warehouse.settings.staging_schema}.{table.target}": table.name for table in tables}
     try:
-        rows = warehouse.persist(lambda session: session.execute(audit.last_proofs(list(labels))).rows)
+        rows = warehouse.persist(lambda session: session.execute(load_history.last_proofs(list(labels))).rows)
     except WarehouseError as error:
         if error.state not in ("42P01", "3F000"):  # no table of proofs yet, or no schema for it
             raise

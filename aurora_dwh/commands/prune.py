@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime, timezone
 from typing import Annotated
 
 import typer
 
-from aurora_dwh.commands.speech import AsJson, say_json, work
-from aurora_dwh.environment import ConfigError
+from aurora_dwh.commands.console import AsJson, say_json, work
 
 EXAMPLES = (
     "aurora-dwh prune --before 2024-06-01 --dry-run",
@@ -31,16 +29,13 @@ def prune(
     that nothing is loaded or built for it. Runs without success stay for as long as the sensor `gaps` counts them.
     `dagster dev` may run beside it.
     """
-    import dagster as dg
-
-    from aurora_dwh.automation.gaps import HORIZON
-    from aurora_dwh.handoff import utc_now
+    from aurora_dwh.core.models import utc_now
+    from aurora_dwh.instance.health import open_instance
     from aurora_dwh.instance.retention import Pruned, Retention
+    from aurora_dwh.orchestration.automation.gaps import HORIZON
 
-    if not os.environ.get("DAGSTER_HOME"):
-        raise ConfigError(["DAGSTER_HOME is not set; set it to the folder with the instance's dagster.yaml"])
     moment = before.replace(tzinfo=timezone.utc)
-    with dg.DagsterInstance.get() as instance:
+    with open_instance() as instance:
         kept = Retention(instance)
         old = kept.old(moment, failed=min(moment, utc_now() - HORIZON))
         done = Pruned()

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aurora_dwh.commands.choose import RANGE, complete_table
+from aurora_dwh.commands.arguments import RANGE, complete_table
+from aurora_dwh.commands.console import AsJson, say_json
 from aurora_dwh.commands.output import say
-from aurora_dwh.commands.speech import AsJson, say_json
 
 if TYPE_CHECKING:
     from aurora_dwh.lake.purge import Found
@@ -49,7 +49,7 @@ def purge(
     What there is is listed, and removed when that is confirmed. The staging table keeps its rows, and Dagster shows the
     days as materialized; to have a day in the lake again, materialize it, which reads it from Aurora.
     """
-    from aurora_dwh.lake.opening import open_purge
+    from aurora_dwh.lake.factory import open_purge
 
     chosen = _chosen(days)
     lake = open_purge()

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aurora_dwh.commands.choose import OneTable, find_loaded
-from aurora_dwh.commands.speech import AsJson, say_json, work
+from aurora_dwh.commands.arguments import OneTable, find_loaded
+from aurora_dwh.commands.console import AsJson, say_json, work
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
     from datetime import date
 
-    from aurora_dwh.catalog import Catalog, Table
-    from aurora_dwh.handoff import Manifest
+    from aurora_dwh.catalog.model import Catalog, Table
+    from aurora_dwh.core.models import Manifest
     from aurora_dwh.lake.store import Lake
 
 
@@ -48,12 +48,12 @@ def rebuild(
     for a table that is gone or emptied. Readers see the old rows until they see the new ones. With `--from source`,
     rows that Aurora no longer has are not in the new table.
     """
-    from aurora_dwh.catalog import Catalog
-    from aurora_dwh.config import RedshiftSettings
-    from aurora_dwh.lake.opening import open_lake
+    from aurora_dwh.catalog.model import Catalog
+    from aurora_dwh.lake.factory import open_lake
+    from aurora_dwh.settings.config import RedshiftSettings
     from aurora_dwh.warehouse import rebuild as warehouse_rebuild
     from aurora_dwh.warehouse.connection import Warehouse
-    from aurora_dwh.warehouse.target import staging_target
+    from aurora_dwh.warehouse.load.target import staging_target
 
     catalog = Catalog.load()
     wanted = find_loaded(catalog, table)
@@ -97,9 +97,9 @@ def _days(catalog: Catalog, table: Table, lake: Lake, loaded: Container[date]) -
     Raises:
         RulesError: They were read by other rules than the catalog has now, or do not meet.
     """
-    from aurora_dwh.coverage import mismatches, told
-    from aurora_dwh.rules import RulesError, check_days, quoted
-    from aurora_dwh.source.opening import rules_of_any_source
+    from aurora_dwh.core.rules import RulesError, check_days, quoted
+    from aurora_dwh.source.coverage import mismatches, told
+    from aurora_dwh.source.factory import rules_of_any_source
 
     days = lake.loadable(table.name, table.mode, lambda day: day >= catalog.start_date or day in loaded)
     if table.name not in catalog.tables:
@@ -118,8 +118,8 @@ def _read_again(catalog: Catalog, table: Table, lake: Lake, last: date) -> None:
     """Write every day from the first to the last one anew; in mode full, only the last."""
     import logging
 
-    from aurora_dwh.handoff import utc_now
-    from aurora_dwh.source.resource import AuroraResource
+    from aurora_dwh.core.models import utc_now
+    from aurora_dwh.orchestration.source import AuroraResource
 
     first = last if table.mode == "full" else catalog.start_date
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]

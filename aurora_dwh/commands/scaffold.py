@@ -11,14 +11,14 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from aurora_dwh.commands.local import dotenv_value
-from aurora_dwh.warehouse.mart_cases import SUFFIX
+from aurora_dwh.warehouse.marts.cases import SUFFIX
 from aurora_dwh.warehouse.sql import qualified
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
 
-_TEMPLATES = Path(__file__).parents[1] / "template"
+_TEMPLATES = Path(__file__).with_name("template")
 
 
 @dataclass(frozen=True)

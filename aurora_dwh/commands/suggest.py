@@ -1,7 +1,7 @@
 """What the catalog should say about a table, judged by its columns, indexes and size.
 
-Nothing here connects to anything; `facts` reads what decides and `discover` writes the suggestion. Where names and
-indexes do not prove that a cheaper way is right, the table is copied whole, which always is.
+Nothing here connects to anything; `schema_facts` reads what decides and `discover` writes the suggestion. Where names
+and indexes do not prove that a cheaper way is right, the table is copied whole, which always is.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from aurora_dwh.commands import naming
-from aurora_dwh.commands.speech import plain
-from aurora_dwh.schema import TEXT_TYPES, Column, TableSchema, fold
+from aurora_dwh.commands import column_heuristics
+from aurora_dwh.commands.console import plain
+from aurora_dwh.core.schema import TEXT_TYPES, Column, TableSchema, fold
 from aurora_dwh.source.discovery import is_small
 from aurora_dwh.source.selection import why_not
 
@@ -105,7 +105,7 @@ def suggest(facts: TableFacts) -> Suggestion:
     if updated and key:
         fields = {"mode": "incremental", "key": key, "cursor": updated.name} | _zone(updated)
         warnings += [*_cursor_warnings(facts, updated, "ON UPDATE"), *_key_warnings(facts, key)]
-    elif made and not updated and naming.is_log(facts.schema.table):
+    elif made and not updated and column_heuristics.is_log(facts.schema.table):
         fields = {"mode": "append", "cursor": made.name} | ({"key": key} if key else {}) | _zone(made)
         warnings.append(f"taken for rows that never change after {made.name}; use mode full where they do")
         warnings += _cursor_warnings(facts, made, "DEFAULT")
@@ -156,11 +156,11 @@ def _key(facts: TableFacts) -> tuple[str, ...]:
 def _updated(facts: TableFacts) -> Column | None:
     """Return the column that changes on update: one with an index by preference, then one that MySQL itself sets."""
     touched = {fold(name) for name in facts.touched}
-    prefix = naming.prefix(column.name for column in facts.schema.columns)
+    prefix = column_heuristics.prefix(column.name for column in facts.schema.columns)
     candidates = [
         c
         for c in _of_types(facts.schema, CURSORS)
-        if c.target_name in touched or naming.is_update(c.name, table=facts.schema.table, prefix=prefix)
+        if c.target_name in touched or column_heuristics.is_update(c.name, table=facts.schema.table, prefix=prefix)
     ]
 
     def rank(column: Column) -> tuple[bool, ...]:
@@ -168,7 +168,7 @@ def _updated(facts: TableFacts) -> Column | None:
             column.data_type not in MOMENTS,
             not facts.is_indexed(column.name),
             column.target_name not in touched,
-            not naming.is_utc(column.name),
+            not column_heuristics.is_utc(column.name),
         )
 
     return min(candidates, key=rank, default=None)
@@ -176,8 +176,12 @@ def _updated(facts: TableFacts) -> Column | None:
 
 def _made(facts: TableFacts) -> Column | None:
     """Return the indexed column that says when a row was made; one in UTC by preference."""
-    indexed = [c for c in _of_types(facts.schema, MOMENTS) if facts.is_indexed(c.name) and naming.is_creation(c.name)]
-    return min(indexed, key=lambda c: not naming.is_utc(c.name), default=None)
+    indexed = [
+        c
+        for c in _of_types(facts.schema, MOMENTS)
+        if facts.is_indexed(c.name) and column_heuristics.is_creation(c.name)
+    ]
+    return min(indexed, key=lambda c: not column_heuristics.is_utc(c.name), default=None)
 
 
 def _deleted(facts: TableFacts) -> str | None:
@@ -185,14 +189,16 @@ def _deleted(facts: TableFacts) -> str | None:
         (
             c.name
             for c in facts.schema.columns
-            if naming.is_deletion(c.name) and (c.data_type in CURSORS or c.column_type.lower() in _FLAGS)
+            if column_heuristics.is_deletion(c.name) and (c.data_type in CURSORS or c.column_type.lower() in _FLAGS)
         ),
         None,
     )
 
 
 def _zone(cursor: Column) -> dict[str, str]:
-    return {"cursor_timezone": "UTC"} if cursor.data_type != "timestamp" and naming.is_utc(cursor.name) else {}
+    return (
+        {"cursor_timezone": "UTC"} if cursor.data_type != "timestamp" and column_heuristics.is_utc(cursor.name) else {}
+    )
 
 
 def _cursor_warnings(facts: TableFacts, cursor: Column, clause: Literal["ON UPDATE", "DEFAULT"]) -> Iterator[str]:
@@ -251,7 +257,7 @@ def _why_whole(facts: TableFacts, updated: Column | None, made: Column | None) -
 def _is_time_in_disguise(column: Column) -> bool:
     """Return whether a column seems to hold times as digits (20240105235959) or as seconds since 1970."""
     is_digits = column.data_type in _TEXT_TIMES and column.length == 14
-    return (is_digits or column.data_type in _NUMBER_TIMES) and naming.is_time(column.name)
+    return (is_digits or column.data_type in _NUMBER_TIMES) and column_heuristics.is_time(column.name)
 
 
 def _size_warnings(facts: TableFacts) -> list[str]:

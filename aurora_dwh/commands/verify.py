@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from aurora_dwh.commands.choose import Days, OptionalTable, find_tables, parse_days
+from aurora_dwh.commands.arguments import Days, OptionalTable, find_tables, parse_days
+from aurora_dwh.commands.console import FAILED, AsJson, plain, say_json, work
 from aurora_dwh.commands.output import say, say_table
-from aurora_dwh.commands.speech import FAILED, AsJson, plain, say_json, work
 
 EXAMPLES = (
     "aurora-dwh verify",
@@ -36,7 +36,7 @@ def verify(
     difference; so are rows that it deleted, where `deletes: keep` keeps them. The day that was the newest when it was
     read reaches up to that moment, as its reading did.
     """
-    from aurora_dwh.catalog import Catalog
+    from aurora_dwh.catalog.model import Catalog
     from aurora_dwh.proof.engine import compare_tables, comparisons
 
     catalog = Catalog.load()

@@ -5,5 +5,8 @@ half of what a run of many small tables takes on SQLite, and more on PostgreSQL.
 Dagster's own, so that an instance can go back to its storages at any time.
 """
 
-REQUESTED_BY = "aurora_dwh/requested_by"
-"""The tag of runs that the product's own sensors request, none of which relies on Dagster to know a run by its key."""
+COLUMNS = "dagster/column_schema"
+"""The metadata of a materialization whose columns an asset's page shows, as long as it is the asset's last one."""
+
+SAMPLE = "sample"
+"""The metadata of a materialization that has a few of its rows."""

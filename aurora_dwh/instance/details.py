@@ -16,8 +16,7 @@ from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from sqlalchemy import Connection, select, update
 
-from aurora_dwh.columns import COLUMNS
-from aurora_dwh.samples import SAMPLE
+from aurora_dwh.instance import COLUMNS, SAMPLE
 
 DETAILS: Final = (COLUMNS, "statement", "statements", SAMPLE)
 """The names of all of it, as metadata."""

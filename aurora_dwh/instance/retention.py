@@ -20,7 +20,6 @@ from typing import Any, Final
 import dagster as dg
 from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES, BulkActionsFilter, BulkActionStatus
 from dagster._core.storage.asset_check_execution_record import COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES
-from dagster._core.storage.dagster_run import FINISHED_STATUSES
 from dagster._core.storage.event_log.schema import (
     AssetCheckExecutionsTable,
     AssetEventTagsTable,
@@ -32,19 +31,11 @@ from dagster._core.storage.local_compute_log_manager import LocalComputeLogManag
 from dagster._core.storage.runs.schema import RunsTable, RunTagsTable
 from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
-from dagster._core.storage.tags import (
-    BACKFILL_ID_TAG,
-    PARENT_RUN_ID_TAG,
-    REPOSITORY_LABEL_TAG,
-    ROOT_RUN_ID_TAG,
-    RUN_KEY_TAG,
-    SENSOR_NAME_TAG,
-)
 from sqlalchemy import Connection, Table, delete, func, or_, select, text
 
-from aurora_dwh.environment import ConfigError
-from aurora_dwh.instance import REQUESTED_BY
+from aurora_dwh.instance import run_tags
 from aurora_dwh.instance.details import DETAILS, EVENTS, shorten
+from aurora_dwh.settings.environment import ConfigError
 
 BATCH: Final = 20
 """Runs that are forgotten at a time: writers of an SQLite file wait while its rows are deleted."""
@@ -54,13 +45,13 @@ _CHECKS: Final = AssetCheckExecutionsTable.c
 _LAST: Final = (dg.DagsterEventType.ASSET_MATERIALIZATION.value, dg.DagsterEventType.ASSET_OBSERVATION.value)
 _RESULTS: Final = [status.value for status in COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES]
 _TAGS: Final = (
-    BACKFILL_ID_TAG,
-    PARENT_RUN_ID_TAG,
-    REPOSITORY_LABEL_TAG,
-    REQUESTED_BY,
-    ROOT_RUN_ID_TAG,
-    RUN_KEY_TAG,
-    SENSOR_NAME_TAG,
+    run_tags.BACKFILL,
+    run_tags.PARENT_RUN,
+    run_tags.REPOSITORY,
+    run_tags.REQUESTED_BY,
+    run_tags.ROOT_RUN,
+    run_tags.RUN_KEY,
+    run_tags.SENSOR,
 )
 
 
@@ -114,7 +105,7 @@ class Retention:
             location: The code location whose runs alone are meant, as Dagster labels them; None for any.
         """
         run = RunsTable.c
-        ended = run.status.in_([status.value for status in FINISHED_STATUSES])
+        ended = run.status.in_([status.value for status in run_tags.FINISHED])
         query = select(run.run_id, run.status, run.update_timestamp).where(
             ended, run.update_timestamp < _naive(before), run.id < select(func.max(run.id)).scalar_subquery()
         )
@@ -135,7 +126,7 @@ class Retention:
         }
         for run_id, of_run in tags.items():
             if run_id not in old:
-                for origin in (of_run.get(ROOT_RUN_ID_TAG), of_run.get(PARENT_RUN_ID_TAG)):
+                for origin in (of_run.get(run_tags.ROOT_RUN), of_run.get(run_tags.PARENT_RUN)):
                     old.pop(origin or "", None)
         return list(old)
 
@@ -287,9 +278,9 @@ def _portions(ids: Collection[int]) -> Iterator[list[int]]:
 
 def _may_go(tags: dict[str, str], backfills: Collection[str], location: str | None) -> bool:
     """Return whether nobody asks for a run any more, by its tags, and whether it is of the location."""
-    is_key_needed = SENSOR_NAME_TAG in tags and RUN_KEY_TAG in tags and REQUESTED_BY not in tags
-    is_of_location = location is None or tags.get(REPOSITORY_LABEL_TAG) == location
-    return is_of_location and not is_key_needed and tags.get(BACKFILL_ID_TAG) not in backfills
+    is_key_needed = run_tags.SENSOR in tags and run_tags.RUN_KEY in tags and run_tags.REQUESTED_BY not in tags
+    is_of_location = location is None or tags.get(run_tags.REPOSITORY) == location
+    return is_of_location and not is_key_needed and tags.get(run_tags.BACKFILL) not in backfills
 
 
 def _naive(moment: datetime) -> datetime:

@@ -10,9 +10,9 @@ from pathlib import Path
 from sqlite3 import Connection as SqliteConnection
 from typing import Final
 
+import dagster as dg
 from dagster import DagsterInstance
 from dagster._config import UserConfigSchema
-from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
@@ -54,7 +54,7 @@ class SqliteEventLog(SqliteEventLogStorage):
         super().__init__(str(Path(instance.root_directory) / "history" / "runs"), self._inst_data)
         super().register_instance(instance)
 
-    def store_event(self, event: EventLogEntry) -> None:
+    def store_event(self, event: dg.EventLogEntry) -> None:
         """Store an event, and tell those who follow the run.
 
         The UI watches the run's file. SQLite writes to the log beside it, and to itself only when that is full or the

@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from aurora_dwh.handoff import DataError, Manifest
+from aurora_dwh.core.models import DataError, Manifest
+from aurora_dwh.core.schema import fold
 from aurora_dwh.lake.layout import FILE_LIST, MANIFEST_NAME, Layout
 from aurora_dwh.lake.listing import day_objects
 from aurora_dwh.lake.parquet import DAY, own_columns
-from aurora_dwh.schema import fold
 
 if TYPE_CHECKING:
     import pyarrow as pa

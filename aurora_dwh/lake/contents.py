@@ -10,8 +10,8 @@ from itertools import islice
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any
 
-from aurora_dwh.disk import local_disk
-from aurora_dwh.handoff import Manifest, Part
+from aurora_dwh.core.disk import local_disk
+from aurora_dwh.core.models import Manifest, Part
 from aurora_dwh.lake import csv_parts
 from aurora_dwh.lake.parquet import DAY, own_columns
 from aurora_dwh.lake.remote import Remote

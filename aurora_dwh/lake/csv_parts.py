@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
-from aurora_dwh.schema import CSV_BYTES_LEAD, CSV_NULL
+from aurora_dwh.core.schema import CSV_BYTES_LEAD, CSV_NULL
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from aurora_dwh.handoff import DataError
+from aurora_dwh.core.models import DataError
 
 
 @dataclass(frozen=True)

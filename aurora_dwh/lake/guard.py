@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from aurora_dwh.handoff import DataError, Lookup, Manifest
+from aurora_dwh.core.models import DataError, Lookup, Manifest
+from aurora_dwh.core.rules import Rules, is_other_source, other_source, quoted
 from aurora_dwh.lake.contents import sample
-from aurora_dwh.rules import Rules, is_other_source, other_source, quoted
 
 MAX_SHARE = 0.1
 """The share of an earlier reading's rows that may be gone when the day is read again, as in a proof."""

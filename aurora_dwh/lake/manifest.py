@@ -12,9 +12,9 @@ from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
 
-from aurora_dwh.handoff import DataError, Manifest, Part, Strays, Window
-from aurora_dwh.rules import Rules
-from aurora_dwh.schema import TableSchema
+from aurora_dwh.core.models import DataError, Manifest, Part, Strays, Window
+from aurora_dwh.core.rules import Rules
+from aurora_dwh.core.schema import TableSchema
 
 FORMAT = 1
 """The version of the product's own part; a reader refuses one that it does not know."""

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from aurora_dwh.handoff import Extract
-from aurora_dwh.lake.ahead import ahead
+from aurora_dwh.core.models import Extract
+from aurora_dwh.core.waiting import tidy
+from aurora_dwh.lake.prefetch import prefetch
 from aurora_dwh.lake.upload import S3Upload
-from aurora_dwh.waiting import tidy
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -131,7 +131,7 @@ def _row_groups(extract: Extract, schema: pa.Schema, group_bytes: int) -> Iterat
         at = pa.repeat(pa.scalar(extract.snapshot_at.replace(tzinfo=None), pa.timestamp("us")), table.num_rows)
         return pa.Table.from_arrays([*table.columns, day, at], schema=schema)
 
-    for batch in ahead(extract.batches, room=_BATCHES_AHEAD, abandon=extract.abandon):
+    for batch in prefetch(extract.batches, room=_BATCHES_AHEAD, abandon=extract.abandon):
         if batch.num_rows:
             gathered.append(batch)
             size += batch.nbytes

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from aurora_dwh.handoff import Manifest, utc_now
+from aurora_dwh.core.models import Manifest, utc_now
 from aurora_dwh.lake.deletion import remove
 from aurora_dwh.lake.layout import FILE_LIST, MANIFEST_NAME, PART, Layout
 from aurora_dwh.lake.listing import day_objects

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from aurora_dwh.handoff import DataError
+from aurora_dwh.core.models import DataError
 from aurora_dwh.lake.deletion import delete
 from aurora_dwh.lake.layout import MANIFEST_NAME, Layout
 

@@ -15,8 +15,8 @@ from datetime import date, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from aurora_dwh.days import listed
-from aurora_dwh.handoff import (
+from aurora_dwh.core.days import listed
+from aurora_dwh.core.models import (
     REPAIR,
     DataError,
     Export,
@@ -29,25 +29,25 @@ from aurora_dwh.handoff import (
     shown,
     utc_now,
 )
-from aurora_dwh.lake import arrivals, athena, intake, pruning
+from aurora_dwh.core.rules import Rules, is_other_source
+from aurora_dwh.core.spelling import near_match
+from aurora_dwh.core.waiting import require_wanted, tidy
+from aurora_dwh.lake import athena, aurora_manifest, inbox, pruning
 from aurora_dwh.lake import contents as part_contents
 from aurora_dwh.lake import manifest as manifest_json
-from aurora_dwh.lake.arrivals import Arrival, Contents
 from aurora_dwh.lake.deletion import remove
 from aurora_dwh.lake.gone import Gone
 from aurora_dwh.lake.guard import Guard, ShrunkenDayError
+from aurora_dwh.lake.inbox import Arrival, Contents
 from aurora_dwh.lake.layout import MANIFEST_NAME, PART, Layout
 from aurora_dwh.lake.manifest import ManifestError
 from aurora_dwh.lake.parquet import write_parts
 from aurora_dwh.lake.upload import S3Upload
-from aurora_dwh.rules import Rules, is_other_source
-from aurora_dwh.spelling import near_match
-from aurora_dwh.waiting import require_wanted, tidy
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from aurora_dwh.schema import TableSchema
+    from aurora_dwh.core.schema import TableSchema
 
 _log = logging.getLogger(__name__)
 
@@ -196,11 +196,11 @@ class Lake:
 
     def arrivals(self) -> list[Arrival]:
         """Return all days in the inbox, in the order in which they arrived."""
-        return arrivals.find(self._client, self.layout)
+        return inbox.find(self._client, self.layout)
 
     def contents(self, arrival: Arrival, schema: TableSchema, counts: int) -> Contents:
-        """Return what an arrival holds, as `arrivals.read` does."""
-        return arrivals.read(self._client, self.layout, arrival, schema, counts)
+        """Return what an arrival holds, as `inbox.read` does."""
+        return inbox.read(self._client, self.layout, arrival, schema, counts)
 
     @contextmanager
     def keys(self, table: str, extract: Extract) -> Iterator[Manifest]:
@@ -514,7 +514,7 @@ class Lake:
         prefix = self.layout.export(table, export.window.day, attempt)
         try:
             keys = [self.layout.key(one) for one in export.write(self.layout.url(prefix))] if export.rows else []
-            parts = [part for key in keys for part in intake.parts_of(self._client, self.layout, key)]
+            parts = [part for key in keys for part in aurora_manifest.parts_of(self._client, self.layout, key)]
             require_wanted()
         except BaseException as error:
             tidy(lambda: self._discard([item["Key"] for item in self._under(prefix)]), error)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from aurora_dwh.lake.ahead import Behind
+from aurora_dwh.lake.prefetch import BackgroundCalls
 
 BLOCK_BYTES = 5 * 1024 * 1024
 """Bytes in one uploaded block; S3 wants 5 MiB at least for all but the last, and 10,000 blocks at most."""
@@ -29,7 +29,7 @@ class S3Upload(io.RawIOBase):
         self._target = {"Bucket": bucket, "Key": key}
         self._buffer = bytearray()
         self._upload_id: str | None = None
-        self._sending: Behind[dict[str, Any]] = Behind(room=WAITING_BLOCKS)
+        self._sending: BackgroundCalls[dict[str, Any]] = BackgroundCalls(room=WAITING_BLOCKS)
         self._sent = 0
         self._written = 0
 

@@ -18,8 +18,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from aurora_dwh.commands.verify import say_verdicts
-from aurora_dwh.local import runs, shop, stack
+from aurora_dwh.definitions import defs
+from aurora_dwh.local import shop, stack
 from aurora_dwh.local.shop_project import open_shop
+from aurora_dwh.orchestration import runs
 from aurora_dwh.proof.verdict import Verdict
 
 MARTS = (
@@ -76,8 +78,8 @@ def _demo(console: Console, state: Path, start: date | None, scale: float) -> bo
         _load(progress, "The daily job loads it", last, last)
 
         step = progress.add_task("The marts are built", total=1)
-        runs.run(runs.MARTS, start, last, runs.partitioned(("bi",)), lambda asset, day: None)
-        runs.run(runs.MARTS, last, last, None, lambda asset, day: None)
+        runs.run(defs(), runs.MARTS, start, last, runs.partitioned(defs(), ("bi",)), lambda asset, day: None)
+        runs.run(defs(), runs.MARTS, last, last, None, lambda asset, day: None)
         progress.update(step, completed=1)
 
         step = progress.add_task("Comparing every value", total=None)
@@ -93,7 +95,7 @@ def use(state: Path) -> None:
 
 
 def _load(progress: Progress, title: str, first: date, last: date) -> None:
-    assets = runs.partitioned(("lake", "staging"))
+    assets = runs.partitioned(defs(), ("lake", "staging"))
     step = progress.add_task(title, total=len(assets) * ((last - first).days + 1))
     seen: set[tuple[object, str]] = set()
 
@@ -102,11 +104,11 @@ def _load(progress: Progress, title: str, first: date, last: date) -> None:
             seen.add((asset, day))
             progress.update(step, completed=len(seen))
 
-    runs.run(runs.LOAD, first, last, None, on_day)
+    runs.run(defs(), runs.LOAD, first, last, None, on_day)
 
 
 def _compared(progress: Progress, step: TaskID) -> list[Verdict]:
-    from aurora_dwh.catalog import Catalog
+    from aurora_dwh.catalog.model import Catalog
     from aurora_dwh.proof.engine import compare_tables
 
     catalog = Catalog.load()
@@ -120,7 +122,7 @@ def _compared(progress: Progress, step: TaskID) -> list[Verdict]:
 
 
 def _show_marts(console: Console) -> None:
-    from aurora_dwh.config import RedshiftSettings
+    from aurora_dwh.settings.config import RedshiftSettings
     from aurora_dwh.warehouse.connection import Warehouse
     from aurora_dwh.warehouse.sql import qualified
 

@@ -9,10 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from aurora_dwh.automation.alert_settings import UI
 from aurora_dwh.local import stack
 from aurora_dwh.local.demo import use
 from aurora_dwh.local.shop_project import live_on
+from aurora_dwh.orchestration.automation.alert_settings import UI
 
 
 def main() -> int:

@@ -15,27 +15,27 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from aurora_dwh.handoff import Extract, Manifest, Window
+from aurora_dwh.core.models import Extract, Manifest, Window
+from aurora_dwh.core.schema import Column, TableSchema
 from aurora_dwh.proof.compare import count_rows
 from aurora_dwh.proof.digest import DIGEST_DIGITS, QUICK, REDSHIFT, carried, comparable
 from aurora_dwh.proof.pace import Pace
 from aurora_dwh.proof.subject import Subject
 from aurora_dwh.proof.walk import DIGEST, Walk
-from aurora_dwh.schema import Column, TableSchema
 from aurora_dwh.source.connection import execute
 from aurora_dwh.source.keyset import primary_keyset
 from aurora_dwh.source.plans import estimated_rows
 from aurora_dwh.source.quoting import identifier as mysql_identifier
 from aurora_dwh.warehouse.connection import Session, Warehouse
+from aurora_dwh.warehouse.load.stage import Lake, Stage
+from aurora_dwh.warehouse.load.statements import STAGE
 from aurora_dwh.warehouse.sql import identifier
-from aurora_dwh.warehouse.stage import Lake, Stage
-from aurora_dwh.warehouse.statements import STAGE
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from aurora_dwh.rules import Rules
+    from aurora_dwh.core.rules import Rules
 
 FEW_ROWS = 20_000
 """Tables of about so many rows are walked at once, which takes less than two looks."""

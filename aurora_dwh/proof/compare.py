@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aurora_dwh.handoff import Manifest
+from aurora_dwh.core.models import Manifest
+from aurora_dwh.core.schema import Column
 from aurora_dwh.proof.digest import REDSHIFT, carried, carried_digest, comparable, staged_text
 from aurora_dwh.proof.subject import Subject
 from aurora_dwh.proof.verdict import DUPLICATE, EXTRA, LATE, MISSING, STALE, Key
 from aurora_dwh.proof.walk import DIGEST
-from aurora_dwh.schema import Column
 from aurora_dwh.warehouse.connection import Session, Warehouse
+from aurora_dwh.warehouse.load.stage import Lake, Stage
+from aurora_dwh.warehouse.load.statements import STAGE, staged
 from aurora_dwh.warehouse.sql import identifier, literal
-from aurora_dwh.warehouse.stage import Lake, Stage
-from aurora_dwh.warehouse.statements import STAGE, staged
 
 CANDIDATES = 100_000
 """Differing rows that are read a second time; of more, the first `SHOWN_CANDIDATES` are."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from aurora_dwh.schema import TEXT_TYPES, VARBYTE_LIMIT, Column, TableSchema
+from aurora_dwh.core.schema import TEXT_TYPES, VARBYTE_LIMIT, Column, TableSchema
 from aurora_dwh.source.quoting import identifier as mysql_identifier
 from aurora_dwh.warehouse.sql import identifier
 

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 
 from pymysql.err import MySQLError
 
-from aurora_dwh.config import AuroraSettings, RedshiftSettings
-from aurora_dwh.handoff import DataError, Manifest
-from aurora_dwh.lake.opening import open_lake
+from aurora_dwh.core.models import DataError, Manifest
+from aurora_dwh.lake.factory import open_lake
 from aurora_dwh.lake.store import Lake, MissingDayError
 from aurora_dwh.proof.buckets import buckets_of
 from aurora_dwh.proof.compare import Candidate, Compared, compare
@@ -25,6 +24,7 @@ from aurora_dwh.proof.pace import Pace
 from aurora_dwh.proof.subject import Subject, subject
 from aurora_dwh.proof.verdict import EXTRA, GONE, LATE, Found, Verdict, count, first_of_each
 from aurora_dwh.proof.walk import Walk
+from aurora_dwh.settings.config import AuroraSettings, RedshiftSettings
 from aurora_dwh.source.connection import Connection, SourceError, clock, connect
 from aurora_dwh.source.locks import await_lock
 from aurora_dwh.source.replication import await_data
@@ -34,12 +34,12 @@ from aurora_dwh.source.throttle import Throttle
 from aurora_dwh.source.windows import window
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.errors import WarehouseError
-from aurora_dwh.warehouse.target import staging_target
+from aurora_dwh.warehouse.load.target import staging_target
 
 if TYPE_CHECKING:
-    from aurora_dwh.catalog import Catalog, Table
-    from aurora_dwh.catalog_fields import PauseAbove
-    from aurora_dwh.rules import Rules
+    from aurora_dwh.catalog.fields import PauseAbove
+    from aurora_dwh.catalog.model import Catalog, Table
+    from aurora_dwh.core.rules import Rules
 
 _log = logging.getLogger(__name__)
 

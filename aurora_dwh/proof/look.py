@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timezone
 from functools import partial
 
-from aurora_dwh.documents import canonical_text
-from aurora_dwh.mask_key import MaskKey
+from aurora_dwh.core.documents import canonical_text
+from aurora_dwh.core.schema import Column
 from aurora_dwh.proof.compare import Candidate
 from aurora_dwh.proof.digest import (
     AURORA,
@@ -29,14 +29,14 @@ from aurora_dwh.proof.digest import (
 )
 from aurora_dwh.proof.subject import Subject
 from aurora_dwh.proof.verdict import DUPLICATE, EXTRA, LATE, MISSING, STALE, Found, Key, brief
-from aurora_dwh.schema import Column
+from aurora_dwh.settings.mask_key import MaskKey
 from aurora_dwh.source.connection import Connection, execute, mask_key_of
 from aurora_dwh.source.quoting import identifier as mysql_identifier
 from aurora_dwh.source.quoting import literal as mysql_literal
 from aurora_dwh.source.quoting import relation as mysql_relation
 from aurora_dwh.warehouse.connection import Warehouse
+from aurora_dwh.warehouse.load.statements import DAY, LOADED_AT
 from aurora_dwh.warehouse.sql import identifier, literal
-from aurora_dwh.warehouse.statements import DAY, LOADED_AT
 
 KEYS_AT_ONCE = 500
 """Keys that one statement asks for."""

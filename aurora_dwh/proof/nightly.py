@@ -9,19 +9,19 @@ from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from aurora_dwh.handoff import DataError, utc_now
+from aurora_dwh.core.models import DataError, utc_now
 from aurora_dwh.proof.engine import Places, Proof, keeps_gone, look_again, prove
 from aurora_dwh.proof.repair import Repair, Repaired
 from aurora_dwh.proof.verdict import DUPLICATE, EXTRA, GONE, KINDS, LATE, MISSING, STALE, Verdict, count, first_of_each
 from aurora_dwh.source.connection import Connection
-from aurora_dwh.warehouse import audit, removal
-from aurora_dwh.warehouse.target import staging_target
+from aurora_dwh.warehouse import load_history, removal
+from aurora_dwh.warehouse.load.target import staging_target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aurora_dwh.catalog import Catalog, Table
-    from aurora_dwh.rules import Rules
+    from aurora_dwh.catalog.model import Catalog, Table
+    from aurora_dwh.core.rules import Rules
 
 _SHOWN_CHARACTERS = 15_000
 """Characters of JSON that a VARCHAR has room for whatever they are."""
@@ -121,7 +121,7 @@ def _left(connection: Connection, places: Places, proof: Proof, repair: Repair, 
 def _record(places: Places, label: str, outcome: Outcome, run_id: str | None) -> None:
     """Write the row of `dwh.proof_history`."""
     found, left = outcome.found, outcome.verdict
-    row = audit.ProofRow(
+    row = load_history.ProofRow(
         proof_id=secrets.token_hex(16),
         run_id=run_id,
         table_name=label,
@@ -143,7 +143,7 @@ def _record(places: Places, label: str, outcome: Outcome, run_id: str | None) ->
         repairs=_short(outcome.repaired.done),
         seconds=round(left.seconds, 3),
     )
-    places.warehouse.persist(lambda session: session.execute(audit.insert_proof(row)))
+    places.warehouse.persist(lambda session: session.execute(load_history.insert_proof(row)))
 
 
 def _short(items: Sequence[object]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from aurora_dwh.handoff import GaveWay
+from aurora_dwh.core.models import GaveWay
 from aurora_dwh.source.connection import Connection
 from aurora_dwh.source.throttle import Throttle
 

@@ -14,27 +14,29 @@ from datetime import date, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from aurora_dwh.handoff import DataError, Manifest
+from aurora_dwh.core.models import DataError, Manifest
+from aurora_dwh.core.rules import Rules, check_days, quoted
 from aurora_dwh.lake.gone import Gone
 from aurora_dwh.proof.compare import Candidate
 from aurora_dwh.proof.engine import Places, Proof
 from aurora_dwh.proof.look import Look
 from aurora_dwh.proof.verdict import DUPLICATE, EXTRA, MISSING, STALE, Found
-from aurora_dwh.rules import Rules, check_days, quoted
 from aurora_dwh.source.by_key import rows_by_key
 from aurora_dwh.source.connection import Connection
 from aurora_dwh.source.cursor import TableCursor
-from aurora_dwh.source.opening import read_days
+from aurora_dwh.source.factory import read_days
 from aurora_dwh.source.throttle import Throttle
 from aurora_dwh.source.windows import window
-from aurora_dwh.warehouse import batches, load, removal
 from aurora_dwh.warehouse import rebuild as warehouse_rebuild
-from aurora_dwh.warehouse.statements import Target
-from aurora_dwh.warehouse.target import staging_target
+from aurora_dwh.warehouse import removal
+from aurora_dwh.warehouse.load import batches
+from aurora_dwh.warehouse.load import transaction as load
+from aurora_dwh.warehouse.load.statements import Target
+from aurora_dwh.warehouse.load.target import staging_target
 
 if TYPE_CHECKING:
-    from aurora_dwh.catalog import Catalog, Table
-    from aurora_dwh.catalog_fields import PauseAbove
+    from aurora_dwh.catalog.fields import PauseAbove
+    from aurora_dwh.catalog.model import Catalog, Table
 
 KEYS_RECORDED = 1_000
 """Keys of a repair that are recorded beside the address of all of them."""

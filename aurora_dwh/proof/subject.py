@@ -13,18 +13,19 @@ from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from aurora_dwh.handoff import DataError, Manifest, Window
-from aurora_dwh.schema import Column, TableSchema, fold
-from aurora_dwh.source.limits import expected
+from aurora_dwh.core.models import DataError, Manifest, Window
+from aurora_dwh.core.schema import Column, TableSchema, fold
+from aurora_dwh.source.value_policies import expected
 from aurora_dwh.source.windows import as_read, bounds, condition, window
-from aurora_dwh.warehouse import audit, standing
+from aurora_dwh.warehouse import load_history
 from aurora_dwh.warehouse.connection import Session
-from aurora_dwh.warehouse.drift import LiveColumn, holds, look
+from aurora_dwh.warehouse.load import standing
+from aurora_dwh.warehouse.load.schema_drift import LiveColumn, holds, look
+from aurora_dwh.warehouse.load.statements import DAY, DELETED, Target
 from aurora_dwh.warehouse.sql import identifier
-from aurora_dwh.warehouse.statements import DAY, DELETED, Target
 
 if TYPE_CHECKING:
-    from aurora_dwh.catalog import Catalog, Table
+    from aurora_dwh.catalog.model import Catalog, Table
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,7 @@ def _key(schema: TableSchema, target: Target) -> tuple[Column, ...]:
 
 
 def _readings(session: Session, target: Target) -> list[Reading]:
-    rows = session.execute(audit.readings(target.label)).rows
+    rows = session.execute(load_history.readings(target.label)).rows
     return [Reading(day, at.replace(tzinfo=timezone.utc), attempt) for day, at, attempt in rows]
 
 

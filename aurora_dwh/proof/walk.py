@@ -14,11 +14,11 @@ from datetime import datetime
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from aurora_dwh.handoff import DataError, Extract, Window
+from aurora_dwh.core.models import DataError, Extract, Window
+from aurora_dwh.core.schema import Column, TableSchema
 from aurora_dwh.proof.digest import AURORA, DIGEST_DIGITS, Dialect, carried, comparable
 from aurora_dwh.proof.pace import FIRST_ROWS, Pace
 from aurora_dwh.proof.subject import Subject
-from aurora_dwh.schema import Column, TableSchema
 from aurora_dwh.source.connection import execute
 from aurora_dwh.source.keyset import Keyset, Position, primary_keyset
 from aurora_dwh.source.plans import sorts
@@ -29,7 +29,7 @@ from aurora_dwh.source.statement import select
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from aurora_dwh.rules import Rules
+    from aurora_dwh.core.rules import Rules
 
 DIGEST = "_dwh_digest"
 """The column of a row's digest."""

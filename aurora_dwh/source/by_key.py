@@ -9,18 +9,18 @@ from datetime import date, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from aurora_dwh.handoff import Extract, SourceCount, Window, utc_now
-from aurora_dwh.schema import TableSchema
+from aurora_dwh.core.models import Extract, SourceCount, Window, utc_now
+from aurora_dwh.core.schema import TableSchema
 from aurora_dwh.source.connection import Connection, snapshot
-from aurora_dwh.source.reading import Reading
+from aurora_dwh.source.query_plan import Reading
 from aurora_dwh.source.throttle import Throttle
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from aurora_dwh.catalog import Table
-    from aurora_dwh.rules import Rules
-    from aurora_dwh.source.dates import Mask
+    from aurora_dwh.catalog.model import Table
+    from aurora_dwh.core.rules import Rules
+    from aurora_dwh.source.wire.dates import Mask
 
 
 @contextmanager

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from aurora_dwh.handoff import DataError
-from aurora_dwh.schema import TableSchema
+from aurora_dwh.core.models import DataError
+from aurora_dwh.core.schema import TableSchema
 from aurora_dwh.source.keyset import Keyset, Position
 from aurora_dwh.source.statement import select
 

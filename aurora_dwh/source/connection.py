@@ -17,14 +17,14 @@ from pymysql.connections import Connection as _Connection
 from pymysql.constants import ER
 from pymysql.cursors import Cursor
 
-from aurora_dwh.environment import ConfigError
-from aurora_dwh.handoff import DataError
-from aurora_dwh.mask_key import NO_KEY, MaskKey
+from aurora_dwh.core.models import DataError
+from aurora_dwh.core.waiting import waiting
+from aurora_dwh.settings.environment import ConfigError
+from aurora_dwh.settings.mask_key import NO_KEY, MaskKey
 from aurora_dwh.source import variables
 from aurora_dwh.source.privileges import grant_remedy
 from aurora_dwh.source.quoting import literal
 from aurora_dwh.source.refusals import code_of, is_permanent, remedy
-from aurora_dwh.waiting import waiting
 
 Connection: TypeAlias = "_Connection[Cursor]"
 """A session on the source."""

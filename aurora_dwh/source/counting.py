@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import pymysql
 
-from aurora_dwh.handoff import DataError, SourceCount
-from aurora_dwh.schema import TableSchema
+from aurora_dwh.core.models import DataError, SourceCount
+from aurora_dwh.core.schema import TableSchema
 from aurora_dwh.source.connection import Connection, SourceError, execute, explain
 from aurora_dwh.source.plans import costly
 from aurora_dwh.source.refusals import is_permanent

@@ -7,13 +7,13 @@ from datetime import date, timezone, tzinfo
 from typing import TYPE_CHECKING, TypedDict
 from zoneinfo import ZoneInfo
 
-from aurora_dwh.handoff import Window
-from aurora_dwh.schema import Column, TableSchema
-from aurora_dwh.source.split import Span
+from aurora_dwh.core.models import Window
+from aurora_dwh.core.schema import Column, TableSchema
 from aurora_dwh.source.windows import CursorRules, bounds, condition
+from aurora_dwh.source.wire.day_splitter import Span
 
 if TYPE_CHECKING:
-    from aurora_dwh.catalog import Table
+    from aurora_dwh.catalog.model import Table
 
 
 class ExtractCursor(TypedDict):

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
-from aurora_dwh.handoff import DataError
-from aurora_dwh.schema import Column, TableSchema, fold
+from aurora_dwh.core.models import DataError
+from aurora_dwh.core.schema import Column, TableSchema, fold
+from aurora_dwh.core.spelling import near_words
 from aurora_dwh.source.connection import Connection, execute
 from aurora_dwh.source.privileges import role_remedy
 from aurora_dwh.source.quoting import identifier
-from aurora_dwh.spelling import near_words
 
 PRIMARY = "PRIMARY"
 """The name of every primary key's index."""

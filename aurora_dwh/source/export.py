@@ -1,6 +1,6 @@
 """Aurora writes a day to S3 by itself: what it needs for that, what is counted beforehand, and the statements it runs.
 
-No row passes through this process. The text of the statements is `outfile`'s and `misfits`'.
+No row passes through this process. The text of the statements is `outfile`'s and `value_checks`'.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING, Any
 
 import pymysql
 
-from aurora_dwh.handoff import DataError, Export, Window, as_instant
-from aurora_dwh.schema import TableSchema
+from aurora_dwh.core.models import DataError, Export, Window, as_instant
+from aurora_dwh.core.schema import TableSchema
 from aurora_dwh.source.chunks import piece_conditions
 from aurora_dwh.source.connection import Connection, SourceError, execute, explain
 from aurora_dwh.source.keyset import primary_keyset
-from aurora_dwh.source.limits import named_key, refusal
-from aurora_dwh.source.misfits import Misfit, count_rows, first_row, helps, key_columns, misfits
 from aurora_dwh.source.outfile import into_s3, select_csv
 from aurora_dwh.source.quoting import literal
 from aurora_dwh.source.reader import read
 from aurora_dwh.source.refusals import is_permanent
 from aurora_dwh.source.throttle import Throttle
+from aurora_dwh.source.value_checks import Misfit, count_rows, first_row, helps, key_columns, misfits
+from aurora_dwh.source.value_policies import named_key, refusal
 
 if TYPE_CHECKING:
-    from aurora_dwh.catalog import Table
+    from aurora_dwh.catalog.model import Table
 
 EXPORT_BYTES = 25 * 1024**3
 """Rows of more bytes are written by several statements, one after the other (Amazon Aurora User Guide, "Saving data ...

@@ -18,36 +18,46 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pymysql
 
-from aurora_dwh.handoff import DataError, Export, Extract, GaveWay, SourceCount, Strays, Window, told_strays, utc_now
-from aurora_dwh.schema import TableSchema
+from aurora_dwh.core.models import (
+    DataError,
+    Export,
+    Extract,
+    GaveWay,
+    SourceCount,
+    Strays,
+    Window,
+    told_strays,
+    utc_now,
+)
+from aurora_dwh.core.schema import TableSchema
 from aurora_dwh.source.connection import Connection, SourceError, clock, explain, snapshot
 from aurora_dwh.source.counting import count_in
 from aurora_dwh.source.cursor import TableCursor
-from aurora_dwh.source.dates import Mask
 from aurora_dwh.source.discovery import Index, indexes, missing_index
 from aurora_dwh.source.export import export, require_export
 from aurora_dwh.source.giving_way import Watch, once
 from aurora_dwh.source.keyset import index_keyset, primary_keyset
 from aurora_dwh.source.locks import await_lock, take_lock
-from aurora_dwh.source.misfits import count_rows, misfits
+from aurora_dwh.source.masking import require_exportable
 from aurora_dwh.source.outfile import NOW, by_hand, into_s3, select_csv
 from aurora_dwh.source.plans import is_in_order, scans, sorts
-from aurora_dwh.source.reading import Reading
+from aurora_dwh.source.query_plan import Reading
 from aurora_dwh.source.refusals import is_permanent
 from aurora_dwh.source.replication import await_data
 from aurora_dwh.source.selection import read_selected
-from aurora_dwh.source.split import Split
 from aurora_dwh.source.strays import find_strays
 from aurora_dwh.source.throttle import Throttle
-from aurora_dwh.source.treatment import require_exportable
 from aurora_dwh.source.turns import Known, Tries, Turn
+from aurora_dwh.source.value_checks import count_rows, misfits
 from aurora_dwh.source.windows import awaited, opened
+from aurora_dwh.source.wire.dates import Mask
+from aurora_dwh.source.wire.day_splitter import Split
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from aurora_dwh.catalog import Table
-    from aurora_dwh.catalog_fields import PauseAbove
+    from aurora_dwh.catalog.fields import PauseAbove
+    from aurora_dwh.catalog.model import Table
 
 _log = logging.getLogger(__name__)
 

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pymysql
 
-from aurora_dwh.handoff import DataError, GaveWay
+from aurora_dwh.core.models import DataError, GaveWay
+from aurora_dwh.core.waiting import TIDY_SECONDS, is_interrupt
 from aurora_dwh.source.connection import Connection, SourceError, cut, execute, explain
 from aurora_dwh.source.locks import sees_others, told_waiting
 from aurora_dwh.source.privileges import account
-from aurora_dwh.waiting import TIDY_SECONDS, is_interrupt
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from aurora_dwh.schema import Column, TableSchema, fold
+from aurora_dwh.core.schema import Column, TableSchema, fold
 from aurora_dwh.source.discovery import PRIMARY, Index
-from aurora_dwh.source.limits import named_key
 from aurora_dwh.source.quoting import characters, identifier, literal
+from aurora_dwh.source.value_policies import named_key
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -16,10 +16,10 @@ from typing import Any, Final
 import pymysql
 from pymysql.constants import ER
 
+from aurora_dwh.core.waiting import waiting
 from aurora_dwh.source.connection import Connection, SourceError, execute
 from aurora_dwh.source.quoting import relation
 from aurora_dwh.source.refusals import code_of, is_permanent
-from aurora_dwh.waiting import waiting
 
 PATIENCE: Final = timedelta(minutes=10)
 """How long a table is waited for that somebody else has locked."""

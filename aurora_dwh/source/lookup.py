@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import pymysql
 
-from aurora_dwh.handoff import Lookup
-from aurora_dwh.schema import TableSchema, fold
+from aurora_dwh.core.models import Lookup
+from aurora_dwh.core.schema import TableSchema, fold
 from aurora_dwh.source.connection import Connection, SourceError, execute, explain
 from aurora_dwh.source.discovery import indexes
 from aurora_dwh.source.quoting import identifier, literal
 
 if TYPE_CHECKING:
-    from aurora_dwh.catalog import Table
+    from aurora_dwh.catalog.model import Table
 
 _EXACT = frozenset(
     {

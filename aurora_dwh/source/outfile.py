@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
-from aurora_dwh.schema import CSV_BYTES_LEAD, CSV_NULL, TEXT_TYPES, TEXTUAL_LENGTHS, Column, TableSchema
-from aurora_dwh.source.limits import expected
-from aurora_dwh.source.misfits import DATED, INVALID_DATE, ZERO_DATE
+from aurora_dwh.core.schema import CSV_BYTES_LEAD, CSV_NULL, TEXT_TYPES, TEXTUAL_LENGTHS, Column, TableSchema
 from aurora_dwh.source.quoting import identifier, literal
+from aurora_dwh.source.value_checks import DATED, INVALID_DATE, ZERO_DATE
+from aurora_dwh.source.value_policies import expected
 from aurora_dwh.source.variables import ROWS, setting
 
 if TYPE_CHECKING:
-    from aurora_dwh.catalog import Table
+    from aurora_dwh.catalog.model import Table
 
 NOW = "UTC_TIMESTAMP(6)"
 """When a statement of its own reads the rows, in UTC."""

@@ -8,7 +8,7 @@ from math import prod
 import pymysql
 from pymysql.cursors import DictCursor
 
-from aurora_dwh.schema import TableSchema, fold
+from aurora_dwh.core.schema import TableSchema, fold
 from aurora_dwh.source.chunks import CHUNK_ROWS
 from aurora_dwh.source.connection import Connection
 from aurora_dwh.source.discovery import PRIMARY

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Final
 import pymysql
 from pymysql.constants import ER, FIELD_TYPE, FLAG
 
-from aurora_dwh.handoff import DataError
-from aurora_dwh.schema import UTF8_BYTES_PER_CHARACTER, Column, TableSchema
-from aurora_dwh.source import protocol
+from aurora_dwh.core.models import DataError
+from aurora_dwh.core.schema import UTF8_BYTES_PER_CHARACTER, Column, TableSchema
 from aurora_dwh.source.connection import Connection, execute, explain
 from aurora_dwh.source.discovery import table_type
 from aurora_dwh.source.quoting import identifier, relation
 from aurora_dwh.source.refusals import is_permanent
+from aurora_dwh.source.wire import protocol
 
 if TYPE_CHECKING:
-    from aurora_dwh.source.protocol import Described
+    from aurora_dwh.source.wire.protocol import Described
 
 _BINARY: Final = 63
 """The number of the collation of what is no text."""

@@ -16,20 +16,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pymysql
 
-from aurora_dwh.handoff import DataError
-from aurora_dwh.schema import TableSchema
-from aurora_dwh.source import protocol
+from aurora_dwh.core.models import DataError
+from aurora_dwh.core.schema import TableSchema
+from aurora_dwh.core.waiting import told, waiting
 from aurora_dwh.source.connection import SourceError, explain, is_timeout, mask_key_of
-from aurora_dwh.source.dates import Mask
-from aurora_dwh.source.decode import Decoded, decode
-from aurora_dwh.source.limits import NULL_OR_TEXT, named_key, no_key
-from aurora_dwh.source.packets import BLOCK_BYTES, Block, BrokenStreamError, ErrorPacketError, blocks
 from aurora_dwh.source.refusals import is_permanent
-from aurora_dwh.source.rows import Field, split
-from aurora_dwh.waiting import told, waiting
+from aurora_dwh.source.value_policies import NULL_OR_TEXT, named_key, no_key
+from aurora_dwh.source.wire import protocol
+from aurora_dwh.source.wire.dates import Mask
+from aurora_dwh.source.wire.decode import Decoded, decode
+from aurora_dwh.source.wire.packets import BLOCK_BYTES, Block, BrokenStreamError, ErrorPacketError, blocks
+from aurora_dwh.source.wire.rows import Field, split
 
 if TYPE_CHECKING:
-    from aurora_dwh.mask_key import MaskKey
+    from aurora_dwh.settings.mask_key import MaskKey
     from aurora_dwh.source.connection import Connection
 
 _SHOWN_BYTES = 30

@@ -18,10 +18,10 @@ import pymysql
 from pymysql.constants import ER
 from pymysql.cursors import DictCursor
 
-from aurora_dwh.handoff import shown
+from aurora_dwh.core.models import shown
+from aurora_dwh.core.waiting import waiting
 from aurora_dwh.source.connection import Connection, SourceError, clock, execute, explain
 from aurora_dwh.source.quoting import literal
-from aurora_dwh.waiting import waiting
 
 PATIENCE: Final = timedelta(minutes=30)
 """How long a reading waits for the end of its day."""

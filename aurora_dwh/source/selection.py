@@ -1,6 +1,7 @@
 """Which columns of a table are read, as the catalog says and the source has them, and whether Redshift can hold them.
 
-Everything that a schema alone decides is decided here, before a row is read; what single values decide is `limits`'.
+Everything that a schema alone decides is decided here, before a row is read; what single values decide is
+`value_policies`'.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from aurora_dwh.catalog import used_columns
-from aurora_dwh.catalog_fields import OWN_PREFIX
-from aurora_dwh.handoff import DataError
-from aurora_dwh.rules import quoted
-from aurora_dwh.schema import (
+from aurora_dwh.catalog.fields import OWN_PREFIX
+from aurora_dwh.catalog.model import used_columns
+from aurora_dwh.core.models import DataError
+from aurora_dwh.core.rules import quoted
+from aurora_dwh.core.schema import (
     COLUMN_LIMIT,
     IDENTIFIER_LIMIT,
     SYSTEM_COLUMNS,
@@ -27,13 +28,13 @@ from aurora_dwh.schema import (
 )
 from aurora_dwh.source.connection import execute, mask_key_of
 from aurora_dwh.source.discovery import read_schema
+from aurora_dwh.source.masking import treat
 from aurora_dwh.source.privileges import grant_remedy, is_denied
 from aurora_dwh.source.query import read_query
-from aurora_dwh.source.treatment import treat
 from aurora_dwh.source.windows import require_moment
 
 if TYPE_CHECKING:
-    from aurora_dwh.catalog import Table
+    from aurora_dwh.catalog.model import Table
     from aurora_dwh.source.connection import Connection
 
 _OWN_COLUMNS = 2

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aurora_dwh.schema import Column, TableSchema
+from aurora_dwh.core.schema import Column, TableSchema
 from aurora_dwh.source.quoting import identifier, relation
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
-from aurora_dwh.handoff import Strays, Window
+from aurora_dwh.core.models import Strays, Window
 from aurora_dwh.source.connection import Connection
 from aurora_dwh.source.counting import count_in
 from aurora_dwh.source.cursor import TableCursor

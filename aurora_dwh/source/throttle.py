@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 import pymysql
 
-from aurora_dwh.handoff import GaveWay
+from aurora_dwh.core.models import GaveWay
+from aurora_dwh.core.waiting import waiting
 from aurora_dwh.source.connection import Connection, SourceError, execute, explain
 from aurora_dwh.source.replication import STOPPED, is_unknown, is_untold, replica_statuses, seconds_behind
-from aurora_dwh.waiting import waiting
 
 if TYPE_CHECKING:
-    from aurora_dwh.catalog_fields import PauseAbove
+    from aurora_dwh.catalog.fields import PauseAbove
 
 LOOK_SECONDS: Final = 1.0
 """How often the server is asked how busy it is, and the longest that `rest` waits before it gives its caller a turn."""

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
-from aurora_dwh.handoff import GaveWay, Window
+from aurora_dwh.core.models import GaveWay, Window
 from aurora_dwh.source.connection import Connection, SourceError
 from aurora_dwh.source.throttle import Throttle
 
 if TYPE_CHECKING:
-    from aurora_dwh.catalog import Table
+    from aurora_dwh.catalog.model import Table
 
 GIVES_WAY: Final = 3
 """How often a day is begun anew, as somebody waits for the table or the source is busy, before its reading fails."""

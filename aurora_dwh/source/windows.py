@@ -15,12 +15,12 @@ from dataclasses import replace
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, TypedDict
 
-from aurora_dwh.handoff import DataError, Window
-from aurora_dwh.schema import Column
+from aurora_dwh.core.models import DataError, Window
+from aurora_dwh.core.schema import Column
 from aurora_dwh.source.quoting import identifier, literal
 
 if TYPE_CHECKING:
-    from aurora_dwh.catalog import Table
+    from aurora_dwh.catalog.model import Table
 
 _DAY = timedelta(days=1)
 

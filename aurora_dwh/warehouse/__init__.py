@@ -1,1 +1,1 @@
-"""The warehouse, Amazon Redshift: connection, DDL, the load transaction, marts, and the IO manager in front of them."""
+"""The warehouse, Amazon Redshift: connection, load transaction, marts, rebuild, and the record of loads."""

@@ -15,12 +15,12 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from aurora_dwh.environment import ConfigError
-from aurora_dwh.waiting import require_wanted, say, tidy, waiting
+from aurora_dwh.core.waiting import require_wanted, say, tidy, waiting
+from aurora_dwh.settings.environment import ConfigError
 from aurora_dwh.warehouse.errors import PassingError, WarehouseError, shown, translate
 
 if TYPE_CHECKING:
-    from aurora_dwh.config import RedshiftSettings
+    from aurora_dwh.settings.config import RedshiftSettings
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)

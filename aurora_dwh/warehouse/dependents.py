@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from aurora_dwh.handoff import DataError
-from aurora_dwh.schema import fold
+from aurora_dwh.core.models import DataError
+from aurora_dwh.core.schema import fold
 from aurora_dwh.warehouse.connection import Session
 from aurora_dwh.warehouse.sql import identifier, literal, qualified
 

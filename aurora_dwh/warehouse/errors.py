@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from aurora_dwh.handoff import DataError
+from aurora_dwh.core.models import DataError
 
 ROWS, KEYS, SCHEMA, RULES, VOLUME, CURSOR = "rows", "keys", "schema", "rules", "volume", "cursor"
 """The checks of a load."""

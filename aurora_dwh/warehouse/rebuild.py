@@ -12,15 +12,17 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 
-from aurora_dwh.days import listed
-from aurora_dwh.handoff import DataError, Manifest, StaleManifestError, utc_now
-from aurora_dwh.warehouse import audit, batches, dependents, drift, load, locks, standing
+from aurora_dwh.core.days import listed
+from aurora_dwh.core.models import DataError, Manifest, StaleManifestError, utc_now
+from aurora_dwh.warehouse import dependents, load_history, locks
 from aurora_dwh.warehouse.connection import Session, Warehouse
-from aurora_dwh.warehouse.drift import live_columns
-from aurora_dwh.warehouse.stage import Lake
-from aurora_dwh.warehouse.standing import Standing
-from aurora_dwh.warehouse.statements import Target
-from aurora_dwh.warehouse.swap import swap
+from aurora_dwh.warehouse.load import batches, schema_drift, standing
+from aurora_dwh.warehouse.load import transaction as load
+from aurora_dwh.warehouse.load.schema_drift import live_columns
+from aurora_dwh.warehouse.load.stage import Lake
+from aurora_dwh.warehouse.load.standing import Standing
+from aurora_dwh.warehouse.load.statements import Target
+from aurora_dwh.warehouse.table_swap import swap
 
 _ROUNDS = 10
 """How often days are taken in that other loads brought meanwhile."""
@@ -87,9 +89,9 @@ def rebuild(
 def loaded_days(warehouse: Warehouse, target: Target) -> set[date]:
     """Return the days that a staging table was loaded with."""
     with warehouse.session() as session:
-        if not drift.look(session, target).history:
+        if not schema_drift.look(session, target).history:
             return set()
-        return {day for (day,) in session.execute(audit.loaded_days(target.label)).rows}
+        return {day for (day,) in session.execute(load_history.loaded_days(target.label)).rows}
 
 
 def _clear(session: Session, target: Target, twin: Target) -> None:
@@ -99,15 +101,15 @@ def _clear(session: Session, target: Target, twin: Target) -> None:
         DependentError: Something hangs on the table that would be lost when the new one takes its place.
     """
     dependents.check(session, target.schema_name, target.name)
-    drift.settle(
+    schema_drift.settle(
         session,
         lambda: [
-            *drift.missing_schemas(session, target.schema_name),
-            *drift.audit_tables(session, drift.look(session, target)),
+            *schema_drift.missing_schemas(session, target.schema_name),
+            *schema_drift.audit_tables(session, schema_drift.look(session, target)),
         ],
     )
     session.execute(f"DROP TABLE IF EXISTS {twin.sql}")
-    session.execute(audit.forget(twin.label))
+    session.execute(load_history.forget(twin.label))
 
 
 def _transactions(warehouse: Warehouse, twin: Target, manifests: Sequence[Manifest]) -> Iterator[list[Manifest]]:
@@ -116,8 +118,8 @@ def _transactions(warehouse: Warehouse, twin: Target, manifests: Sequence[Manife
         latest = max(manifests, key=lambda m: m.snapshot_at).schema
         try:
             for schema in (latest, *(m.schema for m in manifests)):
-                warehouse.persist(partial(drift.adapt, target=twin, schema=schema))
-        except drift.DriftError as error:
+                warehouse.persist(partial(schema_drift.adapt, target=twin, schema=schema))
+        except schema_drift.DriftError as error:
             raise DataError(
                 f"table {latest.table}: days in the lake have columns of types that go into no one table, so nothing "
                 f"was changed; read them again with {twin.rebuild_anew(latest.table)} ({error})"
@@ -139,10 +141,10 @@ def _take_place(warehouse: Warehouse, target: Target, twin: Target, loads: int) 
         if _loads(session, target) != loads:
             return None
         rows = int(session.execute(f"SELECT COUNT(*) FROM {twin.sql}").rows[0][0])
-        with locks.passing(*drift.DONE_BY_ANOTHER):  # its first load made it meanwhile
+        with locks.passing(*schema_drift.DONE_BY_ANOTHER):  # its first load made it meanwhile
             swap(session, target.schema_name, target.name, replacement=twin.name)
-        session.execute(audit.forget(target.label))
-        session.execute(audit.adopt(twin.label, target.label))
+        session.execute(load_history.forget(target.label))
+        session.execute(load_history.adopt(twin.label, target.label))
         return rows
 
     return warehouse.transaction(work, before=look, landed=partial(_has_place, twin=twin))
@@ -155,7 +157,7 @@ def _has_place(session: Session, twin: Target) -> bool:
 
 
 def _loads(session: Session, target: Target) -> int:
-    return int(session.execute(audit.count_loads(target.label)).rows[0][0])
+    return int(session.execute(load_history.count_loads(target.label)).rows[0][0])
 
 
 def _check(

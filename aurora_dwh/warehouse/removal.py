@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from aurora_dwh.handoff import DataError
-from aurora_dwh.warehouse import audit, drift
-from aurora_dwh.warehouse import statements as sql
+from aurora_dwh.core.models import DataError
+from aurora_dwh.warehouse import load_history
 from aurora_dwh.warehouse.connection import Session, Warehouse
+from aurora_dwh.warehouse.load import schema_drift
+from aurora_dwh.warehouse.load import statements as sql
+from aurora_dwh.warehouse.load.statements import Target
 from aurora_dwh.warehouse.locks import lock
-from aurora_dwh.warehouse.statements import Target
 
 MAX_SHARE = 0.1
 """The share of the live rows that may go at once, where nothing else is said."""
@@ -34,15 +35,15 @@ def prepare(warehouse: Warehouse, target: Target) -> None:
     """
 
     def work(session: Session) -> None:
-        if not drift.live_columns(session, target):
+        if not schema_drift.live_columns(session, target):
             raise DataError(f"{target.label} does not exist, so there is nothing to prove; load its days first")
 
         def needed() -> list[str]:
-            live = drift.look(session, target)
-            flag = drift.missing_flag(target, live.columns)
-            return [*drift.audit_tables(session, live), *flag]
+            live = schema_drift.look(session, target)
+            flag = schema_drift.missing_flag(target, live.columns)
+            return [*schema_drift.audit_tables(session, live), *flag]
 
-        drift.settle(session, needed)
+        schema_drift.settle(session, needed)
 
     warehouse.persist(work)
 
@@ -95,7 +96,7 @@ def remove(warehouse: Warehouse, target: Target, conditions: Sequence[str], at: 
         for condition in conditions:
             session.execute(write(target, condition, at))
         if not flags and not session.execute(f"SELECT 1 AS one FROM {target.sql} LIMIT 1").rows:
-            session.execute(audit.forget(target.label))  # else its next load would miss what was loaded before
+            session.execute(load_history.forget(target.label))  # else its next load would miss what was loaded before
 
     warehouse.transaction(work)
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from aurora_dwh.handoff import DataError
-from aurora_dwh.schema import MAX_PRECISION
+from aurora_dwh.core.models import DataError
+from aurora_dwh.core.schema import MAX_PRECISION
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from hashlib import sha256
 
-from aurora_dwh.schema import IDENTIFIER_LIMIT, fold
+from aurora_dwh.core.schema import IDENTIFIER_LIMIT, fold
 
 
 def identifier(name: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aurora_dwh.schema import fold
+from aurora_dwh.core.schema import fold
 from aurora_dwh.warehouse.connection import Session
 from aurora_dwh.warehouse.sql import literal
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from aurora_dwh.catalog import PACKAGED_CATALOG, marts_folder
+from aurora_dwh.catalog.model import PACKAGED_CATALOG, marts_folder
 from aurora_dwh.local import shop, stack
 from aurora_dwh_tests.browser.ui import UI
 from aurora_dwh_tests.dagster_ui import ROOT, served

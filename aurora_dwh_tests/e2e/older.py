@@ -11,7 +11,7 @@ OLDER_COLUMNS = ("key_columns", "cursor_column", "rules")
 
 def forget_rules(world: World, table: str) -> None:
     """Make the lake and the warehouse what an older version would have made of a table."""
-    from aurora_dwh.lake.opening import open_lake
+    from aurora_dwh.lake.factory import open_lake
 
     lake = open_lake()
     for manifest in lake.all(table):

@@ -6,8 +6,8 @@ from typing import Any
 
 import dagster as dg
 
-from aurora_dwh.assets.names import asset_name
-from aurora_dwh.catalog import Catalog
+from aurora_dwh.catalog.model import Catalog
+from aurora_dwh.orchestration.assets.names import asset_name
 from aurora_dwh.proof.engine import compare_tables
 from aurora_dwh.proof.verdict import Verdict
 from aurora_dwh_tests.e2e.world import QUIET, Run, World

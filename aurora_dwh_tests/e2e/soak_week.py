@@ -25,8 +25,8 @@ from dagster._core.scheduler.instigation import SensorInstigatorData
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
-from aurora_dwh.catalog import PACKAGED_CATALOG
-from aurora_dwh.days import span
+from aurora_dwh.catalog.model import PACKAGED_CATALOG
+from aurora_dwh.core.days import span
 from aurora_dwh.local import shop
 from aurora_dwh.local.lake import LakeServer
 from aurora_dwh.local.redshift import RedshiftStandIn

@@ -24,16 +24,17 @@ import pymysql  # noqa: F401
 import redshift_connector  # noqa: F401
 from botocore.retries import standard
 
-from aurora_dwh.catalog import Catalog
-from aurora_dwh.config import RedshiftSettings
-from aurora_dwh.failures import named_failures
+from aurora_dwh.catalog.model import Catalog
 from aurora_dwh.lake import parquet, upload
-from aurora_dwh.lake.opening import open_lake
+from aurora_dwh.lake.factory import open_lake
+from aurora_dwh.orchestration.failures import named_failures
+from aurora_dwh.orchestration.source import AuroraResource
+from aurora_dwh.settings.config import RedshiftSettings
 from aurora_dwh.source import giving_way
-from aurora_dwh.source.resource import AuroraResource
-from aurora_dwh.warehouse import connection, load
+from aurora_dwh.warehouse import connection
 from aurora_dwh.warehouse.connection import Warehouse
-from aurora_dwh.warehouse.target import staging_target
+from aurora_dwh.warehouse.load import transaction as load
+from aurora_dwh.warehouse.load.target import staging_target
 
 Step = Literal["extract", "load"]
 SECONDS = 300

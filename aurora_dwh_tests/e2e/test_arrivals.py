@@ -14,12 +14,12 @@ import pytest
 from botocore.exceptions import ClientError
 from typer.testing import CliRunner
 
-from aurora_dwh.automation import arrivals
-from aurora_dwh.automation.arrivals_job import ArrivalsError
 from aurora_dwh.cli import app
-from aurora_dwh.config import LakeSettings
-from aurora_dwh.handoff import utc_now
-from aurora_dwh.lake.opening import open_lake
+from aurora_dwh.core.models import utc_now
+from aurora_dwh.lake.factory import open_lake
+from aurora_dwh.orchestration.automation import manual_exports
+from aurora_dwh.orchestration.automation.manual_exports_job import ArrivalsError
+from aurora_dwh.settings.config import LakeSettings
 from aurora_dwh_tests.e2e.test_outfile import assert_copied, keys, manifest_of, three_days
 from aurora_dwh_tests.e2e.test_types import verify
 from aurora_dwh_tests.e2e.world import QUIET, World
@@ -262,7 +262,7 @@ def test_a_day_waits_for_its_count_and_for_its_end(
     assert "waits for its count" in said
     assert "waits for its day to end" in said
     with monkeypatch.context() as patched:
-        patched.setattr(arrivals, "PATIENCE", -arrivals.PATIENCE)
+        patched.setattr(manual_exports, "PATIENCE", -manual_exports.PATIENCE)
         (event,) = sensor.tick().asset_events
         assert "--by-hand`, all of them in one transaction" in str(event.description)
     (rows,) = [one for one in statements if "INTO OUTFILE" in one]
@@ -307,7 +307,7 @@ def test_no_more_than_some_arrivals_are_taken_in_by_a_run(
     for n in range(5):
         put(s3, f"t/day=2024-01-02/{n}.manifest", b"no JSON")
         put(s3, f"t/day=2024-01-02/{n}-count.part_00000", b"1,2\n")
-    monkeypatch.setattr(arrivals, "ARRIVALS_PER_RUN", 2)
+    monkeypatch.setattr(manual_exports, "ARRIVALS_PER_RUN", 2)
     assert len(Sensor(world).tick().asset_events) == 5
     assert len(world.instance.get_runs(dg.RunsFilter(job_name="arrivals"))) == 3
 
@@ -330,7 +330,7 @@ def test_o16_a_source_out_of_reach_fails_the_run_and_a_later_one_tries_again(
         assert "and this is another place" in sensor.tick().said
         assert not sensor.evaluate().run_requests, "the one that failed is left alone for a while"
     moment = utc_now()
-    monkeypatch.setattr(arrivals, "utc_now", lambda: moment + 2 * arrivals.PATIENCE)
+    monkeypatch.setattr(manual_exports, "utc_now", lambda: moment + 2 * manual_exports.PATIENCE)
     assert [request.partition_key for request in sensor.tick().run_requests] == [DAY]
 
 
@@ -350,7 +350,7 @@ def test_an_arrival_is_asked_for_once_while_its_run_goes_on_and_again_where_ther
     aurora_world.instance.delete_run(run.run_id)
     assert not sensor.evaluate().run_requests
     moment = utc_now()
-    monkeypatch.setattr(arrivals, "utc_now", lambda: moment + 2 * arrivals.PATIENCE)
+    monkeypatch.setattr(manual_exports, "utc_now", lambda: moment + 2 * manual_exports.PATIENCE)
     assert len(sensor.tick().run_requests) == 1
 
 

@@ -18,7 +18,7 @@ DAY = "2024-01-01"
 @pytest.fixture
 def orders(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(connection, "ATTEMPTS", 2)
-    monkeypatch.setattr("aurora_dwh.aws.ATTEMPTS", 1)
+    monkeypatch.setattr("aurora_dwh.settings.aws.ATTEMPTS", 1)
     world.catalog("orders: {key: id, cursor: changed}")
     world.at_source(
         "CREATE TABLE orders (id INT PRIMARY KEY, changed DATETIME(6) NOT NULL, note VARCHAR(9), KEY (changed))",

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 
-from aurora_dwh.assets.names import asset_name
+from aurora_dwh.orchestration.assets.names import asset_name
 from aurora_dwh_tests.e2e.world import World
 
 ROOT = Path(__file__).parents[2]

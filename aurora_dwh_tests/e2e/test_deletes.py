@@ -148,7 +148,7 @@ def test_a16_a_table_that_was_never_loaded_fails_and_says_so(world: World, delet
 
 
 def test_a16_the_lake_keeps_nothing_of_the_keys(world: World) -> None:
-    from aurora_dwh.lake.opening import open_lake
+    from aurora_dwh.lake.factory import open_lake
 
     prepared(world, "deletes: remove")
     assert prove(world, "orders").success

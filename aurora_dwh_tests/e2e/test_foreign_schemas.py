@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from typer.testing import CliRunner
 
-from aurora_dwh.catalog import Catalog
+from aurora_dwh.catalog.model import Catalog
 from aurora_dwh.cli import app
 from aurora_dwh_tests.e2e.world import World
 from aurora_dwh_tests.foreign import create_wordpress, create_zabbix, fill_wordpress

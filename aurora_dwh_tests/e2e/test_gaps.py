@@ -8,12 +8,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from aurora_dwh.automation import gaps
-from aurora_dwh.automation.gaps import due_days
-from aurora_dwh.automation.run_history import PAUSE
-from aurora_dwh.catalog import Catalog
-from aurora_dwh.handoff import utc_now
+from aurora_dwh.catalog.model import Catalog
+from aurora_dwh.core.models import utc_now
 from aurora_dwh.local.redshift import Fault
+from aurora_dwh.orchestration.automation import gaps
+from aurora_dwh.orchestration.automation.gaps import due_days
+from aurora_dwh.orchestration.automation.run_history import PAUSE
 from aurora_dwh.warehouse import connection
 from aurora_dwh_tests.e2e.world import LOAD, MARTS, World
 

@@ -12,10 +12,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from aurora_dwh.automation import gaps
-from aurora_dwh.handoff import Manifest
-from aurora_dwh.lake.opening import open_lake
+from aurora_dwh.core.models import Manifest
+from aurora_dwh.lake.factory import open_lake
 from aurora_dwh.lake.store import Lake
+from aurora_dwh.orchestration.automation import gaps
 from aurora_dwh_tests.e2e.proofs import prove
 from aurora_dwh_tests.e2e.remedies import run
 from aurora_dwh_tests.e2e.world import World, days

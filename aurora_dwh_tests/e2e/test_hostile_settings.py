@@ -11,10 +11,10 @@ from typing import Any
 import pymysql
 import pytest
 
-from aurora_dwh.catalog import Catalog
+from aurora_dwh.catalog.model import Catalog
 from aurora_dwh.local.aurora import EmbeddedAurora
 from aurora_dwh.local.aurora.program import KINDS
-from aurora_dwh.source.opening import open_source, windows
+from aurora_dwh.source.factory import open_source, windows
 from aurora_dwh_tests.e2e.remedies import run
 from aurora_dwh_tests.e2e.world import World, chain
 

@@ -19,7 +19,7 @@ import pytest
 from dotenv import dotenv_values
 from playwright.sync_api import Page, expect
 
-from aurora_dwh.catalog import Catalog
+from aurora_dwh.catalog.model import Catalog
 from aurora_dwh_tests.browser.ui import ENDED, RUN_SECONDS, UI, choose_days, lineage, picture
 from aurora_dwh_tests.dagster_ui import served
 from aurora_dwh_tests.foreign import create_wordpress, create_zabbix, fill_wordpress

@@ -15,7 +15,7 @@ import pytest
 from aurora_dwh.lake import store
 from aurora_dwh.local.lake import LakeServer
 from aurora_dwh.local.redshift import Fault
-from aurora_dwh.source import reading
+from aurora_dwh.source import query_plan
 from aurora_dwh.warehouse import connection
 from aurora_dwh_tests.e2e.world import Run, World, chain
 from aurora_dwh_tests.servers import Server, numbers
@@ -35,7 +35,7 @@ BIG = (
 def big(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """A table of 30 MB, most of it in the second day, of which the first is loaded."""
     monkeypatch.setattr(connection, "ATTEMPTS", 2)
-    monkeypatch.setattr("aurora_dwh.aws.ATTEMPTS", 2)
+    monkeypatch.setattr("aurora_dwh.settings.aws.ATTEMPTS", 2)
     monkeypatch.setenv("AURORA_SOURCE", "big, whatever address leads to it")
     world.catalog("big: {key: id, cursor: changed}")
     world.at_source(*BIG)
@@ -204,7 +204,7 @@ def _do_before(patch: pytest.MonkeyPatch, owner: Any, name: str, action: Callabl
 
 def _do_after_first_batch(patch: pytest.MonkeyPatch, action: Callable[[], None]) -> None:
     """Let the source's reader do `action` when it has given its first rows."""
-    original = reading.read
+    original = query_plan.read
 
     def read(*args: Any, **kwargs: Any) -> Iterator[Any]:
         for number, batch in enumerate(original(*args, **kwargs)):
@@ -212,4 +212,4 @@ def _do_after_first_batch(patch: pytest.MonkeyPatch, action: Callable[[], None])
                 action()
             yield batch
 
-    patch.setattr(reading, "read", read)
+    patch.setattr(query_plan, "read", read)

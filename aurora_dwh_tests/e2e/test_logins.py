@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from dagster import DagsterEventType
 
-from aurora_dwh.catalog import Catalog
+from aurora_dwh.catalog.model import Catalog
 from aurora_dwh.commands.doctor import source
 from aurora_dwh.commands.doctor.check import Attempts, Check, State
 from aurora_dwh.proof.engine import compare_tables

@@ -6,7 +6,7 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from aurora_dwh.catalog import Catalog
+from aurora_dwh.catalog.model import Catalog
 from aurora_dwh.cli import app
 from aurora_dwh.source.quoting import identifier
 from aurora_dwh_tests.e2e.world import World

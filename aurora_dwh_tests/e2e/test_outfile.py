@@ -14,11 +14,11 @@ from typer.testing import CliRunner
 from aurora_dwh.cli import app
 from aurora_dwh.commands.doctor import run_checks
 from aurora_dwh.commands.doctor.check import Check, State
-from aurora_dwh.config import LakeSettings
-from aurora_dwh.handoff import Manifest
-from aurora_dwh.lake.opening import open_lake
+from aurora_dwh.core.models import Manifest
+from aurora_dwh.lake.factory import open_lake
 from aurora_dwh.local.aurora import outfile
 from aurora_dwh.local.aurora.program import KINDS
+from aurora_dwh.settings.config import LakeSettings
 from aurora_dwh.source import export
 from aurora_dwh.source.throttle import Throttle
 from aurora_dwh_tests.e2e import type_samples

@@ -238,7 +238,7 @@ def test_what_no_cursor_shows_is_found_and_a_repair_outlives_its_day(world: Worl
     assert kinds(world, "item") == back
     assert_dates_of_no_calendar_are_null_and_all_else_equal(world)
     assert remedies.run("purge item --days 2024-01-02 --yes").exit_code == 0
-    from aurora_dwh.lake.opening import open_lake
+    from aurora_dwh.lake.factory import open_lake
 
     assert open_lake().repairs("item") == []
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aurora_dwh.catalog import Catalog
+from aurora_dwh.catalog.model import Catalog
 from aurora_dwh_tests.e2e.proofs import kinds, prove, verify
 from aurora_dwh_tests.e2e.remedies import follow, run
 from aurora_dwh_tests.e2e.world import World

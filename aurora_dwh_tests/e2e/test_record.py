@@ -156,7 +156,7 @@ def at(world: World, server: Server, monkeypatch: pytest.MonkeyPatch, database: 
 
 
 def in_lake(world: World) -> list[Any]:
-    from aurora_dwh.lake.opening import open_lake
+    from aurora_dwh.lake.factory import open_lake
 
     return [(m.day, m.attempt) for m in open_lake().all("orders")]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from aurora_dwh.catalog import Catalog
-from aurora_dwh.lake.opening import open_lake
+from aurora_dwh.catalog.model import Catalog
+from aurora_dwh.lake.factory import open_lake
 from aurora_dwh_tests.e2e.remedies import commands, follow, run
 from aurora_dwh_tests.e2e.world import World
 

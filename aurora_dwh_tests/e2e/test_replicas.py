@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from aurora_dwh.catalog import Catalog
+from aurora_dwh.catalog.model import Catalog
 from aurora_dwh.cli import app
 from aurora_dwh.local.aurora import EmbeddedAurora
 from aurora_dwh.local.aurora.program import KINDS
+from aurora_dwh.orchestration.source import AuroraResource
 from aurora_dwh.source import connection, replication
 from aurora_dwh.source.connection import SourceError
-from aurora_dwh.source.resource import AuroraResource
 from aurora_dwh_tests.e2e.nights import Nights
 from aurora_dwh_tests.e2e.proofs import kinds, prove
 from aurora_dwh_tests.e2e.world import Run, World, chain

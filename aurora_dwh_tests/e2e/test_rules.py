@@ -10,7 +10,7 @@ import dagster as dg
 import pyarrow.parquet as pq
 import pytest
 
-from aurora_dwh.config import LakeSettings
+from aurora_dwh.settings.config import LakeSettings
 from aurora_dwh_tests.e2e.older import OLDER_COLUMNS, forget_rules
 from aurora_dwh_tests.e2e.proofs import prove, verify
 from aurora_dwh_tests.e2e.remedies import follow, run

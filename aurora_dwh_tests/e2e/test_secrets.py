@@ -19,7 +19,7 @@ WRONG = "a-wrong-and-yet-secret-password"
 def item(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """A table of one row."""
     monkeypatch.setattr(connection, "ATTEMPTS", 2)
-    monkeypatch.setattr("aurora_dwh.aws.ATTEMPTS", 2)
+    monkeypatch.setattr("aurora_dwh.settings.aws.ATTEMPTS", 2)
     world.catalog("item: {key: id, cursor: changed}")
     world.at_source(
         "CREATE TABLE item (id INT PRIMARY KEY, changed DATETIME, KEY (changed))",

@@ -10,8 +10,8 @@ from decimal import Decimal
 import dagster as dg
 import pytest
 
-from aurora_dwh import catalog as catalog_module
-from aurora_dwh.catalog import Catalog
+from aurora_dwh.catalog import model as catalog_module
+from aurora_dwh.catalog.model import Catalog
 from aurora_dwh.local import shop
 from aurora_dwh.proof.engine import compare_tables
 from aurora_dwh_tests.e2e.world import LOAD, MARTS, World, chain, days

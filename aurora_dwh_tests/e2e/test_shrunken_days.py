@@ -41,7 +41,7 @@ def filled(world: World, fields: str, *, key: str = "int", primary: str = "PRIMA
 
 def state(world: World) -> tuple[Any, ...]:
     """Return what the lake and the staging table have."""
-    from aurora_dwh.lake.opening import open_lake
+    from aurora_dwh.lake.factory import open_lake
 
     lake = [(m.day, m.attempt, m.rows) for m in open_lake().all("event")]
     objects = sorted(item["Key"] for item in open_lake()._under(open_lake().layout.table("event")))

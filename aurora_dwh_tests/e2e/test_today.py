@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 
-from aurora_dwh import handoff
-from aurora_dwh.assets import today
+from aurora_dwh.core import models
+from aurora_dwh.orchestration.assets import today
 from aurora_dwh.proof import engine
-from aurora_dwh.source import opening
+from aurora_dwh.source import factory as opening
 from aurora_dwh_tests.e2e.nights import Nights
 from aurora_dwh_tests.e2e.proofs import verify
 from aurora_dwh_tests.e2e.test_windows import said
@@ -53,7 +53,7 @@ def at(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]
 
         monkeypatch.setattr(module, "connect", connect_then)
     monkeypatch.setattr(today, "utc_now", moment)
-    monkeypatch.setattr(handoff, "utc_now", moment)
+    monkeypatch.setattr(models, "utc_now", moment)
     return set_clock
 
 

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from aurora_dwh.catalog import Catalog
+from aurora_dwh.catalog.model import Catalog
 from aurora_dwh.proof.engine import compare_tables
 from aurora_dwh.proof.verdict import SHOWN_ROWS, Verdict
 from aurora_dwh_tests.e2e import type_samples

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from aurora_dwh.schema import Column, TableSchema
+from aurora_dwh.core.schema import Column, TableSchema
 from aurora_dwh.source import selection
 from aurora_dwh.source.connection import Connection
 from aurora_dwh.source.discovery import read_schema

@@ -11,8 +11,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from aurora_dwh.config import LakeSettings
-from aurora_dwh.lake.opening import open_lake
+from aurora_dwh.lake.factory import open_lake
+from aurora_dwh.settings.config import LakeSettings
 from aurora_dwh_tests.e2e.test_types import verify
 from aurora_dwh_tests.e2e.world import World, chain
 from aurora_dwh_tests.servers import one_server, server  # noqa: F401 - both servers, unlike elsewhere in this folder

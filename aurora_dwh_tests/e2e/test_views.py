@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from aurora_dwh.catalog import Catalog
+from aurora_dwh.catalog.model import Catalog
 from aurora_dwh_tests.e2e.remedies import follow, run
 from aurora_dwh_tests.e2e.world import World
 from aurora_dwh_tests.servers import server  # noqa: F401 - both servers here, unlike elsewhere in this folder

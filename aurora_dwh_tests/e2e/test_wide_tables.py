@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from typer.testing import CliRunner
 
-from aurora_dwh.catalog import Catalog
+from aurora_dwh.catalog.model import Catalog
 from aurora_dwh.cli import app
 from aurora_dwh.commands.doctor.check import Attempts, State
 from aurora_dwh.commands.doctor.source import TABLE, check
-from aurora_dwh.lake.opening import open_lake
+from aurora_dwh.lake.factory import open_lake
 from aurora_dwh.proof.engine import compare_tables
 from aurora_dwh.proof.verdict import Verdict
 from aurora_dwh_tests.e2e.proofs import prove

@@ -61,8 +61,8 @@ def test_c01_the_last_day_of_a_range_is_open_where_it_is_the_newest_and_no_other
 
 def said_of_lake(world: World, table: str, day: str) -> str:
     """Return the text of a day's manifest."""
+    from aurora_dwh.lake.factory import open_lake
     from aurora_dwh.lake.manifest import to_json
-    from aurora_dwh.lake.opening import open_lake
 
     (manifest,) = open_lake().read(table, [date.fromisoformat(day)])
     return to_json(manifest).decode()

@@ -18,8 +18,8 @@ import pymysql
 import redshift_connector
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
-from aurora_dwh.assets.names import asset_name
 from aurora_dwh.local.redshift import RedshiftStandIn
+from aurora_dwh.orchestration.assets.names import asset_name
 from aurora_dwh_tests.servers import Server
 
 LOAD, MARTS = "daily_load", "marts"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from aurora_dwh.catalog import PACKAGED_CATALOG, marts_folder
-from aurora_dwh.warehouse.mart import MartError
+from aurora_dwh.catalog.model import PACKAGED_CATALOG, marts_folder
+from aurora_dwh.warehouse.marts.model import MartError
 from aurora_dwh_tests.infra.conftest import Templates
 from aurora_dwh_tests.infra.deployments import BIS, DEPLOYMENTS
 from infra.datasets import read_datasets

@@ -17,7 +17,7 @@ from botocore import xform_name
 from ruamel.yaml import YAML
 from typer.main import get_command
 
-from aurora_dwh.catalog import PACKAGED_CATALOG, Catalog
+from aurora_dwh.catalog.model import PACKAGED_CATALOG, Catalog
 from aurora_dwh.cli import app
 from aurora_dwh.lake.layout import Layout
 from aurora_dwh_tests.infra.authorization import listed

@@ -13,15 +13,15 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from aurora_dwh.frames import name_of
-from aurora_dwh.handoff import Manifest
-from aurora_dwh.lake.io_manager import S3IOManager
+from aurora_dwh.core.frames import name_of
+from aurora_dwh.core.models import Manifest
 from aurora_dwh.lake.store import Lake
 from aurora_dwh.local.redshift import RedshiftStandIn
-from aurora_dwh.source import split
+from aurora_dwh.orchestration.io_managers.lake import S3IOManager
+from aurora_dwh.orchestration.io_managers.warehouse import RedshiftIOManager
+from aurora_dwh.source.wire import day_splitter
 from aurora_dwh.warehouse import rows
 from aurora_dwh.warehouse.connection import Warehouse
-from aurora_dwh.warehouse.io_manager import RedshiftIOManager
 from aurora_dwh_tests.services import query
 
 DAILY = dg.DailyPartitionsDefinition(start_date="2024-01-01", timezone="Asia/Tokyo")
@@ -236,7 +236,7 @@ def test_a_range_is_given_by_partition_or_by_a_column_and_taken_as_one_or_by_par
 def test_rows_of_days_in_any_order_are_parted_without_being_held(
     instance: dg.DagsterInstance, lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(split, "GATHERED_BYTES", 2**20)
+    monkeypatch.setattr(day_splitter, "GATHERED_BYTES", 2**20)
     held: list[int] = []
 
     def batches() -> Iterator[pa.RecordBatch]:

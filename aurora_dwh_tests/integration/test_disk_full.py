@@ -12,12 +12,12 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from aurora_dwh.failures import named_failures
+from aurora_dwh.core.schema import Column, TableSchema
 from aurora_dwh.lake import contents
 from aurora_dwh.lake.store import Lake
-from aurora_dwh.schema import Column, TableSchema
-from aurora_dwh.source import split
-from aurora_dwh.source.split import Span, Split
+from aurora_dwh.orchestration.failures import named_failures
+from aurora_dwh.source.wire import day_splitter
+from aurora_dwh.source.wire.day_splitter import Span, Split
 from aurora_dwh_tests.services import extract
 
 DAY = date(2024, 1, 5)
@@ -36,7 +36,7 @@ def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_o18_a_scan_whose_rows_find_no_room_names_the_folder(
     said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(split, "GATHERED_BYTES", 1)
+    monkeypatch.setattr(day_splitter, "GATHERED_BYTES", 1)
     rows = pa.record_batch({"day": pa.array([DAY], pa.date32())})
     with Split(rows.schema, "day", [Span(DAY, None, None)]) as parted:
         (folder,) = tmp_path.iterdir()

@@ -16,15 +16,16 @@ from botocore.stub import Stubber
 from dagster._daemon.types import DaemonHeartbeat
 from typer.testing import CliRunner
 
-from aurora_dwh.aws import s3_client
-from aurora_dwh.catalog import Catalog
+from aurora_dwh.catalog.model import Catalog
 from aurora_dwh.cli import app
 from aurora_dwh.commands.doctor import lake, run_checks, source, warehouse, worker
 from aurora_dwh.commands.doctor.check import Check, State, clock_check
-from aurora_dwh.config import LakeSettings, RedshiftSettings
+from aurora_dwh.instance import health
 from aurora_dwh.local.lake import LakeServer
 from aurora_dwh.local.redshift import RedshiftStandIn
 from aurora_dwh.local.redshift.faults import Fault
+from aurora_dwh.settings.aws import s3_client
+from aurora_dwh.settings.config import LakeSettings, RedshiftSettings
 from aurora_dwh.source import discovery
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.errors import WarehouseError
@@ -518,7 +519,7 @@ def test_a_daemon_that_is_silent_is_warned_of(
     checked()
     now = datetime.now(timezone.utc).timestamp()
     with dg.DagsterInstance.get() as instance:
-        for name in worker.DAEMONS:
+        for name in health.DAEMONS:
             instance.add_daemon_heartbeat(DaemonHeartbeat(now, name, "id", []))
     assert worker.check_daemons() == Check("dagster: daemon", State.OK, "alive")
     with dg.DagsterInstance.get() as instance:

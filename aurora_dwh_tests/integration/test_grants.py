@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from aurora_dwh.local.redshift import RedshiftStandIn
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.errors import WarehouseError
-from aurora_dwh.warehouse.mart_build import build
+from aurora_dwh.warehouse.marts.build import build
 from aurora_dwh_tests.infra.deployments import DEPLOYMENTS
 from aurora_dwh_tests.integration.test_marts import MARTS, SCHEMAS, STAGING
 from aurora_dwh_tests.services import query

@@ -14,11 +14,11 @@ from dagster._core.storage.partition_status_cache import get_and_update_asset_st
 from dagster._core.storage.tags import REPOSITORY_LABEL_TAG, ROOT_RUN_ID_TAG, RUN_KEY_TAG, SENSOR_NAME_TAG
 from typer.testing import CliRunner
 
-from aurora_dwh.automation.retention import build_retention_sensor
 from aurora_dwh.cli import app
-from aurora_dwh.handoff import utc_now
-from aurora_dwh.instance import REQUESTED_BY
+from aurora_dwh.core.models import utc_now
 from aurora_dwh.instance.retention import Pruned, Retention
+from aurora_dwh.instance.run_tags import REQUESTED_BY
+from aurora_dwh.orchestration.automation.retention import build_retention_sensor
 from aurora_dwh_tests.instances import PROJECT_SETTINGS, Storage, postgres_settings
 
 DAYS = dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-01-11")
@@ -262,7 +262,7 @@ def test_o13_the_sensor_forgets_runs_of_its_own_location_when_they_are_old(
     other, newest = run(instance, total), run(instance, total)
     assert tick(instance) == "removed 0 runs, 0 events, 0.0 MB"
     later = datetime.now(timezone.utc) + timedelta(days=31)
-    monkeypatch.setattr("aurora_dwh.automation.retention.utc_now", lambda: later)
+    monkeypatch.setattr("aurora_dwh.orchestration.automation.retention.utc_now", lambda: later)
     assert tick(instance).startswith("removed 2 runs, ")
     assert {found.run_id for found in instance.get_runs()} == {other, newest}
     assert instance.get_materialized_partitions(KEY) == {"2024-01-01", "2024-01-02"}

@@ -12,21 +12,21 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from aurora_dwh.assets.marts import build_mart_assets
-from aurora_dwh.assets.tables import build_table_assets, daily_partitions
-from aurora_dwh.catalog import Catalog, Table
-from aurora_dwh.days import counted
-from aurora_dwh.handoff import DataError, Export, Extract
-from aurora_dwh.lake.io_manager import S3IOManager
+from aurora_dwh.catalog.model import Catalog, Table
+from aurora_dwh.core.days import counted
+from aurora_dwh.core.models import DataError, Export, Extract
+from aurora_dwh.core.rules import Rules
+from aurora_dwh.core.schema import Column, TableSchema
 from aurora_dwh.lake.store import Lake
 from aurora_dwh.local.lake import BUCKET
 from aurora_dwh.local.redshift import RedshiftStandIn
-from aurora_dwh.rules import Rules
-from aurora_dwh.schema import Column, TableSchema
-from aurora_dwh.source.resource import AuroraResource
+from aurora_dwh.orchestration.assets.marts import build_mart_assets
+from aurora_dwh.orchestration.assets.tables import build_table_assets, daily_partitions
+from aurora_dwh.orchestration.io_managers.lake import S3IOManager
+from aurora_dwh.orchestration.io_managers.warehouse import RedshiftIOManager
+from aurora_dwh.orchestration.source import AuroraResource
 from aurora_dwh.warehouse.connection import Warehouse
-from aurora_dwh.warehouse.io_manager import RedshiftIOManager
-from aurora_dwh.warehouse.mart import Mart, MartHeader
+from aurora_dwh.warehouse.marts.model import Mart, MartHeader
 from aurora_dwh_tests.services import extract, query
 
 NAME = "Order Details"

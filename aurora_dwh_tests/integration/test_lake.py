@@ -14,15 +14,15 @@ import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import ClientError
 
-from aurora_dwh.catalog import Catalog, Table
-from aurora_dwh.handoff import DataError, Window
+from aurora_dwh.catalog.model import Catalog, Table
+from aurora_dwh.core.models import DataError, Window
+from aurora_dwh.core.rules import Rules
+from aurora_dwh.core.schema import Column, TableSchema
 from aurora_dwh.lake import parquet, store, upload
 from aurora_dwh.lake.manifest import to_json
 from aurora_dwh.lake.store import Lake, LakeConflictError, MissingDayError
 from aurora_dwh.lake.upload import S3Upload
 from aurora_dwh.local.lake import BUCKET
-from aurora_dwh.rules import Rules
-from aurora_dwh.schema import Column, TableSchema
 from aurora_dwh_tests.services import extract
 
 SCHEMA = TableSchema(

@@ -16,20 +16,20 @@ import pyarrow.parquet as pq
 import pytest
 from botocore.config import Config
 
-from aurora_dwh.assets.tables import daily_partitions
-from aurora_dwh.assets.transforms import build_transform_assets
-from aurora_dwh.catalog import Catalog, Table
-from aurora_dwh.handoff import Window
+from aurora_dwh.catalog.model import Catalog, Table
+from aurora_dwh.core.models import Window
+from aurora_dwh.core.rules import Rules
+from aurora_dwh.core.schema import TYPE_RULES, Column, TableSchema
 from aurora_dwh.lake import athena, pruning, store
 from aurora_dwh.lake.athena import GlueDatabase, GlueError
 from aurora_dwh.lake.deletion import delete
-from aurora_dwh.lake.io_manager import S3IOManager
 from aurora_dwh.lake.pruning import prune
 from aurora_dwh.lake.store import Lake
 from aurora_dwh.local.lake import BUCKET
-from aurora_dwh.rules import Rules
-from aurora_dwh.schema import TYPE_RULES, Column, TableSchema
-from aurora_dwh.transforms import read_transforms
+from aurora_dwh.orchestration.assets.tables import daily_partitions
+from aurora_dwh.orchestration.assets.transforms import build_transform_assets
+from aurora_dwh.orchestration.io_managers.lake import S3IOManager
+from aurora_dwh.transforms.model import read_transforms
 from aurora_dwh_tests.aws_endpoint import AwsEndpoint, AwsError
 from aurora_dwh_tests.services import extract
 

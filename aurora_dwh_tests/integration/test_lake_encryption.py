@@ -11,12 +11,12 @@ from botocore.exceptions import ClientError
 
 from aurora_dwh.commands.doctor import lake as doctor
 from aurora_dwh.commands.doctor.check import Attempts, State
-from aurora_dwh.config import LakeSettings
+from aurora_dwh.core.schema import Column, TableSchema
 from aurora_dwh.lake import upload
-from aurora_dwh.lake.opening import open_lake
+from aurora_dwh.lake.factory import open_lake
 from aurora_dwh.lake.store import Lake
 from aurora_dwh.local.lake import BUCKET, LakeServer
-from aurora_dwh.schema import Column, TableSchema
+from aurora_dwh.settings.config import LakeSettings
 from aurora_dwh_tests.integration.test_s3_faults import _noise
 from aurora_dwh_tests.services import extract, lake_variables
 

@@ -16,20 +16,20 @@ from botocore.exceptions import ClientError
 from typer.testing import CliRunner
 
 import aurora_dwh.lake
-from aurora_dwh.assets.tables import daily_partitions
-from aurora_dwh.assets.transforms import build_transform_assets
-from aurora_dwh.catalog import CATALOG_VARIABLE, Catalog, Table
+from aurora_dwh.catalog.model import CATALOG_VARIABLE, Catalog, Table
 from aurora_dwh.cli import app
-from aurora_dwh.handoff import Window
+from aurora_dwh.core.models import Window
+from aurora_dwh.core.rules import Rules
+from aurora_dwh.core.schema import Column, TableSchema
 from aurora_dwh.lake import pruning
-from aurora_dwh.lake.io_manager import S3IOManager
 from aurora_dwh.lake.pruning import prune
 from aurora_dwh.lake.store import Lake, MissingDayError
 from aurora_dwh.local.lake import BUCKET
-from aurora_dwh.rules import Rules
-from aurora_dwh.schema import Column, TableSchema
-from aurora_dwh.transforms import read_transforms
-from aurora_dwh.warehouse.io_manager import RedshiftIOManager
+from aurora_dwh.orchestration.assets.tables import daily_partitions
+from aurora_dwh.orchestration.assets.transforms import build_transform_assets
+from aurora_dwh.orchestration.io_managers.lake import S3IOManager
+from aurora_dwh.orchestration.io_managers.warehouse import RedshiftIOManager
+from aurora_dwh.transforms.model import read_transforms
 from aurora_dwh_tests.services import extract
 
 SCHEMA = TableSchema("shop", "country", (Column("id", "bigint", "bigint", False),), ("id",))

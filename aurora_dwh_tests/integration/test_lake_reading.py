@@ -20,12 +20,12 @@ from typer.testing import CliRunner
 
 import aurora_dwh.lake
 from aurora_dwh.cli import app
-from aurora_dwh.handoff import Extract
+from aurora_dwh.core.models import Extract
+from aurora_dwh.core.rules import Rules
+from aurora_dwh.core.schema import Column, TableSchema
 from aurora_dwh.lake.gone import Gone
-from aurora_dwh.lake.reading import Query, QueryError
+from aurora_dwh.lake.reader import Query, QueryError
 from aurora_dwh.lake.store import Lake, MissingDayError
-from aurora_dwh.rules import Rules
-from aurora_dwh.schema import Column, TableSchema
 from aurora_dwh_tests.services import extract
 
 NAME = "Orders & More"

@@ -17,7 +17,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aurora_dwh.handoff import DataError, Manifest, Part, StaleManifestError
+from aurora_dwh.core.models import DataError, Manifest, Part, StaleManifestError
+from aurora_dwh.core.schema import Column, TableSchema
 from aurora_dwh.lake import parquet
 from aurora_dwh.lake.layout import Layout
 from aurora_dwh.lake.manifest import to_json
@@ -25,15 +26,14 @@ from aurora_dwh.lake.store import Lake
 from aurora_dwh.local.lake import BUCKET
 from aurora_dwh.local.redshift import RedshiftStandIn
 from aurora_dwh.local.redshift.faults import Fault
-from aurora_dwh.schema import Column, TableSchema
 from aurora_dwh.warehouse import connection
-from aurora_dwh.warehouse.batches import transactions
 from aurora_dwh.warehouse.connection import Warehouse
-from aurora_dwh.warehouse.copy_errors import CopyError
-from aurora_dwh.warehouse.drift import DriftError
 from aurora_dwh.warehouse.errors import CheckError, PassingError, WarehouseError
-from aurora_dwh.warehouse.load import Load, Loaded, load
-from aurora_dwh.warehouse.statements import Target
+from aurora_dwh.warehouse.load.batches import transactions
+from aurora_dwh.warehouse.load.copy_errors import CopyError
+from aurora_dwh.warehouse.load.schema_drift import DriftError
+from aurora_dwh.warehouse.load.statements import Target
+from aurora_dwh.warehouse.load.transaction import Load, Loaded, load
 from aurora_dwh_tests.polling import until
 from aurora_dwh_tests.services import SlowToCommit, extract, query, together
 

@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from aurora_dwh.catalog import Catalog, Table
-from aurora_dwh.handoff import Manifest
+from aurora_dwh.catalog.model import Catalog, Table
+from aurora_dwh.core.models import Manifest
+from aurora_dwh.core.rules import Rules
+from aurora_dwh.core.schema import Column, TableSchema
 from aurora_dwh.lake.store import Lake
-from aurora_dwh.rules import Rules
-from aurora_dwh.schema import Column, TableSchema
-from aurora_dwh.warehouse import checks
-from aurora_dwh.warehouse import statements as sql
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.errors import KEYS, ROWS, CheckError
-from aurora_dwh.warehouse.load import Loaded, load
-from aurora_dwh.warehouse.statements import Target
+from aurora_dwh.warehouse.load import checks
+from aurora_dwh.warehouse.load import statements as sql
+from aurora_dwh.warehouse.load.statements import Target
+from aurora_dwh.warehouse.load.transaction import Loaded, load
 from aurora_dwh_tests.services import extract, query
 
 SCHEMA = TableSchema(

@@ -15,10 +15,10 @@ from typing import Any
 import pymysql
 import pytest
 
+from aurora_dwh.core.schema import Column, TableSchema
 from aurora_dwh.local.aurora import EmbeddedAurora
 from aurora_dwh.local.aurora.program import KINDS
 from aurora_dwh.local.processes import is_running, start_time, wait_until
-from aurora_dwh.schema import Column, TableSchema
 from aurora_dwh.source import connection as source
 from aurora_dwh.source.reader import read
 from aurora_dwh.source.throttle import replica_lag

@@ -19,7 +19,7 @@ import pymysql
 import pytest
 import redshift_connector
 
-from aurora_dwh.catalog import Catalog, marts_folder
+from aurora_dwh.catalog.model import Catalog, marts_folder
 from aurora_dwh.local import shop, stack
 from aurora_dwh.local.processes import is_running, read_json, start_time, wait_until
 from aurora_dwh.local.shop_project import live_on, open_shop, yesterday

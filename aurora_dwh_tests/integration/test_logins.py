@@ -8,7 +8,7 @@ from typing import Any
 import pymysql
 import pytest
 
-from aurora_dwh.handoff import DataError
+from aurora_dwh.core.models import DataError
 from aurora_dwh.source.connection import Connection, SourceError, connect, execute
 from aurora_dwh.source.discovery import read_schema, read_tables
 from aurora_dwh.source.refusals import is_permanent, remedy

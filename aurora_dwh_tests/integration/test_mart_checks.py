@@ -9,9 +9,9 @@ import pytest
 
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.errors import CheckError
-from aurora_dwh.warehouse.mart import Mart, MartHeader
-from aurora_dwh.warehouse.mart_build import Built, build
-from aurora_dwh.warehouse.mart_checks import NOT_EMPTY, SUMS, UNIQUE_GRAIN
+from aurora_dwh.warehouse.marts.build import Built, build
+from aurora_dwh.warehouse.marts.checks import NOT_EMPTY, SUMS, UNIQUE_GRAIN
+from aurora_dwh.warehouse.marts.model import Mart, MartHeader
 from aurora_dwh_tests.services import query
 
 SCHEMAS = {"staging": "staging", "bi": "bi"}

@@ -16,7 +16,7 @@ import dagster as dg
 import pytest
 from typer.testing import CliRunner, Result
 
-from aurora_dwh.catalog import PACKAGED_CATALOG
+from aurora_dwh.catalog.model import PACKAGED_CATALOG
 from aurora_dwh.cli import app
 from aurora_dwh.commands.scaffold import Project
 from aurora_dwh.local.redshift import RedshiftStandIn

@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from aurora_dwh.catalog import PACKAGED_CATALOG, Catalog, marts_folder
+from aurora_dwh.catalog.model import PACKAGED_CATALOG, Catalog, marts_folder
 from aurora_dwh.local.redshift import RedshiftStandIn
 from aurora_dwh.local.redshift.faults import Fault
 from aurora_dwh.warehouse import connection
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.errors import PassingError, WarehouseError
-from aurora_dwh.warehouse.mart import Mart, MartError, MartHeader, check_inputs, read_marts
-from aurora_dwh.warehouse.mart_build import Built, build
+from aurora_dwh.warehouse.marts.build import Built, build
+from aurora_dwh.warehouse.marts.model import Mart, MartError, MartHeader, check_inputs, read_marts
 from aurora_dwh_tests.polling import until
 from aurora_dwh_tests.services import BORDERS, each_statement, query, together
 

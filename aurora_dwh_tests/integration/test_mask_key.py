@@ -12,24 +12,24 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from aurora_dwh.catalog import Catalog, Table
-from aurora_dwh.config import AuroraSettings, ConfigError
-from aurora_dwh.handoff import DataError
+from aurora_dwh.catalog.model import Catalog, Table
+from aurora_dwh.core.models import DataError
 from aurora_dwh.lake.store import Lake
 from aurora_dwh.proof.engine import Places, examine
 from aurora_dwh.proof.subject import plain_subject
 from aurora_dwh.proof.verdict import Verdict
-from aurora_dwh.source import opening
+from aurora_dwh.settings.config import AuroraSettings, ConfigError
+from aurora_dwh.source import factory as opening
 from aurora_dwh.source.connection import Connection, clock, connect, execute
 from aurora_dwh.source.extract import Source
-from aurora_dwh.source.limits import expected
 from aurora_dwh.source.reader import read
 from aurora_dwh.source.selection import read_selected
 from aurora_dwh.source.statement import select
+from aurora_dwh.source.value_policies import expected
 from aurora_dwh.source.windows import window
 from aurora_dwh.warehouse.connection import Warehouse
-from aurora_dwh.warehouse.drift import live_columns
-from aurora_dwh.warehouse.statements import Target
+from aurora_dwh.warehouse.load.schema_drift import live_columns
+from aurora_dwh.warehouse.load.statements import Target
 from aurora_dwh_tests.servers import Server
 
 KEY = "0123456789abcdef-0123456789abcdef"

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from aurora_dwh.catalog import Catalog
+from aurora_dwh.catalog.model import Catalog
 from aurora_dwh.cli import app
+from aurora_dwh.commands.console import plain
 from aurora_dwh.commands.doctor import source
 from aurora_dwh.commands.doctor.check import Attempts, Check, State
-from aurora_dwh.commands.speech import plain
 from aurora_dwh.source import discovery
 from aurora_dwh.source.quoting import identifier
 from aurora_dwh_tests.servers import KINDS, Server

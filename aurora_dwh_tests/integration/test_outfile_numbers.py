@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from aurora_dwh.catalog import Table
+from aurora_dwh.catalog.model import Table
 from aurora_dwh.source.connection import connect, execute
 from aurora_dwh.source.discovery import read_schema
 from aurora_dwh.source.outfile import select_csv

@@ -10,18 +10,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from aurora_dwh.core.schema import Column, TableSchema
 from aurora_dwh.lake.store import Lake
 from aurora_dwh.proof import buckets, look, pace
 from aurora_dwh.proof.digest import AURORA, REDSHIFT, float_of
 from aurora_dwh.proof.engine import Places, examine
 from aurora_dwh.proof.subject import plain_subject
 from aurora_dwh.proof.verdict import Verdict
-from aurora_dwh.schema import Column, TableSchema
 from aurora_dwh.source.connection import Connection, clock, connect, execute
 from aurora_dwh.source.discovery import read_schema
 from aurora_dwh.warehouse.connection import Warehouse
-from aurora_dwh.warehouse.drift import live_columns
-from aurora_dwh.warehouse.statements import Target
+from aurora_dwh.warehouse.load.schema_drift import live_columns
+from aurora_dwh.warehouse.load.statements import Target
 from aurora_dwh_tests.servers import Server, numbers
 
 WHOLE = {"INT": "INTEGER", "BIGINT": "BIGINT", "BIGINT UNSIGNED": "DECIMAL(20,0)", "SMALLINT": "SMALLINT"}

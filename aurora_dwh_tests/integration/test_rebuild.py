@@ -15,19 +15,19 @@ from pydantic import SecretStr
 
 from aurora_dwh.commands.doctor.check import State
 from aurora_dwh.commands.doctor.warehouse import check_column_grants, check_grants, check_policies
-from aurora_dwh.handoff import DataError, Manifest
+from aurora_dwh.core.models import DataError, Manifest
+from aurora_dwh.core.schema import Column, TableSchema
 from aurora_dwh.lake.store import Lake
 from aurora_dwh.local.redshift import RedshiftStandIn
 from aurora_dwh.local.redshift.faults import Fault
-from aurora_dwh.schema import Column, TableSchema
 from aurora_dwh.warehouse import connection
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.dependents import DependentError
-from aurora_dwh.warehouse.drift import DriftError
 from aurora_dwh.warehouse.errors import PassingError, WarehouseError
-from aurora_dwh.warehouse.load import load
+from aurora_dwh.warehouse.load.schema_drift import DriftError
+from aurora_dwh.warehouse.load.statements import Target
+from aurora_dwh.warehouse.load.transaction import load
 from aurora_dwh.warehouse.rebuild import Rebuilt, rebuild
-from aurora_dwh.warehouse.statements import Target
 from aurora_dwh_tests.polling import until
 from aurora_dwh_tests.services import BORDERS, SlowToCommit, each_statement, extract, query
 

@@ -15,11 +15,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from typer.testing import CliRunner
 
-from aurora_dwh.catalog import Catalog, Table
+from aurora_dwh.catalog.model import Catalog, Table
 from aurora_dwh.cli import app
 from aurora_dwh.commands.doctor import source
 from aurora_dwh.commands.doctor.check import Attempts, State
-from aurora_dwh.handoff import DataError, Window
+from aurora_dwh.core.models import DataError, Window
 from aurora_dwh.source.connection import SourceError, connect
 from aurora_dwh.source.extract import Source
 from aurora_dwh_tests.servers import Server

@@ -13,18 +13,18 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from aurora_dwh.handoff import DataError, Manifest
+from aurora_dwh.core.models import DataError, Manifest
+from aurora_dwh.core.schema import Column, TableSchema
 from aurora_dwh.lake import parquet, upload
 from aurora_dwh.lake.store import Lake
 from aurora_dwh.local.lake import BUCKET
 from aurora_dwh.local.redshift import RedshiftStandIn
-from aurora_dwh.schema import Column, TableSchema
 from aurora_dwh.warehouse import connection
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.errors import PassingError
-from aurora_dwh.warehouse.load import load
+from aurora_dwh.warehouse.load.statements import Target
+from aurora_dwh.warehouse.load.transaction import load
 from aurora_dwh.warehouse.removal import TooManyGoneError, check_share, prepare, remove
-from aurora_dwh.warehouse.statements import Target
 from aurora_dwh_tests.services import BORDERS, each_statement, extract, query
 
 ID = Column("Id", "bigint", "bigint", nullable=False)

@@ -16,12 +16,12 @@ import pyarrow as pa
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from aurora_dwh import aws
-from aurora_dwh.failures import _may_pass
+from aurora_dwh.core.schema import Column, TableSchema
 from aurora_dwh.lake import deletion, parquet, store, upload
 from aurora_dwh.lake.store import Lake
 from aurora_dwh.local.lake import BUCKET, LakeServer
-from aurora_dwh.schema import Column, TableSchema
+from aurora_dwh.orchestration.failures import _may_pass
+from aurora_dwh.settings import aws
 from aurora_dwh_tests.proxies import PASS, Fate, s3_proxy
 from aurora_dwh_tests.services import extract
 

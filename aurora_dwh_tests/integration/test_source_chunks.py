@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from aurora_dwh.catalog import Table
+from aurora_dwh.catalog.model import Table
 from aurora_dwh.source.connection import connect
 from aurora_dwh.source.extract import Source
 from aurora_dwh.source.windows import window

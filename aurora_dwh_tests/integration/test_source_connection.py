@@ -14,9 +14,9 @@ import pytest
 
 from aurora_dwh.commands.doctor.check import State
 from aurora_dwh.commands.doctor.source import check_tls
-from aurora_dwh.config import AuroraSettings
-from aurora_dwh.handoff import DataError
-from aurora_dwh.schema import Column
+from aurora_dwh.core.models import DataError
+from aurora_dwh.core.schema import Column
+from aurora_dwh.settings.config import AuroraSettings
 from aurora_dwh.source.connection import Connection, connect, execute, snapshot
 from aurora_dwh.source.discovery import indexes, read_schema, read_tables
 from aurora_dwh.source.reader import Protocol, read

@@ -15,12 +15,13 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pytest
 
-from aurora_dwh.catalog import Table
-from aurora_dwh.handoff import DataError, Extract, Window
-from aurora_dwh.source import discovery, split
+from aurora_dwh.catalog.model import Table
+from aurora_dwh.core.models import DataError, Extract, Window
+from aurora_dwh.source import discovery
 from aurora_dwh.source.connection import Connection, SourceError, connect
 from aurora_dwh.source.extract import Source
 from aurora_dwh.source.windows import window
+from aurora_dwh.source.wire import day_splitter
 from aurora_dwh_tests.servers import Server, numbers
 
 TOKYO = ZoneInfo("Asia/Tokyo")
@@ -270,7 +271,7 @@ def test_a19_a_cursor_without_an_index_is_warned_of(
 def test_a19_a25_a_range_over_a_cursor_without_an_index_is_one_scan_and_the_days_are_those_of_many(
     run: Run, source: Source, cursor: str, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(split, "GATHERED_BYTES", 20_000)
+    monkeypatch.setattr(day_splitter, "GATHERED_BYTES", 20_000)
     run("SET sql_mode = ''")
     run(f"CREATE TABLE orders (id int PRIMARY KEY, region varchar(10), other date, update_date {cursor} NULL)")
     run(
@@ -305,7 +306,7 @@ def test_a19_the_rows_of_a_scan_that_wait_take_no_more_memory_than_is_set(run: R
         most = max(most, pa.total_allocated_bytes() - before)
 
     assert rows == 200_000
-    assert most < 2 * split.GATHERED_BYTES
+    assert most < 2 * day_splitter.GATHERED_BYTES
 
 
 def test_a25_in_mode_full_a_range_is_read_once(run: Run, source: Source) -> None:

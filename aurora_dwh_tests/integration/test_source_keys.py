@@ -19,8 +19,8 @@ from hypothesis.strategies import SearchStrategy
 from pymysql.connections import Connection as Client
 from pymysql.cursors import Cursor, DictCursor
 
-from aurora_dwh.catalog import Table
-from aurora_dwh.handoff import DataError, Window
+from aurora_dwh.catalog.model import Table
+from aurora_dwh.core.models import DataError, Window
 from aurora_dwh.source import keyset
 from aurora_dwh.source.chunks import piece_conditions
 from aurora_dwh.source.connection import Connection, connect, execute

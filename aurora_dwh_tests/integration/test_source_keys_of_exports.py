@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from aurora_dwh.catalog import Table
-from aurora_dwh.handoff import DataError, Window
+from aurora_dwh.catalog.model import Table
+from aurora_dwh.core.models import DataError, Window
 from aurora_dwh.source.connection import Connection, connect
 from aurora_dwh.source.discovery import read_schema
 from aurora_dwh.source.export import export
-from aurora_dwh.source.misfits import told
 from aurora_dwh.source.selection import selected
 from aurora_dwh.source.throttle import Throttle
+from aurora_dwh.source.value_checks import told
 from aurora_dwh_tests.servers import Server
 
 WINDOW = Window(date(2024, 1, 1), None, datetime(2024, 1, 2, tzinfo=timezone.utc))

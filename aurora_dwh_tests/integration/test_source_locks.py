@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 import pymysql
 import pytest
 
-from aurora_dwh.catalog import Table
-from aurora_dwh.catalog_fields import PauseAbove
-from aurora_dwh.handoff import Extract, GaveWay
+from aurora_dwh.catalog.fields import PauseAbove
+from aurora_dwh.catalog.model import Table
+from aurora_dwh.core.models import Extract, GaveWay
 from aurora_dwh.source import locks, throttle, turns, variables
 from aurora_dwh.source.connection import SourceError, connect, execute, explain
 from aurora_dwh.source.extract import Source

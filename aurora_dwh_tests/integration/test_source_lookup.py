@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from aurora_dwh.catalog import Table
-from aurora_dwh.handoff import Lookup
-from aurora_dwh.schema import TableSchema
+from aurora_dwh.catalog.model import Table
+from aurora_dwh.core.models import Lookup
+from aurora_dwh.core.schema import TableSchema
 from aurora_dwh.source.connection import connect
 from aurora_dwh.source.discovery import read_schema
 from aurora_dwh.source.lookup import make_lookup
-from aurora_dwh.source.treatment import treat
+from aurora_dwh.source.masking import treat
 from aurora_dwh_tests.servers import Server
 
 

@@ -12,18 +12,18 @@ from typing import Any
 import pymysql
 import pytest
 
-from aurora_dwh.catalog import Table
-from aurora_dwh.handoff import DataError
-from aurora_dwh.schema import CSV_NULL, Column, TableSchema
+from aurora_dwh.catalog.model import Table
+from aurora_dwh.core.models import DataError
+from aurora_dwh.core.schema import CSV_NULL, Column, TableSchema
 from aurora_dwh.source.chunks import piece_conditions
 from aurora_dwh.source.connection import Connection, connect, execute
 from aurora_dwh.source.discovery import read_schema
 from aurora_dwh.source.export import require_export
 from aurora_dwh.source.keyset import primary_keyset
-from aurora_dwh.source.misfits import count_rows, first_row, misfits
+from aurora_dwh.source.masking import treat
 from aurora_dwh.source.outfile import select_csv
 from aurora_dwh.source.reader import read
-from aurora_dwh.source.treatment import treat
+from aurora_dwh.source.value_checks import count_rows, first_row, misfits
 from aurora_dwh_tests.e2e import type_samples
 from aurora_dwh_tests.e2e.type_samples import SAMPLES
 from aurora_dwh_tests.servers import Server, numbers

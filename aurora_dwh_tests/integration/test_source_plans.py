@@ -12,12 +12,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from typer.testing import CliRunner
 
-from aurora_dwh.catalog import Table
+from aurora_dwh.catalog.model import Table
 from aurora_dwh.cli import app
 from aurora_dwh.commands.doctor.check import State
 from aurora_dwh.commands.doctor.source import check_table
-from aurora_dwh.commands.facts import Size
-from aurora_dwh.handoff import Window
+from aurora_dwh.commands.schema_facts import Size
+from aurora_dwh.core.models import Window
 from aurora_dwh.source import discovery
 from aurora_dwh.source.connection import connect
 from aurora_dwh.source.extract import Source

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pytest
 
-from aurora_dwh.catalog import Table
-from aurora_dwh.handoff import DataError, Extract, Window
+from aurora_dwh.catalog.model import Table
+from aurora_dwh.core.models import DataError, Extract, Window
 from aurora_dwh.source.connection import connect, execute, snapshot
 from aurora_dwh.source.discovery import read_schema
 from aurora_dwh.source.extract import Source

@@ -17,10 +17,10 @@ import pyarrow as pa
 import pymysql
 import pytest
 
-from aurora_dwh.handoff import DataError
+from aurora_dwh.core.models import DataError
+from aurora_dwh.core.schema import TableSchema
 from aurora_dwh.local.aurora.program import KINDS, Kind
 from aurora_dwh.local.processes import wait_until
-from aurora_dwh.schema import TableSchema
 from aurora_dwh.source.connection import SourceError, connect, execute
 from aurora_dwh.source.discovery import read_schema
 from aurora_dwh.source.reader import Changed, Protocol, ZeroDates, read

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from aurora_dwh.catalog import Table
-from aurora_dwh.handoff import DataError
+from aurora_dwh.catalog.model import Table
+from aurora_dwh.core.models import DataError
 from aurora_dwh.source.connection import connect
 from aurora_dwh.source.extract import Source
 from aurora_dwh.source.lookup import make_lookup

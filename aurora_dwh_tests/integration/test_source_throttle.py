@@ -16,9 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aurora_dwh.catalog import Table
-from aurora_dwh.catalog_fields import PauseAbove
-from aurora_dwh.handoff import DataError, Extract
+from aurora_dwh.catalog.fields import PauseAbove
+from aurora_dwh.catalog.model import Table
+from aurora_dwh.core.models import DataError, Extract
 from aurora_dwh.local.aurora.program import KINDS, Kind
 from aurora_dwh.source import throttle
 from aurora_dwh.source.connection import SourceError, connect

@@ -18,13 +18,13 @@ from pydantic import SecretStr
 import aurora_dwh
 from aurora_dwh.commands.doctor import warehouse as doctor
 from aurora_dwh.commands.doctor.check import Check, State
-from aurora_dwh.contract.report import assumptions
+from aurora_dwh.commands.doctor.contract.report import assumptions
 from aurora_dwh.local.redshift import RedshiftStandIn
 from aurora_dwh.warehouse import connection
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.errors import WarehouseError
-from aurora_dwh.warehouse.mart import MartError
-from aurora_dwh.warehouse.mart_build import build
+from aurora_dwh.warehouse.marts.build import build
+from aurora_dwh.warehouse.marts.model import MartError
 from aurora_dwh_tests.integration.test_marts import SCHEMAS, table
 from aurora_dwh_tests.services import query
 

@@ -22,8 +22,8 @@ DEFINITIONS = """
 import time
 from pathlib import Path
 import dagster as dg
-from aurora_dwh.executor import stoppable_in_process_executor
-from aurora_dwh.stopping import RetryOfFailures, stoppable
+from aurora_dwh.instance.executor import stoppable_in_process_executor
+from aurora_dwh.orchestration.stopping import RetryOfFailures, stoppable
 
 @dg.asset(retry_policy=RetryOfFailures(max_retries=2))
 def held(context):

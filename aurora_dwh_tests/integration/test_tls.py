@@ -12,8 +12,8 @@ from pydantic import SecretStr
 
 from aurora_dwh.commands.doctor.check import State
 from aurora_dwh.commands.doctor.source import check_tls
-from aurora_dwh.config import AuroraSettings
-from aurora_dwh.handoff import DataError
+from aurora_dwh.core.models import DataError
+from aurora_dwh.settings.config import AuroraSettings
 from aurora_dwh.source.connection import connect, execute
 from aurora_dwh_tests.authority import Certified, trusted
 from aurora_dwh_tests.servers import Kind, Server

@@ -17,17 +17,17 @@ import pytest
 from typer.testing import CliRunner
 
 import aurora_dwh.lake
-from aurora_dwh.assets.tables import daily_partitions
-from aurora_dwh.assets.transforms import build_transform_assets
-from aurora_dwh.catalog import Catalog, Table
+from aurora_dwh.catalog.model import Catalog, Table
 from aurora_dwh.cli import app
+from aurora_dwh.core.schema import Column, TableSchema
 from aurora_dwh.definitions import defs as load_definitions
-from aurora_dwh.lake.io_manager import S3IOManager
 from aurora_dwh.lake.store import Lake
-from aurora_dwh.schema import Column, TableSchema
-from aurora_dwh.transforms import Transform, TransformError, read_transforms, transform
+from aurora_dwh.orchestration.assets.tables import daily_partitions
+from aurora_dwh.orchestration.assets.transforms import build_transform_assets
+from aurora_dwh.orchestration.io_managers.lake import S3IOManager
+from aurora_dwh.orchestration.io_managers.warehouse import RedshiftIOManager
+from aurora_dwh.transforms.model import Transform, TransformError, read_transforms, transform
 from aurora_dwh.warehouse.connection import Warehouse
-from aurora_dwh.warehouse.io_manager import RedshiftIOManager
 from aurora_dwh_tests.services import extract, query
 
 CATALOG = Catalog(
@@ -93,7 +93,7 @@ def write_orders(lake: Lake, day: str, orders: list[tuple[int, int, str]]) -> No
 
 
 def write(lake: Lake, schema: TableSchema, day: str, rows: list[dict[str, Any]]) -> None:
-    from aurora_dwh.rules import Rules
+    from aurora_dwh.core.rules import Rules
 
     table = CATALOG.tables[schema.table]
     read = datetime.combine(date.fromisoformat(day) + timedelta(days=1), time(1), timezone.utc)
@@ -211,7 +211,7 @@ def test_functions_take_and_give_rows_of_any_kind(instance: dg.DagsterInstance) 
 
 def test_a_file_of_python_has_transforms(tmp_path: Path, instance: dg.DagsterInstance) -> None:
     (tmp_path / "more.py").write_text(
-        "import polars as pl\n\nfrom aurora_dwh.transforms import transform\n\n\n"
+        "import polars as pl\n\nfrom aurora_dwh.transforms.model import transform\n\n\n"
         "@transform(key=['id'])\ndef cheap(orders: pl.DataFrame) -> pl.DataFrame:\n"
         '    """Orders that cost little."""\n    return orders.filter(pl.col("price") < 2)\n',
         encoding="utf-8",
@@ -224,7 +224,7 @@ def test_a_file_of_python_has_transforms(tmp_path: Path, instance: dg.DagsterIns
 
 def test_files_are_found_by_whatever_path_the_folder_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    imports = "import pyarrow as pa\n\nfrom aurora_dwh.transforms import transform\n"
+    imports = "import pyarrow as pa\n\nfrom aurora_dwh.transforms.model import transform\n"
     function = "@transform()\ndef one(orders: pa.Table) -> pa.Table:\n    return orders\n"
     Path("one.py").write_text(f"{imports}\n\n{function}", encoding="utf-8")
     Path("_shared.py").write_text("VALUE = 1\n", encoding="utf-8")

@@ -8,12 +8,12 @@ import pymysql
 import pytest
 from pymysql.cursors import Cursor
 
-from aurora_dwh.schema import TYPE_RULES
+from aurora_dwh.core.schema import TYPE_RULES
 from aurora_dwh.source.connection import connect
 from aurora_dwh.source.discovery import read_schema
-from aurora_dwh.types_page import PAGE
-from aurora_dwh.types_probes import PROBES, Answer, Probe, Since
 from aurora_dwh_tests.servers import Server
+from docs._generate.types_page import PAGE
+from docs._generate.types_probes import PROBES, Answer, Probe, Since
 
 
 def test_every_type_was_asked_about_and_stands_in_the_page() -> None:

@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from aurora_dwh import aws, waiting
+from aurora_dwh.core import waiting
+from aurora_dwh.core.waiting import Behalf, on_behalf_of
 from aurora_dwh.local.redshift import Fault, RedshiftStandIn
+from aurora_dwh.settings import aws
 from aurora_dwh.source import connection as source
 from aurora_dwh.source.connection import SourceError
-from aurora_dwh.waiting import Behalf, on_behalf_of
 from aurora_dwh.warehouse import connection
 from aurora_dwh.warehouse.connection import ATTEMPTS, Warehouse
 from aurora_dwh.warehouse.errors import PassingError, WarehouseError

@@ -9,12 +9,12 @@ from datetime import date, datetime, timedelta, timezone
 import pytest
 from hypothesis import settings
 
-from aurora_dwh.handoff import Extract, Manifest, StaleManifestError
+from aurora_dwh.core.models import Extract, Manifest, StaleManifestError
+from aurora_dwh.core.schema import Column, TableSchema
 from aurora_dwh.lake.store import Lake, LakeConflictError, OlderReadingError
-from aurora_dwh.schema import Column, TableSchema
 from aurora_dwh.warehouse.connection import Warehouse
-from aurora_dwh.warehouse.load import load
-from aurora_dwh.warehouse.statements import Target
+from aurora_dwh.warehouse.load.statements import Target
+from aurora_dwh.warehouse.load.transaction import load
 from aurora_dwh_tests.services import extract, query, together
 
 SCHEMA = TableSchema(

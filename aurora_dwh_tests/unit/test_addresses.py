@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from dagster import MetadataValue
 
-from aurora_dwh.assets.addresses import Addresses
+from aurora_dwh.orchestration.assets.addresses import Addresses
 
 VARIABLES = {
     "AURORA_HOST": "reader.example",

@@ -19,14 +19,14 @@ from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepo
 from dagster._core.test_utils import create_run_for_test, freeze_time
 from pydantic import SecretStr
 
-from aurora_dwh.automation import incidents
-from aurora_dwh.automation.alert_settings import AlertSettings, configured
-from aurora_dwh.automation.alerts import INCIDENTS_SHOWN, build_alert_sensors, compose
-from aurora_dwh.automation.channels import Message, SendError, SnsTopic, Webhook
-from aurora_dwh.automation.incidents import MAX_AGE_SECONDS, Incident
-from aurora_dwh.environment import ConfigError
-from aurora_dwh.failures import named_failures
-from aurora_dwh.handoff import DataError
+from aurora_dwh.core.models import DataError
+from aurora_dwh.orchestration.automation import failure_events
+from aurora_dwh.orchestration.automation.alert_settings import AlertSettings, configured
+from aurora_dwh.orchestration.automation.alerts import INCIDENTS_SHOWN, build_alert_sensors, compose
+from aurora_dwh.orchestration.automation.channels import Message, SendError, SnsTopic, Webhook
+from aurora_dwh.orchestration.automation.failure_events import MAX_AGE_SECONDS, Incident
+from aurora_dwh.orchestration.failures import named_failures
+from aurora_dwh.settings.environment import ConfigError
 from aurora_dwh_tests.aws_endpoint import AwsEndpoint, AwsError
 
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:data-alerts"
@@ -306,8 +306,8 @@ def test_without_the_uis_address_a_message_names_the_run() -> None:
 def test_a_tick_reads_a_bounded_number_of_events_and_the_next_goes_on(
     place: Place, hook: Hook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(incidents, "RUNS_PER_TICK", 2)
-    monkeypatch.setattr(incidents, "CHECKS_PER_TICK", 1)
+    monkeypatch.setattr(failure_events, "RUNS_PER_TICK", 2)
+    monkeypatch.setattr(failure_events, "CHECKS_PER_TICK", 1)
     for number in range(3):
         place.run(table(f"t{number}", DataError("bad")))
     place.run(checked("WARN"))
@@ -334,7 +334,7 @@ def test_a_run_that_fails_before_its_first_step_is_told(place: Place, hook: Hook
 
 
 def test_runs_of_other_code_locations_are_theirs(place: Place) -> None:
-    start = incidents.Place.end(place.instance)
+    start = failure_events.Place.end(place.instance)
     for location in ("aurora_dwh", "payroll"):
         repository = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(location), "__repository__")
         run = create_run_for_test(
@@ -342,7 +342,7 @@ def test_runs_of_other_code_locations_are_theirs(place: Place) -> None:
         )
         place.instance.report_run_failed(run, "lost")
     place.run(table("orders", DataError("bad")))  # by the command line, which names no location
-    found, _ = incidents.incidents_after(place.instance, start, location="aurora_dwh")
+    found, _ = failure_events.incidents_after(place.instance, start, location="aurora_dwh")
     assert [incident.what for incident in found] == ["aurora_dwh_job", "staging/orders, 2024-01-05"]
 
 
@@ -384,7 +384,7 @@ def test_a_webhook_that_is_out_of_reach_does_not_end_the_sensor(place: Place, ho
 
 
 def test_a_slow_webhook_is_waited_for_a_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aurora_dwh.automation.channels.SECONDS", 0.2)
+    monkeypatch.setattr("aurora_dwh.orchestration.automation.channels.SECONDS", 0.2)
     with (
         socket.create_server(("127.0.0.1", 0)) as silent,  # takes connections and says nothing
         pytest.raises(SendError, match="did not take the alert"),

@@ -11,9 +11,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from aurora_dwh import frames
-from aurora_dwh.arrow_columns import conformed, declared_column, schema_of
-from aurora_dwh.frames import FrameError
+from aurora_dwh.core import frames
+from aurora_dwh.core.frames import FrameError
+from aurora_dwh.transforms.arrow_columns import conformed, declared_column, schema_of
 
 
 def stored(table: pa.Table, **declared: str) -> tuple[list[str], list[dict[str, Any]]]:

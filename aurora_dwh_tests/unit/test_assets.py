@@ -11,20 +11,20 @@ import pytest
 from botocore.config import Config
 from botocore.stub import Stubber
 
-from aurora_dwh.assets.marts import build_mart_assets
-from aurora_dwh.assets.names import asset_name
-from aurora_dwh.assets.step import BACKFILL
-from aurora_dwh.assets.tables import build_table_assets, daily_partitions
-from aurora_dwh.catalog import PACKAGED_CATALOG, Catalog, Table, marts_folder
-from aurora_dwh.failures import named_failures
-from aurora_dwh.handoff import DataError
-from aurora_dwh.lake.io_manager import S3IOManager
+from aurora_dwh.catalog.model import PACKAGED_CATALOG, Catalog, Table, marts_folder
+from aurora_dwh.core.models import DataError
 from aurora_dwh.lake.store import LakeConflictError
-from aurora_dwh.source.resource import AuroraResource
+from aurora_dwh.orchestration.assets.marts import build_mart_assets
+from aurora_dwh.orchestration.assets.names import asset_name
+from aurora_dwh.orchestration.assets.step import BACKFILL
+from aurora_dwh.orchestration.assets.tables import build_table_assets, daily_partitions
+from aurora_dwh.orchestration.failures import named_failures
+from aurora_dwh.orchestration.io_managers.lake import S3IOManager
+from aurora_dwh.orchestration.io_managers.warehouse import RedshiftIOManager
+from aurora_dwh.orchestration.source import AuroraResource
 from aurora_dwh.warehouse.errors import PassingError, WarehouseError
-from aurora_dwh.warehouse.io_manager import RedshiftIOManager
-from aurora_dwh.warehouse.mart import Mart, MartError, MartHeader, read_marts
-from aurora_dwh.warehouse.target import staging_target
+from aurora_dwh.warehouse.load.target import staging_target
+from aurora_dwh.warehouse.marts.model import Mart, MartError, MartHeader, read_marts
 
 BI = marts_folder(PACKAGED_CATALOG)
 

@@ -9,9 +9,9 @@ from textwrap import dedent
 import pytest
 from pydantic import ValidationError
 
-from aurora_dwh.catalog import Catalog, CatalogError, Problem, Table, TableFields
-from aurora_dwh.catalog_fields import ConstantMask, KeepLastMask, PauseAbove
-from aurora_dwh.catalog_file import TOP_FIELDS
+from aurora_dwh.catalog.fields import ConstantMask, KeepLastMask, PauseAbove
+from aurora_dwh.catalog.file import TOP_FIELDS
+from aurora_dwh.catalog.model import Catalog, CatalogError, Problem, Table, TableFields
 
 HEAD = "timezone: Asia/Tokyo\nstart_date: 2024-01-01\n"
 
@@ -537,7 +537,7 @@ def test_reading_imports_neither_orchestrator_nor_data_libraries() -> None:
     import subprocess
     import sys
 
-    code = "import sys; from aurora_dwh.catalog import Catalog; Catalog.load(); print(*sys.modules)"
+    code = "import sys; from aurora_dwh.catalog.model import Catalog; Catalog.load(); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"dagster", "pyarrow", "boto3", "pymysql", "numpy"} & set(loaded)
 

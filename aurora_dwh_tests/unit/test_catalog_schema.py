@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from aurora_dwh.catalog import PACKAGED_CATALOG, Catalog, TableFields
-from aurora_dwh.catalog_file import TOP_FIELDS
-from aurora_dwh.catalog_schema import SCHEMA_FILE, editor_schema, schema_text
+from aurora_dwh.catalog.file import TOP_FIELDS
+from aurora_dwh.catalog.json_schema import SCHEMA_FILE, editor_schema, schema_text
+from aurora_dwh.catalog.model import PACKAGED_CATALOG, Catalog, TableFields
 
 PAGE = (Path(__file__).parents[2] / "docs" / "catalog.md").read_text(encoding="utf-8")
 
@@ -23,7 +23,7 @@ def rows(heading: str) -> dict[str, list[str]]:
 
 
 def test_the_schema_file_is_not_stale() -> None:
-    stale = "run `python -m aurora_dwh.catalog_schema`"
+    stale = "run `python -m aurora_dwh.catalog.json_schema`"
     assert SCHEMA_FILE.read_text(encoding="utf-8") == schema_text(), stale
 
 
@@ -47,7 +47,7 @@ def test_the_schema_takes_single_columns_and_nulls() -> None:
 
 def test_the_packaged_catalog_names_the_schema() -> None:
     first = PACKAGED_CATALOG.read_text(encoding="utf-8").splitlines()[0]
-    assert first == f"# yaml-language-server: $schema=../{SCHEMA_FILE.name}"
+    assert first == f"# yaml-language-server: $schema=../catalog/{SCHEMA_FILE.name}"
 
 
 def test_every_field_is_documented_with_type_default_meaning_and_example() -> None:

@@ -10,10 +10,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from aurora_dwh.assets.checks import is_unusual, staging_check_results, staging_check_specs
-from aurora_dwh.catalog import Catalog, Table
-from aurora_dwh.rules import Rules
-from aurora_dwh.warehouse.load import DayLoad, Loaded
+from aurora_dwh.catalog.model import Catalog, Table
+from aurora_dwh.core.rules import Rules
+from aurora_dwh.orchestration.assets.checks import is_unusual, staging_check_results, staging_check_specs
+from aurora_dwh.warehouse.load.transaction import DayLoad, Loaded
 
 FRIDAY = date(2024, 1, 5)
 ORDERS = Table(name="orders", key=("id", "line"), cursor="updated")

@@ -10,10 +10,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from aurora_dwh.catalog import Catalog, Table
+from aurora_dwh.catalog.model import Catalog, Table
 from aurora_dwh.cli import app
-from aurora_dwh.commands.choose import find_tables
-from aurora_dwh.commands.speech import speak_plainly
+from aurora_dwh.commands.arguments import find_tables
+from aurora_dwh.commands.console import speak_plainly
 from aurora_dwh.source.connection import SourceError
 
 RUNNER = CliRunner()

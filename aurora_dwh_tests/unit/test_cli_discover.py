@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from aurora_dwh.catalog import PACKAGED_CATALOG, Catalog, CatalogError
+from aurora_dwh.catalog.model import PACKAGED_CATALOG, Catalog, CatalogError
 from aurora_dwh.cli import app
 from aurora_dwh.commands.catalog_edit import CatalogFile
 from aurora_dwh.commands.suggest import Index, Suggestion, TableFacts, suggest
-from aurora_dwh.schema import Column, TableSchema
+from aurora_dwh.core.schema import Column, TableSchema
 from aurora_dwh_tests.servers import Server
 
 ID = Column("id", "bigint", "bigint", nullable=False)

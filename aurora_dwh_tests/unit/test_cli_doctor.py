@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from aurora_dwh.catalog import Table
+from aurora_dwh.catalog.model import Table
 from aurora_dwh.cli import app
 from aurora_dwh.commands import doctor
 from aurora_dwh.commands.doctor.check import Check, State
 from aurora_dwh.commands.doctor.source import check_table
-from aurora_dwh.commands.facts import Size
+from aurora_dwh.commands.schema_facts import Size
 from aurora_dwh.source import discovery
 from aurora_dwh.source.connection import connect
 from aurora_dwh_tests.servers import Server

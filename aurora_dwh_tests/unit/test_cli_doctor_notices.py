@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from aurora_dwh.catalog import Catalog
+from aurora_dwh.catalog.model import Catalog
 from aurora_dwh.commands.doctor import notices
 from aurora_dwh.commands.doctor.check import Attempts, Check, State
 from aurora_dwh_tests.aws_endpoint import AwsEndpoint, AwsError

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from aurora_dwh.cli_page import PAGE, page
+from docs._generate.cli_page import PAGE, page
 
 
 def test_the_page_of_commands_is_what_the_commands_give() -> None:
-    assert PAGE.read_text(encoding="utf-8") == page(), "run: python -m aurora_dwh.cli_page"
+    assert PAGE.read_text(encoding="utf-8") == page(), "run: python -m docs._generate.cli_page"

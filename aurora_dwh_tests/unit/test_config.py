@@ -15,9 +15,10 @@ import pymysql
 import pytest
 import redshift_connector
 
-from aurora_dwh import catalog, config
-from aurora_dwh.automation import alert_settings
-from aurora_dwh.config import AuroraSettings, ConfigError, LakeSettings, RedshiftSettings, Settings
+from aurora_dwh.catalog import model as catalog
+from aurora_dwh.orchestration.automation import alert_settings
+from aurora_dwh.settings import config
+from aurora_dwh.settings.config import AuroraSettings, ConfigError, LakeSettings, RedshiftSettings, Settings
 from aurora_dwh_tests.authority import Certified, trusted
 
 PASSWORD = "s3cr3t-p\u00e4ss "

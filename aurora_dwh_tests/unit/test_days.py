@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from aurora_dwh.days import counted, listed
+from aurora_dwh.core.days import counted, listed
 
 FIRST = date(2024, 2, 27)
 

@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 
-from aurora_dwh.assets.names import asset_name
 from aurora_dwh.definitions import defs as load_definitions
-from aurora_dwh.executor import stoppable_in_process_executor
+from aurora_dwh.instance.executor import stoppable_in_process_executor
+from aurora_dwh.orchestration.assets.names import asset_name
 
 LAYERS = {
     "aurora": {"products_master", "orders_master", "order_details_master", "country", "page_view"},

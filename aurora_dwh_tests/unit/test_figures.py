@@ -11,14 +11,17 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from ruamel.yaml import YAML
 
-from aurora_dwh import aws, config, failures, waiting
-from aurora_dwh.automation import alerts, gaps, incidents, retention, run_history, schedules
-from aurora_dwh.commands.doctor import worker
+from aurora_dwh.core import waiting
+from aurora_dwh.instance import health
 from aurora_dwh.lake import guard, store
+from aurora_dwh.orchestration import failures
+from aurora_dwh.orchestration.automation import alerts, failure_events, gaps, retention, run_history, schedules
 from aurora_dwh.proof import buckets, compare, pace
+from aurora_dwh.settings import aws, config
 from aurora_dwh.source import connection as source
 from aurora_dwh.source import locks, replication
-from aurora_dwh.warehouse import batches, connection
+from aurora_dwh.warehouse import connection
+from aurora_dwh.warehouse.load import batches
 
 ROOT = Path(__file__).parents[2]
 PAGE = " ".join((ROOT / "docs" / "operation.md").read_text(encoding="utf-8").split())
@@ -71,14 +74,14 @@ SENTENCES = (
     f"an answer | {aws.CONNECT_SECONDS} s to connect, {aws.READ_SECONDS} s for bytes, {aws.ATTEMPTS} times",
     f"within {SPANS[THERE['poll_interval_seconds']]} after the daemon's start such a run is failed",
     f"{SPANS[HERE['free_slots_after_run_end_seconds']]} later its places are free",
-    f"once it has said nothing for {span(worker.RUN_SILENCE)}",
+    f"once it has said nothing for {span(health.RUN_SILENCE)}",
     f"ended after {WORDS[HERE['max_runtime_seconds'] / 3600]} hours",
     f"in production after {WORDS[THERE['max_runtime_seconds'] / 3600]}",
     f"once they are {span(store.STRAY_AGE)} old",
     f"once a run is {retention.KEPT.days} days old",
     f"Runs without success stay {gaps.HORIZON.days} days",
     f"with {WORDS[alerts.INCIDENTS_SHOWN]} incidents",
-    f"older than {WORDS[incidents.MAX_AGE_SECONDS / 86400]} days when a sensor comes to it is passed over",
+    f"older than {WORDS[failure_events.MAX_AGE_SECONDS / 86400]} days when a sensor comes to it is passed over",
 )
 
 

@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 
-from aurora_dwh.automation import freshness
-from aurora_dwh.automation.freshness import due_day
-from aurora_dwh.catalog import Catalog
+from aurora_dwh.catalog.model import Catalog
 from aurora_dwh.definitions import defs as load_definitions
+from aurora_dwh.orchestration.automation import freshness
+from aurora_dwh.orchestration.automation.freshness import due_day
 
 CATALOG = """
 timezone: Asia/Tokyo

@@ -23,12 +23,12 @@ from dagster._core.storage.tags import (
 )
 from dagster._core.test_utils import create_run_for_test, freeze_time
 
-from aurora_dwh.automation import gaps
-from aurora_dwh.automation.gaps import HORIZON_DAYS, HORIZON_MONTHS, RUNS_PER_TICK, due_days, due_months
-from aurora_dwh.automation.run_history import ATTEMPTS, PAUSE
-from aurora_dwh.catalog import Catalog
-from aurora_dwh.days import span
+from aurora_dwh.catalog.model import Catalog
+from aurora_dwh.core.days import span
 from aurora_dwh.definitions import defs as load_definitions
+from aurora_dwh.orchestration.automation import gaps
+from aurora_dwh.orchestration.automation.gaps import HORIZON_DAYS, HORIZON_MONTHS, RUNS_PER_TICK, due_days, due_months
+from aurora_dwh.orchestration.automation.run_history import ATTEMPTS, PAUSE
 
 CATALOG = """
 timezone: Asia/Tokyo

@@ -16,7 +16,8 @@ from dagster._core.storage.tags import GRPC_INFO_TAG
 from dagster._core.test_utils import create_run_for_test
 
 from aurora_dwh.commands.doctor import worker
-from aurora_dwh.handoff import utc_now
+from aurora_dwh.core.models import utc_now
+from aurora_dwh.instance import health
 from aurora_dwh.instance.launcher import LocalRunLauncher
 from aurora_dwh_tests.instances import PROJECT_SETTINGS
 
@@ -59,8 +60,8 @@ def test_o04_a_run_of_a_terminal_is_left_alone_and_named_once_it_is_silent(
 ) -> None:
     run, now = started(instance, None), utc_now()
     assert instance.run_launcher.check_run_worker_health(run).status is WorkerStatus.RUNNING
-    monkeypatch.setattr(worker, "utc_now", lambda: now + timedelta(minutes=50))
+    monkeypatch.setattr(health, "utc_now", lambda: now + timedelta(minutes=50))
     assert worker.check_runs().state == "ok"
-    monkeypatch.setattr(worker, "utc_now", lambda: now + timedelta(hours=2))
+    monkeypatch.setattr(health, "utc_now", lambda: now + timedelta(hours=2))
     assert worker.check_runs().detail == f"{run.run_id} of load: perhaps gone, as it has said nothing for 1:00:00"
     assert "Force termination" in worker.check_runs().remedy

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from aurora_dwh.catalog import Catalog, Table
-from aurora_dwh.handoff import Manifest, Part, Window
+from aurora_dwh.catalog.model import Catalog, Table
+from aurora_dwh.core.models import Manifest, Part, Window
+from aurora_dwh.core.rules import Rules
+from aurora_dwh.core.schema import Column, TableSchema
 from aurora_dwh.lake.manifest import copy_json, from_json, to_json
-from aurora_dwh.rules import Rules
-from aurora_dwh.schema import Column, TableSchema
 
 URL = "s3://lake/shop/orders/day=2024-01-05/_manifest.json"
 MANIFEST = Manifest(

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from aurora_dwh.handoff import Extract, Window
+from aurora_dwh.core.models import Extract, Window
+from aurora_dwh.core.schema import Column, TableSchema
 from aurora_dwh.lake import parquet
-from aurora_dwh.schema import Column, TableSchema
 
 DAY = date(2024, 1, 5)
 SNAPSHOT = datetime(2024, 1, 6, 1, 2, 3, 456789, tzinfo=timezone.utc)

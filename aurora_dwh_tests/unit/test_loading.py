@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from aurora_dwh.definitions import defs
-from aurora_dwh.loading import loaded_once
+from aurora_dwh.orchestration.loading import loaded_once
 
 
 @pytest.fixture

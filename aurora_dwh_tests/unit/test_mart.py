@@ -8,10 +8,10 @@ from textwrap import dedent
 
 import pytest
 
-from aurora_dwh.catalog import PACKAGED_CATALOG, marts_folder
-from aurora_dwh.warehouse.lineage import column_origins, lineage_list
-from aurora_dwh.warehouse.mart import Mart, MartError, read_mart, read_marts, render
-from aurora_dwh.warehouse.mart_checks import sum_query
+from aurora_dwh.catalog.model import PACKAGED_CATALOG, marts_folder
+from aurora_dwh.warehouse.marts.checks import sum_query
+from aurora_dwh.warehouse.marts.lineage import column_origins, lineage_list
+from aurora_dwh.warehouse.marts.model import Mart, MartError, read_mart, read_marts, render
 
 BI = marts_folder(PACKAGED_CATALOG)
 HEAD = "materialization: table\ndescription: What\ngrain: [a]\n"

@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from aurora_dwh.cli import app
-from aurora_dwh.warehouse.mart import Mart, MartHeader
-from aurora_dwh.warehouse.mart_cases import CaseError, Cases, read_cases
+from aurora_dwh.warehouse.marts.cases import CaseError, Cases, read_cases
+from aurora_dwh.warehouse.marts.model import Mart, MartHeader
 
 MART = Mart(
     "sales",

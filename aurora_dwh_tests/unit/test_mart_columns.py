@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from aurora_dwh.catalog import PACKAGED_CATALOG, marts_folder
-from aurora_dwh.warehouse.mart import MartError, read_mart, read_marts
-from aurora_dwh.warehouse.mart_columns import check_declared, column_types
-from aurora_dwh.warehouse.type_kinds import kind
+from aurora_dwh.catalog.model import PACKAGED_CATALOG, marts_folder
+from aurora_dwh.warehouse.marts.columns import check_declared, column_types
+from aurora_dwh.warehouse.marts.model import MartError, read_mart, read_marts
+from aurora_dwh.warehouse.marts.type_kinds import kind
 
 UNTOLD = (
     "m.sql: the type of column a cannot be told from its SQL; "

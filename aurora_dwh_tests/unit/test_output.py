@@ -20,8 +20,8 @@ from rich.cells import cell_len
 from rich.table import Column
 from rich.text import Text
 
+from aurora_dwh.commands.console import speak_plainly
 from aurora_dwh.commands.output import READER_GONE, say_table
-from aurora_dwh.commands.speech import speak_plainly
 from aurora_dwh_tests.unit.test_cli import commands
 
 PROGRAM = str(Path(sys.executable).with_name("aurora-dwh"))

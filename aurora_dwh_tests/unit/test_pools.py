@@ -6,10 +6,10 @@ from datetime import date
 
 import dagster as dg
 
-from aurora_dwh.automation.pools import build_pool_sensor
-from aurora_dwh.catalog import Catalog
-from aurora_dwh.catalog_fields import Pools
+from aurora_dwh.catalog.fields import Pools
+from aurora_dwh.catalog.model import Catalog
 from aurora_dwh.definitions import defs
+from aurora_dwh.orchestration.automation.pools import build_pool_sensor
 
 
 def tick(instance: dg.DagsterInstance, **pools: int) -> str:

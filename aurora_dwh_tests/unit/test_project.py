@@ -15,9 +15,9 @@ from pydantic import SecretStr
 
 import aurora_dwh
 from aurora_dwh import AuroraSettings, LakeSettings, RedshiftSettings, build_definitions, build_location_definitions
-from aurora_dwh.automation import gaps
-from aurora_dwh.executor import stoppable_in_process_executor
-from aurora_dwh.warehouse.mart import MartError
+from aurora_dwh.instance.executor import stoppable_in_process_executor
+from aurora_dwh.orchestration.automation import gaps
+from aurora_dwh.warehouse.marts.model import MartError
 
 HEAD = "timezone: UTC\nstart_date: 2024-01-01\n"
 MART = "/*\nmaterialization: table\ndescription: d\ngrain: [id]\n*/\nSELECT id FROM staging.orders"

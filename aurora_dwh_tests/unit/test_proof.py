@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from aurora_dwh.catalog import Catalog, Table
-from aurora_dwh.handoff import DataError
+from aurora_dwh.catalog.model import Catalog, Table
+from aurora_dwh.core.models import DataError
+from aurora_dwh.core.schema import Column, TableSchema
 from aurora_dwh.proof.engine import comparisons
 from aurora_dwh.proof.subject import Subject, subject
 from aurora_dwh.proof.verdict import (
@@ -25,8 +26,7 @@ from aurora_dwh.proof.verdict import (
     count,
     first_of_each,
 )
-from aurora_dwh.schema import Column, TableSchema
-from aurora_dwh.warehouse.statements import Target
+from aurora_dwh.warehouse.load.statements import Target
 
 COLUMNS = (Column("Id", "int", "int"), Column("Updated", "timestamp", "timestamp"))
 DATED = TableSchema("shop", "orders", COLUMNS, ("Id",))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from aurora_dwh.core.schema import TYPE_RULES, Column, TableSchema
 from aurora_dwh.proof import digest
 from aurora_dwh.proof.digest import AURORA, REDSHIFT
-from aurora_dwh.schema import TYPE_RULES, Column, TableSchema
-from aurora_dwh.types_page import _SAMPLES, _plain
+from docs._generate.types_page import _SAMPLES, _plain
 
 ID = Column("Id", "int", "int")
 DOC = Column("doc", "json", "json")

@@ -13,12 +13,12 @@ import dagster as dg
 import pytest
 from botocore.stub import Stubber
 
-from aurora_dwh.assets.quicksight import DROPPED, build_quicksight_assets
-from aurora_dwh.automation.quicksight import build_quicksight_sensor
-from aurora_dwh.catalog import PACKAGED_CATALOG, Catalog, CatalogError, marts_folder
+from aurora_dwh.catalog.model import PACKAGED_CATALOG, Catalog, CatalogError, marts_folder
+from aurora_dwh.core.models import DataError
 from aurora_dwh.definitions import defs as load_definitions
-from aurora_dwh.handoff import DataError
-from aurora_dwh.quicksight import QuickSightError, QuickSightUnreachableError, SpiceDataset
+from aurora_dwh.orchestration.assets.quicksight import DROPPED, build_quicksight_assets
+from aurora_dwh.orchestration.automation.quicksight import build_quicksight_sensor
+from aurora_dwh.warehouse.quicksight import QuickSightError, QuickSightUnreachableError, SpiceDataset
 from aurora_dwh_tests.aws_endpoint import AwsEndpoint, AwsError
 
 ACCOUNT = "123456789012"
@@ -86,9 +86,9 @@ def quicksight(monkeypatch: pytest.MonkeyPatch) -> Iterator[QuickSight]:
     monkeypatch.setenv("AWS_ENDPOINT_URL_QUICKSIGHT", service.api.url)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setattr("aurora_dwh.quicksight.POLL_SECONDS", 0.0)
-    monkeypatch.setattr("aurora_dwh.aws.ATTEMPTS", 1)
-    monkeypatch.setattr("aurora_dwh.assets.quicksight.RETRY", dg.RetryPolicy(max_retries=1, delay=0))
+    monkeypatch.setattr("aurora_dwh.warehouse.quicksight.POLL_SECONDS", 0.0)
+    monkeypatch.setattr("aurora_dwh.settings.aws.ATTEMPTS", 1)
+    monkeypatch.setattr("aurora_dwh.orchestration.assets.quicksight.RETRY", dg.RetryPolicy(max_retries=1, delay=0))
     yield service
     service.api.close()
     assert service.api.wrong == []
@@ -182,7 +182,7 @@ def test_a_run_that_crashed_leaves_its_refresh_to_the_next_run(place: Place, qui
 
     place.build("daily", "stock")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("aurora_dwh.quicksight.time.sleep", end)
+        patch.setattr("aurora_dwh.warehouse.quicksight.time.sleep", end)
         assert not place.refresh().success
     result = place.refresh()
     assert result.success

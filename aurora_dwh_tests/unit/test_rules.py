@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from aurora_dwh.catalog import Catalog, Table
-from aurora_dwh.handoff import Manifest, Window
-from aurora_dwh.rules import CONTENTS, SHAPE, Rules, RulesError, check_days, is_other_source, other_source
-from aurora_dwh.schema import Column, TableSchema
+from aurora_dwh.catalog.model import Catalog, Table
+from aurora_dwh.core.models import Manifest, Window
+from aurora_dwh.core.rules import CONTENTS, SHAPE, Rules, RulesError, check_days, is_other_source, other_source
+from aurora_dwh.core.schema import Column, TableSchema
 
 DAY = date(2024, 1, 5)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from aurora_dwh.schema import TYPE_RULES, Column, TableSchema, UnsupportedTypeError, fold
+from aurora_dwh.core.schema import TYPE_RULES, Column, TableSchema, UnsupportedTypeError, fold
 
 
 def column(column_type: str, name: str = "c", **fields: Any) -> Column:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import date
 
-from aurora_dwh.catalog import Table
-from aurora_dwh.schema import Column, TableSchema
-from aurora_dwh.source.misfits import count_rows, misfits
+from aurora_dwh.catalog.model import Table
+from aurora_dwh.core.schema import Column, TableSchema
 from aurora_dwh.source.outfile import NOW, into_s3, select_csv
+from aurora_dwh.source.value_checks import count_rows, misfits
 
 SCHEMA = TableSchema(
     "shop",

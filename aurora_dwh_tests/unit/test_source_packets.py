@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aurora_dwh.source.leap import LEAST_ROWS
-from aurora_dwh.source.packets import MARGIN, Block, BrokenStreamError, ErrorPacketError, blocks
+from aurora_dwh.source.wire.packet_index import LEAST_ROWS
+from aurora_dwh.source.wire.packets import MARGIN, Block, BrokenStreamError, ErrorPacketError, blocks
 from aurora_dwh_tests.wire import LONGEST, packets
 
 EOF = b"\xfe\x00\x00\x02\x00"

@@ -18,11 +18,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymysql.constants import FIELD_TYPE
 
-from aurora_dwh.source.dates import Moments
-from aurora_dwh.source.decode import INVALID_DATE, Decoded, decode
-from aurora_dwh.source.packets import MARGIN, Block, BrokenStreamError
-from aurora_dwh.source.protocol import WireColumn
-from aurora_dwh.source.rows import split
+from aurora_dwh.source.wire.dates import Moments
+from aurora_dwh.source.wire.decode import INVALID_DATE, Decoded, decode
+from aurora_dwh.source.wire.packets import MARGIN, Block, BrokenStreamError
+from aurora_dwh.source.wire.protocol import WireColumn
+from aurora_dwh.source.wire.rows import split
 
 
 def block(rows: Sequence[bytes]) -> Block:

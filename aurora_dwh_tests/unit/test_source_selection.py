@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from aurora_dwh.catalog import Table
-from aurora_dwh.handoff import DataError
-from aurora_dwh.schema import Column, TableSchema
+from aurora_dwh.catalog.model import Table
+from aurora_dwh.core.models import DataError
+from aurora_dwh.core.schema import Column, TableSchema
 from aurora_dwh.source.selection import most_columns, selected, why_not
 
 ID = Column("Id", "int", "int", nullable=False)

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 
-from aurora_dwh.schema import Column, TableSchema
+from aurora_dwh.core.schema import Column, TableSchema
 from aurora_dwh.source.quoting import Literal, identifier, literal
 from aurora_dwh.source.statement import select
 

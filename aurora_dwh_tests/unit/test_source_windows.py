@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aurora_dwh.handoff import DataError, Window
-from aurora_dwh.schema import Column
+from aurora_dwh.core.models import DataError, Window
+from aurora_dwh.core.schema import Column
 from aurora_dwh.source.windows import condition, window
 
 UTC = timezone.utc

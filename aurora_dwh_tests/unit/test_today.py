@@ -13,7 +13,7 @@ import dagster as dg
 import pytest
 from dagster._utils.schedules import schedule_execution_time_iterator
 
-from aurora_dwh.catalog import Catalog
+from aurora_dwh.catalog.model import Catalog
 from aurora_dwh.definitions import defs as load_definitions
 from aurora_dwh.source.windows import as_read, awaited, window
 
@@ -156,7 +156,7 @@ def test_many_tables_are_dealt_to_as_many_runs_as_aurora_lets_work(
 def test_to_the_deadline_and_the_gaps_the_running_day_is_not_there(
     defs: dg.Definitions, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from aurora_dwh.automation import freshness, gaps
+    from aurora_dwh.orchestration.automation import freshness, gaps
 
     now = datetime(2024, 3, 12, 9, tzinfo=CHICAGO)
     for module in (freshness, gaps):

@@ -11,7 +11,7 @@ import redshift_connector
 from pydantic import SecretStr
 from redshift_connector.error import InterfaceError, ProgrammingError
 
-from aurora_dwh.config import ConfigError, RedshiftSettings
+from aurora_dwh.settings.config import ConfigError, RedshiftSettings
 from aurora_dwh.warehouse import connection
 from aurora_dwh.warehouse.connection import ATTEMPTS, Session, Warehouse
 from aurora_dwh.warehouse.errors import PassingError, WarehouseError

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from aurora_dwh.warehouse import copy_errors
 from aurora_dwh.warehouse.connection import Answer
-from aurora_dwh.warehouse.copy_errors import BadValue, bad_values
 from aurora_dwh.warehouse.errors import WarehouseError
+from aurora_dwh.warehouse.load import copy_errors
+from aurora_dwh.warehouse.load.copy_errors import BadValue, bad_values
 
 SINCE = datetime(2024, 1, 1)  # noqa: DTZ001 - the warehouse's clock
 POINTS = WarehouseError("Load into table 't' failed. Check 'sys_load_error_detail' system table for details.")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from aurora_dwh.schema import Column, TableSchema
-from aurora_dwh.warehouse.stage import union
+from aurora_dwh.core.schema import Column, TableSchema
+from aurora_dwh.warehouse.load.stage import union
 
 
 def schema(*columns: Column, comment: str = "") -> TableSchema:

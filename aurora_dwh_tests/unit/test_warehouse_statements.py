@@ -7,10 +7,10 @@ from datetime import date, datetime, timezone
 
 import pytest
 
-from aurora_dwh.schema import Column, TableSchema
-from aurora_dwh.warehouse import audit
-from aurora_dwh.warehouse import statements as sql
-from aurora_dwh.warehouse.statements import Target
+from aurora_dwh.core.schema import Column, TableSchema
+from aurora_dwh.warehouse import load_history
+from aurora_dwh.warehouse.load import statements as sql
+from aurora_dwh.warehouse.load.statements import Target
 
 SCHEMA = TableSchema(
     "shop",
@@ -218,7 +218,7 @@ def test_the_label_is_the_name_as_people_write_it() -> None:
 
 
 def test_the_audit_schema_is_made_by_statements_that_may_run_again() -> None:
-    history, proofs = audit.DDL
+    history, proofs = load_history.DDL
     assert proofs.startswith('CREATE TABLE IF NOT EXISTS "dwh"."proof_history" (\n')
     assert history == (
         'CREATE TABLE IF NOT EXISTS "dwh"."load_history" (\n'
@@ -243,7 +243,7 @@ def test_the_audit_schema_is_made_by_statements_that_may_run_again() -> None:
 
 def test_history_rows_go_in_by_one_insert() -> None:
     moment = datetime(2024, 1, 6, 1, 2, 3, tzinfo=timezone.utc)
-    row = audit.HistoryRow(
+    row = load_history.HistoryRow(
         "load",
         None,
         "staging.it's",
@@ -266,7 +266,7 @@ def test_history_rows_go_in_by_one_insert() -> None:
         "('load', NULL, 'staging.it''s', '2024-01-05', 'append', 's3://m', 'a', '2024-01-06 01:02:03.000000', 3, 2, 1, "
         "'{\"c\": \"\\\\u0041\"}', '2024-01-06 01:02:03.000000', '[\"id\"]', NULL, '{}', 4, TRUE)"
     )
-    assert audit.insert_history([row, row]) == (
+    assert load_history.insert_history([row, row]) == (
         'INSERT INTO "dwh"."load_history" ("load_id", "run_id", "table_name", "day", "mode", "manifest_url", '
         '"attempt", "snapshot_at", "rows_in_manifest", "rows_inserted", "rows_updated", "converted", "loaded_at", '
         '"key_columns", "cursor_column", "rules", "rows_behind", "in_target") VALUES\n'
@@ -275,8 +275,8 @@ def test_history_rows_go_in_by_one_insert() -> None:
 
 
 def test_the_audits_questions() -> None:
-    assert audit.find_load("ab") == 'SELECT COUNT(*) FROM "dwh"."load_history" WHERE load_id = \'ab\''
-    assert audit.standing("staging.t", '"staging"."t"', "s3://b/it's/t/day=", '{"a": 1}') == (
+    assert load_history.find_load("ab") == 'SELECT COUNT(*) FROM "dwh"."load_history" WHERE load_id = \'ab\''
+    assert load_history.standing("staging.t", '"staging"."t"', "s3://b/it's/t/day=", '{"a": 1}') == (
         "SELECT table_name, day, rows_in_manifest, NVL(rows_behind, 0), snapshot_at, loaded_at, in_target, mode, "
         "key_columns, cursor_column, manifest_url, CASE WHEN rules = '{\"a\": 1}' THEN '' ELSE rules END AS rules, "
         '(SELECT COUNT(*) FROM (SELECT 1 AS one FROM "staging"."t" LIMIT 1) t)\n'
@@ -290,14 +290,14 @@ def test_the_audits_questions() -> None:
         "WHERE of_day = 1\n"
         "ORDER BY loaded_at"
     )
-    assert ", rules, 0\nFROM" in audit.standing("staging.t", None, "s3://b/t/day=", None)
-    assert audit.missing_columns({"load_id", "rules"}) == [
+    assert ", rules, 0\nFROM" in load_history.standing("staging.t", None, "s3://b/t/day=", None)
+    assert load_history.missing_columns({"load_id", "rules"}) == [
         'ALTER TABLE "dwh"."load_history" ADD COLUMN "key_columns" VARCHAR(16384)',
         'ALTER TABLE "dwh"."load_history" ADD COLUMN "cursor_column" VARCHAR(512)',
         'ALTER TABLE "dwh"."load_history" ADD COLUMN "rows_behind" BIGINT',
     ]
-    assert audit.missing_columns([]) == []
-    assert audit.count_loads("staging.t") == (
+    assert load_history.missing_columns([]) == []
+    assert load_history.count_loads("staging.t") == (
         'SELECT COUNT(*) FROM "dwh"."load_history" WHERE table_name = \'staging.t\''
     )
 

@@ -14,7 +14,7 @@ import pytest
 from dagster._core.test_utils import create_run_for_test
 from dagster._daemon.types import DaemonHeartbeat
 
-from aurora_dwh.catalog import Catalog
+from aurora_dwh.catalog.model import Catalog
 from infra.watch import Watch
 
 CATALOG = """

@@ -8,20 +8,21 @@ from __future__ import annotations
 import sys
 from datetime import date
 
-from aurora_dwh.catalog import Catalog
-from aurora_dwh.config import RedshiftSettings
-from aurora_dwh.lake.opening import open_lake
-from aurora_dwh.source.opening import open_source, windows
-from aurora_dwh.warehouse import batches, load
+from aurora_dwh.catalog.model import Catalog
+from aurora_dwh.lake.factory import open_lake
+from aurora_dwh.settings.config import RedshiftSettings
+from aurora_dwh.source.factory import open_source, windows
 from aurora_dwh.warehouse.connection import Warehouse
-from aurora_dwh.warehouse.target import staging_target
-from benchmarks.clients.preload import preload
-from benchmarks.clients.said import Clock
+from aurora_dwh.warehouse.load import batches
+from aurora_dwh.warehouse.load import transaction as load
+from aurora_dwh.warehouse.load.target import staging_target
+from benchmarks.clients.import_warmup import warm_up_imports
+from benchmarks.clients.output_format import Clock
 
 
 def main(day: date) -> None:
     """Load the day of one table after the other."""
-    preload("pyarrow.parquet", "redshift_connector")
+    warm_up_imports("pyarrow.parquet", "redshift_connector")
     clock = Clock()
     catalog, lake, warehouse = Catalog.load(), open_lake(), Warehouse(RedshiftSettings.from_env())
     for table in catalog.tables.values():

@@ -11,7 +11,7 @@ import sys
 import pymysql
 from pymysql.cursors import SSCursor
 
-from benchmarks.clients.said import Clock
+from benchmarks.clients.output_format import Clock
 
 
 def main(table: str) -> None:

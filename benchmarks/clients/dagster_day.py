@@ -12,19 +12,19 @@ from datetime import date, datetime, time, timedelta
 
 import dagster as dg
 
-from aurora_dwh.assets.names import PLAIN
-from aurora_dwh.automation.schedules import day_requests
-from aurora_dwh.catalog import Catalog
+from aurora_dwh.catalog.model import Catalog
 from aurora_dwh.definitions import defs
-from benchmarks.clients.preload import preload
-from benchmarks.clients.said import Clock
+from aurora_dwh.orchestration.assets.names import PLAIN
+from aurora_dwh.orchestration.automation.schedules import day_requests
+from benchmarks.clients.import_warmup import warm_up_imports
+from benchmarks.clients.output_format import Clock
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 def main(day: str, number: str | None = None) -> None:
     """Run the daily job for a day."""
-    preload("pyarrow.parquet", "redshift_connector")
+    warm_up_imports("pyarrow.parquet", "redshift_connector")
     clock = Clock()
     definitions, catalog = defs(), Catalog.load()
     everything = PLAIN.chain_keys(catalog.tables.values())

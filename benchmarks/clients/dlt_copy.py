@@ -16,7 +16,7 @@ import dlt
 import pyarrow.parquet  # noqa: F401 - imported while it copies otherwise
 from dlt.sources.sql_database import sql_table
 
-from benchmarks.clients.said import Clock
+from benchmarks.clients.output_format import Clock
 
 STREAM = {"return_type": "arrow_stream"}
 """Without it connectorx holds the whole table in memory."""

@@ -15,12 +15,12 @@ from collections.abc import Iterator
 from datetime import date
 from typing import TYPE_CHECKING
 
-from aurora_dwh.catalog import Catalog
-from aurora_dwh.handoff import Extract
-from aurora_dwh.lake.opening import open_lake
-from aurora_dwh.source.opening import open_source, windows
-from benchmarks.clients.preload import preload
-from benchmarks.clients.said import Clock
+from aurora_dwh.catalog.model import Catalog
+from aurora_dwh.core.models import Extract
+from aurora_dwh.lake.factory import open_lake
+from aurora_dwh.source.factory import open_source, windows
+from benchmarks.clients.import_warmup import warm_up_imports
+from benchmarks.clients.output_format import Clock
 from benchmarks.clients.sampler import Sampler
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _until(end: float, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordB
 
 def main(options: argparse.Namespace) -> None:
     """Do what the command line asks for."""
-    preload("pyarrow.parquet")
+    warm_up_imports("pyarrow.parquet")
     copying = Copying()
     clock = Clock()
     sampler = Sampler() if options.profile else None

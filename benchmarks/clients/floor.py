@@ -12,7 +12,7 @@ import ctypes.util
 import os
 import sys
 
-from benchmarks.clients.said import Clock
+from benchmarks.clients.output_format import Clock
 
 CONNECT_WITH_UTF8 = 7
 """MYSQL_SET_CHARSET_NAME, an option of `mysql_options`."""

@@ -12,18 +12,18 @@ import argparse
 import logging
 from contextlib import closing
 
-from aurora_dwh.catalog import Catalog, Table
-from aurora_dwh.config import AuroraSettings, RedshiftSettings
-from aurora_dwh.lake.opening import open_lake
+from aurora_dwh.catalog.model import Catalog, Table
+from aurora_dwh.lake.factory import open_lake
 from aurora_dwh.proof.engine import Places
 from aurora_dwh.proof.nightly import prove_and_repair
+from aurora_dwh.settings.config import AuroraSettings, RedshiftSettings
 from aurora_dwh.source.connection import connect
-from aurora_dwh.source.opening import open_source, rules, windows
+from aurora_dwh.source.factory import open_source, rules, windows
 from aurora_dwh.warehouse.connection import Warehouse
-from aurora_dwh.warehouse.load import load
-from aurora_dwh.warehouse.target import staging_target
-from benchmarks.clients.preload import preload
-from benchmarks.clients.said import Clock
+from aurora_dwh.warehouse.load.target import staging_target
+from aurora_dwh.warehouse.load.transaction import load
+from benchmarks.clients.import_warmup import warm_up_imports
+from benchmarks.clients.output_format import Clock
 
 
 def load_whole(catalog: Catalog, table: Table, places: Places) -> None:
@@ -50,7 +50,7 @@ def spoil(table: Table, places: Places, rows: int) -> None:
 
 def main(options: argparse.Namespace) -> None:
     """Do what the command line asks for."""
-    preload("pyarrow.parquet")
+    warm_up_imports("pyarrow.parquet")
     catalog = Catalog.load()
     table, settings = catalog.tables[options.table], AuroraSettings.from_env()
     places = Places(open_lake(), Warehouse(RedshiftSettings.from_env()), catalog.pause_above)

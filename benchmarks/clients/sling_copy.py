@@ -17,7 +17,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from benchmarks.clients.said import Clock
+from benchmarks.clients.output_format import Clock
 
 
 def program() -> Path:

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aurora_dwh.commands.console import FAILED, AsJson, say_json, work
 from aurora_dwh.commands.output import say_table
-from aurora_dwh.commands.speech import FAILED, AsJson, say_json, work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from aurora_dwh.catalog import Catalog
+    from aurora_dwh.catalog.model import Catalog
     from aurora_dwh.commands.doctor.check import Check
 
 EXAMPLES = ("aurora-dwh doctor", "aurora-dwh doctor --json", "aurora-dwh doctor --contract contract.json")
@@ -44,7 +44,7 @@ def doctor(as_json: AsJson = False, contract: Contract = None) -> None:
     types, functions and errors are, and the bucket. The file has no secret and no name of the account.
     """
     if contract is not None:
-        from aurora_dwh.contract import report
+        from aurora_dwh.commands.doctor.contract import report
 
         report.write(contract, as_json=as_json)
         return
@@ -64,7 +64,7 @@ def run_checks(progress: Callable[[str], object] = lambda _: None) -> list[Check
     Args:
         progress: Is told each check's name once it was made.
     """
-    from aurora_dwh.catalog import Catalog
+    from aurora_dwh.catalog.model import Catalog
     from aurora_dwh.commands.doctor import export, lake, notices, source, warehouse, worker
     from aurora_dwh.commands.doctor.check import Attempts
 
@@ -83,9 +83,9 @@ def run_checks(progress: Callable[[str], object] = lambda _: None) -> list[Check
 
 
 def _check_marts(catalog: Catalog) -> None:
-    from aurora_dwh.catalog import marts_folder, transforms_folder
-    from aurora_dwh.transforms import read_transforms, staged_tables
-    from aurora_dwh.warehouse.mart import check_inputs, read_marts
+    from aurora_dwh.catalog.model import marts_folder, transforms_folder
+    from aurora_dwh.transforms.model import read_transforms, staged_tables
+    from aurora_dwh.warehouse.marts.model import check_inputs, read_marts
 
     check_inputs(read_marts(marts_folder()), catalog, staged_tables(read_transforms(transforms_folder())))
 

@@ -6,21 +6,21 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from aurora_dwh.commands.doctor.check import Check, State
-from aurora_dwh.coverage import mismatches, told
-from aurora_dwh.days import counted
-from aurora_dwh.lake.opening import open_lake
-from aurora_dwh.rules import quoted
-from aurora_dwh.warehouse import audit
+from aurora_dwh.core.days import counted
+from aurora_dwh.core.rules import quoted
+from aurora_dwh.lake.factory import open_lake
+from aurora_dwh.source.coverage import mismatches, told
+from aurora_dwh.warehouse import load_history
 from aurora_dwh.warehouse.connection import Session
-from aurora_dwh.warehouse.drift import live_columns, look
-from aurora_dwh.warehouse.standing import unrecorded
-from aurora_dwh.warehouse.statements import DAY, Target
-from aurora_dwh.warehouse.target import staging_target
+from aurora_dwh.warehouse.load.schema_drift import live_columns, look
+from aurora_dwh.warehouse.load.standing import unrecorded
+from aurora_dwh.warehouse.load.statements import DAY, Target
+from aurora_dwh.warehouse.load.target import staging_target
 
 if TYPE_CHECKING:
     from datetime import date
 
-    from aurora_dwh.catalog import Catalog
+    from aurora_dwh.catalog.model import Catalog
 
 
 def check_days(session: Session, catalog: Catalog, staging_schema: str) -> Iterator[Check]:
@@ -60,5 +60,5 @@ def check_record(session: Session, catalog: Catalog, staging_schema: str) -> Ite
 
 def _seams(session: Session) -> list[tuple[str, date, date]]:
     """Return the tables and days that were read by other rules than the days before them, with those days."""
-    history = live_columns(session, Target(audit.SCHEMA, audit.HISTORY_NAME))
-    return [(*row,) for row in session.execute(audit.seams()).rows] if "rules" in history else []
+    history = live_columns(session, Target(load_history.SCHEMA, load_history.HISTORY_NAME))
+    return [(*row,) for row in session.execute(load_history.seams()).rows] if "rules" in history else []

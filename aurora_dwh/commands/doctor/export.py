@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from aurora_dwh.commands.doctor.check import Attempts
 from aurora_dwh.commands.doctor.lake import probe_key
-from aurora_dwh.config import AuroraSettings
-from aurora_dwh.lake import intake
+from aurora_dwh.lake import aurora_manifest
 from aurora_dwh.lake.layout import Layout
+from aurora_dwh.settings.config import AuroraSettings
 from aurora_dwh.source.connection import connect, execute
 from aurora_dwh.source.export import require_export
 from aurora_dwh.source.outfile import into_s3
 
 if TYPE_CHECKING:
-    from aurora_dwh.catalog import Catalog
-    from aurora_dwh.config import LakeSettings
+    from aurora_dwh.catalog.model import Catalog
+    from aurora_dwh.settings.config import LakeSettings
 
 REMEDY = (
     "let the user and the cluster write to the lake, see docs/catalog.md, `extract: outfile`; the instance needs a way "
@@ -45,7 +45,7 @@ def export_a_row(lake: LakeSettings) -> None:
         require_export(connection)
         execute(connection, into_s3("SELECT 1", layout.url(key)))
     try:
-        intake.parts_of(client, layout, f"{key}.manifest")
+        aurora_manifest.parts_of(client, layout, f"{key}.manifest")
     finally:
         for made in (f"{key}.manifest", f"{key}.part_00000"):
             client.delete_object(Bucket=lake.bucket, Key=made)

@@ -9,9 +9,9 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from aurora_dwh.commands.doctor.check import SETTINGS_REMEDY, Attempts, Check, State, clock_check
-from aurora_dwh.config import LakeSettings
 from aurora_dwh.lake.athena import GLUE_ACTIONS
-from aurora_dwh.lake.opening import open_glue
+from aurora_dwh.lake.factory import open_glue
+from aurora_dwh.settings.config import LakeSettings
 
 if TYPE_CHECKING:
     from datetime import datetime

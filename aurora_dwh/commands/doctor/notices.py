@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from aurora_dwh.automation.alert_settings import AlertSettings, configured
-from aurora_dwh.aws import quicksight_client, sns_client
 from aurora_dwh.commands.doctor.check import SETTINGS_REMEDY, Attempts, Check, State
-from aurora_dwh.config import aws_region
+from aurora_dwh.orchestration.automation.alert_settings import AlertSettings, configured
+from aurora_dwh.settings.aws import quicksight_client, sns_client
+from aurora_dwh.settings.config import aws_region
 
 if TYPE_CHECKING:
-    from aurora_dwh.catalog import Catalog
-    from aurora_dwh.catalog_quicksight import QuickSight
+    from aurora_dwh.catalog.model import Catalog
+    from aurora_dwh.catalog.quicksight import QuickSight
 
 PROBE = "aurora-dwh-doctor"
 """The id of a refresh that there is not."""

@@ -6,21 +6,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aurora_dwh.catalog import marts_folder
+from aurora_dwh.catalog.model import marts_folder
 from aurora_dwh.commands.doctor.check import Check, State
-from aurora_dwh.rules import quoted
-from aurora_dwh.schema import fold
-from aurora_dwh.warehouse import audit
+from aurora_dwh.core.rules import quoted
+from aurora_dwh.core.schema import fold
+from aurora_dwh.warehouse import load_history
 from aurora_dwh.warehouse.connection import Session
 from aurora_dwh.warehouse.dependents import is_materialized
-from aurora_dwh.warehouse.mart import read_marts
+from aurora_dwh.warehouse.load.target import staging_target
+from aurora_dwh.warehouse.marts.model import read_marts
 from aurora_dwh.warehouse.sql import identifier, literal, qualified
 from aurora_dwh.warehouse.table_keys import differences
-from aurora_dwh.warehouse.target import staging_target
 
 if TYPE_CHECKING:
-    from aurora_dwh.catalog import Catalog
-    from aurora_dwh.config import RedshiftSettings
+    from aurora_dwh.catalog.model import Catalog
+    from aurora_dwh.settings.config import RedshiftSettings
 
 _CUT_BYTES = 63
 """Where older catalogues cut names."""
@@ -47,7 +47,7 @@ def check_relations(session: Session, catalog: Catalog, settings: RedshiftSettin
     targets = {fold(table.target): table for table in catalog.tables.values()}
     built = {fold(mart.name) for mart in read_marts(marts_folder())}
     [[user]] = session.execute("SELECT current_user").rows
-    for found in _relations(session, (staging, bi, audit.SCHEMA)):
+    for found in _relations(session, (staging, bi, load_history.SCHEMA)):
         known = {staging: targets.keys(), bi: built}.get(found.schema)
         if known is not None and found.name not in known:
             if found.is_ours:

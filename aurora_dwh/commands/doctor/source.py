@@ -15,12 +15,12 @@ from pymysql.constants import ER
 from pymysql.err import MySQLError
 
 from aurora_dwh.commands.doctor.check import SETTINGS_REMEDY, Attempts, Check, State, clock_check, ok_or_warning
-from aurora_dwh.commands.facts import Filled, Size, read_filled, read_sizes
+from aurora_dwh.commands.schema_facts import Filled, Size, read_filled, read_sizes
 from aurora_dwh.commands.suggest import LARGE_ROWS, about
-from aurora_dwh.config import AuroraSettings
-from aurora_dwh.environment import DISABLED, VERIFY, VERIFY_CA
-from aurora_dwh.handoff import DataError
-from aurora_dwh.schema import fold
+from aurora_dwh.core.models import DataError
+from aurora_dwh.core.schema import fold
+from aurora_dwh.settings.config import AuroraSettings
+from aurora_dwh.settings.environment import DISABLED, VERIFY, VERIFY_CA
 from aurora_dwh.source.connection import Connection, SourceError, connect, execute, told
 from aurora_dwh.source.discovery import as_stored, indexes, missing_index
 from aurora_dwh.source.locks import sees_others, told_holders
@@ -31,7 +31,7 @@ from aurora_dwh.source.sessions import Sessions, describe, is_lost
 from aurora_dwh.source.statement import select
 
 if TYPE_CHECKING:
-    from aurora_dwh.catalog import Catalog, Table
+    from aurora_dwh.catalog.model import Catalog, Table
 
 T = TypeVar("T")
 Make = Callable[[Connection], Iterable[Check]]

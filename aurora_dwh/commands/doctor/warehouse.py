@@ -13,16 +13,16 @@ from aurora_dwh.commands.doctor.check import SETTINGS_REMEDY, Attempts, Check, S
 from aurora_dwh.commands.doctor.days import check_days, check_record
 from aurora_dwh.commands.doctor.lake import Bucket, probe_key
 from aurora_dwh.commands.doctor.relations import check_relations
-from aurora_dwh.config import RedshiftSettings
-from aurora_dwh.environment import DISABLED
-from aurora_dwh.warehouse import audit
+from aurora_dwh.settings.config import RedshiftSettings
+from aurora_dwh.settings.environment import DISABLED
+from aurora_dwh.warehouse import load_history
 from aurora_dwh.warehouse.connection import Session, Warehouse
 from aurora_dwh.warehouse.dependents import SECURITY_ROLES, roles, sees_policies
 from aurora_dwh.warehouse.sql import identifier, literal, role
 
 if TYPE_CHECKING:
-    from aurora_dwh.catalog import Catalog
-    from aurora_dwh.config import LakeSettings
+    from aurora_dwh.catalog.model import Catalog
+    from aurora_dwh.settings.config import LakeSettings
 
 _HOST = re.compile(r"\.([a-z]{2}(?:-[a-z]+)+-\d)\.redshift(?:-serverless)?\.amazonaws\.com")
 
@@ -85,7 +85,7 @@ def check_region(bucket_region: str, settings: RedshiftSettings) -> Iterator[Che
 
 def check_schemas(session: Session, settings: RedshiftSettings) -> Iterator[Check]:
     """Check that tables can be made in each schema that loads write to, or the schema itself."""
-    for schema in (settings.staging_schema, settings.bi_schema, audit.SCHEMA):
+    for schema in (settings.staging_schema, settings.bi_schema, load_history.SCHEMA):
         name = f"redshift: schema {schema}"
         try:
             exists = session.execute(f"SELECT nspname FROM pg_namespace WHERE nspname = {literal(schema)}").rows

@@ -5,26 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
 
 from aurora_dwh.commands.doctor.check import Attempts, Check, State, ok_or_warning
-from aurora_dwh.handoff import utc_now
-
-if TYPE_CHECKING:
-    import dagster as dg
 
 LEAST_FREE = 2**30
 """Bytes of disk that a worker should have whatever it reads."""
-
-DAEMON_SILENCE = timedelta(minutes=5)
-"""After how long without a heartbeat a daemon counts as dead; it reports every half minute."""
-
-RUN_SILENCE = timedelta(hours=1)
-"""After how long without an event a run that was started in a terminal is looked at."""
-
-DAEMONS = ("SCHEDULER", "SENSOR", "ASSET", "BACKFILL")
-"""The daemons of Dagster that loads rely on."""
 
 
 def check(run: Attempts, scanned: int) -> None:
@@ -59,12 +44,9 @@ def check_disk(scanned: int) -> Check:
 
 def check_daemons() -> Check:
     """Check that the daemons which start schedules and sensors have reported lately."""
-    import dagster as dg
+    from aurora_dwh.instance.health import DAEMON_SILENCE, silent_daemons
 
-    with dg.DagsterInstance.get() as instance:
-        heartbeats = instance.get_daemon_heartbeats()
-    oldest = datetime.now(timezone.utc) - DAEMON_SILENCE
-    dead = [n.lower() for n in DAEMONS if n not in heartbeats or heartbeats[n].timestamp < oldest.timestamp()]
+    dead = silent_daemons()
     return ok_or_warning(
         "dagster: daemon",
         f"no heartbeat of {', '.join(dead)} in the last {DAEMON_SILENCE.seconds // 60} minutes" if dead else "",
@@ -75,43 +57,25 @@ def check_daemons() -> Check:
 
 def check_runs() -> Check:
     """Check that what is said to run does run: a run that is gone holds its place in a pool."""
-    import dagster as dg
+    from aurora_dwh.instance.health import lost_runs
 
     name = "dagster: runs"
     try:
-        with dg.DagsterInstance.get() as instance:
-            runs = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
-            gone = [f"{run.run_id} of {run.job_name}: {why}" for run in runs if (why := _why_gone(instance, run))]
+        count, gone = lost_runs()
     except Exception as error:  # as of a launcher whose service this process may not ask
         return Check(name, State.WARNING, f"whether all that is said to run does cannot be told: {error}")
     return ok_or_warning(
         name,
         "; ".join(gone),
-        f"{len(runs)} in progress",
+        f"{count} in progress",
         "terminate them in the UI, with `Force termination` where that is offered; their days are asked for again",
     )
 
 
-def _why_gone(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
-    """Return what tells that a run in progress is gone, empty where nothing does."""
-    from dagster._core.launcher import WorkerStatus
-
-    if run.remote_job_origin is None:  # of a terminal: nobody but itself knows it
-        last = instance.get_records_for_run(run.run_id, limit=1, ascending=False).records
-        silence = utc_now().timestamp() - (last[0].timestamp if last else 0)
-        return (
-            "" if silence < RUN_SILENCE.total_seconds() else f"perhaps gone, as it has said nothing for {RUN_SILENCE}"
-        )
-    if not instance.run_launcher.supports_check_run_worker_health:
-        return ""
-    health = instance.run_launcher.check_run_worker_health(run)
-    return "" if health.status in (WorkerStatus.RUNNING, WorkerStatus.SUCCESS) else health.msg or "its worker is gone"
-
-
 def _open() -> None:
-    import dagster as dg
+    from aurora_dwh.instance.health import open_instance
 
-    with dg.DagsterInstance.get() as instance:
+    with open_instance() as instance:
         instance.get_runs_count()
 
 

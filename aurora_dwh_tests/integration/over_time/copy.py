@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timezone
 from typing import Any
 
-from aurora_dwh.handoff import Manifest
+from aurora_dwh.core.models import Manifest
 
 Row = dict[str, Any]
 """The columns of a row that are not NULL: a column that is not there has the same rows as one that is NULL."""

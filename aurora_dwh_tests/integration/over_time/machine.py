@@ -20,23 +20,23 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from aurora_dwh.catalog import Catalog, Table
-from aurora_dwh.handoff import DataError, Extract, StaleManifestError
+from aurora_dwh.catalog.model import Catalog, Table
+from aurora_dwh.core.models import DataError, Extract, StaleManifestError
+from aurora_dwh.core.rules import Rules
 from aurora_dwh.lake.store import OlderReadingError
 from aurora_dwh.local.redshift.faults import Fault
 from aurora_dwh.proof.engine import Places
 from aurora_dwh.proof.nightly import Outcome, prove_and_repair
-from aurora_dwh.rules import Rules
 from aurora_dwh.source.connection import Connection, SourceError, connect
 from aurora_dwh.source.extract import Source
 from aurora_dwh.source.windows import window
 from aurora_dwh.warehouse import rebuild as warehouse_rebuild
-from aurora_dwh.warehouse.batches import transactions
-from aurora_dwh.warehouse.drift import DriftError
 from aurora_dwh.warehouse.errors import CheckError, PassingError
-from aurora_dwh.warehouse.load import load
-from aurora_dwh.warehouse.standing import RecordError
-from aurora_dwh.warehouse.target import staging_target
+from aurora_dwh.warehouse.load.batches import transactions
+from aurora_dwh.warehouse.load.schema_drift import DriftError
+from aurora_dwh.warehouse.load.standing import RecordError
+from aurora_dwh.warehouse.load.target import staging_target
+from aurora_dwh.warehouse.load.transaction import load
 from aurora_dwh_tests.integration.over_time.behind import stop
 from aurora_dwh_tests.integration.over_time.clock import CALENDARS, Calendar, Clock
 from aurora_dwh_tests.integration.over_time.copy import Copy, Reading

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import redshift_connector
 
-from aurora_dwh.handoff import Manifest, utc_now
+from aurora_dwh.core.models import Manifest, utc_now
 from aurora_dwh.lake.layout import Layout
 from aurora_dwh.lake.store import Lake, MissingDayError
 from aurora_dwh.local.lake import BUCKET

@@ -1,0 +1,94 @@
+"""One assumption, and how all of them are measured: what was found of each, told without any name of the account."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from time import monotonic
+
+from aurora_dwh.commands.doctor.contract.scratch import Scratch
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """Something that the product rests on.
+
+    Attributes:
+        name: What it is about.
+        expected: What is found where it holds.
+        meaning: What follows where it does not.
+        measure: Finds out.
+    """
+
+    name: str
+    expected: str
+    meaning: str
+    measure: Callable[[Scratch], str]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found of an assumption.
+
+    Attributes:
+        name: The assumption's name.
+        expected: What was to be found.
+        found: What was.
+        holds: Whether that is the same.
+        meaning: What follows; empty where it holds.
+        seconds: How long it took.
+        statements: What was run.
+    """
+
+    name: str
+    expected: str
+    found: str
+    holds: bool
+    meaning: str
+    seconds: float
+    statements: tuple[str, ...]
+
+
+def findings(
+    scratch: Scratch, assumptions: Iterable[Assumption], progress: Callable[[str], object] = lambda _: None
+) -> Iterator[Finding]:
+    """Measure assumptions, one after the other; one that cannot be measured does not hold, and the next one follows.
+
+    Args:
+        scratch: Where to measure.
+        assumptions: What to measure.
+        progress: Is told each one's name once it was measured.
+    """
+    hide = _hider(scratch)
+    for one in assumptions:
+        scratch.reset()
+        began = monotonic()
+        try:
+            found = one.measure(scratch)
+        except Exception as error:  # whatever it is, it is what was found
+            found = f"{type(error).__name__}: {error}"
+        holds = found == one.expected
+        statements = tuple(hide(statement) for statement in scratch.statements)
+        seconds = round(monotonic() - began, 1)
+        yield Finding(one.name, one.expected, hide(found), holds, "" if holds else one.meaning, seconds, statements)
+        progress(one.name)
+
+
+def _hider(scratch: Scratch) -> Callable[[str], str]:
+    """Return what takes the names of the account out of a text."""
+    settings = scratch.warehouse.settings
+    names = {
+        scratch.schema: "scratch",
+        scratch.lake.bucket: "bucket",
+        scratch.lake.prefix: "prefix",
+        settings.host: "host",
+        settings.workgroup: "workgroup",
+        settings.user: "user",
+        settings.database: "database",
+        settings.iam_role if settings.iam_role != "default" else None: "role",
+    }
+    known = {str(name): word for name, word in names.items() if name}
+    pattern = re.compile("|".join(re.escape(name) for name in sorted(known, key=len, reverse=True)))
+    arn = re.compile(r"arn:[\w-]+:[\w-]*:[\w-]*:\d*:\S+|\b\d{12}\b")
+    return lambda text: arn.sub("account", pattern.sub(lambda found: f"<{known[found[0]]}>", text))

@@ -1,0 +1,48 @@
+"""The lake that settings name, those of the environment by default.
+
+It is for whoever has no use for Dagster, which is 40 MB and half a second to import.
+"""
+
+from __future__ import annotations
+
+from aurora_dwh.lake.athena import GlueDatabase
+from aurora_dwh.lake.layout import Layout
+from aurora_dwh.lake.purge import Purge
+from aurora_dwh.lake.store import Lake
+from aurora_dwh.settings.aws import glue_client
+from aurora_dwh.settings.servers import ENVIRONMENT, Servers
+
+
+def open_lake(servers: Servers = ENVIRONMENT, folder: str = "") -> Lake:
+    """Return a project's lake.
+
+    Args:
+        servers: Where the project reaches it.
+        folder: The folder in it that the tables lie in; without it the one named as the source's database.
+
+    Raises:
+        ConfigError: Settings are missing or wrong.
+    """
+    settings = servers.lake()
+    layout = Layout(settings.bucket, settings.prefix, folder or servers.database())
+    return Lake(settings.client(), layout, lists_files=settings.glue_database is not None)
+
+
+def open_glue(servers: Servers = ENVIRONMENT) -> GlueDatabase | None:
+    """Return the database of Glue that a project's lake has its tables in, None where it has none.
+
+    Raises:
+        ConfigError: Settings are missing or wrong.
+    """
+    settings = servers.lake()
+    return GlueDatabase(glue_client(settings.region), settings.glue_database) if settings.glue_database else None
+
+
+def open_purge() -> Purge:
+    """Return what removes days of the environment's lake for good.
+
+    Raises:
+        ConfigError: Variables are missing or wrong.
+    """
+    settings = ENVIRONMENT.lake()
+    return Purge(settings.client(), Layout(settings.bucket, settings.prefix, ENVIRONMENT.database()))

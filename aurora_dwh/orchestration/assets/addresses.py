@@ -1,0 +1,139 @@
+"""Where each asset's data lie, as far as the settings say so when the definitions are loaded.
+
+Names are put together and nothing is asked; a variable that is missing leaves an address out, and is an error only
+when a run needs it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from dagster import MetadataValue
+
+from aurora_dwh.lake.layout import Layout
+from aurora_dwh.orchestration.assets.console import redshift_endpoint, redshift_workgroup, s3_folder
+from aurora_dwh.settings.config import aws_region
+from aurora_dwh.settings.environment import ConfigError, Environment
+from aurora_dwh.settings.servers import ENVIRONMENT, Servers
+
+Settings = TypeVar("Settings")
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """The three places between which tables are copied.
+
+    Attributes:
+        source: `mysql://host:port/database`, None where it is not known.
+        layout: The lake's layout, None where it is not known.
+        warehouse: `redshift://host/database`, None where it is not known.
+        database: Redshift's database, None where it is not known.
+        schemas: What the schemas that marts name are called in this warehouse.
+        s3_region: The Region of the lake's bucket; None where it is not known, or the lake is not Amazon's S3.
+        redshift_page: The warehouse's page in Amazon's console; None where it is not known, or is not Amazon's.
+        glue: The database of Glue in which Athena finds the lake's tables, None where there is none.
+    """
+
+    source: str | None
+    layout: Layout | None
+    warehouse: str | None
+    database: str | None
+    schemas: Mapping[str, str]
+    s3_region: str | None = None
+    redshift_page: str | None = None
+    glue: str | None = None
+
+    @staticmethod
+    def from_env(environ: Mapping[str, str] | None = None) -> Addresses:
+        """Read what the variables say."""
+        env = Environment(os.environ if environ is None else environ)
+        source, database = env.text("AURORA_DATABASE"), env.text("REDSHIFT_DATABASE")
+        bucket, prefix = env.s3_uri("LAKE_URI")
+        host = env.text("REDSHIFT_HOST") or env.text("REDSHIFT_WORKGROUP")
+        aurora = env.text("AURORA_HOST")
+        port = env.text("AURORA_PORT") or "3306"
+        region = aws_region(environ)
+        endpoint = env.text("AWS_ENDPOINT_URL_S3") or env.text("AWS_ENDPOINT_URL")
+        return Addresses(
+            source=f"mysql://{aurora}:{port}/{source}" if aurora and source else None,
+            layout=Layout(bucket, prefix, source) if bucket and source else None,
+            warehouse=f"redshift://{host}/{database}" if host and database else None,
+            database=database,
+            schemas={
+                "staging": env.text("REDSHIFT_STAGING_SCHEMA") or "staging",
+                "bi": env.text("REDSHIFT_BI_SCHEMA") or "bi",
+            },
+            s3_region=None if endpoint else region,
+            redshift_page=_redshift_page(env.text("REDSHIFT_HOST"), env.text("REDSHIFT_WORKGROUP"), region),
+            glue=env.text("LAKE_GLUE_DATABASE"),
+        )
+
+    @staticmethod
+    def of(servers: Servers) -> Addresses:
+        """Return the places that settings name; what a function cannot say now is left out.
+
+        Args:
+            servers: The settings; those of the environment may be incomplete.
+        """
+        if servers == ENVIRONMENT:
+            return Addresses.from_env()
+        aurora, lake, redshift = _known(servers.source), _known(servers.lake), _known(servers.warehouse)
+        host = redshift and (redshift.host or redshift.workgroup)
+        return Addresses(
+            source=f"mysql://{aurora.host}:{aurora.port or 3306}/{aurora.database}" if aurora and aurora.host else None,
+            layout=Layout(lake.bucket, lake.prefix, aurora.database) if aurora and lake else None,
+            warehouse=f"redshift://{host}/{redshift.database}" if redshift and host else None,
+            database=redshift.database if redshift else None,
+            schemas={
+                "staging": redshift.staging_schema if redshift else "staging",
+                "bi": redshift.bi_schema if redshift else "bi",
+            },
+            s3_region=lake.region if lake and not lake.endpoint else None,
+            redshift_page=_redshift_page(redshift.host, redshift.workgroup, redshift.region) if redshift else None,
+            glue=lake.glue_database if lake else None,
+        )
+
+    def of_source(self, table: str) -> dict[str, Any]:
+        """Return the metadata that say where a table of the source lies."""
+        return {"dagster/uri": f"{self.source}/{quote(table, safe='')}"} if self.source else {}
+
+    def of_lake(self, table: str) -> dict[str, Any]:
+        """Return the metadata that say where a table's days lie in the lake."""
+        if self.layout is None:
+            return {}
+        folder = self.layout.table(table)
+        page = s3_folder(self.layout.bucket, folder, self.s3_region) if self.s3_region else None
+        return {"dagster/uri": self.layout.url(folder) + "/", **_console(page)}
+
+    def of_warehouse(self, schema: str, name: str) -> dict[str, Any]:
+        """Return the metadata that say where a table lies in Redshift.
+
+        Args:
+            schema: `staging` or `bi`.
+            name: The table's name in Redshift.
+        """
+        called = self.schemas[schema]
+        full = ".".join(part for part in (self.database, called, name) if part)
+        uri = {"dagster/uri": f"{self.warehouse}/{called}/{quote(name, safe='')}"} if self.warehouse else {}
+        return {"dagster/table_name": full, **uri, **_console(self.redshift_page)}
+
+
+def _console(page: str | None) -> dict[str, Any]:
+    return {"console": MetadataValue.url(page)} if page else {}
+
+
+def _redshift_page(host: str | None, workgroup: str | None, region: str | None) -> str | None:
+    if host:
+        return redshift_endpoint(host)
+    return redshift_workgroup(workgroup, region) if workgroup and region else None
+
+
+def _known(ask: Callable[[], Settings]) -> Settings | None:
+    try:
+        return ask()
+    except ConfigError:
+        return None

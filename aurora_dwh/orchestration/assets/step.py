@@ -1,0 +1,100 @@
+"""One asset with one step, from Dagster's own parts.
+
+It is what `@dg.asset` makes. The decorator looks at its function's signature a dozen times for each asset, which is
+most of the time that a location of 1,000 tables takes to load; here everything about the step is said instead, and what
+Dagster would work out for each of them again is left out.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from aurora_dwh.orchestration.failures import RETRY
+from aurora_dwh.orchestration.stopping import stoppable_parts
+
+Work = Callable[[dg.AssetExecutionContext, Mapping[str, Any]], Iterator[Any]]
+"""What a step does: it takes the context and the inputs by name, and yields results."""
+
+BACKFILL = dg.BackfillPolicy.single_run()
+"""A range of days is one run: Dagster keeps a chain's assets together only where this is equal for all of them."""
+
+_CHECKED = dg.Out(dg.Any)
+
+
+class _Op(dg.OpDefinition):
+    """A step without configuration. Dagster's own default is one of any kind, to be described in each job."""
+
+    @property
+    def config_schema(self) -> None:  # type: ignore[override]
+        return None
+
+
+class _Asset(dg.AssetsDefinition):
+    """An asset that takes up the location's resources as it is, where Dagster makes and checks it anew."""
+
+    def with_resources(self, resource_defs: Mapping[str, dg.ResourceDefinition]) -> dg.AssetsDefinition:
+        bound = copy(self)
+        bound._resource_defs = {key: resource_defs[key] for key in self.required_resource_keys}
+        return bound
+
+
+def build_step(
+    work: Work,
+    *,
+    spec: dg.AssetSpec,
+    ins: Mapping[str, tuple[dg.AssetKey, dg.In]],
+    out: dg.Out,
+    checks: Sequence[dg.AssetCheckSpec] = (),
+    resources: set[str],
+    pool: str,
+    config: Mapping[str, dg.Field] | None = None,
+) -> dg.AssetsDefinition:
+    """Return the asset whose days are made by a step.
+
+    Args:
+        work: What the step does. It yields a `MaterializeResult`, and the results of the checks.
+        spec: What is known of the asset.
+        ins: The assets that the step is handed, by the name of the input; those that it only follows are `spec.deps`.
+        out: Which IO manager takes the value.
+        checks: The checks that the step makes.
+        resources: The resources that the step uses itself.
+        pool: The pool that bounds how many such steps run at once.
+        config: What may be set of it for a run; None for nothing.
+    """
+
+    def stoppable_work(context: dg.AssetExecutionContext, inputs: Mapping[str, Any]) -> Iterator[Any]:
+        return stoppable_parts(context, work(context, inputs))
+
+    name = spec.key.to_python_identifier()
+    checked = {f"{name}_{check.name}": check for check in checks}
+    op = _Op if config is None else partial(dg.OpDefinition, config_schema=dict(config))
+    step = op(
+        compute_fn=stoppable_work,
+        name=name,
+        description=spec.description,
+        ins={name: given for name, (_, given) in ins.items()},
+        outs={"result": out, **dict.fromkeys(checked, _CHECKED)},
+        required_resource_keys=resources,
+        retry_policy=RETRY,
+        pool=pool,
+    )
+    return _Asset(
+        node_def=step,
+        keys_by_input_name={name: key for name, (key, _) in ins.items()},
+        keys_by_output_name={"result": spec.key},
+        specs=[spec],
+        check_specs_by_output_name=checked,
+        backfill_policy=BACKFILL,
+    )
+
+
+def code_link(file: Path | None) -> dict[str, Any]:
+    """Return the metadata that link an asset's page to the file that it is written in, if there is one."""
+    if file is None:
+        return {}
+    link = dg.LocalFileCodeReference(file_path=str(file.resolve()), line_number=1, label=file.name)
+    return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[link])}

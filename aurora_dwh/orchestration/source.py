@@ -1,0 +1,62 @@
+"""Aurora as a Dagster resource: what the assets ask for rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
+from logging import Logger
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+from aurora_dwh.catalog.model import Catalog, Table
+from aurora_dwh.core.models import Export, Extract
+from aurora_dwh.core.rules import Rules
+from aurora_dwh.settings.config import AuroraSettings
+from aurora_dwh.source.factory import read_days, stream_days
+
+
+class AuroraResource(dg.ConfigurableResource[None]):
+    """The source database that the AURORA_* variables name. It is only read, each time in one snapshot."""
+
+    _settings: Callable[[], AuroraSettings] = PrivateAttr(default_factory=lambda: AuroraSettings.from_env)
+
+    @staticmethod
+    def of(settings: Callable[[], AuroraSettings]) -> AuroraResource:
+        """Return the resource of a source that settings name, which are asked for at each reading."""
+        made = AuroraResource()
+        made._settings = settings
+        return made
+
+    def days(
+        self,
+        table: Table,
+        catalog: Catalog,
+        days: Sequence[date],
+        log: Logger,
+        known: Callable[[Sequence[date]], Mapping[date, int]] = lambda _: {},
+        had: Callable[[Rules], Sequence[str]] = lambda _: (),
+        today: date | None = None,
+    ) -> Iterator[Extract | Export]:
+        """Yield the days of a table to be written as its `extract` says: by this process, or by Aurora itself.
+
+        Args:
+            table: What to read.
+            catalog: The catalog that the table belongs to, for its zone and first day.
+            days: The days, in order.
+            log: Where to warn, as of a cursor without an index.
+            known: Returns how many rows days had when they were last read, those that never were left out. Earlier
+                days that the table's lookback reaches into come first, where they have another number now.
+            had: Takes the table's rules and returns the columns that it had when it was last read; one that the user
+                may not read any more is an error.
+            today: The running day, which is read as far as it is; None where each day's end is awaited.
+
+        Raises:
+            SourceError: The source is out of reach, or was lost while rows were read; another attempt may do better.
+            DataError: The table cannot be read as the catalog says.
+        """
+        yield from read_days(table, catalog, days, log.warning, known, had, self._settings, today)
+
+    def extract(self, table: Table, catalog: Catalog, days: Sequence[date], log: Logger) -> Iterator[Extract]:
+        """Yield days of a table as this process reads them, and no others; the arguments are those of `days`."""
+        yield from stream_days(table, catalog, days, log.warning, self._settings)

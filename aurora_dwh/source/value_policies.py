@@ -1,0 +1,279 @@
+"""Values that MySQL holds and Redshift cannot: too many bytes, or a NUL byte in a text. The catalog says what to do.
+
+Nothing here is done silently: a value is either refused, with its row's key, or changed and counted; what is in the key
+is never changed, as two rows could become one. The same changes as SQL, for a comparison that must expect them, are
+here too: `expected`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from aurora_dwh.core.models import DataError
+from aurora_dwh.core.schema import TEXT_TYPES, UTF8_BYTES_PER_CHARACTER, Column, TableSchema, fold
+from aurora_dwh.source.quoting import identifier
+
+if TYPE_CHECKING:
+    from aurora_dwh.catalog.model import Table
+
+_SHOWN_KEY = 200
+_SHOWN_VALUE = 60
+
+
+def fit(
+    batch: pa.RecordBatch, schema: TableSchema, table: Table, converted: Counter[tuple[str, str]]
+) -> pa.RecordBatch:
+    """Return the rows with every value as Redshift can hold it.
+
+    Args:
+        batch: Rows as they were read, of the schema's Arrow types.
+        schema: The columns.
+        table: The table's policies.
+        converted: Counts `(column, reason)` of the values that were changed.
+
+    Raises:
+        DataError: A value does not fit and its policy is `fail`; the message names column, key and value.
+    """
+    columns = list(batch.columns)
+    for index, column in enumerate(schema.columns):
+        values = columns[index]
+        if not (pa.types.is_string(values.type) or pa.types.is_binary(values.type)):
+            continue
+        for reason, misfits, fix in (("nul_bytes", _nul_bytes, _without_nul), ("oversize", _oversize, _smaller)):
+            wrong = misfits(values, column)
+            if wrong is None:
+                continue
+            policy = getattr(table, reason)
+            if is_refused(column, reason, table):
+                raise _refusal(batch, schema, column, values, wrong, reason, table)
+            values = _fixed(values, wrong, fix(column, policy))
+            converted[column.target_name, reason] += pc.sum(wrong).as_py()
+        columns[index] = values
+    return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
+
+
+def _nul_bytes(values: pa.Array, _: Column) -> pa.Array | None:
+    """Return which texts hold a NUL byte, None where none does; bytes may hold any."""
+    if pa.types.is_binary(values.type):
+        return None
+    data = values.buffers()[2]
+    if data is None or np.frombuffer(data, np.uint8).all():  # one look at all the bytes, before any at single rows
+        return None
+    wrong = pc.fill_null(pc.match_substring(values, "\0"), False)
+    return wrong if pc.any(wrong).as_py() else None
+
+
+def _oversize(values: pa.Array, column: Column) -> pa.Array | None:
+    """Return which values have more bytes than Redshift holds, None where none has."""
+    if column.byte_limit is None:
+        return None
+    longest = pc.max(pc.binary_length(values)).as_py()
+    if longest is None or longest <= column.byte_limit:
+        return None
+    return pc.fill_null(pc.greater(pc.binary_length(values), column.byte_limit), False)
+
+
+Fix = Callable[[str | bytes], str | bytes | None]
+
+
+def _without_nul(_: Column, __: str) -> Fix:
+    return lambda value: value.replace("\0", "") if isinstance(value, str) else value
+
+
+def _smaller(column: Column, policy: str) -> Fix:
+    limit = column.byte_limit or 0
+
+    def cut(value: str | bytes) -> str | bytes:
+        if isinstance(value, bytes):
+            return value[:limit]
+        return value.encode()[:limit].decode(errors="ignore")  # no half character is left at the end
+
+    if policy == "null":
+        return lambda _: None
+    return cut
+
+
+def _fixed(values: pa.Array, wrong: pa.Array, fix: Fix) -> pa.Array:
+    """Return the values with the wrong ones fixed; they are few, so each is taken by itself."""
+    fixed = [fix(value) for value in values.filter(wrong).to_pylist()]
+    return pc.replace_with_mask(values, wrong, pa.array(fixed, values.type))
+
+
+def is_refused(column: Column, reason: str, table: Table) -> bool:
+    """Return whether a value fails its day: its policy says so, it cannot be changed, or it is in the key.
+
+    Args:
+        column: The value's column.
+        reason: `nul_bytes`, `oversize`, `zero_date` or `invalid_date`.
+        table: The table's policies.
+    """
+    policy = table.zero_dates if reason.endswith("_date") else getattr(table, reason)
+    return is_key(column, table) or policy == "fail" or (policy == "truncate" and column.redshift_type == "SUPER")
+
+
+def is_key(column: Column, table: Table) -> bool:
+    """Return whether a column is one of those that tell a row of the copy from another."""
+    return column.source_name in {fold(name) for name in table.key}
+
+
+def _refusal(
+    batch: pa.RecordBatch,
+    schema: TableSchema,
+    column: Column,
+    values: pa.Array,
+    wrong: pa.Array,
+    reason: str,
+    table: Table,
+) -> DataError:
+    row = pc.index(wrong, True).as_py()
+    value = values[row].as_py()
+    size = len(value.encode() if isinstance(value, str) else value)
+    return refusal(schema, column, key_of(batch, row, schema), value, size, reason, table)
+
+
+def refusal(
+    schema: TableSchema, column: Column, key: str, value: str | bytes, size: int, reason: str, table: Table
+) -> DataError:
+    """Return what to raise for a value that does not fit.
+
+    Args:
+        schema: The table.
+        column: The value's column.
+        key: The value's row, as `key_of` names it.
+        value: The value, or its beginning.
+        size: The bytes of the whole value, in UTF-8.
+        reason: `nul_bytes` or `oversize`.
+        table: The table's policies.
+    """
+    which = f"the row {key}" if key else "a row without a primary key"
+    shown = repr(value[:_SHOWN_VALUE]) + ("..." if len(value) > _SHOWN_VALUE else "")
+    what = {
+        "nul_bytes": "holds a NUL byte, which no Redshift text can",
+        "oversize": f"has {size:,} bytes, and Redshift's {column.stage_type} holds {column.byte_limit:,}",
+    }[reason]
+    return DataError(
+        f"table {schema.table}, column {column.name!r}: in {which} the value {shown} {what}; "
+        f"{remedy(column, reason, table)}"
+    )
+
+
+def remedy(column: Column, reason: str, table: Table) -> str:
+    """Return what helps where a value fails its day.
+
+    Args:
+        column: The value's column.
+        reason: Why it does not fit.
+        table: The table as in the catalog.
+    """
+    is_date, is_cursor = reason.endswith("_date"), column.source_name == fold(table.cursor or "")
+    if is_key(column, table):
+        if is_date and is_cursor:
+            name = identifier(column.name)
+            dates = f"YEAR({name}) > 0 AND DAY({name}) BETWEEN 1 AND DAY(LAST_DAY({name}))"
+            return f'the key needs a date: mend the row, or leave such rows out with `filter: "{dates}"`'
+        if is_date:
+            return "the key needs a value: mend the row, or set `zero_dates: text`"
+        masked = f"`mask: {{{column.name}: sha256}}`"
+        return f"a key cannot be changed: mend the row, name another `key`, or set {masked}, which keeps keys apart"
+    if is_date:
+        return NULL_OR_TEXT
+    if reason == "nul_bytes":
+        policy = "`nul_bytes: remove`"
+    elif column.redshift_type == "SUPER":
+        policy = "`oversize: null`, as a JSON document cannot be cut"
+    else:
+        policy = "`oversize: truncate` or `null`"
+    return f"set {policy}, or leave the column out with `exclude`"
+
+
+NULL_OR_TEXT = "mend the row, or set `zero_dates: null` to copy such dates as NULL, or `zero_dates: text`"
+"""What helps where a date is none, and not in the key."""
+
+
+def no_key(column: Column, schema: TableSchema, key: Iterable[str]) -> str:
+    """Return what helps where a column of the key is NULL in the source.
+
+    Args:
+        column: The column.
+        schema: The table's columns, whose primary key serves where it is another one.
+        key: The columns of the catalog's key.
+    """
+    own = {fold(name) for name in schema.primary_key}
+    names = {column.target_name: column.source_name for column in schema.columns}
+    is_other = own and own != {names.get(fold(name), fold(name)) for name in key}
+    which = f"the source's primary key ({', '.join(schema.primary_key)})" if is_other else "other columns"
+    given = f'`filter: "{identifier(column.name)} IS NOT NULL"`'
+    return f"the key needs a value: give it one, name {which} in `key`, or leave such rows out with {given}"
+
+
+def key_of(batch: pa.RecordBatch, row: int, schema: TableSchema) -> str:
+    """Return which row of a batch is meant, by its primary key as far as that is in the batch; empty without one."""
+    names = [name for name in schema.copied_key if name in batch.schema.names]
+    return named_key({name: batch.column(name)[row].as_py() for name in names})
+
+
+def named_key(values: Mapping[str, object]) -> str:
+    """Return a row's key as errors name it, by the values of its columns."""
+    shown = {name: "NULL" if value is None else value for name, value in values.items()}
+    return ", ".join(f"{name} = {value}" for name, value in shown.items())[:_SHOWN_KEY]
+
+
+def expected(schema: TableSchema, table: Table) -> TableSchema:
+    """Return the schema whose columns the source computes as `fit` leaves them: what a policy changed is no difference.
+
+    Args:
+        schema: The columns.
+        table: The table's policies.
+    """
+    return replace(schema, columns=tuple(_expected(column, table) for column in schema.columns))
+
+
+def _expected(column: Column, table: Table) -> Column:
+    if is_key(column, table) or column.keyed:  # a hash fits whatever the value is
+        return column
+    if table.nul_bytes == "remove" and "nul_bytes" in column.rule.policies:
+        column = column.reading(NUL_REMOVED)
+    if table.oversize == "fail" or not may_be_oversize(column):
+        return column
+    limit = column.byte_limit or 0
+    is_text = column.data_type in TEXT_TYPES
+    if table.oversize == "truncate":
+        return column.reading(_cut(limit) if is_text else first_bytes(column, limit))
+    value = "CONVERT({0} USING utf8mb4)" if is_text or column.redshift_type == "SUPER" else "{0}"
+    return column.reading(f"CASE WHEN OCTET_LENGTH({value}) <= {limit} THEN {{0}} END")
+
+
+NUL_REMOVED = "REPLACE(CONVERT({0} USING utf8mb4), CHAR(0 USING utf8mb4), '')"
+"""The expression of a text without its NUL bytes."""
+
+_BYTES = "CAST(CONVERT({0} USING utf8mb4) AS BINARY)"
+
+
+def _cut(limit: int) -> str:
+    """Return the expression of the whole characters within the first bytes of a text: `fit` cuts there."""
+    within = (
+        f"WHEN ORD(SUBSTRING({_BYTES}, {size + 1}, 1)) NOT BETWEEN 128 AND 191 THEN {size}"  # a character ends here
+        for size in range(limit, limit - UTF8_BYTES_PER_CHARACTER + 1, -1)
+    )
+    size = f"CASE {' '.join(within)} ELSE {limit - UTF8_BYTES_PER_CHARACTER + 1} END"
+    return f"CONVERT(LEFT({_BYTES}, {size}) USING utf8mb4)"
+
+
+def first_bytes(column: Column, count: int) -> str:
+    """Return the expression of the first bytes of a binary value; no function on strings takes a VECTOR as it is."""
+    return f"LEFT(CAST({{0}} AS BINARY), {count})" if column.data_type == "vector" else f"LEFT({{0}}, {count})"
+
+
+def may_be_oversize(column: Column) -> bool:
+    """Return whether a value of the column may have more bytes than Redshift holds."""
+    if column.byte_limit is None:
+        return False
+    width = UTF8_BYTES_PER_CHARACTER if column.data_type in TEXT_TYPES else 1
+    return column.length is None or column.length * width > column.byte_limit
