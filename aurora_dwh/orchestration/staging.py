@@ -55,7 +55,7 @@ class Record:
             keys = context.asset_partition_keys if context.has_asset_partitions else ()
             add = context.step_context.add_asset_metadata
         else:
-            keys = context.partition_keys if context.has_partition_key or context.has_partition_key_range else ()
+            keys = context.partition_keys if context.assets_def.partitions_def else ()  # the run may have some
             add = context.add_asset_metadata
         return Record(context.asset_key, frozenset(keys), context.run_id, context.log, context.log_event, add)
 
