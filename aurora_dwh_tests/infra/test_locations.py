@@ -45,7 +45,8 @@ def test_a_location_has_a_catalog_and_makes_what_no_other_makes(root: Path) -> N
     assert parse_config(written(locations=["crm", "back_office"])).platform.locations == ("crm", "back_office")
     assert "there is no file locations/hr/catalog.yaml in the repository" in refused(locations=["hr"])
     assert "each location has a name of its own" in refused(locations=["crm", "crm"])
-    assert "does not have the form" in refused(locations=["Crm-1"])
+    for name in ("Crm", "crm-1", "crm_", "1crm"):
+        assert "does not have the form" in refused(locations=[name])
     assert "`size: small` has one code server; set `size: standard`" in refused(locations=["crm"], size="small")
     (root / "locations" / "crm" / "catalog.yaml").write_text(CATALOG.format(table="orders_master"))
     (marts := root / "locations" / "back_office" / "marts").mkdir()
