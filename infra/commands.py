@@ -9,11 +9,13 @@ HOME = "/opt/dagster"
 CODE_PORT = 4000
 UI_PORT = 3000
 LOCATION = "aurora_dwh.definitions"
+LOCATIONS = "aurora_dwh.locations"
 
 
-def code_server(port: int = CODE_PORT) -> list[str]:
-    """Serve the assets, schedules and sensors over gRPC."""
-    return ["dagster", "api", "grpc", "-h", "0.0.0.0", "-p", str(port), "-m", LOCATION]  # noqa: S104 - the VPC's own
+def code_server(port: int = CODE_PORT, location: str | None = None) -> list[str]:
+    """Serve the assets, schedules and sensors over gRPC: those of the default location, or of one that is named."""
+    served = ["-m", LOCATIONS, "-a", location] if location else ["-m", LOCATION]
+    return ["dagster", "api", "grpc", "-h", "0.0.0.0", "-p", str(port), *served]  # noqa: S104 - the VPC's own
 
 
 def code_server_health(port: int = CODE_PORT) -> list[str]:
@@ -21,9 +23,13 @@ def code_server_health(port: int = CODE_PORT) -> list[str]:
     return ["dagster", "api", "grpc-health-check", "-p", str(port)]
 
 
+_WITH_LOCATIONS = ("python", "-m", "infra.workspace")
+"""Before what asks code servers: it tells them of the locations beside the default one."""
+
+
 def daemon() -> list[str]:
     """Run schedules and sensors, and start queued runs. There must be exactly one."""
-    return ["dagster-daemon", "run", "-w", "workspace.yaml"]
+    return [*_WITH_LOCATIONS, "dagster-daemon", "run", "-w", "workspace.yaml"]
 
 
 DAEMON_ENVIRONMENT = {"DAGSTER_BACKFILL_RETRY_DEFINITION_CHANGED_ERROR": "1"}
@@ -41,7 +47,7 @@ def daemon_health() -> list[str]:
 
 def webserver(port: int = UI_PORT) -> list[str]:
     """Serve the UI and GraphQL."""
-    return ["dagster-webserver", "-h", "0.0.0.0", "-p", str(port), "-w", "workspace.yaml"]  # noqa: S104
+    return [*_WITH_LOCATIONS, "dagster-webserver", "-h", "0.0.0.0", "-p", str(port), "-w", "workspace.yaml"]  # noqa: S104
 
 
 WEBSERVER_HEALTH_PATH = "/server_info"

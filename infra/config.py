@@ -14,7 +14,7 @@ from typing import Literal, TypeVar
 import botocore.session
 from pydantic import BaseModel, Field, field_validator, model_validator
 
-from aurora_dwh.catalog.model import marts_folder
+from aurora_dwh.catalog.model import Catalog, marts_folder, transforms_folder
 from infra.config_fields import (
     Account,
     BaseImage,
@@ -31,6 +31,7 @@ from infra.config_fields import (
     Image,
     InstanceClass,
     KeyArn,
+    LocationName,
     LogDays,
     Name,
     Principal,
@@ -58,6 +59,11 @@ WIDEST = 8
 """The shortest prefix of addresses that may see a UI without sign-in: 10.0.0.0/8 is the largest private network."""
 
 Model = TypeVar("Model", bound=BaseModel)
+
+
+def location_catalog(name: str) -> str:
+    """Return the catalog of a location beside the default one, as a path in this repository and in the image."""
+    return f"locations/{name}/catalog.yaml"
 
 
 def _exactly_one(model: Model, *names: str) -> Model:
@@ -314,6 +320,20 @@ class Platform(Fields):
             raise ValueError(f"there is no file {catalog} in the repository")
         return catalog
 
+    locations: tuple[LocationName, ...] = ()
+    """More code locations, each with a code server of its own and a catalog, `locations/<name>/catalog.yaml` in this
+    repository, with its marts beside it. No table or mart is in two of them."""
+
+    @field_validator("locations")
+    @classmethod
+    def _have_catalogs(cls, locations: tuple[str, ...]) -> tuple[str, ...]:
+        for name in locations:
+            if not (ROOT / location_catalog(name)).is_file():
+                raise ValueError(f"there is no file {location_catalog(name)} in the repository")
+        if len(set(locations)) < len(locations) or "aurora_dwh" in locations:
+            raise ValueError("each location has a name of its own, and `aurora_dwh` is the one of `catalog`")
+        return locations
+
     image: Image | None = None
     """The address in ECR of an image that is built already; by default `infra/Dockerfile` is built when deploying."""
 
@@ -351,6 +371,8 @@ class Platform(Fields):
     def _without_balancer(self) -> Platform:
         if self.size == "small" and self.ui != Ui():
             raise ValueError("ui: `size: small` has no load balancer; leave it out and use python -m infra.open")
+        if self.size == "small" and self.locations:
+            raise ValueError("locations: `size: small` has one code server; set `size: standard`")
         return self
 
 
@@ -408,7 +430,7 @@ class Config(Fields):
 
     @model_validator(mode="after")
     def _together(self) -> Config:
-        problems = [*self._network_problems(), *self._arn_problems()]
+        problems = [*self._network_problems(), *self._arn_problems(), *self._location_problems()]
         if self.bi and not any(self.marts.glob("*.sql")):
             problems.append(f"bi.marts: there is no mart, such as daily_sales.sql, in {self.marts}")
         if problems:
@@ -436,6 +458,25 @@ class Config(Fields):
         for place, zone in used:
             if not re.fullmatch(f"{self.region}[a-z]", zone):
                 problems.append(f"{place}: {zone} is no zone of {self.region}")
+        return problems
+
+    def _location_problems(self) -> list[str]:
+        """Return what two locations have in common that belongs to one, or do not have that belongs to all."""
+        if not self.platform.locations:
+            return []
+        from aurora_dwh.transforms.model import transform_files
+
+        files = [self.platform.catalog, *map(location_catalog, self.platform.locations)]
+        problems, owners = [], dict[str, str]()
+        for file in files:
+            made = [f"staging.{table.target}" for table in Catalog.load(ROOT / file).tables.values()]
+            made += [f"bi.{mart.stem}" for mart in sorted(marts_folder(ROOT / file).glob("*.sql"))]
+            made += [f"staging.{one.stem}" for one in transform_files(transforms_folder(ROOT / file))]
+            problems += [
+                f"platform.locations: {name} is made by {owners[name]} and {file}; take it out of one of them"
+                for name in made
+                if owners.setdefault(name, file) != file
+            ]
         return problems
 
     def _arn_problems(self) -> list[str]:

@@ -39,6 +39,7 @@ BaseImage = Annotated[str, _form(r"[a-z0-9][\w.:/-]*@sha256:[0-9a-f]{64}")]
 Image = Annotated[
     str, _form(r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/[a-z0-9._/-]+(:[\w.-]+|@sha256:[0-9a-f]{64})")
 ]
+LocationName = Annotated[str, _form(r"[a-z]([a-z0-9_]{0,18}[a-z0-9])?")]
 HostName = Annotated[str, _form(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}"), StringConstraints(max_length=253)]
 Https = Annotated[str, _form(r"https://\S+")]
 Principal = Annotated[str, _form(r"arn:aws[a-z-]*:quicksight:[a-z0-9-]+:\d{12}:(user|group)/\S+")]

@@ -13,16 +13,17 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 
 import dagster as dg
 
-from aurora_dwh.catalog.model import Catalog
+from aurora_dwh.catalog.model import Catalog, location_catalog
 from aurora_dwh.instance import code_server
-from aurora_dwh.orchestration.assets.names import PLAIN
+from aurora_dwh.orchestration.assets.names import Names
 from aurora_dwh.orchestration.automation.freshness import due_day, is_loaded
+from infra.workspace import servers
 
 EVERY = 60.0
 """Seconds between two lines."""
@@ -40,15 +41,15 @@ class Watch:
 
     Attributes:
         instance: Dagster's storage.
-        catalog: The tables, and the zone of their days.
+        catalogs: The tables of each location, and the zone of their days, by what its names begin with.
         deadline: When the day before must have been loaded, HH:MM, for tables that say nothing else.
-        code: Host and port of the code server.
+        code: Host and port of each code server.
     """
 
     instance: dg.DagsterInstance
-    catalog: Catalog
+    catalogs: Mapping[str | None, Catalog]
     deadline: str
-    code: tuple[str, int]
+    code: Sequence[tuple[str, int]]
 
     def measures(self, now: datetime, *, days: bool) -> dict[str, float]:
         """Return the measures that could be taken; the reason is written to stderr for each that could not.
@@ -84,10 +85,12 @@ class Watch:
         )
 
     def location_error(self, now: datetime) -> int:
-        """Return 1 where the code server does not answer, or could not load the definitions."""
-        if error := code_server.location_error(*self.code):
-            sys.stderr.write(f"location_error: {error}\n")
-        return int(bool(error))
+        """Return how many code servers do not answer, or could not load their definitions."""
+        errors = {f"{host}:{port}": code_server.location_error(host, port) for host, port in self.code}
+        for server, error in errors.items():
+            if error:
+                sys.stderr.write(f"location_error: {server}: {error}\n")
+        return sum(map(bool, errors.values()))
 
     def days_late(self, now: datetime) -> int:
         """Return how many tables lack the last day that is due: of monthly ones, the last day of a month.
@@ -96,10 +99,11 @@ class Watch:
         load was of that day, as after every good night; each of the others takes one of its own.
         """
         due = {
-            PLAIN.table_key("staging", one): due_day(one, self.catalog, now, deadline=self.deadline)
-            for one in self.catalog.tables.values()
+            Names.of(prefix, None).table_key("staging", one): day
+            for prefix, catalog in self.catalogs.items()
+            for one in catalog.tables.values()
+            if (day := due_day(one, catalog, now, deadline=self.deadline)) >= catalog.start_date
         }
-        due = {key: day for key, day in due.items() if day >= self.catalog.start_date}
         records = self.instance.get_asset_records(list(due))
         loaded = {one.asset_entry.asset_key: one.asset_entry.last_materialization_record for one in records}
         return sum(not self._has(key, day, loaded.get(key)) for key, day in due.items())
@@ -116,9 +120,11 @@ def main() -> None:
     parser.add_argument("--deadline", required=True, help="HH:MM, in the catalog's zone")
     parser.add_argument("--once", action="store_true", help="print one line and end")
     arguments = parser.parse_args()
-    code = os.environ["DAGSTER_CODE_HOST"], int(os.environ["DAGSTER_CODE_PORT"])
+    code = servers(os.environ)
+    catalogs: dict[str | None, Catalog] = {None: Catalog.load()}
+    catalogs |= {name: Catalog.load(location_catalog(name)) for name in list(code)[1:]}
     with dg.DagsterInstance.get() as instance:
-        watch = Watch(instance, Catalog.load(), arguments.deadline, code)
+        watch = Watch(instance, catalogs, arguments.deadline, list(code.values()))
         line = 0
         while True:
             measures = watch.measures(datetime.now(timezone.utc), days=line % LINES_TO_DAYS == 0)

@@ -42,12 +42,14 @@ from aurora_dwh.core.schema import IDENTIFIER_LIMIT, TEMPORARY, fold
 
 __all__ = [
     "CATALOG_VARIABLE",
+    "LOCATIONS_VARIABLE",
     "Catalog",
     "CatalogError",
     "Problem",
     "Table",
     "TableFields",
     "catalog_path",
+    "location_catalog",
     "marts_folder",
     "table_problems",
     "transforms_folder",
@@ -56,6 +58,9 @@ __all__ = [
 
 CATALOG_VARIABLE = "AURORA_DWH_CATALOG"
 """The environment variable that names the catalog's file."""
+
+LOCATIONS_VARIABLE = "AURORA_DWH_LOCATIONS"
+"""The one that names the folder of more locations' catalogs."""
 
 PACKAGED_CATALOG = Path(__file__).parents[1] / "sample_shop" / "catalog.yaml"
 """The sample shop's catalog, used where no other is named."""
@@ -75,6 +80,15 @@ def catalog_path() -> Path:
     """Return the file that AURORA_DWH_CATALOG names, or else the packaged sample shop's."""
     named = os.environ.get(CATALOG_VARIABLE)
     return Path(named) if named else PACKAGED_CATALOG
+
+
+def location_catalog(name: str) -> Path:
+    """Return a location's catalog, `<name>/catalog.yaml` in the folder that AURORA_DWH_LOCATIONS names.
+
+    Args:
+        name: The location's; whether its file is there is not looked at.
+    """
+    return Path(os.environ.get(LOCATIONS_VARIABLE) or "locations") / name / "catalog.yaml"
 
 
 def marts_folder(catalog: Path | None = None) -> Path:

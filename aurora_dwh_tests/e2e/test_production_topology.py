@@ -132,38 +132,44 @@ def test_a_day_is_loaded_by_the_containers_of_production(
     world.catalog_file.write_text(catalog, encoding="utf-8")
     shutil.copytree(marts_folder(PACKAGED_CATALOG), marts_folder(world.catalog_file))
     datasets = read_datasets(marts_folder(world.catalog_file))
-    code, ui = _free_port(), _free_port()
-    containers._environment.update(DAGSTER_CODE_HOST="127.0.0.1", DAGSTER_CODE_PORT=str(code))
+    code, crm, ui = _free_port(), _free_port(), _free_port()
+    folder = containers.home / "locations"
+    containers._environment.update(
+        DAGSTER_CODE_HOST="127.0.0.1",
+        DAGSTER_CODE_PORT=str(code),
+        DAGSTER_CODE_LOCATIONS=json.dumps({"crm": ["127.0.0.1", crm]}),
+        AURORA_DWH_LOCATIONS=str(folder),
+    )
+    (folder / "crm").mkdir(parents=True)
+    world.at_source("CREATE TABLE contacts (id INT PRIMARY KEY)", "INSERT INTO contacts VALUES (1), (2)")
+    of_crm = f"timezone: {shop.TIMEZONE}\nstart_date: {yesterday}\ntables: {{contacts: {{mode: full, key: id}}}}\n"
+    (folder / "crm" / "catalog.yaml").write_text(of_crm, encoding="utf-8")
     url = f"http://127.0.0.1:{ui}"
 
     containers.start("code", commands.code_server(code))
     containers.wait("the code server", lambda: containers.healthy(commands.code_server_health(code)))
+    containers.start("code-crm", commands.code_server(crm, location="crm"))
+    containers.wait("the other code server", lambda: containers.healthy(commands.code_server_health(crm)))
     containers.start("daemon", commands.daemon())
     containers.start("webserver", commands.webserver(ui))
     containers.wait("the webserver", lambda: _answers(url + commands.WEBSERVER_HEALTH_PATH))
     containers.wait("the daemon", lambda: containers.healthy(commands.daemon_health()))
 
     before = _measures(containers)
-    assert before["days_late"] == len(shop.TABLES)
+    assert before["days_late"] == len(shop.TABLES) + 1
     assert before["location_error"] == 0
-    selector = {
-        "repositoryLocationName": "aurora_dwh", "repositoryName": "__repository__", "jobName": "daily_load"
-    }  # fmt: skip
-    params = {
-        "selector": selector,
-        "runConfigData": {},
-        "executionMetadata": {"tags": [{"key": "dagster/partition", "value": yesterday}]},
-    }
-    launched = Api(url).ask(LAUNCH, params=params)["launchRun"]
-    assert launched["__typename"] == "LaunchRunSuccess", launched
-    run = launched["run"]["runId"]
+    run, other = (
+        _launch(Api(url), location, job, yesterday)
+        for location, job in (("aurora_dwh", "daily_load"), ("crm", "crm_daily_load"))
+    )
 
     def ended() -> bool:
-        status = Api(url).ask(STATUS, id=run)["runOrError"]["status"]
-        assert status not in ("FAILURE", "CANCELED"), _log(storage, run)
-        return bool(status == "SUCCESS")
+        states = {one: Api(url).ask(STATUS, id=one)["runOrError"]["status"] for one in (run, other)}
+        for one, status in states.items():
+            assert status not in ("FAILURE", "CANCELED"), _log(storage, one)
+        return set(states.values()) == {"SUCCESS"}
 
-    containers.wait("the end of the run", ended)
+    containers.wait("the end of the runs", ended)
     # The daemon builds the marts by itself once yesterday has landed.
     containers.wait("the marts", lambda: _marts(world) == set(datasets))
 
@@ -171,7 +177,7 @@ def test_a_day_is_loaded_by_the_containers_of_production(
     assert after["days_late"] == 0
     assert after["failed_runs"] == 0
     assert after["daemon_silence_seconds"] < 300
-    world.assert_equal(*shop.TABLES)
+    world.assert_equal(*shop.TABLES, "contacts")
     assert world.ask_warehouse("SELECT COUNT(*) > 0 FROM bi.daily_sales") == [(True,)]
     held: dict[str, dict[str, str]] = {}
     columns = (
@@ -187,6 +193,17 @@ def test_a_day_is_loaded_by_the_containers_of_production(
     bucket = world.variables["LAKE_URI"].split("/")[2]
     logs = s3.list_objects_v2(Bucket=bucket, Prefix=f"dagster/storage/{run}/")
     assert logs["KeyCount"] > 0
+
+
+def _launch(api: Api, location: str, job: str, day: str) -> str:
+    params = {
+        "selector": {"repositoryLocationName": location, "repositoryName": "__repository__", "jobName": job},
+        "runConfigData": {},
+        "executionMetadata": {"tags": [{"key": "dagster/partition", "value": day}]},
+    }
+    launched = api.ask(LAUNCH, params=params)["launchRun"]
+    assert launched["__typename"] == "LaunchRunSuccess", launched
+    return str(launched["run"]["runId"])
 
 
 def _marts(world: World) -> set[str]:

@@ -18,8 +18,17 @@ DOCKERFILE = (Path(__file__).parents[2] / "infra" / "Dockerfile").read_text(enco
 STEPS = re.findall(r"^[A-Z]+ .*", DOCKERFILE.replace("\\\n", " "), re.MULTILINE)
 """The instructions, those of several lines as one."""
 
-PROCESSES = ("aurora_dwh.definitions", "aurora_dwh.cli", "infra.seed", "infra.watch")
-"""What containers run."""
+PAGE = (Path(__file__).parents[2] / "docs" / "deployment.md").read_text(encoding="utf-8")
+PROCESSES = (
+    "aurora_dwh.definitions",
+    "aurora_dwh.locations",
+    "aurora_dwh.cli",
+    "infra.seed",
+    "infra.watch",
+    "infra.workspace",
+    *sorted(set(re.findall(r'"python", "-m", "([\w.]+)"', PAGE))),
+)
+"""What containers run, and what the page has people run in one."""
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +61,8 @@ print(json.dumps({name: module.__file__ for name, module in sys.modules.items() 
 def test_stand_ins_the_cdk_and_tests_are_not_in_the_image(context: Path) -> None:
     inside = {str(file.relative_to(context)) for file in context.rglob("*") if file.is_file()}
     assert {name for name in inside if name.startswith("infra/")} == {
-        "infra/Dockerfile", "infra/__init__.py", "infra/dagster.yaml", "infra/seed.py", "infra/watch.py",
-        "infra/workspace.yaml",
+        "infra/Dockerfile", "infra/__init__.py", "infra/dagster.yaml", "infra/migrate.py", "infra/seed.py",
+        "infra/watch.py", "infra/workspace.py", "infra/workspace.yaml",
     }  # fmt: skip
     assert not {name for name in inside if name.startswith(("aurora_dwh_tests", "docs", "benchmarks", ".git", ".venv"))}
     assert not {name for name in inside if name.startswith(("aurora_dwh/local/redshift", "aurora_dwh/local/aurora"))}

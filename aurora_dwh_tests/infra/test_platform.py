@@ -405,7 +405,7 @@ def test_people_are_told_of_what_goes_wrong(templates: Templates) -> None:
 
 def test_what_the_watch_writes_are_the_measures_that_alarms_are_made_of(templates: Templates) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
-        watch = Watch(instance, Catalog.load(PACKAGED_CATALOG), "06:00", ("127.0.0.1", 1))
+        watch = Watch(instance, {None: Catalog.load(PACKAGED_CATALOG)}, "06:00", [("127.0.0.1", 1)])
         written = set(watch.measures(datetime.now(timezone.utc), days=True))
     filters = [filter_["MetricTransformations"][0] for _, filter_ in templates.of("AWS::Logs::MetricFilter")]
     assert {metric["MetricName"] for metric in filters} == written

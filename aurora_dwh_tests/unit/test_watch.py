@@ -42,7 +42,7 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
 def watch(instance: dg.DagsterInstance, tmp_path: Path) -> Watch:
     file = tmp_path / "catalog.yaml"
     file.write_text(CATALOG)
-    return Watch(instance, Catalog.load(file), "06:00", ("127.0.0.1", 1))  # where nobody listens
+    return Watch(instance, {None: Catalog.load(file)}, "06:00", [("127.0.0.1", 1)])  # where nobody listens
 
 
 def load(instance: dg.DagsterInstance, table: str, *days: str) -> None:
@@ -93,6 +93,16 @@ def test_tables_that_have_their_day_are_told_by_one_question(
     )
     assert watch.days_late(tokyo(3, 11, 10)) == 0
     assert asked == []
+
+
+def test_locations_are_watched_together_each_by_its_own_names(instance: dg.DagsterInstance, watch: Watch) -> None:
+    code = [*watch.code, ("127.0.0.1", 2)]
+    both = Watch(instance, {**watch.catalogs, "crm": watch.catalogs[None]}, watch.deadline, code)
+    load(instance, "a", "2024-03-10")
+    assert both.days_late(tokyo(3, 11, 10)) == 5
+    instance.report_runless_asset_event(dg.AssetMaterialization(["crm", "staging", "b"], partition="2024-03-10"))
+    assert both.days_late(tokyo(3, 11, 10)) == 4
+    assert both.location_error(tokyo(3, 11, 10)) == 2
 
 
 def test_a_code_server_that_is_gone_is_an_error_and_hides_no_day(watch: Watch) -> None:

@@ -29,6 +29,7 @@ from infra.stacks.tasks import (
     SHORT_STOP,
     START,
     Tasks,
+    code_name,
     container_image,
     dagster_environment,
     log_group,
@@ -86,13 +87,13 @@ class Platform(cdk.Stack):
         }
         self._tasks = Tasks(self, config, container_image(self, config), environment, storage)
         run, self._run_log = self._run()
-        code = self._code_server()
+        code = [self._code_server(), *(self._code_server(name) for name in config.platform.locations)]
         daemon = self._daemon(run)
         webserver = self._webserver(run)
         if self.ui:
             # The daemon comes last: where a small task had one, that task is gone by then.
-            webserver.node.add_dependency(code)
-            daemon.node.add_dependency(code, webserver)
+            webserver.node.add_dependency(*code)
+            daemon.node.add_dependency(*code, webserver)
             self._tell_addresses(self.ui)
         else:
             self._wait_for_code(webserver.task_definition)
@@ -183,20 +184,17 @@ class Platform(cdk.Stack):
     def _glue_table(self, database: str) -> str:
         return str(self.format_arn(service="glue", resource="table", resource_name=f"{database}/*"))
 
-    def _code_server(self) -> ecs.FargateService:
-        """Serves definitions, and evaluates schedules and sensors, which send alerts."""
-        config = self._config
-        task = self._task("code", config.platform.code_server)
+    def _code_server(self, location: str | None = None) -> ecs.FargateService:
+        """Serves definitions, and evaluates schedules and sensors, which send alerts: of one location."""
+        config, name = self._config, code_name(location) if location else "code"
+        task = self._task(name, config.platform.code_server)
         secrets = {}
         if config.platform.alert_webhook_secret_arn:
-            webhook = secretsmanager.Secret.from_secret_complete_arn(
-                self, "Webhook", config.platform.alert_webhook_secret_arn
-            )
-            secrets["ALERT_WEBHOOK_URL"] = ecs.Secret.from_secrets_manager(webhook)
+            secrets["ALERT_WEBHOOK_URL"] = ecs.Secret.from_secrets_manager(self._webhook)
         self._tasks.container(
             task,
-            "code",
-            commands.code_server(),
+            name,
+            commands.code_server(location=location),
             secrets=secrets,
             health=commands.code_server_health(),
             port=commands.CODE_PORT,
@@ -221,9 +219,13 @@ class Platform(cdk.Stack):
             bucket_finding(self, log, LOG_PREFIX),
             "Each tick of a schedule or sensor has a log of its own.",
         )
-        return self._service(
-            "Code", task, 1, cloud_map_options=ecs.CloudMapOptions(name="code", dns_ttl=cdk.Duration.seconds(10))
-        )
+        found = ecs.CloudMapOptions(name=name, dns_ttl=cdk.Duration.seconds(10))
+        return self._service(name.capitalize(), task, 1, cloud_map_options=found)
+
+    @cached_property
+    def _webhook(self) -> secretsmanager.ISecret:
+        arn = self._config.platform.alert_webhook_secret_arn
+        return secretsmanager.Secret.from_secret_complete_arn(self, "Webhook", arn)
 
     def _daemon(self, run: ecs.FargateTaskDefinition) -> ecs.FargateService:
         """Two daemons would start every schedule twice: the old one is stopped before the new one starts."""

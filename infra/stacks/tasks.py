@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from aurora_dwh.catalog.model import LOCATIONS_VARIABLE
 from infra.commands import CODE_PORT
 from infra.config import Config
 from infra.config_fields import TaskSize
@@ -22,6 +24,7 @@ from infra.stacks.foundation import Foundation
 from infra.stacks.source import Source
 from infra.stacks.storage import DATABASE, PORT, Storage
 from infra.stacks.warehouse import Warehouse
+from infra.workspace import VARIABLE
 
 ROOT = Path(__file__).parents[2]
 CERTIFICATES = "/opt/rds.pem"
@@ -79,6 +82,7 @@ def product_environment(config: Config, foundation: Foundation, source: Source, 
     """What `aurora_dwh` reads, as in .env.example. Secrets are named and not held: the product fetches them."""
     return {
         "AURORA_DWH_CATALOG": f"/opt/aurora-dwh/{config.platform.catalog}",
+        **({LOCATIONS_VARIABLE: "/opt/aurora-dwh/locations"} if config.platform.locations else {}),
         "AURORA_HOST": source.host,
         "AURORA_PORT": str(source.port),
         "AURORA_DATABASE": config.source.database,
@@ -107,7 +111,18 @@ def dagster_environment(config: Config, foundation: Foundation, storage: Storage
         "DAGSTER_LOG_BUCKET": foundation.log_bucket.bucket_name,
         "DAGSTER_CODE_HOST": "127.0.0.1" if config.platform.size == "small" else f"code.{config.name}.internal",
         "DAGSTER_CODE_PORT": str(CODE_PORT),
+        **({VARIABLE: json.dumps(more)} if (more := _more_servers(config)) else {}),
     }
+
+
+def _more_servers(config: Config) -> dict[str, tuple[str, int]]:
+    """Return the code servers of the locations beside the default one."""
+    return {name: (f"{code_name(name)}.{config.name}.internal", CODE_PORT) for name in config.platform.locations}
+
+
+def code_name(location: str) -> str:
+    """Return what a location's code server is called in names of tasks and hosts, which have no underscore."""
+    return f"code-{location.replace('_', '-')}"
 
 
 def log_group(scope: Construct, config: Config, name: str) -> logs.LogGroup:
