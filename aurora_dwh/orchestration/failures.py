@@ -66,12 +66,12 @@ def named_failures(asset: dg.AssetKey, *, attempts_left: bool = True) -> Iterato
 
 
 def attempts_left(context: dg.InputContext | dg.OutputContext | dg.AssetExecutionContext) -> bool:
-    """Return whether the step's retry policy has an attempt left after this one; an asset of ours has `RETRY`."""
+    """Return whether the step's retry policy has an attempt left after this one."""
     if isinstance(context, dg.AssetExecutionContext):
-        return bool(context.retry_number < RETRY.max_retries)
-    step = context.step_context
-    policy = step.op_retry_policy
-    return policy is not None and step.previous_attempt_count < policy.max_retries
+        policy, before = context.op_def.retry_policy, context.retry_number
+    else:
+        policy, before = context.step_context.op_retry_policy, context.step_context.previous_attempt_count
+    return policy is not None and before < policy.max_retries
 
 
 def _may_pass(error: Exception) -> bool:

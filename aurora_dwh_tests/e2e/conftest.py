@@ -127,6 +127,7 @@ def aurora(
     made.start()
     yield made
     made.stop()
+    shutil.rmtree(folder)  # 150 MB, for each time that tests come back to this kind of server
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,10 +30,12 @@ Ask = Callable[..., tuple[tuple[Any, ...], ...]]
 @pytest.fixture(scope="module", params=KINDS)
 def aurora(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAurora]:
     """An embedded Aurora without a role for S3."""
-    made = EmbeddedAurora(tmp_path_factory.mktemp("aurora"), user="dba", password="sesame", kind=request.param)
+    folder = tmp_path_factory.mktemp("aurora")
+    made = EmbeddedAurora(folder, user="dba", password="sesame", kind=request.param)
     made.start()
     yield made
     made.stop()
+    shutil.rmtree(folder)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -29,6 +30,7 @@ def aurora(
     made.start()
     yield made
     made.stop()
+    shutil.rmtree(folder)
 
 
 @pytest.fixture
