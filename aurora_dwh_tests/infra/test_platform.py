@@ -30,6 +30,7 @@ from infra.watch import EVERY, LINES_TO_DAYS, Watch
 ROOT = Path(__file__).parents[2]
 
 NOT_SET = {
+    "AURORA_DWH_LOCATIONS": "set where the configuration has `platform.locations`, as in test_locations",
     "AURORA_USER": "the secret names the user",
     "AURORA_PASSWORD": "AURORA_SECRET_ID",
     "AURORA_IAM_AUTH": "AURORA_SECRET_ID",
