@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import pytest
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor, DictCursor
 
+from aurora_dwh.local.aurora import EmbeddedAurora
 from aurora_dwh.local.aurora.database import DatabaseServer
 from aurora_dwh.local.aurora.program import KINDS, Kind, find
 from aurora_dwh.local.processes import free_ports
@@ -126,6 +128,15 @@ def _running(kind: Kind) -> Iterator[Server]:
     server = Server(kind)
     yield server
     server.remove()
+
+
+def running_aurora(folder: Path, **options: Any) -> Iterator[EmbeddedAurora]:
+    """Yield an embedded Aurora while it runs, and remove its data: 150 MB each time that a fixture makes one."""
+    made = EmbeddedAurora(folder, **options)
+    made.start()
+    yield made
+    made.stop()
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from typing import Literal, TypeVar
 import botocore.session
 from pydantic import BaseModel, Field, field_validator, model_validator
 
-from aurora_dwh.catalog.model import Catalog, marts_folder, transforms_folder
+from aurora_dwh.catalog.model import Catalog, location_catalog, marts_folder, transforms_folder
 from infra.config_fields import (
     Account,
     BaseImage,
@@ -47,6 +47,9 @@ from infra.config_fields import (
 )
 
 ROOT = Path(__file__).parents[1]
+LOCATIONS = Path("locations")
+"""The folder of more locations' catalogs, in this repository and in the image."""
+
 DEFAULT_REGION = "ap-northeast-1"
 ZONES = {"ap-northeast-1": "acd", "ca-central-1": "abd"}
 """Regions whose first three zones are not a, b and c: nothing is looked up when the templates are made."""
@@ -59,11 +62,6 @@ WIDEST = 8
 """The shortest prefix of addresses that may see a UI without sign-in: 10.0.0.0/8 is the largest private network."""
 
 Model = TypeVar("Model", bound=BaseModel)
-
-
-def location_catalog(name: str) -> str:
-    """Return the catalog of a location beside the default one, as a path in this repository and in the image."""
-    return f"locations/{name}/catalog.yaml"
 
 
 def _exactly_one(model: Model, *names: str) -> Model:
@@ -328,8 +326,8 @@ class Platform(Fields):
     @classmethod
     def _have_catalogs(cls, locations: tuple[str, ...]) -> tuple[str, ...]:
         for name in locations:
-            if not (ROOT / location_catalog(name)).is_file():
-                raise ValueError(f"there is no file {location_catalog(name)} in the repository")
+            if not (ROOT / location_catalog(name, LOCATIONS)).is_file():
+                raise ValueError(f"there is no file {location_catalog(name, LOCATIONS)} in the repository")
         if len(set(locations)) < len(locations) or "aurora_dwh" in locations:
             raise ValueError("each location has a name of its own, and `aurora_dwh` is the one of `catalog`")
         return locations
@@ -466,8 +464,9 @@ class Config(Fields):
             return []
         from aurora_dwh.transforms.model import transform_files
 
-        files = [self.platform.catalog, *map(location_catalog, self.platform.locations)]
-        problems, owners = [], dict[str, str]()
+        more = [location_catalog(name, LOCATIONS) for name in self.platform.locations]
+        files = [Path(self.platform.catalog), *more]
+        problems, owners = [], dict[str, Path]()
         for file in files:
             made = [f"staging.{table.target}" for table in Catalog.load(ROOT / file).tables.values()]
             made += [f"bi.{mart.stem}" for mart in sorted(marts_folder(ROOT / file).glob("*.sql"))]

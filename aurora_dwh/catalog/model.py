@@ -82,13 +82,14 @@ def catalog_path() -> Path:
     return Path(named) if named else PACKAGED_CATALOG
 
 
-def location_catalog(name: str) -> Path:
-    """Return a location's catalog, `<name>/catalog.yaml` in the folder that AURORA_DWH_LOCATIONS names.
+def location_catalog(name: str, folder: Path | None = None) -> Path:
+    """Return a location's catalog, `<name>/catalog.yaml`, whether it is there or not.
 
     Args:
-        name: The location's; whether its file is there is not looked at.
+        name: The location's.
+        folder: The folder of all locations; without it the one that AURORA_DWH_LOCATIONS names.
     """
-    return Path(os.environ.get(LOCATIONS_VARIABLE) or "locations") / name / "catalog.yaml"
+    return (folder or Path(os.environ.get(LOCATIONS_VARIABLE) or "locations")) / name / "catalog.yaml"
 
 
 def marts_folder(catalog: Path | None = None) -> Path:

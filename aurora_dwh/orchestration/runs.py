@@ -13,6 +13,7 @@ from typing import Any
 import dagster as dg
 
 from aurora_dwh.instance import run_tags
+from aurora_dwh.instance.health import open_instance
 
 LOAD, MARTS = "daily_load", "marts"
 """The jobs: a day's tables, and every mart."""
@@ -43,6 +44,7 @@ def run(
         on_day: Called with an asset and a day when that day stands.
 
     Raises:
+        ConfigError: No instance of Dagster's is named.
         RuntimeError: The run failed; the message is the failed step's.
     """
 
@@ -51,7 +53,7 @@ def run(
         if happened and happened.is_step_materialization and happened.asset_key:
             on_day(happened.asset_key, happened.partition or "")
 
-    with dg.DagsterInstance.get() as instance:
+    with open_instance() as instance:
         run_id = str(uuid.uuid4())
         instance.add_event_listener(run_id, listen)
         result = location.resolve_job_def(job).execute_in_process(

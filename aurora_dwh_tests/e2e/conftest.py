@@ -22,7 +22,7 @@ from aurora_dwh.warehouse import connection
 from aurora_dwh_tests.e2e.image import ReachableStorage
 from aurora_dwh_tests.e2e.nights import Nights
 from aurora_dwh_tests.e2e.world import World
-from aurora_dwh_tests.servers import Server
+from aurora_dwh_tests.servers import Server, running_aurora
 from aurora_dwh_tests.services import USER, empty_database, lake_variables
 
 RETRY_AT_ONCE = dg.RetryPolicy(max_retries=1, delay=0.1)
@@ -123,11 +123,8 @@ def aurora(
     """An embedded Aurora, which writes to the lake by itself, a part for some hundred bytes; tests name the servers."""
     access = S3Access(lake_server.endpoint_url, lake_server.region, lake_server.access_key, lake_server.secret_key)
     folder, exports = tmp_path_factory.mktemp("aurora"), Exports(access, part_bytes=500)
-    made = EmbeddedAurora(folder, user="reader", password=secrets.token_hex(8), exports=exports, kind=request.param)
-    made.start()
-    yield made
-    made.stop()
-    shutil.rmtree(folder)  # 150 MB, for each time that tests come back to this kind of server
+    login = {"user": "reader", "password": secrets.token_hex(8)}
+    yield from running_aurora(folder, **login, exports=exports, kind=request.param)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from aurora_dwh.local.processes import is_running, start_time, wait_until
 from aurora_dwh.source import connection as source
 from aurora_dwh.source.reader import read
 from aurora_dwh.source.throttle import replica_lag
+from aurora_dwh_tests.servers import running_aurora
 
 Ask = Callable[..., tuple[tuple[Any, ...], ...]]
 
@@ -31,11 +31,7 @@ Ask = Callable[..., tuple[tuple[Any, ...], ...]]
 def aurora(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAurora]:
     """An embedded Aurora without a role for S3."""
     folder = tmp_path_factory.mktemp("aurora")
-    made = EmbeddedAurora(folder, user="dba", password="sesame", kind=request.param)
-    made.start()
-    yield made
-    made.stop()
-    shutil.rmtree(folder)
+    yield from running_aurora(folder, user="dba", password="sesame", kind=request.param)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,6 +14,7 @@ from aurora_dwh.local.aurora import EmbeddedAurora, Exports
 from aurora_dwh.local.aurora.program import KINDS
 from aurora_dwh.local.lake import BUCKET, LakeServer
 from aurora_dwh.local.s3 import S3Access
+from aurora_dwh_tests.servers import running_aurora
 
 Say = Callable[..., list[tuple[Any, ...]]]
 
@@ -26,11 +26,7 @@ def aurora(
     """An embedded Aurora that may write to the lake, in parts of about 40 bytes."""
     access = S3Access(lake_server.endpoint_url, lake_server.region, lake_server.access_key, lake_server.secret_key)
     folder, exports = tmp_path_factory.mktemp("it's an aurora"), Exports(access, part_bytes=40)
-    made = EmbeddedAurora(folder, user="dba", password="sesame", exports=exports, kind=request.param)
-    made.start()
-    yield made
-    made.stop()
-    shutil.rmtree(folder)
+    yield from running_aurora(folder, user="dba", password="sesame", exports=exports, kind=request.param)
 
 
 @pytest.fixture

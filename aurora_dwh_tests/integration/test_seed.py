@@ -37,6 +37,7 @@ def database(tls_server: Server) -> Iterator[str]:
     yield name
     with tls_server.connect() as connection, connection.cursor() as cursor:
         cursor.execute("DROP USER IF EXISTS dwh_reader@'%'")
+    tls_server.drop(name)
 
 
 @pytest.fixture

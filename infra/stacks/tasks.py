@@ -17,7 +17,7 @@ from constructs import Construct
 
 from aurora_dwh.catalog.model import LOCATIONS_VARIABLE
 from infra.commands import CODE_PORT
-from infra.config import Config
+from infra.config import LOCATIONS, Config
 from infra.config_fields import TaskSize
 from infra.stacks.common import acknowledge, removal, service
 from infra.stacks.foundation import Foundation
@@ -82,7 +82,7 @@ def product_environment(config: Config, foundation: Foundation, source: Source, 
     """What `aurora_dwh` reads, as in .env.example. Secrets are named and not held: the product fetches them."""
     return {
         "AURORA_DWH_CATALOG": f"/opt/aurora-dwh/{config.platform.catalog}",
-        **({LOCATIONS_VARIABLE: "/opt/aurora-dwh/locations"} if config.platform.locations else {}),
+        **({LOCATIONS_VARIABLE: f"/opt/aurora-dwh/{LOCATIONS}"} if config.platform.locations else {}),
         "AURORA_HOST": source.host,
         "AURORA_PORT": str(source.port),
         "AURORA_DATABASE": config.source.database,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 from pydantic import PrivateAttr
@@ -24,9 +24,6 @@ from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.errors import CheckError
 from aurora_dwh.warehouse.load.statements import DAY
 from aurora_dwh.warehouse.sql import identifier, literal, qualified
-
-if TYPE_CHECKING:
-    pass
 
 
 class RedshiftIOManager(dg.ConfigurableIOManager):
