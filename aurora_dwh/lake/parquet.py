@@ -24,6 +24,9 @@ PART_BYTES = 128 * 1024 * 1024
 ROW_GROUP_BYTES = 4 * 1024 * 1024
 """Arrow bytes that are gathered before a row group is written; they bound the memory of the writer."""
 
+FEWEST_GROUPS = 4
+"""Row groups of a full part at the least, so that a small part takes little memory to make."""
+
 DICTIONARY_BYTES = 64 * 1024
 """A column's dictionary stops growing here: where values hardly repeat, a large one costs time, memory and room."""
 
@@ -71,7 +74,7 @@ def write_parts(
     schema = own_columns(extract.schema.arrow_schema)
     written: list[tuple[int, int]] = []
     part_bytes = part_bytes or PART_BYTES
-    groups = _row_groups(extract, schema, min(ROW_GROUP_BYTES, part_bytes))
+    groups = _row_groups(extract, schema, min(ROW_GROUP_BYTES, part_bytes // FEWEST_GROUPS))
     group = next(groups, None)
     while group is not None:
         sink = open_part(len(written))

@@ -57,7 +57,7 @@ CLOCK_ERROR = timedelta(minutes=5)
 STRAY_AGE = timedelta(days=1)
 """Objects that nothing names are taken for the leavings of a crash once they are this old."""
 
-KEY_PART_BYTES = 2 * 1024 * 1024
+KEY_PART_BYTES = 1024 * 1024
 """A part of rows that are only compared: each is one PUT, so that no block of an upload waits in memory beside a walk,
 and COPY has parts enough to share among slices (Amazon Redshift Developer Guide, "Loading data files")."""
 

@@ -37,7 +37,7 @@ DIGEST = "_dwh_digest"
 _ROOM = 500
 """Bytes of a statement that say where a piece begins."""
 
-_BLOCK_BYTES = 256 * 1024
+_BLOCK_BYTES = 128 * 1024
 """Bytes that are decoded at once: the server takes longer for a row than we do, so that more only takes memory."""
 
 _PLACE = "_dwh_place_{}"
@@ -190,7 +190,8 @@ def _numbered(batch: pa.RecordBatch, given: pa.Schema) -> pa.RecordBatch:
     letters = data[start : start + len(digits) * DIGEST_DIGITS] if data else b""
     padded = np.zeros((len(digits), 8), np.uint8)
     padded[:, -(DIGEST_DIGITS // 2) :] = np.frombuffer(unhexlify(letters), np.uint8).reshape(-1, DIGEST_DIGITS // 2)
-    numbers = pa.array(padded.view(">i8")[:, 0].astype(np.int64))
+    signed = padded.view(">i8")[:, 0].astype(np.int64)
+    numbers = pa.Array.from_buffers(pa.int64(), len(signed), [None, pa.py_buffer(signed)])
     columns = [numbers if name == DIGEST else batch.column(name) for name in given.names]
     return pa.RecordBatch.from_arrays(columns, schema=given)
 

@@ -95,6 +95,18 @@ def test_batches_are_gathered_into_row_groups_of_a_fair_size(monkeypatch: pytest
     assert written == [(len(sinks[0].written), 24)]
 
 
+def test_a_small_part_is_written_in_row_groups_of_a_quarter_of_it() -> None:
+    sinks: list[Sink] = []
+
+    def open_part(_: int) -> Any:
+        sinks.append(Sink())
+        return sinks[-1]
+
+    parquet.write_parts(extract(IDS, ids(*[1_000] * 16)), open_part, part_bytes=4 * 8_000)
+    metadata = read(sinks[0]).metadata
+    assert [metadata.row_group(n).num_rows for n in range(4)] == [1_000] * 4
+
+
 def test_a_part_is_closed_at_its_size_and_the_next_one_takes_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet, "ROW_GROUP_BYTES", 8_000)
     monkeypatch.setattr(parquet, "PART_BYTES", 20_000)

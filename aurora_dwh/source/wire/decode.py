@@ -113,7 +113,7 @@ def _compact(fields: Field) -> pa.Array:
     interleaved = pa.Array.from_buffers(
         pa.binary(), 2 * rows - 1, [None, pa.py_buffer(offsets), pa.py_buffer(fields.data)]
     )
-    values = interleaved.take(pa.array(np.arange(0, 2 * rows, 2, dtype=np.int32)))
+    values = interleaved.take(_numbers(np.arange(0, 2 * rows, 2, dtype=np.int32), None, pa.int32()))
     if fields.valid is None:
         return values
     return pa.Array.from_buffers(pa.binary(), rows, [_bitmap(fields.valid), *values.buffers()[1:]])
