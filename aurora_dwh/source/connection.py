@@ -22,6 +22,7 @@ from aurora_dwh.core.waiting import waiting
 from aurora_dwh.settings.environment import ConfigError
 from aurora_dwh.settings.mask_key import NO_KEY, MaskKey
 from aurora_dwh.source import variables
+from aurora_dwh.source.internals import require_internals, set_read_timeout, socket_of
 from aurora_dwh.source.privileges import grant_remedy
 from aurora_dwh.source.quoting import literal
 from aurora_dwh.source.refusals import code_of, is_permanent, remedy
@@ -96,6 +97,7 @@ def connect(
     except (RuntimeError, UnicodeError) as error:  # a plugin that PyMySQL lacks a library for, a host that is no name
         raise DataError(f"cannot connect to Aurora: {error}") from error
     try:
+        require_internals(connection)
         _prepare(connection, statement_timeout)
         if database is not None:
             _use(connection, database)
@@ -127,16 +129,16 @@ def _no_mask_key() -> MaskKey:
 
 def _be_patient(connection: Connection, read_timeout: timedelta) -> None:
     """Have a session that is set up wait longer for answers; PyMySQL has one time for these and for the login's."""
-    wire: Any = connection
-    wire._read_timeout = read_timeout.total_seconds()
+    set_read_timeout(connection, read_timeout.total_seconds())
+    line = socket_of(connection)
     for name, value in _KEEPALIVE:
-        if hasattr(socket, name):  # macOS has other names
-            wire._sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        if line is not None and hasattr(socket, name):  # macOS has other names
+            line.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def cut(connection: Connection) -> None:
     """End a session's connection at once, also while another thread waits for its answer, which then fails."""
-    line = getattr(connection, "_sock", None)
+    line = socket_of(connection)
     if line is not None:
         with suppress(OSError):  # it is cut already
             line.shutdown(socket.SHUT_RDWR)

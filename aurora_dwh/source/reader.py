@@ -20,6 +20,7 @@ from aurora_dwh.core.models import DataError
 from aurora_dwh.core.schema import TableSchema
 from aurora_dwh.core.waiting import told, waiting
 from aurora_dwh.source.connection import SourceError, explain, is_timeout, mask_key_of
+from aurora_dwh.source.internals import close_at_once
 from aurora_dwh.source.refusals import is_permanent
 from aurora_dwh.source.value_policies import NULL_OR_TEXT, named_key, no_key
 from aurora_dwh.source.wire import protocol
@@ -107,7 +108,7 @@ def read(
         ) from error
     finally:
         if not complete:
-            _abandon(connection)
+            close_at_once(connection)  # without waiting for the server to send the rest
 
 
 class _Columns:
@@ -241,8 +242,3 @@ def _failure(error: pymysql.err.MySQLError, schema: TableSchema) -> Exception:
     kind = DataError if is_permanent(error) else SourceError
     hint = "; an index that begins with the cursor, or fewer rows, makes it shorter" if is_timeout(error) else ""
     return kind(f"table {schema.database}.{schema.table}: {explain(error)}{hint}")
-
-
-def _abandon(connection: Connection) -> None:
-    """Close a connection without waiting for the server to send the rest."""
-    connection._force_close()  # type: ignore[attr-defined]

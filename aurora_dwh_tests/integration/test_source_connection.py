@@ -127,6 +127,18 @@ def test_a_certificate_that_is_not_trusted_is_refused(tls_server: Server) -> Non
 # Discovery.
 
 
+def test_a_pymysql_without_what_is_used_of_it_is_refused_by_name(
+    server: Server, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("pymysql.connections.Connection._read_packet")
+    monkeypatch.setattr("pymysql.connections.Connection.connect", lambda _: None)  # which needs it, too
+    monkeypatch.setattr("pymysql.connections.Connection.close", lambda _: None)
+    with pytest.raises(
+        DataError, match=r"PyMySQL 1\.2\.\d+ .* lacks _read_packet.*; .*`pip install 'pymysql>=1.2,<1.3'`"
+    ):
+        connect(**server.arguments(database))
+
+
 def test_a_tables_columns_key_and_comment(server: Server, database: str, session: Connection) -> None:
     fill(
         server,

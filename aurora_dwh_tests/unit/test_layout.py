@@ -12,6 +12,9 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
+from pymysql.connections import Connection
+
+from aurora_dwh.source.internals import USED
 
 ROOT = Path(__file__).parents[2]
 PRODUCT = ROOT / "aurora_dwh"
@@ -56,6 +59,18 @@ def rooms(files: set[str]) -> set[str]:
 
 def test_dagster_is_imported_where_it_is_orchestrated() -> None:
     assert rooms(importers(PRODUCT, "dagster")) == {"orchestration", "instance", "definitions.py", "locations.py"}
+
+
+def test_what_pymysql_does_not_export_is_used_in_one_module() -> None:
+    """Any attribute with an underscore that its connections have, and none of our own classes."""
+    private = {name for name in vars(Connection) if re.match("_[a-z]", name)} | set(USED)
+    users = {
+        named(file)
+        for file in (PRODUCT / "source").rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in private and getattr(node.value, "id", "") != "self"
+    }
+    assert users == {"source/internals.py"}
 
 
 def test_what_dagster_does_not_export_is_imported_in_one_folder() -> None:

@@ -23,6 +23,7 @@ from aurora_dwh.settings.config import AuroraSettings
 from aurora_dwh.settings.environment import DISABLED, VERIFY, VERIFY_CA
 from aurora_dwh.source.connection import Connection, SourceError, connect, execute, told
 from aurora_dwh.source.discovery import as_stored, indexes, missing_index
+from aurora_dwh.source.internals import socket_of
 from aurora_dwh.source.locks import sees_others, told_holders
 from aurora_dwh.source.privileges import account, grant_remedy
 from aurora_dwh.source.refusals import code_of
@@ -106,8 +107,7 @@ def _table_checks(database: str, table: Table, size: Size, connection: Connectio
 
 def check_tls(connection: Connection, settings: AuroraSettings) -> Check:
     """Check that the session is encrypted and the certificate verified, which the settings do together."""
-    session: Any = connection
-    name, socket = "aurora: TLS", session._sock
+    name, socket = "aurora: TLS", socket_of(connection)
     if isinstance(socket, ssl.SSLSocket):
         file = settings.tls.removeprefix(VERIFY_CA)
         verified = "certificate and host name" if file == settings.tls else "certificate without host name"

@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from io import DEFAULT_BUFFER_SIZE, BufferedReader
 from struct import pack, unpack_from
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pymysql
 from pymysql.constants import COMMAND, FLAG
-from pymysql.protocol import FieldDescriptorPacket
 
+from aurora_dwh.source.internals import columns_of, next_sequence, read_column, read_packet, received, send_command
 from aurora_dwh.source.wire.packets import ByteStream
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def query(connection: Connection, statement: str) -> Result:
     Raises:
         pymysql.err.Error: The server refuses the statement, or the connection is lost.
     """
-    _wire(connection)._execute_command(COMMAND.COM_QUERY, statement)
+    send_command(connection, COMMAND.COM_QUERY, statement)
     return _result(connection, binary=False)
 
 
@@ -117,8 +117,9 @@ def describe(connection: Connection, statement: str) -> tuple[Described, ...]:
     """
     with connection.cursor() as cursor:
         cursor.execute(statement)
-        fields = _wire(cursor)._result.fields
-    return tuple(Described(f.name, f.type_code, f.length, f.scale, f.flags, f.charsetnr) for f in fields)
+        return tuple(
+            Described(f.name, f.type_code, f.length, f.scale, f.flags, f.charsetnr) for f in columns_of(cursor)
+        )
 
 
 def execute_prepared(connection: Connection, statement: str) -> Result | None:
@@ -127,10 +128,9 @@ def execute_prepared(connection: Connection, statement: str) -> Result | None:
     Raises:
         pymysql.err.Error: The server refuses the statement, or the connection is lost.
     """
-    wire = _wire(connection)
-    wire._execute_command(COMMAND.COM_STMT_PREPARE, statement)
+    send_command(connection, COMMAND.COM_STMT_PREPARE, statement)
     try:
-        packet = wire._read_packet()
+        packet = read_packet(connection)
     except pymysql.err.MySQLError as error:
         if error.args and error.args[0] in _UNPREPARABLE:
             return None
@@ -138,17 +138,17 @@ def execute_prepared(connection: Connection, statement: str) -> Result | None:
     statement_id, columns, parameters = unpack_from("<IHH", packet.get_all_data(), 1)
     for described in (parameters, columns):
         for _ in range(described + 1 if described else 0):  # and one packet that ends the list
-            wire._read_packet()
+            read_packet(connection)
     if parameters or not columns:
         close(connection, statement_id)
         return None
-    wire._execute_command(COMMAND.COM_STMT_EXECUTE, pack("<IBI", statement_id, 0, 1))
+    send_command(connection, COMMAND.COM_STMT_EXECUTE, pack("<IBI", statement_id, 0, 1))
     return _result(connection, binary=True, statement_id=statement_id)
 
 
 def close(connection: Connection, statement_id: int) -> None:
     """Let the server forget a prepared statement; it does not answer."""
-    _wire(connection)._execute_command(COMMAND.COM_STMT_CLOSE, pack("<I", statement_id))
+    send_command(connection, COMMAND.COM_STMT_CLOSE, pack("<I", statement_id))
 
 
 def error_of(packet: bytes) -> pymysql.err.MySQLError:
@@ -160,22 +160,16 @@ def error_of(packet: bytes) -> pymysql.err.MySQLError:
 
 
 def _result(connection: Connection, *, binary: bool, statement_id: int | None = None) -> Result:
-    wire = _wire(connection)
-    first = wire._read_packet()
+    first = read_packet(connection)
     if first.is_ok_packet():
         raise pymysql.err.InterfaceError(0, "the statement returns no rows")
     count = first.read_length_encoded_integer()
-    fields = [wire._read_packet(FieldDescriptorPacket) for _ in range(count)]
-    wire._read_packet()
+    fields = [read_column(connection) for _ in range(count)]
+    read_packet(connection)
     return Result(
         columns=tuple(WireColumn(f.name, f.type_code, bool(f.flags & FLAG.UNSIGNED)) for f in fields),
         binary=binary,
-        stream=_Received(wire._rfile),
-        sequence=wire._next_seq_id,
+        stream=_Received(received(connection)),
+        sequence=next_sequence(connection),
         statement_id=statement_id,
     )
-
-
-def _wire(connection: object) -> Any:
-    """Return a connection, or a cursor, as the object whose internals are used; PyMySQL has no public way to them."""
-    return connection
