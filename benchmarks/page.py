@@ -1,4 +1,7 @@
-"""The report: the figures of a run, written between the marks of docs/benchmarks.md, and the chart beside it."""
+"""The report: the figures of a run, written between the marks of docs/benchmarks.md, and the chart beside it.
+
+A part that was measured again by itself stands behind the figures of the whole run, until the next of those.
+"""
 
 from __future__ import annotations
 
@@ -15,17 +18,28 @@ from benchmarks.measure import Findings, Measure, Size, table
 PAGE = ROOT / "docs" / "benchmarks.md"
 CHART = ROOT / "docs" / "img" / "benchmarks.svg"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+AGAIN_BEGIN, AGAIN_END = "<!-- measured again: begin -->", "<!-- measured again: end -->"
 
 _ROW, _LABELS, _WIDTH = 30, 290, 860
 
 
 def write(findings: Sequence[Findings], size: Size, versions: Mapping[str, str]) -> None:
-    """Put a run's figures into the page and draw the chart; the text around the figures stays."""
-    text = PAGE.read_text(encoding="utf-8")
-    figures = "\n".join([BEGIN, "", *machine(size, versions), *_body(findings), END])
-    PAGE.write_text(re.sub(f"{BEGIN}.*{END}", lambda _: figures, text, flags=re.DOTALL), encoding="utf-8")
+    """Put a whole run's figures into the page and draw the chart; the text around the figures stays."""
+    text = _between(BEGIN, END, [*machine(size, versions), *_body(findings)], PAGE.read_text(encoding="utf-8"))
+    PAGE.write_text(_between(AGAIN_BEGIN, AGAIN_END, [], text), encoding="utf-8")
     CHART.parent.mkdir(exist_ok=True)
     CHART.write_text(chart({name: s for found in findings for name, s in found.bars.items()}), encoding="utf-8")
+
+
+def write_again(findings: Sequence[Findings], size: Size, versions: Mapping[str, str]) -> None:
+    """Put the figures of parts that were measured by themselves behind those of the last whole run."""
+    lines = ["Measured again since, by itself:", "", *machine(size, versions), *_body(findings)]
+    PAGE.write_text(_between(AGAIN_BEGIN, AGAIN_END, lines, PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def _between(begin: str, end: str, lines: Sequence[str], text: str) -> str:
+    figures = "\n".join([begin, "", *lines, end])
+    return re.sub(f"{begin}.*{end}", lambda _: figures, text, flags=re.DOTALL)
 
 
 def measures(findings: Sequence[Findings]) -> list[Measure]:

@@ -20,6 +20,9 @@ from benchmarks.rig import TUNED, Rig
 from benchmarks.tables import MIXED, create, fill, last_whole_day
 
 DIFFERENCES = 100
+ROUNDS = 3
+"""At the most: the stand-in sums up 5,000,000 rows in minutes, which says nothing of Redshift."""
+
 SCAN = f"SELECT COUNT(*), SUM(CRC32(CONCAT_WS('|', {', '.join(MIXED)}))) FROM mixed"
 ENTRY = "{key: id, cursor: updated_at}"
 MEGABYTES = 150
@@ -75,7 +78,7 @@ def _runs(rig: Rig, server: Server, database: str, name: str, size: Size) -> dic
             _EQUAL: partial(prove, "mixed"),
             _SPOILT: partial(prove, "--spoil", DIFFERENCES, "mixed"),
         },
-        size.rounds,
+        min(size.rounds, ROUNDS),
     )
 
 

@@ -89,6 +89,21 @@ def test_the_page_gets_the_figures_between_its_marks_and_keeps_its_text(written:
     assert "(img/benchmarks.svg)" in figures
 
 
+def test_a_part_by_itself_stands_behind_the_whole_run_until_the_next_of_those(written: Path) -> None:
+    whole = written.read_text(encoding="utf-8")
+    proof = [Findings("Proof", [Measure("memory", 149, 150)], ["of late"])]
+    page.write_again([Findings("Other")], Size(), {})
+    page.write_again(proof, Size(rounds=3), {"MariaDB": "11"})
+    text = written.read_text(encoding="utf-8")
+    figures, again = text.partition(page.END)[0], text.partition(page.AGAIN_BEGIN)[2].partition(page.AGAIN_END)[0]
+    assert figures == whole.partition(page.END)[0]
+    assert "### Proof\n\nof late" in again
+    assert "| MariaDB | 11 |" in again
+    assert "| rounds | 3 |" in again
+    page.write([Findings("Only told", lines=["text"], bars={"one": 1.0})], Size(), {})
+    assert "of late" not in written.read_text(encoding="utf-8")
+
+
 def test_the_chart_is_an_image_with_a_bar_for_each_program(written: Path) -> None:
     chart = ElementTree.parse(written.parent / "img" / "benchmarks.svg").getroot()
     bars = [element for element in chart.iter() if element.tag.endswith("rect")][1:]
