@@ -1,7 +1,8 @@
 """What is used of PyMySQL that it does not export: its socket, and the packets ahead of the rows.
 
-Read for PyMySQL 1.2, which `pyproject.toml` bounds. There is no public way to the rows' bytes, and no other reader to
-fall back to: its own cursors change values of many types (docs/types.md), so that another version is refused by name.
+Read for PyMySQL 1.2, which `pyproject.toml` bounds. There is no public way to the rows' bytes, and its cursors are none
+to fall back to: they take sixteen times as long, and would be a second way that each type has to be proved on. So a
+version that lacks something is refused by name.
 """
 
 from __future__ import annotations
