@@ -40,6 +40,7 @@ from aurora_dwh.lake.gone import Gone
 from aurora_dwh.lake.guard import Guard, ShrunkenDayError
 from aurora_dwh.lake.inbox import Arrival, Contents
 from aurora_dwh.lake.layout import MANIFEST_NAME, PART, Layout
+from aurora_dwh.lake.listing import folders, objects
 from aurora_dwh.lake.manifest import ManifestError
 from aurora_dwh.lake.parquet import write_parts
 from aurora_dwh.lake.upload import S3Upload
@@ -85,7 +86,7 @@ class Lake:
 
     def __init__(self, client: Any, layout: Layout, *, lists_files: bool = False) -> None:
         self._client, self._lists_files = client, lists_files
-        self._guard = Guard(client, layout.bucket, self.newest)
+        self._guard = Guard(client, layout, self.newest)
         self.layout = layout
 
     def write(self, table: str, extract: Extract | Export, *, is_anew: bool = False) -> Manifest:
@@ -227,7 +228,7 @@ class Lake:
             )
             yield manifest
         finally:
-            error, written = sys.exc_info()[1], [item["Key"] for item in self._under(f"{home}{attempt}")]
+            error, written = sys.exc_info()[1], self._under(f"{home}{attempt}")
             tidy(partial(self._delete if error is None else self._discard, written), after=error)
 
     def write_repair(self, table: str, extract: Extract) -> Manifest:
@@ -252,8 +253,8 @@ class Lake:
 
     def repairs(self, table: str) -> list[Manifest]:
         """Return the manifests of a table's repairs, in the order in which they were read."""
-        urls = [self.layout.url(key) for key in self._repair_keys(table) if key.endswith(MANIFEST_NAME)]
-        found = [manifest for manifest in map(self._find, urls) if manifest is not None]
+        keys = [key for key in self._under(self.layout.repairs(table)) if key.endswith(MANIFEST_NAME)]
+        found = [manifest for manifest in map(self._find, map(self.layout.url, keys)) if manifest is not None]
         return sorted(found, key=lambda manifest: manifest.snapshot_at)
 
     def write_gone(self, table: str, gone: Gone) -> None:
@@ -264,16 +265,13 @@ class Lake:
 
     def gone(self, table: str) -> list[Gone]:
         """Return the records of a table's rows that are gone from the source."""
-        keys = [item["Key"] for item in self._under(self.layout.gone(table))]
+        keys = self._under(self.layout.gone(table))
         bodies = ((key, self._client.get_object(Bucket=self.layout.bucket, Key=key)["Body"].read()) for key in keys)
         return [Gone.from_json(body, self.layout.url(key)) for key, body in bodies]
 
     def tables(self) -> list[str]:
         """Return the tables that the lake has a folder for, in order."""
-        pages = self._client.get_paginator("list_objects_v2").paginate(
-            Bucket=self.layout.bucket, Prefix=self.layout.home, Delimiter="/"
-        )
-        names = (self.layout.name(item["Prefix"]) for page in pages for item in page.get("CommonPrefixes", ()))
+        names = map(self.layout.name, folders(self._client, self.layout, self.layout.home))
         return sorted(name for name in names if name)
 
     @property
@@ -283,7 +281,7 @@ class Lake:
 
     def drop_repairs(self, table: str) -> None:
         """Remove a table's repairs and the records of rows that are gone, when all of it was read anew."""
-        self._delete([*self._repair_keys(table), *(item["Key"] for item in self._under(self.layout.gone(table)))])
+        self._delete([*self._under(self.layout.repairs(table)), *self._under(self.layout.gone(table))])
 
     def loadable(self, table: str, mode: str, counts: Callable[[date], bool] = lambda _: True) -> list[Manifest]:
         """Return all that a staging table is made of: of a table that is copied whole its last reading, else its days.
@@ -300,13 +298,11 @@ class Lake:
             return sorted(days, key=lambda m: (m.snapshot_at, m.day))[-1:]
         return [*days, *(self.repairs(table) if mode == "incremental" else ())]
 
-    def _repair_keys(self, table: str) -> list[str]:
-        return [item["Key"] for item in self._under(self.layout.repairs(table))]
-
     def _stray_repairs(self, table: str) -> list[str]:
         """Return what a crash left long ago of repairs without a manifest."""
-        whole = {key.removesuffix(MANIFEST_NAME) for key in self._repair_keys(table) if key.endswith(MANIFEST_NAME)}
-        old = self._strays(self.layout.repairs(table))
+        home = self.layout.repairs(table)
+        whole = {key.removesuffix(MANIFEST_NAME) for key in self._under(home) if key.endswith(MANIFEST_NAME)}
+        old = self._strays(home)
         return [key for key in old if key.rpartition("/")[0] + "/" not in whole]
 
     def share(self, manifest: Manifest, window: Window, *, lookup: Lookup | None = None) -> Manifest:
@@ -404,11 +400,9 @@ class Lake:
     def days(self, table: str) -> list[date]:
         """Return the days of a table that the lake has a folder for, in order."""
         start = self.layout.days(table)
-        pages = self._client.get_paginator("list_objects_v2").paginate(
-            Bucket=self.layout.bucket, Prefix=start, Delimiter="/"
+        return sorted(
+            date.fromisoformat(folder[len(start) : -1]) for folder in folders(self._client, self.layout, start)
         )
-        folders = (item["Prefix"] for page in pages for item in page.get("CommonPrefixes", ()))
-        return sorted(date.fromisoformat(folder[len(start) : -1]) for folder in folders)
 
     def all(self, table: str) -> list[Manifest]:
         """Return the manifests of all days of a table that are in the lake, in order."""
@@ -429,7 +423,7 @@ class Lake:
 
     def reader(self, manifests: Sequence[Manifest]) -> pa.RecordBatchReader:
         """Return the rows of the days a batch at a time, as `contents.reader` does."""
-        return part_contents.reader(self._client, self.layout.bucket, manifests)
+        return part_contents.reader(self._client, self.layout, manifests)
 
     def value(self, manifests: Sequence[Manifest], url: str, row: int, column: str) -> str | None:
         """Return one value of a part of the days as text, None where the part, row or column cannot be read.
@@ -442,12 +436,12 @@ class Lake:
         """
         for manifest in manifests:
             if any(part.url == url for part in manifest.parts):
-                return part_contents.value(self._client, self.layout.bucket, manifest, url, row, column)
+                return part_contents.value(self._client, self.layout, manifest, url, row, column)
         return None
 
     def head(self, manifest: Manifest, columns: Sequence[str], rows: int) -> list[tuple[Any, ...]]:
         """Return the first rows of a day, as `contents.head` does."""
-        return part_contents.head(self._client, self.layout.bucket, manifest, columns, rows)
+        return part_contents.head(self._client, self.layout, manifest, columns, rows)
 
     @contextmanager
     def copy_manifest(self, manifests: Sequence[Manifest]) -> Iterator[str]:
@@ -517,7 +511,7 @@ class Lake:
             parts = [part for key in keys for part in aurora_manifest.parts_of(self._client, self.layout, key)]
             require_wanted()
         except BaseException as error:
-            tidy(lambda: self._discard([item["Key"] for item in self._under(prefix)]), error)
+            tidy(lambda: self._discard(self._under(prefix)), error)
             raise
         self._delete(keys)
         return Manifest(
@@ -607,12 +601,12 @@ class Lake:
 
     def _strays(self, prefix: str) -> list[str]:
         """Return the keys under a prefix that are old enough to be the leavings of a crash."""
-        return [item["Key"] for item in self._under(prefix) if item["LastModified"] < utc_now() - STRAY_AGE]
+        end = utc_now() - STRAY_AGE
+        return [item["Key"] for item in objects(self._client, self.layout, prefix) if item["LastModified"] < end]
 
-    def _under(self, prefix: str) -> Iterator[dict[str, Any]]:
-        """Yield the objects under a prefix as S3 lists them."""
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.layout.bucket, Prefix=prefix)
-        return (item for page in pages for item in page.get("Contents", ()))
+    def _under(self, prefix: str) -> list[str]:
+        """Return the keys under a prefix."""
+        return [item["Key"] for item in objects(self._client, self.layout, prefix)]
 
     def _delete(self, keys: Sequence[str]) -> None:
         """Delete objects that no manifest names, as `remove` does."""
