@@ -50,9 +50,8 @@ def rebuild(
     """
     from aurora_dwh.catalog.model import Catalog
     from aurora_dwh.lake.factory import open_lake
-    from aurora_dwh.settings.config import RedshiftSettings
     from aurora_dwh.warehouse import rebuild as warehouse_rebuild
-    from aurora_dwh.warehouse.connection import Warehouse
+    from aurora_dwh.warehouse.connection import open_warehouse
     from aurora_dwh.warehouse.load.target import staging_target
 
     catalog = Catalog.load()
@@ -60,7 +59,7 @@ def rebuild(
     if origin is Origin.SOURCE and wanted.name not in catalog.tables:
         remedy = f"materialize lake/{wanted.name} for all of its days, and rebuild it from the lake"
         raise typer.BadParameter(f"{wanted.name} is computed by a transform; {remedy}", param_hint="--from")
-    lake, warehouse = open_lake(), Warehouse(RedshiftSettings.from_env())
+    lake, warehouse = open_lake(), open_warehouse()
     target = staging_target(wanted, warehouse.settings.staging_schema)
     loaded = warehouse_rebuild.loaded_days(warehouse, target)
     if origin is Origin.SOURCE:

@@ -353,6 +353,9 @@ def _signed(column: Column) -> bool:
     return not column.unsigned
 
 
+DATED = ("date", "datetime", "timestamp")
+"""The types of a date or a moment, whose values the calendar may not have."""
+
 TEXT_TYPES = ("char", "varchar", "tinytext", "text", "mediumtext", "longtext")
 """DATA_TYPE of the types whose values are characters of any number."""
 TEXTUAL_LENGTHS = {"uuid": 36, "inet4": 15, "inet6": 39}

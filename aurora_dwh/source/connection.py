@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta, timezone
 from functools import cache, partial
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import pymysql
 from pymysql.connections import Connection as _Connection
@@ -25,6 +25,9 @@ from aurora_dwh.source import variables
 from aurora_dwh.source.privileges import grant_remedy
 from aurora_dwh.source.quoting import literal
 from aurora_dwh.source.refusals import code_of, is_permanent, remedy
+
+if TYPE_CHECKING:
+    from aurora_dwh.settings.config import AuroraSettings
 
 Connection: TypeAlias = "_Connection[Cursor]"
 """A session on the source."""
@@ -58,6 +61,19 @@ _TIMEOUTS: Final = frozenset({1969, 3024})
 
 class SourceError(Exception):
     """The source could not be read this time; a later attempt may well succeed."""
+
+
+def failure(what: str, error: BaseException, hint: str = "", **login: Any) -> Exception:
+    """Return what to raise for a driver's error: DataError where it comes at every attempt, else SourceError.
+
+    Args:
+        what: What failed, as messages name it.
+        error: The error.
+        hint: What follows its text.
+        login: Of an error at the login, what `refusals.remedy` takes.
+    """
+    kind = DataError if is_permanent(error) else SourceError
+    return kind(f"{what}: {explain(error, **login)}{hint}")
 
 
 def connect(
@@ -110,6 +126,15 @@ def connect(
     return connection
 
 
+def open_session(settings: AuroraSettings) -> Connection:
+    """Open a session as settings say, which are asked for password or token each time; for errors see `connect`.
+
+    Raises:
+        ConfigError: The settings' secret cannot be had.
+    """
+    return connect(**settings.connect_arguments())
+
+
 def mask_key_of(connection: Connection) -> MaskKey:
     """Return the key that `mask: hmac` hashes what is read in a session with, the same one for all of the session.
 
@@ -145,9 +170,7 @@ def cut(connection: Connection) -> None:
 def _refused(what: str, error: pymysql.err.Error, arguments: dict[str, Any]) -> Exception:
     """Return what to raise where a session cannot be had."""
     account = f"{literal(arguments['user'])}@'%'"
-    mend = remedy(error, account=account, is_encrypted=not arguments.get("ssl_disabled"))
-    kind = DataError if is_permanent(error) else SourceError
-    return kind("; ".join(filter(None, (f"{what}: {told(error)}", mend))))
+    return failure(what, error, account=account, is_encrypted=not arguments.get("ssl_disabled"))
 
 
 def _prepare(connection: Connection, statement_timeout: timedelta) -> None:
@@ -210,9 +233,9 @@ def clock(connection: Connection) -> datetime:
     return (now if isinstance(now, datetime) else datetime.fromisoformat(now)).replace(tzinfo=timezone.utc)
 
 
-def explain(error: BaseException) -> str:
-    """Return what a driver's error says, in one line, and what mends it where that is known."""
-    return "; ".join(filter(None, (told(error), remedy(error))))
+def explain(error: BaseException, **login: Any) -> str:
+    """Return what a driver's error says, in one line, and what mends it where `refusals.remedy` knows that."""
+    return "; ".join(filter(None, (told(error), remedy(error, **login))))
 
 
 def told(error: BaseException) -> str:

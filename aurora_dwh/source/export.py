@@ -16,12 +16,12 @@ import pymysql
 from aurora_dwh.core.models import DataError, Export, Window, as_instant
 from aurora_dwh.core.schema import TableSchema
 from aurora_dwh.source.chunks import piece_conditions
-from aurora_dwh.source.connection import Connection, SourceError, execute, explain
+from aurora_dwh.source.connection import Connection, execute, explain, failure
+from aurora_dwh.source.discovery import table_fact
 from aurora_dwh.source.keyset import primary_keyset
 from aurora_dwh.source.outfile import into_s3, select_csv
 from aurora_dwh.source.quoting import literal
 from aurora_dwh.source.reader import read
-from aurora_dwh.source.refusals import is_permanent
 from aurora_dwh.source.throttle import Throttle
 from aurora_dwh.source.value_checks import Misfit, count_rows, first_row, helps, key_columns, misfits
 from aurora_dwh.source.value_policies import named_key, refusal
@@ -142,8 +142,7 @@ def _write(
             _wait(throttle)
             execute(connection, into_s3(make(where=[*where, *piece]), address))
     except pymysql.err.Error as error:
-        kind = DataError if is_permanent(error) else SourceError
-        raise kind(f"{named}: Aurora did not write the rows to {prefix}: {explain(error)}") from error
+        raise failure(f"{named}: Aurora did not write the rows to {prefix}", error) from error
     return [f"{address}.manifest" for address in written]
 
 
@@ -174,12 +173,7 @@ def _pieces(
 
 def _row_bytes(connection: Connection, schema: TableSchema) -> int:
     """Return a row's bytes as the server estimates them."""
-    found = execute(
-        connection,
-        "SELECT AVG_ROW_LENGTH FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s",
-        (schema.database, schema.table),
-    )
-    return int(found[0][0] or 0) if found else 0
+    return int(table_fact(connection, schema.database, schema.table, "AVG_ROW_LENGTH") or 0)
 
 
 def _refused(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from functools import partial
 from typing import TypeVar
 
 from aurora_dwh.catalog.model import Catalog, Table
@@ -11,7 +12,7 @@ from aurora_dwh.core.models import Export, Extract, Lookup, Window
 from aurora_dwh.core.rules import Rules
 from aurora_dwh.core.schema import TableSchema
 from aurora_dwh.settings.config import AuroraSettings, ConfigError
-from aurora_dwh.source.connection import connect
+from aurora_dwh.source.connection import open_session
 from aurora_dwh.source.extract import Source
 from aurora_dwh.source.lookup import make_lookup
 from aurora_dwh.source.windows import days_reached, window
@@ -38,7 +39,7 @@ def open_source(
     """
     aurora = settings()
     return Source(
-        lambda: connect(**aurora.connect_arguments()),
+        partial(open_session, aurora),
         database=aurora.database,
         zone=catalog.zone,
         pause_above=catalog.pause_above,
@@ -94,7 +95,7 @@ def lookup(
     table: Table, schema: TableSchema, settings: Callable[[], AuroraSettings] = AuroraSettings.from_env
 ) -> Lookup | None:
     """Return how that source is asked for rows of an earlier reading, None where nothing tells them apart."""
-    return make_lookup(lambda: connect(**settings().connect_arguments()), schema, table)
+    return make_lookup(lambda: open_session(settings()), schema, table)
 
 
 def read_days(

@@ -19,8 +19,7 @@ import pymysql
 from aurora_dwh.core.models import DataError
 from aurora_dwh.core.schema import TableSchema
 from aurora_dwh.core.waiting import told, waiting
-from aurora_dwh.source.connection import SourceError, explain, is_timeout, mask_key_of
-from aurora_dwh.source.refusals import is_permanent
+from aurora_dwh.source.connection import SourceError, explain, failure, is_timeout, mask_key_of
 from aurora_dwh.source.value_policies import NULL_OR_TEXT, named_key, no_key
 from aurora_dwh.source.wire import protocol
 from aurora_dwh.source.wire.dates import Mask
@@ -238,9 +237,8 @@ def _is_text(value: bytes) -> bool:
 
 def _failure(error: pymysql.err.MySQLError, schema: TableSchema) -> Exception:
     """Return what to raise for a server's error."""
-    kind = DataError if is_permanent(error) else SourceError
     hint = "; an index that begins with the cursor, or fewer rows, makes it shorter" if is_timeout(error) else ""
-    return kind(f"table {schema.database}.{schema.table}: {explain(error)}{hint}")
+    return failure(f"table {schema.database}.{schema.table}", error, hint)
 
 
 def _abandon(connection: Connection) -> None:

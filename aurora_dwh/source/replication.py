@@ -87,10 +87,9 @@ def find_reach(connection: Connection) -> Reach:
     """
     now = clock(connection)
     reader = _reader(connection)
-    if reader is not None and reader[0] != _WRITER:
-        _, milliseconds, seen = reader
-        lag, seen = float(milliseconds or 0) / 1000, min(now, seen.replace(tzinfo=timezone.utc))
-        return Reach(seen - timedelta(seconds=lag), True, f"this reader was {lag:,.1f} s behind at {shown(seen)}")
+    if reader is not None and (lag := _lag(reader)) is not None:
+        seen = min(now, reader[2].replace(tzinfo=timezone.utc))
+        return Reach(seen - lag, True, f"this reader was {lag.total_seconds():,.1f} s behind at {shown(seen)}")
     try:
         statuses = replica_statuses(connection)
     except pymysql.err.MySQLError as error:
@@ -99,10 +98,11 @@ def find_reach(connection: Connection) -> Reach:
         statuses = []  # Aurora itself has told that it is the writer
     if not statuses:
         return Reach(now, False, f"the server's clock shows {shown(now)}")
-    lag = max(map(seconds_behind, statuses))
-    if lag == STOPPED:
+    seconds = max(map(seconds_behind, statuses))
+    if seconds == STOPPED:
         return Reach(None, True, f"replication has stopped: {_stopped(statuses)}")
-    return Reach(now - timedelta(seconds=lag) - _ROUNDED, True, f"this replica is {lag:,.0f} s behind at {shown(now)}")
+    state = f"this replica is {seconds:,.0f} s behind at {shown(now)}"
+    return Reach(now - timedelta(seconds=seconds) - _ROUNDED, True, state)
 
 
 def await_data(
@@ -185,6 +185,21 @@ def is_untold(connection: Connection, error: pymysql.err.MySQLError) -> bool:
     """Return whether an error is about a privilege or a name, so that the connection can go on after it."""
     is_denied = bool(error.args) and error.args[0] == ER.SPECIFIC_ACCESS_DENIED_ERROR
     return connection.open and not isinstance(error, pymysql.err.InterfaceError) and (is_denied or is_unknown(error))
+
+
+def reader_lag(connection: Connection) -> timedelta | None:
+    """Return how far a reader of Aurora is behind its writer, None of the writer itself and of other servers.
+
+    Raises:
+        pymysql.err.MySQLError: The server does not tell, or the connection is lost.
+    """
+    reader = _reader(connection)
+    return None if reader is None else _lag(reader)
+
+
+def _lag(instance: tuple[Any, ...]) -> timedelta | None:
+    session, milliseconds, _ = instance
+    return None if session == _WRITER else timedelta(milliseconds=float(milliseconds or 0))
 
 
 def _reader(connection: Connection) -> tuple[Any, ...] | None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from aurora_dwh.core import retries
 from aurora_dwh.core.waiting import require_wanted, say, tidy, waiting
 from aurora_dwh.settings.environment import ConfigError
+from aurora_dwh.settings.servers import ENVIRONMENT, Servers
 from aurora_dwh.warehouse.errors import PassingError, WarehouseError, shown, translate
 
 if TYPE_CHECKING:
@@ -280,6 +281,18 @@ class Warehouse:
             return result
 
         return self.persist(attempt)
+
+
+def open_warehouse(servers: Servers = ENVIRONMENT) -> Warehouse:
+    """Return a project's warehouse; nothing is opened yet.
+
+    Args:
+        servers: Where the project reaches it.
+
+    Raises:
+        ConfigError: Settings are missing or wrong.
+    """
+    return Warehouse(servers.warehouse())
 
 
 def _patiently(work: Callable[[], T]) -> T:

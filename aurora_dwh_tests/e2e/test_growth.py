@@ -167,9 +167,7 @@ def country(world: World) -> World:
 def parts(world: World) -> set[str]:
     """Return the addresses of all parts that are in the lake."""
     lake = open_lake()
-    return {
-        lake.layout.url(item["Key"]) for item in lake._under(lake.layout.days("country")) if "/part-" in item["Key"]
-    }
+    return {lake.layout.url(key) for key in lake._under(lake.layout.days("country")) if "/part-" in key}
 
 
 def named(world: World) -> set[str]:

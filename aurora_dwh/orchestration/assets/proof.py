@@ -19,7 +19,7 @@ from aurora_dwh.proof.engine import Places
 from aurora_dwh.proof.nightly import Outcome, prove_and_repair
 from aurora_dwh.proof.verdict import GONE, KINDS, LATE, counted
 from aurora_dwh.settings.servers import ENVIRONMENT, Servers
-from aurora_dwh.source.connection import connect
+from aurora_dwh.source.connection import open_session
 from aurora_dwh.source.factory import rules
 from aurora_dwh.warehouse.removal import MAX_SHARE
 
@@ -54,7 +54,7 @@ def _proof(table: Table, catalog: Catalog, names: Names, servers: Servers) -> dg
         with named_failures(context.asset_key, attempts_left=context.retry_number < RETRY.max_retries):
             settings = servers.source()
             places = Places(s3_io.lake, redshift_io.warehouse, catalog.pause_above, context.log, servers.source)
-            with closing(connect(**settings.connect_arguments())) as connection:
+            with closing(open_session(settings)) as connection:
                 outcome = prove_and_repair(
                     connection,
                     settings.database,
