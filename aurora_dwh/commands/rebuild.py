@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -117,11 +116,12 @@ def _read_again(catalog: Catalog, table: Table, lake: Lake, last: date) -> None:
     """Write every day from the first to the last one anew; in mode full, only the last."""
     import logging
 
+    from aurora_dwh.core.days import between
     from aurora_dwh.core.models import utc_now
     from aurora_dwh.orchestration.source import AuroraResource
 
     first = last if table.mode == "full" else catalog.start_date
-    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    days = between(first, last)
     with work(f"Reading {table.name}", len(days)) as advance:
         log, had = logging.getLogger(__name__), partial(lake.columns, table.name)
         today = utc_now().astimezone(catalog.zone).date()  # which a table may have that is loaded by the hour

@@ -121,12 +121,10 @@ class Lake:
         # From here on the parts are only removed when the manifest is known not to name them: a PUT whose answer is
         # lost may well have happened.
         try:
-            self._guard.check_rows_kept(before, manifest, extract.lookup)
-            self._put_day(manifest, etag)
+            self._put_day(manifest, before, etag, extract.lookup)
         except (ShrunkenDayError, LakeConflictError):
             self._discard([self.layout.key(part.url) for part in manifest.parts])
             raise
-        self._sweep(manifest, before)
         return manifest
 
     def write_each(
@@ -190,9 +188,7 @@ class Lake:
             return before
         if before is not None and before.snapshot_at >= manifest.snapshot_at:
             return None
-        self._guard.check_rows_kept(before, manifest, lookup)
-        self._put_day(manifest, etag)
-        self._sweep(manifest, before)
+        self._put_day(manifest, before, etag, lookup)
         return manifest
 
     def arrivals(self) -> list[Arrival]:
@@ -325,9 +321,7 @@ class Lake:
         self._guard.check_source(table, before, shared.rules)
         if before is not None and not is_other_source(before.rules, shared.rules):
             _refuse_older(table, shared, before)
-        self._guard.check_rows_kept(before, shared, lookup)
-        self._put_day(shared, etag)
-        self._sweep(shared, before)
+        self._put_day(shared, before, etag, lookup)
         return shared
 
     def read(self, table: str, days: Sequence[date]) -> list[Manifest]:
@@ -558,11 +552,18 @@ class Lake:
     def _manifest_url(self, table: str, day: date) -> str:
         return self.layout.url(self.layout.manifest(table, day))
 
-    def _put_day(self, manifest: Manifest, etag: str | None) -> None:
-        """Put a day's manifest, and the list of its files for Athena, before older files are removed."""
+    def _put_day(self, manifest: Manifest, before: Manifest | None, etag: str | None, lookup: Lookup | None) -> None:
+        """Put a day's manifest in the place of the one before, and the list of its files, and then remove older files.
+
+        Raises:
+            ShrunkenDayError: Rows are gone from the source that the day has.
+            LakeConflictError: Another extraction wrote the day's manifest meanwhile.
+        """
+        self._guard.check_rows_kept(before, manifest, lookup)
         self._put_manifest(manifest, etag)
         if self._lists_files:
             athena.write_list(self._client, self.layout, manifest)
+        self._sweep(manifest, before)
 
     def _put_manifest(self, manifest: Manifest, etag: str | None) -> None:
         """Put the manifest in place of the one that was there at the start, and of no other."""

@@ -22,6 +22,7 @@ from aurora_dwh.source.keyset import primary_keyset
 from aurora_dwh.source.outfile import into_s3, select_csv
 from aurora_dwh.source.quoting import literal
 from aurora_dwh.source.reader import read
+from aurora_dwh.source.refusals import code_of
 from aurora_dwh.source.throttle import Throttle
 from aurora_dwh.source.value_checks import Misfit, count_rows, first_row, helps, key_columns, misfits
 from aurora_dwh.source.value_policies import named_key, refusal
@@ -48,7 +49,7 @@ def require_export(connection: Connection) -> None:
     try:
         ((user, role, active),) = execute(connection, "SELECT CURRENT_USER(), @@aws_default_s3_role, CURRENT_ROLE()")
     except pymysql.err.Error as error:
-        if error.args and error.args[0] in _NOT_AURORA:
+        if code_of(error) in _NOT_AURORA:
             raise DataError(
                 f"`extract: outfile` needs Aurora MySQL version 3, and this server is none ({explain(error)}); "
                 "use `extract: stream`"

@@ -40,7 +40,7 @@ from aurora_dwh.source.locks import await_lock, take_lock
 from aurora_dwh.source.masking import require_exportable
 from aurora_dwh.source.outfile import NOW, by_hand, into_s3, select_csv
 from aurora_dwh.source.plans import is_in_order, scans, sorts
-from aurora_dwh.source.query_plan import Reading
+from aurora_dwh.source.query_plan import Reading, count_changed
 from aurora_dwh.source.replication import await_data
 from aurora_dwh.source.selection import read_selected
 from aurora_dwh.source.strays import find_strays
@@ -282,7 +282,7 @@ class Source:
                 converted: Counter[tuple[str, str]] = Counter()
                 waited = throttle.begin()
                 counted = SourceCount()
-                rows = reading.rows(connection, throttle, partial(_count, converted), counted)
+                rows = reading.rows(connection, throttle, partial(count_changed, converted), counted)
                 batches = seen.watch.over(reading.fitted(rows, converted))
                 also = seen.windows[:-1] if is_full else ()
                 yield seen.extract(cursor, window, reading, batches, converted, waited, counted, also)
@@ -440,10 +440,6 @@ def _in_pieces(connection: Connection, reading: Reading) -> Reading:
     keyset = primary_keyset(reading.schema)
     pieces = replace(reading, keyset=keyset)
     return pieces if keyset and not sorts(connection, pieces.statement, reading.schema) else reading
-
-
-def _count(converted: Counter[tuple[str, str]], column: str, reason: str, mask: Mask) -> None:
-    converted[column, reason] += int(mask.sum())
 
 
 def _note(changed: dict[tuple[str, str], Mask], column: str, reason: str, mask: Mask) -> None:

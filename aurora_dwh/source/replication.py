@@ -22,6 +22,7 @@ from aurora_dwh.core.models import shown
 from aurora_dwh.core.waiting import waiting
 from aurora_dwh.source.connection import Connection, SourceError, clock, execute, explain
 from aurora_dwh.source.quoting import literal
+from aurora_dwh.source.refusals import code_of
 
 PATIENCE: Final = timedelta(minutes=30)
 """How long a reading waits for the end of its day."""
@@ -178,12 +179,12 @@ def seconds_behind(status: Status) -> float:
 
 def is_unknown(error: pymysql.err.MySQLError) -> bool:
     """Return whether the server does not know a statement, as it is of another kind."""
-    return bool(error.args) and error.args[0] in _UNKNOWN
+    return code_of(error) in _UNKNOWN
 
 
 def is_untold(connection: Connection, error: pymysql.err.MySQLError) -> bool:
     """Return whether an error is about a privilege or a name, so that the connection can go on after it."""
-    is_denied = bool(error.args) and error.args[0] == ER.SPECIFIC_ACCESS_DENIED_ERROR
+    is_denied = code_of(error) == ER.SPECIFIC_ACCESS_DENIED_ERROR
     return connection.open and not isinstance(error, pymysql.err.InterfaceError) and (is_denied or is_unknown(error))
 
 

@@ -158,8 +158,7 @@ def make_world(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[World]:
     """Make a world of a server and a database of it, in a folder, with an instance of Dagster."""
-    for module in ("step", "marts", "proof"):  # must be patched before the definitions are built there
-        monkeypatch.setattr(f"aurora_dwh.orchestration.assets.{module}.RETRY", RETRY_AT_ONCE)
+    monkeypatch.setattr("aurora_dwh.orchestration.assets.step.RETRY", RETRY_AT_ONCE)  # before definitions are built
     monkeypatch.setattr(retries, "TRANSACTION", replace(retries.TRANSACTION, pause=0.01))
     for name in os.environ:
         if name.startswith(("AURORA_", "REDSHIFT_", "AWS_", "LAKE_", "DAGSTER_")):

@@ -89,7 +89,7 @@ def quicksight(monkeypatch: pytest.MonkeyPatch) -> Iterator[QuickSight]:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setattr("aurora_dwh.warehouse.quicksight.POLL_SECONDS", 0.0)
     monkeypatch.setattr(retries, "REQUEST", retries.Retries(1))
-    monkeypatch.setattr("aurora_dwh.orchestration.assets.quicksight.RETRY", dg.RetryPolicy(max_retries=1, delay=0))
+    monkeypatch.setattr("aurora_dwh.orchestration.assets.step.RETRY", dg.RetryPolicy(max_retries=1, delay=0))
     yield service
     service.api.close()
     assert service.api.wrong == []

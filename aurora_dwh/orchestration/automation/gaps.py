@@ -136,7 +136,7 @@ def due_months(catalog: Catalog, now: datetime) -> list[list[str]]:
     months: list[list[str]] = []
     while monthly_tables(catalog) and len(months) < HORIZON_MONTHS and (month := month_before(catalog, tick)):
         tick, last = month
-        months.append([(tick + timedelta(days=n)).isoformat() for n in range((last - tick).days + 1)])
+        months.append(span(tick.isoformat(), last.isoformat()))
     return months
 
 

@@ -118,7 +118,7 @@ def request(job: str, keys: Sequence[dg.AssetKey], days: Sequence[str], tried: T
     is_range = len(days) > 1
     runs = sorted({record.dagster_run.run_id for key in keys for record in tried.get(key, ())})
     digest = sha256(" ".join([*(key.to_user_string() for key in keys), *runs]).encode()).hexdigest()[:12]
-    span = {run_tags.RANGE_START: days[0], run_tags.RANGE_END: days[-1]} if is_range else {}
+    span = run_tags.of_range(days[0], days[-1]) if is_range else {}
     return dg.RunRequest(
         job_name=job,
         run_key=f"{shown(days) or job}-{digest}",
