@@ -18,6 +18,7 @@ from pymysql.constants import ER
 from pymysql.cursors import Cursor
 
 from aurora_dwh.core.models import DataError
+from aurora_dwh.core.spelling import beginning
 from aurora_dwh.core.waiting import waiting
 from aurora_dwh.settings.environment import ConfigError
 from aurora_dwh.settings.mask_key import NO_KEY, MaskKey
@@ -200,15 +201,9 @@ def _use(connection: Connection, database: str) -> None:
 
 def execute(connection: Connection, statement: str, parameters: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
     """Run a small statement and return its rows; `%s` stands for a parameter where there are any."""
-    with waiting(f"Aurora's answer to {_shown(statement)}"), connection.cursor() as cursor:
+    with waiting(f"Aurora's answer to {beginning(statement, _SHOWN)}"), connection.cursor() as cursor:
         cursor.execute(statement, parameters or None)
         return list(cursor.fetchall())
-
-
-def _shown(statement: str) -> str:
-    """Return the beginning of a statement; what follows may be long."""
-    flat = " ".join(statement.split())
-    return flat if len(flat) <= _SHOWN else flat[:_SHOWN] + "..."
 
 
 @contextmanager

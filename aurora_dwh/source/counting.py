@@ -70,10 +70,9 @@ def check_count(
                 counted.reason = f"engine {engine} keeps no snapshot of its rows"
                 return
     except pymysql.err.Error as error:
-        raise failure(f"table {schema.database}.{schema.table}: counting the rows", error) from error
+        raise failure(f"{schema.named}: counting the rows", error) from error
     if rows != read:
         raise SourceError(
-            f"table {schema.database}.{schema.table}: the source counts {rows:,} rows in the snapshot of which "
-            f"{read:,} were read"
+            f"{schema.named}: the source counts {rows:,} rows in the snapshot of which {read:,} were read"
         )
     counted.rows, counted.reason = rows, ""

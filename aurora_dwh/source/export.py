@@ -20,6 +20,7 @@ from aurora_dwh.source.connection import Connection, execute, explain, failure
 from aurora_dwh.source.discovery import table_fact
 from aurora_dwh.source.keyset import primary_keyset
 from aurora_dwh.source.outfile import into_s3, select_csv
+from aurora_dwh.source.privileges import account
 from aurora_dwh.source.quoting import literal
 from aurora_dwh.source.reader import read
 from aurora_dwh.source.refusals import code_of
@@ -56,10 +57,9 @@ def require_export(connection: Connection) -> None:
             ) from error
         raise
     if f"`{ROLE}`" not in str(active).replace('"', "`"):  # as it is quoted under ANSI_QUOTES
-        name, _, host = str(user).rpartition("@")
         raise DataError(
             f"{user} may not write to S3, as `extract: outfile` wants it; run on the writer: "
-            f"GRANT {ROLE} TO {literal(name)}@{literal(host)}"
+            f"GRANT {ROLE} TO {account(partial(execute, connection))}"
         )
     if not role:
         raise DataError(
@@ -194,7 +194,7 @@ def _refused(
         problem = str(refusal(schema, kind.column, row, value, int(size), kind.reason, table))
     else:
         which = f" in the row {row}" if row else ""
-        where_ = f"table {schema.database}.{schema.table}, column {kind.column.target_name!r}"
+        where_ = f"{schema.named}, column {kind.column.target_name!r}"
         shown = "NULL" if value is None else repr(value)
         problem = f"{where_}: {kind.reason.replace('_', ' ')}{which}: {shown}; {helps(kind, schema, table)}"
     return DataError(f"day {window.day}: {problem}" + (f" ({count:,} such values)" if count > 1 else ""))

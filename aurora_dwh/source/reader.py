@@ -101,9 +101,7 @@ def read(
     except pymysql.err.Error as error:
         raise _failure(error, schema) from error
     except (BrokenStreamError, OSError) as error:
-        raise SourceError(
-            f"table {schema.database}.{schema.table}: the connection was lost: {explain(error)}"
-        ) from error
+        raise SourceError(f"{schema.named}: the connection was lost: {explain(error)}") from error
     finally:
         if not complete:
             _abandon(connection)
@@ -133,7 +131,7 @@ class _Columns:
         sent = [column.name.lower() for column in result.columns]
         if sent != self._arrow.names:
             raise DataError(
-                f"table {self._name}: the server sends the columns {', '.join(sent)} where "
+                f"{self._schema.named}: the server sends the columns {', '.join(sent)} where "
                 f"{', '.join(self._arrow.names)} were asked for"
             )
 
@@ -172,7 +170,7 @@ class _Columns:
         self, block: Block, result: protocol.Result, target: pa.Field, values: Field, error: pa.ArrowInvalid
     ) -> DataError:
         """Return what to raise for a value that is not of its column's type, such as bytes that are no UTF-8."""
-        where = f"table {self._name}, column {target.name!r}"
+        where = f"{self._schema.named}, column {target.name!r}"
         texts = zip(values.starts, values.ends, strict=True) if pa.types.is_string(target.type) else ()
         for row, (start, end) in enumerate(texts):
             value = values.data[start:end].tobytes()
@@ -195,10 +193,6 @@ class _Columns:
                 readable[target.name] = self._decode(field, column, target, result)
         return self._row(readable, 0)
 
-    @property
-    def _name(self) -> str:
-        return f"{self._schema.database}.{self._schema.table}"
-
     def _account(self, batch: pa.RecordBatch, decoded: list[Decoded]) -> None:
         columns = dict(zip(self._arrow.names, decoded, strict=True))
         for name, column in columns.items():
@@ -218,7 +212,7 @@ class _Columns:
         self, columns: Mapping[str, Decoded], name: str, reason: str, index: int, shown: str, helps: str
     ) -> DataError:
         row = self._row(columns, index)
-        return DataError(f"table {self._name}, column {name!r}: {reason.replace('_', ' ')}{row}: {shown}; {helps}")
+        return DataError(f"{self._schema.named}, column {name!r}: {reason.replace('_', ' ')}{row}: {shown}; {helps}")
 
     def _row(self, columns: Mapping[str, Decoded], index: int) -> str:
         """Return which row of a block is meant, by its key as it is in the source, as far as that is read."""
@@ -238,7 +232,7 @@ def _is_text(value: bytes) -> bool:
 def _failure(error: pymysql.err.MySQLError, schema: TableSchema) -> Exception:
     """Return what to raise for a server's error."""
     hint = "; an index that begins with the cursor, or fewer rows, makes it shorter" if is_timeout(error) else ""
-    return failure(f"table {schema.database}.{schema.table}", error, hint)
+    return failure(schema.named, error, hint)
 
 
 def _abandon(connection: Connection) -> None:

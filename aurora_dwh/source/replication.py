@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any, Final
 
 import pymysql
@@ -21,7 +22,7 @@ from pymysql.cursors import DictCursor
 from aurora_dwh.core.models import shown
 from aurora_dwh.core.waiting import waiting
 from aurora_dwh.source.connection import Connection, SourceError, clock, execute, explain
-from aurora_dwh.source.quoting import literal
+from aurora_dwh.source.privileges import account
 from aurora_dwh.source.refusals import code_of
 
 PATIENCE: Final = timedelta(minutes=30)
@@ -225,11 +226,9 @@ def _stopped(statuses: Sequence[Status]) -> str:
 def _untold(connection: Connection, error: pymysql.err.MySQLError) -> str:
     """Return that the server does not tell how far it is, and what would let it."""
     privilege = "SLAVE MONITOR" if _is_mariadb(connection) else "REPLICATION CLIENT"
-    ((user,),) = execute(connection, "SELECT CURRENT_USER()")
-    name, _, host = str(user).rpartition("@")
     return (
         f"whether the server has all of the day is not known, as it does not tell how far it is ({explain(error)}); "
-        f"run: GRANT {privilege} ON *.* TO {literal(name)}@{literal(host)}"
+        f"run: GRANT {privilege} ON *.* TO {account(partial(execute, connection))}"
     )
 
 
