@@ -48,7 +48,7 @@ from aurora_dwh.lake.upload import S3Upload
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from aurora_dwh.core.schema import TableSchema
+    from aurora_dwh.core.schema import FileFormat, TableSchema
 
 _log = logging.getLogger(__name__)
 
@@ -479,23 +479,8 @@ class Lake:
         except BaseException as error:
             tidy(partial(self._discard, keys), error)
             raise
-        return Manifest(
-            table=table,
-            url=url,
-            attempt=attempt,
-            schema=extract.schema,
-            window=extract.window,
-            snapshot_at=extract.snapshot_at,
-            source_rows=extract.rows_read,
-            parts=tuple(Part(self.layout.url(k), size, rows) for k, (size, rows) in zip(keys, sizes, strict=True)),
-            converted=manifest_json.by_column(extract.converted),
-            rules=extract.rules,
-            counted_rows=extract.counted.rows,
-            rows_behind=extract.rows_behind,
-            begun_at=extract.begun_at,
-            strays=extract.strays,
-            days=_shared(extract),
-        )
+        parts = [Part(self.layout.url(k), size, rows) for k, (size, rows) in zip(keys, sizes, strict=True)]
+        return _manifest(table, extract, attempt, url, parts, "parquet", extract.rows_read, extract.counted.rows)
 
     def _have_written(self, table: str, export: Export, attempt: str, url: str) -> Manifest:
         """Have the source write a day's rows and return the manifest for them; a failure leaves nothing."""
@@ -508,24 +493,7 @@ class Lake:
             tidy(lambda: self._discard(self._under(prefix)), error)
             raise
         self._delete(keys)
-        return Manifest(
-            table=table,
-            url=url,
-            attempt=attempt,
-            schema=export.schema,
-            window=export.window,
-            snapshot_at=export.snapshot_at,
-            source_rows=export.rows,
-            parts=tuple(parts),
-            converted=manifest_json.by_column(export.converted),
-            files="csv",
-            rules=export.rules,
-            counted_rows=export.rows,
-            rows_behind=export.rows_behind,
-            begun_at=export.begun_at,
-            strays=export.strays,
-            days=_shared(export),
-        )
+        return _manifest(table, export, attempt, url, parts, "csv", export.rows, export.rows)
 
     def _find(self, url: str) -> Manifest | None:
         """Return the manifest in a place, None where there is none."""
@@ -631,9 +599,35 @@ def _refuse_older(table: str, extract: Extract | Export | Manifest, before: Mani
         )
 
 
-def _shared(extract: Extract | Export) -> tuple[date, ...]:
-    """Return the days that the rows stand for, where these are several."""
-    return (*(window.day for window in extract.also), extract.window.day) if extract.also else ()
+def _manifest(
+    table: str,
+    of: Extract | Export,
+    attempt: str,
+    url: str,
+    parts: Sequence[Part],
+    files: FileFormat,
+    rows: int,
+    counted_rows: int | None,
+) -> Manifest:
+    """Return the manifest of a reading whose rows are written; with several days, where they stand for several."""
+    return Manifest(
+        table=table,
+        url=url,
+        attempt=attempt,
+        schema=of.schema,
+        window=of.window,
+        snapshot_at=of.snapshot_at,
+        source_rows=rows,
+        parts=tuple(parts),
+        converted=manifest_json.by_column(of.converted),
+        files=files,
+        rules=of.rules,
+        counted_rows=counted_rows,
+        rows_behind=of.rows_behind,
+        begun_at=of.begun_at,
+        strays=of.strays,
+        days=(*(window.day for window in of.also), of.window.day) if of.also else (),
+    )
 
 
 def _new_attempt() -> str:
