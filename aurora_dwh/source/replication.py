@@ -113,8 +113,6 @@ def await_data(
     *,
     named: str,
     warn: Callable[[str], None],
-    monotonic: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
 ) -> datetime | None:
     """Wait until the server's data reaches the end of a day.
 
@@ -123,8 +121,6 @@ def await_data(
         end: The end.
         named: The table and day, as messages name them.
         warn: Takes what an operator should know: that reading waits, or that the server does not tell.
-        monotonic: Seconds, as `time.monotonic`.
-        sleep: As `time.sleep`.
 
     Returns:
         How far the data of a replica reaches; None of another server, which has what its clock says.
@@ -133,7 +129,7 @@ def await_data(
         SourceError: The end was not reached in time, or will not be.
         pymysql.err.MySQLError: The connection is lost.
     """
-    began, is_told, has_waited = monotonic(), True, False
+    began, is_told, has_waited = time.monotonic(), True, False
     with waiting(f"the server to have all of {named}"):
         while True:
             try:
@@ -147,7 +143,7 @@ def await_data(
                 found = Reach(now, False, f"the server's clock shows {shown(now)}")
             if found.until is not None and found.until >= end:
                 return found.until if found.is_replica else None
-            waited = monotonic() - began
+            waited = time.monotonic() - began
             is_hopeless = not found.is_replica and found.until is not None and end - found.until > PATIENCE
             if is_hopeless or waited >= PATIENCE.total_seconds():
                 raise SourceError(
@@ -157,7 +153,7 @@ def await_data(
             if not has_waited:
                 warn(f"{named} ends at {shown(end)}, and {found.state}; reading waits for that, at most {PATIENCE}")
             has_waited = True
-            sleep(LOOK_SECONDS)
+            time.sleep(LOOK_SECONDS)
 
 
 def replica_statuses(connection: Connection) -> list[Status]:
