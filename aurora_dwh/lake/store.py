@@ -411,10 +411,6 @@ class Lake:
         standing = [(m, self._find(m.url)) for m in manifests]
         return all(now is not None and now.attempt == m.attempt for m, now in standing)
 
-    def rows(self, manifests: Iterable[Manifest]) -> pa.Table:
-        """Return the rows of the days as one Arrow table, for consumers that compute in Python."""
-        return self.reader([*manifests]).read_all()
-
     def reader(self, manifests: Sequence[Manifest]) -> pa.RecordBatchReader:
         """Return the rows of the days a batch at a time, as `contents.reader` does."""
         return part_contents.reader(self._client, self.layout, manifests)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-__all__ = ["AuroraSettings", "ConfigError", "LakeSettings", "RedshiftSettings", "Settings", "aws_region"]
+__all__ = ["AuroraSettings", "ConfigError", "LakeSettings", "RedshiftSettings", "aws_region"]
 
 APPLICATION_NAME = "aurora-dwh"
 MYSQL_PORT = 3306
@@ -289,24 +289,6 @@ class RedshiftSettings:
         }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """All three connections."""
-
-    aurora: AuroraSettings
-    lake: LakeSettings
-    redshift: RedshiftSettings
-
-    @staticmethod
-    def from_env(environ: Mapping[str, str] | None = None) -> Settings:
-        """Read all variables.
-
-        Raises:
-            ConfigError: Variables are missing or contradict one another; all of the three are named at once.
-        """
-        return _read(environ, _all)
-
-
 def aws_region(environ: Mapping[str, str] | None = None) -> str | None:
     """Return the AWS Region that the environment names; None leaves it to the AWS configuration."""
     return _read(environ, _region)
@@ -332,10 +314,6 @@ def _address(
     if not host:
         raise ConfigError([f"{variables}_SECRET_ID: {settings.secret_id!r} holds no host; set {variables}_HOST"])
     return str(host), int(settings.port or secret.get("port") or port)
-
-
-def _all(env: Environment) -> Settings:
-    return Settings(aurora=_aurora(env), lake=_lake(env), redshift=_redshift(env))
 
 
 def _aurora(env: Environment) -> AuroraSettings:

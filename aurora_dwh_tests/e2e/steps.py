@@ -89,7 +89,7 @@ def extract(table: str, day: str) -> None:
     """Copy a day into the lake, as `lake/<table>` does."""
     catalog, lake = Catalog.load(), open_lake()
     days = [date.fromisoformat(day)]
-    for one in AuroraResource().extract(catalog.tables[table], catalog, days, logging.getLogger(__name__)):
+    for one in AuroraResource().days(catalog.tables[table], catalog, days, logging.getLogger(__name__)):
         lake.write(table, one)
 
 

@@ -204,7 +204,7 @@ def test_o14_days_that_share_their_rows_are_loaded_rebuilt_proven_and_given_as_t
     assert country.ask_warehouse("SELECT DISTINCT _dwh_day FROM staging.country") == [(date(2024, 1, 2),)]
     country.assert_equal("country")
     (second,) = open_lake().read("country", [date(2024, 1, 2)])
-    assert open_lake().rows([second]).select(["id", "_dwh_day"]).to_pylist() == [
+    assert open_lake().reader([second]).read_all().select(["id", "_dwh_day"]).to_pylist() == [
         {"id": number, "_dwh_day": date(2024, 1, 2)} for number in (1, 2, 3)
     ]
     for command in ("rebuild country", "verify country"):

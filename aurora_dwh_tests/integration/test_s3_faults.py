@@ -110,7 +110,7 @@ def _noise(seed: int) -> str:
 
 
 def marks(lake: Lake) -> set[str]:
-    return {str(note)[:1] for note in lake.rows(lake.read("orders", [DAY]))["note"].to_pylist()}
+    return {str(note)[:1] for note in lake.reader(lake.read("orders", [DAY])).read_all()["note"].to_pylist()}
 
 
 def objects(lake: Lake) -> set[str]:
@@ -257,7 +257,7 @@ def take_keys(lake: Lake) -> list[int]:
     rows = [{"note": f"{number}{_noise(number)}"} for number in range(6)]
     with lake.keys("orders", extract(keys, DAY, rows)) as manifest:
         assert lake._client.head_object(Bucket=BUCKET, Key=lake.layout.key(manifest.url))
-        return [int(str(note)[0]) for note in lake.rows([manifest])["note"].to_pylist()]
+        return [int(str(note)[0]) for note in lake.reader([manifest]).read_all()["note"].to_pylist()]
 
 
 def key_files(lake: Lake) -> list[str]:
