@@ -1,10 +1,10 @@
 """What is tried again: how often, after which pauses, and how long all of it may take.
 
-The policies lie within one another: a step's transactions are made of requests, and a day of runs, each of which has
-steps. What outlasts one is left to the next. Beside them Dagster starts a run once more whose worker crashed
-(`run_retries` in `dagster.yaml`). An error that would come at every attempt is tried again by none of them: `refusals`
-of the source and `errors` of the warehouse know it, and for a step `failures`. How long one attempt waits for an
-answer is said where it is made.
+The policies lie within one another: requests, transactions and readings within a step, steps within a run, and runs
+within a day. What outlasts one is left to the one around it. Besides, Dagster starts a run once more whose worker
+crashed (`run_retries` in `dagster.yaml`). An error that would come at every attempt is tried again by none of them:
+`source.refusals` and `warehouse.errors` know it, and for a step `orchestration.failures`. How long one attempt waits
+for an answer is said where it is made.
 """
 
 from __future__ import annotations

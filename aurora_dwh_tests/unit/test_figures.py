@@ -40,8 +40,12 @@ def span(time: timedelta) -> str:
     return SPANS[int(time.total_seconds())]
 
 
+def pauses(policy: retries.Retries) -> float:
+    return sum(policy.pause * policy.growth**number for number in range(policy.attempts - 1))
+
+
 LOGIN = retries.TRANSACTION
-PAUSES = sum(LOGIN.pause * LOGIN.growth**number for number in range(LOGIN.attempts - 1))
+PAUSES = pauses(LOGIN)
 LOGINS = LOGIN.attempts * connection.LOGIN_SECONDS + PAUSES
 HERE, THERE = monitoring(), monitoring("infra")
 
@@ -91,6 +95,19 @@ def test_each_figure_of_the_page_is_the_code_s() -> None:
     assert HERE["poll_interval_seconds"] <= THERE["poll_interval_seconds"]
     assert HERE["free_slots_after_run_end_seconds"] == THERE["free_slots_after_run_end_seconds"]
     assert HERE["retries"] == THERE["retries"] == 1
+
+
+def test_the_totals_that_policies_of_retries_name_are_their_own() -> None:
+    text = Path(retries.__file__).read_text(encoding="utf-8")
+    by_dagster = [(2**attempt - 1) * retries.STEP.pause for attempt in range(1, retries.STEP.attempts)]
+    said = (
+        f"may go in a moment, {pauses(retries.DELETION):g} s",
+        f"and a transaction: {pauses(retries.TRANSACTION):g} s",
+        f"talks to a server: {sum(by_dagster):g} s",
+        f"that was scheduled among them: {pauses(retries.DAY) / 3600:g} hours",
+    )
+    assert [sentence for sentence in said if sentence not in text] == []
+    assert aws._config().retries["total_max_attempts"] == retries.REQUEST.attempts
 
 
 def test_what_the_driver_asks_of_aws_ends_as_the_page_tells(monkeypatch: pytest.MonkeyPatch) -> None:
