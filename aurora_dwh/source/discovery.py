@@ -87,12 +87,13 @@ def read_schema(connection: Connection, database: str, table: str) -> TableSchem
     )
     if not columns:
         raise _not_found(connection, database, table)
+    comment = table_fact(connection, database, table, "TABLE_COMMENT") or ""
     return TableSchema(
         database=database,
         table=table,
         columns=tuple(_column(*row) for row in columns),
         primary_key=_primary_key(connection, database, table),
-        comment=table_fact(connection, database, table, "TABLE_COMMENT") or "",
+        comment=comment,
     )
 
 
