@@ -10,6 +10,7 @@ import time as clock
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta, timezone
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ import pytest
 from botocore.config import Config
 from pydantic import SecretStr
 
+from aurora_dwh.core import retries
 from aurora_dwh.core.models import Extract, Window
 from aurora_dwh.core.schema import TableSchema
 from aurora_dwh.lake.layout import Layout
@@ -27,7 +29,6 @@ from aurora_dwh.local.lake import BUCKET, LakeServer
 from aurora_dwh.local.redshift import Fault, RedshiftStandIn, S3Access
 from aurora_dwh.local.redshift.faults import Action, When
 from aurora_dwh.settings.config import LakeSettings, RedshiftSettings
-from aurora_dwh.warehouse import connection
 from aurora_dwh.warehouse.connection import Session, Warehouse
 
 T = TypeVar("T")
@@ -105,7 +106,7 @@ def empty_database(redshift: RedshiftStandIn, name: str) -> Iterator[str]:
 @pytest.fixture
 def warehouse(redshift: RedshiftStandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
     """An empty database of its own for a test; what is tried again is so at once."""
-    monkeypatch.setattr(connection, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(retries, "TRANSACTION", replace(retries.TRANSACTION, pause=0.001))
     with empty_database(redshift, f"test_{next(_numbers)}") as database:
         yield Warehouse(
             RedshiftSettings(

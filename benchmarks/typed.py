@@ -75,7 +75,7 @@ def _ours(rig: Rig, source: Mapping[str, Rows]) -> Verdicts:
     lake = Lake(settings.client(), Layout(settings.bucket, settings.prefix, rig.database))
 
     def rows(name: str) -> list[dict[str, Any]]:
-        return lake.rows(lake.read(_table(name), [FIRST_DAY])).to_pylist()  # type: ignore[no-any-return]
+        return lake.reader(lake.read(_table(name), [FIRST_DAY])).read_all().to_pylist()  # type: ignore[no-any-return]
 
     return {name: wrong for name in SAMPLES if (wrong := _compared(name, source[name], partial(rows, name)))}
 

@@ -7,7 +7,7 @@ here connects to anything or imports an orchestrator: the module is read by ever
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from datetime import timedelta
+from datetime import timedelta, tzinfo
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -254,6 +254,10 @@ class Table(TableFields):
         if self.sort_key or self.cursor is None:
             return self.sort_key
         return (self.cursor,)
+
+    def cursor_zone(self, default: tzinfo) -> tzinfo:
+        """Return the zone of the cursor's wall clock, which is the catalog's where the table names none."""
+        return ZoneInfo(self.cursor_timezone) if self.cursor_timezone else default
 
     def problems(self) -> Iterator["Complaint"]:
         """Yield each field that does not go together with the others, and what to do."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from aurora_dwh.commands.console import read_dotenv_of
+from aurora_dwh.core.days import between
 from aurora_dwh.core.spelling import near_words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from aurora_dwh.catalog.model import Catalog, Table
 
@@ -128,11 +129,23 @@ def parse_days(text: str | None, catalog: Catalog) -> list[date]:
     Raises:
         BadParameter: The text is neither, or the range ends before it begins.
     """
-    if text is None:
-        return []
+    return [] if text is None else parse_range(text, lambda day: parse_day(day, catalog), hint="--day")
+
+
+def parse_range(text: str, parse: Callable[[str], date], *, hint: str) -> list[date]:
+    """Return the days of `A` or `A...B`, both included.
+
+    Args:
+        text: What was written.
+        parse: Reads one day; what it raises is raised.
+        hint: The option.
+
+    Raises:
+        BadParameter: The range ends before it begins.
+    """
     first, is_range, last = text.partition(RANGE)
-    start = parse_day(first, catalog)
-    end = parse_day(last, catalog) if is_range else start
+    start = parse(first)
+    end = parse(last) if is_range else start
     if end < start:
-        raise typer.BadParameter(f"{text!r} ends before it begins", param_hint="--day")
-    return [start + timedelta(days=n) for n in range((end - start).days + 1)]
+        raise typer.BadParameter(f"{text!r} ends before it begins", param_hint=hint)
+    return between(start, end)

@@ -116,12 +116,12 @@ def _discover(
     from aurora_dwh.commands.schema_facts import read_facts, read_zone
     from aurora_dwh.commands.suggest import suggest, suggest_view
     from aurora_dwh.core.models import DataError
-    from aurora_dwh.source.connection import SourceError, connect
+    from aurora_dwh.source.connection import SourceError, open_session
     from aurora_dwh.source.discovery import as_stored, read_schema, read_tables, read_views
     from aurora_dwh.source.sessions import Sessions, describe
 
     schemas: dict[str, TableSchema] = {}
-    with closing(Sessions(lambda: connect(**settings.connect_arguments()))) as sessions:
+    with closing(Sessions(partial(open_session, settings))) as sessions:
         yesterday = datetime.now(timezone.utc).date() - timedelta(days=1)
         start = yesterday.replace(day=1)  # a month that has a whole day to load already
         with sessions.session() as connection:

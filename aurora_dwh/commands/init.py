@@ -197,9 +197,9 @@ def _refuse_existing(folder: Path, names: list[str]) -> None:
 
 def _try_source() -> None:
     from aurora_dwh.settings.config import AuroraSettings
-    from aurora_dwh.source.connection import connect
+    from aurora_dwh.source.connection import open_session
 
-    connect(**AuroraSettings.from_env().connect_arguments()).close()
+    open_session(AuroraSettings.from_env()).close()
 
 
 @contextmanager

@@ -119,11 +119,10 @@ def make_plan(name: str, written_day: str | None, *, is_by_hand: bool = False) -
     from aurora_dwh.catalog.model import Catalog
     from aurora_dwh.core.models import Manifest, Part, utc_now
     from aurora_dwh.lake.factory import open_lake
-    from aurora_dwh.settings.config import RedshiftSettings
     from aurora_dwh.source.factory import open_source, rules, windows
     from aurora_dwh.source.value_checks import told
     from aurora_dwh.warehouse import dry_run as warehouse_plan
-    from aurora_dwh.warehouse.connection import Warehouse
+    from aurora_dwh.warehouse.connection import open_warehouse
     from aurora_dwh.warehouse.load.target import staging_target
 
     catalog = Catalog.load()
@@ -144,7 +143,7 @@ def make_plan(name: str, written_day: str | None, *, is_by_hand: bool = False) -
         place = lake.url(lake.arrival(table.name, day, f"{utc_now():%Y%m%dT%H%M%S%f}"))
         statements = source.export_statements(table, schema, span, place, is_by_hand=True)
         return Plan(table.name, day, [Step(f"Aurora, by hand: export {table.name} {day}", statements)], carried)
-    warehouse = Warehouse(RedshiftSettings.from_env())
+    warehouse = open_warehouse()
     target = staging_target(table, warehouse.settings.staging_schema)
     manifest = Manifest(
         table=table.name,

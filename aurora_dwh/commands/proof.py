@@ -29,11 +29,10 @@ def proof(table: OptionalTable = None, as_json: AsJson = False) -> None:
     now, run `aurora-dwh verify`, which mends nothing, or materialize `proof/<table>`.
     """
     from aurora_dwh.catalog.model import Catalog
-    from aurora_dwh.settings.config import RedshiftSettings
-    from aurora_dwh.warehouse.connection import Warehouse
+    from aurora_dwh.warehouse.connection import open_warehouse
 
     tables = find_tables(Catalog.load(), table)
-    found = last_proofs(Warehouse(RedshiftSettings.from_env()), tables)
+    found = last_proofs(open_warehouse(), tables)
     if as_json:
         say_json([_plain(one, found.get(one.name)) for one in tables])
     else:

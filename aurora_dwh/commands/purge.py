@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aurora_dwh.commands.arguments import RANGE, complete_table
+from aurora_dwh.commands.arguments import complete_table, parse_range
 from aurora_dwh.commands.console import AsJson, say_json
 from aurora_dwh.commands.output import say
 
@@ -79,16 +79,11 @@ def _chosen(text: str) -> list[date] | None:
     """Return the days of `A` or `A...B`, whether the catalog has them or not; None for all of them."""
     if text == ALL:
         return None
-    first, is_range, last = text.partition(RANGE)
     try:
-        start = date.fromisoformat(first)
-        end = date.fromisoformat(last) if is_range else start
+        return parse_range(text, date.fromisoformat, hint="--days")
     except ValueError:
         wanted = "a day as YYYY-MM-DD, a range as A...B, or all"
         raise typer.BadParameter(f"{text!r} is not days; write {wanted}", param_hint="--days") from None
-    if end < start:
-        raise typer.BadParameter(f"{text!r} ends before it begins", param_hint="--days")
-    return [start + timedelta(days=n) for n in range((end - start).days + 1)]
 
 
 def _say(table: str, days: str, found: Found) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -50,9 +49,8 @@ def rebuild(
     """
     from aurora_dwh.catalog.model import Catalog
     from aurora_dwh.lake.factory import open_lake
-    from aurora_dwh.settings.config import RedshiftSettings
     from aurora_dwh.warehouse import rebuild as warehouse_rebuild
-    from aurora_dwh.warehouse.connection import Warehouse
+    from aurora_dwh.warehouse.connection import open_warehouse
     from aurora_dwh.warehouse.load.target import staging_target
 
     catalog = Catalog.load()
@@ -60,7 +58,7 @@ def rebuild(
     if origin is Origin.SOURCE and wanted.name not in catalog.tables:
         remedy = f"materialize lake/{wanted.name} for all of its days, and rebuild it from the lake"
         raise typer.BadParameter(f"{wanted.name} is computed by a transform; {remedy}", param_hint="--from")
-    lake, warehouse = open_lake(), Warehouse(RedshiftSettings.from_env())
+    lake, warehouse = open_lake(), open_warehouse()
     target = staging_target(wanted, warehouse.settings.staging_schema)
     loaded = warehouse_rebuild.loaded_days(warehouse, target)
     if origin is Origin.SOURCE:
@@ -118,11 +116,12 @@ def _read_again(catalog: Catalog, table: Table, lake: Lake, last: date) -> None:
     """Write every day from the first to the last one anew; in mode full, only the last."""
     import logging
 
+    from aurora_dwh.core.days import between
     from aurora_dwh.core.models import utc_now
     from aurora_dwh.orchestration.source import AuroraResource
 
     first = last if table.mode == "full" else catalog.start_date
-    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    days = between(first, last)
     with work(f"Reading {table.name}", len(days)) as advance:
         log, had = logging.getLogger(__name__), partial(lake.columns, table.name)
         today = utc_now().astimezone(catalog.zone).date()  # which a table may have that is loaded by the hour

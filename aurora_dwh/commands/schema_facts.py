@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import available_timezones
 
 from aurora_dwh.commands.suggest import Index, TableFacts
+from aurora_dwh.core.schema import DATED
 from aurora_dwh.source.connection import execute
-from aurora_dwh.source.discovery import hides_index
+from aurora_dwh.source.discovery import as_text, hides_index
 
 if TYPE_CHECKING:
     from aurora_dwh.core.schema import TableSchema
     from aurora_dwh.source.connection import Connection
 
 
-_DATED = frozenset({"date", "datetime", "timestamp"})
 _NOW = re.compile(r"current_timestamp|\bnow\(", re.IGNORECASE)
 _DATE = re.compile(r"'?(\d{4}-\d\d-\d\d[^']*)'?")
 """Defaults as information_schema has them; MariaDB quotes what MySQL does not."""
@@ -78,7 +78,9 @@ def read_sizes(connection: Connection, database: str) -> dict[str, Size]:
         "SELECT TABLE_NAME, TABLE_ROWS, DATA_LENGTH, ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s",
         database,
     )
-    return {_text(name): Size(_number(rows), _number(size), _text(engine or "")) for name, rows, size, engine in rows}
+    return {
+        as_text(name): Size(_number(rows), _number(size), as_text(engine or "")) for name, rows, size, engine in rows
+    }
 
 
 def read_filled(connection: Connection, database: str) -> dict[str, Filled]:
@@ -92,18 +94,18 @@ def read_filled(connection: Connection, database: str) -> dict[str, Filled]:
     )
     found: dict[str, Filled] = {}
     for table, column, kind, extra, default, collation in rows:
-        name = frozenset((_text(column),))
-        on_update = name if "on update" in _text(extra or "").lower() else frozenset()
-        on_insert = name if _NOW.search(_text(default or "")) else frozenset()
-        constant = _DATE.fullmatch(_text(default or "")) if _text(kind).lower() in _DATED else None
-        datetimes = on_update | on_insert if _text(kind).lower() == "datetime" else frozenset()
-        before = found.get(_text(table), Filled())
-        found[_text(table)] = Filled(
+        name = frozenset((as_text(column),))
+        on_update = name if "on update" in as_text(extra or "").lower() else frozenset()
+        on_insert = name if _NOW.search(as_text(default or "")) else frozenset()
+        constant = _DATE.fullmatch(as_text(default or "")) if as_text(kind).lower() in DATED else None
+        datetimes = on_update | on_insert if as_text(kind).lower() == "datetime" else frozenset()
+        before = found.get(as_text(table), Filled())
+        found[as_text(table)] = Filled(
             before.on_update | on_update,
             before.on_insert | on_insert,
             before.datetimes | datetimes,
-            {**before.dated, **({_text(column): constant[1]} if constant else {})},
-            {**before.collations, **({_text(column): _text(collation)} if collation else {})},
+            {**before.dated, **({as_text(column): constant[1]} if constant else {})},
+            {**before.collations, **({as_text(column): as_text(collation)} if collation else {})},
         )
     return found
 
@@ -111,7 +113,7 @@ def read_filled(connection: Connection, database: str) -> dict[str, Filled]:
 def read_zone(connection: Connection) -> str | None:
     """Return the server's time zone where it is named as IANA does; None for SYSTEM and plain offsets."""
     ((zone,),) = execute(connection, "SELECT @@global.time_zone")
-    return _text(zone) if _text(zone) in available_timezones() else None
+    return as_text(zone) if as_text(zone) in available_timezones() else None
 
 
 def _indexes(connection: Connection, database: str) -> defaultdict[str, list[Index]]:
@@ -123,10 +125,10 @@ def _indexes(connection: Connection, database: str) -> defaultdict[str, list[Ind
     )
     columns: dict[tuple[str, str, bool], list[str | None]] = {}
     for table, index, non_unique, column, part in rows:
-        place = (_text(table), _text(index), not int(non_unique))
+        place = (as_text(table), as_text(index), not int(non_unique))
         # A part of an index on an expression has no name, and the beginning of a text is no key.
         is_whole = column is not None and (part is None or int(non_unique))
-        columns.setdefault(place, []).append(_text(column) if is_whole else None)
+        columns.setdefault(place, []).append(as_text(column) if is_whole else None)
     found: defaultdict[str, list[Index]] = defaultdict(list)
     for (table, _, unique), names in columns.items():
         plain = tuple(name for name in names if name is not None)
@@ -141,8 +143,3 @@ def _ask(connection: Connection, query: str, database: str) -> list[tuple[Any, .
 
 def _number(value: int | str | None) -> int | None:
     return None if value is None else int(value)
-
-
-def _text(value: str | bytes) -> str:
-    """Return text as text: MySQL 8 gives some columns of information_schema as bytes."""
-    return value.decode() if isinstance(value, bytes) else value

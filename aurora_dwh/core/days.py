@@ -27,10 +27,14 @@ def ranges(days: Iterable[date]) -> list[list[date]]:
     return found
 
 
+def between(first: date, last: date) -> list[date]:
+    """Return the days from a first to a last one, both among them."""
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
 def span(first: str, last: str) -> list[str]:
     """Return the days from a first to a last one, as ISO dates."""
-    start, end = date.fromisoformat(first), date.fromisoformat(last)
-    return [(start + timedelta(days=n)).isoformat() for n in range((end - start).days + 1)]
+    return [day.isoformat() for day in between(date.fromisoformat(first), date.fromisoformat(last))]
 
 
 def counted(days: Iterable[date]) -> str:

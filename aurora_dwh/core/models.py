@@ -349,10 +349,14 @@ def utc_now() -> datetime:
     return datetime.now(timezone.utc)
 
 
+def wall_clock(moment: datetime) -> datetime:
+    """Return what a clock in UTC shows at an aware moment, without a zone."""
+    return moment.astimezone(timezone.utc).replace(tzinfo=None)
+
+
 def shown(moment: datetime) -> str:
     """Return an aware moment as messages write it: in UTC, to the millisecond."""
-    utc = moment.astimezone(timezone.utc).replace(tzinfo=None)
-    return f"{utc.isoformat(sep=' ', timespec='milliseconds')} UTC"
+    return f"{wall_clock(moment).isoformat(sep=' ', timespec='milliseconds')} UTC"
 
 
 def told_strays(strays: Strays, cursor: str, *, is_upserted: bool) -> list[str]:

@@ -195,7 +195,12 @@ class TableSchema:
         for column in self.columns:
             if fold(name) in (column.target_name, column.source_name):
                 return column
-        raise KeyError(f"table {self.database}.{self.table} has no column {name!r}")
+        raise KeyError(f"{self.named} has no column {name!r}")
+
+    @property
+    def named(self) -> str:
+        """The table as errors name it."""
+        return f"table {self.database}.{self.table}"
 
     @property
     def copied_key(self) -> tuple[str, ...]:
@@ -225,12 +230,12 @@ class TableSchema:
         wanted -= {self.column(n).name for n in exclude}
         kept = tuple(c for c in self.columns if c.name in wanted)
         if not kept:
-            raise ValueError(f"table {self.database}.{self.table}: include and exclude leave no column")
+            raise ValueError(f"{self.named}: include and exclude leave no column")
         seen: dict[str, str] = {}
         for column in kept:
             if (other := seen.setdefault(column.target_name, column.name)) != column.name:
                 raise ValueError(
-                    f"table {self.database}.{self.table}: columns {other!r} and {column.name!r} both become "
+                    f"{self.named}: columns {other!r} and {column.name!r} both become "
                     f"{column.target_name!r} in Redshift, which folds names to lower case; leave one out with `exclude`"
                 )
         return replace(self, columns=kept)
@@ -352,6 +357,9 @@ def _rule(mysql: str, *data_types: str, **rest: Any) -> TypeRule:
 def _signed(column: Column) -> bool:
     return not column.unsigned
 
+
+DATED = ("date", "datetime", "timestamp")
+"""The types of a date or a moment, whose values the calendar may not have."""
 
 TEXT_TYPES = ("char", "varchar", "tinytext", "text", "mediumtext", "longtext")
 """DATA_TYPE of the types whose values are characters of any number."""

@@ -1,9 +1,15 @@
-"""What a word that nobody knows may have been meant for."""
+"""How texts are written in messages: long ones, and words that nobody knows."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+
+
+def beginning(text: str, most: int) -> str:
+    """Return a text on one line, and of one with more characters its beginning."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[:most] + "..."
 
 
 def near_words(word: str, choices: Iterable[str], *, n: int = 1) -> list[str]:

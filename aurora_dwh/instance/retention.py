@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
@@ -33,6 +33,7 @@ from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from sqlalchemy import Connection, Table, delete, func, or_, select, text
 
+from aurora_dwh.core.models import wall_clock
 from aurora_dwh.instance import run_tags
 from aurora_dwh.instance.details import DETAILS, EVENTS, shorten
 from aurora_dwh.settings.environment import ConfigError
@@ -107,7 +108,7 @@ class Retention:
         run = RunsTable.c
         ended = run.status.in_([status.value for status in run_tags.FINISHED])
         query = select(run.run_id, run.status, run.update_timestamp).where(
-            ended, run.update_timestamp < _naive(before), run.id < select(func.max(run.id)).scalar_subquery()
+            ended, run.update_timestamp < wall_clock(before), run.id < select(func.max(run.id)).scalar_subquery()
         )
         tag = RunTagsTable.c
         with self._runs.connect() as connection:
@@ -121,7 +122,7 @@ class Retention:
         old = {
             run_id: None
             for run_id, status, at in found
-            if (status == dg.DagsterRunStatus.SUCCESS.value or at < _naive(failed))
+            if (status == dg.DagsterRunStatus.SUCCESS.value or at < wall_clock(failed))
             and _may_go(tags.get(run_id, {}), going, location)
         }
         for run_id, of_run in tags.items():
@@ -281,11 +282,6 @@ def _may_go(tags: dict[str, str], backfills: Collection[str], location: str | No
     is_key_needed = run_tags.SENSOR in tags and run_tags.RUN_KEY in tags and run_tags.REQUESTED_BY not in tags
     is_of_location = location is None or tags.get(run_tags.REPOSITORY) == location
     return is_of_location and not is_key_needed and tags.get(run_tags.BACKFILL) not in backfills
-
-
-def _naive(moment: datetime) -> datetime:
-    """Return an aware moment as Dagster stores it."""
-    return moment.astimezone(timezone.utc).replace(tzinfo=None)
 
 
 def _stored(file: Path) -> int:

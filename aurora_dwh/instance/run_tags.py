@@ -30,3 +30,8 @@ UNFINISHED: Final = tuple(set(dg.DagsterRunStatus) - {*FINISHED, dg.DagsterRunSt
 
 UNWANTED: Final = frozenset({*FINISHED, dg.DagsterRunStatus.CANCELING})
 """The statuses of a run whose work is not wanted any more."""
+
+
+def of_range(first: str, last: str) -> dict[str, str]:
+    """Return the tags of a run of the partitions from a first to a last one."""
+    return {RANGE_START: first, RANGE_END: last}

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 from aurora_dwh.core.disk import local_disk
 from aurora_dwh.core.models import Manifest, Part
 from aurora_dwh.lake import csv_parts
+from aurora_dwh.lake.layout import Layout
 from aurora_dwh.lake.parquet import DAY, own_columns
 from aurora_dwh.lake.remote import Remote
 
@@ -27,19 +28,19 @@ _ONE_REQUEST = 1024 * 1024
 """Up to how many bytes a part is fetched at once where a little of it is wanted: asking twice takes longer."""
 
 
-def batches(client: Any, bucket: str, manifest: Manifest, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def batches(client: Any, layout: Layout, manifest: Manifest, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """Yield a day's rows; a part lies on local disk while it is read.
 
     Args:
         client: A boto3 S3 client.
-        bucket: The lake's bucket.
+        layout: Where things lie.
         manifest: The day.
         schema: Which columns; of CSV files they must be all, the product's own among them.
     """
     import pyarrow.parquet as pq
 
     for part in manifest.parts:
-        with _fetched(client, bucket, part.url) as file:
+        with _fetched(client, layout, part.url) as file:
             if manifest.files == "csv":
                 found = csv_parts.batches(file, schema)
             else:
@@ -47,12 +48,12 @@ def batches(client: Any, bucket: str, manifest: Manifest, schema: pa.Schema) -> 
             yield from found if manifest.written_day == manifest.day else (_of_day(batch, manifest) for batch in found)
 
 
-def reader(client: Any, bucket: str, manifests: Sequence[Manifest]) -> pa.RecordBatchReader:
+def reader(client: Any, layout: Layout, manifests: Sequence[Manifest]) -> pa.RecordBatchReader:
     """Return the rows of days, a batch at a time: with the columns of all of them, NULL where a day lacks one.
 
     Args:
         client: A boto3 S3 client.
-        bucket: The lake's bucket.
+        layout: Where things lie.
         manifests: The days.
     """
     import pyarrow as pa
@@ -62,7 +63,7 @@ def reader(client: Any, bucket: str, manifests: Sequence[Manifest]) -> pa.Record
 
     def rows() -> Iterator[pa.RecordBatch]:
         for manifest, schema in zip(manifests, schemas, strict=True):
-            for batch in batches(client, bucket, manifest, schema):
+            for batch in batches(client, layout, manifest, schema):
                 tables = [whole.empty_table(), pa.Table.from_batches([batch])]
                 yield from pa.concat_tables(tables, promote_options="permissive").to_batches()
 
@@ -91,12 +92,12 @@ def _of_day(batch: pa.RecordBatch, manifest: Manifest) -> pa.RecordBatch:
     return batch.set_column(place, batch.schema.field(place), day)
 
 
-def value(client: Any, bucket: str, manifest: Manifest, url: str, row: int, column: str) -> str | None:
+def value(client: Any, layout: Layout, manifest: Manifest, url: str, row: int, column: str) -> str | None:
     """Return one value of a part as text, None where the part, row or column cannot be read.
 
     Args:
         client: A boto3 S3 client.
-        bucket: The lake's bucket.
+        layout: Where things lie.
         manifest: The day that the part is of.
         url: The part's address.
         row: The row of a Parquet file, the line at which the row begins of a CSV file, counted from 1.
@@ -107,7 +108,7 @@ def value(client: Any, bucket: str, manifest: Manifest, url: str, row: int, colu
     from botocore.exceptions import ClientError
 
     try:
-        with _fetched(client, bucket, url) as file:
+        with _fetched(client, layout, url) as file:
             if manifest.files == "csv":
                 return csv_parts.value(file, row, own_columns(manifest.schema.arrow_schema).names.index(column))
             return str(pq.read_table(file, columns=[column]).column(column)[row - 1].as_py())
@@ -115,14 +116,14 @@ def value(client: Any, bucket: str, manifest: Manifest, url: str, row: int, colu
         return None
 
 
-def sample(client: Any, bucket: str, manifest: Manifest, columns: Sequence[str], rows: int) -> list[tuple[Any, ...]]:
+def sample(client: Any, layout: Layout, manifest: Manifest, columns: Sequence[str], rows: int) -> list[tuple[Any, ...]]:
     """Return the values that some columns have in some rows of a day, spread over its parts, of which little is read.
 
     Nothing is returned where the day's files lack one of the columns, or have something else in its place.
 
     Args:
         client: A boto3 S3 client.
-        bucket: The lake's bucket.
+        layout: Where things lie.
         manifest: The day.
         columns: Names of columns in the lake.
         rows: About how many rows.
@@ -133,15 +134,15 @@ def sample(client: Any, bucket: str, manifest: Manifest, columns: Sequence[str],
     parts = _spread(manifest.parts, _SAMPLED_PARTS)
     each = -(-rows // max(1, len(parts)))
     read = _csv_rows if manifest.files == "csv" else _parquet_rows
-    return [row for part in parts for row in read(client, bucket, manifest, part, columns, each)]
+    return [row for part in parts for row in read(client, layout, manifest, part, columns, each)]
 
 
-def head(client: Any, bucket: str, manifest: Manifest, columns: Sequence[str], rows: int) -> list[tuple[Any, ...]]:
+def head(client: Any, layout: Layout, manifest: Manifest, columns: Sequence[str], rows: int) -> list[tuple[Any, ...]]:
     """Return the first rows of a day; no more than a row group is fetched of them, whatever the day's size.
 
     Args:
         client: A boto3 S3 client.
-        bucket: The lake's bucket.
+        layout: Where things lie.
         manifest: The day.
         columns: Which columns, by their names in the lake.
         rows: The most rows.
@@ -152,25 +153,25 @@ def head(client: Any, bucket: str, manifest: Manifest, columns: Sequence[str], r
         return []
     part = manifest.parts[0]
     if manifest.files == "csv":
-        return _csv_rows(client, bucket, manifest, part, columns, rows)
-    key = part.url.removeprefix(f"s3://{bucket}/")
+        return _csv_rows(client, layout, manifest, part, columns, rows)
+    key = layout.key(part.url)
     if part.size > _ONE_REQUEST:
-        opened: Any = Remote(client, bucket, key, part.size)
+        opened: Any = Remote(client, layout.bucket, key, part.size)
     else:
-        opened = BytesIO(client.get_object(Bucket=bucket, Key=key)["Body"].read())
+        opened = BytesIO(client.get_object(Bucket=layout.bucket, Key=key)["Body"].read())
     with pq.ParquetFile(opened, pre_buffer=True) as file:
         found = file.read_row_group(0, columns=list(columns)).slice(0, rows)
     return list(zip(*(found.column(name).to_pylist() for name in columns), strict=True))
 
 
 def _parquet_rows(
-    client: Any, bucket: str, manifest: Manifest, part: Part, columns: Sequence[str], rows: int
+    client: Any, layout: Layout, manifest: Manifest, part: Part, columns: Sequence[str], rows: int
 ) -> list[tuple[Any, ...]]:
     """Return rows from the beginning, the middle and the end of a part, of which only these columns are fetched."""
     import pyarrow.parquet as pq
 
-    key = part.url.removeprefix(f"s3://{bucket}/")
-    with pq.ParquetFile(Remote(client, bucket, key, part.size)) as file:
+    key = layout.key(part.url)
+    with pq.ParquetFile(Remote(client, layout.bucket, key, part.size)) as file:
         groups = _spread(range(file.num_row_groups), _SAMPLED_GROUPS)
         found = file.read_row_groups(groups, columns=list(columns))
     picked = found.take(_spread(range(found.num_rows), rows))
@@ -178,12 +179,12 @@ def _parquet_rows(
 
 
 def _csv_rows(
-    client: Any, bucket: str, manifest: Manifest, part: Part, columns: Sequence[str], rows: int
+    client: Any, layout: Layout, manifest: Manifest, part: Part, columns: Sequence[str], rows: int
 ) -> list[tuple[Any, ...]]:
     """Return the first rows of a part, with MySQL's own texts as values."""
     kinds = {column.target_name: column.arrow_type for column in manifest.schema.columns}
     places = [list(kinds).index(name) for name in columns]
-    body = client.get_object(Bucket=bucket, Key=part.url.removeprefix(f"s3://{bucket}/"))["Body"]
+    body = client.get_object(Bucket=layout.bucket, Key=layout.key(part.url))["Body"]
     try:
         first = islice(csv_parts.records(csv_parts.Stream(body)), rows)
         return [tuple(csv_parts.parsed(fields[at], kinds[name]) for at, name in zip(places, columns, strict=True))
@@ -200,9 +201,9 @@ def _spread(items: Sequence[Any], most: int) -> list[Any]:
 
 
 @contextmanager
-def _fetched(client: Any, bucket: str, url: str) -> Iterator[IO[bytes]]:
+def _fetched(client: Any, layout: Layout, url: str) -> Iterator[IO[bytes]]:
     with TemporaryFile(prefix="aurora-dwh-") as file:
         with local_disk():
-            client.download_fileobj(bucket, url.removeprefix(f"s3://{bucket}/"), file)
+            client.download_fileobj(layout.bucket, layout.key(url), file)
             file.seek(0)
         yield file

@@ -9,14 +9,13 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from aurora_dwh.core import retries
+
 _BATCH = 1000
 """Objects that S3 deletes in one request."""
 
 _PASSING = frozenset({"InternalError", "OperationAborted", "RequestTimeout", "ServiceUnavailable", "SlowDown"})
 """Why an object is kept now and may be deleted in a moment."""
-
-_PAUSES = (0.5, 1.0, 2.0)
-"""Seconds before another attempt, of those of which S3 says so."""
 
 
 def delete(client: Any, bucket: str, objects: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
@@ -30,18 +29,19 @@ def delete(client: Any, bucket: str, objects: Sequence[Mapping[str, str]]) -> li
     Returns:
         S3's answers of those that it keeps: `Key`, `Code` and `Message`.
     """
-    kept = []
+    policy, kept = retries.DELETION, []
     for start in range(0, len(objects), _BATCH):
         left = list(objects[start : start + _BATCH])
-        for pause in (*_PAUSES, None):
+        for attempt in range(1, policy.attempts + 1):
+            is_last = attempt == policy.attempts
             answer = client.delete_objects(Bucket=bucket, Delete={"Objects": left, "Quiet": True})
             refused = {(one["Key"], one.get("VersionId")): one for one in answer.get("Errors", ())}
-            again = {of for of, one in refused.items() if pause is not None and one.get("Code") in _PASSING}
+            again = {of for of, one in refused.items() if not is_last and one.get("Code") in _PASSING}
             kept += [one for of, one in refused.items() if of not in again]
             left = [one for one in left if (one["Key"], one.get("VersionId")) in again]
-            if not left or pause is None:
+            if not left:
                 break
-            time.sleep(pause)
+            time.sleep(policy.pause_after(attempt))
     return kept
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from aurora_dwh.core.models import DataError, Lookup, Manifest
 from aurora_dwh.core.rules import Rules, is_other_source, other_source, quoted
 from aurora_dwh.lake.contents import sample
+from aurora_dwh.lake.layout import Layout
 
 MAX_SHARE = 0.1
 """The share of an earlier reading's rows that may be gone when the day is read again, as in a proof."""
@@ -33,12 +34,12 @@ class Guard:
 
     Args:
         client: A boto3 S3 client.
-        bucket: The lake's bucket.
+        layout: Where things lie.
         latest: Gives the manifest of a table's latest day, None where there is no day.
     """
 
-    def __init__(self, client: Any, bucket: str, latest: Callable[[str], Manifest | None]) -> None:
-        self._client, self._bucket, self._latest = client, bucket, latest
+    def __init__(self, client: Any, layout: Layout, latest: Callable[[str], Manifest | None]) -> None:
+        self._client, self._layout, self._latest = client, layout, latest
         self._known: dict[str, Rules] = {}
 
     def check_source(self, table: str, before: Manifest | None, rules: Rules | None) -> None:
@@ -78,7 +79,7 @@ class Guard:
             or not _is_much(before.rows - now.rows, before.rows)
         ):
             return
-        gone = _gone(self._client, self._bucket, before, now, lookup)
+        gone = _gone(self._client, self._layout, before, now, lookup)
         if gone is None:
             return
         raise ShrunkenDayError(
@@ -89,9 +90,9 @@ class Guard:
         )
 
 
-def _gone(client: Any, bucket: str, before: Manifest, now: Manifest, lookup: Lookup | None) -> str | None:
+def _gone(client: Any, layout: Layout, before: Manifest, now: Manifest, lookup: Lookup | None) -> str | None:
     """Return in words how many of a sample are gone, an empty text where numbers decide, None where they may be."""
-    if lookup is not None and (keys := {*sample(client, bucket, before, lookup.columns, SAMPLE_ROWS)}):
+    if lookup is not None and (keys := {*sample(client, layout, before, lookup.columns, SAMPLE_ROWS)}):
         there = lookup.count([*keys])
         if there is not None:
             missing = max(0, len(keys) - there)

@@ -22,6 +22,7 @@ from aurora_dwh.core.schema import TableSchema
 from aurora_dwh.lake import aurora_manifest, csv_parts
 from aurora_dwh.lake.aurora_manifest import IntakeError
 from aurora_dwh.lake.layout import Layout
+from aurora_dwh.lake.listing import objects
 
 _PLACE = re.compile(r"(?P<table>[^/]+)/day=(?P<day>\d{4}-\d\d-\d\d)/(?P<name>[^/]+)")
 _COUNT = "-count.part_00000"
@@ -74,14 +75,13 @@ class Contents:
 
 def find(client: Any, layout: Layout) -> list[Arrival]:
     """Return all arrivals in the inbox of the lake's database, in the order in which they arrived."""
-    pages = client.get_paginator("list_objects_v2").paginate(Bucket=layout.bucket, Prefix=layout.inbox)
-    objects = {item["Key"]: item for page in pages for item in page.get("Contents", ())}
+    listed = {item["Key"]: item for item in objects(client, layout, layout.inbox)}
     found = []
-    for key, item in objects.items():
+    for key, item in listed.items():
         name = key.removeprefix(layout.inbox)
         if not name.endswith(".manifest") or name.endswith("-count.manifest"):
             continue
-        count = objects.get(key.removesuffix(".manifest") + _COUNT)
+        count = listed.get(key.removesuffix(".manifest") + _COUNT)
         place = _PLACE.fullmatch(name)
         found.append(
             Arrival(

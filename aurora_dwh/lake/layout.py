@@ -44,8 +44,7 @@ class Layout:
 
     def table(self, table: str) -> str:
         """Return a table's key prefix; what S3, a URL or this layout would misread in a name is percent-encoded."""
-        parts = [self.prefix, _segment(self.database), _segment(table)]
-        return "/".join(part for part in parts if part)
+        return f"{self.home}{_segment(table)}"
 
     def day(self, table: str, day: date) -> str:
         """Return a day's key prefix."""
@@ -61,21 +60,20 @@ class Layout:
 
     def part(self, table: str, day: date, attempt: str, number: int) -> str:
         """Return the key of a day's part number `number`, counted from 0."""
-        return f"{self.day(table, day)}/{PART}{attempt}-{number:05d}.parquet"
+        return f"{self.export(table, day, attempt)}{number:05d}.parquet"
 
     def file_list(self, table: str, day: date) -> str:
         """Return the key of the list of a day's files that Athena reads."""
         return f"{self.day(table, day)}/{FILE_LIST}"
 
     def export(self, table: str, day: date, attempt: str) -> str:
-        """Return what the keys of an attempt's files begin with where Aurora writes a day's parts itself."""
+        """Return what the keys of a day's parts begin with, which Aurora goes on from where it writes them itself."""
         return f"{self.day(table, day)}/{PART}{attempt}-"
 
     @property
     def inbox(self) -> str:
         """The key prefix of days that are exported by hand."""
-        parts = [self.prefix, _segment(self.database), _ARRIVALS]
-        return "/".join(part for part in parts if part) + "/"
+        return f"{self.home}{_ARRIVALS}/"
 
     def arrival(self, table: str, day: date, name: str) -> str:
         """Return what the keys of a day begin with that is exported by hand under a name."""
@@ -129,7 +127,6 @@ class Layout:
         Raises:
             ValueError: The address is not in this bucket.
         """
-        start = f"s3://{self.bucket}/"
-        if not url.startswith(start):
+        if not url.startswith(self.url("")):
             raise ValueError(f"{url} is not in bucket {self.bucket}")
-        return url[len(start) :]
+        return url.removeprefix(self.url(""))

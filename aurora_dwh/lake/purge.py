@@ -18,6 +18,7 @@ from typing import Any
 from aurora_dwh.core.models import DataError
 from aurora_dwh.lake.deletion import delete
 from aurora_dwh.lake.layout import MANIFEST_NAME, Layout
+from aurora_dwh.lake.listing import objects
 
 
 class PurgeError(DataError):
@@ -145,13 +146,9 @@ class Purge:
 
     def _keys_of_others(self, table: str, homes: Sequence[str]) -> set[str]:
         """Return the keys of the files that days name which lie elsewhere."""
-        start = f"s3://{self._layout.bucket}/"
-        pages = self._client.get_paginator("list_objects_v2").paginate(
-            Bucket=self._layout.bucket, Prefix=self._layout.days(table)
-        )
-        keys = [item["Key"] for page in pages for item in page.get("Contents", ())]
+        keys = (item["Key"] for item in objects(self._client, self._layout, self._layout.days(table)))
         others = [key for key in keys if key.endswith(MANIFEST_NAME) and not key.startswith(tuple(homes))]
-        return {url.removeprefix(start) for url in self._named(others)}
+        return {url.removeprefix(self._layout.url("")) for url in self._named(others)}
 
     def _named(self, manifests: Sequence[str]) -> Iterator[str]:
         """Yield the addresses that manifests name, as far as they can be read."""

@@ -11,10 +11,10 @@ import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime, timezone
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from aurora_dwh.core.models import DataError, Manifest
+from aurora_dwh.core.models import DataError, Manifest, wall_clock
 from aurora_dwh.core.schema import fold
 
 if TYPE_CHECKING:
@@ -237,7 +237,7 @@ class Query:
         """Return the name of a table with the keys of rows that are gone, as values of their columns."""
         import pyarrow as pa
 
-        texts = [(*key, one.at.astimezone(timezone.utc).replace(tzinfo=None)) for one in records for key in one.keys]
+        texts = [(*key, wall_clock(one.at)) for one in records for key in one.keys]
         kinds = [*[pa.string()] * len(columns), pa.timestamp("us")]
         given = self._copied(
             pa.table(

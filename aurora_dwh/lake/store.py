@@ -40,6 +40,7 @@ from aurora_dwh.lake.gone import Gone
 from aurora_dwh.lake.guard import Guard, ShrunkenDayError
 from aurora_dwh.lake.inbox import Arrival, Contents
 from aurora_dwh.lake.layout import MANIFEST_NAME, PART, Layout
+from aurora_dwh.lake.listing import folders, objects
 from aurora_dwh.lake.manifest import ManifestError
 from aurora_dwh.lake.parquet import write_parts
 from aurora_dwh.lake.upload import S3Upload
@@ -47,7 +48,7 @@ from aurora_dwh.lake.upload import S3Upload
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from aurora_dwh.core.schema import TableSchema
+    from aurora_dwh.core.schema import FileFormat, TableSchema
 
 _log = logging.getLogger(__name__)
 
@@ -85,7 +86,7 @@ class Lake:
 
     def __init__(self, client: Any, layout: Layout, *, lists_files: bool = False) -> None:
         self._client, self._lists_files = client, lists_files
-        self._guard = Guard(client, layout.bucket, self.newest)
+        self._guard = Guard(client, layout, self.newest)
         self.layout = layout
 
     def write(self, table: str, extract: Extract | Export, *, is_anew: bool = False) -> Manifest:
@@ -120,12 +121,10 @@ class Lake:
         # From here on the parts are only removed when the manifest is known not to name them: a PUT whose answer is
         # lost may well have happened.
         try:
-            self._guard.check_rows_kept(before, manifest, extract.lookup)
-            self._put_day(manifest, etag)
+            self._put_day(manifest, before, etag, extract.lookup)
         except (ShrunkenDayError, LakeConflictError):
             self._discard([self.layout.key(part.url) for part in manifest.parts])
             raise
-        self._sweep(manifest, before)
         return manifest
 
     def write_each(
@@ -189,9 +188,7 @@ class Lake:
             return before
         if before is not None and before.snapshot_at >= manifest.snapshot_at:
             return None
-        self._guard.check_rows_kept(before, manifest, lookup)
-        self._put_day(manifest, etag)
-        self._sweep(manifest, before)
+        self._put_day(manifest, before, etag, lookup)
         return manifest
 
     def arrivals(self) -> list[Arrival]:
@@ -227,7 +224,7 @@ class Lake:
             )
             yield manifest
         finally:
-            error, written = sys.exc_info()[1], [item["Key"] for item in self._under(f"{home}{attempt}")]
+            error, written = sys.exc_info()[1], self._under(f"{home}{attempt}")
             tidy(partial(self._delete if error is None else self._discard, written), after=error)
 
     def write_repair(self, table: str, extract: Extract) -> Manifest:
@@ -252,8 +249,8 @@ class Lake:
 
     def repairs(self, table: str) -> list[Manifest]:
         """Return the manifests of a table's repairs, in the order in which they were read."""
-        urls = [self.layout.url(key) for key in self._repair_keys(table) if key.endswith(MANIFEST_NAME)]
-        found = [manifest for manifest in map(self._find, urls) if manifest is not None]
+        keys = [key for key in self._under(self.layout.repairs(table)) if key.endswith(MANIFEST_NAME)]
+        found = [manifest for manifest in map(self._find, map(self.layout.url, keys)) if manifest is not None]
         return sorted(found, key=lambda manifest: manifest.snapshot_at)
 
     def write_gone(self, table: str, gone: Gone) -> None:
@@ -264,16 +261,13 @@ class Lake:
 
     def gone(self, table: str) -> list[Gone]:
         """Return the records of a table's rows that are gone from the source."""
-        keys = [item["Key"] for item in self._under(self.layout.gone(table))]
+        keys = self._under(self.layout.gone(table))
         bodies = ((key, self._client.get_object(Bucket=self.layout.bucket, Key=key)["Body"].read()) for key in keys)
         return [Gone.from_json(body, self.layout.url(key)) for key, body in bodies]
 
     def tables(self) -> list[str]:
         """Return the tables that the lake has a folder for, in order."""
-        pages = self._client.get_paginator("list_objects_v2").paginate(
-            Bucket=self.layout.bucket, Prefix=self.layout.home, Delimiter="/"
-        )
-        names = (self.layout.name(item["Prefix"]) for page in pages for item in page.get("CommonPrefixes", ()))
+        names = map(self.layout.name, folders(self._client, self.layout, self.layout.home))
         return sorted(name for name in names if name)
 
     @property
@@ -283,7 +277,7 @@ class Lake:
 
     def drop_repairs(self, table: str) -> None:
         """Remove a table's repairs and the records of rows that are gone, when all of it was read anew."""
-        self._delete([*self._repair_keys(table), *(item["Key"] for item in self._under(self.layout.gone(table)))])
+        self._delete([*self._under(self.layout.repairs(table)), *self._under(self.layout.gone(table))])
 
     def loadable(self, table: str, mode: str, counts: Callable[[date], bool] = lambda _: True) -> list[Manifest]:
         """Return all that a staging table is made of: of a table that is copied whole its last reading, else its days.
@@ -300,13 +294,11 @@ class Lake:
             return sorted(days, key=lambda m: (m.snapshot_at, m.day))[-1:]
         return [*days, *(self.repairs(table) if mode == "incremental" else ())]
 
-    def _repair_keys(self, table: str) -> list[str]:
-        return [item["Key"] for item in self._under(self.layout.repairs(table))]
-
     def _stray_repairs(self, table: str) -> list[str]:
         """Return what a crash left long ago of repairs without a manifest."""
-        whole = {key.removesuffix(MANIFEST_NAME) for key in self._repair_keys(table) if key.endswith(MANIFEST_NAME)}
-        old = self._strays(self.layout.repairs(table))
+        home = self.layout.repairs(table)
+        whole = {key.removesuffix(MANIFEST_NAME) for key in self._under(home) if key.endswith(MANIFEST_NAME)}
+        old = self._strays(home)
         return [key for key in old if key.rpartition("/")[0] + "/" not in whole]
 
     def share(self, manifest: Manifest, window: Window, *, lookup: Lookup | None = None) -> Manifest:
@@ -329,9 +321,7 @@ class Lake:
         self._guard.check_source(table, before, shared.rules)
         if before is not None and not is_other_source(before.rules, shared.rules):
             _refuse_older(table, shared, before)
-        self._guard.check_rows_kept(before, shared, lookup)
-        self._put_day(shared, etag)
-        self._sweep(shared, before)
+        self._put_day(shared, before, etag, lookup)
         return shared
 
     def read(self, table: str, days: Sequence[date]) -> list[Manifest]:
@@ -404,11 +394,9 @@ class Lake:
     def days(self, table: str) -> list[date]:
         """Return the days of a table that the lake has a folder for, in order."""
         start = self.layout.days(table)
-        pages = self._client.get_paginator("list_objects_v2").paginate(
-            Bucket=self.layout.bucket, Prefix=start, Delimiter="/"
+        return sorted(
+            date.fromisoformat(folder[len(start) : -1]) for folder in folders(self._client, self.layout, start)
         )
-        folders = (item["Prefix"] for page in pages for item in page.get("CommonPrefixes", ()))
-        return sorted(date.fromisoformat(folder[len(start) : -1]) for folder in folders)
 
     def all(self, table: str) -> list[Manifest]:
         """Return the manifests of all days of a table that are in the lake, in order."""
@@ -423,13 +411,9 @@ class Lake:
         standing = [(m, self._find(m.url)) for m in manifests]
         return all(now is not None and now.attempt == m.attempt for m, now in standing)
 
-    def rows(self, manifests: Iterable[Manifest]) -> pa.Table:
-        """Return the rows of the days as one Arrow table, for consumers that compute in Python."""
-        return self.reader([*manifests]).read_all()
-
     def reader(self, manifests: Sequence[Manifest]) -> pa.RecordBatchReader:
         """Return the rows of the days a batch at a time, as `contents.reader` does."""
-        return part_contents.reader(self._client, self.layout.bucket, manifests)
+        return part_contents.reader(self._client, self.layout, manifests)
 
     def value(self, manifests: Sequence[Manifest], url: str, row: int, column: str) -> str | None:
         """Return one value of a part of the days as text, None where the part, row or column cannot be read.
@@ -442,12 +426,12 @@ class Lake:
         """
         for manifest in manifests:
             if any(part.url == url for part in manifest.parts):
-                return part_contents.value(self._client, self.layout.bucket, manifest, url, row, column)
+                return part_contents.value(self._client, self.layout, manifest, url, row, column)
         return None
 
     def head(self, manifest: Manifest, columns: Sequence[str], rows: int) -> list[tuple[Any, ...]]:
         """Return the first rows of a day, as `contents.head` does."""
-        return part_contents.head(self._client, self.layout.bucket, manifest, columns, rows)
+        return part_contents.head(self._client, self.layout, manifest, columns, rows)
 
     @contextmanager
     def copy_manifest(self, manifests: Sequence[Manifest]) -> Iterator[str]:
@@ -491,23 +475,8 @@ class Lake:
         except BaseException as error:
             tidy(partial(self._discard, keys), error)
             raise
-        return Manifest(
-            table=table,
-            url=url,
-            attempt=attempt,
-            schema=extract.schema,
-            window=extract.window,
-            snapshot_at=extract.snapshot_at,
-            source_rows=extract.rows_read,
-            parts=tuple(Part(self.layout.url(k), size, rows) for k, (size, rows) in zip(keys, sizes, strict=True)),
-            converted=manifest_json.by_column(extract.converted),
-            rules=extract.rules,
-            counted_rows=extract.counted.rows,
-            rows_behind=extract.rows_behind,
-            begun_at=extract.begun_at,
-            strays=extract.strays,
-            days=_shared(extract),
-        )
+        parts = [Part(self.layout.url(k), size, rows) for k, (size, rows) in zip(keys, sizes, strict=True)]
+        return _manifest(table, extract, attempt, url, parts, "parquet", extract.rows_read, extract.counted.rows)
 
     def _have_written(self, table: str, export: Export, attempt: str, url: str) -> Manifest:
         """Have the source write a day's rows and return the manifest for them; a failure leaves nothing."""
@@ -517,27 +486,10 @@ class Lake:
             parts = [part for key in keys for part in aurora_manifest.parts_of(self._client, self.layout, key)]
             require_wanted()
         except BaseException as error:
-            tidy(lambda: self._discard([item["Key"] for item in self._under(prefix)]), error)
+            tidy(lambda: self._discard(self._under(prefix)), error)
             raise
         self._delete(keys)
-        return Manifest(
-            table=table,
-            url=url,
-            attempt=attempt,
-            schema=export.schema,
-            window=export.window,
-            snapshot_at=export.snapshot_at,
-            source_rows=export.rows,
-            parts=tuple(parts),
-            converted=manifest_json.by_column(export.converted),
-            files="csv",
-            rules=export.rules,
-            counted_rows=export.rows,
-            rows_behind=export.rows_behind,
-            begun_at=export.begun_at,
-            strays=export.strays,
-            days=_shared(export),
-        )
+        return _manifest(table, export, attempt, url, parts, "csv", export.rows, export.rows)
 
     def _find(self, url: str) -> Manifest | None:
         """Return the manifest in a place, None where there is none."""
@@ -564,11 +516,18 @@ class Lake:
     def _manifest_url(self, table: str, day: date) -> str:
         return self.layout.url(self.layout.manifest(table, day))
 
-    def _put_day(self, manifest: Manifest, etag: str | None) -> None:
-        """Put a day's manifest, and the list of its files for Athena, before older files are removed."""
+    def _put_day(self, manifest: Manifest, before: Manifest | None, etag: str | None, lookup: Lookup | None) -> None:
+        """Put a day's manifest in the place of the one before, and the list of its files, and then remove older files.
+
+        Raises:
+            ShrunkenDayError: Rows are gone from the source that the day has.
+            LakeConflictError: Another extraction wrote the day's manifest meanwhile.
+        """
+        self._guard.check_rows_kept(before, manifest, lookup)
         self._put_manifest(manifest, etag)
         if self._lists_files:
             athena.write_list(self._client, self.layout, manifest)
+        self._sweep(manifest, before)
 
     def _put_manifest(self, manifest: Manifest, etag: str | None) -> None:
         """Put the manifest in place of the one that was there at the start, and of no other."""
@@ -607,12 +566,12 @@ class Lake:
 
     def _strays(self, prefix: str) -> list[str]:
         """Return the keys under a prefix that are old enough to be the leavings of a crash."""
-        return [item["Key"] for item in self._under(prefix) if item["LastModified"] < utc_now() - STRAY_AGE]
+        end = utc_now() - STRAY_AGE
+        return [item["Key"] for item in objects(self._client, self.layout, prefix) if item["LastModified"] < end]
 
-    def _under(self, prefix: str) -> Iterator[dict[str, Any]]:
-        """Yield the objects under a prefix as S3 lists them."""
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.layout.bucket, Prefix=prefix)
-        return (item for page in pages for item in page.get("Contents", ()))
+    def _under(self, prefix: str) -> list[str]:
+        """Return the keys under a prefix."""
+        return [item["Key"] for item in objects(self._client, self.layout, prefix)]
 
     def _delete(self, keys: Sequence[str]) -> None:
         """Delete objects that no manifest names, as `remove` does."""
@@ -636,9 +595,35 @@ def _refuse_older(table: str, extract: Extract | Export | Manifest, before: Mani
         )
 
 
-def _shared(extract: Extract | Export) -> tuple[date, ...]:
-    """Return the days that the rows stand for, where these are several."""
-    return (*(window.day for window in extract.also), extract.window.day) if extract.also else ()
+def _manifest(
+    table: str,
+    of: Extract | Export,
+    attempt: str,
+    url: str,
+    parts: Sequence[Part],
+    files: FileFormat,
+    rows: int,
+    counted_rows: int | None,
+) -> Manifest:
+    """Return the manifest of a reading whose rows are written; with several days, where they stand for several."""
+    return Manifest(
+        table=table,
+        url=url,
+        attempt=attempt,
+        schema=of.schema,
+        window=of.window,
+        snapshot_at=of.snapshot_at,
+        source_rows=rows,
+        parts=tuple(parts),
+        converted=manifest_json.by_column(of.converted),
+        files=files,
+        rules=of.rules,
+        counted_rows=counted_rows,
+        rows_behind=of.rows_behind,
+        begun_at=of.begun_at,
+        strays=of.strays,
+        days=(*(window.day for window in of.also), of.window.day) if of.also else (),
+    )
 
 
 def _new_attempt() -> str:

@@ -13,14 +13,17 @@ from contextlib import contextmanager
 import dagster as dg
 
 from aurora_dwh.core.models import DataError
+from aurora_dwh.core.retries import STEP
 from aurora_dwh.orchestration.stopping import RetryOfFailures
 from aurora_dwh.settings.environment import ConfigError
 from aurora_dwh.source.connection import explain
 from aurora_dwh.warehouse.errors import PassingError, WarehouseError
 from aurora_dwh.warehouse.load.copy_errors import CopyError
 
-RETRY = RetryOfFailures(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
-"""For steps that talk to a server: a lost connection or a lost race is worth another attempt."""
+RETRY = RetryOfFailures(
+    max_retries=STEP.attempts - 1, delay=STEP.pause, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
+)
+"""The policy of steps that talk to a server."""
 
 _REFUSED_BY_AWS = frozenset(
     {

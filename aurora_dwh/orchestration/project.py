@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import dagster as dg
 
@@ -49,6 +50,8 @@ from aurora_dwh.orchestration.source import AuroraResource
 from aurora_dwh.settings.servers import Lake, Servers, Source, Warehouse
 from aurora_dwh.transforms.model import Transform, read_transforms, staged_tables
 from aurora_dwh.warehouse.marts.model import Mart, read_marts
+
+T = TypeVar("T")
 
 
 def build_definitions(
@@ -103,20 +106,22 @@ def build_definitions(
     """
     file = None if isinstance(catalog, Catalog) else Path(catalog) if catalog else catalog_path()
     read = catalog if isinstance(catalog, Catalog) else Catalog.load(file)
-    if marts is None:
-        found = read_marts(marts_folder(file)) if file else []
-    else:
-        found = read_marts(Path(marts)) if isinstance(marts, Path | str) else list(marts)
-    if transforms is None:
-        computed = read_transforms(transforms_folder(file)) if file else []
-    else:
-        computed = read_transforms(Path(transforms)) if isinstance(transforms, Path | str) else list(transforms)
+    found = _given(marts, read_marts, file and marts_folder(file))
+    computed = _given(transforms, read_transforms, file and transforms_folder(file))
     servers = Servers.of(source, lake, warehouse)
     with warnings.catch_warnings():
         # `backfill_policy=` and its like are beta in Dagster 1.13; without this each process prints the same lines.
         for category in (dg.BetaWarning, dg.PreviewWarning):
             warnings.simplefilter("ignore", category=category)
         return _build(read, file, found, computed, servers, Names.of(key_prefix, group_prefix))
+
+
+def _given(given: Iterable[T] | Path | str | None, read: Callable[[Path], list[T]], folder: Path | None) -> list[T]:
+    """Return what was given, or what is read in the folder that was; in the other one where nothing was."""
+    if given is None or isinstance(given, Path | str):
+        place = folder if given is None else Path(given)
+        return read(place) if place else []
+    return list(given)
 
 
 def build_location_definitions() -> dg.Definitions:

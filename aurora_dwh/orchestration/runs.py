@@ -78,8 +78,7 @@ def quiet_arguments(first: date | None = None, last: date | None = None) -> dict
         return quiet
     if last is None or last == first:
         return quiet | {"partition_key": first.isoformat()}
-    days = {run_tags.RANGE_START: first.isoformat(), run_tags.RANGE_END: last.isoformat()}
-    return quiet | {"tags": days}
+    return quiet | {"tags": run_tags.of_range(first.isoformat(), last.isoformat())}
 
 
 def reasons(events: Sequence[dg.DagsterEvent]) -> list[str]:

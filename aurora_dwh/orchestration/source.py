@@ -13,7 +13,7 @@ from aurora_dwh.catalog.model import Catalog, Table
 from aurora_dwh.core.models import Export, Extract
 from aurora_dwh.core.rules import Rules
 from aurora_dwh.settings.config import AuroraSettings
-from aurora_dwh.source.factory import read_days, stream_days
+from aurora_dwh.source.factory import read_days
 
 
 class AuroraResource(dg.ConfigurableResource[None]):
@@ -56,7 +56,3 @@ class AuroraResource(dg.ConfigurableResource[None]):
             DataError: The table cannot be read as the catalog says.
         """
         yield from read_days(table, catalog, days, log.warning, known, had, self._settings, today)
-
-    def extract(self, table: Table, catalog: Catalog, days: Sequence[date], log: Logger) -> Iterator[Extract]:
-        """Yield days of a table as this process reads them, and no others; the arguments are those of `days`."""
-        yield from stream_days(table, catalog, days, log.warning, self._settings)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 from aurora_dwh.core.schema import TEXT_TYPES, VARBYTE_LIMIT, Column, TableSchema
 from aurora_dwh.source.quoting import identifier as mysql_identifier
+from aurora_dwh.source.value_checks import NO_DATE
 from aurora_dwh.warehouse.sql import identifier
 
 DIGEST_DIGITS = 14
@@ -169,7 +170,7 @@ def _mysql_texts(column: Column) -> list[str]:
     kind = family(column)
     if kind in ("moment", "date"):
         pattern = "%Y-%m-%d %H:%i:%s.%f" if kind == "moment" else "%Y-%m-%d"
-        return [f"CASE WHEN {_mysql_no_date(name)} THEN NULL ELSE DATE_FORMAT({name}, '{pattern}') END"]
+        return [f"CASE WHEN {NO_DATE.format(name)} THEN NULL ELSE DATE_FORMAT({name}, '{pattern}') END"]
     if kind == "binary":
         return _mysql_hex(column, name)
     if kind == "float":
@@ -243,12 +244,6 @@ def _mysql_hex(column: Column, name: str) -> list[str]:
         f"HEX(LEFT({value}, {size}))" if size else f"NULLIF(HEX(SUBSTRING({value}, {begin})), '')"
         for begin, size in pieces
     ]
-
-
-def _mysql_no_date(name: str) -> str:
-    """Return the condition that a value is not in the calendar, which the default policy copies as NULL."""
-    month_end = f"DAY(LAST_DAY(DATE_FORMAT({name}, '%Y-%m-01')))"
-    return f"YEAR({name}) = 0 OR MONTH({name}) = 0 OR DAY({name}) = 0 OR DAY({name}) > {month_end}"
 
 
 def _mysql_float(name: str) -> str:

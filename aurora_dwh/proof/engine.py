@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from logging import Logger
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -24,15 +25,15 @@ from aurora_dwh.proof.pace import Pace
 from aurora_dwh.proof.subject import Subject, subject
 from aurora_dwh.proof.verdict import EXTRA, GONE, LATE, Found, Verdict, count, first_of_each
 from aurora_dwh.proof.walk import Walk
-from aurora_dwh.settings.config import AuroraSettings, RedshiftSettings
-from aurora_dwh.source.connection import Connection, SourceError, clock, connect
+from aurora_dwh.settings.config import AuroraSettings
+from aurora_dwh.source.connection import Connection, SourceError, clock, open_session
 from aurora_dwh.source.locks import await_lock
 from aurora_dwh.source.replication import await_data
 from aurora_dwh.source.selection import read_selected
 from aurora_dwh.source.sessions import Sessions, describe, is_lost
 from aurora_dwh.source.throttle import Throttle
 from aurora_dwh.source.windows import window
-from aurora_dwh.warehouse.connection import Warehouse
+from aurora_dwh.warehouse.connection import Warehouse, open_warehouse
 from aurora_dwh.warehouse.errors import WarehouseError
 from aurora_dwh.warehouse.load.target import staging_target
 
@@ -106,8 +107,8 @@ def compare_tables(catalog: Catalog, tables: Iterable[Table], days: Sequence[dat
         DataError: The source does not let the user in.
     """
     aurora = AuroraSettings.from_env()
-    places = Places(open_lake(), Warehouse(RedshiftSettings.from_env()), catalog.pause_above)
-    with closing(Sessions(lambda: connect(**aurora.connect_arguments()))) as sessions:
+    places = Places(open_lake(), open_warehouse(), catalog.pause_above)
+    with closing(Sessions(partial(open_session, aurora))) as sessions:
         for table, day in comparisons(tables, days):
             try:
                 with sessions.session() as connection:

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timezone
+from datetime import date, datetime
 from functools import partial
 
 from aurora_dwh.core.documents import canonical_text
+from aurora_dwh.core.models import wall_clock
 from aurora_dwh.core.schema import Column
 from aurora_dwh.proof.compare import Candidate
 from aurora_dwh.proof.digest import (
@@ -91,7 +92,7 @@ class Look:
         self, connection: Connection, warehouse: Warehouse, subject: Subject, at: datetime | None = None
     ) -> None:
         self._connection, self._warehouse, self._subject = connection, warehouse, subject
-        self._at = at.astimezone(timezone.utc).replace(tzinfo=None) if at else datetime.max  # noqa: DTZ901
+        self._at = wall_clock(at) if at else datetime.max  # noqa: DTZ901
         self._columns = subject.schema.columns
         self._places = [subject.schema.columns.index(column) for column in subject.key]
 

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from aurora_dwh.core.models import DataError, Manifest, Window
 from aurora_dwh.core.schema import Column, TableSchema, fold
@@ -158,7 +157,7 @@ def subject(
         span = window(day, zone=catalog.zone, start_date=catalog.start_date)
         if read_at := max((reading.at for reading in readings if reading.day == day), default=None):
             span = as_read(span, table, read_at=read_at, zone=catalog.zone)
-        zone = _zone(catalog, table)
+        zone = table.cursor_zone(catalog.zone)
         day_there = condition(cursor, span, table=table.name, cursor_zone=zone)
         day_here = condition(cursor, span, table=table.name, cursor_zone=zone, named=_staged_name)
     return replace(
@@ -211,12 +210,8 @@ def _late(
     if not reached:
         return None
     span = Window(max(readings, key=lambda r: r.day).day, max(reached), now + timedelta(seconds=1))
-    start, end = bounds(cursor, span, table=table.name, cursor_zone=_zone(catalog, table))
+    start, end = bounds(cursor, span, table=table.name, cursor_zone=table.cursor_zone(catalog.zone))
     return (start, end) if start else None
-
-
-def _zone(catalog: Catalog, table: Table) -> ZoneInfo:
-    return ZoneInfo(table.cursor_timezone) if table.cursor_timezone else catalog.zone
 
 
 def _held(column: Column, type_: str) -> Column:

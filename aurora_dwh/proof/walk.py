@@ -156,7 +156,7 @@ class Walk:
         position = tuple(batch.column(column.target_name)[-1].as_py() for column in self._places(keyset))
         if None in position:
             raise DataError(
-                f"table {schema.database}.{schema.table}: a row whose {', '.join(keyset.names)} holds a date that the "
+                f"{schema.named}: a row whose {', '.join(keyset.names)} holds a date that the "
                 "calendar does not have ends a piece of the table, so that the next cannot be found; mend such rows"
             )
         return position

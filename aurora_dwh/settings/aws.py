@@ -12,14 +12,12 @@ import json
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from aurora_dwh.core import retries
 from aurora_dwh.core.waiting import waiting
 from aurora_dwh.settings.environment import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-ATTEMPTS = 5
-"""How often boto3 tries a request in all: what passes within seconds, such as 503 SlowDown, no step need know of."""
 
 CONNECT_SECONDS = 10
 READ_SECONDS = 60
@@ -128,8 +126,9 @@ def glue_client(region: str | None) -> Any:
 
 
 def sns_client(region: str) -> Any:
-    """Return an SNS client that tries failed requests again."""
-    return _client(region, "sns")
+    """Return an SNS client that sends a request once, and waits no longer for its answer than for its connection."""
+    once = _config(attempts=retries.ALERT.attempts, read_timeout=CONNECT_SECONDS)
+    return _told(_session(region).client("sns", config=once))
 
 
 def _regional(region: str | None, service: str, remedy: str) -> Any:
@@ -201,9 +200,9 @@ def _models() -> Any:
     return create_loader()
 
 
-def _config(**more: Any) -> Any:
-    """Return how every client of AWS tries again and when it gives up."""
+def _config(*, attempts: int | None = None, **more: Any) -> Any:
+    """Return how a client of AWS tries again and when it gives up."""
     from botocore.config import Config
 
-    retries = {"mode": "standard", "total_max_attempts": ATTEMPTS}
-    return Config(retries=retries, connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS, **more)
+    tries = {"mode": "standard", "total_max_attempts": attempts or retries.REQUEST.attempts}
+    return Config(**{"retries": tries, "connect_timeout": CONNECT_SECONDS, "read_timeout": READ_SECONDS, **more})

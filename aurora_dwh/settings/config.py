@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-__all__ = ["AuroraSettings", "ConfigError", "LakeSettings", "RedshiftSettings", "Settings", "aws_region"]
+__all__ = ["AuroraSettings", "ConfigError", "LakeSettings", "RedshiftSettings", "aws_region"]
 
 APPLICATION_NAME = "aurora-dwh"
 MYSQL_PORT = 3306
+REDSHIFT_PORT = 5439
 CONNECT_TIMEOUT = 15
 """Seconds to wait for Aurora to take a connection."""
 
@@ -151,10 +152,7 @@ class AuroraSettings:
         return f"{self.database}@{cluster}" + ("" if port == MYSQL_PORT else f":{port}")
 
     def _address(self, secret: Mapping[str, Any]) -> tuple[str, int]:
-        host = self.host or secret.get("host")
-        if not host:
-            raise ConfigError([f"AURORA_SECRET_ID: {self.secret_id!r} holds no host; set AURORA_HOST"])
-        return str(host), int(self.port or secret.get("port") or MYSQL_PORT)
+        return _address(self, secret, "AURORA", MYSQL_PORT)
 
     def _tls(self) -> ssl.SSLContext | None:
         if self.tls == DISABLED:
@@ -272,7 +270,7 @@ class RedshiftSettings:
         }
 
     def _workgroup_arguments(self) -> dict[str, Any]:
-        known = {"host": self.host, "port": self.port or (5439 if self.host else None), "region": self.region}
+        known = {"host": self.host, "port": self.port or (REDSHIFT_PORT if self.host else None), "region": self.region}
         return {
             "iam": True,
             "is_serverless": True,
@@ -282,33 +280,13 @@ class RedshiftSettings:
 
     def _password_arguments(self) -> dict[str, Any]:
         secret = fetch_secret(self.secret_id, self.region) if self.secret_id else {}
-        host = self.host or secret.get("host")
-        if not host:
-            raise ConfigError([f"REDSHIFT_SECRET_ID: {self.secret_id!r} holds no host; set REDSHIFT_HOST"])
+        host, port = _address(self, secret, "REDSHIFT", REDSHIFT_PORT)
         return {
             "host": host,
-            "port": int(self.port or secret.get("port") or 5439),
+            "port": port,
             "user": self.user or secret.get("username"),
             "password": self.password.get_secret_value() if self.password else secret["password"],
         }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """All three connections."""
-
-    aurora: AuroraSettings
-    lake: LakeSettings
-    redshift: RedshiftSettings
-
-    @staticmethod
-    def from_env(environ: Mapping[str, str] | None = None) -> Settings:
-        """Read all variables.
-
-        Raises:
-            ConfigError: Variables are missing or contradict one another; all of the three are named at once.
-        """
-        return _read(environ, _all)
 
 
 def aws_region(environ: Mapping[str, str] | None = None) -> str | None:
@@ -324,8 +302,18 @@ def _read(variables: Mapping[str, str] | None, make: Callable[[Environment], T])
     return settings
 
 
-def _all(env: Environment) -> Settings:
-    return Settings(aurora=_aurora(env), lake=_lake(env), redshift=_redshift(env))
+def _address(
+    settings: AuroraSettings | RedshiftSettings, secret: Mapping[str, Any], variables: str, port: int
+) -> tuple[str, int]:
+    """Return a server's host and port, of which its secret has what the settings leave out.
+
+    Raises:
+        ConfigError: Neither has a host.
+    """
+    host = settings.host or secret.get("host")
+    if not host:
+        raise ConfigError([f"{variables}_SECRET_ID: {settings.secret_id!r} holds no host; set {variables}_HOST"])
+    return str(host), int(settings.port or secret.get("port") or port)
 
 
 def _aurora(env: Environment) -> AuroraSettings:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from aurora_dwh.core.models import Extract, SourceCount, Window, utc_now
 from aurora_dwh.core.schema import TableSchema
 from aurora_dwh.source.connection import Connection, snapshot
-from aurora_dwh.source.query_plan import Reading
+from aurora_dwh.source.query_plan import Reading, count_changed
 from aurora_dwh.source.throttle import Throttle
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from aurora_dwh.catalog.model import Table
     from aurora_dwh.core.rules import Rules
-    from aurora_dwh.source.wire.dates import Mask
 
 
 @contextmanager
@@ -59,11 +58,7 @@ def rows_by_key(
         def batches() -> Iterator[pa.RecordBatch]:
             for condition in conditions:
                 reading = Reading(table, schema, (condition, *own), "rows that differ")
-                rows = reading.rows(connection, throttle, partial(_count, converted), SourceCount())
+                rows = reading.rows(connection, throttle, partial(count_changed, converted), SourceCount())
                 yield from reading.fitted(rows, converted)
 
         yield Extract(schema, Window(day, None, at), at, batches(), converted, begun_at=begun_at, rules=rules)
-
-
-def _count(converted: Counter[tuple[str, str]], column: str, reason: str, mask: Mask) -> None:
-    converted[column, reason] += int(mask.sum())

@@ -129,7 +129,7 @@ def _dated(schema: TableSchema, keyset: Keyset, position: Position) -> Position:
     """Return a position; refuse one that is none, as a date of it is not in the calendar."""
     if None in position:
         raise DataError(
-            f"table {schema.database}.{schema.table}: a row whose {', '.join(keyset.names)} holds a date that the "
+            f"{schema.named}: a row whose {', '.join(keyset.names)} holds a date that the "
             "calendar does not have ends a piece of the table, so that the next cannot be found; mend such rows, or "
             "set `zero_dates: text` where the date is in the key, or a larger `chunk_rows`"
         )
@@ -138,6 +138,6 @@ def _dated(schema: TableSchema, keyset: Keyset, position: Position) -> Position:
 
 def _unsteady(schema: TableSchema, what: str, remedy: str) -> DataError:
     return DataError(
-        f"table {schema.database}.{schema.table}: it is read in pieces along its key, and {what}; a `filter` must "
+        f"{schema.named}: it is read in pieces along its key, and {what}; a `filter` must "
         f"select the same rows each time that the server is asked (no RAND(), no NOW()); mend it, or set {remedy}"
     )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta, timezone
 from functools import cache, partial
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import pymysql
 from pymysql.connections import Connection as _Connection
@@ -18,6 +18,7 @@ from pymysql.constants import ER
 from pymysql.cursors import Cursor
 
 from aurora_dwh.core.models import DataError
+from aurora_dwh.core.spelling import beginning
 from aurora_dwh.core.waiting import waiting
 from aurora_dwh.settings.environment import ConfigError
 from aurora_dwh.settings.mask_key import NO_KEY, MaskKey
@@ -26,6 +27,9 @@ from aurora_dwh.source.internals import require_internals, set_read_timeout, soc
 from aurora_dwh.source.privileges import grant_remedy
 from aurora_dwh.source.quoting import literal
 from aurora_dwh.source.refusals import code_of, is_permanent, remedy
+
+if TYPE_CHECKING:
+    from aurora_dwh.settings.config import AuroraSettings
 
 Connection: TypeAlias = "_Connection[Cursor]"
 """A session on the source."""
@@ -59,6 +63,19 @@ _TIMEOUTS: Final = frozenset({1969, 3024})
 
 class SourceError(Exception):
     """The source could not be read this time; a later attempt may well succeed."""
+
+
+def failure(what: str, error: BaseException, hint: str = "", **login: Any) -> Exception:
+    """Return what to raise for a driver's error: DataError where it comes at every attempt, else SourceError.
+
+    Args:
+        what: What failed, as messages name it.
+        error: The error.
+        hint: What follows its text.
+        login: Of an error at the login, what `refusals.remedy` takes.
+    """
+    kind = DataError if is_permanent(error) else SourceError
+    return kind(f"{what}: {explain(error, **login)}{hint}")
 
 
 def connect(
@@ -112,6 +129,15 @@ def connect(
     return connection
 
 
+def open_session(settings: AuroraSettings) -> Connection:
+    """Open a session as settings say, which are asked for password or token each time; for errors see `connect`.
+
+    Raises:
+        ConfigError: The settings' secret cannot be had.
+    """
+    return connect(**settings.connect_arguments())
+
+
 def mask_key_of(connection: Connection) -> MaskKey:
     """Return the key that `mask: hmac` hashes what is read in a session with, the same one for all of the session.
 
@@ -147,9 +173,7 @@ def cut(connection: Connection) -> None:
 def _refused(what: str, error: pymysql.err.Error, arguments: dict[str, Any]) -> Exception:
     """Return what to raise where a session cannot be had."""
     account = f"{literal(arguments['user'])}@'%'"
-    mend = remedy(error, account=account, is_encrypted=not arguments.get("ssl_disabled"))
-    kind = DataError if is_permanent(error) else SourceError
-    return kind("; ".join(filter(None, (f"{what}: {told(error)}", mend))))
+    return failure(what, error, account=account, is_encrypted=not arguments.get("ssl_disabled"))
 
 
 def _prepare(connection: Connection, statement_timeout: timedelta) -> None:
@@ -179,15 +203,9 @@ def _use(connection: Connection, database: str) -> None:
 
 def execute(connection: Connection, statement: str, parameters: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
     """Run a small statement and return its rows; `%s` stands for a parameter where there are any."""
-    with waiting(f"Aurora's answer to {_shown(statement)}"), connection.cursor() as cursor:
+    with waiting(f"Aurora's answer to {beginning(statement, _SHOWN)}"), connection.cursor() as cursor:
         cursor.execute(statement, parameters or None)
         return list(cursor.fetchall())
-
-
-def _shown(statement: str) -> str:
-    """Return the beginning of a statement; what follows may be long."""
-    flat = " ".join(statement.split())
-    return flat if len(flat) <= _SHOWN else flat[:_SHOWN] + "..."
 
 
 @contextmanager
@@ -212,9 +230,9 @@ def clock(connection: Connection) -> datetime:
     return (now if isinstance(now, datetime) else datetime.fromisoformat(now)).replace(tzinfo=timezone.utc)
 
 
-def explain(error: BaseException) -> str:
-    """Return what a driver's error says, in one line, and what mends it where that is known."""
-    return "; ".join(filter(None, (told(error), remedy(error))))
+def explain(error: BaseException, **login: Any) -> str:
+    """Return what a driver's error says, in one line, and what mends it where `refusals.remedy` knows that."""
+    return "; ".join(filter(None, (told(error), remedy(error, **login))))
 
 
 def told(error: BaseException) -> str:

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 
 import pymysql
 
-from aurora_dwh.core.models import DataError, SourceCount
+from aurora_dwh.core.models import SourceCount
 from aurora_dwh.core.schema import TableSchema
-from aurora_dwh.source.connection import Connection, SourceError, execute, explain
+from aurora_dwh.source.connection import Connection, SourceError, execute, failure
+from aurora_dwh.source.discovery import table_fact
 from aurora_dwh.source.plans import costly
-from aurora_dwh.source.refusals import is_permanent
 from aurora_dwh.source.statement import count
 
 _SNAPSHOT_ENGINE = "innodb"
@@ -64,24 +64,15 @@ def check_count(
         rows = count_in(connection, schema, where)
         counted.seconds = time.monotonic() - began
         is_table = schema.query is None
-        if rows != read and is_table and (engine := _engine(connection, schema)).lower() != _SNAPSHOT_ENGINE:
-            counted.reason = f"engine {engine} keeps no snapshot of its rows"
-            return
+        if rows != read and is_table:
+            engine = str(table_fact(connection, schema.database, schema.table, "ENGINE"))
+            if engine.lower() != _SNAPSHOT_ENGINE:
+                counted.reason = f"engine {engine} keeps no snapshot of its rows"
+                return
     except pymysql.err.Error as error:
-        kind = DataError if is_permanent(error) else SourceError
-        raise kind(f"table {schema.database}.{schema.table}: counting the rows: {explain(error)}") from error
+        raise failure(f"{schema.named}: counting the rows", error) from error
     if rows != read:
         raise SourceError(
-            f"table {schema.database}.{schema.table}: the source counts {rows:,} rows in the snapshot of which "
-            f"{read:,} were read"
+            f"{schema.named}: the source counts {rows:,} rows in the snapshot of which {read:,} were read"
         )
     counted.rows, counted.reason = rows, ""
-
-
-def _engine(connection: Connection, schema: TableSchema) -> str:
-    ((engine,),) = execute(
-        connection,
-        "SELECT ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s",
-        (schema.database, schema.table),
-    )
-    return str(engine)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timezone, tzinfo
 from typing import TYPE_CHECKING, TypedDict
-from zoneinfo import ZoneInfo
 
 from aurora_dwh.core.models import Window
 from aurora_dwh.core.schema import Column, TableSchema
@@ -73,5 +72,5 @@ class TableCursor:
 
     @property
     def _rules(self) -> CursorRules:
-        zone = ZoneInfo(self.table.cursor_timezone) if self.table.cursor_timezone else self.zone
+        zone = self.table.cursor_zone(self.zone)
         return {"table": self.table.name, "cursor_zone": zone, "once": self.table.mode == "append"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from aurora_dwh.core.models import DataError
 from aurora_dwh.core.schema import Column, TableSchema, fold
@@ -56,7 +57,7 @@ def _names(connection: Connection, database: str, kind: str) -> tuple[str, ...]:
         "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_TYPE = %s",
         (database, kind),
     )
-    return tuple(sorted(_text(name) for (name,) in rows))
+    return tuple(sorted(as_text(name) for (name,) in rows))
 
 
 def as_stored(connection: Connection, tables: Iterable[str]) -> Callable[[str], str]:
@@ -86,17 +87,13 @@ def read_schema(connection: Connection, database: str, table: str) -> TableSchem
     )
     if not columns:
         raise _not_found(connection, database, table)
-    comments = execute(
-        connection,
-        "SELECT TABLE_COMMENT FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s",
-        (database, table),
-    )
+    comment = table_fact(connection, database, table, "TABLE_COMMENT") or ""
     return TableSchema(
         database=database,
         table=table,
         columns=tuple(_column(*row) for row in columns),
         primary_key=_primary_key(connection, database, table),
-        comment=_text(comments[0][0] or "") if comments else "",
+        comment=comment,
     )
 
 
@@ -125,7 +122,7 @@ def missing_index(connection: Connection, database: str, table: str, column: str
     Where the server is told not to use such an index, the remedy is the statement that tells it otherwise.
     """
     place = identifier(database, table)
-    if is_small(_about_rows(connection, database, table)):
+    if is_small(table_fact(connection, database, table, "TABLE_ROWS")):
         return None
     if kind := _without_indexes(connection, database, table):
         unless = "unless an index there begins with its column"
@@ -141,12 +138,6 @@ def missing_index(connection: Connection, database: str, table: str, column: str
 def is_small(rows: int | None) -> bool:
     """Return whether a table of about so many rows is small; one of whose rows nobody knows is not."""
     return rows is not None and rows <= SMALL_ROWS
-
-
-def _about_rows(connection: Connection, database: str, table: str) -> int | None:
-    question = "SELECT TABLE_ROWS FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s"
-    rows = execute(connection, question, (database, table))
-    return None if not rows or rows[0][0] is None else int(rows[0][0])
 
 
 def hides_index(connection: Connection) -> str:
@@ -176,7 +167,7 @@ def _hiding(connection: Connection) -> _Hiding:
         "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = 'information_schema' "
         f"AND TABLE_NAME = 'STATISTICS' AND COLUMN_NAME IN ({names})",
     )
-    return _HIDINGS[_text(rows[0][0])] if rows else _Hiding("FALSE", "")
+    return _HIDINGS[as_text(rows[0][0])] if rows else _Hiding("FALSE", "")
 
 
 def _without_indexes(connection: Connection, database: str, table: str) -> str:
@@ -187,9 +178,15 @@ def _without_indexes(connection: Connection, database: str, table: str) -> str:
 
 def table_type(connection: Connection, database: str, table: str) -> str | None:
     """Return the TABLE_TYPE of a table or view, None where the database has none of that name."""
-    question = "SELECT TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s"
+    kind: str | None = table_fact(connection, database, table, "TABLE_TYPE")
+    return kind
+
+
+def table_fact(connection: Connection, database: str, table: str, name: str) -> Any:
+    """Return what a column of information_schema.TABLES says of a table; None where it says nothing, or has no such."""
+    question = f"SELECT {name} FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s"
     rows = execute(connection, question, (database, table))
-    return _text(rows[0][0]) if rows else None
+    return as_text(rows[0][0]) if rows else None
 
 
 def _beginning_with(connection: Connection, database: str, table: str, column: str) -> list[Index]:
@@ -203,8 +200,8 @@ def _beginning_with(connection: Connection, database: str, table: str, column: s
     found: dict[tuple[str, bool], list[tuple[str, bool]]] = {}
     for index, name, prefix, order, is_hidden in rows:
         # An index on an expression has no column name.
-        is_plain = name is not None and prefix is None and _text(order or "") == "A"
-        found.setdefault((_text(index), bool(is_hidden)), []).append((_text(name or ""), is_plain))
+        is_plain = name is not None and prefix is None and as_text(order or "") == "A"
+        found.setdefault((as_text(index), bool(is_hidden)), []).append((as_text(name or ""), is_plain))
     return [
         Index(name, tuple(column for column, _ in parts), all(is_plain for _, is_plain in parts), is_hidden)
         for (name, is_hidden), parts in found.items()
@@ -219,7 +216,7 @@ def _primary_key(connection: Connection, database: str, table: str) -> tuple[str
         "WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s AND INDEX_NAME = 'PRIMARY' ORDER BY SEQ_IN_INDEX",
         (database, table),
     )
-    return tuple(_text(name) for (name,) in rows)
+    return tuple(as_text(name) for (name,) in rows)
 
 
 def _column(
@@ -233,21 +230,21 @@ def _column(
     comment: str | bytes | None,
     charset: str | bytes | None,
 ) -> Column:
-    kind = _text(data_type).lower()
+    kind = as_text(data_type).lower()
     return Column(
-        name=_text(name),
+        name=as_text(name),
         data_type=kind,
-        column_type=_text(column_type),
-        nullable=_text(is_nullable) == "YES",
+        column_type=as_text(column_type),
+        nullable=as_text(is_nullable) == "YES",
         length=None if length is None else int(length),
         precision=None if precision is None or kind not in _PRECISE else int(precision),
         scale=None if scale is None or kind != "decimal" else int(scale),
-        comment=_text(comment or ""),
-        charset=_text(charset or ""),
+        comment=as_text(comment or ""),
+        charset=as_text(charset or ""),
     )
 
 
-def _text(value: str | bytes) -> str:
+def as_text(value: Any) -> Any:
     """Return text as text: MySQL 8 gives some columns of information_schema as bytes."""
     return value.decode() if isinstance(value, bytes) else value
 

@@ -16,12 +16,14 @@ import pymysql
 from aurora_dwh.core.models import DataError, Export, Window, as_instant
 from aurora_dwh.core.schema import TableSchema
 from aurora_dwh.source.chunks import piece_conditions
-from aurora_dwh.source.connection import Connection, SourceError, execute, explain
+from aurora_dwh.source.connection import Connection, execute, explain, failure
+from aurora_dwh.source.discovery import table_fact
 from aurora_dwh.source.keyset import primary_keyset
 from aurora_dwh.source.outfile import into_s3, select_csv
+from aurora_dwh.source.privileges import account
 from aurora_dwh.source.quoting import literal
 from aurora_dwh.source.reader import read
-from aurora_dwh.source.refusals import is_permanent
+from aurora_dwh.source.refusals import code_of
 from aurora_dwh.source.throttle import Throttle
 from aurora_dwh.source.value_checks import Misfit, count_rows, first_row, helps, key_columns, misfits
 from aurora_dwh.source.value_policies import named_key, refusal
@@ -48,17 +50,16 @@ def require_export(connection: Connection) -> None:
     try:
         ((user, role, active),) = execute(connection, "SELECT CURRENT_USER(), @@aws_default_s3_role, CURRENT_ROLE()")
     except pymysql.err.Error as error:
-        if error.args and error.args[0] in _NOT_AURORA:
+        if code_of(error) in _NOT_AURORA:
             raise DataError(
                 f"`extract: outfile` needs Aurora MySQL version 3, and this server is none ({explain(error)}); "
                 "use `extract: stream`"
             ) from error
         raise
     if f"`{ROLE}`" not in str(active).replace('"', "`"):  # as it is quoted under ANSI_QUOTES
-        name, _, host = str(user).rpartition("@")
         raise DataError(
             f"{user} may not write to S3, as `extract: outfile` wants it; run on the writer: "
-            f"GRANT {ROLE} TO {literal(name)}@{literal(host)}"
+            f"GRANT {ROLE} TO {account(partial(execute, connection))}"
         )
     if not role:
         raise DataError(
@@ -142,8 +143,7 @@ def _write(
             _wait(throttle)
             execute(connection, into_s3(make(where=[*where, *piece]), address))
     except pymysql.err.Error as error:
-        kind = DataError if is_permanent(error) else SourceError
-        raise kind(f"{named}: Aurora did not write the rows to {prefix}: {explain(error)}") from error
+        raise failure(f"{named}: Aurora did not write the rows to {prefix}", error) from error
     return [f"{address}.manifest" for address in written]
 
 
@@ -174,12 +174,7 @@ def _pieces(
 
 def _row_bytes(connection: Connection, schema: TableSchema) -> int:
     """Return a row's bytes as the server estimates them."""
-    found = execute(
-        connection,
-        "SELECT AVG_ROW_LENGTH FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s",
-        (schema.database, schema.table),
-    )
-    return int(found[0][0] or 0) if found else 0
+    return int(table_fact(connection, schema.database, schema.table, "AVG_ROW_LENGTH") or 0)
 
 
 def _refused(
@@ -199,7 +194,7 @@ def _refused(
         problem = str(refusal(schema, kind.column, row, value, int(size), kind.reason, table))
     else:
         which = f" in the row {row}" if row else ""
-        where_ = f"table {schema.database}.{schema.table}, column {kind.column.target_name!r}"
+        where_ = f"{schema.named}, column {kind.column.target_name!r}"
         shown = "NULL" if value is None else repr(value)
         problem = f"{where_}: {kind.reason.replace('_', ' ')}{which}: {shown}; {helps(kind, schema, table)}"
     return DataError(f"day {window.day}: {problem}" + (f" ({count:,} such values)" if count > 1 else ""))

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, TypeVar
 import pymysql
 
 from aurora_dwh.core.models import (
-    DataError,
     Export,
     Extract,
     GaveWay,
@@ -30,7 +29,7 @@ from aurora_dwh.core.models import (
     utc_now,
 )
 from aurora_dwh.core.schema import TableSchema
-from aurora_dwh.source.connection import Connection, SourceError, clock, explain, snapshot
+from aurora_dwh.source.connection import Connection, clock, failure, snapshot
 from aurora_dwh.source.counting import count_in
 from aurora_dwh.source.cursor import TableCursor
 from aurora_dwh.source.discovery import Index, indexes, missing_index
@@ -41,8 +40,7 @@ from aurora_dwh.source.locks import await_lock, take_lock
 from aurora_dwh.source.masking import require_exportable
 from aurora_dwh.source.outfile import NOW, by_hand, into_s3, select_csv
 from aurora_dwh.source.plans import is_in_order, scans, sorts
-from aurora_dwh.source.query_plan import Reading
-from aurora_dwh.source.refusals import is_permanent
+from aurora_dwh.source.query_plan import Reading, count_changed
 from aurora_dwh.source.replication import await_data
 from aurora_dwh.source.selection import read_selected
 from aurora_dwh.source.strays import find_strays
@@ -150,14 +148,9 @@ class Source:
             DataError: The table, or a column that the catalog names, is not there, or a type is not known.
             SourceError: The source cannot be reached.
         """
-        connection = self._connect()
-        try:
+        with self._session(table) as connection:
             self._await_lock(connection, table, f"table {table.name}")
             return read_selected(connection, self._database, table)
-        except pymysql.err.Error as error:
-            raise _failure(table, error) from error
-        finally:
-            _close(connection)
 
     def opened(self, table: Table, windows: Sequence[Window]) -> list[Window]:
         """Return days as a reading of them now would take them: the newest one with an open end.
@@ -165,13 +158,8 @@ class Source:
         Raises:
             SourceError: The source cannot be reached; it is asked for its clock.
         """
-        connection = self._connect()
-        try:
+        with self._session(table) as connection:
             return opened(windows, table, read_at=clock(connection), zone=self._zone)
-        except pymysql.err.Error as error:
-            raise _failure(table, error) from error
-        finally:
-            _close(connection)
 
     def extract(
         self, table: Table, windows: Sequence[Window], again: Known = (), had: Sequence[str] = ()
@@ -228,24 +216,35 @@ class Source:
             SourceError: A day gave way too often.
         """
         done: set[date] = set()
-        connection, tries = self._connect(), Tries()
-        throttle = Throttle(connection, ceiling=table.max_rows_per_second, limits=self._pause_above, warn=self._warn)
+        tries, throttle = Tries(), None
         while True:
-            turn = Turn(connection, table, windows, again, throttle, done)
-            named = f"table {table.name}, day {turn.days[0].day}"
-            try:
-                throttle.pause(named)
-                self._await_lock(connection, table, named)
-                yield from read(turn)
-                return
-            except GaveWay as error:
-                tries.count(error, named, len(done))
-                self._warn(f"{named}: {error}; the snapshot is ended, and what is left is read anew after that")
-            except pymysql.err.Error as error:
-                raise _failure(table, error) from error
-            finally:
-                _close(connection)
-            connection = throttle.connection = self._connect()
+            with self._session(table) as connection:
+                throttle = throttle or Throttle(
+                    connection, ceiling=table.max_rows_per_second, limits=self._pause_above, warn=self._warn
+                )
+                throttle.connection = connection
+                turn = Turn(connection, table, windows, again, throttle, done)
+                named = f"table {table.name}, day {turn.days[0].day}"
+                try:
+                    throttle.pause(named)
+                    self._await_lock(connection, table, named)
+                    yield from read(turn)
+                    return
+                except GaveWay as error:
+                    tries.count(error, named, len(done))
+                    self._warn(f"{named}: {error}; the snapshot is ended, and what is left is read anew after that")
+
+    @contextmanager
+    def _session(self, table: Table) -> Iterator[Connection]:
+        """Give a session for work on a table, whose errors then name it."""
+        connection = self._connect()
+        try:
+            yield connection
+        except pymysql.err.Error as error:
+            raise failure(f"table {table.name}", error) from error
+        finally:
+            if connection.open:
+                connection.close()
 
     def _extracts(self, had: Sequence[str], turn: Turn) -> Iterator[Extract]:
         schema = read_selected(turn.connection, self._database, turn.table, had)
@@ -283,7 +282,7 @@ class Source:
                 converted: Counter[tuple[str, str]] = Counter()
                 waited = throttle.begin()
                 counted = SourceCount()
-                rows = reading.rows(connection, throttle, partial(_count, converted), counted)
+                rows = reading.rows(connection, throttle, partial(count_changed, converted), counted)
                 batches = seen.watch.over(reading.fitted(rows, converted))
                 also = seen.windows[:-1] if is_full else ()
                 yield seen.extract(cursor, window, reading, batches, converted, waited, counted, also)
@@ -328,14 +327,9 @@ class Source:
             DataError: The cursor is not there, or its type cannot tell when a row was written.
             SourceError: The source cannot be reached; it is asked how it would run the SELECT.
         """
-        connection = self._connect()
-        try:
+        with self._session(table) as connection:
             along = self._indexes(connection, table)
             return self._planned(connection, table, schema, window, along).statement
-        except pymysql.err.Error as error:
-            raise _failure(table, error) from error
-        finally:
-            _close(connection)
 
     def export_statements(
         self, table: Table, schema: TableSchema, window: Window, prefix: str, *, is_by_hand: bool = False
@@ -448,19 +442,5 @@ def _in_pieces(connection: Connection, reading: Reading) -> Reading:
     return pieces if keyset and not sorts(connection, pieces.statement, reading.schema) else reading
 
 
-def _count(converted: Counter[tuple[str, str]], column: str, reason: str, mask: Mask) -> None:
-    converted[column, reason] += int(mask.sum())
-
-
 def _note(changed: dict[tuple[str, str], Mask], column: str, reason: str, mask: Mask) -> None:
     changed[column, reason] = mask
-
-
-def _failure(table: Table, error: pymysql.err.MySQLError) -> Exception:
-    kind = DataError if is_permanent(error) else SourceError
-    return kind(f"table {table.name}: {explain(error)}")
-
-
-def _close(connection: Connection) -> None:
-    if connection.open:
-        connection.close()

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
-from typing import TypeVar
+from functools import partial
 
 from aurora_dwh.catalog.model import Catalog, Table
 from aurora_dwh.core.models import Export, Extract, Lookup, Window
 from aurora_dwh.core.rules import Rules
 from aurora_dwh.core.schema import TableSchema
 from aurora_dwh.settings.config import AuroraSettings, ConfigError
-from aurora_dwh.source.connection import connect
+from aurora_dwh.source.connection import open_session
 from aurora_dwh.source.extract import Source
 from aurora_dwh.source.lookup import make_lookup
 from aurora_dwh.source.windows import days_reached, window
-
-Given = TypeVar("Given", bound=Extract | Export)
 
 
 def open_source(
@@ -38,7 +36,7 @@ def open_source(
     """
     aurora = settings()
     return Source(
-        lambda: connect(**aurora.connect_arguments()),
+        partial(open_session, aurora),
         database=aurora.database,
         zone=catalog.zone,
         pause_above=catalog.pause_above,
@@ -94,7 +92,7 @@ def lookup(
     table: Table, schema: TableSchema, settings: Callable[[], AuroraSettings] = AuroraSettings.from_env
 ) -> Lookup | None:
     """Return how that source is asked for rows of an earlier reading, None where nothing tells them apart."""
-    return make_lookup(lambda: connect(**settings().connect_arguments()), schema, table)
+    return make_lookup(lambda: open_session(settings()), schema, table)
 
 
 def read_days(
@@ -130,25 +128,6 @@ def read_days(
     rows = known(earlier) if (earlier := counted_again(table, catalog, days)) else {}
     again = list(zip(windows(table, catalog, sorted(rows)), (rows[day] for day in sorted(rows)), strict=True))
     read: Callable[..., Iterator[Extract | Export]] = source.extract if table.extract == "stream" else source.export
-    yield from _ruled(table, by, settings, read(table, asked, again, had(by)))
-
-
-def stream_days(
-    table: Table,
-    catalog: Catalog,
-    days: Sequence[date],
-    warn: Callable[[str], None],
-    settings: Callable[[], AuroraSettings] = AuroraSettings.from_env,
-) -> Iterator[Extract]:
-    """Yield days of a table as this process reads them, and no others; for arguments and errors see `read_days`."""
-    source, by = open_source(catalog, warn, settings), rules(table, catalog, settings)
-    yield from _ruled(table, by, settings, source.extract(table, windows(table, catalog, days)))
-
-
-def _ruled(
-    table: Table, by: Rules, settings: Callable[[], AuroraSettings], readings: Iterator[Given]
-) -> Iterator[Given]:
-    """Yield readings of a table with the rules that they were made by, and a way to ask for rows of earlier ones."""
-    for reading in readings:
+    for reading in read(table, asked, again, had(by)):
         reading.rules, reading.lookup = by, lookup(table, reading.schema, settings)
         yield reading

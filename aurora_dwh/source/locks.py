@@ -86,7 +86,6 @@ def await_lock(
     *,
     named: str,
     warn: Callable[[str], None],
-    monotonic: Callable[[], float] = time.monotonic,
 ) -> None:
     """Wait until a table can be read.
 
@@ -97,16 +96,15 @@ def await_lock(
         query: The query of the catalog that it is, None for a table.
         named: The table and day, as messages name them.
         warn: Takes what an operator should know: that reading waits, and for whom.
-        monotonic: Seconds, as `time.monotonic`.
 
     Raises:
         SourceError: It was locked all the time.
         pymysql.err.Error: The connection failed.
     """
-    began, said = monotonic(), ""
+    began, said = time.monotonic(), ""
     with waiting(f"whoever has locked {database}.{table}"):
         while not take_lock(connection, database, table, query):
-            waited, who = monotonic() - began, told_holders(connection, database, table)
+            waited, who = time.monotonic() - began, told_holders(connection, database, table)
             if waited >= PATIENCE.total_seconds():
                 raise SourceError(
                     f"{named}: {database}.{table} is locked, and reading waited {waited:.0f} s for that; {who}. Load "
@@ -116,7 +114,7 @@ def await_lock(
                 warn(f"{named}: {database}.{table} is locked; {who}. Reading waits for that, at most {PATIENCE}")
             said = who
     if said:
-        warn(f"{named}: the lock is gone after {monotonic() - began:.0f} s, and reading goes on")
+        warn(f"{named}: the lock is gone after {time.monotonic() - began:.0f} s, and reading goes on")
 
 
 def told_holders(connection: Connection, database: str, table: str) -> str:

@@ -14,7 +14,8 @@ import pymysql
 
 from aurora_dwh.core.models import Lookup
 from aurora_dwh.core.schema import TableSchema, fold
-from aurora_dwh.source.connection import Connection, SourceError, execute, explain
+from aurora_dwh.source.connection import Connection, SourceError, explain
+from aurora_dwh.source.counting import count_in
 from aurora_dwh.source.discovery import indexes
 from aurora_dwh.source.quoting import identifier, literal
 
@@ -67,10 +68,7 @@ def _count(
     try:
         if not indexes(connection, schema.database, schema.table, names[0]):
             return None
-        ((count,),) = execute(
-            connection, f"SELECT COUNT(*) FROM {identifier(schema.database, schema.table)} WHERE {where}"
-        )
-        return int(count)
+        return count_in(connection, schema, [where])
     except pymysql.err.Error as error:
         raise SourceError(f"table {schema.table}: {explain(error)}") from error
     finally:

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 
 from aurora_dwh.catalog.fields import ConstantMask, KeepLastMask
 from aurora_dwh.core.models import DataError
-from aurora_dwh.core.schema import BINARY_TYPES, GEOMETRY_TYPES, TEXT_TYPES, Column, TableSchema, fold
+from aurora_dwh.core.schema import BINARY_TYPES, DATED, GEOMETRY_TYPES, TEXT_TYPES, Column, TableSchema, fold
 from aurora_dwh.source.quoting import literal
 
 if TYPE_CHECKING:
     from aurora_dwh.catalog.model import Table
 
-_DATED = ("date", "datetime", "timestamp")
 _DATE_TEXT = 26
 """Characters of the longest date as text: 9999-12-31 23:59:59.999999."""
 
@@ -61,7 +60,7 @@ def require_exportable(table: Table) -> None:
 def _treated(column: Column, mask: object, table: Table) -> Column:
     if mask is not None:
         return _masked(column, mask, table)
-    if table.zero_dates == "text" and column.data_type in _DATED and column.source_name != fold(table.cursor or ""):
+    if table.zero_dates == "text" and column.data_type in DATED and column.source_name != fold(table.cursor or ""):
         return _text(column, "CAST({0} AS CHAR)", _DATE_TEXT)
     return column
 

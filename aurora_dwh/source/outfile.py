@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
-from aurora_dwh.core.schema import CSV_BYTES_LEAD, CSV_NULL, TEXT_TYPES, TEXTUAL_LENGTHS, Column, TableSchema
+from aurora_dwh.core.schema import CSV_BYTES_LEAD, CSV_NULL, DATED, TEXT_TYPES, TEXTUAL_LENGTHS, Column, TableSchema
 from aurora_dwh.source.quoting import identifier, literal
-from aurora_dwh.source.value_checks import DATED, INVALID_DATE, ZERO_DATE
+from aurora_dwh.source.statement import rows_of
+from aurora_dwh.source.value_checks import NO_DATE
 from aurora_dwh.source.value_policies import expected
 from aurora_dwh.source.variables import ROWS, setting
 
@@ -36,10 +37,8 @@ def select_csv(schema: TableSchema, table: Table, *, where: Sequence[str], day: 
     """
     fields = [f"{_field(column)} AS {identifier(column.name)}" for column in expected(schema, table).columns]
     fields += [f"{literal(day)} AS `_dwh_day`", f"{read_at} AS `_dwh_loaded_at`"]
-    lines = ["SELECT " + ",\n       ".join(fields), f"FROM {identifier(schema.database, schema.table)}"]
-    if where:
-        lines.append("WHERE " + "\n  AND ".join(f"({condition})" for condition in where))
-    return "\n".join(lines)
+    listed = ",\n       ".join(fields)
+    return f"SELECT {listed}\n{rows_of(schema, where)}"
 
 
 def into_s3(select: str, prefix: str) -> str:
@@ -83,7 +82,7 @@ def _text(column: Column) -> str:
     if column.redshift_type == "VARBYTE":
         return f"CONCAT('{CSV_BYTES_LEAD}', HEX({{0}}))"
     if column.data_type in DATED:
-        return f"IF({ZERO_DATE} OR {INVALID_DATE}, NULL, {{0}})"
+        return f"IF({NO_DATE}, NULL, {{0}})"
     if column.data_type == "double":
         return _double(column)
     if column.data_type in _EXACT:

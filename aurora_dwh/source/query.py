@@ -20,7 +20,7 @@ from aurora_dwh.core.schema import UTF8_BYTES_PER_CHARACTER, Column, TableSchema
 from aurora_dwh.source.connection import Connection, execute, explain
 from aurora_dwh.source.discovery import table_type
 from aurora_dwh.source.quoting import identifier, relation
-from aurora_dwh.source.refusals import is_permanent
+from aurora_dwh.source.refusals import code_of, is_permanent
 from aurora_dwh.source.wire import protocol
 
 if TYPE_CHECKING:
@@ -89,10 +89,9 @@ def read_query(connection: Connection, database: str, name: str, query: str) -> 
     except pymysql.err.MySQLError as error:
         if not is_permanent(error):
             raise
-        code = error.args[0] if error.args else 0
         raise DataError(
-            f"table {name}: the server refuses its `query`: {explain(error)}; {_REMEDIES.get(code, '')}mend the query "
-            "in the catalog"
+            f"table {name}: the server refuses its `query`: {explain(error)}; {_REMEDIES.get(code_of(error), '')}mend "
+            "the query in the catalog"
         ) from error
     if problems := list(_problems(described, query)):
         raise DataError(f"table {name}: {'; '.join(problems)}")

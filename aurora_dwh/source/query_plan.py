@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from aurora_dwh.catalog.model import Table
+    from aurora_dwh.source.wire.dates import Mask
 
 
 @dataclass(frozen=True)
@@ -121,3 +122,8 @@ class Reading:
     def _chunk_rows(self) -> int:
         """The most rows of a piece: under a ceiling those of a second, so that no wait is longer."""
         return min(self.table.chunk_rows or CHUNK_ROWS, self.table.max_rows_per_second or CHUNK_ROWS)
+
+
+def count_changed(converted: Counter[tuple[str, str]], column: str, reason: str, mask: Mask) -> None:
+    """Count values that were made NULL, as `reader.read` tells of them, by column and reason."""
+    converted[column, reason] += int(mask.sum())

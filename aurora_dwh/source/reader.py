@@ -19,9 +19,8 @@ import pymysql
 from aurora_dwh.core.models import DataError
 from aurora_dwh.core.schema import TableSchema
 from aurora_dwh.core.waiting import told, waiting
-from aurora_dwh.source.connection import SourceError, explain, is_timeout, mask_key_of
+from aurora_dwh.source.connection import SourceError, explain, failure, is_timeout, mask_key_of
 from aurora_dwh.source.internals import close_at_once
-from aurora_dwh.source.refusals import is_permanent
 from aurora_dwh.source.value_policies import NULL_OR_TEXT, named_key, no_key
 from aurora_dwh.source.wire import protocol
 from aurora_dwh.source.wire.dates import Mask
@@ -103,9 +102,7 @@ def read(
     except pymysql.err.Error as error:
         raise _failure(error, schema) from error
     except (BrokenStreamError, OSError) as error:
-        raise SourceError(
-            f"table {schema.database}.{schema.table}: the connection was lost: {explain(error)}"
-        ) from error
+        raise SourceError(f"{schema.named}: the connection was lost: {explain(error)}") from error
     finally:
         if not complete:
             close_at_once(connection)  # without waiting for the server to send the rest
@@ -135,7 +132,7 @@ class _Columns:
         sent = [column.name.lower() for column in result.columns]
         if sent != self._arrow.names:
             raise DataError(
-                f"table {self._name}: the server sends the columns {', '.join(sent)} where "
+                f"{self._schema.named}: the server sends the columns {', '.join(sent)} where "
                 f"{', '.join(self._arrow.names)} were asked for"
             )
 
@@ -174,7 +171,7 @@ class _Columns:
         self, block: Block, result: protocol.Result, target: pa.Field, values: Field, error: pa.ArrowInvalid
     ) -> DataError:
         """Return what to raise for a value that is not of its column's type, such as bytes that are no UTF-8."""
-        where = f"table {self._name}, column {target.name!r}"
+        where = f"{self._schema.named}, column {target.name!r}"
         texts = zip(values.starts, values.ends, strict=True) if pa.types.is_string(target.type) else ()
         for row, (start, end) in enumerate(texts):
             value = values.data[start:end].tobytes()
@@ -197,10 +194,6 @@ class _Columns:
                 readable[target.name] = self._decode(field, column, target, result)
         return self._row(readable, 0)
 
-    @property
-    def _name(self) -> str:
-        return f"{self._schema.database}.{self._schema.table}"
-
     def _account(self, batch: pa.RecordBatch, decoded: list[Decoded]) -> None:
         columns = dict(zip(self._arrow.names, decoded, strict=True))
         for name, column in columns.items():
@@ -220,7 +213,7 @@ class _Columns:
         self, columns: Mapping[str, Decoded], name: str, reason: str, index: int, shown: str, helps: str
     ) -> DataError:
         row = self._row(columns, index)
-        return DataError(f"table {self._name}, column {name!r}: {reason.replace('_', ' ')}{row}: {shown}; {helps}")
+        return DataError(f"{self._schema.named}, column {name!r}: {reason.replace('_', ' ')}{row}: {shown}; {helps}")
 
     def _row(self, columns: Mapping[str, Decoded], index: int) -> str:
         """Return which row of a block is meant, by its key as it is in the source, as far as that is read."""
@@ -239,6 +232,5 @@ def _is_text(value: bytes) -> bool:
 
 def _failure(error: pymysql.err.MySQLError, schema: TableSchema) -> Exception:
     """Return what to raise for a server's error."""
-    kind = DataError if is_permanent(error) else SourceError
     hint = "; an index that begins with the cursor, or fewer rows, makes it shorter" if is_timeout(error) else ""
-    return kind(f"table {schema.database}.{schema.table}: {explain(error)}{hint}")
+    return failure(schema.named, error, hint)

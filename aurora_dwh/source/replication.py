@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any, Final
 
 import pymysql
@@ -21,7 +22,8 @@ from pymysql.cursors import DictCursor
 from aurora_dwh.core.models import shown
 from aurora_dwh.core.waiting import waiting
 from aurora_dwh.source.connection import Connection, SourceError, clock, execute, explain
-from aurora_dwh.source.quoting import literal
+from aurora_dwh.source.privileges import account
+from aurora_dwh.source.refusals import code_of
 
 PATIENCE: Final = timedelta(minutes=30)
 """How long a reading waits for the end of its day."""
@@ -87,10 +89,9 @@ def find_reach(connection: Connection) -> Reach:
     """
     now = clock(connection)
     reader = _reader(connection)
-    if reader is not None and reader[0] != _WRITER:
-        _, milliseconds, seen = reader
-        lag, seen = float(milliseconds or 0) / 1000, min(now, seen.replace(tzinfo=timezone.utc))
-        return Reach(seen - timedelta(seconds=lag), True, f"this reader was {lag:,.1f} s behind at {shown(seen)}")
+    if reader is not None and (lag := _lag(reader)) is not None:
+        seen = min(now, reader[2].replace(tzinfo=timezone.utc))
+        return Reach(seen - lag, True, f"this reader was {lag.total_seconds():,.1f} s behind at {shown(seen)}")
     try:
         statuses = replica_statuses(connection)
     except pymysql.err.MySQLError as error:
@@ -99,10 +100,11 @@ def find_reach(connection: Connection) -> Reach:
         statuses = []  # Aurora itself has told that it is the writer
     if not statuses:
         return Reach(now, False, f"the server's clock shows {shown(now)}")
-    lag = max(map(seconds_behind, statuses))
-    if lag == STOPPED:
+    seconds = max(map(seconds_behind, statuses))
+    if seconds == STOPPED:
         return Reach(None, True, f"replication has stopped: {_stopped(statuses)}")
-    return Reach(now - timedelta(seconds=lag) - _ROUNDED, True, f"this replica is {lag:,.0f} s behind at {shown(now)}")
+    state = f"this replica is {seconds:,.0f} s behind at {shown(now)}"
+    return Reach(now - timedelta(seconds=seconds) - _ROUNDED, True, state)
 
 
 def await_data(
@@ -111,8 +113,6 @@ def await_data(
     *,
     named: str,
     warn: Callable[[str], None],
-    monotonic: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
 ) -> datetime | None:
     """Wait until the server's data reaches the end of a day.
 
@@ -121,8 +121,6 @@ def await_data(
         end: The end.
         named: The table and day, as messages name them.
         warn: Takes what an operator should know: that reading waits, or that the server does not tell.
-        monotonic: Seconds, as `time.monotonic`.
-        sleep: As `time.sleep`.
 
     Returns:
         How far the data of a replica reaches; None of another server, which has what its clock says.
@@ -131,7 +129,7 @@ def await_data(
         SourceError: The end was not reached in time, or will not be.
         pymysql.err.MySQLError: The connection is lost.
     """
-    began, is_told, has_waited = monotonic(), True, False
+    began, is_told, has_waited = time.monotonic(), True, False
     with waiting(f"the server to have all of {named}"):
         while True:
             try:
@@ -145,7 +143,7 @@ def await_data(
                 found = Reach(now, False, f"the server's clock shows {shown(now)}")
             if found.until is not None and found.until >= end:
                 return found.until if found.is_replica else None
-            waited = monotonic() - began
+            waited = time.monotonic() - began
             is_hopeless = not found.is_replica and found.until is not None and end - found.until > PATIENCE
             if is_hopeless or waited >= PATIENCE.total_seconds():
                 raise SourceError(
@@ -155,7 +153,7 @@ def await_data(
             if not has_waited:
                 warn(f"{named} ends at {shown(end)}, and {found.state}; reading waits for that, at most {PATIENCE}")
             has_waited = True
-            sleep(LOOK_SECONDS)
+            time.sleep(LOOK_SECONDS)
 
 
 def replica_statuses(connection: Connection) -> list[Status]:
@@ -178,13 +176,28 @@ def seconds_behind(status: Status) -> float:
 
 def is_unknown(error: pymysql.err.MySQLError) -> bool:
     """Return whether the server does not know a statement, as it is of another kind."""
-    return bool(error.args) and error.args[0] in _UNKNOWN
+    return code_of(error) in _UNKNOWN
 
 
 def is_untold(connection: Connection, error: pymysql.err.MySQLError) -> bool:
     """Return whether an error is about a privilege or a name, so that the connection can go on after it."""
-    is_denied = bool(error.args) and error.args[0] == ER.SPECIFIC_ACCESS_DENIED_ERROR
+    is_denied = code_of(error) == ER.SPECIFIC_ACCESS_DENIED_ERROR
     return connection.open and not isinstance(error, pymysql.err.InterfaceError) and (is_denied or is_unknown(error))
+
+
+def reader_lag(connection: Connection) -> timedelta | None:
+    """Return how far a reader of Aurora is behind its writer, None of the writer itself and of other servers.
+
+    Raises:
+        pymysql.err.MySQLError: The server does not tell, or the connection is lost.
+    """
+    reader = _reader(connection)
+    return None if reader is None else _lag(reader)
+
+
+def _lag(instance: tuple[Any, ...]) -> timedelta | None:
+    session, milliseconds, _ = instance
+    return None if session == _WRITER else timedelta(milliseconds=float(milliseconds or 0))
 
 
 def _reader(connection: Connection) -> tuple[Any, ...] | None:
@@ -209,11 +222,9 @@ def _stopped(statuses: Sequence[Status]) -> str:
 def _untold(connection: Connection, error: pymysql.err.MySQLError) -> str:
     """Return that the server does not tell how far it is, and what would let it."""
     privilege = "SLAVE MONITOR" if _is_mariadb(connection) else "REPLICATION CLIENT"
-    ((user,),) = execute(connection, "SELECT CURRENT_USER()")
-    name, _, host = str(user).rpartition("@")
     return (
         f"whether the server has all of the day is not known, as it does not tell how far it is ({explain(error)}); "
-        f"run: GRANT {privilege} ON *.* TO {literal(name)}@{literal(host)}"
+        f"run: GRANT {privilege} ON *.* TO {account(partial(execute, connection))}"
     )
 
 

@@ -1,4 +1,4 @@
-"""The SELECT that reads a table, and the one that counts what it reads: the only place that writes them.
+"""The SELECT that reads a table, the one that counts what it reads, and what of others says which rows they are about.
 
 The reader needs every type in a form that both of MySQL's protocols carry exactly; the few columns that need an
 expression for that get it here, so one statement serves both.
@@ -34,9 +34,7 @@ def select(
         index: An index that the server must go along, so that rows in its order need no sorting.
     """
     columns = ",\n       ".join(_column(column) for column in schema.columns)
-    hint = f" FORCE INDEX ({identifier(index)})" if index else ""
-    lines = [f"SELECT {columns}", f"FROM {_relation(schema)}{hint}"]
-    lines += _where(where)
+    lines = [f"SELECT {columns}", rows_of(schema, where, index)]
     if order_by:
         lines.append("ORDER BY " + ", ".join(identifier(name) for name in order_by))
     if limit is not None:
@@ -46,15 +44,15 @@ def select(
 
 def count(schema: TableSchema, where: Sequence[str]) -> str:
     """Return the SELECT of how many rows `select` gives without a limit."""
-    return "\n".join(["SELECT COUNT(*)", f"FROM {_relation(schema)}", *_where(where)])
+    return f"SELECT COUNT(*)\n{rows_of(schema, where)}"
 
 
-def _relation(schema: TableSchema) -> str:
-    return relation(schema.database, schema.table, schema.query)
-
-
-def _where(conditions: Sequence[str]) -> list[str]:
-    return ["WHERE " + "\n  AND ".join(f"({condition})" for condition in conditions)] if conditions else []
+def rows_of(schema: TableSchema, where: Sequence[str], index: str | None = None) -> str:
+    """Return a SELECT's FROM and WHERE: the rows that meet conditions, found along an index where one is named."""
+    hint = f" FORCE INDEX ({identifier(index)})" if index else ""
+    conditions = "\n  AND ".join(f"({condition})" for condition in where)
+    of = f"FROM {relation(schema.database, schema.table, schema.query)}{hint}"
+    return f"{of}\nWHERE {conditions}" if where else of
 
 
 def _column(column: Column) -> str:

@@ -42,8 +42,6 @@ class Throttle:
         ceiling: The most rows a second, None for no ceiling.
         limits: How busy the server may be, None for no limit.
         warn: Takes what an operator should know.
-        clock: Seconds, as `time.monotonic`.
-        sleep: As `time.sleep`.
     """
 
     def __init__(
@@ -53,16 +51,12 @@ class Throttle:
         ceiling: int | None,
         limits: PauseAbove | None,
         warn: Callable[[str], None],
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.connection = connection
         self._ceiling = ceiling
         self._limits = limits
         self._warn = warn
-        self._clock = clock
-        self._sleep = sleep
-        self._next_look = self._due = self._resumed = clock()
+        self._next_look = self._due = self._resumed = time.monotonic()
         self._probes = _probes(limits)
         self._waited: dict[str, float] = {}
         self._is_told = False
@@ -94,19 +88,19 @@ class Throttle:
             SourceError: The server could not be asked.
         """
         with waiting("the source, as the catalog bounds how fast it is read"):
-            while (ahead := self._due - self._clock()) > 0:
+            while (ahead := self._due - time.monotonic()) > 0:
                 self._wait("max_rows_per_second", min(ahead, LOOK_SECONDS))
                 yield
-            if is_between_selects and self._probes and self._clock() >= self._next_look:
-                began = self._clock()
+            if is_between_selects and self._probes and time.monotonic() >= self._next_look:
+                began = time.monotonic()
                 while busy := self._busy():
                     field, what = busy
-                    if self._clock() - began >= GRACE_SECONDS:
+                    if time.monotonic() - began >= GRACE_SECONDS:
                         raise GaveWay(what)
                     self._wait(field, LOOK_SECONDS)
                     yield
-                self._next_look = self._clock() + LOOK_SECONDS
-        self._resumed = self._clock()
+                self._next_look = time.monotonic() + LOOK_SECONDS
+        self._resumed = time.monotonic()
 
     def pause(self, named: str) -> None:
         """Wait until the server is no busier than the catalog allows. No snapshot may be held meanwhile.
@@ -121,21 +115,21 @@ class Throttle:
             return
         if self._is_told:
             self._waited, self._is_told = {}, False
-        began, end, warned = self._clock(), self._limits.give_up_after, False
+        began, end, warned = time.monotonic(), self._limits.give_up_after, False
         with waiting(f"the source to be less busy, to read {named}"):
             while busy := self._busy():
                 field, what = busy
                 if not warned:
                     self._warn(f"{named}: {what}; reading pauses until it is not, for {end} at the most")
                     warned = True
-                if self._clock() - began >= end.total_seconds():
+                if time.monotonic() - began >= end.total_seconds():
                     raise SourceError(
                         f"{named}: reading was paused for {end}, and still {what}; run it when the source is less "
                         "busy, or raise `pause_above` or its `give_up_after` in the catalog"
                     )
                 self._wait(field, LOOK_SECONDS)
         if warned:
-            self._warn(f"{named}: reading goes on after {self._clock() - began:.0f} s")
+            self._warn(f"{named}: reading goes on after {time.monotonic() - began:.0f} s")
 
     def _busy(self) -> tuple[str, str] | None:
         """Return the catalog's field that the server is above, and what it says; None where there is none."""
@@ -153,9 +147,9 @@ class Throttle:
         return None
 
     def _wait(self, field: str, seconds: float) -> None:
-        began = self._clock()
-        self._sleep(seconds)
-        self._waited[field] = self._waited.get(field, 0.0) + self._clock() - began
+        began = time.monotonic()
+        time.sleep(seconds)
+        self._waited[field] = self._waited.get(field, 0.0) + time.monotonic() - began
 
 
 def _told(field: str, value: float, limit: float) -> str:

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from aurora_dwh.core import retries
 from aurora_dwh.core.models import GaveWay, Window
 from aurora_dwh.source.connection import Connection, SourceError
 from aurora_dwh.source.throttle import Throttle
 
 if TYPE_CHECKING:
     from aurora_dwh.catalog.model import Table
-
-GIVES_WAY: Final = 3
-"""How often a day is begun anew, as somebody waits for the table or the source is busy, before its reading fails."""
 
 Known = Sequence[tuple[Window, int]]
 """Days and how many rows they had when they were last read."""
@@ -71,8 +69,8 @@ class Tries:
             SourceError: It was one too many.
         """
         self._count, self._done = self._count + 1 if done == self._done else 1, done
-        if self._count > GIVES_WAY:
+        if self._count >= retries.READING.attempts:
             raise SourceError(
-                f"{named}: reading gave way {GIVES_WAY} times and would have to again: {error}; nothing of the day is "
-                "kept. Load it when nobody needs the table alone and the source is less busy"
+                f"{named}: reading gave way {self._count - 1} times and would have to again: {error}; nothing of the "
+                "day is kept. Load it when nobody needs the table alone and the source is less busy"
             ) from error

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from aurora_dwh.core.schema import CSV_BYTES_LEAD, CSV_NULL, UTF8_BYTES_PER_CHARACTER, Column, TableSchema
+from aurora_dwh.core.schema import CSV_BYTES_LEAD, CSV_NULL, DATED, UTF8_BYTES_PER_CHARACTER, Column, TableSchema
 from aurora_dwh.source.quoting import identifier, literal
+from aurora_dwh.source.statement import rows_of
 from aurora_dwh.source.value_policies import (
     NUL_REMOVED,
     first_bytes,
@@ -26,11 +27,13 @@ from aurora_dwh.source.value_policies import (
 if TYPE_CHECKING:
     from aurora_dwh.catalog.model import Table
 
-ZERO_DATE = "YEAR({0}) = 0 OR MONTH({0}) = 0 OR DAY({0}) = 0"
-INVALID_DATE = f"NOT ({ZERO_DATE}) AND DAY({{0}}) > DAY(LAST_DAY(DATE_FORMAT({{0}}, '%Y-%m-01')))"
+_ZERO_DATE = "YEAR({0}) = 0 OR MONTH({0}) = 0 OR DAY({0}) = 0"
+_BEHIND_MONTH = "DAY({0}) > DAY(LAST_DAY(DATE_FORMAT({0}, '%Y-%m-01')))"
+_INVALID_DATE = f"NOT ({_ZERO_DATE}) AND {_BEHIND_MONTH}"
 """Dates with a part of zero, and others that the calendar does not have: 31 February."""
 
-DATED = ("date", "datetime", "timestamp")
+NO_DATE = f"{_ZERO_DATE} OR {_BEHIND_MONTH}"
+"""Dates that the calendar does not have, of either kind, as a condition on `{0}`."""
 
 _TEXT = "CONVERT({0} USING utf8mb4)"
 
@@ -92,7 +95,7 @@ def count_rows(
         conditions.append(f"{name} >= {literal(ends_before)}")
     greatest = "NULL" if name is None else f"MAX({name})"
     counted = "".join(f",\n       COUNT(CASE WHEN {condition} THEN 1 END)" for condition in conditions)
-    return f"SELECT COUNT(*), {greatest}{counted}\n{_from(schema, where)}"
+    return f"SELECT COUNT(*), {greatest}{counted}\n{rows_of(schema, where)}"
 
 
 def first_row(schema: TableSchema, kind: Misfit, where: Sequence[str]) -> str:
@@ -103,7 +106,7 @@ def first_row(schema: TableSchema, kind: Misfit, where: Sequence[str]) -> str:
     beginning = first_bytes(kind.column, _SHOWN).format(value) if is_binary else f"LEFT({text}, {_SHOWN})"
     shown = beginning, f"OCTET_LENGTH({value if is_binary else text})"
     key = (column.read_as.format(identifier(column.name)) for column in key_columns(schema))
-    return f"SELECT {', '.join((*key, *shown))}\n{_from(schema, [*where, kind.condition])}\nLIMIT 1"
+    return f"SELECT {', '.join((*key, *shown))}\n{rows_of(schema, [*where, kind.condition])}\nLIMIT 1"
 
 
 def key_columns(schema: TableSchema) -> list[Column]:
@@ -152,15 +155,10 @@ def _outcome(misfit: Misfit, table: Table) -> str:
     return "are cut and counted" if is_cut else "become NULL and are counted"
 
 
-def _from(schema: TableSchema, where: Sequence[str]) -> str:
-    conditions = "\n  AND ".join(f"({condition})" for condition in where)
-    return f"FROM {identifier(schema.database, schema.table)}" + (f"\nWHERE {conditions}" if where else "")
-
-
 def _of_column(column: Column, table: Table) -> Iterator[Misfit]:
     value = column.read_as.format(identifier(column.name))
     if column.data_type in DATED:
-        for reason, condition in (("zero_date", ZERO_DATE), ("invalid_date", INVALID_DATE)):
+        for reason, condition in (("zero_date", _ZERO_DATE), ("invalid_date", _INVALID_DATE)):
             yield Misfit(column, reason, condition.format(value), is_refused(column, reason, table))
     if is_key(column, table) and column.nullable:
         yield Misfit(column, "no_key", f"{value} IS NULL", True)

@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, TypedDict
 
-from aurora_dwh.core.models import DataError, Window
+from aurora_dwh.core.models import DataError, Window, wall_clock
 from aurora_dwh.core.schema import Column
 from aurora_dwh.source.quoting import identifier, literal
 
@@ -176,7 +176,7 @@ def require_moment(column: Column, table: str) -> None:
 
 def _instants(window: Window, _: tzinfo) -> tuple[date | None, date]:
     """A TIMESTAMP is an instant, which a session in UTC shows and compares in UTC."""
-    return window.start and _utc(window.start), _utc(window.end)
+    return window.start and wall_clock(window.start), wall_clock(window.end)
 
 
 def _wall_clock(window: Window, zone: tzinfo) -> tuple[datetime | None, datetime]:
@@ -203,10 +203,6 @@ def _days_once(window: Window, zone: tzinfo) -> tuple[date | None, date]:
 
 _BOUNDS = {"timestamp": _instants, "datetime": _wall_clock, "date": _days}
 _BOUNDS_ONCE = {"timestamp": _instants, "datetime": _wall_clock_once, "date": _days_once}
-
-
-def _utc(instant: datetime) -> datetime:
-    return instant.astimezone(timezone.utc).replace(tzinfo=None)
 
 
 def _earliest_shown(instant: datetime, zone: tzinfo) -> datetime:

@@ -7,7 +7,6 @@ guessed: the server may have committed though its reply was lost.
 from __future__ import annotations
 
 import logging
-import random
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -15,8 +14,10 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from aurora_dwh.core import retries
 from aurora_dwh.core.waiting import require_wanted, say, tidy, waiting
 from aurora_dwh.settings.environment import ConfigError
+from aurora_dwh.settings.servers import ENVIRONMENT, Servers
 from aurora_dwh.warehouse.errors import PassingError, WarehouseError, shown, translate
 
 if TYPE_CHECKING:
@@ -24,13 +25,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
-
-ATTEMPTS = 6
-"""How often a connection and a transaction are tried."""
-
-FIRST_WAIT = 0.5
-"""Seconds before the second attempt; each further wait doubles, with jitter. A sleeping workgroup takes a while."""
-
 
 LOGIN_SECONDS = 20
 """How long a connection may take, and each answer of a login; a workgroup that sleeps has all attempts to wake in."""
@@ -289,15 +283,28 @@ class Warehouse:
         return self.persist(attempt)
 
 
+def open_warehouse(servers: Servers = ENVIRONMENT) -> Warehouse:
+    """Return a project's warehouse; nothing is opened yet.
+
+    Args:
+        servers: Where the project reaches it.
+
+    Raises:
+        ConfigError: Settings are missing or wrong.
+    """
+    return Warehouse(servers.warehouse())
+
+
 def _patiently(work: Callable[[], T]) -> T:
-    for attempt in range(1, ATTEMPTS + 1):
+    policy = retries.TRANSACTION
+    for attempt in range(1, policy.attempts + 1):
         try:
             return work()
         except PassingError as error:
-            if attempt == ATTEMPTS:
+            if attempt == policy.attempts:
                 raise
-            wait = FIRST_WAIT * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, no secret
-            say(f"attempt {attempt} of {ATTEMPTS} failed, next in {wait:.1f} s: {error}")
+            wait = policy.pause_after(attempt)
+            say(f"attempt {attempt} of {policy.attempts} failed, next in {wait:.1f} s: {error}")
             time.sleep(wait)
     raise AssertionError  # the loop returns or raises
 

@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 from aurora_dwh.core.models import DataError
+from aurora_dwh.core.spelling import beginning
 
 ROWS, KEYS, SCHEMA, RULES, VOLUME, CURSOR = "rows", "keys", "schema", "rules", "volume", "cursor"
 """The checks of a load."""
@@ -28,6 +29,9 @@ begins with: further on, the same digits may be a length, or part of a file's na
 another session's CREATE, ALTER or DROP, which has no SQLSTATE of its own (XX000) and is gone at the next attempt:
 https://github.com/dbt-labs/dbt-adapters/issues/1533, https://github.com/dbt-labs/dbt-redshift/issues/974,
 https://github.com/dbt-labs/dbt-core/pull/825."""
+
+_SHOWN = 300
+"""Characters of a statement that errors show."""
 
 _NOT_OWNER = re.compile(r"must be owner of")
 _NAME = r'"(?:[^"]|"")+"'
@@ -100,5 +104,4 @@ def _fields(error: Exception) -> dict[str, Any]:
 
 def shown(statement: str) -> str:
     """Return a statement on one line, and of a long one its beginning."""
-    flat = " ".join(statement.split())
-    return flat if len(flat) <= 300 else flat[:300] + "..."
+    return beginning(statement, _SHOWN)

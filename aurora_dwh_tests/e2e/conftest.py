@@ -7,6 +7,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,11 @@ import dagster as dg
 import pymysql
 import pytest
 
+from aurora_dwh.core import retries
 from aurora_dwh.local.aurora import EmbeddedAurora, Exports
 from aurora_dwh.local.lake import LakeServer
 from aurora_dwh.local.redshift import RedshiftStandIn
 from aurora_dwh.local.s3 import S3Access
-from aurora_dwh.warehouse import connection
 from aurora_dwh_tests.e2e.image import ReachableStorage
 from aurora_dwh_tests.e2e.nights import Nights
 from aurora_dwh_tests.e2e.world import World
@@ -157,9 +158,8 @@ def make_world(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[World]:
     """Make a world of a server and a database of it, in a folder, with an instance of Dagster."""
-    for module in ("step", "marts", "proof"):  # must be patched before the definitions are built there
-        monkeypatch.setattr(f"aurora_dwh.orchestration.assets.{module}.RETRY", RETRY_AT_ONCE)
-    monkeypatch.setattr(connection, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr("aurora_dwh.orchestration.assets.step.RETRY", RETRY_AT_ONCE)  # before definitions are built
+    monkeypatch.setattr(retries, "TRANSACTION", replace(retries.TRANSACTION, pause=0.01))
     for name in os.environ:
         if name.startswith(("AURORA_", "REDSHIFT_", "AWS_", "LAKE_", "DAGSTER_")):
             monkeypatch.delenv(name)

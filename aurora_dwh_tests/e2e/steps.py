@@ -11,7 +11,7 @@ import os
 import signal
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -25,13 +25,13 @@ import redshift_connector  # noqa: F401
 from botocore.retries import standard
 
 from aurora_dwh.catalog.model import Catalog
+from aurora_dwh.core import retries
 from aurora_dwh.lake import parquet, upload
 from aurora_dwh.lake.factory import open_lake
 from aurora_dwh.orchestration.failures import named_failures
 from aurora_dwh.orchestration.source import AuroraResource
 from aurora_dwh.settings.config import RedshiftSettings
 from aurora_dwh.source import giving_way
-from aurora_dwh.warehouse import connection
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.load import transaction as load
 from aurora_dwh.warehouse.load.target import staging_target
@@ -89,7 +89,7 @@ def extract(table: str, day: str) -> None:
     """Copy a day into the lake, as `lake/<table>` does."""
     catalog, lake = Catalog.load(), open_lake()
     days = [date.fromisoformat(day)]
-    for one in AuroraResource().extract(catalog.tables[table], catalog, days, logging.getLogger(__name__)):
+    for one in AuroraResource().days(catalog.tables[table], catalog, days, logging.getLogger(__name__)):
         lake.write(table, one)
 
 
@@ -118,7 +118,7 @@ def _run(variables: dict[str, str], step: Step, table: str, day: str, answer: Co
     in_small_pieces()
     giving_way.LOOK_SECONDS = SECONDS  # that session comes by the clock, so its calls have no number
     standard.ExponentialBackoff.delay_amount = lambda *_: 0.0
-    connection.FIRST_WAIT = 0.01
+    retries.TRANSACTION = replace(retries.TRANSACTION, pause=0.01)
     layer, work = {"extract": ("lake", extract), "load": ("staging", load_day)}[step]
     try:
         with named_failures(dg.AssetKey([layer, table])):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pymysql
 import pytest
 
+from aurora_dwh.core import retries
 from aurora_dwh.local.redshift import Fault
-from aurora_dwh.warehouse import connection
 from aurora_dwh_tests.e2e.world import Run, World, chain
 
 DAY = "2024-01-01"
@@ -17,8 +18,8 @@ DAY = "2024-01-01"
 
 @pytest.fixture
 def orders(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setattr(connection, "ATTEMPTS", 2)
-    monkeypatch.setattr("aurora_dwh.settings.aws.ATTEMPTS", 1)
+    monkeypatch.setattr(retries, "TRANSACTION", replace(retries.TRANSACTION, attempts=2))
+    monkeypatch.setattr(retries, "REQUEST", retries.Retries(1))
     world.catalog("orders: {key: id, cursor: changed}")
     world.at_source(
         "CREATE TABLE orders (id INT PRIMARY KEY, changed DATETIME(6) NOT NULL, note VARCHAR(9), KEY (changed))",

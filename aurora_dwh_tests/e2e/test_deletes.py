@@ -152,4 +152,4 @@ def test_a16_the_lake_keeps_nothing_of_the_keys(world: World) -> None:
 
     prepared(world, "deletes: remove")
     assert prove(world, "orders").success
-    assert list(open_lake()._under(open_lake().layout.keys("orders"))) == []
+    assert open_lake()._under(open_lake().layout.keys("orders")) == []

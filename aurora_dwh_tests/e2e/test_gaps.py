@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -9,12 +10,12 @@ import dagster as dg
 import pytest
 
 from aurora_dwh.catalog.model import Catalog
+from aurora_dwh.core import retries
 from aurora_dwh.core.models import utc_now
 from aurora_dwh.local.redshift import Fault
 from aurora_dwh.orchestration.automation import gaps
 from aurora_dwh.orchestration.automation.gaps import due_days
 from aurora_dwh.orchestration.automation.run_history import PAUSE
-from aurora_dwh.warehouse import connection
 from aurora_dwh_tests.e2e.world import LOAD, MARTS, World
 
 MART = """/*
@@ -46,7 +47,7 @@ def orders(world: World, last: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """A world with a table and a mart of it, each with the day before the last; that one has rows in the source."""
     (tmp_path / "marts").mkdir()
     (tmp_path / "marts" / "orders_by_day.sql").write_text(MART)
-    monkeypatch.setattr(connection, "ATTEMPTS", 2)
+    monkeypatch.setattr(retries, "TRANSACTION", replace(retries.TRANSACTION, attempts=2))
     before = (date.fromisoformat(last) - timedelta(days=1)).isoformat()
     world.at_source(
         "CREATE TABLE orders (id INT PRIMARY KEY, changed DATETIME(6) NOT NULL, KEY (changed))",

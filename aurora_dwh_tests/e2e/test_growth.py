@@ -167,9 +167,7 @@ def country(world: World) -> World:
 def parts(world: World) -> set[str]:
     """Return the addresses of all parts that are in the lake."""
     lake = open_lake()
-    return {
-        lake.layout.url(item["Key"]) for item in lake._under(lake.layout.days("country")) if "/part-" in item["Key"]
-    }
+    return {lake.layout.url(key) for key in lake._under(lake.layout.days("country")) if "/part-" in key}
 
 
 def named(world: World) -> set[str]:
@@ -206,7 +204,7 @@ def test_o14_days_that_share_their_rows_are_loaded_rebuilt_proven_and_given_as_t
     assert country.ask_warehouse("SELECT DISTINCT _dwh_day FROM staging.country") == [(date(2024, 1, 2),)]
     country.assert_equal("country")
     (second,) = open_lake().read("country", [date(2024, 1, 2)])
-    assert open_lake().rows([second]).select(["id", "_dwh_day"]).to_pylist() == [
+    assert open_lake().reader([second]).read_all().select(["id", "_dwh_day"]).to_pylist() == [
         {"id": number, "_dwh_day": date(2024, 1, 2)} for number in (1, 2, 3)
     ]
     for command in ("rebuild country", "verify country"):

@@ -8,15 +8,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from aurora_dwh.core import retries
 from aurora_dwh.lake import store
 from aurora_dwh.local.lake import LakeServer
 from aurora_dwh.local.redshift import Fault
 from aurora_dwh.source import query_plan
-from aurora_dwh.warehouse import connection
 from aurora_dwh_tests.e2e.world import Run, World, chain
 from aurora_dwh_tests.servers import Server, numbers
 
@@ -34,8 +35,8 @@ BIG = (
 @pytest.fixture
 def big(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """A table of 30 MB, most of it in the second day, of which the first is loaded."""
-    monkeypatch.setattr(connection, "ATTEMPTS", 2)
-    monkeypatch.setattr("aurora_dwh.settings.aws.ATTEMPTS", 2)
+    monkeypatch.setattr(retries, "TRANSACTION", replace(retries.TRANSACTION, attempts=2))
+    monkeypatch.setattr(retries, "REQUEST", retries.Retries(2))
     monkeypatch.setenv("AURORA_SOURCE", "big, whatever address leads to it")
     world.catalog("big: {key: id, cursor: changed}")
     world.at_source(*BIG)

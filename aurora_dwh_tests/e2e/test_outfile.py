@@ -99,13 +99,13 @@ def test_the_types_arrive_exactly_by_way_of_csv(aurora_world: World) -> None:
 def assert_read_back_as_parquet_is(world: World, manifest: Manifest) -> None:
     """Compare the rows that Python gets from CSV with those that it gets from the same table's Parquet files."""
     own = ["_dwh_loaded_at"]
-    from_csv = open_lake().rows([manifest]).sort_by("id").drop_columns(own)
+    from_csv = open_lake().reader([manifest]).read_all().sort_by("id").drop_columns(own)
     world.catalog("every: {key: id, cursor: changed}")
     run = world.run(DAY, None, [dg.AssetKey(["lake", "every"])])
     assert run.success, run.failures
     parquet = manifest_of("every")
     assert parquet.files == "parquet"
-    from_parquet = open_lake().rows([parquet]).sort_by("id").drop_columns(own)
+    from_parquet = open_lake().reader([parquet]).read_all().sort_by("id").drop_columns(own)
     assert from_csv.schema.equals(from_parquet.schema)
     for name in from_parquet.column_names:
         assert from_csv[name].combine_chunks().equals(from_parquet[name].combine_chunks()), name
@@ -158,7 +158,7 @@ def test_days_of_both_formats_are_one_range_one_rebuild_and_one_table_of_rows(au
     lake = open_lake()
     manifests = lake.read("t", [date(2024, 1, n) for n in (1, 2, 3)])
     assert [m.files for m in manifests] == ["csv", "parquet", "csv"]
-    rows = lake.rows(manifests).to_pylist()
+    rows = lake.reader(manifests).read_all().to_pylist()
     assert sorted((r["id"], r["v"], r["b"], r["at"]) for r in rows) == sorted(
         world.ask_source("SELECT id, v, b, at FROM t")
     )

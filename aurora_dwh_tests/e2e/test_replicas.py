@@ -276,7 +276,7 @@ def test_c06_a_day_that_is_not_over_by_the_servers_clock_is_not_read(nights: Nig
     nights.world.at_source(TABLE)
     catalog = Catalog.load()
     with pytest.raises(SourceError, match=r"day \S+ ends at .* UTC, and the server's clock shows .*; reading waited 0"):
-        next(AuroraResource().extract(catalog.tables["event"], catalog, [nights.today], getLogger()))
+        next(AuroraResource().days(catalog.tables["event"], catalog, [nights.today], getLogger()))
 
 
 def test_c06_a_reader_of_aurora_says_how_far_it_is(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from aurora_dwh.core import retries
 from aurora_dwh.local.redshift import Fault
-from aurora_dwh.warehouse import connection
 from aurora_dwh_tests.e2e.world import World, chain
 
 pytestmark = pytest.mark.usefixtures("kept")
@@ -18,8 +19,8 @@ WRONG = "a-wrong-and-yet-secret-password"
 @pytest.fixture
 def item(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """A table of one row."""
-    monkeypatch.setattr(connection, "ATTEMPTS", 2)
-    monkeypatch.setattr("aurora_dwh.settings.aws.ATTEMPTS", 2)
+    monkeypatch.setattr(retries, "TRANSACTION", replace(retries.TRANSACTION, attempts=2))
+    monkeypatch.setattr(retries, "REQUEST", retries.Retries(2))
     world.catalog("item: {key: id, cursor: changed}")
     world.at_source(
         "CREATE TABLE item (id INT PRIMARY KEY, changed DATETIME, KEY (changed))",

@@ -44,7 +44,7 @@ def state(world: World) -> tuple[Any, ...]:
     from aurora_dwh.lake.factory import open_lake
 
     lake = [(m.day, m.attempt, m.rows) for m in open_lake().all("event")]
-    objects = sorted(item["Key"] for item in open_lake()._under(open_lake().layout.table("event")))
+    objects = sorted(open_lake()._under(open_lake().layout.table("event")))
     return lake, objects, world.ask_warehouse("SELECT n, _dwh_day FROM staging.event ORDER BY n")
 
 

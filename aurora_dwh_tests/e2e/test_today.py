@@ -14,6 +14,7 @@ from aurora_dwh.core import models
 from aurora_dwh.orchestration.assets import today
 from aurora_dwh.proof import engine
 from aurora_dwh.source import factory as opening
+from aurora_dwh.source.connection import open_session
 from aurora_dwh_tests.e2e.nights import Nights
 from aurora_dwh_tests.e2e.proofs import verify
 from aurora_dwh_tests.e2e.test_windows import said
@@ -42,16 +43,14 @@ def at(nights: Nights, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]
         nonlocal shown
         shown = nights.at(1, clock)
 
+    def open_then(settings: Any) -> Any:
+        connection = open_session(settings)
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET timestamp = {moment().timestamp()}")
+        return connection
+
     for module in (opening, engine):
-        connect: Any = module.connect  # type: ignore[attr-defined]
-
-        def connect_then(connect: Any = connect, **arguments: Any) -> Any:
-            connection = connect(**arguments)
-            with connection.cursor() as cursor:
-                cursor.execute(f"SET timestamp = {moment().timestamp()}")
-            return connection
-
-        monkeypatch.setattr(module, "connect", connect_then)
+        monkeypatch.setattr(module, "open_session", open_then)
     monkeypatch.setattr(today, "utc_now", moment)
     monkeypatch.setattr(models, "utc_now", moment)
     return set_clock
@@ -123,7 +122,7 @@ def test_the_running_day_equals_the_source_each_time_and_is_a_day_only_when_the_
 
     nights.write("DATETIME", {50: nights.at(0, "00:20:00")})
     for module in (opening, engine):
-        monkeypatch.setattr(module, "connect", _real_connect())
+        monkeypatch.setattr(module, "open_session", open_session)
     world.load(day, *TABLES)  # the night
     world.assert_equal(*TABLES)
     for layer in ("lake", "staging"):
@@ -134,12 +133,6 @@ def test_the_running_day_equals_the_source_each_time_and_is_a_day_only_when_the_
     plan = said("plan", "event", "--day", nights.day(0))
     assert f"{nights.day(0)} is the running day, which today_load reads so at `0 * * * *`" in plan
     assert " < " not in plan.split(";")[0]
-
-
-def _real_connect() -> Any:
-    from aurora_dwh.source.connection import connect
-
-    return connect
 
 
 def _checks(run: Run) -> list[Any]:

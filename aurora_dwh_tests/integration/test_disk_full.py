@@ -56,5 +56,5 @@ def test_o18_a_file_of_the_lake_that_finds_no_room_names_the_folder(
     manifest = lake.write("orders", extract(SCHEMA, DAY, [{"id": 1}]))
     monkeypatch.setattr(contents, "TemporaryFile", full)
     with pytest.raises(dg.Failure) as caught, named_failures(dg.AssetKey(["lake", "orders"])):
-        lake.rows([manifest])
+        lake.reader([manifest]).read_all()
     assert caught.value.description == said

@@ -54,7 +54,7 @@ def part_names(manifest: Any) -> set[str]:
 
 
 def ids(lake: Lake, day: date = DAY) -> list[int]:
-    found: list[int] = lake.rows(lake.read("orders", [day]))["id"].to_pylist()
+    found: list[int] = lake.reader(lake.read("orders", [day])).read_all()["id"].to_pylist()
     return sorted(found)
 
 
@@ -82,7 +82,7 @@ def test_a23_a_day_lies_in_the_lake_as_its_manifest_says(lake: Lake, s3: Any) ->
 
 def test_the_rows_are_those_that_were_written(lake: Lake) -> None:
     work = extract(SCHEMA, DAY, [{"id": 1, "note": "\0'\"\\N"}, {"id": 2, "note": None}, {"id": 3, "note": ""}])
-    table = lake.rows([lake.write("orders", work)])
+    table = lake.reader([lake.write("orders", work)]).read_all()
     own = {"_dwh_day": DAY, "_dwh_loaded_at": work.snapshot_at.replace(tzinfo=None)}
     assert table.to_pylist() == [
         {"id": 1, "note": "\0'\"\\N", **own},
@@ -95,7 +95,7 @@ def test_rows_of_several_days_join_though_a_column_came_later(lake: Lake) -> Non
     wider = TableSchema("shop", "orders", (*SCHEMA.columns, Column("More", "int", "int")), ("Id",))
     lake.write("orders", extract(SCHEMA, DAY, rows(1)))
     lake.write("orders", extract(wider, DAY + timedelta(days=1), [{"id": 7, "note": "x", "more": 1}]))
-    table = lake.rows(lake.read("orders", [DAY, DAY + timedelta(days=1)]))
+    table = lake.reader(lake.read("orders", [DAY, DAY + timedelta(days=1)])).read_all()
     assert [(r["id"], r["more"]) for r in table.to_pylist()] == [(0, None), (7, 1)]
 
 
@@ -114,7 +114,7 @@ def test_one_reading_stands_for_further_days(lake: Lake, s3: Any) -> None:
         {"note": {"nul_bytes": 3}},
     )
     assert ids(lake, earlier.day) == ids(lake) == list(range(25))
-    assert set(lake.rows([earlier])["_dwh_day"].to_pylist()) == {earlier.day}
+    assert set(lake.reader([earlier]).read_all()["_dwh_day"].to_pylist()) == {earlier.day}
     assert len(earlier.parts) > 1
     lake.write("orders", extract(SCHEMA, DAY, rows(2)))
     assert ids(lake, earlier.day) == list(range(25))
@@ -124,7 +124,7 @@ def test_a_day_without_rows_stands_and_still_has_its_columns(lake: Lake, s3: Any
     manifest = lake.write("orders", extract(SCHEMA, DAY, []))
     assert day_keys(lake, s3) == {"_manifest.json"}
     assert (manifest.rows, manifest.parts) == (0, ())
-    assert lake.rows(lake.read("orders", [DAY])).schema == parquet.own_columns(SCHEMA.arrow_schema)
+    assert lake.reader(lake.read("orders", [DAY])).read_all().schema == parquet.own_columns(SCHEMA.arrow_schema)
 
 
 @pytest.mark.usefixtures("_many_parts")
@@ -359,7 +359,7 @@ def test_a22_a_table_with_an_odd_name_is_kept_like_any_other(lake: Lake) -> None
     schema = TableSchema("shop", name, SCHEMA.columns, ("Id",))
     lake.write(name, extract(schema, DAY, rows(2)))
     lake.write(name, extract(schema, DAY, rows(3)))
-    assert sorted(lake.rows(lake.read(name, [DAY]))["id"].to_pylist()) == [0, 1, 2]
+    assert sorted(lake.reader(lake.read(name, [DAY])).read_all()["id"].to_pylist()) == [0, 1, 2]
 
 
 BLOCK = upload.BLOCK_BYTES

@@ -60,7 +60,7 @@ def write(lake: Lake, number: int, *, mode: str = "full", read: datetime | None 
 
 def rows(lake: Lake, number: int) -> int:
     (manifest,) = lake.read("country", [day(number)])
-    return lake.rows([manifest]).num_rows
+    return lake.reader([manifest]).read_all().num_rows
 
 
 def objects(lake: Lake, s3: Any) -> set[str]:

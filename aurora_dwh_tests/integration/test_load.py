@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from aurora_dwh.core import retries
 from aurora_dwh.core.models import DataError, Manifest, Part, StaleManifestError
 from aurora_dwh.core.schema import Column, TableSchema
 from aurora_dwh.lake import parquet
@@ -26,7 +27,6 @@ from aurora_dwh.lake.store import Lake
 from aurora_dwh.local.lake import BUCKET
 from aurora_dwh.local.redshift import RedshiftStandIn
 from aurora_dwh.local.redshift.faults import Fault
-from aurora_dwh.warehouse import connection
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.errors import CheckError, PassingError, WarehouseError
 from aurora_dwh.warehouse.load.batches import transactions
@@ -651,7 +651,7 @@ def test_a15_a24_a_crash_at_any_statement_is_overcome(
 def test_a15_a_crash_that_does_not_pass_leaves_the_table_unchanged(
     warehouse: Warehouse, lake: Lake, redshift: RedshiftStandIn, monkeypatch: pytest.MonkeyPatch, action: Any
 ) -> None:
-    monkeypatch.setattr(connection, "ATTEMPTS", 2)
+    monkeypatch.setattr(retries, "TRANSACTION", replace(retries.TRANSACTION, attempts=2))
     versions = Versions(warehouse, lake)
     for statement, match in STATEMENTS.items():
         if statement == "begin":

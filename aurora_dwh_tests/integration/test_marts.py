@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from aurora_dwh.catalog.model import PACKAGED_CATALOG, Catalog, marts_folder
+from aurora_dwh.core import retries
 from aurora_dwh.local.redshift import RedshiftStandIn
 from aurora_dwh.local.redshift.faults import Fault
-from aurora_dwh.warehouse import connection
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.errors import PassingError, WarehouseError
 from aurora_dwh.warehouse.marts.build import Built, build
@@ -361,7 +361,7 @@ def test_a15_a_crash_at_any_statement_while_a_mart_is_built_is_overcome(
 def test_a15_a_mart_whose_build_fails_for_good_is_as_before_or_there_and_a_re_run_builds_it(
     warehouse: Warehouse, redshift: RedshiftStandIn, monkeypatch: pytest.MonkeyPatch, path: str, action: Any, of: str
 ) -> None:
-    monkeypatch.setattr(connection, "ATTEMPTS", 1)
+    monkeypatch.setattr(retries, "TRANSACTION", replace(retries.TRANSACTION, attempts=1))
     materialization, queries = PATHS[path]
     marts = [table("m", query_, materialization=materialization) for query_ in queries]
     run(warehouse, marts[0])

@@ -15,12 +15,12 @@ from pydantic import SecretStr
 
 from aurora_dwh.commands.doctor.check import State
 from aurora_dwh.commands.doctor.warehouse import check_column_grants, check_grants, check_policies
+from aurora_dwh.core import retries
 from aurora_dwh.core.models import DataError, Manifest
 from aurora_dwh.core.schema import Column, TableSchema
 from aurora_dwh.lake.store import Lake
 from aurora_dwh.local.redshift import RedshiftStandIn
 from aurora_dwh.local.redshift.faults import Fault
-from aurora_dwh.warehouse import connection
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.dependents import DependentError
 from aurora_dwh.warehouse.errors import PassingError, WarehouseError
@@ -432,7 +432,7 @@ def test_a15_a_crash_at_any_statement_of_a_rebuild_is_overcome(
 def test_a15_a_rebuild_that_fails_for_good_leaves_the_table_and_a_re_run_does_it(
     warehouse: Warehouse, lake: Lake, redshift: RedshiftStandIn, monkeypatch: pytest.MonkeyPatch, action: Any, of: str
 ) -> None:
-    monkeypatch.setattr(connection, "ATTEMPTS", 1)
+    monkeypatch.setattr(retries, "TRANSACTION", replace(retries.TRANSACTION, attempts=1))
     run(warehouse, lake, put(lake, 0, {1: 10}))
     again(warehouse, lake)  # later ones find tables of the record, which the first one makes
 

@@ -13,13 +13,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from aurora_dwh.core import retries
 from aurora_dwh.core.models import DataError, Manifest
 from aurora_dwh.core.schema import Column, TableSchema
 from aurora_dwh.lake import parquet, upload
 from aurora_dwh.lake.store import Lake
 from aurora_dwh.local.lake import BUCKET
 from aurora_dwh.local.redshift import RedshiftStandIn
-from aurora_dwh.warehouse import connection
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.errors import PassingError
 from aurora_dwh.warehouse.load.statements import Target
@@ -169,7 +169,7 @@ def test_a15_a16_a_crash_that_does_not_pass_leaves_the_table_as_it_was(
 ) -> None:
     after = {1: False, 2: True} if target.flags_deletes else {1: False}
     run(warehouse, lake, target, put(lake, [], read=0))
-    monkeypatch.setattr(connection, "ATTEMPTS", 1)
+    monkeypatch.setattr(retries, "TRANSACTION", replace(retries.TRANSACTION, attempts=1))
     for failing in each_statement(redshift, action, "before", of=of):
         run(warehouse, lake, target, put(lake, [1, 2], read=2 * failing.turn))
         with suppress(PassingError), failing:

@@ -16,8 +16,9 @@ import pyarrow as pa
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
+from aurora_dwh.core import retries
 from aurora_dwh.core.schema import Column, TableSchema
-from aurora_dwh.lake import deletion, parquet, store, upload
+from aurora_dwh.lake import parquet, store, upload
 from aurora_dwh.lake.store import Lake
 from aurora_dwh.local.lake import BUCKET, LakeServer
 from aurora_dwh.orchestration.failures import _may_pass
@@ -109,7 +110,7 @@ def _noise(seed: int) -> str:
 
 
 def marks(lake: Lake) -> set[str]:
-    return {str(note)[:1] for note in lake.rows(lake.read("orders", [DAY]))["note"].to_pylist()}
+    return {str(note)[:1] for note in lake.reader(lake.read("orders", [DAY])).read_all()["note"].to_pylist()}
 
 
 def objects(lake: Lake) -> set[str]:
@@ -151,7 +152,7 @@ def test_a18_a23_a_failure_of_s3_that_stays_leaves_no_half_day_and_the_next_run_
     faulty.fail(CALLS[call], FAULTS[fault], times=1_000)
     with pytest.raises((ClientError, BotoCoreError)) as caught:
         write(broken(), "b")
-    assert faulty.met >= aws.ATTEMPTS
+    assert faulty.met >= retries.REQUEST.attempts
     assert "SlowDown" in str(caught.value) or fault != "503"
     stands = "b" if call in ("list", "delete") or (call, fault) == ("manifest", "answer lost") else "a"
     assert marks(lake) == {stands}
@@ -200,7 +201,7 @@ def test_o08_parts_that_s3_keeps_are_told_and_gone_after_the_next_reading_once_i
 def test_o08_parts_that_s3_keeps_for_a_moment_are_deleted_in_the_next(
     lake: Lake, broken: Callable[[], Lake], faulty: Faulty, monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:
-    monkeypatch.setattr(deletion, "_PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(retries, "DELETION", retries.Retries(3))
     write(lake, "a")
     parts = sorted(lake.layout.key(part.url) for part in lake.read("orders", [DAY])[0].parts)
     faulty.fail(CALLS["delete"], _kept("InternalError", *parts), times=times)
@@ -256,7 +257,7 @@ def take_keys(lake: Lake) -> list[int]:
     rows = [{"note": f"{number}{_noise(number)}"} for number in range(6)]
     with lake.keys("orders", extract(keys, DAY, rows)) as manifest:
         assert lake._client.head_object(Bucket=BUCKET, Key=lake.layout.key(manifest.url))
-        return [int(str(note)[0]) for note in lake.rows([manifest])["note"].to_pylist()]
+        return [int(str(note)[0]) for note in lake.reader([manifest]).read_all()["note"].to_pylist()]
 
 
 def key_files(lake: Lake) -> list[str]:
@@ -287,7 +288,7 @@ def test_a16_a18_a_failure_of_s3_that_stays_gives_no_keys_and_the_next_run_no_st
     faulty.fail(KEY_CALLS[call], FAULTS[fault], times=1_000)
     with pytest.raises((ClientError, BotoCoreError)):
         take_keys(broken())
-    assert faulty.met >= aws.ATTEMPTS
+    assert faulty.met >= retries.REQUEST.attempts
     a_day_later(faulty, monkeypatch)
     assert take_keys(broken()) == list(range(6))
     assert key_files(lake) == []

@@ -16,8 +16,9 @@ import pytest
 
 from aurora_dwh.catalog.fields import PauseAbove
 from aurora_dwh.catalog.model import Table
+from aurora_dwh.core import retries
 from aurora_dwh.core.models import Extract, GaveWay
-from aurora_dwh.source import locks, throttle, turns, variables
+from aurora_dwh.source import locks, throttle, variables
 from aurora_dwh.source.connection import SourceError, connect, execute, explain
 from aurora_dwh.source.extract import Source
 from aurora_dwh.source.sessions import describe
@@ -181,7 +182,7 @@ def test_c10_days_that_stand_are_not_read_again(
 def test_c10_a_day_that_gives_way_again_and_again_fails_as_one_that_another_attempt_may_read(
     server: Server, database: str, beside: Callable[[], Beside], said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turns, "GIVES_WAY", 1)
+    monkeypatch.setattr(retries, "READING", retries.Retries(2))
     changes, begun = beside(), []
 
     def at(rows: int) -> None:

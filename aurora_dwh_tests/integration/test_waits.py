@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from aurora_dwh.core import waiting
+from aurora_dwh.core import retries, waiting
 from aurora_dwh.core.waiting import Behalf, on_behalf_of
 from aurora_dwh.local.redshift import Fault, RedshiftStandIn
 from aurora_dwh.settings import aws
 from aurora_dwh.source import connection as source
 from aurora_dwh.source.connection import SourceError
 from aurora_dwh.warehouse import connection
-from aurora_dwh.warehouse.connection import ATTEMPTS, Warehouse
+from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.errors import PassingError, WarehouseError
 from aurora_dwh_tests.services import USER
 
@@ -73,7 +73,7 @@ def test_o02_a_redshift_that_never_answers_ends_each_attempt_in_time_and_says_so
     monkeypatch.setattr(connection, "LOGIN_SECONDS", 1)
     with server() as port, pytest.raises(PassingError, match=r"connect to 127\.0\.0\.1"):
         Warehouse(replace(warehouse.settings, port=port)).transaction(lambda _: None)
-    assert sum("attempt" in text for text in said) == ATTEMPTS - 1
+    assert sum("attempt" in text for text in said) == retries.TRANSACTION.attempts - 1
     assert any(text.startswith("waiting for Redshift: connect to 127.0.0.1 since ") for text in said)
 
 
@@ -135,7 +135,7 @@ def test_o02_a_statement_that_aurora_does_not_answer_is_told(mysql: Any, said: S
 
 def test_o02_an_s3_that_never_answers_ends_in_time_and_says_so(said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aws, "READ_SECONDS", 0.2)
-    monkeypatch.setattr(aws, "ATTEMPTS", 2)
+    monkeypatch.setattr(retries, "REQUEST", retries.Retries(2))
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
     with silent() as port, pytest.raises(Exception, match="Read timeout"):

@@ -18,7 +18,7 @@ import redshift_connector
 from aurora_dwh.catalog import model as catalog
 from aurora_dwh.orchestration.automation import alert_settings
 from aurora_dwh.settings import config
-from aurora_dwh.settings.config import AuroraSettings, ConfigError, LakeSettings, RedshiftSettings, Settings
+from aurora_dwh.settings.config import AuroraSettings, ConfigError, LakeSettings, RedshiftSettings
 from aurora_dwh_tests.authority import Certified, trusted
 
 PASSWORD = "s3cr3t-p\u00e4ss "
@@ -72,6 +72,16 @@ def problems(read: Any, variables: dict[str, str]) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         read(variables)
     return caught.value.problems
+
+
+def all_problems(variables: dict[str, str]) -> list[str]:
+    found: list[str] = []
+    for settings in (AuroraSettings, LakeSettings, RedshiftSettings):
+        try:
+            settings.from_env(variables)
+        except ConfigError as error:
+            found += error.problems
+    return found
 
 
 CLUSTER = "shop.cluster-{}c9akciq32.ap-northeast-1.rds.amazonaws.com"
@@ -368,7 +378,7 @@ def test_c21_a_password_may_be_empty_and_beside_another_way_in_counts_as_none() 
 
 
 def test_every_missing_variable_is_named_at_once() -> None:
-    assert problems(Settings.from_env, {"AURORA_HOST": ""}) == [
+    assert all_problems({"AURORA_HOST": ""}) == [
         "none of AURORA_PASSWORD, AURORA_SECRET_ID, AURORA_IAM_AUTH is set: set one of them",
         "AURORA_HOST is not set: the host to read from, the cluster's reader endpoint by preference",
         "AURORA_USER is not set: the user to read with",
@@ -391,7 +401,7 @@ def test_contradictions_and_unusable_values_are_named_without_the_values() -> No
         | {"REDSHIFT_WORKGROUP": "w", "REDSHIFT_PASSWORD": "", "REDSHIFT_TLS": "disabled", "REDSHIFT_PORT": "70000"}
         | {"REDSHIFT_IAM_ROLE": leaked, "REDSHIFT_STAGING_SCHEMA": "Staging", "REDSHIFT_BI_SCHEMA": 'bi"; drop'}
     )
-    found = problems(Settings.from_env, env)
+    found = all_problems(env)
     ways = ("AURORA_PASSWORD", "AURORA_SECRET_ID", "AURORA_IAM_AUTH")
     assert found == [
         f"{' and '.join(ways)} are set, which contradict each other: keep one of them",
@@ -428,22 +438,19 @@ def test_each_is_read_alone() -> None:
 
 
 def test_a28_no_secret_is_shown_by_settings() -> None:
-    settings = Settings.from_env(AURORA | LAKE | REDSHIFT)
-    for text in (
-        repr(settings),
-        str(settings),
-        repr(settings.aurora),
-        f"{settings.redshift}",
-        repr(vars(settings.aurora)),
-    ):
+    aurora, redshift = AuroraSettings.from_env(AURORA), RedshiftSettings.from_env(REDSHIFT)
+    for text in (repr(aurora), str(aurora), f"{redshift}", repr(vars(aurora)), repr(vars(redshift))):
         assert PASSWORD not in text
 
 
 def test_a28_no_secret_is_shown_by_an_error() -> None:
-    env = AURORA | REDSHIFT | {"AURORA_DATABASE": "", "REDSHIFT_SECRET_ID": "x"}
-    with pytest.raises(ConfigError) as caught:
-        Settings.from_env(env)
-    assert PASSWORD not in str(caught.value) + repr(caught.value)
+    for read, variables in (
+        (AuroraSettings.from_env, AURORA | {"AURORA_DATABASE": ""}),
+        (RedshiftSettings.from_env, REDSHIFT | {"REDSHIFT_SECRET_ID": "x"}),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            read(variables)
+        assert PASSWORD not in str(caught.value) + repr(caught.value)
 
 
 def test_the_example_lists_the_variables_that_are_read_and_no_others() -> None:
@@ -456,4 +463,4 @@ def test_the_example_lists_the_variables_that_are_read_and_no_others() -> None:
 def test_the_example_is_read_as_nothing_set() -> None:
     example = Path(__file__).parents[2].joinpath(".env.example").read_text(encoding="utf-8")
     lines = dict(line.split("=", 1) for line in example.splitlines() if line and not line.startswith("#"))
-    assert problems(Settings.from_env, lines) == problems(Settings.from_env, {})
+    assert all_problems(lines) == all_problems({})

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from ruamel.yaml import YAML
 
-from aurora_dwh.core import waiting
+from aurora_dwh.core import retries, waiting
 from aurora_dwh.instance import health
 from aurora_dwh.lake import guard, store
 from aurora_dwh.orchestration import failures
@@ -40,8 +40,13 @@ def span(time: timedelta) -> str:
     return SPANS[int(time.total_seconds())]
 
 
-PAUSES = connection.FIRST_WAIT * (2 ** (connection.ATTEMPTS - 1) - 1)
-LOGINS = connection.ATTEMPTS * connection.LOGIN_SECONDS + PAUSES
+def pauses(policy: retries.Retries) -> float:
+    return sum(policy.pause * policy.growth**number for number in range(policy.attempts - 1))
+
+
+LOGIN = retries.TRANSACTION
+PAUSES = pauses(LOGIN)
+LOGINS = LOGIN.attempts * connection.LOGIN_SECONDS + PAUSES
 HERE, THERE = monitoring(), monitoring("infra")
 
 SENTENCES = (
@@ -50,7 +55,7 @@ SENTENCES = (
     f"days of the last {WORDS[timedelta(days=gaps.HORIZON_DAYS) / WEEK]} weeks",
     f"missing days of each of the last {WORDS[gaps.HORIZON_MONTHS]} months",
     f"It waits {span(run_history.PAUSE)} after a failure",
-    f"gives up after {WORDS[run_history.ATTEMPTS]} runs without success",
+    f"gives up after {WORDS[retries.DAY.attempts]} runs without success",
     f"the newest {WORDS[gaps._SHOWN]} gaps at a time",
     f"more than {guard.MAX_SHARE * 100:.0f} % of the rows are gone (and more than {WORDS[guard.FEW_ROWS]}, or all)",
     f"up to {guard.SAMPLE_ROWS} are looked up in Aurora by their key",
@@ -62,7 +67,7 @@ SENTENCES = (
     f"If it lags, reading waits for it, {span(replication.PATIENCE)}",
     f"after {WORDS[1 + failures.RETRY.max_retries]} attempts of the step",
     f"after {waiting.NOTICE_SECONDS:.0f} seconds and then every {waiting.NOTICE_SECONDS:.0f} seconds",
-    f"| {connection.LOGIN_SECONDS} s, {WORDS[connection.ATTEMPTS]} times with pauses of {int(PAUSES)} s in all",
+    f"| {connection.LOGIN_SECONDS} s, {WORDS[LOGIN.attempts]} times with pauses of {int(PAUSES)} s in all",
     f"so {int(LOGINS / 60)} min {int(LOGINS % 60)} s",
     f"which a workgroup wakes too | {connection.WAKE_SECONDS:.0f} s",
     f"wait for all who read the table | {connection.LOCK_SECONDS / 60:.0f} min",
@@ -71,7 +76,7 @@ SENTENCES = (
     f"Aurora: a statement | {source.DEFAULT_STATEMENT_TIMEOUT / HOUR:.0f} h",
     f"Aurora: a table that is locked | {locks.PATIENCE / MINUTE:.0f} min",
     f"Aurora: a replica that is behind | {replication.PATIENCE / MINUTE:.0f} min",
-    f"an answer | {aws.CONNECT_SECONDS} s to connect, {aws.READ_SECONDS} s for bytes, {aws.ATTEMPTS} times",
+    f"an answer | {aws.CONNECT_SECONDS} s to connect, {aws.READ_SECONDS} s for bytes, {retries.REQUEST.attempts} times",
     f"within {SPANS[THERE['poll_interval_seconds']]} after the daemon's start such a run is failed",
     f"{SPANS[HERE['free_slots_after_run_end_seconds']]} later its places are free",
     f"once it has said nothing for {span(health.RUN_SILENCE)}",
@@ -90,6 +95,19 @@ def test_each_figure_of_the_page_is_the_code_s() -> None:
     assert HERE["poll_interval_seconds"] <= THERE["poll_interval_seconds"]
     assert HERE["free_slots_after_run_end_seconds"] == THERE["free_slots_after_run_end_seconds"]
     assert HERE["retries"] == THERE["retries"] == 1
+
+
+def test_the_totals_that_policies_of_retries_name_are_their_own() -> None:
+    text = Path(retries.__file__).read_text(encoding="utf-8")
+    by_dagster = [(2**attempt - 1) * retries.STEP.pause for attempt in range(1, retries.STEP.attempts)]
+    said = (
+        f"may go in a moment, {pauses(retries.DELETION):g} s",
+        f"and a transaction: {pauses(retries.TRANSACTION):g} s",
+        f"talks to a server: {sum(by_dagster):g} s",
+        f"that was scheduled among them: {pauses(retries.DAY) / 3600:g} hours",
+    )
+    assert [sentence for sentence in said if sentence not in text] == []
+    assert aws._config().retries["total_max_attempts"] == retries.REQUEST.attempts
 
 
 def test_what_the_driver_asks_of_aws_ends_as_the_page_tells(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,10 +25,11 @@ from dagster._core.test_utils import create_run_for_test, freeze_time
 
 from aurora_dwh.catalog.model import Catalog
 from aurora_dwh.core.days import span
+from aurora_dwh.core.retries import DAY
 from aurora_dwh.definitions import defs as load_definitions
 from aurora_dwh.orchestration.automation import gaps
 from aurora_dwh.orchestration.automation.gaps import HORIZON_DAYS, HORIZON_MONTHS, RUNS_PER_TICK, due_days, due_months
-from aurora_dwh.orchestration.automation.run_history import ATTEMPTS, PAUSE
+from aurora_dwh.orchestration.automation.run_history import PAUSE
 
 CATALOG = """
 timezone: Asia/Tokyo
@@ -240,7 +241,7 @@ def test_o06_days_that_a_failed_range_left_in_the_lake_are_loaded_from_there(pla
     assert spans(place) == []  # somebody wanted them in the lake alone
     place.run("2024-01-20", "FAILURE", "lake/a", "staging/a", last="2024-01-22", job="__ASSET_JOB")
     assert spans(place) == [("daily_load", "2024-01-20...2024-01-21", ["staging/a"])]
-    for _ in range(ATTEMPTS - 1):
+    for _ in range(DAY.attempts - 1):
         place.run("2024-01-20", "FAILURE", "staging/a", last="2024-01-21")
     assert "2024-01-20...2024-01-21 is given up for staging/a" in place.tick().skip_message
 
@@ -276,11 +277,11 @@ def test_days_that_a_transform_lacks_are_computed_once_all_that_it_reads_has_the
     place.loaded([first], "lake/t", "staging/t")
     place.run(second, "FAILURE", "lake/t", "staging/t", job="transforms")
     assert place.requested() == [(first, ["lake/u"]), (second, ["lake/t", "staging/t"])]
-    for _ in range(ATTEMPTS - 1):
+    for _ in range(DAY.attempts - 1):
         place.run(second, "FAILURE", "lake/t", "staging/t", job="__ASSET_JOB")
     assert place.requested() == [(first, ["lake/u"])]
     place.loaded([first], "lake/u")
-    assert f"{second} is given up for staging/t after {ATTEMPTS} runs" in place.tick().skip_message
+    assert f"{second} is given up for staging/t after {DAY.attempts} runs" in place.tick().skip_message
     place.loaded(["2024-01-20"], "lake/t", "staging/t", *ALL)
     told = re.findall(r"(\S+) is missing for longer in (\S+), .*? --select '(.*?)' ", place.tick().skip_message)
     assert ("2024-01-21...2024-02-25", "staging/t", 'key:"lake/t" or key:"staging/t"') in told
@@ -315,14 +316,14 @@ def test_a_day_that_fails_for_good_is_given_up_and_named(place: Place) -> None:
     day = place.days[0]
     place.loaded(place.days[1:], *ALL)
     place.loaded([day], "lake/a", "staging/a")
-    for _ in range(ATTEMPTS - 1):
+    for _ in range(DAY.attempts - 1):
         place.run(day, "FAILURE")
     assert place.requested() == [(day, ["lake/b", "staging/b"])]
     place.run(day, "FAILURE", "lake/b", "staging/b")
     tick = place.tick()
     assert not tick.run_requests
     assert tick.skip_message == (
-        f"{day} is given up for staging/b after {ATTEMPTS} runs without success: materialize it"
+        f"{day} is given up for staging/b after {DAY.attempts} runs without success: materialize it"
     )
 
 
@@ -342,7 +343,7 @@ def test_o01_what_a_person_cancelled_is_not_asked_for_before_the_next_day(place:
 def test_runs_that_did_not_select_a_table_are_not_counted_against_it(place: Place) -> None:
     day = place.days[0]
     place.loaded(place.days[1:], *ALL)
-    for _ in range(ATTEMPTS):
+    for _ in range(DAY.attempts):
         place.run(day, "FAILURE", "lake/a", "staging/a")
     assert place.requested() == [(day, ["lake/b", "staging/b"])]
 
@@ -350,7 +351,7 @@ def test_runs_that_did_not_select_a_table_are_not_counted_against_it(place: Plac
 def test_days_that_are_given_up_do_not_keep_others_waiting(place: Place) -> None:
     place.loaded(place.days[RUNS_PER_TICK + 1 :], *ALL)
     for day in place.days[:RUNS_PER_TICK]:
-        for _ in range(ATTEMPTS):
+        for _ in range(DAY.attempts):
             place.run(day, "FAILURE")
     assert [day for day, _ in place.requested()] == [place.days[RUNS_PER_TICK]]
 
@@ -437,7 +438,7 @@ def test_a_month_with_a_run_under_way_is_left_to_it(monthly: Place) -> None:
 
 def test_a_month_that_fails_for_good_is_given_up_and_named(monthly: Place) -> None:
     monthly.loaded(["2024-01-31"], *RARE)
-    for attempt in range(ATTEMPTS):
+    for attempt in range(DAY.attempts):
         assert len(spans(monthly)) == 1, attempt
         monthly.run(FEBRUARY[0], "FAILURE", *RARE, last=FEBRUARY[-1], job="monthly_load")
     assert monthly.tick().skip_message == (
@@ -470,7 +471,7 @@ def test_no_more_than_the_last_months_are_looked_at(monthly: Place) -> None:
 def test_a_range_that_failed_counts_for_each_of_its_days(place: Place) -> None:
     place.loaded(place.days[2:], *ALL)
     newest, before = place.days[:2]
-    for _ in range(ATTEMPTS):
+    for _ in range(DAY.attempts):
         place.run(before, "FAILURE", *ALL, last=newest, job="__ASSET_JOB")
     assert place.tick().skip_message == "; ".join(
         f"{day} is given up for staging/a, staging/b after 3 runs without success: materialize it"
@@ -503,7 +504,7 @@ def test_marts_that_were_never_built_or_whose_builds_went_well_are_not_its_busin
 def test_a_build_of_a_mart_that_failed_is_requested_again_after_a_pause_until_it_is_given_up(marts: Place) -> None:
     day = marts.days[3]
     keys = set()
-    for _ in range(ATTEMPTS - 1):
+    for _ in range(DAY.attempts - 1):
         marts.run(day, "FAILURE", "bi/m", job="__ASSET_JOB", ended=marts.now)
         waits = marts.tick()
         assert waits.skip_message == f"{day} had a run without success in the last 1:00:00, and waits"
@@ -512,15 +513,16 @@ def test_a_build_of_a_mart_that_failed_is_requested_again_after_a_pause_until_it
         assert (request.job_name, request.partition_key) == ("marts", day)
         assert [key.to_user_string() for key in request.asset_selection] == ["bi/m"]
         keys.add(request.run_key)
-    assert len(keys) == ATTEMPTS - 1
+    assert len(keys) == DAY.attempts - 1
     marts.run(day, "FAILURE", "bi/m", job="marts")
     assert (
-        marts.tick().skip_message == f"{day} is given up for bi/m after {ATTEMPTS} runs without success: materialize it"
+        marts.tick().skip_message
+        == f"{day} is given up for bi/m after {DAY.attempts} runs without success: materialize it"
     )
 
 
 def test_a_mart_without_days_is_built_again_and_its_failures_are_counted_from_its_last_success(marts: Place) -> None:
-    for hours in range(9, 9 - ATTEMPTS, -1):
+    for hours in range(9, 9 - DAY.attempts, -1):
         with freeze_time(NOW - timedelta(hours=hours)):
             marts.run("", "FAILURE", "bi/whole", job="marts", ended=NOW - timedelta(hours=hours))
     assert "the last build is given up for bi/whole" in marts.tick().skip_message

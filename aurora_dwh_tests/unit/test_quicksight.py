@@ -14,6 +14,7 @@ import pytest
 from botocore.stub import Stubber
 
 from aurora_dwh.catalog.model import PACKAGED_CATALOG, Catalog, CatalogError, marts_folder
+from aurora_dwh.core import retries
 from aurora_dwh.core.models import DataError
 from aurora_dwh.definitions import defs as load_definitions
 from aurora_dwh.orchestration.assets.quicksight import DROPPED, build_quicksight_assets
@@ -87,8 +88,8 @@ def quicksight(monkeypatch: pytest.MonkeyPatch) -> Iterator[QuickSight]:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setattr("aurora_dwh.warehouse.quicksight.POLL_SECONDS", 0.0)
-    monkeypatch.setattr("aurora_dwh.settings.aws.ATTEMPTS", 1)
-    monkeypatch.setattr("aurora_dwh.orchestration.assets.quicksight.RETRY", dg.RetryPolicy(max_retries=1, delay=0))
+    monkeypatch.setattr(retries, "REQUEST", retries.Retries(1))
+    monkeypatch.setattr("aurora_dwh.orchestration.assets.step.RETRY", dg.RetryPolicy(max_retries=1, delay=0))
     yield service
     service.api.close()
     assert service.api.wrong == []

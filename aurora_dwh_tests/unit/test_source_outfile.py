@@ -35,8 +35,8 @@ SELECT COALESCE(CONCAT('00', HEX(`id`)), '<aurora-dwh NULL>') AS `id`,
        COALESCE(`n` + 0, '<aurora-dwh NULL>') AS `n`,
        COALESCE(CONVERT(`note` USING utf8mb4), '<aurora-dwh NULL>') AS `note`,
        COALESCE(CONVERT(`doc` USING utf8mb4), '<aurora-dwh NULL>') AS `doc`,
-       COALESCE(IF(YEAR(`born`) = 0 OR MONTH(`born`) = 0 OR DAY(`born`) = 0 OR NOT (YEAR(`born`) = 0 OR \
-MONTH(`born`) = 0 OR DAY(`born`) = 0) AND DAY(`born`) > DAY(LAST_DAY(DATE_FORMAT(`born`, '%Y-%m-01'))), NULL, `born`), \
+       COALESCE(IF(YEAR(`born`) = 0 OR MONTH(`born`) = 0 OR DAY(`born`) = 0 OR DAY(`born`) > \
+DAY(LAST_DAY(DATE_FORMAT(`born`, '%Y-%m-01'))), NULL, `born`), \
 '<aurora-dwh NULL>') AS `born`,
        COALESCE(CAST(`took` AS CHAR), '<aurora-dwh NULL>') AS `took`,
        '<aurora-dwh NULL>' AS `pin`,

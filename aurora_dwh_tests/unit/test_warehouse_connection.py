@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -11,9 +12,10 @@ import redshift_connector
 from pydantic import SecretStr
 from redshift_connector.error import InterfaceError, ProgrammingError
 
+from aurora_dwh.core import retries
 from aurora_dwh.settings.config import ConfigError, RedshiftSettings
 from aurora_dwh.warehouse import connection
-from aurora_dwh.warehouse.connection import ATTEMPTS, Session, Warehouse
+from aurora_dwh.warehouse.connection import Session, Warehouse
 from aurora_dwh.warehouse.errors import PassingError, WarehouseError
 
 GREETING = "SELECT pg_backend_pid(), GETDATE()"
@@ -79,7 +81,7 @@ class Server:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Server:
-    monkeypatch.setattr(connection, "FIRST_WAIT", 0)
+    monkeypatch.setattr(retries, "TRANSACTION", replace(retries.TRANSACTION, pause=0))
     server = Server()
     monkeypatch.setattr(redshift_connector, "connect", server.connect)
     return server
@@ -142,14 +144,14 @@ def test_a_server_that_is_gone_is_tried_as_often_as_any_failure(server: Server) 
     server.refusing_connections = [LOST] * 99
     with pytest.raises(PassingError):
         Warehouse(SETTINGS).transaction(do("A"))
-    assert len(server.refusing_connections) == 99 - ATTEMPTS
+    assert len(server.refusing_connections) == 99 - retries.TRANSACTION.attempts
 
 
 def test_all_attempts_used_up_raises_the_last_failure(server: Server) -> None:
     server.failing = {"A": [CONFLICT] * 99}
     with pytest.raises(PassingError, match="1023"):
         Warehouse(SETTINGS).transaction(do("A"))
-    assert server.work == [["BEGIN", "A"]] * ATTEMPTS
+    assert server.work == [["BEGIN", "A"]] * retries.TRANSACTION.attempts
 
 
 def test_a_commit_whose_answer_was_lost_is_looked_up_on_a_new_session(server: Server) -> None:
@@ -213,10 +215,10 @@ def test_settings_that_are_wrong_are_not_taken_for_a_lost_connection(
 
 def test_waits_double_with_jitter(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
-    monkeypatch.setattr(connection, "FIRST_WAIT", 1.0)
+    monkeypatch.setattr(retries, "TRANSACTION", replace(retries.TRANSACTION, pause=1.0))
     monkeypatch.setattr(connection.time, "sleep", waits.append)
     server.failing = {"A": [CONFLICT] * 99}
     with pytest.raises(PassingError):
         Warehouse(SETTINGS).transaction(do("A"))
-    assert len(waits) == ATTEMPTS - 1
+    assert len(waits) == retries.TRANSACTION.attempts - 1
     assert all(0.5 * 2**n <= wait <= 1.5 * 2**n for n, wait in enumerate(waits))

@@ -54,14 +54,14 @@ class Attempts:
         self.checks: list[Check] = []
         self._progress = progress
 
-    def attempt(self, name: str, work: Callable[[], T], *, remedy: str, detail: str = "") -> T | None:
+    def attempt(self, name: str, work: Callable[[], T], *, remedy: str) -> T | None:
         """Do a piece of work and note how it came out; return its result, None where it failed."""
         try:
             result = work()
         except Exception as error:  # whatever a driver raises is the answer that the check was after
             self.add(Check(name, State.FAILED, explain(error), remedy))
             return None
-        self.add(Check(name, State.OK, detail))
+        self.add(Check(name, State.OK))
         return result
 
     def gather(self, name: str, make: Callable[[], Iterable[Check]]) -> None:

@@ -10,7 +10,7 @@ from aurora_dwh.commands.doctor.lake import probe_key
 from aurora_dwh.lake import aurora_manifest
 from aurora_dwh.lake.layout import Layout
 from aurora_dwh.settings.config import AuroraSettings
-from aurora_dwh.source.connection import connect, execute
+from aurora_dwh.source.connection import execute, open_session
 from aurora_dwh.source.export import require_export
 from aurora_dwh.source.outfile import into_s3
 
@@ -41,7 +41,7 @@ def export_a_row(lake: LakeSettings) -> None:
     settings = AuroraSettings.from_env()
     layout, key = Layout(lake.bucket, lake.prefix, settings.database), probe_key(lake)
     client = lake.client()
-    with closing(connect(**settings.connect_arguments())) as connection:
+    with closing(open_session(settings)) as connection:
         require_export(connection)
         execute(connection, into_s3("SELECT 1", layout.url(key)))
     try:

@@ -6,10 +6,9 @@ import re
 import ssl
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
-from zoneinfo import ZoneInfo
 
 from pymysql.constants import ER
 from pymysql.err import MySQLError
@@ -21,12 +20,13 @@ from aurora_dwh.core.models import DataError
 from aurora_dwh.core.schema import fold
 from aurora_dwh.settings.config import AuroraSettings
 from aurora_dwh.settings.environment import DISABLED, VERIFY, VERIFY_CA
-from aurora_dwh.source.connection import Connection, SourceError, connect, execute, told
+from aurora_dwh.source.connection import Connection, SourceError, clock, execute, open_session, told
 from aurora_dwh.source.discovery import as_stored, indexes, missing_index
 from aurora_dwh.source.internals import socket_of
 from aurora_dwh.source.locks import sees_others, told_holders
 from aurora_dwh.source.privileges import account, grant_remedy
 from aurora_dwh.source.refusals import code_of
+from aurora_dwh.source.replication import reader_lag
 from aurora_dwh.source.selection import read_selected
 from aurora_dwh.source.sessions import Sessions, describe, is_lost
 from aurora_dwh.source.statement import select
@@ -54,7 +54,7 @@ def check(run: Attempts, catalog: Catalog | None) -> int:
         return 0
     sessions = run.attempt(
         "aurora: connection",
-        lambda: Sessions(lambda: connect(**settings.connect_arguments())),
+        lambda: Sessions(partial(open_session, settings)),
         remedy="check host, port, user and security group; for Amazon's certificates set AURORA_TLS to the path of "
         "global-bundle.pem",
     )
@@ -70,7 +70,7 @@ def check(run: Attempts, catalog: Catalog | None) -> int:
         make("aurora: replica lag", lambda connection: check_lag(connection, catalog))
         make("aurora: privileges", check_privileges)
         make("aurora: who waits", lambda connection: [check_sight(connection)])
-        make("aurora: clock", lambda connection: [clock_check("aurora: clock", lambda: _now(connection))])
+        make("aurora: clock", lambda connection: [clock_check("aurora: clock", lambda: clock(connection))])
         if catalog is None:
             return 0
         make("aurora: time zone", lambda connection: check_zone(connection, settings.database, catalog))
@@ -133,17 +133,9 @@ def check_instance(connection: Connection) -> Check:
 
 def check_lag(connection: Connection, catalog: Catalog | None) -> Iterator[Check]:
     """Check how far an Aurora reader is behind its writer; other servers do not say."""
-    if not _variable(connection, "aurora_version"):
-        return
-    rows = _answer(
-        lambda: execute(
-            connection,
-            "SELECT REPLICA_LAG_IN_MILLISECONDS FROM information_schema.replica_host_status "
-            "WHERE SERVER_ID = @@aurora_server_id AND SESSION_ID <> 'MASTER_SESSION_ID'",
-        )
-    )
-    if rows:
-        yield lag_check(timedelta(milliseconds=float(rows[0][0])), catalog)
+    lag = _answer(lambda: reader_lag(connection))
+    if lag is not None:
+        yield lag_check(lag, catalog)
 
 
 def lag_check(lag: timedelta, catalog: Catalog | None) -> Check:
@@ -205,7 +197,7 @@ def check_zone(connection: Connection, database: str, catalog: Catalog) -> Itera
         own = filled.get(stored(table.name), Filled())
         if table.cursor is None or fold(table.cursor) not in {fold(n) for n in own.datetimes}:
             continue
-        taken_for = ZoneInfo(table.cursor_timezone) if table.cursor_timezone else catalog.zone
+        taken_for = table.cursor_zone(catalog.zone)
         if datetime.now(taken_for).utcoffset() != offset:
             yield Check(
                 f"aurora: zone of {table.name}.{table.cursor}",
@@ -245,12 +237,6 @@ def check_table(connection: Connection, database: str, table: Table, size: Size)
         )
         return Check(name, State.WARNING, f"{rows}, and mode full reads them all every day", remedy)
     return Check(name, State.OK, rows)
-
-
-def _now(connection: Connection) -> datetime:
-    ((now,),) = execute(connection, "SELECT UTC_TIMESTAMP(6)")
-    moment = now if isinstance(now, datetime) else datetime.fromisoformat(now)
-    return moment.replace(tzinfo=timezone.utc)
 
 
 def _server_offset(connection: Connection) -> timedelta | None:

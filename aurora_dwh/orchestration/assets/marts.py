@@ -15,13 +15,11 @@ from aurora_dwh.instance import COLUMNS
 from aurora_dwh.orchestration.assets.addresses import Addresses
 from aurora_dwh.orchestration.assets.checks import attempted, mart_check_results, mart_check_specs
 from aurora_dwh.orchestration.assets.names import PLAIN, Names
-from aurora_dwh.orchestration.assets.step import BACKFILL, code_link
+from aurora_dwh.orchestration.assets.step import build_step, code_link, followed
 from aurora_dwh.orchestration.automation.marts import mart_condition
 from aurora_dwh.orchestration.columns import table_schema
-from aurora_dwh.orchestration.failures import RETRY
 from aurora_dwh.orchestration.io_managers.warehouse import RedshiftIOManager
 from aurora_dwh.orchestration.staging import Record, script
-from aurora_dwh.orchestration.stopping import stoppable_parts
 from aurora_dwh.settings.servers import ENVIRONMENT, Servers
 from aurora_dwh.warehouse.marts.build import Built, build
 from aurora_dwh.warehouse.marts.lineage import column_origins, lineage_list
@@ -73,8 +71,17 @@ def _mart(
     incremental = mart.header.materialization == "incremental"
     redshift_key, checks = names.of_project("redshift_io"), mart_check_specs(key, mart.header)
 
-    @dg.asset(
-        key=key,
+    def make(context: dg.AssetExecutionContext, _inputs: Mapping[str, Any]) -> Iterator[Any]:
+        redshift_io: RedshiftIOManager = getattr(context.resources, redshift_key)
+        started, days = monotonic(), _days(context) if incremental else None
+        attempt = partial(build, redshift_io.warehouse, mart, schemas=redshift_io.schemas, days=days)
+        done = yield from attempted(context, checks, attempt)
+        _record(context, mart, done, monotonic() - started)
+        yield dg.MaterializeResult()
+        yield from mart_check_results(mart.header, done)
+
+    spec = dg.AssetSpec(
+        key,
         deps=inputs,
         automation_condition=mart_condition(by_day=incremental, monthly=sorted(monthly & set(inputs))),
         group_name=names.group("bi"),
@@ -88,30 +95,17 @@ def _mart(
             "grain": ", ".join(mart.header.grain),
             **({"aurora_dwh/day_column": mart.header.day_column} if incremental else {}),
         },
-        check_specs=checks,
         partitions_def=partitions if incremental else None,
-        backfill_policy=BACKFILL if incremental else None,
-        io_manager_key=redshift_key,
-        required_resource_keys={redshift_key},
-        retry_policy=RETRY,
+    )
+    return build_step(
+        make,
+        spec=spec,
+        ins=followed(inputs),
+        out=dg.Out(dg.Any, io_manager_key=redshift_key),
+        checks=checks,
+        resources={redshift_key},
         pool=names.of_project("redshift"),
     )
-    def make(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        yield from stoppable_parts(context, work(context))
-
-    def work(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        from aurora_dwh.instance.details import drop_repeated_columns
-
-        redshift_io: RedshiftIOManager = getattr(context.resources, redshift_key)
-        started, days = monotonic(), _days(context) if incremental else None
-        attempt = partial(build, redshift_io.warehouse, mart, schemas=redshift_io.schemas, days=days)
-        done = yield from attempted(context, checks, attempt)
-        _record(context, mart, done, monotonic() - started)
-        yield dg.MaterializeResult()
-        drop_repeated_columns(context.instance, key)
-        yield from mart_check_results(mart.header, done)
-
-    return make
 
 
 def _days(context: dg.AssetExecutionContext) -> tuple[date, date]:

@@ -11,15 +11,15 @@ import dagster as dg
 
 from aurora_dwh.catalog.model import Catalog, Table
 from aurora_dwh.orchestration.assets.names import PLAIN, Names
-from aurora_dwh.orchestration.assets.step import build_step
-from aurora_dwh.orchestration.failures import RETRY, named_failures
+from aurora_dwh.orchestration.assets.step import build_step, followed
+from aurora_dwh.orchestration.failures import attempts_left, named_failures
 from aurora_dwh.orchestration.io_managers.lake import S3IOManager
 from aurora_dwh.orchestration.io_managers.warehouse import RedshiftIOManager
 from aurora_dwh.proof.engine import Places
 from aurora_dwh.proof.nightly import Outcome, prove_and_repair
 from aurora_dwh.proof.verdict import GONE, KINDS, LATE, counted
 from aurora_dwh.settings.servers import ENVIRONMENT, Servers
-from aurora_dwh.source.connection import connect
+from aurora_dwh.source.connection import open_session
 from aurora_dwh.source.factory import rules
 from aurora_dwh.warehouse.removal import MAX_SHARE
 
@@ -51,10 +51,10 @@ def _proof(table: Table, catalog: Catalog, names: Names, servers: Servers) -> dg
         s3_io: S3IOManager = getattr(context.resources, s3_key)
         redshift_io: RedshiftIOManager = getattr(context.resources, redshift_key)
         max_share = context.op_execution_context.op_config["max_share"]
-        with named_failures(context.asset_key, attempts_left=context.retry_number < RETRY.max_retries):
+        with named_failures(context.asset_key, attempts_left=attempts_left(context)):
             settings = servers.source()
             places = Places(s3_io.lake, redshift_io.warehouse, catalog.pause_above, context.log, servers.source)
-            with closing(connect(**settings.connect_arguments())) as connection:
+            with closing(open_session(settings)) as connection:
                 outcome = prove_and_repair(
                     connection,
                     settings.database,
@@ -94,7 +94,7 @@ def _proof(table: Table, catalog: Catalog, names: Names, servers: Servers) -> dg
     return build_step(
         prove,
         spec=spec,
-        ins={"staging": (staging, dg.In(dg.Nothing))},
+        ins=followed([staging]),
         out=dg.Out(dg.Nothing),
         checks=[check],
         resources={s3_key, redshift_key},

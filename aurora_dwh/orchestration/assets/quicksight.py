@@ -4,7 +4,7 @@ A refresh's id is made of the marts' latest build, so that the run after one tha
 waited, picks the refresh up. How a refresh is run is `quicksight`.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,8 @@ from aurora_dwh.catalog.file import shown_path
 from aurora_dwh.catalog.model import Catalog, CatalogError, Problem, catalog_path
 from aurora_dwh.catalog.quicksight import QuickSight, QuickSightDataset
 from aurora_dwh.orchestration.assets.names import PLAIN, Names
-from aurora_dwh.orchestration.failures import RETRY, named_failures
-from aurora_dwh.orchestration.stopping import stoppable
+from aurora_dwh.orchestration.assets.step import build_step, followed
+from aurora_dwh.orchestration.failures import attempts_left, named_failures
 from aurora_dwh.settings.aws import quicksight_client
 from aurora_dwh.settings.servers import ENVIRONMENT, Servers
 from aurora_dwh.warehouse.quicksight import Refreshed, SpiceDataset
@@ -79,8 +79,17 @@ def _refresh(
     key = names.key("quicksight", name)
     marts = [names.key("bi", mart) for mart in dataset.marts]
 
-    @dg.asset(
-        key=key,
+    def refresh(context: dg.AssetExecutionContext, _inputs: Mapping[str, Any]) -> Iterator[Any]:
+        with named_failures(key, attempts_left=attempts_left(context)):
+            client = quicksight_client(section.region or servers.region())
+            spice = SpiceDataset(client, section.account_id, dataset.dataset_id)
+            state = _latest_build(context.instance, marts)
+            done = spice.refresh(state, dataset.refresh, dataset.timeout, context.log.info)
+        yield dg.MaterializeResult(metadata=_metadata(done))
+        yield _check(done)
+
+    spec = dg.AssetSpec(
+        key,
         deps=marts,
         group_name=names.group("quicksight"),
         kinds={"quicksight"},
@@ -89,21 +98,17 @@ def _refresh(
             f"A {dataset.refresh} refresh is started and followed to its end, for {dataset.timeout} at most."
         ),
         metadata={"dataset_id": dataset.dataset_id, "account_id": section.account_id},
-        check_specs=[dg.AssetCheckSpec(DROPPED, asset=key, description="QuickSight took every row of the marts.")],
         automation_condition=MARTS_REBUILT,
-        retry_policy=RETRY,
+    )
+    return build_step(
+        refresh,
+        spec=spec,
+        ins=followed(marts),
+        out=dg.Out(dg.Nothing),
+        checks=[dg.AssetCheckSpec(DROPPED, asset=key, description="QuickSight took every row of the marts.")],
+        resources=set(),
         pool=names.of_project("quicksight"),
     )
-    def refresh(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        failures = named_failures(key, attempts_left=context.retry_number < RETRY.max_retries)
-        with failures, stoppable(context):
-            client = quicksight_client(section.region or servers.region())
-            spice = SpiceDataset(client, section.account_id, dataset.dataset_id)
-            state = _latest_build(context.instance, marts)
-            done = spice.refresh(state, dataset.refresh, dataset.timeout, context.log.info)
-        return dg.MaterializeResult(metadata=_metadata(done), check_results=[_check(done)])
-
-    return refresh
 
 
 def _latest_build(instance: dg.DagsterInstance, marts: Collection[dg.AssetKey]) -> str:

@@ -5,7 +5,7 @@ most of the time that a location of 1,000 tables takes to load; here everything 
 Dagster would work out for each of them again is left out.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from functools import partial
 from pathlib import Path
@@ -58,7 +58,7 @@ def build_step(
     Args:
         work: What the step does. It yields a `MaterializeResult`, and the results of the checks.
         spec: What is known of the asset.
-        ins: The assets that the step is handed, by the name of the input; those that it only follows are `spec.deps`.
+        ins: The assets that the step is handed, or comes behind, by the name of the input; `spec.deps` has them, too.
         out: Which IO manager takes the value.
         checks: The checks that the step makes.
         resources: The resources that the step uses itself.
@@ -67,7 +67,12 @@ def build_step(
     """
 
     def stoppable_work(context: dg.AssetExecutionContext, inputs: Mapping[str, Any]) -> Iterator[Any]:
-        return stoppable_parts(context, work(context, inputs))
+        from aurora_dwh.instance.details import drop_repeated_columns
+
+        for result in stoppable_parts(context, work(context, inputs)):
+            yield result
+            if isinstance(result, dg.MaterializeResult):
+                drop_repeated_columns(context.instance, spec.key)
 
     name = spec.key.to_python_identifier()
     checked = {f"{name}_{check.name}": check for check in checks}
@@ -90,6 +95,11 @@ def build_step(
         check_specs_by_output_name=checked,
         backfill_policy=BACKFILL,
     )
+
+
+def followed(keys: Iterable[dg.AssetKey]) -> dict[str, tuple[dg.AssetKey, dg.In]]:
+    """Return assets as the inputs of a step that comes behind them in a run and is handed nothing."""
+    return {key.to_python_identifier(): (key, dg.In(dg.Nothing)) for key in keys}
 
 
 def code_link(file: Path | None) -> dict[str, Any]:

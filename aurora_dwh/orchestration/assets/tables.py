@@ -97,8 +97,6 @@ def _lake(table: Table, of: Chains) -> dg.AssetsDefinition:
     aurora_key, s3_key = names.of_project("aurora"), names.of_project("s3_io")
 
     def lake(context: dg.AssetExecutionContext, _inputs: Mapping[str, Any]) -> Iterator[Any]:
-        from aurora_dwh.instance.details import drop_repeated_columns
-
         aurora: AuroraResource = getattr(context.resources, aurora_key)
         s3_io: S3IOManager = getattr(context.resources, s3_key)
 
@@ -109,7 +107,6 @@ def _lake(table: Table, of: Chains) -> dg.AssetsDefinition:
         had = partial(s3_io.lake.columns, table.name)
         read = aurora.days(table, catalog, days, context.log, known, had)
         yield dg.MaterializeResult(value=Readings(read, table.keep))
-        drop_repeated_columns(context.instance, spec.key)
         if checks:
             yield glue_check_result(s3_io, table.name, days)
 
@@ -141,8 +138,6 @@ def _staging(table: Table, of: Chains) -> dg.AssetsDefinition:
     s3_key, redshift_key = names.of_project("s3_io"), names.of_project("redshift_io")
 
     def staging(context: dg.AssetExecutionContext, inputs: Mapping[str, Any]) -> Iterator[Any]:
-        from aurora_dwh.instance.details import drop_repeated_columns
-
         s3_io: S3IOManager = getattr(context.resources, s3_key)
         redshift_io: RedshiftIOManager = getattr(context.resources, redshift_key)
         rules = rules_of_any_source(table, catalog, of.source)
@@ -155,7 +150,6 @@ def _staging(table: Table, of: Chains) -> dg.AssetsDefinition:
 
         loads = yield from attempted(context, checks, load)
         yield dg.MaterializeResult()
-        drop_repeated_columns(context.instance, spec.key)
         of_days = {**{m.day: m.rules for m in manifests if m.rules}, **loads[-1].others}
         at_seams = (s3_io.lake.known(table.name, pair) for pair in seams(of_days))
         found = [text for pair in at_seams for text in mismatches(table, catalog, pair)]

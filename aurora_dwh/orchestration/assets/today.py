@@ -45,8 +45,6 @@ def _today(table: Table, catalog: Catalog, names: Names, places: Addresses) -> d
     aurora_key, s3_key, redshift_key = map(names.of_project, ("aurora", "s3_io", "redshift_io"))
 
     def load(context: dg.AssetExecutionContext, _inputs: Mapping[str, Any]) -> Iterator[Any]:
-        from aurora_dwh.instance.details import drop_repeated_columns
-
         aurora: AuroraResource = getattr(context.resources, aurora_key)
         s3_io: S3IOManager = getattr(context.resources, s3_key)
         redshift_io: RedshiftIOManager = getattr(context.resources, redshift_key)
@@ -67,7 +65,6 @@ def _today(table: Table, catalog: Catalog, names: Names, places: Addresses) -> d
             "statement": dg.MetadataValue.md(f"```sql\n{extract.statement}\n```"),
         }
         yield dg.MaterializeResult(metadata=read)
-        drop_repeated_columns(context.instance, spec.key)
         yield from right_data_results(table, loads)
 
     spec = dg.AssetSpec(

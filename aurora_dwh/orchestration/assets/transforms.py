@@ -116,12 +116,9 @@ def _lake(one: Transform, inputs: Mapping[str, bool], of: Chains) -> dg.AssetsDe
     """Return a transform's asset in the lake; of the assets that it reads those that are loaded monthly are marked."""
 
     def lake(context: dg.AssetExecutionContext, _inputs: Mapping[str, Any]) -> Iterator[Any]:
-        from aurora_dwh.instance.details import drop_repeated_columns
-
         s3_io: S3IOManager = getattr(context.resources, io)
         days = [date.fromisoformat(key) for key in context.partition_keys]
         yield dg.MaterializeResult(value=Readings(extracts(one, days, s3_io.lake, of.catalog), one.table.keep))
-        drop_repeated_columns(context.instance, spec.key)
         if checks:
             yield glue_check_result(s3_io, one.name, days)
 
@@ -160,15 +157,12 @@ def _staging(one: Transform, of: Chains) -> dg.AssetsDefinition:
     table = one.table
 
     def staging(context: dg.AssetExecutionContext, inputs: Mapping[str, Any]) -> Iterator[Any]:
-        from aurora_dwh.instance.details import drop_repeated_columns
-
         s3_io: S3IOManager = getattr(context.resources, s3_key)
         redshift_io: RedshiftIOManager = getattr(context.resources, redshift_key)
         rules, manifests = rules_of(table, f"lake/{one.name}", of.catalog.timezone), inputs["manifests"]
         load = partial(load_days, Record.of(context), redshift_io.warehouse, s3_io.lake, table, rules, manifests)
         loads = yield from attempted(context, checks, load)
         yield dg.MaterializeResult()
-        drop_repeated_columns(context.instance, spec.key)
         yield from staging_check_results(table, rules, loads)
 
     lake = of.names.key("lake", one.name)

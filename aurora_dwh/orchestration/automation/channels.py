@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, Protocol
 
+from aurora_dwh.settings.aws import sns_client
+
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
 SECONDS = 10
-"""How long a channel may take to answer; Dagster gives a whole tick 60."""
+"""How long a webhook may take to answer; Dagster gives a whole tick 60."""
 
 SUBJECT_CHARACTERS = 99
 """SNS takes less than 100."""
@@ -61,14 +63,10 @@ class SnsTopic:
 
     def send(self, message: Message) -> None:
         """Publish a message, in the topic's own Region."""
-        import boto3
-        from botocore.config import Config
         from botocore.exceptions import BotoCoreError, ClientError
 
-        config = Config(connect_timeout=SECONDS, read_timeout=SECONDS, retries={"total_max_attempts": 1})
         try:
-            client = boto3.Session(region_name=self.arn.split(":")[3]).client("sns", config=config)
-            client.publish(
+            sns_client(self.arn.split(":")[3]).publish(
                 TopicArn=self.arn,
                 Subject=message.subject[:SUBJECT_CHARACTERS],
                 Message=message.body,

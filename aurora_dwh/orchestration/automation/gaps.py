@@ -22,9 +22,9 @@ import dagster as dg
 from aurora_dwh.catalog.model import Catalog
 from aurora_dwh.core.days import ranges, span
 from aurora_dwh.core.models import utc_now
+from aurora_dwh.core.retries import DAY
 from aurora_dwh.orchestration.assets.names import PLAIN, Names
 from aurora_dwh.orchestration.automation.run_history import (
-    ATTEMPTS,
     PAUSE,
     RunHistory,
     covers,
@@ -84,7 +84,7 @@ def build_gap_sensor(
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Requests days of the last {HORIZON_DAYS}, and months of the last {HORIZON_MONTHS}, that the "
         "schedules missed or that failed, newest first, and builds of marts that failed; "
-        f"what somebody cancelled waits until the next day; gives up after {ATTEMPTS} runs without success.",
+        f"what somebody cancelled waits until the next day; gives up after {DAY.attempts} runs without success.",
     )
     def gaps(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         if context.repository_def is None:
@@ -136,7 +136,7 @@ def due_months(catalog: Catalog, now: datetime) -> list[list[str]]:
     months: list[list[str]] = []
     while monthly_tables(catalog) and len(months) < HORIZON_MONTHS and (month := month_before(catalog, tick)):
         tick, last = month
-        months.append([(tick + timedelta(days=n)).isoformat() for n in range((last - tick).days + 1)])
+        months.append(span(tick.isoformat(), last.isoformat()))
     return months
 
 

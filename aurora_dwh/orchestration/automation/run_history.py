@@ -11,12 +11,10 @@ from hashlib import sha256
 import dagster as dg
 
 from aurora_dwh.core.days import span
+from aurora_dwh.core.retries import DAY
 from aurora_dwh.instance import run_tags
 
-ATTEMPTS = 3
-"""After so many runs without success, the one that was scheduled among them, an asset's day is left to people."""
-
-PAUSE = timedelta(hours=1)
+PAUSE = timedelta(seconds=DAY.pause)
 """How long a day waits after a run without success."""
 
 Tried = Mapping[dg.AssetKey, Sequence[dg.RunRecord]]
@@ -64,10 +62,10 @@ class RunHistory:
         if any(record.update_timestamp > self.now - PAUSE for record in ends):
             self.left.append(f"{name} had a run without success in the last {PAUSE}, and waits")
             return []
-        given_up = [key for key, records in tried.items() if len(records) >= ATTEMPTS]
+        given_up = [key for key, records in tried.items() if len(records) >= DAY.attempts]
         if given_up:
             self.left.append(
-                f"{name} is given up for {named(given_up)} after {ATTEMPTS} runs without success: materialize it"
+                f"{name} is given up for {named(given_up)} after {DAY.attempts} runs without success: materialize it"
             )
         return [key for key in tried if key not in given_up]
 
@@ -120,7 +118,7 @@ def request(job: str, keys: Sequence[dg.AssetKey], days: Sequence[str], tried: T
     is_range = len(days) > 1
     runs = sorted({record.dagster_run.run_id for key in keys for record in tried.get(key, ())})
     digest = sha256(" ".join([*(key.to_user_string() for key in keys), *runs]).encode()).hexdigest()[:12]
-    span = {run_tags.RANGE_START: days[0], run_tags.RANGE_END: days[-1]} if is_range else {}
+    span = run_tags.of_range(days[0], days[-1]) if is_range else {}
     return dg.RunRequest(
         job_name=job,
         run_key=f"{shown(days) or job}-{digest}",

@@ -123,7 +123,7 @@ def month_requests(catalog: Catalog, tick: datetime, names: Names = PLAIN) -> It
     by_day = names.chain_keys(table for table in tables if table.mode != "full")
     whole = names.chain_keys(table for table in tables if table.mode == "full")
     if by_day:
-        days = {run_tags.RANGE_START: first.isoformat(), run_tags.RANGE_END: last.isoformat()}
+        days = run_tags.of_range(first.isoformat(), last.isoformat())
         yield dg.RunRequest(run_key=f"{first}...{last}", asset_selection=by_day, tags=days)
     if whole:
         yield dg.RunRequest(run_key=f"{last}", asset_selection=whole, partition_key=last.isoformat())

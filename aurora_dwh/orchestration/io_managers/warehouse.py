@@ -20,7 +20,7 @@ from aurora_dwh.orchestration.stopping import stoppable
 from aurora_dwh.settings.servers import ENVIRONMENT, Servers
 from aurora_dwh.transforms.computed import Storing
 from aurora_dwh.warehouse import rows
-from aurora_dwh.warehouse.connection import Warehouse
+from aurora_dwh.warehouse.connection import Warehouse, open_warehouse
 from aurora_dwh.warehouse.errors import CheckError
 from aurora_dwh.warehouse.load.statements import DAY
 from aurora_dwh.warehouse.sql import identifier, literal, qualified
@@ -56,7 +56,7 @@ class RedshiftIOManager(dg.ConfigurableIOManager):
     def warehouse(self) -> Warehouse:
         """The warehouse behind the manager."""
         if self._warehouse is None:
-            self._warehouse = Warehouse(self._servers.warehouse())
+            self._warehouse = open_warehouse(self._servers)
         return self._warehouse
 
     @property

@@ -11,7 +11,7 @@ from datetime import date
 
 from aurora_dwh.core.schema import fold
 from aurora_dwh.warehouse.connection import Session, Warehouse
-from aurora_dwh.warehouse.errors import CheckError, PassingError, WarehouseError
+from aurora_dwh.warehouse.errors import PassingError, WarehouseError
 from aurora_dwh.warehouse.load.schema_drift import DONE_BY_ANOTHER, live_columns, missing_schemas, settle
 from aurora_dwh.warehouse.load.statements import Target
 from aurora_dwh.warehouse.locks import lock, passing
@@ -78,7 +78,7 @@ def build(
         return warehouse.transaction(lambda session: work.table(session, kinds[-1]), before=look)
     try:
         return warehouse.transaction(lambda session: work.view(session, kinds[-1]), before=look)
-    except (PassingError, CheckError):
+    except PassingError:
         raise
     except WarehouseError:  # its columns changed, which OR REPLACE does not do
         return warehouse.transaction(lambda session: work.new_view(session, kinds[-1]), before=look)

@@ -9,13 +9,13 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, datetime, time, timezone
+from datetime import date, datetime, time
 from decimal import Decimal
 from math import isclose, isfinite
 from typing import TYPE_CHECKING, Any
 
 from aurora_dwh.core.documents import canonical_text
-from aurora_dwh.core.models import DataError
+from aurora_dwh.core.models import DataError, wall_clock
 from aurora_dwh.core.schema import fold
 from aurora_dwh.core.spelling import near_match
 from aurora_dwh.warehouse.errors import PassingError, WarehouseError
@@ -238,7 +238,7 @@ def _comparable(value: Any) -> Any:
         case int() | float() | Decimal():
             return Decimal(str(value))
         case datetime():
-            return value.astimezone(timezone.utc).replace(tzinfo=None) if value.tzinfo else value
+            return wall_clock(value) if value.tzinfo else value
         case date() | str():
             return value
         case bytes():

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from aurora_dwh.core import retries
 from aurora_dwh.local.lake import LakeServer
 from aurora_dwh.local.redshift import RedshiftStandIn
 from aurora_dwh.source import extract
 from aurora_dwh.source.windows import opened
-from aurora_dwh.warehouse import connection
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh_tests.integration.over_time.clock import CALENDARS
 from aurora_dwh_tests.integration.over_time.machine import Kind, TableLife, Trouble
@@ -35,8 +36,8 @@ def parts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Parts]:
     """The servers; what fails is tried again at once, and not often."""
-    monkeypatch.setattr(connection, "FIRST_WAIT", 0.001)
-    monkeypatch.setattr(connection, "ATTEMPTS", 3)
+    monkeypatch.setattr(retries, "TRANSACTION", replace(retries.TRANSACTION, pause=0.001))
+    monkeypatch.setattr(retries, "TRANSACTION", replace(retries.TRANSACTION, attempts=3))
     made = Parts(mysql, mysql.database(), s3_client(lake_server), s3, redshift, warehouse)
 
     def opened_then(windows: Any, table: Any, *, read_at: Any, zone: Any) -> Any:

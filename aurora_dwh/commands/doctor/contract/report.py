@@ -28,10 +28,10 @@ def measure(progress: Callable[[str], object] = lambda _: None) -> list[Finding]
         ConfigError: Variables are missing or wrong.
         WarehouseError: There is no way to Redshift, or its user may make no schema.
     """
-    from aurora_dwh.settings.config import LakeSettings, RedshiftSettings
-    from aurora_dwh.warehouse.connection import Warehouse
+    from aurora_dwh.settings.config import LakeSettings
+    from aurora_dwh.warehouse.connection import open_warehouse
 
-    with Scratch(Warehouse(RedshiftSettings.from_env()), LakeSettings.from_env()) as scratch:
+    with Scratch(open_warehouse(), LakeSettings.from_env()) as scratch:
         return list(findings(scratch, assumptions(), progress))
 
 
