@@ -55,12 +55,21 @@ class Run:
         assert len(self.failures) == 1, self.failures
         return self.failures[0]
 
-    def check(self, name: str) -> Any:
-        """Return what the run's one check of that name found, as Dagster keeps it."""
+    def failure_of(self, table: str) -> str:
+        """Return the message of a table's one failed step."""
+        (found,) = [one for one in self.failures if one.partition(": ")[0].endswith(f"/{asset_name(table)}")]
+        return found
+
+    def check(self, name: str, table: str | None = None) -> Any:
+        """Return what the run's one check of that name, and of a table, found, as Dagster keeps it."""
         evaluations = [
             e.asset_check_evaluation_data for e in self.events if e.event_type_value == "ASSET_CHECK_EVALUATION"
         ]
-        (found,) = [evaluation for evaluation in evaluations if evaluation.check_name == name]
+        (found,) = [
+            evaluation
+            for evaluation in evaluations
+            if evaluation.check_name == name and table in (None, evaluation.asset_key.path[-1])
+        ]
         return found
 
 
