@@ -22,6 +22,11 @@ MODES = {
     "append": "{mode: append, key: id, cursor: changed_at}",
     "full": "{mode: full, key: id}",
 }
+each_source = pytest.mark.parametrize(
+    ("server", "mode"), [*(("mysql", mode) for mode in MODES), ("mariadb", "incremental")], indirect=["server"]
+)
+"""What rows are in the source is asked of both servers; what is made of the answers in each mode comes after them."""
+
 DAYS = [f"2024-01-0{day}" for day in range(1, 7)]
 
 WAYS = {
@@ -86,6 +91,7 @@ def load(world: World, mode: str) -> None:
     world.load(DAYS[-1], "item") if mode == "full" else world.load(DAYS[0], "item", last=DAYS[-1])
 
 
+@one_server
 @pytest.mark.parametrize("mode", MODES)
 def test_what_happens_to_staging_is_found_named_and_mended(world: World, mode: str) -> None:
     filled(world, mode, "" if mode == "full" else "deletes: remove")
@@ -195,7 +201,7 @@ SEEN = {
 """What a proof finds of it."""
 
 
-@pytest.mark.parametrize("mode", MODES)
+@each_source
 def test_what_no_cursor_shows_is_found_and_a_repair_outlives_its_day(world: World, mode: str) -> None:
     """A cascade, an UPDATE that leaves the cursor alone, cursors at zero and in the future, rows of an import.
 
@@ -262,7 +268,7 @@ KEYS = {
 }
 
 
-@pytest.mark.parametrize("mode", MODES)
+@each_source
 def test_rows_of_every_kind_of_key_are_found_and_mended(world: World, mode: str) -> None:
     tables, entries = [f"t_{kind}" for kind in KEYS], []
     for table, (ddl, key, value) in zip(tables, KEYS.values(), strict=True):
