@@ -42,8 +42,8 @@ def catalog(world: World, entries: Mapping[str, str]) -> None:
     world.catalog("\n".join(f"{table}: {{{fields}}}" for table, fields in entries.items()))
 
 
-def fill(world: World, entries: Mapping[str, str]) -> None:
-    """Load three days of tables, each with a row each of two countries a day."""
+def make(world: World, entries: Mapping[str, str]) -> None:
+    """Make tables with three days of rows, of each day one of each of two countries, and their catalog."""
     catalog(world, entries)
     rows = ", ".join(
         f"({n}, 'p{n}@example.com', 'secret {n}', '{('jp', 'at')[n % 2]}', '2000-01-01', '2024-01-0{1 + n // 2} 10:00')"
@@ -51,6 +51,11 @@ def fill(world: World, entries: Mapping[str, str]) -> None:
     )
     for table in entries:
         world.at_source(f"CREATE TABLE {table} {COLUMNS}", f"INSERT INTO {table} VALUES {rows}")
+
+
+def fill(world: World, entries: Mapping[str, str]) -> None:
+    """Make tables, and load their three days."""
+    make(world, entries)
     world.load("2024-01-01", *entries, last="2024-01-03")
 
 
