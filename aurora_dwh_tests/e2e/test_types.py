@@ -98,21 +98,27 @@ def test_a_single_value_that_differs_is_found_whatever_its_type(world: World) ->
 
     assert compare() == ()
     names = list(SAMPLES)
+    listed = ", ".join(f'"{name}"' for name in names)
+    copied = world.ask_warehouse(f"SELECT id, {listed} FROM staging.every ORDER BY id DESC")
     for group in (names[first : first + SHOWN_ROWS] for first in range(0, len(names), SHOWN_ROWS)):
         changed: dict[int, tuple[str, Any]] = {}  # each in a row of its own
+        updates = []
         for number, name in enumerate(group):
-            there = world.ask_warehouse(
-                f'SELECT id, "{name}" FROM staging.every WHERE "{name}" IS NOT NULL ORDER BY id DESC'
-            )
-            key, value = next(row for row in there if row[0] not in changed)
+            there = ((row[0], row[1 + names.index(name)]) for row in copied)
+            key, value = next(row for row in there if row[1] is not None and row[0] not in changed)
             other = "NULL" if number % 5 == 0 else literal(kinds[name], neighbour(kinds[name], value))
-            world.ask_warehouse(f'UPDATE staging.every SET "{name}" = {other} WHERE id = {key}')
+            updates.append(f'UPDATE staging.every SET "{name}" = {other} WHERE id = {key}')
             changed[key] = name, value
+        world.at_warehouse(*updates)
         columns, *rows = compare()
         assert sorted(columns.removeprefix("columns that differ: ").split(", ")) == sorted(group)
         assert {row.partition(" is ")[0] for row in rows} == {f"id='{k}': {name}" for k, (name, _) in changed.items()}
-        for key, (name, value) in changed.items():
-            world.ask_warehouse(f'UPDATE staging.every SET "{name}" = {literal(kinds[name], value)} WHERE id = {key}')
+        world.at_warehouse(
+            *(
+                f'UPDATE staging.every SET "{name}" = {literal(kinds[name], value)} WHERE id = {key}'
+                for key, (name, value) in changed.items()
+            )
+        )
     assert compare() == ()
 
 

@@ -158,8 +158,8 @@ class World:
             cursor.execute(statement)
             return list(cursor.fetchall())
 
-    def ask_warehouse(self, statement: str) -> list[tuple[Any, ...]]:
-        """Return the rows of a statement on the warehouse, committed; none where it has no rows."""
+    def at_warehouse(self, *statements: str) -> list[tuple[Any, ...]]:
+        """Run statements on the warehouse, each committed by itself; return the rows of the last, if it has any."""
         with redshift_connector.connect(
             host=self.variables["REDSHIFT_HOST"],
             port=int(self.variables["REDSHIFT_PORT"]),
@@ -171,8 +171,13 @@ class World:
         ) as connection:
             connection.autocommit = True
             cursor = connection.cursor()
-            cursor.execute(statement)
+            for statement in statements:
+                cursor.execute(statement)
             return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
+
+    def ask_warehouse(self, statement: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement on the warehouse, committed; none where it has no rows."""
+        return self.at_warehouse(statement)
 
     def columns(self, table: str) -> list[str]:
         """Return the names of a source table's columns, in order."""
