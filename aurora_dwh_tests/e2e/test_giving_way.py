@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from aurora_dwh.local.aurora.program import KINDS
-from aurora_dwh.source import giving_way, locks
+from aurora_dwh.source import giving_way, locks, variables
 from aurora_dwh.source.giving_way import Watch
+from aurora_dwh.source.variables import Variable
 from aurora_dwh_tests.e2e.remedies import run
 from aurora_dwh_tests.e2e.world import World
 from aurora_dwh_tests.servers import numbers
@@ -75,6 +76,8 @@ def test_c10_whoever_asks_the_source_names_the_locked_table(
     aurora_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(locks, "PATIENCE", timedelta(seconds=1))
+    shorter = Variable("lock_wait_timeout", "1", "takes the place of the one before it")
+    monkeypatch.setattr(variables, "SESSION", (*variables.SESSION, shorter))
     world = aurora_world
     world.at_source("CREATE TABLE t (id INT PRIMARY KEY, at DATETIME(6), KEY (at))")
     world.catalog("t: {key: id, cursor: at}")
