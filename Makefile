@@ -38,13 +38,14 @@ coverage: TESTS += --cov=aurora_dwh --cov-report=term
 coverage: test ## the same, and print which share of the product's lines the tests run in their own process
 
 soak: also = build-essential
-soak: $(VENV)/.dev system-packages both-servers ## forty times the random table histories of make test, 1,000 rounds of two writers, all of the kill matrix, and a week with kills
+soak: $(VENV)/.dev system-packages both-servers ## forty times the random table histories of make test, 1,000 rounds of two writers, all of the kill matrix, each test's full size, and a week with kills
 	$(BIN)/python -m pytest -n 3 --no-loadscope-reorder --hypothesis-profile soak aurora_dwh_tests/integration/over_time \
-	  aurora_dwh_tests/integration/test_writers.py aurora_dwh_tests/e2e/test_kill_matrix.py
+	  aurora_dwh_tests/integration/test_writers.py
+	$(BIN)/python -m pytest -n 3 --no-loadscope-reorder -m soak
 	$(BIN)/python -m pytest -s aurora_dwh_tests/e2e/soak_week.py
 
 kill-matrix: $(VENV)/.dev system-packages both-servers ## stop a day at each of its statements, and write what was left into docs/operation.md
-	KILL_MATRIX=write $(BIN)/python -m pytest aurora_dwh_tests/e2e/test_kill_matrix.py
+	KILL_MATRIX=write $(BIN)/python -m pytest -m soak aurora_dwh_tests/e2e/test_kill_matrix.py
 
 lint: $(VENV)/.dev ## check style and formatting
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from aurora_dwh_tests.services import connected, lake, lake_server, redshift, s3
 from aurora_dwh_tests.tls import certificate, tls_server  # noqa: F401 - fixtures
 
 gc.set_threshold(100_000, 20, 20)  # else a twentieth of the time of Dagster's runs goes into looking for garbage
+# In a shell's background the interrupt is ignored, and by Dagster's runs SIGTERM with it: what they start then does not
+# end, and each end is waited for in vain for half a minute.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # With other examples each time a change would fail for what it has nothing to do with: `make soak` looks for that.
 settings.register_profile("repeatable", derandomize=True)
 settings.register_profile("soak", derandomize=False, max_examples=2_000, print_blob=True)  # `make soak`

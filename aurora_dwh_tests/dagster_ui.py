@@ -129,7 +129,6 @@ def served(
             stdout=output,
             stderr=output,
             start_new_session=True,  # a group of its own, code servers included
-            preexec_fn=_default_signals,
         )
     try:
         url = f"http://127.0.0.1:{port}"
@@ -137,12 +136,6 @@ def served(
         yield Served(url, server)
     finally:
         _end_group(server)
-
-
-def _default_signals() -> None:
-    """Undo what a non-interactive shell does to its background processes: ignored signals would be inherited."""
-    for sign in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(sign, signal.SIG_DFL)
 
 
 def _await(url: str, server: subprocess.Popen[bytes], log: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 from aurora_dwh_tests.e2e.world import World
@@ -9,12 +10,12 @@ from aurora_dwh_tests.e2e.world import World
 OLDER_COLUMNS = ("key_columns", "cursor_column", "rules")
 
 
-def forget_rules(world: World, table: str) -> None:
-    """Make the lake and the warehouse what an older version would have made of a table."""
+def forget_rules(world: World, *tables: str) -> None:
+    """Make the lake and the warehouse what an older version would have made of tables."""
     from aurora_dwh.lake.factory import open_lake
 
     lake = open_lake()
-    for manifest in lake.all(table):
+    for manifest in itertools.chain.from_iterable(map(lake.all, tables)):
         place = {"Bucket": lake.layout.bucket, "Key": lake.layout.key(manifest.url)}
         body = json.loads(lake._client.get_object(**place)["Body"].read())
         del body["aurora_dwh"]["rules"]

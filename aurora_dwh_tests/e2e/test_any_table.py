@@ -48,23 +48,24 @@ NAMES = {
 }
 
 
-@pytest.mark.parametrize("table", NAMES)
-def test_a22_a_name_that_is_a_word_of_sql_or_has_odd_letters_is_copied(world: World, table: str) -> None:
-    columns, key, cursor = NAMES[table]
-    quoted_key, quoted_cursor = (name.replace("'", "''") for name in (key, cursor))
-    world.catalog(f"'{table}': {{key: '{quoted_key}', cursor: '{quoted_cursor}'}}")
-    world.at_source(
-        f"CREATE TABLE `{table}` ({columns}, PRIMARY KEY (`{key}`), KEY (`{cursor}`))",
-        *(
-            f"INSERT INTO `{table}` (`{key}`, `{cursor}`) VALUES ({n}, '2024-01-0{n} 12:00:00')"  # in UTC or in Tokyo
-            for n in (1, 2, 3)
-        ),
-    )
-    world.load("2024-01-01", table, last="2024-01-03")
-    assert _staged(world, table) == world.source_rows(table)
-    world.at_source(f"UPDATE `{table}` SET `{cursor}` = '2024-01-04 00:00:00' WHERE `{key}` = 1")
-    world.load("2024-01-04", table)
-    assert _staged(world, table) == world.source_rows(table)
+def test_a22_a_name_that_is_a_word_of_sql_or_has_odd_letters_is_copied(world: World) -> None:
+    entries = []
+    for table, (columns, key, cursor) in NAMES.items():
+        quoted_key, quoted_cursor = (name.replace("'", "''") for name in (key, cursor))
+        entries.append(f"'{table}': {{key: '{quoted_key}', cursor: '{quoted_cursor}'}}")
+        moments = ", ".join(f"({n}, '2024-01-0{n} 12:00:00')" for n in (1, 2, 3))  # in UTC or in Tokyo
+        world.at_source(
+            f"CREATE TABLE `{table}` ({columns}, PRIMARY KEY (`{key}`), KEY (`{cursor}`))",
+            f"INSERT INTO `{table}` (`{key}`, `{cursor}`) VALUES {moments}",
+        )
+    world.catalog("\n".join(entries))
+    world.load("2024-01-01", *NAMES, last="2024-01-03")
+    for table, (_, key, cursor) in NAMES.items():
+        assert _staged(world, table) == world.source_rows(table)
+        world.at_source(f"UPDATE `{table}` SET `{cursor}` = '2024-01-04 00:00:00' WHERE `{key}` = 1")
+    world.load("2024-01-04", *NAMES)
+    for table in NAMES:
+        assert _staged(world, table) == world.source_rows(table)
 
 
 def _staged(world: World, table: str) -> Counter[tuple[object, ...]]:
@@ -96,23 +97,25 @@ CURSORS = {
 """Cursor type -> the last moment before a day in Tokyo, its first, its last; a TIMESTAMP as UTC writes it."""
 
 
-@pytest.mark.parametrize("mode", ["incremental", "append"])
-@pytest.mark.parametrize("kind", CURSORS)
-def test_a11_a13_rows_at_the_edges_of_a_day_are_in_one_day_and_in_no_other(world: World, kind: str, mode: str) -> None:
-    world.catalog(f"edge: {{mode: {mode}, key: id, cursor: at}}", start_date="2023-12-30")
-    before, first, last = CURSORS[kind]
-    world.at_source(f"CREATE TABLE edge (id INT AUTO_INCREMENT PRIMARY KEY, at {kind} NULL, KEY (at))")
-    for moment in (before, first, last):
-        world.at_source(f"INSERT INTO edge (at) VALUES ('{moment}'), ('{moment}'), ('{moment}')")
-    world.load("2024-01-01", "edge")
-    world.load("2023-12-30", "edge", last="2024-01-02")
-    world.load("2024-01-01", "edge")
-    world.assert_equal("edge")
-    by_day = "SELECT _dwh_day, COUNT(*) FROM staging.edge GROUP BY 1 ORDER BY 1"
-    assert [(day.isoformat(), rows) for day, rows in world.ask_warehouse(by_day)] == [
-        ("2023-12-31", 3),
-        ("2024-01-01", 6),
-    ]
+def test_a11_a13_rows_at_the_edges_of_a_day_are_in_one_day_and_in_no_other(world: World) -> None:
+    modes = ("incremental", "append")
+    tables = {f"edge_{mode}_{number}": kind for number, kind in enumerate(CURSORS) for mode in modes}
+    entries = (f"{table}: {{mode: {table.split('_')[1]}, key: id, cursor: at}}" for table in tables)
+    world.catalog("\n".join(entries), start_date="2023-12-30")
+    for table, kind in tables.items():
+        rows = ", ".join(f"('{moment}')" for moment in CURSORS[kind] for _ in range(3))
+        world.at_source(
+            f"CREATE TABLE {table} (id INT AUTO_INCREMENT PRIMARY KEY, at {kind} NULL, KEY (at))",
+            f"INSERT INTO {table} (at) VALUES {rows}",
+        )
+    world.load("2024-01-01", *tables)
+    world.load("2023-12-30", *tables, last="2024-01-02")
+    world.load("2024-01-01", *tables)
+    world.assert_equal(*tables)
+    for table in tables:
+        by_day = f"SELECT _dwh_day, COUNT(*) FROM staging.{table} GROUP BY 1 ORDER BY 1"
+        found = [(day.isoformat(), rows) for day, rows in world.ask_warehouse(by_day)]
+        assert found == [("2023-12-31", 3), ("2024-01-01", 6)], table
 
 
 @pytest.mark.parametrize("mode", ["incremental", "append"])

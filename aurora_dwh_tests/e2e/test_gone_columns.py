@@ -47,7 +47,9 @@ def prices(world: World) -> dict[int, int | None]:
     return dict(world.ask_warehouse("SELECT id, price FROM staging.t"))
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("server", "mode"), [*(("mysql", mode) for mode in MODES), ("mariadb", "incremental")], indirect=["server"]
+)
 def test_c12_a_column_that_is_taken_from_the_user_fails_the_day_until_it_is_granted_again(
     granted: World, mode: str
 ) -> None:

@@ -23,23 +23,30 @@ from aurora_dwh_tests.servers import Server, numbers
 
 FIRST, SECOND = "2024-01-01", "2024-01-02"
 FIRST_ROWS, ROWS = 1_000, 150_000
-BIG = (
-    "CREATE TABLE big (id INT PRIMARY KEY, changed DATETIME(6) NOT NULL, note VARCHAR(200), KEY (changed))",
-    (
-        f"INSERT INTO big SELECT seq, IF(seq <= {FIRST_ROWS}, '2024-01-01 10:00:00', '2024-01-02 10:00:00') "
-        f"+ INTERVAL seq MICROSECOND, REPEAT(CHAR(65 + seq % 26), 200) FROM {numbers(ROWS)}"
-    ),
-)
+
+few_rows = pytest.mark.parametrize("big", [5_000], indirect=True)
+"""Marks a test that interrupts a statement of the warehouse, which is held there, and no stream of rows."""
+
+
+def made(rows: int = ROWS) -> tuple[str, str]:
+    """Return the statements that make the table."""
+    return (
+        "CREATE TABLE big (id INT PRIMARY KEY, changed DATETIME(6) NOT NULL, note VARCHAR(200), KEY (changed))",
+        (
+            f"INSERT INTO big SELECT seq, IF(seq <= {FIRST_ROWS}, '2024-01-01 10:00:00', '2024-01-02 10:00:00') "
+            f"+ INTERVAL seq MICROSECOND, REPEAT(CHAR(65 + seq % 26), 200) FROM {numbers(rows)}"
+        ),
+    )
 
 
 @pytest.fixture
-def big(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    """A table of 30 MB, most of it in the second day, of which the first is loaded."""
+def big(world: World, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> World:
+    """A table of 30 MB, unless a test wants fewer rows, most in the second day, of which the first is loaded."""
     monkeypatch.setattr(retries, "TRANSACTION", replace(retries.TRANSACTION, attempts=2))
     monkeypatch.setattr(retries, "REQUEST", retries.Retries(2))
     monkeypatch.setenv("AURORA_SOURCE", "big, whatever address leads to it")
     world.catalog("big: {key: id, cursor: changed}")
-    world.at_source(*BIG)
+    world.at_source(*made(getattr(request, "param", ROWS)))
     world.load(FIRST, "big")
     return world
 
@@ -52,6 +59,7 @@ def lake_again(lake_server: LakeServer) -> Iterator[LakeServer]:
         lake_server.start()
 
 
+@few_rows
 @pytest.mark.parametrize("statement", ["COPY", "INSERT INTO", "COMMIT"])
 def test_a15_the_warehouse_is_killed_during_a_load(big: World, statement: str) -> None:
     try:
@@ -65,6 +73,7 @@ def test_a15_the_warehouse_is_killed_during_a_load(big: World, statement: str) -
     _assert_repaired(big)
 
 
+@few_rows
 def test_a15_a_connection_that_is_lost_after_commit_is_looked_up_and_not_loaded_twice(big: World) -> None:
     big.redshift.faults.add(Fault("^COMMIT", "drop", when="after"))
     big.load(SECOND, "big")
@@ -91,6 +100,7 @@ def test_a18_the_lake_is_killed_while_a_day_is_written(
     _assert_repaired(big)
 
 
+@few_rows
 def test_a23_the_lake_is_killed_before_copy_reads_it(big: World, lake_again: LakeServer) -> None:
     with _killed_at(big, "COPY", lambda: lake_again.pid):
         run = big.run(SECOND, None, chain("big"))
@@ -136,7 +146,7 @@ def test_a18_a_failover_while_rows_are_read_is_survived_by_the_run(big: World, m
 def _take_over(successor: Server, world: World) -> None:
     """Give a server the rows of a world's source and its password, and let it be a reader."""
     with successor.connect() as connection, connection.cursor() as cursor:
-        for statement in (f"CREATE DATABASE {world.database} CHARACTER SET utf8mb4", f"USE {world.database}", *BIG):
+        for statement in (f"CREATE DATABASE {world.database} CHARACTER SET utf8mb4", f"USE {world.database}", *made()):
             cursor.execute(statement)
         cursor.execute("SET GLOBAL read_only = 1")
         cursor.execute("ALTER USER root@localhost IDENTIFIED BY %s", (world.server.password,))

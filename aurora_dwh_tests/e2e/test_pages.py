@@ -157,6 +157,10 @@ class Reader:
             self.variables["PYTHONPATH"] = os.environ["PYTHONPATH"]
         self.done: set[str] = set()
 
+    def enter(self) -> None:
+        """Start the stack, and take its variables over once for all shells, as the pages say to do in each."""
+        self.type(*ACTIVATED, "aurora-dwh local up", "aurora-dwh local env > variables.sh")
+
     def type(self, *commands: str, answer: str = "") -> str:
         """Type commands into a new shell on a terminal, expect each to succeed, and return what they print."""
         ours, theirs = pty.openpty()
@@ -183,13 +187,14 @@ class Reader:
             return
         self.done.update(left)
         begins_itself = any(command.startswith("source ") for command in left)
-        here = () if begins_itself else (*ACTIVATED, 'eval "$(aurora-dwh local env)"')
+        here = () if begins_itself else ENTERED
         self.type(*here, *left, answer="y\n" * len(left))
-        if any(one.startswith("aurora-dwh local") for one in left):
-            self.type(*ACTIVATED, "aurora-dwh local up")  # it may have ended, or have left a part out
+        if any(one.startswith(("aurora-dwh local up", "aurora-dwh local down")) for one in left):
+            self.enter()  # it may have ended, or have left a part out
 
 
 ACTIVATED = ("source .venv/bin/activate",)
+ENTERED = (*ACTIVATED, "source variables.sh")
 
 STEPS = ("source ", "eval ", "cd ")
 """How commands begin that are for those behind them."""
@@ -202,7 +207,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     try:
         said = reader.type(*ACTIVATED, f"python -m aurora_dwh.local.demo --scale 0.05 --start {shop.START}")
         assert "bi.daily_sales" in said
-        reader.type(*ACTIVATED, "aurora-dwh local up")
+        reader.enter()
         yield reader
     finally:
         for option in ("", " --state another"):
@@ -214,7 +219,7 @@ def test_o15_the_programs_of_a_page_run_as_they_stand_there_each_behind_the_one_
     reader: Reader, page: str
 ) -> None:
     (reader.clone / "program.py").write_text("\n\n".join(fences(ROOT / page, "python")), encoding="utf-8")
-    reader.type(*ACTIVATED, 'eval "$(aurora-dwh local env)"', "python program.py")
+    reader.type(*ENTERED, "python program.py")
 
 
 def test_o15_the_transforms_of_the_page_run_as_they_stand_there(reader: Reader) -> None:
@@ -228,8 +233,7 @@ def test_o15_the_transforms_of_the_page_run_as_they_stand_there(reader: Reader) 
     names = ("lake/sold", "staging/sold", "lake/baskets", "staging/baskets", "lake/paths")
     selected = " or ".join(f'key:"{name}"' for name in names)
     said = reader.type(
-        *ACTIVATED,
-        'eval "$(aurora-dwh local env)"',
+        *ENTERED,
         "export AURORA_DWH_CATALOG=project/catalog.yaml",
         f"dagster asset materialize -m aurora_dwh.definitions --select '{selected}' "
         "--partition-range 2024-01-01...2024-01-05",
@@ -238,17 +242,13 @@ def test_o15_the_transforms_of_the_page_run_as_they_stand_there(reader: Reader) 
     listed = {one["table"]: one["days"] for one in json.loads(said[said.rindex("\n[") :])}
     assert {name: listed[name] for name in ("sold", "baskets", "paths")} == {"sold": 5, "baskets": 5, "paths": 5}
     found = "select count(*) > 0 as found from lake.sold, lake.baskets, lake.paths"
-    assert '"found": true' in reader.type(
-        *ACTIVATED, 'eval "$(aurora-dwh local env)"', f"aurora-dwh lake sql '{found}' --json"
-    )
+    assert '"found": true' in reader.type(*ENTERED, f"aurora-dwh lake sql '{found}' --json")
 
 
 def test_the_notebook_runs_in_jupyter_and_its_copy_here_was_run(reader: Reader) -> None:
     notebook = reader.clone / NOTEBOOK
     before = json.loads(notebook.read_text(encoding="utf-8"))
-    reader.type(
-        *ACTIVATED, 'eval "$(aurora-dwh local env)"', f"cd {Path(NOTEBOOK).parent}", "jupyter execute --inplace *.ipynb"
-    )
+    reader.type(*ENTERED, f"cd {Path(NOTEBOOK).parent}", "jupyter execute --inplace *.ipynb")
     after = json.loads(notebook.read_text(encoding="utf-8"))
     assert _printed(before) == _printed(after)
     assert (notebook.parent / "forecast.parquet").exists()

@@ -126,7 +126,7 @@ def test_a_day_is_loaded_by_the_containers_of_production(
     yesterday = str(datetime.now(ZoneInfo(shop.TIMEZONE)).date() - timedelta(days=1))
     with world.source() as connection:
         shop.create(connection)
-        shop.live(connection, last=shop.START + timedelta(days=1))
+        shop.live(connection, last=shop.START + timedelta(days=1), scale=0.05)
     # The first partition holds all history, so that one run loads the whole shop.
     catalog = PACKAGED_CATALOG.read_text(encoding="utf-8").replace("2024-01-01", yesterday)
     world.catalog_file.write_text(catalog, encoding="utf-8")

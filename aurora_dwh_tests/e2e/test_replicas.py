@@ -24,7 +24,7 @@ from aurora_dwh_tests.e2e.proofs import kinds, prove
 from aurora_dwh_tests.e2e.world import Run, World, chain
 from aurora_dwh_tests.polling import until
 from aurora_dwh_tests.replicas import Replicas
-from aurora_dwh_tests.servers import server  # noqa: F401 - both servers here, unlike elsewhere in this folder
+from aurora_dwh_tests.servers import one_server, server  # noqa: F401 - both servers here, unlike elsewhere in this folder
 
 EVENT = "event: {key: id, cursor: changed_at, lookback: 1h, deletes: remove}"
 TABLE = "CREATE TABLE event (id INT PRIMARY KEY, v INT, changed_at DATETIME NOT NULL, KEY (changed_at))"
@@ -304,6 +304,7 @@ def test_c06_a_reader_of_aurora_says_how_far_it_is(
     )
 
 
+@one_server  # the clock that is set back is the test's
 @pytest.mark.parametrize("mode", ["key: id, cursor: changed_at", "mode: append, cursor: changed_at", "mode: full"])
 def test_c06_a_clock_that_is_set_back_is_an_error_and_what_it_says_mends_it(
     nights: Nights, monkeypatch: pytest.MonkeyPatch, mode: str

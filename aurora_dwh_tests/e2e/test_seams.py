@@ -8,7 +8,6 @@ import dagster as dg
 import pytest
 
 from aurora_dwh_tests.e2e.remedies import follow, run
-from aurora_dwh_tests.e2e.test_rules import check
 from aurora_dwh_tests.e2e.world import World
 
 pytestmark = pytest.mark.timeout(600)
@@ -55,7 +54,7 @@ def assert_mended(world: World, said: str, *, rows: int) -> None:
     world.assert_equal("event")
     assert doctor(world) == []
     assert run("rebuild event").exit_code == 0
-    assert found(check(world.load("2024-01-06", "event"), "rules"))[::2] == (True, 0)
+    assert found(world.load("2024-01-06", "event").check("rules"))[::2] == (True, 0)
     world.assert_equal("event")
 
 
@@ -65,7 +64,7 @@ def test_c03_a_zone_whose_days_end_later_leaves_a_gap_that_is_said(world: World,
     world.catalog(f"event: {{{MODES[mode]}}}", timezone="Asia/Tokyo")
     world.load("2024-01-01", "event", last="2024-01-03")
     world.catalog(f"event: {{{MODES[mode]}}}", timezone="UTC")
-    passed, said, mismatches = found(check(world.load("2024-01-04", "event", last="2024-01-06"), "rules"))
+    passed, said, mismatches = found(world.load("2024-01-04", "event", last="2024-01-06").check("rules"))
     gap = GAP.format(" (UTC)")
     assert (passed, mismatches) == (False, 1)
     assert f"; days of the table do not meet: {gap}; to read all of it again, run" in said
@@ -77,7 +76,7 @@ def test_c03_a_zone_whose_days_end_earlier_has_rows_twice_where_there_is_no_key(
     world.catalog(f"event: {{{MODES['append']}}}", timezone="UTC")
     world.load("2024-01-01", "event", last="2024-01-03")
     world.catalog(f"event: {{{MODES['append']}}}", timezone="Asia/Tokyo")
-    said = found(check(world.load("2024-01-04", "event", last="2024-01-07"), "rules"))[1]
+    said = found(world.load("2024-01-04", "event", last="2024-01-07").check("rules"))[1]
     twice = f"{TWICE.format(3, 4)} (UTC) is from 2024-01-03 15:00:00 up to 2024-01-04 00:00:00"
     assert twice in said
     assert_mended(world, twice, rows=HOURS + 9)
@@ -88,7 +87,7 @@ def test_c03_another_zone_of_the_cursor_moves_the_days_of_a_wall_clock(world: Wo
     world.catalog(f"event: {{{MODES['append']}, cursor_timezone: UTC}}", timezone="Asia/Tokyo")
     world.load("2024-01-01", "event", last="2024-01-03")
     world.catalog(f"event: {{{MODES['append']}}}", timezone="Asia/Tokyo")
-    said = found(check(world.load("2024-01-04", "event", last="2024-01-06"), "rules"))[1]
+    said = found(world.load("2024-01-04", "event", last="2024-01-06").check("rules"))[1]
     gap = GAP.format("")
     assert gap in said
     assert_mended(world, gap, rows=HOURS - 9)
@@ -103,7 +102,7 @@ def test_c03_another_first_day_has_the_history_twice_where_there_is_no_key(
     world.load(f"2024-01-0{before}", "event", last="2024-01-06")
     world.catalog(f"event: {{{MODES['append']}}}", start_date=f"2024-01-0{after}")
     run_ = world.load(f"2024-01-0{again}", "event", last=f"2024-01-0{max(again, 2)}")
-    said = found(check(run_, "rules"))[1]
+    said = found(run_.check("rules"))[1]
     twice = f"{TWICE.format(2, 3)} is up to 2024-01-03 00:00:00"
     assert twice in said
     assert_mended(world, twice, rows=HOURS + 48)
@@ -114,7 +113,7 @@ def test_c03_what_moves_no_day_is_no_mismatch(world: World) -> None:
     world.catalog(f"event: {{{MODES['incremental']}}}", timezone="Asia/Tokyo")
     world.load("2024-01-01", "event", last="2024-01-03")
     world.catalog(f"event: {{{MODES['incremental']}, lookback: 1h}}", timezone="UTC", start_date="2023-12-01")
-    done = check(world.load("2024-01-04", "event", last="2024-01-06"), "rules")
+    done = world.load("2024-01-04", "event", last="2024-01-06").check("rules")
     assert "timezone Asia/Tokyo, now UTC" in str(done.description)
     assert found(done)[2] == 0
     world.assert_equal("event")

@@ -37,15 +37,19 @@ def live(world: World, first: str, last: str) -> None:
 
 
 @pytest.mark.timeout(600)
-def test_days_in_shuffled_order_twice_while_the_shop_lives_on_end_in_the_sources_rows(shop_world: World) -> None:
+@pytest.mark.parametrize("half", [2, pytest.param(4, marks=pytest.mark.soak)])
+def test_days_in_shuffled_order_twice_while_the_shop_lives_on_end_in_the_sources_rows(
+    shop_world: World, half: int
+) -> None:
     world, order = shop_world, random.Random(20240101)
-    live(world, "2024-01-01", "2024-01-04")
-    _load_each_twice(world, order, days(1, 4))
+    first, second = days(1, half), days(half + 1, 2 * half)
+    live(world, first[0], first[-1])
+    _load_each_twice(world, order, first)
     world.assert_equal(*shop.TABLES)
 
-    live(world, "2024-01-05", "2024-01-08")
-    _load_each_twice(world, order, days(5, 8))
-    for key in order.sample(days(1, 4), 2):
+    live(world, second[0], second[-1])
+    _load_each_twice(world, order, second)
+    for key in order.sample(first, half // 2):
         world.load(key, *shop.TABLES)
     world.assert_equal(*shop.TABLES)
     _assert_proof_agrees(world)

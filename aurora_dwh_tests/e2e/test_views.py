@@ -59,7 +59,7 @@ def test_c21_views_are_offered_and_one_that_is_taken_is_copied(world: World) -> 
     world.assert_equal("the view")
 
 
-@pytest.mark.parametrize("mode", ["key: id", "mode: append"])
+@pytest.mark.parametrize(("server", "mode"), [("mysql", "key: id"), ("mariadb", "mode: append")], indirect=["server"])
 def test_c21_a_view_with_a_cursor_is_copied_by_day_and_no_index_on_it_is_advised(world: World, mode: str) -> None:
     make(world)
     world.catalog(f"the view: {{{mode}, cursor: changed_at}}")

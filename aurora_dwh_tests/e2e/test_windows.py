@@ -27,11 +27,11 @@ def said(*arguments: str, code: int = 0) -> str:
 def test_c01_a_row_that_moves_on_every_night_is_copied_by_the_load_of_the_newest_day(
     nights: Nights, cursor: str, indexed: bool
 ) -> None:
-    nights.catalog("event: {key: id, cursor: changed_at, lookback: 1h}")
+    nights.catalog("event: {key: id, cursor: changed_at, lookback: 1h}", days=4)
     nights.table(cursor, indexed=indexed)
     nights.write(cursor, {1: nights.at(3, "12:00:00"), 2: nights.at(1, "12:00:00"), 3: nights.at(0, "00:15:00")})
 
-    nights.world.load(nights.day(10), "event", last=nights.day(2))
+    nights.world.load(nights.day(4), "event", last=nights.day(2))
     staged = {row[0] for row in nights.world.staged_rows("event")}
     assert 3 not in staged
     assert 1 in staged

@@ -55,12 +55,21 @@ class Run:
         assert len(self.failures) == 1, self.failures
         return self.failures[0]
 
-    def check(self, name: str) -> Any:
-        """Return what the run's one check of that name found, as Dagster keeps it."""
+    def failure_of(self, table: str) -> str:
+        """Return the message of a table's one failed step."""
+        (found,) = [one for one in self.failures if one.partition(": ")[0].endswith(f"/{asset_name(table)}")]
+        return found
+
+    def check(self, name: str, table: str | None = None) -> Any:
+        """Return what the run's one check of that name, and of a table, found, as Dagster keeps it."""
         evaluations = [
             e.asset_check_evaluation_data for e in self.events if e.event_type_value == "ASSET_CHECK_EVALUATION"
         ]
-        (found,) = [evaluation for evaluation in evaluations if evaluation.check_name == name]
+        (found,) = [
+            evaluation
+            for evaluation in evaluations
+            if evaluation.check_name == name and table in (None, evaluation.asset_key.path[-1])
+        ]
         return found
 
 
@@ -149,8 +158,8 @@ class World:
             cursor.execute(statement)
             return list(cursor.fetchall())
 
-    def ask_warehouse(self, statement: str) -> list[tuple[Any, ...]]:
-        """Return the rows of a statement on the warehouse, committed; none where it has no rows."""
+    def at_warehouse(self, *statements: str) -> list[tuple[Any, ...]]:
+        """Run statements on the warehouse, each committed by itself; return the rows of the last, if it has any."""
         with redshift_connector.connect(
             host=self.variables["REDSHIFT_HOST"],
             port=int(self.variables["REDSHIFT_PORT"]),
@@ -162,8 +171,13 @@ class World:
         ) as connection:
             connection.autocommit = True
             cursor = connection.cursor()
-            cursor.execute(statement)
+            for statement in statements:
+                cursor.execute(statement)
             return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
+
+    def ask_warehouse(self, statement: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement on the warehouse, committed; none where it has no rows."""
+        return self.at_warehouse(statement)
 
     def columns(self, table: str) -> list[str]:
         """Return the names of a source table's columns, in order."""

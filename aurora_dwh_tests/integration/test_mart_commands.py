@@ -272,7 +272,6 @@ def test_a_build_that_is_stopped_ends_with_130(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # as in a terminal
         ) as running:
             try:
                 until(lambda: bool(admin.query("SELECT 1 FROM pg_locks WHERE NOT granted")), 120)

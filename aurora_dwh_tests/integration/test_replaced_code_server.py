@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -42,10 +41,7 @@ def code_server(home: Path, port: int) -> Iterator[None]:
     """Serve the product's definitions, and end as ECS ends a container."""
     command = [str(Path(sys.executable).with_name("dagster")), *commands.code_server(port)[1:]]
     with (home / "code.log").open("wb") as log:
-        server = subprocess.Popen(
-            command, cwd=home, stdout=log, stderr=log,
-            preexec_fn=lambda: [signal.signal(s, signal.SIG_DFL) for s in (signal.SIGINT, signal.SIGTERM)],
-        )  # fmt: skip
+        server = subprocess.Popen(command, cwd=home, stdout=log, stderr=log)
     try:
         until(lambda: _serves(port), 240, lambda: (home / "code.log").read_text()[-2000:])
         yield

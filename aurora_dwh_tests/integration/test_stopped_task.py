@@ -55,9 +55,8 @@ def test_sigterm_ends_a_run_within_what_fargate_grants_and_dagster_starts_it_onc
         command = ExecuteRunArgs(job.get_python_origin(), run_id, instance.get_ref()).get_command_args()
         with (tmp_path / "log").open("wb") as log:
             process = subprocess.Popen(
-                [Path(sys.executable).with_name(command[0]), *command[1:]], cwd=tmp_path, stdout=log, stderr=log,
-                preexec_fn=lambda: [signal.signal(s, signal.SIG_DFL) for s in (signal.SIGINT, signal.SIGTERM)],
-            )  # fmt: skip
+                [Path(sys.executable).with_name(command[0]), *command[1:]], cwd=tmp_path, stdout=log, stderr=log
+            )
         try:
             until((tmp_path / "begun").exists, 120, lambda: (tmp_path / "log").read_text()[-2000:])
             process.send_signal(signal.SIGTERM)
