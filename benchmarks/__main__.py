@@ -12,6 +12,7 @@ from benchmarks import (
     copying,
     daily_run,
     definitions,
+    history,
     memory,
     one_day,
     page,
@@ -44,6 +45,7 @@ PARTS: dict[str, Part] = {
     "daily_run": lambda rig, size: [daily_run.measure(rig, size)],
     "definitions": lambda rig, size: [definitions.measure(rig, size)],
     "record": lambda rig, size: [record.measure(rig, size)],
+    "history": lambda rig, size: [history.measure(rig, size)],
     "whole_chain": lambda rig, size: [whole_chain.measure(rig, size)],
 }
 
