@@ -13,6 +13,7 @@ from benchmarks import (
     daily_run,
     definitions,
     history,
+    large_target,
     memory,
     one_day,
     page,
@@ -46,6 +47,7 @@ PARTS: dict[str, Part] = {
     "definitions": lambda rig, size: [definitions.measure(rig, size)],
     "record": lambda rig, size: [record.measure(rig, size)],
     "history": lambda rig, size: [history.measure(rig, size)],
+    "large_target": lambda rig, size: [large_target.measure(rig, size)],
     "whole_chain": lambda rig, size: [whole_chain.measure(rig, size)],
 }
 

@@ -6,6 +6,7 @@ python -m benchmarks.clients.bare_day DAY
 from __future__ import annotations
 
 import sys
+import time
 from datetime import date
 
 from aurora_dwh.catalog.model import Catalog
@@ -23,16 +24,18 @@ from benchmarks.clients.output_format import Clock
 def main(day: date) -> None:
     """Load the day of one table after the other."""
     warm_up_imports("pyarrow.parquet", "redshift_connector")
-    clock = Clock()
+    clock, loading = Clock(), 0.0
     catalog, lake, warehouse = Catalog.load(), open_lake(), Warehouse(RedshiftSettings.from_env())
     for table in catalog.tables.values():
         source = open_source(catalog, warn=print)
         for extract in source.extract(table, windows(table, catalog, [day])):
             lake.write(table.name, extract)
+        began = time.perf_counter()
         target = staging_target(table, warehouse.settings.staging_schema)
         for manifests in batches.transactions(lake.read(table.name, [day])):
             load.load(warehouse, lake, target, table.mode, manifests, run_id="bare")
-    clock.say()
+        loading += time.perf_counter() - began
+    clock.say(loading=loading)
 
 
 if __name__ == "__main__":
