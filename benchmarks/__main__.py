@@ -20,6 +20,7 @@ from benchmarks import (
     proof,
     reading,
     record,
+    slow_network,
     typed,
     whole_chain,
     writers,
@@ -48,6 +49,7 @@ PARTS: dict[str, Part] = {
     "record": lambda rig, size: [record.measure(rig, size)],
     "history": lambda rig, size: [history.measure(rig, size)],
     "large_target": lambda rig, size: [large_target.measure(rig, size)],
+    "slow_network": lambda rig, size: [slow_network.measure(rig, size)],
     "whole_chain": lambda rig, size: [whole_chain.measure(rig, size)],
 }
 
