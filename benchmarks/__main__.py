@@ -11,6 +11,7 @@ from benchmarks import (
     beside_oltp,
     copying,
     daily_run,
+    day_range,
     definitions,
     history,
     large_target,
@@ -21,6 +22,7 @@ from benchmarks import (
     reading,
     record,
     slow_network,
+    startup,
     typed,
     whole_chain,
     writers,
@@ -50,6 +52,8 @@ PARTS: dict[str, Part] = {
     "history": lambda rig, size: [history.measure(rig, size)],
     "large_target": lambda rig, size: [large_target.measure(rig, size)],
     "slow_network": lambda rig, size: [slow_network.measure(rig, size)],
+    "range": lambda rig, size: [day_range.measure(rig, size)],
+    "startup": lambda rig, size: [startup.measure(rig, size)],
     "whole_chain": lambda rig, size: [whole_chain.measure(rig, size)],
 }
 

@@ -19,6 +19,7 @@ class Size:
         range_days: Days of the range that is loaded as one run.
         staged_rows: Rows of the staging table that is called large, a hundred times those of the small one.
         chain_rows: Rows of the load of the whole chain.
+        demo_scale: Size of the shop of `make demo`.
         oltp_seconds: Length of each spell of the OLTP load.
     """
 
@@ -31,6 +32,7 @@ class Size:
     range_days: int = 30
     staged_rows: int = 10_000_000
     chain_rows: int = 1_000_000
+    demo_scale: float = 1.0
     oltp_seconds: int = 20
 
 
@@ -44,6 +46,7 @@ QUICK = Size(
     range_days=5,
     staged_rows=100_000,
     chain_rows=50_000,
+    demo_scale=0.05,
     oltp_seconds=4,
 )
 """Shows that everything runs; the figures mean nothing."""
