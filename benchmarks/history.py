@@ -63,10 +63,15 @@ def measure(rig: Rig, size: Size) -> Findings:
             limits = (MUST, AIM) if page == "asset" else (None, None)  # that of runs has more to show after a year
             found.measures.append(Measure(f"the UI's page of {page}, likewise, {kind}", value, *limits))
     rows = [
-        [name, f"{middle(of, lambda run: run.seconds):.2f}", *(f"{pages[name][page] * 1000:.0f}" for page in PAGES)]
+        [
+            name,
+            f"{middle(of, lambda run: run.seconds):.2f}",
+            f"{middle(of, lambda run: run.said['cpu']):.2f}",
+            *(f"{pages[name][page] * 1000:.0f}" for page in PAGES),
+        ]
         for name, of in took.items()
     ]
-    found.lines += table(["instance", "run s", *(f"page of {page} ms" for page in PAGES)], rows)
+    found.lines += table(["instance", "run s", "its CPU s", *(f"page of {page} ms" for page in PAGES)], rows)
     return found
 
 
