@@ -40,13 +40,17 @@ class Storage:
         finally:
             connection.close()
 
+    def url(self, database: str = "dagster") -> str:
+        """Return a database's address, as SQLAlchemy takes it."""
+        return f"postgresql+psycopg2://{SUPERUSER}@/{database}?host={self.server.socket_dir}"
+
     def close(self) -> None:
         """End the server."""
         self.server.stop()
 
 
-def postgres_settings(storage: Storage, *, kept: bool = True) -> str:
+def postgres_settings(storage: Storage, *, kept: bool = True, database: str = "dagster") -> str:
     """Return the dagster.yaml of an instance on a PostgreSQL, with connections that are kept or as Dagster has them."""
-    config = f"{{postgres_url: 'postgresql+psycopg2://{SUPERUSER}@/dagster?host={storage.server.socket_dir}'}}"
+    config = f"{{postgres_url: '{storage.url(database)}'}}"
     custom = f"custom: {{module: aurora_dwh.instance.postgres, class: PostgresStorage, config: {config}}}"
     return f"telemetry: {{enabled: false}}\nstorage: {{{custom if kept else f'postgres: {config}'}}}\n"

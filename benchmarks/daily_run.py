@@ -13,24 +13,15 @@ from itertools import count
 from pathlib import Path
 
 from aurora_dwh.catalog.file import read_catalog
+from benchmarks import small_tables
 from benchmarks.clients.dagster_day import shares
 from benchmarks.harness import Outcome, interleaved, middle, ratio
 from benchmarks.measure import Findings, Measure, Size, table
 from benchmarks.rig import Rig
+from benchmarks.small_tables import ROWS_A_DAY
 from benchmarks.tables import FIRST_DAY
 
-ROWS_A_DAY = 300
 DAGSTER, DEALT, BARE = "Dagster, one run", "Dagster, runs as the schedule deals them", "bare loop"
-
-DDL = (
-    "CREATE TABLE t{0} (id int PRIMARY KEY, name varchar(40), amount decimal(12,2), note text, "
-    "updated_at datetime NOT NULL, KEY (updated_at))"
-)
-ROWS = (
-    "INSERT INTO t{0} SELECT seq, CONCAT('name ', seq), seq / 100, REPEAT('note ', seq % 20), "
-    f"TIMESTAMP '{FIRST_DAY} 00:00:00' + INTERVAL seq DIV {ROWS_A_DAY} DAY + INTERVAL seq % {ROWS_A_DAY} MINUTE "
-    f"FROM seq_0_to_{{1}}"
-)
 
 
 def measure(rig: Rig, size: Size) -> Findings:
@@ -50,15 +41,7 @@ def measure(rig: Rig, size: Size) -> Findings:
 
 
 def _runs(rig: Rig, tables: int, rounds: int) -> dict[str, list[Outcome]]:
-    name = f"daily_{tables}"
-    rig.execute(f"CREATE DATABASE {name}")
-    last_row = (3 * rounds + 1) * ROWS_A_DAY - 1
-    for number in range(tables):
-        rig.execute(DDL.format(number), ROWS.format(number, last_row), database=name)
-    rig.settle()
-    rig.redshift.create_database(name)
-    entries = {f"t{number}": "{key: id, cursor: updated_at}" for number in range(tables)}
-    variables = rig.variables(entries, name=name, database=name)
+    variables = small_tables.make(rig, f"daily_{tables}", tables, range(3 * rounds + 1))
     days = (FIRST_DAY + timedelta(days=n) for n in count())
     rig.run("bare_day", next(days), variables=variables)  # makes the staging tables
 

@@ -15,7 +15,11 @@ class Size:
         rounds: How often each program runs.
         tables: Tables of the daily run that has a target.
         many_tables: Tables of the one that is only reported.
+        days: Days of the year whose events an instance holds.
+        range_days: Days of the range that is loaded as one run.
+        staged_rows: Rows of the staging table that is called large, a hundred times those of the small one.
         chain_rows: Rows of the load of the whole chain.
+        demo_scale: Size of the shop of `make demo`.
         oltp_seconds: Length of each spell of the OLTP load.
     """
 
@@ -24,11 +28,27 @@ class Size:
     rounds: int = 5
     tables: int = 100
     many_tables: int = 1_000
+    days: int = 365
+    range_days: int = 30
+    staged_rows: int = 10_000_000
     chain_rows: int = 1_000_000
+    demo_scale: float = 1.0
     oltp_seconds: int = 20
 
 
-QUICK = Size(rows=100_000, big_rows=400_000, rounds=1, tables=5, many_tables=10, chain_rows=50_000, oltp_seconds=4)
+QUICK = Size(
+    rows=100_000,
+    big_rows=400_000,
+    rounds=1,
+    tables=5,
+    many_tables=10,
+    days=10,
+    range_days=5,
+    staged_rows=100_000,
+    chain_rows=50_000,
+    demo_scale=0.05,
+    oltp_seconds=4,
+)
 """Shows that everything runs; the figures mean nothing."""
 
 

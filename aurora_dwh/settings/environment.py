@@ -9,10 +9,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import SecretStr
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from pydantic import SecretStr
 
 VERIFY = "verify"
 """TLS with the server's certificate and host name verified."""
@@ -52,6 +52,8 @@ class Environment:
 
     def secret(self, name: str, *, may_be_empty: bool = False) -> SecretStr | None:
         """Return a variable's value to the last blank, wrapped so that it cannot be printed."""
+        from pydantic import SecretStr  # a tenth of a second, which the command line's help does not need
+
         value = self._variables.get(name)
         return None if value is None or not (value or may_be_empty) else SecretStr(value)
 

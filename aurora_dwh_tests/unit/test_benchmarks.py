@@ -1,15 +1,21 @@
-"""The benchmark suite's own arithmetic and its page; nothing is timed."""
+"""The benchmark suite's own arithmetic, its page and what it makes; nothing is timed."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
+from datetime import date, timedelta
 from pathlib import Path
 from xml.etree import ElementTree
 
+import dagster as dg
 import pytest
 
-from benchmarks import page
+from aurora_dwh_tests.instances import PROJECT_SETTINGS
+from benchmarks import page, year
 from benchmarks.harness import Outcome, interleaved, middle, ratio
 from benchmarks.measure import Findings, Measure, Size, table
+from benchmarks.slow_link import SlowLink
 
 
 def outcome(seconds: float, cpu: float = 0.0) -> Outcome:
@@ -114,3 +120,63 @@ def test_the_chart_is_an_image_with_a_bar_for_each_program(written: Path) -> Non
     widths = [float(bar.attrib["width"]) for bar in bars]
     assert widths == sorted(widths)
     assert widths[1] == pytest.approx(2 * widths[0], abs=0.1)
+
+
+def test_a_year_has_a_run_a_day_and_the_real_one_stays_the_newest(tmp_path: Path) -> None:
+    @dg.asset(
+        partitions_def=dg.DailyPartitionsDefinition("2024-01-01"), check_specs=[dg.AssetCheckSpec("c", asset="a")]
+    )
+    def a() -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+        yield dg.MaterializeResult()
+        yield dg.AssetCheckResult(passed=True, check_name="c")
+
+    (tmp_path / "dagster.yaml").write_text(PROJECT_SETTINGS.read_text())
+    newest, days, history = date(2024, 3, 31), 5, tmp_path / "history"
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        run = dg.materialize([a], instance=instance, partition_key=str(newest)).run_id
+    year.copy_logs(history / "runs", run, days)
+    for database in (history / "runs.db", history / "runs" / "index.db"):
+        year.write(f"sqlite:///{database}", run, newest, days)
+    wanted = [str(newest - timedelta(days=number)) for number in range(days)]
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        runs = instance.get_runs()
+        events = instance.fetch_materializations(a.key, limit=10).records
+        last = instance.get_latest_materialization_event(a.key)
+        checks = instance.event_log_storage.get_asset_check_execution_history(next(iter(a.check_keys)), limit=10)
+        assert [found.tags["dagster/partition"] for found in runs] == wanted
+        assert runs[0].run_id == run
+        assert [event.partition_key for event in events] == wanted
+        assert [event.run_id for event in events] == [found.run_id for found in runs]
+        assert [event.timestamp for event in events] == sorted((event.timestamp for event in events), reverse=True)
+        assert instance.get_materialized_partitions(a.key) == set(wanted)
+        assert last is not None
+        assert last.run_id == run
+        assert list(dict.fromkeys(check.run_id for check in checks)) == [found.run_id for found in runs]
+
+
+def test_a_slow_link_counts_answers_and_holds_what_is_sent() -> None:
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(100):
+            writer.write(data)
+        writer.close()
+
+    async def talk() -> tuple[SlowLink, float]:
+        server = await asyncio.start_server(echo, "127.0.0.1", 0)
+        link = SlowLink("127.0.0.1", server.sockets[0].getsockname()[1])
+        await link.listen()
+        link.delay = 0.05
+        reader, writer = await asyncio.open_connection("127.0.0.1", link.port)
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        for _ in range(3):
+            writer.write(b"asked")
+            assert await reader.readexactly(5) == b"asked"
+        seconds = clock() - began
+        writer.close()
+        assert await reader.read() == b""
+        server.close()
+        return link, seconds
+
+    link, seconds = asyncio.run(talk())
+    assert (link.trips, link.connections) == (3, 1)
+    assert seconds >= 4 * link.delay  # the connection, and three answers

@@ -1,12 +1,14 @@
-"""The same day as `dagster_day` loads, by the same SQL and the same calls of S3, in a loop without Dagster.
+"""The same days as `dagster_day` loads, by the same SQL and the same calls of S3, in a loop without Dagster.
 
 python -m benchmarks.clients.bare_day DAY
+python -m benchmarks.clients.bare_day FIRST LAST    # a range
 """
 
 from __future__ import annotations
 
 import sys
-from datetime import date
+import time
+from datetime import date, timedelta
 
 from aurora_dwh.catalog.model import Catalog
 from aurora_dwh.lake.factory import open_lake
@@ -20,20 +22,23 @@ from benchmarks.clients.import_warmup import warm_up_imports
 from benchmarks.clients.output_format import Clock
 
 
-def main(day: date) -> None:
-    """Load the day of one table after the other."""
+def main(first: date, last: date) -> None:
+    """Load the days of one table after the other."""
     warm_up_imports("pyarrow.parquet", "redshift_connector")
-    clock = Clock()
+    clock, loading = Clock(), 0.0
+    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     catalog, lake, warehouse = Catalog.load(), open_lake(), Warehouse(RedshiftSettings.from_env())
     for table in catalog.tables.values():
         source = open_source(catalog, warn=print)
-        for extract in source.extract(table, windows(table, catalog, [day])):
+        for extract in source.extract(table, windows(table, catalog, days)):
             lake.write(table.name, extract)
+        began = time.perf_counter()
         target = staging_target(table, warehouse.settings.staging_schema)
-        for manifests in batches.transactions(lake.read(table.name, [day])):
+        for manifests in batches.transactions(lake.read(table.name, days)):
             load.load(warehouse, lake, target, table.mode, manifests, run_id="bare")
-    clock.say()
+        loading += time.perf_counter() - began
+    clock.say(loading=loading)
 
 
 if __name__ == "__main__":
-    main(date.fromisoformat(sys.argv[1]))
+    main(date.fromisoformat(sys.argv[1]), date.fromisoformat(sys.argv[-1]))
