@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from aurora_dwh_tests.infra.deployments import DEPLOYMENTS, FIRST
 from infra.config_file import parse_config
 
 HASH = re.compile(r"(?=\d*[A-F])[0-9A-F]{4,}|[0-9a-f]{64}")
@@ -71,6 +70,8 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> Templates:
 
     import aws_cdk as cdk  # isort: skip
     from cdk_nag import AwsSolutionsChecks  # isort: skip
+
+    from aurora_dwh_tests.infra.deployments import DEPLOYMENTS, FIRST  # once it is known whether all are to be made
 
     folder = tmp_path_factory.mktemp("cdk.out")
     app = cdk.App(context=infra.app.CONTEXT, outdir=str(folder), analytics_reporting=False)
