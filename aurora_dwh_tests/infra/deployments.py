@@ -1,8 +1,8 @@
-"""The deployments that the options allow: each kind of source with each UI, with QuickSight or not, kept or not.
+"""Deployments that the options allow: each kind of source with each UI, with QuickSight or not, kept or not.
 
-Of each kind of source there is a plain one, one for each value of each other option, and one far from plain; all are
-made by `make infra` and `make soak`. Options that go with one kind of source only, or that change one property, are set with one of the sources: there they
-meet all the others.
+Of each kind of source there is a plain one, one for each other value of an option, and one far from plain; all that
+there can be are made by `make infra` and `make soak`. Options that go with one kind of source only, or that change one
+property, are set with one of the sources: there they meet all the others.
 """
 
 from __future__ import annotations
