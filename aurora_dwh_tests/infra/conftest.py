@@ -42,16 +42,18 @@ class Templates:
 
     def files(self) -> list[Path]:
         """Files that hold between them every resource, output and parameter of any template, names aside."""
-        seen: set[str] = set()
-        chosen = []
+        left: dict[Path, set[str]] = {}
         for file in sorted(self.folder.glob("assembly-*/*.template.json")):
             deployment = file.parent.name.removeprefix("assembly-")
             text = file.read_text(encoding="utf-8").replace(deployment, "").replace(deployment.replace("-", ""), "")
             sections = json.loads(text).values()
-            parts = {HASH.sub("", json.dumps(part)) for section in sections for part in section.items()}
-            if not parts <= seen:
-                chosen.append(file)
-                seen |= parts
+            left[file] = {HASH.sub("", json.dumps(part)) for section in sections for part in section.items()}
+        chosen: list[Path] = []
+        while any(left.values()):  # the one with the most that the chosen ones lack
+            chosen.append(max(left, key=lambda file: len(left[file])))
+            seen = left.pop(chosen[-1])
+            for parts in left.values():
+                parts -= seen
         return chosen
 
 
