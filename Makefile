@@ -40,7 +40,7 @@ coverage: test ## the same, and print which share of the product's lines the tes
 soak: also = build-essential
 soak: $(VENV)/.dev system-packages both-servers ## forty times the random table histories of make test, 1,000 rounds of two writers, all of the kill matrix, each test's full size, and a week with kills
 	$(BIN)/python -m pytest -n 3 --no-loadscope-reorder --hypothesis-profile soak aurora_dwh_tests/integration/over_time \
-	  aurora_dwh_tests/integration/test_writers.py
+	  aurora_dwh_tests/integration/test_writers.py aurora_dwh_tests/infra
 	$(BIN)/python -m pytest -n 3 --no-loadscope-reorder -m soak
 	$(BIN)/python -m pytest -s aurora_dwh_tests/e2e/soak_week.py
 
@@ -55,7 +55,7 @@ types: $(VENV)/.dev ## check types, strictly
 	$(BIN)/mypy
 
 infra: $(VENV)/.dev $(CDK) ## make the CDK templates of all deployments that the options allow, offline, and check them
-	$(BIN)/python -m pytest -q aurora_dwh_tests/infra
+	$(BIN)/python -m pytest -q --hypothesis-profile soak aurora_dwh_tests/infra
 
 bench: also = sysbench libmariadb3 percona-toolkit
 bench: $(VENV)/.dev system-packages both-servers ## measure beside the C client and other tools; takes about an hour

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from aurora_dwh_tests.infra.deployments import DEPLOYMENTS, FIRST
 from infra.config_file import parse_config
 
 HASH = re.compile(r"(?=\d*[A-F])[0-9A-F]{4,}|[0-9a-f]{64}")
@@ -43,16 +42,18 @@ class Templates:
 
     def files(self) -> list[Path]:
         """Files that hold between them every resource, output and parameter of any template, names aside."""
-        seen: set[str] = set()
-        chosen = []
+        left: dict[Path, set[str]] = {}
         for file in sorted(self.folder.glob("assembly-*/*.template.json")):
             deployment = file.parent.name.removeprefix("assembly-")
             text = file.read_text(encoding="utf-8").replace(deployment, "").replace(deployment.replace("-", ""), "")
             sections = json.loads(text).values()
-            parts = {HASH.sub("", json.dumps(part)) for section in sections for part in section.items()}
-            if not parts <= seen:
-                chosen.append(file)
-                seen |= parts
+            left[file] = {HASH.sub("", json.dumps(part)) for section in sections for part in section.items()}
+        chosen: list[Path] = []
+        while any(left.values()):  # the one with the most that the chosen ones lack
+            chosen.append(max(left, key=lambda file: len(left[file])))
+            seen = left.pop(chosen[-1])
+            for parts in left.values():
+                parts -= seen
         return chosen
 
 
@@ -71,6 +72,8 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> Templates:
 
     import aws_cdk as cdk  # isort: skip
     from cdk_nag import AwsSolutionsChecks  # isort: skip
+
+    from aurora_dwh_tests.infra.deployments import DEPLOYMENTS, FIRST  # once it is known whether all are to be made
 
     folder = tmp_path_factory.mktemp("cdk.out")
     app = cdk.App(context=infra.app.CONTEXT, outdir=str(folder), analytics_reporting=False)

@@ -1,7 +1,8 @@
-"""Every deployment that the options allow: each kind of source with each UI, with QuickSight or not, kept or not.
+"""Deployments that the options allow: each kind of source with each UI, with QuickSight or not, kept or not.
 
-Options that go with one kind of source only, or that change one property, are set with one of the sources: there they
-meet all the others.
+Of each kind of source there is a plain one, one for each other value of an option, and one far from plain; all that
+there can be are made by `make infra` and `make soak`. Options that go with one kind of source only, or that change one
+property, are set with one of the sources: there they meet all the others.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 from typing import Any
+
+from hypothesis import settings
 
 ACCOUNT = "123456789012"
 REGION = "ap-northeast-1"
@@ -113,10 +116,22 @@ def _written(source: str, ui: str, bi: str, fate: str) -> dict[str, Any]:
     }
 
 
+IS_WHOLE = settings.get_current_profile_name() == "soak"
+"""Whether all deployments are made."""
+
+PLAIN, FAR = ("http", "none", "kept"), ("internet", "quicksight", "destroyable")
+
+
+def _is_made(source: str, *options: str) -> bool:
+    if source not in ("new", "instance") and "small" in options:
+        return False
+    return IS_WHOLE or options == FAR or sum(a != b for a, b in zip(options, PLAIN, strict=True)) <= 1
+
+
 DEPLOYMENTS = {
     "-".join(options): _written(*options)
     for options in itertools.product(SOURCES, UIS, BIS, FATES)
-    if options[0] in ("new", "instance") or options[1] != "small"
+    if _is_made(*options)
 }
 """Name of a deployment -> its configuration."""
 

@@ -30,7 +30,7 @@ from aurora_dwh.source import discovery
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.errors import WarehouseError
 from aurora_dwh_tests.aws_endpoint import AwsEndpoint, AwsError
-from aurora_dwh_tests.servers import Server
+from aurora_dwh_tests.servers import Server, one_server
 from aurora_dwh_tests.services import lake_variables, query
 
 TABLES = (
@@ -132,6 +132,7 @@ def test_where_all_is_well_nothing_fails(checked: Callable[..., dict[str, Check]
     assert list(found)[-5:] == last
 
 
+@one_server
 def test_what_is_printed_counts_tables_and_states(
     checked: Callable[..., dict[str, Check]], at_source: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,6 +162,7 @@ def test_c10_a_user_who_does_not_see_who_waits_is_warned_of_and_the_named_grant_
     assert checked()["aurora: who waits"].state is State.OK
 
 
+@one_server
 def test_o09_what_nothing_makes_any_more_is_told_with_its_command(
     checked: Callable[..., dict[str, Check]],
     warehouse: Warehouse,
@@ -198,6 +200,7 @@ def test_o09_what_nothing_makes_any_more_is_told_with_its_command(
     assert not [name for name in checked() if name.startswith(("redshift: bi.", "redshift: staging."))]
 
 
+@one_server
 def test_a_mart_that_reads_a_misspelt_table_is_told_with_the_name(
     checked: Callable[..., dict[str, Check]], tmp_path: Path
 ) -> None:
@@ -209,6 +212,7 @@ def test_a_mart_that_reads_a_misspelt_table_is_told_with_the_name(
     assert found.detail.endswith("did you mean `staging.orders`?")
 
 
+@one_server
 def test_o09_o19_a_table_of_another_user_or_of_other_keys_is_told_with_its_command(
     checked: Callable[..., dict[str, Check]], warehouse: Warehouse, redshift: RedshiftStandIn
 ) -> None:
@@ -356,12 +360,14 @@ def test_a_server_that_is_not_there_and_a_wrong_password_fail_alone(checked: Cal
     )
 
 
+@one_server
 def test_a_bucket_that_cannot_be_written_fails(checked: Callable[..., dict[str, Check]]) -> None:
     found = checked(AWS_SECRET_ACCESS_KEY="wrong")
     assert_only(found, "lake: list objects", State.FAILED, "SignatureDoesNotMatch", "check LAKE_URI and the Region")
     assert "redshift: COPY from the lake" not in found
 
 
+@one_server
 def test_p20_a_bucket_that_there_is_not_fails_and_is_not_made(
     checked: Callable[..., dict[str, Check]], s3: Any
 ) -> None:
@@ -373,6 +379,7 @@ def test_p20_a_bucket_that_there_is_not_fails_and_is_not_made(
         assert "mistyped-bucket" not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
 
 
+@one_server
 def test_a_server_that_writes_over_guarded_objects_fails(
     checked: Callable[..., dict[str, Check]], monkeypatch: pytest.MonkeyPatch, s3: Any, lake_server: LakeServer
 ) -> None:
@@ -388,6 +395,7 @@ def test_a_server_that_writes_over_guarded_objects_fails(
     assert s3.list_objects_v2(Bucket=lake_server.bucket, Prefix="doctor").get("KeyCount") == 0
 
 
+@one_server
 def test_the_checks_leave_nothing_in_the_bucket(
     checked: Callable[..., dict[str, Check]], s3: Any, lake_server: LakeServer
 ) -> None:
@@ -395,6 +403,7 @@ def test_the_checks_leave_nothing_in_the_bucket(
     assert s3.list_objects_v2(Bucket=lake_server.bucket, Prefix="doctor").get("KeyCount") == 0
 
 
+@one_server
 def test_a_database_of_glue_that_is_not_there_or_refuses_fails(checked: Callable[..., dict[str, Check]]) -> None:
     asked: list[Any] = []
 
@@ -477,6 +486,7 @@ def test_a_bucket_of_another_region_fails(
         assert "and the bucket in eu-west-1; COPY of Parquet crosses no Regions" in found.detail
 
 
+@one_server
 def test_schemas_that_may_not_be_made_or_filled_fail(
     checked: Callable[..., dict[str, Check]], redshift: RedshiftStandIn, warehouse: Warehouse
 ) -> None:
@@ -504,6 +514,7 @@ def test_schemas_that_may_not_be_made_or_filled_fail(
     assert {check.state for label, check in checked().items() if label.startswith("redshift: schema")} == {State.OK}
 
 
+@one_server
 def test_a_copy_that_is_refused_fails_and_leaves_nothing_behind(
     checked: Callable[..., dict[str, Check]], redshift: RedshiftStandIn, s3: Any, lake_server: LakeServer
 ) -> None:
@@ -513,6 +524,7 @@ def test_a_copy_that_is_refused_fails_and_leaves_nothing_behind(
     assert s3.list_objects_v2(Bucket=lake_server.bucket, Prefix="doctor").get("KeyCount") == 0
 
 
+@one_server
 def test_a_daemon_that_is_silent_is_warned_of(
     checked: Callable[..., dict[str, Check]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -533,6 +545,7 @@ def test_a_daemon_that_is_silent_is_warned_of(
     assert_only({c.name: c for c in run_checks()}, "dagster: instance", State.WARNING, "set DAGSTER_HOME to a folder")
 
 
+@one_server
 def test_json_has_every_table_and_every_part_of_a_check(checked: Callable[..., dict[str, Check]]) -> None:
     checked()
     found = json.loads(CliRunner().invoke(app, ["doctor", "--json"]).stdout)

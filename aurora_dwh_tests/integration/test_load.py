@@ -628,8 +628,16 @@ def test_the_names_above_are_all_the_statements_of_a_load(warehouse: Warehouse, 
     ]
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("action", ["1023", "57014", "drop"])
+@pytest.mark.parametrize(
+    ("action", "when"),
+    [
+        ("1023", "before"),
+        ("drop", "after"),
+        *(pytest.param(*one, marks=pytest.mark.soak) for one in itertools.product(["57014"], ["before", "after"])),
+        pytest.param("1023", "after", marks=pytest.mark.soak),
+        pytest.param("drop", "before", marks=pytest.mark.soak),
+    ],
+)
 def test_a15_a24_a_crash_at_any_statement_is_overcome(
     warehouse: Warehouse, lake: Lake, redshift: RedshiftStandIn, action: Any, when: Any
 ) -> None:
@@ -647,7 +655,7 @@ def test_a15_a24_a_crash_at_any_statement_is_overcome(
         assert len([s for s in redshift.statements if s.startswith("BEGIN")]) == again, statement
 
 
-@pytest.mark.parametrize("action", ["1023", "57014", "drop"])
+@pytest.mark.parametrize("action", ["57014", *(pytest.param(one, marks=pytest.mark.soak) for one in ("1023", "drop"))])
 def test_a15_a_crash_that_does_not_pass_leaves_the_table_unchanged(
     warehouse: Warehouse, lake: Lake, redshift: RedshiftStandIn, monkeypatch: pytest.MonkeyPatch, action: Any
 ) -> None:

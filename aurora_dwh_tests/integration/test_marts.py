@@ -356,7 +356,7 @@ def test_a15_a_crash_at_any_statement_while_a_mart_is_built_is_overcome(
         assert query(warehouse, "SELECT COUNT(*) FROM svv_all_tables WHERE schema_name = 'bi'") == [(1,)]
 
 
-@pytest.mark.parametrize(("action", "of"), [("57014", BORDERS), ("drop", "")])
+@pytest.mark.parametrize(("action", "of"), [("57014", BORDERS), pytest.param("drop", "", marks=pytest.mark.soak)])
 @pytest.mark.parametrize("path", PATHS)
 def test_a15_a_mart_whose_build_fails_for_good_is_as_before_or_there_and_a_re_run_builds_it(
     warehouse: Warehouse, redshift: RedshiftStandIn, monkeypatch: pytest.MonkeyPatch, path: str, action: Any, of: str

@@ -410,7 +410,14 @@ def test_a_table_that_is_not_there_is_not_rebuilt(warehouse: Warehouse, lake: La
         again(warehouse, lake)
 
 
-@pytest.mark.parametrize(("action", "when", "of"), [("1023", "before", ""), ("drop", "after", BORDERS)])
+@pytest.mark.parametrize(
+    ("action", "when", "of"),
+    [
+        ("1023", "before", BORDERS),
+        ("drop", "after", BORDERS),
+        pytest.param("1023", "before", "", marks=pytest.mark.soak),
+    ],
+)
 def test_a15_a_crash_at_any_statement_of_a_rebuild_is_overcome(
     warehouse: Warehouse, lake: Lake, redshift: RedshiftStandIn, action: Any, when: Any, of: str
 ) -> None:
@@ -428,7 +435,7 @@ def test_a15_a_crash_at_any_statement_of_a_rebuild_is_overcome(
         assert tables(warehouse) == ["orders", "seen"]
 
 
-@pytest.mark.parametrize(("action", "of"), [("57014", BORDERS), ("drop", "")])
+@pytest.mark.parametrize(("action", "of"), [("57014", BORDERS), pytest.param("drop", "", marks=pytest.mark.soak)])
 def test_a15_a_rebuild_that_fails_for_good_leaves_the_table_and_a_re_run_does_it(
     warehouse: Warehouse, lake: Lake, redshift: RedshiftStandIn, monkeypatch: pytest.MonkeyPatch, action: Any, of: str
 ) -> None:

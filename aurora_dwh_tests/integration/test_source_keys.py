@@ -227,9 +227,12 @@ def plan(client: Client[Cursor], statement: str) -> tuple[str, str, str]:
     return row["type"], row["key"], row["Extra"] or ""
 
 
+@pytest.mark.parametrize(
+    ("least", "examples"), [(6, 3), pytest.param(0, 50, marks=pytest.mark.soak)], ids=["few", "many"]
+)
 @pytest.mark.parametrize("kind", KEYS)
 def test_m02_a_table_in_pieces_is_every_row_once_whatever_its_key_is_made_of(
-    client: Client[Cursor], source: Source, session: Connection, database: str, kind: str
+    client: Client[Cursor], source: Source, session: Connection, database: str, kind: str, least: int, examples: int
 ) -> None:
     create(client, kind)
     schema = read_schema(session, database, "t")
@@ -237,8 +240,8 @@ def test_m02_a_table_in_pieces_is_every_row_once_whatever_its_key_is_made_of(
     assert keyset
     read_one = partial(read, session)
 
-    @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
-    @given(values=st.lists(KEYS[kind][1], max_size=16, unique=True), chunk=st.integers(1, 3))
+    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+    @given(values=st.lists(KEYS[kind][1], min_size=least, max_size=16, unique=True), chunk=st.integers(1, 3))
     def holds(values: list[str], chunk: int) -> None:
         there = fill(client, values)
         assert pieces(source, chunk_rows=chunk) == there

@@ -18,7 +18,7 @@ from aurora_dwh.catalog.fields import PauseAbove
 from aurora_dwh.catalog.model import Table
 from aurora_dwh.core import retries
 from aurora_dwh.core.models import Extract, GaveWay
-from aurora_dwh.source import locks, throttle, variables
+from aurora_dwh.source import giving_way, locks, throttle, variables
 from aurora_dwh.source.connection import SourceError, connect, execute, explain
 from aurora_dwh.source.extract import Source
 from aurora_dwh.source.sessions import describe
@@ -29,6 +29,12 @@ UTC = ZoneInfo("UTC")
 DAY = window(date(2024, 1, 2), zone=UTC, start_date=date(2024, 1, 1))
 WHOLE: dict[str, Any] = {"name": "t", "mode": "full"}
 ROWS = 60
+
+
+@pytest.fixture(autouse=True)
+def _attentive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether somebody waits is looked at often, so that what is read meanwhile can be little."""
+    monkeypatch.setattr(giving_way, "LOOK_SECONDS", 0.1)
 
 
 class Beside:
@@ -127,7 +133,7 @@ def test_c10_an_alter_waits_for_no_slowed_reading_and_neither_does_who_queues_be
                 time.sleep(0.01)
             app.begin("SELECT SLEEP(0.2) FROM t LIMIT 1")
 
-    table = Table(**WHOLE, max_rows_per_second=5, **fields)
+    table = Table(**WHOLE, max_rows_per_second=20, **fields)
     rows = rows_of(source_of(server, database, said).extract(table, [DAY]), at)
     changes.took()
     app.took()
@@ -165,7 +171,7 @@ def test_c10_days_that_stand_are_not_read_again(
     changes.run("ALTER TABLE t ADD COLUMN at DATETIME DEFAULT '2024-01-02', ADD KEY (at)")
     changes.run("UPDATE t SET at = '2024-01-03' WHERE id > 20")
     windows = [window(date(2024, 1, day), zone=UTC, start_date=date(2024, 1, 1)) for day in (2, 3)]
-    table = Table(name="t", key="id", cursor="at", max_rows_per_second=10)
+    table = Table(name="t", key="id", cursor="at", max_rows_per_second=20)
     for one in source_of(server, database, said).extract(table, windows):
         try:
             found = [n for batch in one.batches for n in batch.column("id").to_pylist()]
@@ -205,7 +211,7 @@ def test_c10_that_nobody_can_be_seen_to_wait_is_said_once(
     admin.run("CREATE USER IF NOT EXISTS plain@'%' IDENTIFIED BY 'p'")
     admin.run(f"GRANT SELECT ON {database}.* TO plain@'%'")
     source = source_of(server, database, said, user="plain", password="p")
-    table = Table(**WHOLE, max_rows_per_second=30)
+    table = Table(**WHOLE, max_rows_per_second=40)
     assert len(rows_of(source.extract(table, [DAY]))) == ROWS
     assert len(rows_of(source.extract(table, [DAY]))) == ROWS
     (told,) = [text for text in said if "GRANT PROCESS" in text]

@@ -26,7 +26,7 @@ SCHEMA = TableSchema(
 )  # fmt: skip
 TARGET = Target("staging", "orders", key=("id",), cursor="changed")
 FIRST = date(2024, 1, 1)
-ROUNDS = 1_000 if settings.get_current_profile_name() == "soak" else 60
+ROUNDS = 1_000 if settings.get_current_profile_name() == "soak" else 20
 """`make soak` runs the thousand."""
 
 

@@ -103,7 +103,7 @@ def test_a_writer_that_is_killed_leaves_what_it_wrote(log: SqliteEventLog) -> No
 
 
 def test_many_runs_hold_few_files_open_and_each_keeps_its_events(log: SqliteEventLog) -> None:
-    runs = [run_id() for _ in range(3 * KEPT)]
+    runs = [run_id() for _ in range(KEPT + 10)]
     for run in runs:
         log.store_event(entry(run, "first"))
     for run in runs:
