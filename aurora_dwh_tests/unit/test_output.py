@@ -86,11 +86,11 @@ def test_o21_nothing_but_text_goes_into_a_pipe_or_the_log_of_a_job(monkeypatch: 
     helps = subprocess.run(
         [sys.executable, "-c", EACH_HELP.format(helps=HELPS)], capture_output=True, text=True, check=True
     )
-    assert helps.stdout.count("Usage: aurora-dwh") == len(HELPS)
     for out, err in [(helps.stdout, helps.stderr), *at_once(SPEAKING)]:
         assert out + err
         assert "\x1b" not in out + err
         assert "\r" not in out + err
+    assert helps.stdout.count("Usage: aurora-dwh") == len(HELPS)
 
 
 @pytest.mark.parametrize("arguments", SPEAKING, ids=" ".join)
