@@ -6,6 +6,7 @@ columns of a row. Both run by turns, on MariaDB and on MySQL.
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import time
 from collections.abc import Mapping
@@ -28,6 +29,7 @@ ENTRY = "{key: id, cursor: updated_at}"
 MEGABYTES = 150
 PEER = "pt-table-checksum"
 """Of Percona's toolkit: it sums the rows of a server in chunks, for its replicas to compare with their own."""
+INSTALL = f"{PEER} is missing; install it with `apt-get install percona-toolkit` or `brew install percona-toolkit`"
 
 _EQUAL, _SPOILT, _SCAN = "proof of an equal table", f"proof with {DIFFERENCES} differences, mended", "plain scan"
 _AT_ONCE = 100_000
@@ -35,6 +37,8 @@ _AT_ONCE = 100_000
 
 def measure(rig: Rig, size: Size) -> Findings:
     """Return the figures of the table `mixed` on both servers."""
+    if shutil.which(PEER) is None:  # before minutes of loading
+        raise FileNotFoundError(INSTALL)
     found = Findings("Proof")
     rows = []
     mysql = Server("mysql", *TUNED[:1])
