@@ -25,6 +25,7 @@ from aurora_dwh.source.plans import sorts
 from aurora_dwh.source.quoting import identifier
 from aurora_dwh.source.reader import read
 from aurora_dwh.source.statement import select
+from aurora_dwh.source.wire.decode import as_array
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -191,7 +192,7 @@ def _numbered(batch: pa.RecordBatch, given: pa.Schema) -> pa.RecordBatch:
     padded = np.zeros((len(digits), 8), np.uint8)
     padded[:, -(DIGEST_DIGITS // 2) :] = np.frombuffer(unhexlify(letters), np.uint8).reshape(-1, DIGEST_DIGITS // 2)
     signed = padded.view(">i8")[:, 0].astype(np.int64)
-    numbers = pa.Array.from_buffers(pa.int64(), len(signed), [None, pa.py_buffer(signed)])
+    numbers = as_array(signed, None, pa.int64())
     columns = [numbers if name == DIGEST else batch.column(name) for name in given.names]
     return pa.RecordBatch.from_arrays(columns, schema=given)
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import sys
 import time
-from datetime import date, timedelta
+from datetime import date
 
 from aurora_dwh.catalog.model import Catalog
+from aurora_dwh.core.days import between
 from aurora_dwh.lake.factory import open_lake
 from aurora_dwh.settings.config import RedshiftSettings
 from aurora_dwh.source.factory import open_source, windows
@@ -26,7 +27,7 @@ def main(first: date, last: date) -> None:
     """Load the days of one table after the other."""
     warm_up_imports("pyarrow.parquet", "redshift_connector")
     clock, loading = Clock(), 0.0
-    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    days = between(first, last)
     catalog, lake, warehouse = Catalog.load(), open_lake(), Warehouse(RedshiftSettings.from_env())
     for table in catalog.tables.values():
         source = open_source(catalog, warn=print)

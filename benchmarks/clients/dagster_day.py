@@ -37,7 +37,7 @@ def main(day: str, number: str | None = None) -> None:
             run_config=QUIET,
             instance=instance,
             partition_key=None if last else day,
-            tags={run_tags.RANGE_START: first, run_tags.RANGE_END: last} if last else None,
+            tags=run_tags.of_range(first, last) if last else None,
             asset_selection=share,
         )
     assert result.success

@@ -73,7 +73,7 @@ def decode(fields: Field, wire: WireColumn, target: pa.DataType, *, binary: bool
     if binary and wire.type_code in (*_TEMPORAL, FIELD_TYPE.TIME):
         raise pa.ArrowInvalid(f"the server sends MySQL type {wire.type_code} where {target} is expected")
     if pa.types.is_decimal128(target) and (numbers := decimals.from_text(fields, target)) is not None:
-        return Decoded(_numbers(_halves(numbers), fields.valid, target))
+        return Decoded(as_array(_halves(numbers), fields.valid, target))
     return Decoded(_cast(_compact(fields), target))
 
 
@@ -86,7 +86,7 @@ def _moments(fields: Field, moments: dates.Moments, target: pa.DataType) -> Deco
     converted = {reason: mask for reason, mask in ((ZERO_DATE, zero), (INVALID_DATE, invalid)) if mask.any()}
     values = moments.days() if pa.types.is_date(target) else moments.timestamps()
     original = partial(moments.text, with_time=not pa.types.is_date(target))
-    return Decoded(_numbers(values, valid & ~zero & ~invalid, target), converted, original)
+    return Decoded(as_array(values, valid & ~zero & ~invalid, target), converted, original)
 
 
 def _fixed(fields: Field, wire: WireColumn) -> pa.Array:
@@ -95,7 +95,7 @@ def _fixed(fields: Field, wire: WireColumn) -> pa.Array:
     if wire.type_code == FIELD_TYPE.NULL:
         return pa.nulls(len(fields.starts))
     dtype = np.dtype(kind)
-    return _numbers(fields.gather(dtype), fields.valid, pa.from_numpy_dtype(dtype))
+    return as_array(fields.gather(dtype), fields.valid, pa.from_numpy_dtype(dtype))
 
 
 def _compact(fields: Field) -> pa.Array:
@@ -113,13 +113,14 @@ def _compact(fields: Field) -> pa.Array:
     interleaved = pa.Array.from_buffers(
         pa.binary(), 2 * rows - 1, [None, pa.py_buffer(offsets), pa.py_buffer(fields.data)]
     )
-    values = interleaved.take(_numbers(np.arange(0, 2 * rows, 2, dtype=np.int32), None, pa.int32()))
+    values = interleaved.take(as_array(np.arange(0, 2 * rows, 2, dtype=np.int32), None, pa.int32()))
     if fields.valid is None:
         return values
     return pa.Array.from_buffers(pa.binary(), rows, [_bitmap(fields.valid), *values.buffers()[1:]])
 
 
-def _numbers(values: npt.NDArray[np.generic], valid: Mask | None, kind: pa.DataType) -> pa.Array:
+def as_array(values: npt.NDArray[np.generic], valid: Mask | None, kind: pa.DataType) -> pa.Array:
+    """Return numbers as an Arrow array over the same memory; `pa.array` would import 2 MB of numpy for it."""
     bitmap = None if valid is None or valid.all() else _bitmap(valid)
     return pa.Array.from_buffers(kind, len(values), [bitmap, pa.py_buffer(values)])
 
