@@ -1,13 +1,6 @@
-"""One asset with one step, from Dagster's own parts.
-
-It is what `@dg.asset` makes. The decorator looks at its function's signature a dozen times for each asset, which is
-most of the time that a location of 1,000 tables takes to load; here everything about the step is said instead, and what
-Dagster would work out for each of them again is left out.
-"""
+"""One asset with one step, as `@dg.asset` makes it, where the names of its inputs are known only as it is built."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from copy import copy
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,23 +16,6 @@ BACKFILL = dg.BackfillPolicy.single_run()
 """A range of days is one run: Dagster keeps a chain's assets together only where this is equal for all of them."""
 
 _CHECKED = dg.Out(dg.Any)
-
-
-class _Op(dg.OpDefinition):
-    """A step without configuration. Dagster's own default is one of any kind, to be described in each job."""
-
-    @property
-    def config_schema(self) -> None:  # type: ignore[override]
-        return None
-
-
-class _Asset(dg.AssetsDefinition):
-    """An asset that takes up the location's resources as it is, where Dagster makes and checks it anew."""
-
-    def with_resources(self, resource_defs: Mapping[str, dg.ResourceDefinition]) -> dg.AssetsDefinition:
-        bound = copy(self)
-        bound._resource_defs = {key: resource_defs[key] for key in self.required_resource_keys}
-        return bound
 
 
 def build_step(
@@ -76,8 +52,7 @@ def build_step(
 
     name = spec.key.to_python_identifier()
     checked = {f"{name}_{check.name}": check for check in checks}
-    op = _Op if config is None else partial(dg.OpDefinition, config_schema=dict(config))
-    step = op(
+    step = dg.OpDefinition(
         compute_fn=stoppable_work,
         name=name,
         description=spec.description,
@@ -86,8 +61,9 @@ def build_step(
         required_resource_keys=resources,
         retry_policy=RETRY,
         pool=pool,
+        config_schema=dict(config or {}),
     )
-    return _Asset(
+    return dg.AssetsDefinition(
         node_def=step,
         keys_by_input_name={name: key for name, (key, _) in ins.items()},
         keys_by_output_name={"result": spec.key},
