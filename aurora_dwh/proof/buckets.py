@@ -46,6 +46,9 @@ BUCKET_ROWS = 1_000
 MOST_DIFFERING = 1_000
 """Where more buckets than these differ, all rows are walked: their conditions would be a statement too long."""
 
+_GATHERED = 1_000
+"""Buckets that are given at once: a block of rows has one or two, and a batch as small takes more memory than they."""
+
 _LEAST_ROOM = 2**20
 """Bytes of a statement that the server takes at the least: those that name a thousand ranges fit well."""
 
@@ -107,12 +110,21 @@ class Buckets:
         import pyarrow as pa
 
         given = schema.arrow_schema
-        for batch in Walk(self.pace, replace(self.subject, cursor=None), QUICK).batches():
-            keys, digests = _whole(batch.column(self._key.target_name)), batch.column(DIGEST).to_numpy()
-            summed = list(zip(*_summed(keys, digests, self.width), strict=True)) or [()] * len(given)
-            yield pa.RecordBatch.from_arrays(
-                [pa.array(values, field.type) for values, field in zip(summed, given, strict=True)], schema=given
+        summed: list[tuple[Decimal, int, Decimal]] = []
+
+        def batch() -> pa.RecordBatch:
+            columns = list(zip(*summed, strict=True)) or [()] * len(given)
+            summed.clear()
+            return pa.RecordBatch.from_arrays(
+                [pa.array(values, field.type) for values, field in zip(columns, given, strict=True)], schema=given
             )
+
+        for rows in Walk(self.pace, replace(self.subject, cursor=None), QUICK).batches():
+            keys, digests = _whole(rows.column(self._key.target_name)), rows.column(DIGEST).to_numpy()
+            summed += _summed(keys, digests, self.width)
+            if not rows.num_rows or len(summed) >= _GATHERED:  # a wait, which whoever reads is to hear of
+                yield batch()
+        yield batch()
 
     def compare(self, warehouse: Warehouse, lake: Lake, found: Manifest) -> FirstLook:
         """Compare the source's buckets with those of the target's rows.
