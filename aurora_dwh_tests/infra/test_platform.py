@@ -187,6 +187,7 @@ def test_a_small_storage_is_one_instance_that_takes_tls_only_and_is_kept(templat
     ("name", "command"),
     [
         ("code", commands.code_server()),
+        ("migrate", commands.migrate()),
         ("daemon", commands.daemon()),
         ("webserver", commands.webserver()),
         ("watch", commands.watch("06:00")),
