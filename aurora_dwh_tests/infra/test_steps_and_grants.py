@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import boto3
@@ -9,7 +13,7 @@ import pytest
 from botocore.stub import Stubber
 
 from aurora_dwh_tests.infra.deployments import DEPLOYMENTS
-from infra import grants
+from infra import existing, grants
 from infra.config_file import ConfigError, parse_config
 from infra.steps import existing_source_steps
 
@@ -69,8 +73,23 @@ class Session:
 def test_a_refused_statement_is_told_without_its_password() -> None:
     statement = "CREATE USER quicksight_reader PASSWORD 'md5abc'"
     session = Session((statement, {"Status": "FAILED", "Error": "ERROR: permission denied"}))
-    with pytest.raises(RuntimeError, match=r"^CREATE USER quicksight_reader: ERROR: permission denied$"):
+    with pytest.raises(grants.GrantError, match=r"^CREATE USER quicksight_reader: ERROR: permission denied$"):
         grants.Redshift(PLAIN, session).run(statement)
+
+
+@pytest.mark.parametrize("program", [grants, existing])
+def test_a_machine_without_credentials_is_told_so_in_a_line(
+    program: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    (tmp_path / "config.yaml").write_text(json.dumps(DEPLOYMENTS["aurora-http-none-kept"]))
+    monkeypatch.setattr("sys.argv", ["program", "--config", str(tmp_path / "config.yaml")])
+    with pytest.raises(SystemExit, match=r"^Unable to locate credentials$"):
+        program.main()
 
 
 def test_a_statement_is_waited_for() -> None:
