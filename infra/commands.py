@@ -23,6 +23,11 @@ def code_server_health(port: int = CODE_PORT) -> list[str]:
     return ["dagster", "api", "grpc-health-check", "-p", str(port)]
 
 
+def migrate() -> list[str]:
+    """Bring Dagster's database to the schema of the image's Dagster; it ends, and is first wherever it is."""
+    return ["python", "-m", "infra.migrate"]
+
+
 _WITH_LOCATIONS = ("python", "-m", "infra.workspace")
 """Before what asks code servers: it tells them of the locations beside the default one."""
 

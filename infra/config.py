@@ -33,6 +33,7 @@ from infra.config_fields import (
     KeyArn,
     LocationName,
     LogDays,
+    MySQLName,
     Name,
     Principal,
     Region,
@@ -60,6 +61,10 @@ TWO_ZONES = ("us-west-1",)
 
 WIDEST = 8
 """The shortest prefix of addresses that may see a UI without sign-in: 10.0.0.0/8 is the largest private network."""
+
+NEW_DATABASE = r"[A-Za-z][A-Za-z0-9_]{0,63}"
+"""What RDS calls a database that it makes with a cluster:
+https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html"""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -183,8 +188,8 @@ class ExistingSource(Fields):
 class Source(Fields):
     """Where rows come from. Exactly one of `new` and `existing`."""
 
-    database: Identifier = "shop"
-    """The MySQL database whose tables are copied."""
+    database: MySQLName = "shop"
+    """The MySQL database whose tables are copied, written as it is there."""
 
     name: str | None = Field(default=None, min_length=1, max_length=200)
     """The name that the lake and Redshift know the source by. Default: the database and the cluster's address."""
@@ -197,6 +202,8 @@ class Source(Fields):
 
     @model_validator(mode="after")
     def _one(self) -> Source:
+        if self.new and not re.fullmatch(NEW_DATABASE, self.database):
+            raise ValueError(f"database: {self.database!r}, but RDS makes none that is not {NEW_DATABASE}")
         return _exactly_one(self, "new", "existing")
 
 

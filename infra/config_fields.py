@@ -23,10 +23,20 @@ def _network(cidr: str) -> str:
     return cidr
 
 
+def _mysql_name(name: str) -> str:
+    """Refuse what no database of MySQL is called: https://dev.mysql.com/doc/refman/8.0/en/identifiers.html."""
+    if not 1 <= len(name) <= 64:
+        raise ValueError(f"a MySQL database's name has 1 to 64 characters, and not {len(name)}")
+    if name.endswith(" ") or not name.isprintable() or max(name) > "\uffff":
+        raise ValueError(f"{name!r}: a MySQL database's name has no space at its end and no character beyond U+FFFF")
+    return name
+
+
 Account = Annotated[str, _form(r"\d{12}")]
 Region = Annotated[str, _form(r"[a-z]{2}(-[a-z]+)+-\d")]
 Name = Annotated[str, _form(r"[a-z][a-z0-9-]{1,22}[a-z0-9]")]
 Identifier = Annotated[str, _form(r"[a-z_][a-z0-9_]{0,62}")]
+MySQLName = Annotated[str, AfterValidator(_mysql_name)]
 GlueDatabase = Annotated[str, _form(r"[a-z0-9_]{1,255}")]
 Cidr = Annotated[str, _form(r"\d{1,3}(\.\d{1,3}){3}/\d{1,2}"), AfterValidator(_network)]
 TimeOfDay = Annotated[str, _form(r"([01]\d|2[0-3]):[0-5]\d")]

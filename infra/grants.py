@@ -10,6 +10,7 @@ import hashlib
 import json
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,10 @@ from infra.config_file import ConfigError, read_config
 BI_USER = "quicksight_reader"
 READ = ("staging", "bi")
 """Schemas that marts are made of and in."""
+
+
+class GrantError(Exception):
+    """Redshift refused a statement; the message has the statement without its password, and the reason."""
 
 
 def quoted(name: str) -> str:
@@ -82,7 +87,7 @@ class Redshift:
         """Run a statement to its end and return the first column of its rows.
 
         Raises:
-            RuntimeError: Redshift refused it.
+            GrantError: Redshift refused it.
         """
         made = self._client.execute_statement(Sql=statement, **self._where)
         while (answer := self._client.describe_statement(Id=made["Id"]))["Status"] not in (
@@ -92,25 +97,20 @@ class Redshift:
         ):
             time.sleep(0.5)
         if answer["Status"] != "FINISHED":
-            raise RuntimeError(f"{statement.split(' PASSWORD')[0]}: {answer.get('Error', answer['Status'])}")
+            raise GrantError(f"{statement.split(' PASSWORD')[0]}: {answer.get('Error', answer['Status'])}")
         if not answer.get("HasResultSet"):
             return []
         pages = self._client.get_paginator("get_statement_result").paginate(Id=made["Id"])
         return [row[0]["stringValue"] for page in pages for row in page["Records"]]
 
 
-def main() -> None:
-    """Read the configuration, look at which users there are, and run what is missing."""
-    import boto3
+def grant(config: Config, session: Any) -> Iterator[str]:
+    """Run what is missing, and yield each statement that was run, without its password.
 
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--config", type=Path, default=Path("infra/config.yaml"))
-    arguments = parser.parse_args()
-    try:
-        config = read_config(arguments.config)
-    except ConfigError as error:
-        sys.exit(str(error))
-    session = boto3.Session(region_name=config.region)
+    Args:
+        config: The deployment.
+        session: A session of boto3.
+    """
     password = None
     if config.bi:
         secret = session.client("secretsmanager").get_secret_value(SecretId=f"{config.name}-quicksight")
@@ -119,7 +119,23 @@ def main() -> None:
     existing = set(redshift.run("SELECT usename FROM pg_user"))
     for statement in statements(config, existing=existing, bi_password=password):
         redshift.run(statement)
-        sys.stdout.write(f"done: {statement.split(' PASSWORD')[0]}\n")
+        yield statement.split(" PASSWORD")[0]
+
+
+def main() -> None:
+    """Read the configuration, look at which users there are, and run what is missing."""
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", type=Path, default=Path("infra/config.yaml"))
+    arguments = parser.parse_args()
+    try:
+        config = read_config(arguments.config)
+        for done in grant(config, boto3.Session(region_name=config.region)):
+            sys.stdout.write(f"done: {done}\n")
+    except (ConfigError, GrantError, BotoCoreError, ClientError) as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

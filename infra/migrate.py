@@ -1,6 +1,6 @@
-"""Brings Dagster's database to the schema of the version in the image: run as a task, by the command of the stack.
+"""Brings Dagster's database to the schema of the version in the image, before that image's processes start.
 
-`dagster instance migrate` would ask ECS about the run launcher too, which is no business of this role.
+`dagster instance migrate` would ask ECS about the run launcher too, which is no business of this container.
 """
 
 from __future__ import annotations
@@ -9,17 +9,18 @@ import sys
 
 from dagster import DagsterInstance
 
+from aurora_dwh.instance.migration import migrate
+
 
 def main() -> None:
-    """Migrate, and print what the schema was and is."""
+    """Migrate, and print what is done."""
 
     def say(line: str) -> None:
         sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
 
     with DagsterInstance.get() as instance:
-        say(f"before:\n{instance.schema_str()}")
-        instance.upgrade(say)
-        say(f"after:\n{instance.schema_str()}")
+        migrate(instance, say)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import pymysql
 
 from aurora_dwh.local import shop
 from aurora_dwh.settings.aws import fetch_secret
+from aurora_dwh.source.quoting import granted
 
 
 def set_up(connection: pymysql.Connection[Any], *, user: str, password: str, database: str, export: bool) -> None:
@@ -30,8 +31,8 @@ def set_up(connection: pymysql.Connection[Any], *, user: str, password: str, dat
     with connection.cursor() as cursor:
         cursor.execute("CREATE USER IF NOT EXISTS %s@'%%' IDENTIFIED BY %s", (user, password))
         cursor.execute("ALTER USER %s@'%%' IDENTIFIED BY %s REQUIRE SSL", (user, password))
-        name = database.replace("`", "``")
-        cursor.execute(f"GRANT SELECT, SHOW VIEW ON `{name}`.* TO %s@'%%'", (user,))
+        all_of_it = granted(database).replace("%", "%%")
+        cursor.execute(f"GRANT SELECT, SHOW VIEW ON {all_of_it} TO %s@'%%'", (user,))
         cursor.execute("GRANT PROCESS ON *.* TO %s@'%%'", (user,))  # to see who waits for a table that is read
         if export:
             cursor.execute("GRANT AWS_SELECT_S3_ACCESS TO %s@'%%'", (user,))

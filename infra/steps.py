@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from aurora_dwh.source.quoting import granted
+
 if TYPE_CHECKING:
     from infra.config import Config, ExistingSource
 
@@ -33,11 +35,15 @@ def existing_source_steps(config: Config, existing: ExistingSource, role_arn: st
         existing: The database.
         role_arn: The role that may write to the lake; None where the database cannot export.
     """
+    # CloudFormation gives a text back with question marks in the place of what is not ASCII:
+    # https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/814
+    name = config.source.database
+    shown = granted(name) if name.isascii() else "`<source.database>`.*"
     steps = [
         Step(
             "SQL, as an administrator: the user of source.existing.secret_arn may read the tables over TLS, and see "
             "who waits for one that it reads",
-            f"GRANT SELECT, SHOW VIEW ON `{config.source.database}`.* TO '<user>'@'%'; "
+            f"GRANT SELECT, SHOW VIEW ON {shown} TO '<user>'@'%'; "
             "GRANT PROCESS ON *.* TO '<user>'@'%'; ALTER USER '<user>'@'%' REQUIRE SSL;",
         )
     ]

@@ -15,14 +15,14 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 
 import dagster as dg
 
 from aurora_dwh.catalog.model import Catalog, location_catalog
 from aurora_dwh.instance import code_server
 from aurora_dwh.orchestration.assets.names import Names
-from aurora_dwh.orchestration.automation.freshness import due_day, is_loaded
+from aurora_dwh.orchestration.automation.freshness import due_day, late_assets
 from infra.workspace import servers
 
 EVERY = 60.0
@@ -95,8 +95,7 @@ class Watch:
     def days_late(self, now: datetime) -> int:
         """Return how many tables lack the last day that is due: of monthly ones, the last day of a month.
 
-        A day that is in Redshift has passed the source and the lake. One question is enough for all tables whose last
-        load was of that day, as after every good night; each of the others takes one of its own.
+        A day that is in Redshift has passed the source and the lake.
         """
         due = {
             Names.of(prefix, None).table_key("staging", one): day
@@ -104,14 +103,7 @@ class Watch:
             for one in catalog.tables.values()
             if (day := due_day(one, catalog, now, deadline=self.deadline)) >= catalog.start_date
         }
-        records = self.instance.get_asset_records(list(due))
-        loaded = {one.asset_entry.asset_key: one.asset_entry.last_materialization_record for one in records}
-        return sum(not self._has(key, day, loaded.get(key)) for key, day in due.items())
-
-    def _has(self, key: dg.AssetKey, day: date, last: dg.EventLogRecord | None) -> bool:
-        if last is None:
-            return False
-        return last.partition_key == day.isoformat() or is_loaded(self.instance, key, day)
+        return len(late_assets(self.instance, due))
 
 
 def main() -> None:

@@ -21,6 +21,15 @@ def identifier(*names: str) -> str:
     return ".".join(f"`{name.replace('`', '``')}`" for name in names)
 
 
+def granted(database: str) -> str:
+    """Return what GRANT takes for all of a database: `_` and `%` stand there for any characters, unless escaped.
+
+    Raises:
+        ValueError: It is no name: https://dev.mysql.com/doc/refman/8.0/en/grant.html#grant-quoting.
+    """
+    return identifier(database).replace("_", r"\_").replace("%", r"\%") + ".*"
+
+
 def relation(database: str, table: str, query: str | None = None) -> str:
     """Return what rows are selected from: a table, or a query of the catalog as a derived table of its name there.
 

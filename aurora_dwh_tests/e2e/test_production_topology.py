@@ -1,4 +1,4 @@
-"""The production topology on one machine: code server, daemon and webserver, as the ECS task definitions start them.
+"""The production topology on one machine: migration, code server, daemon and webserver, as the tasks start them.
 
 Their command lines are those of `infra.commands`, their configuration is `infra/dagster.yaml`, `infra/workspace.yaml`.
 One thing is replaced, the run launcher, for there is no ECS here: runs start in the code server's container instead.
@@ -146,6 +146,8 @@ def test_a_day_is_loaded_by_the_containers_of_production(
     (folder / "crm" / "catalog.yaml").write_text(of_crm, encoding="utf-8")
     url = f"http://127.0.0.1:{ui}"
 
+    migrated = containers.run(commands.migrate())
+    assert migrated.returncode == 0, migrated.stdout + migrated.stderr
     containers.start("code", commands.code_server(code))
     containers.wait("the code server", lambda: containers.healthy(commands.code_server_health(code)))
     containers.start("code-crm", commands.code_server(crm, location="crm"))

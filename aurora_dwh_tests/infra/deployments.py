@@ -48,7 +48,7 @@ SOURCES: dict[str, dict[str, Any]] = {
     "newInVpc": {"network": EXISTING_NETWORK, "source": {"new": {}}},
     "aurora": {
         "network": EXISTING_NETWORK,
-        "source": {"name": "production shop", "existing": EXISTING_SOURCE},
+        "source": {"name": "production shop", "database": "Shop-2_eu", "existing": EXISTING_SOURCE},
         "warehouse": {"glue_database": "shop_lake"},
     },
     "instance": {

@@ -53,6 +53,10 @@ def test_the_example_is_a_configuration_and_shows_every_field() -> None:
         ({"account": 123456789012}, "config.yaml: account: must be a text; put 123456789012 in quotes"),
         ({"account": "12345"}, r"config.yaml: account: '12345' does not have the form \d{12}"),
         ({"acount": "1"}, "config.yaml: acount: is not a field"),
+        (
+            {"source": {"new": {}, "database": "shop-2"}},
+            "config.yaml: source: database: 'shop-2', but RDS makes none that is not [A-Za-z][A-Za-z0-9_]{0,63}",
+        ),
         ({"source": {}}, "config.yaml: source: write exactly one of `new` and `existing`"),
         (
             {"source": {"new": {}, "existing": EXISTING_SOURCE}},

@@ -18,17 +18,16 @@ DOCKERFILE = (Path(__file__).parents[2] / "infra" / "Dockerfile").read_text(enco
 STEPS = re.findall(r"^[A-Z]+ .*", DOCKERFILE.replace("\\\n", " "), re.MULTILINE)
 """The instructions, those of several lines as one."""
 
-PAGE = (Path(__file__).parents[2] / "docs" / "deployment.md").read_text(encoding="utf-8")
 PROCESSES = (
     "aurora_dwh.definitions",
     "aurora_dwh.locations",
     "aurora_dwh.cli",
+    "infra.migrate",
     "infra.seed",
     "infra.watch",
     "infra.workspace",
-    *sorted(set(re.findall(r'"python", "-m", "([\w.]+)"', PAGE))),
 )
-"""What containers run, and what the page has people run in one."""
+"""What containers run."""
 
 
 @pytest.fixture(scope="module")

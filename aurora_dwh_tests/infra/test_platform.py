@@ -6,14 +6,21 @@ import fnmatch
 import json
 import re
 import shlex
+import shutil
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import botocore.session
 import dagster as dg
 import pytest
 from botocore import xform_name
+from botocore.validate import ParamValidator
+from dagster._core.code_pointer import ModuleCodePointer
+from dagster._core.instance.ref import InstanceRef
+from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
+from dagster._grpc.types import ExecuteRunArgs
 from ruamel.yaml import YAML
 from typer.main import get_command
 
@@ -49,6 +56,13 @@ NOT_SET = {
 }
 """Setting -> why no container has it."""
 
+
+LONGEST_OVERRIDES = 8192
+"""Characters: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_TaskOverride.html"""
+
+PAGE = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
+(OF_A_LOCATION,) = re.findall(r'`("environment": \[.*?\])`', PAGE)
+"""What stands beside `command`, where the command is for another catalog."""
 
 STANDARD = [name for name in DEPLOYMENTS if "-small-" not in name]
 SMALL = [name for name in DEPLOYMENTS if "-small-" in name]
@@ -133,7 +147,7 @@ def test_the_code_server_is_found_by_name(templates: Templates) -> None:
 
 
 def test_a_small_platform_is_one_task_of_the_same_containers_without_a_load_balancer(templates: Templates) -> None:
-    parts = ["code", "daemon", "watch", "webserver"]
+    parts = ["code", "daemon", "watch", "webserver", "migrate"]
     for deployment in SMALL:
         resources = templates.stacks[deployment, "platform"]["Resources"]
         (service,) = [one["Properties"] for one in resources.values() if one["Type"] == "AWS::ECS::Service"]
@@ -143,7 +157,7 @@ def test_a_small_platform_is_one_task_of_the_same_containers_without_a_load_bala
         task = resources[service["TaskDefinition"]["Ref"]]["Properties"]
         held = {container["Name"]: container for container in task["ContainerDefinitions"]}
         assert list(held) == parts
-        for waiting in ("daemon", "webserver"):
+        for waiting in ("daemon", "watch", "webserver"):
             assert held[waiting]["DependsOn"] == [{"Condition": "HEALTHY", "ContainerName": "code"}]
         alike = {
             container["Name"]: container
@@ -173,6 +187,7 @@ def test_a_small_storage_is_one_instance_that_takes_tls_only_and_is_kept(templat
     ("name", "command"),
     [
         ("code", commands.code_server()),
+        ("migrate", commands.migrate()),
         ("daemon", commands.daemon()),
         ("webserver", commands.webserver()),
         ("watch", commands.watch("06:00")),
@@ -431,6 +446,29 @@ def test_what_nobody_can_ask_is_an_alarm_and_a_deploy_is_none(templates: Templat
             assert any(one.startswith(service) for one in resource["DependsOn"]), place  # not before anybody measures
 
 
+def test_dagsters_database_is_migrated_once_and_before_all_that_has_the_new_image(templates: Templates) -> None:
+    for (deployment, stack), template in templates.stacks.items():
+        if stack != "platform":
+            continue
+        resources = template["Resources"]
+        of_tasks = {
+            name: {container["Name"]: container for container in one["Properties"]["ContainerDefinitions"]}
+            for name, one in resources.items()
+            if one["Type"] == "AWS::ECS::TaskDefinition"
+        }
+        ((task, held),) = [(name, one) for name, one in of_tasks.items() if "migrate" in one]
+        migrate = held["migrate"]
+        assert migrate["Command"] == commands.migrate()
+        assert migrate["Essential"] is False  # a task goes on when it has ended, and only then
+        assert migrate["RestartPolicy"]["Enabled"] is False
+        assert "StartTimeout" not in migrate  # it may take as long as it takes
+        assert held["code"]["DependsOn"] == [{"Condition": "SUCCESS", "ContainerName": "migrate"}]
+        used = {name: one for name, one in resources.items() if one["Type"] == "AWS::ECS::Service"}
+        (first,) = [name for name, one in used.items() if one["Properties"]["TaskDefinition"]["Ref"] == task]
+        for name, one in used.items():
+            assert name == first or first in one["DependsOn"], (deployment, name)
+
+
 def test_the_watch_runs_once_and_is_started_again_when_it_ends(templates: Templates) -> None:
     for place, task in templates.of("AWS::ECS::TaskDefinition"):
         watches = [one for one in task["ContainerDefinitions"] if one["Name"] == "watch"]
@@ -461,15 +499,32 @@ def test_a_command_is_printed_that_runs_any_other_beside_the_databases(templates
                 options["--network-configuration"],
             )
             if output == "RunCommand":
-                (override,) = json.loads(options["--overrides"])["containerOverrides"]
+                overrides = json.loads(options["--overrides"])
+                (override,) = overrides["containerOverrides"]
                 assert override == {"name": "run", "command": ["aurora-dwh", "doctor"]}
+                override |= json.loads(f"{{{OF_A_LOCATION}}}")
+                report = ParamValidator().validate(
+                    {"taskDefinition": options["--task-definition"], "overrides": overrides}, model
+                )
+                assert not report.has_errors(), report.generate_report()
+                assert len(json.dumps(overrides)) < LONGEST_OVERRIDES
                 printed += 1
     assert printed == len(DEPLOYMENTS)
 
 
+def test_a_runs_task_is_told_less_than_ecs_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the launcher says, by the settings of the image; which tables a run loads is told by Dagster's database."""
+    shutil.copy(ROOT / "infra" / "dagster.yaml", tmp_path)
+    for name in set(re.findall(r"env: (\w+)", (tmp_path / "dagster.yaml").read_text(encoding="utf-8"))):
+        monkeypatch.setenv(name, "x")
+    place = RepositoryPythonOrigin("/usr/local/bin/python", ModuleCodePointer(commands.LOCATION, "defs"))
+    told = ExecuteRunArgs(JobPythonOrigin("daily_load", place), str(uuid4()), InstanceRef.from_dir(str(tmp_path)))
+    overrides = {"containerOverrides": [{"name": "run", "command": told.get_command_args()}]}
+    assert len(json.dumps(overrides)) < LONGEST_OVERRIDES * 3 / 4
+
+
 def test_the_pages_commands_are_taken_by_the_image_s_program() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "deployment.md").read_text(encoding="utf-8")
-    table = page.partition("\n### Commands beside the databases\n")[2].partition("\n## ")[0]
+    table = PAGE.partition("\n### Commands beside the databases\n")[2].partition("\n## ")[0]
     lists = [json.loads(one.replace("\\|", "|")) for one in re.findall(r"`(\[\".*?\])`", table)]
     shells = [command[2].split(" > ")[0].split() for command in lists if command[0] == "sh"]
     taken = [command for command in [*lists, *shells] if command[0] == "aurora-dwh"]

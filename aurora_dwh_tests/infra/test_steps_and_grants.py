@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import boto3
@@ -9,8 +13,8 @@ import pytest
 from botocore.stub import Stubber
 
 from aurora_dwh_tests.infra.deployments import DEPLOYMENTS
-from infra import grants
-from infra.config_file import parse_config
+from infra import existing, grants
+from infra.config_file import ConfigError, parse_config
 from infra.steps import existing_source_steps
 
 PLAIN = parse_config(DEPLOYMENTS["aurora-http-none-kept"])
@@ -69,8 +73,23 @@ class Session:
 def test_a_refused_statement_is_told_without_its_password() -> None:
     statement = "CREATE USER quicksight_reader PASSWORD 'md5abc'"
     session = Session((statement, {"Status": "FAILED", "Error": "ERROR: permission denied"}))
-    with pytest.raises(RuntimeError, match=r"^CREATE USER quicksight_reader: ERROR: permission denied$"):
+    with pytest.raises(grants.GrantError, match=r"^CREATE USER quicksight_reader: ERROR: permission denied$"):
         grants.Redshift(PLAIN, session).run(statement)
+
+
+@pytest.mark.parametrize("program", [grants, existing])
+def test_a_machine_without_credentials_is_told_so_in_a_line(
+    program: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    (tmp_path / "config.yaml").write_text(json.dumps(DEPLOYMENTS["aurora-http-none-kept"]))
+    monkeypatch.setattr("sys.argv", ["program", "--config", str(tmp_path / "config.yaml")])
+    with pytest.raises(SystemExit, match=r"^Unable to locate credentials$"):
+        program.main()
 
 
 def test_a_statement_is_waited_for() -> None:
@@ -81,7 +100,7 @@ def test_a_statement_is_waited_for() -> None:
 def test_an_existing_cluster_is_prepared_by_commands_in_their_order() -> None:
     assert PLAIN.source.existing
     steps = [step.command for step in existing_source_steps(PLAIN, PLAIN.source.existing, "arn:role")]
-    assert steps[0].startswith("GRANT SELECT, SHOW VIEW ON `shop`.* TO")
+    assert steps[0].startswith(r"GRANT SELECT, SHOW VIEW ON `Shop-2\_eu`.* TO")
     assert "GRANT PROCESS ON *.* TO" in steps[0]
     assert steps[1] == "GRANT AWS_SELECT_S3_ACCESS TO '<user>'@'%';"
     assert "create-db-cluster-parameter-group" in steps[2]
@@ -90,3 +109,28 @@ def test_an_existing_cluster_is_prepared_by_commands_in_their_order() -> None:
     assert "reboot-db-instance" in steps[5]
     assert steps[6] == "aurora-dwh doctor"
     assert len(existing_source_steps(PLAIN, PLAIN.source.existing, None)) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Shop", "`Shop`.*"),
+        ("1-shop", "`1-shop`.*"),
+        ("a`b$c d", "`a``b$c d`.*"),
+        ("100%_shop", r"`100\%\_shop`.*"),
+        ("注文", "`<source.database>`.*"),
+    ],
+)
+def test_any_database_of_mysql_may_be_a_source_and_is_granted_by_its_name_alone(name: str, shown: str) -> None:
+    written = DEPLOYMENTS["aurora-http-none-kept"]
+    config = parse_config({**written, "source": {**written["source"], "database": name}})
+    assert config.source.existing
+    (granted, *_) = existing_source_steps(config, config.source.existing, None)
+    assert granted.command.startswith(f"GRANT SELECT, SHOW VIEW ON {shown} TO '<user>'@'%';")
+
+
+@pytest.mark.parametrize("name", ["", "a" * 65, "shop ", "a\nb", "a\0b", "shop😀"])
+def test_what_no_database_of_mysql_is_called_is_refused(name: str) -> None:
+    written = DEPLOYMENTS["aurora-http-none-kept"]
+    with pytest.raises(ConfigError, match=r"source.database: .*a MySQL database's name has"):
+        parse_config({**written, "source": {**written["source"], "database": name}})

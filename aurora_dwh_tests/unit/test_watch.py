@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -81,20 +80,6 @@ def test_a_table_that_was_never_loaded_is_late_and_one_before_its_first_day_is_n
     assert watch.days_late(tokyo(1, 1, 10)) == 0
 
 
-def test_tables_that_have_their_day_are_told_by_one_question(
-    instance: dg.DagsterInstance, watch: Watch, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    load(instance, "a", "2024-03-10")
-    load(instance, "b", "2024-03-10")
-    load(instance, "m", "2024-03-01", "2024-02-29")
-    asked: list[Any] = []
-    monkeypatch.setattr(
-        type(instance), "get_latest_storage_id_by_partition", lambda *question: asked.append(question) or {}
-    )
-    assert watch.days_late(tokyo(3, 11, 10)) == 0
-    assert asked == []
-
-
 def test_locations_are_watched_together_each_by_its_own_names(instance: dg.DagsterInstance, watch: Watch) -> None:
     code = [*watch.code, ("127.0.0.1", 2)]
     both = Watch(instance, {**watch.catalogs, "crm": watch.catalogs[None]}, watch.deadline, code)
@@ -138,7 +123,7 @@ def test_what_cannot_be_asked_is_left_out_and_the_rest_is_told(
     def refuse(*_: object) -> None:
         raise OSError("could not connect to server")
 
-    monkeypatch.setattr(type(instance), "get_asset_records", refuse)
+    monkeypatch.setattr(type(instance.event_log_storage), "index_connection", refuse)
     monkeypatch.setattr(type(instance), "get_daemon_heartbeats", refuse)
     assert set(watch.measures(tokyo(3, 11, 10), days=True)) == {"failed_runs", "location_error"}
     assert "days_late: OSError: could not connect to server" in capsys.readouterr().err

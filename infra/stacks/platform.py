@@ -90,6 +90,7 @@ class Platform(cdk.Stack):
         code = [self._code_server(), *(self._code_server(name) for name in config.platform.locations)]
         daemon = self._daemon(run)
         webserver = self._webserver(run)
+        self._migrate_first(code)
         if self.ui:
             # The daemon comes last: where a small task had one, that task is gone by then.
             webserver.node.add_dependency(*code)
@@ -298,10 +299,24 @@ class Platform(cdk.Stack):
             resource.add_property_override("LoadBalancers", [])
         return service
 
+    def _migrate_first(self, code: list[ecs.FargateService]) -> None:
+        """Bring Dagster's database to the image's schema before the first code server starts, and so before all else.
+
+        Whatever else has a new image waits for that code server; an image without another Dagster changes nothing.
+        """
+        first, *others = code
+        task = first.task_definition
+        self._tasks.container(task, "migrate", commands.migrate(), essential=False, ends=True)
+        migrated, success = task.find_container("migrate"), ecs.ContainerDependencyCondition.SUCCESS
+        if migrated and (server := task.find_container("code")):
+            server.add_container_dependencies(ecs.ContainerDependency(container=migrated, condition=success))
+        for other in others:
+            other.node.add_dependency(first)
+
     def _wait_for_code(self, task: ecs.TaskDefinition) -> None:
         """Start the other containers of one task when its code server answers."""
         code = task.find_container("code")
-        for name in ("daemon", "webserver"):
+        for name in ("daemon", "watch", "webserver"):
             if code and (container := task.find_container(name)):
                 container.add_container_dependencies(
                     ecs.ContainerDependency(container=code, condition=ecs.ContainerDependencyCondition.HEALTHY)

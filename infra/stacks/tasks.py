@@ -187,13 +187,15 @@ class Tasks:
         secrets: dict[str, ecs.Secret] | None = None,
         health: list[str] | None = None,
         essential: bool = True,
+        ends: bool = False,
         port: int | None = None,
         storage: bool = True,
         stop: int = LONGEST_STOP,
     ) -> logs.LogGroup:
         """Add a container and return where its output goes.
 
-        It has `stop` seconds from SIGTERM to SIGKILL; one without Dagster does not get its storage's password.
+        It has `stop` seconds from SIGTERM to SIGKILL; one without Dagster does not get its storage's password. One that
+        `ends` is not started again.
         """
         group = log_group(self.scope, self.config, name)
         login = {"DAGSTER_PG_USER": "username", "DAGSTER_PG_PASSWORD": "password"} if storage else {}
@@ -208,7 +210,7 @@ class Tasks:
             },
             logging=ecs.LogDrivers.aws_logs(stream_prefix=name, log_group=group),
             essential=essential,
-            enable_restart_policy=not essential,  # whatever is essential is started again with its task
+            enable_restart_policy=not (essential or ends),  # whatever is essential is started again with its task
             port_mappings=[ecs.PortMapping(container_port=port)] if port else None,
             health_check=_health(health) if health else None,
             stop_timeout=cdk.Duration.seconds(stop),

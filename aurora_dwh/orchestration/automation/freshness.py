@@ -6,13 +6,14 @@ again when a late day has come; the check may also be executed by hand.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 
 import dagster as dg
 
 from aurora_dwh.catalog.model import Catalog, Table
 from aurora_dwh.core.models import utc_now
+from aurora_dwh.instance.days import materialized_days
 from aurora_dwh.orchestration.assets.names import PLAIN, Names
 from aurora_dwh.source.windows import newest_due
 
@@ -23,38 +24,39 @@ INTERVAL_SECONDS = 60
 
 def build_freshness_checks(*, catalog: Catalog, names: Names = PLAIN) -> list[dg.AssetChecksDefinition]:
     """Return the checks of all tables with a deadline as one definition, none where no table has one."""
-    tables = _with_deadline(catalog)
-    if not tables:
+    by_key = _with_deadline(catalog, names)
+    if not by_key:
         return []
 
     @dg.multi_asset_check(
         name=names.of_project("freshness"),
         specs=[
-            dg.AssetCheckSpec(CHECK, asset=names.table_key("staging", table), description=_description(table, catalog))
-            for table in tables
+            dg.AssetCheckSpec(CHECK, asset=key, description=_description(table, catalog))
+            for key, table in by_key.items()
         ],
         can_subset=True,
     )
     def freshness(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        now = utc_now()
         chosen = {key.asset_key for key in context.selected_asset_check_keys}
-        for table in tables:
-            if (key := names.table_key("staging", table)) in chosen:
-                day = due_day(table, catalog, utc_now())
-                found = _evaluation(key, table, day, is_there=is_loaded(context.instance, key, day))
-                yield dg.AssetCheckResult(
-                    asset_key=found.asset_key,
-                    check_name=CHECK,
-                    passed=found.passed,
-                    description=found.description,
-                    metadata=dict(found.metadata),
-                )
+        due = {key: due_day(table, catalog, now) for key, table in by_key.items() if key in chosen}
+        late = late_assets(context.instance, due)
+        for key, day in due.items():
+            found = _evaluation(key, by_key[key], day, is_there=key not in late)
+            yield dg.AssetCheckResult(
+                asset_key=found.asset_key,
+                check_name=CHECK,
+                passed=found.passed,
+                description=found.description,
+                metadata=dict(found.metadata),
+            )
 
     return [freshness]
 
 
 def build_freshness_sensor(*, catalog: Catalog, names: Names = PLAIN) -> dg.SensorDefinition:
     """Return the sensor that evaluates the checks at the tables' deadlines, without a run."""
-    tables = _with_deadline(catalog)
+    by_key = _with_deadline(catalog, names)
 
     @dg.sensor(
         name=names.of_project("freshness"),
@@ -65,12 +67,14 @@ def build_freshness_sensor(*, catalog: Catalog, names: Names = PLAIN) -> dg.Sens
     def freshness(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         said: dict[str, str] = json.loads(context.cursor or "{}")
         now, found = utc_now(), []
-        for table in tables:
-            day = due_day(table, catalog, now)
-            if day < catalog.start_date or said.get(table.name) == f"{day} there":
-                continue
-            key = names.table_key("staging", table)
-            is_there = is_loaded(context.instance, key, day)
+        due = {
+            key: day
+            for key, table in by_key.items()
+            if (day := due_day(table, catalog, now)) >= catalog.start_date and said.get(table.name) != f"{day} there"
+        }
+        late = late_assets(context.instance, due)
+        for key, day in due.items():
+            table, is_there = by_key[key], key not in late
             state = f"{day} {'there' if is_there else 'late'}"
             if said.get(table.name) != state:
                 said[table.name] = state
@@ -98,14 +102,19 @@ def due_day(table: Table, catalog: Catalog, now: datetime, *, deadline: str = "0
     return newest_due(table, (shown - timedelta(hours=hour, minutes=minute)).date())
 
 
-def is_loaded(instance: dg.DagsterInstance, key: dg.AssetKey, day: date) -> bool:
-    """Return whether Dagster's record has a day of an asset."""
-    loaded = dg.DagsterEventType.ASSET_MATERIALIZATION
-    return bool(instance.get_latest_storage_id_by_partition(key, loaded, {day.isoformat()}))
+def late_assets(instance: dg.DagsterInstance, due: Mapping[dg.AssetKey, date]) -> set[dg.AssetKey]:
+    """Return the assets of which Dagster's record lacks the day that is due.
+
+    Args:
+        instance: Whose record.
+        due: Assets, each with its day.
+    """
+    loaded = materialized_days(instance, due, {day.isoformat() for day in due.values()})
+    return {key for key, day in due.items() if day.isoformat() not in loaded[key]}
 
 
-def _with_deadline(catalog: Catalog) -> Sequence[Table]:
-    return [table for table in catalog.tables.values() if table.deadline]
+def _with_deadline(catalog: Catalog, names: Names) -> dict[dg.AssetKey, Table]:
+    return {names.table_key("staging", table): table for table in catalog.tables.values() if table.deadline}
 
 
 def _evaluation(key: dg.AssetKey, table: Table, day: date, *, is_there: bool) -> dg.AssetCheckEvaluation:

@@ -3,14 +3,13 @@
 A day of a table is missing where Dagster's record has an earlier day of the table and not this one; so what was never
 loaded is never begun by itself. A day of a transform is so too, once all that it reads has the day. A day that is
 missing for longer than is looked at is told with the command that loads it. Days that a run left in the lake, whose end
-it did not come to, are loaded from there, however old they are. The record of 1,000 days of a table is read in about
-7 ms. A mart misses nothing, as it follows its inputs; a build of it that failed is repeated here, since its own
-condition acts once for a change.
+it did not come to, are loaded from there, however old they are. A mart misses nothing, as it follows its inputs; a
+build of it that failed is repeated here, since its own condition acts once for a change.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -23,6 +22,7 @@ from aurora_dwh.catalog.model import Catalog
 from aurora_dwh.core.days import ranges, span
 from aurora_dwh.core.models import utc_now
 from aurora_dwh.core.retries import DAY
+from aurora_dwh.instance.days import materialized_days
 from aurora_dwh.orchestration.assets.names import PLAIN, Names
 from aurora_dwh.orchestration.automation.run_history import (
     PAUSE,
@@ -246,8 +246,9 @@ class _Tables:
     def _lacking(self, key: dg.AssetKey, unit: Sequence[str]) -> set[str]:
         """Return the days of a unit that an asset lacks and could have."""
         lacking = _missing(self._loaded[key], unit)
-        for asset in self.inputs.get(key, ()) if lacking else ():
-            lacking &= self._days_in_lake(asset)
+        inputs = list(self.inputs.get(key, ())) if lacking else []
+        for days in self._days_in_lake(inputs).values():
+            lacking &= days
         return lacking
 
     def old(self) -> Iterator[tuple[list[str], list[dg.AssetKey], list[dg.AssetKey]]]:
@@ -273,7 +274,8 @@ class _Tables:
         wanted = {day for run, days in self._ended if selects(run, key, job=self.job) for day in days}
         seen = {day for unit in self.units for day in _missing(self._loaded[key], unit)}
         left = {day for day in wanted - self._loaded[key] - seen if day >= self.first}
-        return left & self._days_in_lake(_lake_of(key)) if left else left
+        parent = _lake_of(key)
+        return left & self._days_in_lake([parent])[parent] if left else left
 
     def _request(self, missing: dict[dg.AssetKey, set[str]]) -> Iterator[dg.RunRequest]:
         days = sorted(set().union(*missing.values()))
@@ -296,24 +298,21 @@ class _Tables:
 
     @cached_property
     def _loaded(self) -> dict[dg.AssetKey, set[str]]:
-        """Return which days each asset has; an asset that never had any day costs nothing."""
-        records = self.history.instance.get_asset_records(self.keys)
-        known = {r.asset_entry.asset_key for r in records if r.asset_entry.last_materialization_record}
-        return {key: self._days_of(key) if key in known else set() for key in self.keys}
+        """Return which days each asset has."""
+        return materialized_days(self.history.instance, self.keys)
 
-    def _days_of(self, key: dg.AssetKey) -> set[str]:
-        return self.history.instance.get_materialized_partitions(key)
-
-    def _days_in_lake(self, parent: dg.AssetKey) -> set[str]:
-        if parent not in self._in_lake:
+    def _days_in_lake(self, parents: Collection[dg.AssetKey]) -> dict[dg.AssetKey, set[str]]:
+        """Return which days the lake has of assets, all of them asked for together."""
+        new = [parent for parent in parents if parent not in self._in_lake]
+        for parent, days in (materialized_days(self.history.instance, new) if new else {}).items():
             first = self.kept.get(parent, "")
-            self._in_lake[parent] = {day for day in self._days_of(parent) if day >= first}
-        return self._in_lake[parent]
+            self._in_lake[parent] = {day for day in days if day >= first}
+        return {parent: self._in_lake[parent] for parent in parents}
 
     def _unread(self, chosen: Sequence[dg.AssetKey], days: Sequence[str]) -> set[dg.AssetKey]:
         """Return the lake's assets that chosen ones are made from and that lack one of the days too."""
-        parents = {_lake_of(key) for key in chosen}
-        return {parent for parent in parents if not self._days_in_lake(parent).issuperset(days)}
+        in_lake = self._days_in_lake({_lake_of(key) for key in chosen})
+        return {parent for parent, there in in_lake.items() if not there.issuperset(days)}
 
     def _is_ours(self, run: dg.DagsterRun) -> bool:
         return run.job_name == self.job or not self.ours.isdisjoint(run.asset_selection or ())
