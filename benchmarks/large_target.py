@@ -44,7 +44,9 @@ BLOCKS = 100
 
 INDEX = "CREATE INDEX ON staging.t0 USING brin (updated_at) WITH (pages_per_range = {pages})"
 PAGES = "SELECT GREATEST(relpages / {blocks}, 1) FROM pg_class WHERE oid = 'staging.t0'::regclass"
-READ = "SELECT pg_stat_get_tuples_returned(t) + pg_stat_get_tuples_fetched(t) FROM (SELECT 'staging.t0'::regclass) r (t)"
+READ = (
+    "SELECT pg_stat_get_tuples_returned(t) + pg_stat_get_tuples_fetched(t) FROM (SELECT 'staging.t0'::regclass) r (t)"
+)
 
 
 def measure(rig: Rig, size: Size) -> Findings:

@@ -36,6 +36,7 @@ class Reading:
         where: Conditions that the rows meet.
         named: The days, as errors name them.
         keyset: The index that it is read along in pieces; None where it is one SELECT.
+        is_short: Whether the server said that it goes through few rows, so that it counts them as cheaply.
     """
 
     table: Table
@@ -43,6 +44,7 @@ class Reading:
     where: tuple[str, ...]
     named: str
     keyset: Keyset | None = None
+    is_short: bool = False
 
     @property
     def statement(self) -> str:
@@ -77,7 +79,7 @@ class Reading:
             for batch in self._batches(read_one, throttle):
                 rows += batch.num_rows
                 yield batch
-            check_count(connection, self.schema, self.where, rows, counted)
+            check_count(connection, self.schema, self.where, rows, counted, is_cheap=self.is_short)
         except DataError as error:
             raise DataError(f"{self.named}: {error}") from error
         except SourceError as error:
