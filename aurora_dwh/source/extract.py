@@ -48,14 +48,13 @@ from aurora_dwh.source.throttle import Throttle
 from aurora_dwh.source.turns import Known, Tries, Turn
 from aurora_dwh.source.value_checks import count_rows, misfits
 from aurora_dwh.source.windows import awaited, opened
-from aurora_dwh.source.wire.dates import Mask
-from aurora_dwh.source.wire.day_splitter import Split
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from aurora_dwh.catalog.fields import PauseAbove
     from aurora_dwh.catalog.model import Table
+    from aurora_dwh.source.wire.dates import Mask
 
 _log = logging.getLogger(__name__)
 
@@ -295,6 +294,8 @@ class Source:
 
     def _in_one_scan(self, turn: Turn, schema: TableSchema) -> Iterator[Extract]:
         """Yield the days of a range that was read at once, where a read for each would scan the table each time."""
+        from aurora_dwh.source.wire.day_splitter import Split
+
         connection, table, throttle, windows = turn.connection, turn.table, turn.throttle, turn.days
         named = f"days {windows[0].day}...{windows[-1].day}"
         waited = throttle.begin()
