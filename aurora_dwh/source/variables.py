@@ -112,13 +112,13 @@ def prepare(run: Callable[[str], Sequence[tuple[Any, ...]]], statement_timeout: 
     Raises:
         pymysql.err.Error: The server or the connection failed.
     """
-    always, of_some = (*ROWS, *SESSION), (*_OF_SOME, *_limits(statement_timeout))
+    unset, of_some = [*ROWS, *SESSION], (*_OF_SOME, *_limits(statement_timeout))
     if server not in _had:
-        run(setting(always))  # before the question, whose answer a `sql_select_limit` would shorten too
+        run(setting(unset))  # before the question, whose answer a `sql_select_limit` would shorten too
         names = ", ".join(literal(variable.name) for variable in of_some)
         found = run(f"SHOW SESSION VARIABLES WHERE Variable_name IN ({names})")
-        _had[server] = frozenset(str(row[0]) for row in found)
-    run(setting([*always, *(variable for variable in of_some if variable.name in _had[server])]))
+        _had[server], unset = frozenset(str(row[0]) for row in found), []
+    run(setting([*unset, *(variable for variable in of_some if variable.name in _had[server])]))
 
 
 def setting(variables: Sequence[Variable]) -> str:
