@@ -58,7 +58,7 @@ infra: $(VENV)/.dev $(CDK) ## make the CDK templates of all deployments that the
 	$(BIN)/python -m pytest -q --hypothesis-profile soak aurora_dwh_tests/infra
 
 bench: also = sysbench libmariadb3 percona-toolkit
-bench: $(VENV)/.dev system-packages both-servers ## measure beside the C client and other tools; takes some two hours
+bench: $(VENV)/.dev system-packages both-servers ## measure beside the C client and other tools; takes an hour
 	$(BIN)/python -m benchmarks
 
 clean: ## stop the stack and remove what was made, except the virtual environment

@@ -25,7 +25,8 @@ def selects(server: Server, database: str) -> Iterator[Callable[[], list[str]]]:
             texts = [text for (text,) in cursor.fetchall()]
             found = [text for text in texts if text.startswith("SELECT") and f"FROM `{database}`" in text]
             # What counts rows, or takes a lock, reads none.
-            return [text for text in found if not (text.startswith("SELECT COUNT(*)") or text.endswith("LIMIT 0"))]
+            counts = ("SELECT COUNT(*)", "SELECT (SELECT COUNT(*)")
+            return [text for text in found if not (text.startswith(counts) or text.endswith("LIMIT 0"))]
 
         try:
             yield asked

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -69,9 +70,11 @@ def run(size: Size, parts: list[str]) -> tuple[list[Findings], dict[str, str]]:
 def _found(rig: Rig, size: Size, parts: list[str]) -> Iterator[Findings]:
     for part in parts:
         print(f"{part}:", file=sys.stderr, flush=True)
+        began = time.monotonic()
         for found in PARTS[part](rig, size):
             print("\n".join([f"\n## {found.title}", "", *found.lines]), flush=True)
             yield found
+        print(f"{part} took {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ DAGSTER, DEALT, BARE = "Dagster, one run", "Dagster, runs as the schedule deals 
 def measure(rig: Rig, size: Size) -> Findings:
     """Return the cost for both numbers of tables; the larger is run once."""
     found = Findings("Orchestration", lines=[f"{ROWS_A_DAY} rows a table and day."])
-    for tables, rounds, must, aim in ((size.tables, size.rounds, 3.0, 1.5), (size.many_tables, 1, None, None)):
+    for tables, rounds, must, aim in ((size.tables, size.rounds, 3.0, 1.5), (size.more_tables, 1, None, None)):
         runs = _runs(rig, tables, rounds)
         for program in (name for name in runs if name != BARE):
             name = f"{tables:,} tables, small day, {program} / the same SQL and S3 calls in a bare loop"

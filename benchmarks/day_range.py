@@ -21,7 +21,7 @@ DAGSTER, BARE = "Dagster, one run", "bare loop"
 def measure(rig: Rig, size: Size) -> Findings:
     """Return the run by the loop."""
     length = size.range_days
-    variables = small_tables.make(rig, "day_range", size.tables, range(2 * length + 1))
+    variables = small_tables.make(rig, "day_range", size.range_tables, range(2 * length + 1))
     for program in ("bare_day", "dagster_day"):  # which make the staging tables, and the instance
         rig.run(program, FIRST_DAY, variables=variables)
     starts = (FIRST_DAY + timedelta(days=1 + length * number) for number in count())
@@ -37,7 +37,7 @@ def measure(rig: Rig, size: Size) -> Findings:
         return rig.run("bare_day", *bounds(), variables=variables)
 
     runs = interleaved({DAGSTER: dagster, BARE: bare}, 1)
-    days = size.tables * length
+    days = size.range_tables * length
     rows = [
         [
             program,
@@ -47,7 +47,7 @@ def measure(rig: Rig, size: Size) -> Findings:
         ]
         for program, of in runs.items()
     ]
-    name = f"{length} days of {size.tables} small tables as one run / in a bare loop"
+    name = f"{length} days of {size.range_tables} small tables as one run / in a bare loop"
     return Findings(
         "A range of days",
         [Measure(name, ratio(runs[DAGSTER], runs[BARE]), MUST)],

@@ -53,7 +53,8 @@ def _csv(folder: Path, table: str) -> list[dict[str, Any]]:
 CONNECTORX = Peer("dlt, connectorx -> Parquet", ("dlt_copy", "connectorx", "mysql+pymysql"), 1.4, 1.7, _parquet)
 PYARROW = Peer("dlt, pyarrow on PyMySQL -> Parquet", ("dlt_copy", "pyarrow", "mysql+pymysql"), 8, 12, _parquet)
 SLING = Peer("Sling -> CSV", ("sling_copy",), 8, 12, _csv)
-PEERS = (CONNECTORX, PYARROW, SLING)
+SLOW = (PYARROW, SLING)
+PEERS = (CONNECTORX, *SLOW)
 
 
 def python() -> str:

@@ -31,6 +31,9 @@ UNFINISHED: Final = tuple(set(dg.DagsterRunStatus) - {*FINISHED, dg.DagsterRunSt
 UNWANTED: Final = frozenset({*FINISHED, dg.DagsterRunStatus.CANCELING})
 """The statuses of a run whose work is not wanted any more."""
 
+WANTED: Final = tuple(set(dg.DagsterRunStatus) - UNWANTED)
+"""All others."""
+
 
 def of_range(first: str, last: str) -> dict[str, str]:
     """Return the tags of a run of the partitions from a first to a last one."""

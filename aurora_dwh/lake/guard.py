@@ -42,6 +42,11 @@ class Guard:
         self._client, self._layout, self._latest = client, layout, latest
         self._known: dict[str, Rules] = {}
 
+    def saw_latest(self, table: str, latest: Manifest | None) -> None:
+        """Take note of a table's latest day, which somebody else has asked for; `check_source` then need not."""
+        if latest and latest.rules:
+            self._known[table] = latest.rules
+
     def check_source(self, table: str, before: Manifest | None, rules: Rules | None) -> None:
         """Refuse a reading of another source than the table's latest day is of; a table is looked at once.
 

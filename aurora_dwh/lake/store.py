@@ -363,7 +363,9 @@ class Lake:
     def newest(self, table: str) -> Manifest | None:
         """Return the manifest of a table's latest day that can be read, None where the lake has no such day."""
         standing = (self._standing(self._manifest_url(table, day))[0] for day in reversed(self.days(table)))
-        return next(filter(None, standing), None)  # a day that is being written has no manifest yet
+        found = next(filter(None, standing), None)  # a day that is being written has no manifest yet
+        self._guard.saw_latest(table, found)
+        return found
 
     def counts(self, table: str, days: Iterable[date]) -> dict[date, int]:
         """Return how many rows the source gave of days when they were read, without those that are not in the lake."""

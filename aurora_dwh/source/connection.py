@@ -183,7 +183,9 @@ def _prepare(connection: Connection, statement_timeout: timedelta) -> None:
     except pymysql.err.MySQLError as error:
         if code_of(error) != ER.PARSE_ERROR:  # MariaDB's: one role is active there at a time
             raise
-    variables.prepare(partial(execute, connection), statement_timeout)
+    session: Any = connection
+    server = f"{session.host}:{session.port} {session.get_server_info()}"
+    variables.prepare(partial(execute, connection), statement_timeout, server)
 
 
 def _use(connection: Connection, database: str) -> None:
@@ -209,24 +211,34 @@ def execute(connection: Connection, statement: str, parameters: tuple[object, ..
 
 
 @contextmanager
-def snapshot(connection: Connection) -> Iterator[datetime]:
+def snapshot(connection: Connection, read_clock: Callable[[Connection], datetime] | None = None) -> Iterator[datetime]:
     """Hold a consistent snapshot: all reads within see the rows as they were when it began.
+
+    Args:
+        connection: The session.
+        read_clock: The first statement within; None is `clock`.
 
     Yields:
         The source's clock when the snapshot was taken, aware and in UTC.
     """
     execute(connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
     try:
-        yield clock(connection)
+        yield (read_clock or clock)(connection)
     finally:
         # Nothing was written, so there is nothing to lose where the connection is gone already.
         with suppress(pymysql.err.Error):
             connection.rollback()
 
 
-def clock(connection: Connection) -> datetime:
-    """Return the server's clock, aware and in UTC."""
-    ((now,),) = execute(connection, "SELECT UTC_TIMESTAMP(6)")
+def clock(connection: Connection, touched: str | None = None) -> datetime:
+    """Return the server's clock when the statement began, aware and in UTC.
+
+    Args:
+        connection: The session.
+        touched: A table, as FROM has it, of which the statement shares the lock and reads no row; None is no table.
+    """
+    ask = "SELECT UTC_TIMESTAMP(6)"
+    ((now,),) = execute(connection, f"({ask}) UNION ALL ({ask} FROM {touched} LIMIT 0)" if touched else ask)
     return (now if isinstance(now, datetime) else datetime.fromisoformat(now)).replace(tzinfo=timezone.utc)
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, TypedDict
 from aurora_dwh.core.models import Window
 from aurora_dwh.core.schema import Column, TableSchema
 from aurora_dwh.source.windows import CursorRules, bounds, condition
-from aurora_dwh.source.wire.day_splitter import Span
 
 if TYPE_CHECKING:
     from aurora_dwh.catalog.model import Table
@@ -21,6 +20,18 @@ class ExtractCursor(TypedDict):
     cursor: str | None
     cursor_zone: tzinfo
     ends_before: date | None
+
+
+@dataclass(frozen=True)
+class Span:
+    """The half-open range of the cursor that a day takes, in dates or datetimes as the cursor's column shows them.
+
+    Without a start it takes all before its end, without an end all behind its start.
+    """
+
+    day: date
+    start: date | None
+    end: date | None
 
 
 @dataclass(frozen=True)

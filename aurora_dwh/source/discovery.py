@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from pymysql.cursors import DictCursor
+
 from aurora_dwh.core.models import DataError
 from aurora_dwh.core.schema import Column, TableSchema, fold
 from aurora_dwh.core.spelling import near_words
@@ -19,6 +21,8 @@ PRIMARY = "PRIMARY"
 
 SMALL_ROWS = 10_000
 """Up to how many rows nobody cares how a table is read and copied: a scan of them takes some milliseconds."""
+
+_TABLE_FACT = "SELECT {} FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s"
 
 _PRECISE = frozenset({"decimal", "bit"})
 """The types whose size NUMERIC_PRECISION decides; an INT's, say, differs between servers and says nothing."""
@@ -81,19 +85,18 @@ def read_schema(connection: Connection, database: str, table: str) -> TableSchem
     columns = execute(
         connection,
         "SELECT COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE, CHARACTER_MAXIMUM_LENGTH, NUMERIC_PRECISION, "
-        "NUMERIC_SCALE, COLUMN_COMMENT, CHARACTER_SET_NAME FROM information_schema.COLUMNS "
-        "WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s ORDER BY ORDINAL_POSITION",
-        (database, table),
+        f"NUMERIC_SCALE, COLUMN_COMMENT, CHARACTER_SET_NAME, ({_TABLE_FACT.format('TABLE_COMMENT')}) "
+        "FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s ORDER BY ORDINAL_POSITION",
+        (database, table) * 2,
     )
     if not columns:
         raise _not_found(connection, database, table)
-    comment = table_fact(connection, database, table, "TABLE_COMMENT") or ""
     return TableSchema(
         database=database,
         table=table,
-        columns=tuple(_column(*row) for row in columns),
+        columns=tuple(_column(*row) for *row, _ in columns),
         primary_key=_primary_key(connection, database, table),
-        comment=comment,
+        comment=as_text(columns[0][-1] or ""),
     )
 
 
@@ -129,7 +132,8 @@ def missing_index(connection: Connection, database: str, table: str, column: str
         effect = f"it is a {kind}'s, and each day scans the table behind it {unless}"
         return MissingIndex(effect, f"add such an index to that table if there is none; a {kind} can have none itself")
     if hidden := _beginning_with(connection, database, table, column):
-        remedy = f"ALTER TABLE {place} ALTER INDEX {identifier(hidden[0].name)} {_hiding(connection).end}"
+        end = _HIDINGS[_hiding(connection) or ""].end
+        remedy = f"ALTER TABLE {place} ALTER INDEX {identifier(hidden[0].name)} {end}"
     else:
         remedy = f"ALTER TABLE {place} ADD INDEX ({identifier(column)})"
     return MissingIndex("each day scans the table", remedy)
@@ -142,32 +146,33 @@ def is_small(rows: int | None) -> bool:
 
 def hides_index(connection: Connection) -> str:
     """Return the SQL, over information_schema.STATISTICS, of whether the server is told not to use an index."""
-    return _hiding(connection).condition
+    column = _hiding(connection)
+    return f"{column} = '{_HIDINGS[column].value}'" if column else "FALSE"
 
 
 @dataclass(frozen=True)
 class _Hiding:
-    """How a server is told not to use an index: the condition of such an index, and the words that end it."""
+    """How a server is told not to use an index: what its column says of such an index, and the words that end it."""
 
-    condition: str
+    value: str
     end: str
 
 
 _HIDINGS = {
-    "IS_VISIBLE": _Hiding("IS_VISIBLE = 'NO'", "VISIBLE"),  # MySQL
-    "IGNORED": _Hiding("IGNORED = 'YES'", "NOT IGNORED"),  # MariaDB
+    "IS_VISIBLE": _Hiding("NO", "VISIBLE"),  # MySQL
+    "IGNORED": _Hiding("YES", "NOT IGNORED"),  # MariaDB
 }
 """Column of information_schema.STATISTICS -> what it tells."""
 
 
-def _hiding(connection: Connection) -> _Hiding:
+def _hiding(connection: Connection) -> str | None:
     names = ", ".join(f"'{name}'" for name in _HIDINGS)
     rows = execute(
         connection,
         "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = 'information_schema' "
         f"AND TABLE_NAME = 'STATISTICS' AND COLUMN_NAME IN ({names})",
     )
-    return _HIDINGS[as_text(rows[0][0])] if rows else _Hiding("FALSE", "")
+    return as_text(rows[0][0]) if rows else None
 
 
 def _without_indexes(connection: Connection, database: str, table: str) -> str:
@@ -184,24 +189,24 @@ def table_type(connection: Connection, database: str, table: str) -> str | None:
 
 def table_fact(connection: Connection, database: str, table: str, name: str) -> Any:
     """Return what a column of information_schema.TABLES says of a table; None where it says nothing, or has no such."""
-    question = f"SELECT {name} FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s"
-    rows = execute(connection, question, (database, table))
+    rows = execute(connection, _TABLE_FACT.format(name), (database, table))
     return as_text(rows[0][0]) if rows else None
 
 
 def _beginning_with(connection: Connection, database: str, table: str, column: str) -> list[Index]:
-    rows = execute(
-        connection,
-        f"SELECT INDEX_NAME, COLUMN_NAME, SUB_PART, COLLATION, {hides_index(connection)} "
-        "FROM information_schema.STATISTICS "
-        "WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s ORDER BY INDEX_NAME, SEQ_IN_INDEX",
-        (database, table),
-    )
+    with connection.cursor(DictCursor) as cursor:
+        cursor.execute(  # all columns, as each server has its own that tells which indexes it does not use
+            "SELECT * FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s "
+            "ORDER BY INDEX_NAME, SEQ_IN_INDEX",
+            (database, table),
+        )
+        rows = cursor.fetchall()
     found: dict[tuple[str, bool], list[tuple[str, bool]]] = {}
-    for index, name, prefix, order, is_hidden in rows:
-        # An index on an expression has no column name.
-        is_plain = name is not None and prefix is None and as_text(order or "") == "A"
-        found.setdefault((as_text(index), bool(is_hidden)), []).append((as_text(name or ""), is_plain))
+    for row in rows:
+        name = row["COLUMN_NAME"]  # which an index on an expression has not
+        is_plain = name is not None and row["SUB_PART"] is None and as_text(row["COLLATION"] or "") == "A"
+        is_hidden = any(as_text(row.get(column)) == hiding.value for column, hiding in _HIDINGS.items())
+        found.setdefault((as_text(row["INDEX_NAME"]), is_hidden), []).append((as_text(name or ""), is_plain))
     return [
         Index(name, tuple(column for column, _ in parts), all(is_plain for _, is_plain in parts), is_hidden)
         for (name, is_hidden), parts in found.items()

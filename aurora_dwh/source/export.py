@@ -22,7 +22,6 @@ from aurora_dwh.source.keyset import primary_keyset
 from aurora_dwh.source.outfile import into_s3, select_csv
 from aurora_dwh.source.privileges import account
 from aurora_dwh.source.quoting import literal
-from aurora_dwh.source.reader import read
 from aurora_dwh.source.refusals import code_of
 from aurora_dwh.source.throttle import Throttle
 from aurora_dwh.source.value_checks import Misfit, count_rows, first_row, helps, key_columns, misfits
@@ -157,6 +156,8 @@ def _pieces(
     connection: Connection, schema: TableSchema, where: Sequence[str], rows: int, named: str
 ) -> list[list[str]]:
     """Return the conditions, besides `where`, of each statement that the rows are written by."""
+    from aurora_dwh.source.reader import read
+
     size = rows * _row_bytes(connection, schema)
     if size <= EXPORT_BYTES:
         return [[]]

@@ -36,10 +36,10 @@ from aurora_dwh.source.discovery import Index, indexes, missing_index
 from aurora_dwh.source.export import export, require_export
 from aurora_dwh.source.giving_way import Watch, once
 from aurora_dwh.source.keyset import index_keyset, primary_keyset
-from aurora_dwh.source.locks import await_lock, take_lock
+from aurora_dwh.source.locks import await_lock, clock_in_lock
 from aurora_dwh.source.masking import require_exportable
 from aurora_dwh.source.outfile import NOW, by_hand, into_s3, select_csv
-from aurora_dwh.source.plans import is_in_order, scans, sorts
+from aurora_dwh.source.plans import Access, find_access, is_in_order, sorts
 from aurora_dwh.source.query_plan import Reading, count_changed
 from aurora_dwh.source.replication import await_data
 from aurora_dwh.source.selection import read_selected
@@ -48,14 +48,13 @@ from aurora_dwh.source.throttle import Throttle
 from aurora_dwh.source.turns import Known, Tries, Turn
 from aurora_dwh.source.value_checks import count_rows, misfits
 from aurora_dwh.source.windows import awaited, opened
-from aurora_dwh.source.wire.dates import Mask
-from aurora_dwh.source.wire.day_splitter import Split
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from aurora_dwh.catalog.fields import PauseAbove
     from aurora_dwh.catalog.model import Table
+    from aurora_dwh.source.wire.dates import Mask
 
 _log = logging.getLogger(__name__)
 
@@ -295,6 +294,8 @@ class Source:
 
     def _in_one_scan(self, turn: Turn, schema: TableSchema) -> Iterator[Extract]:
         """Yield the days of a range that was read at once, where a read for each would scan the table each time."""
+        from aurora_dwh.source.wire.day_splitter import Split
+
         connection, table, throttle, windows = turn.connection, turn.table, turn.throttle, turn.days
         named = f"days {windows[0].day}...{windows[-1].day}"
         waited = throttle.begin()
@@ -376,8 +377,10 @@ class Source:
         the first day is not, which has rows whose cursor is NULL; most often it is most of the table.
         """
         reading = self._reading(table, schema, window, f"day {window.day}")
-        if table.mode == "full" or scans(connection, reading.statement, schema):
+        access = Access.SCAN if table.mode == "full" else find_access(connection, reading.statement, schema)
+        if access is Access.SCAN:
             return _in_pieces(connection, reading)
+        reading = replace(reading, is_short=access is Access.FEW)
         is_spared = table.max_rows_per_second is not None or self._pause_above is not None
         if is_spared and window.start is not None:
             keysets = (index_keyset(schema, index) for index in along if index.is_plain)
@@ -398,9 +401,8 @@ class Source:
         watch = Watch(
             self._connect, connection, database=self._database, table=table.name, named=named, warn=self._warn_once
         )
-        with watch, watch.translated(), snapshot(connection) as now:
-            if not take_lock(connection, self._database, table.name, table.query):
-                raise GaveWay("the table is locked again")  # and may have other columns when it is not any more
+        lock = partial(clock_in_lock, database=self._database, table=table.name, query=table.query)
+        with watch, watch.translated(), snapshot(connection, lock) as now:
             at = now if reached is None else min(now, reached)
             strays = find_strays(connection, cursor, windows[0], at) if along else Strays()
             for found in told_strays(strays, table.cursor or "", is_upserted=table.mode == "incremental"):

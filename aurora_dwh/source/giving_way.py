@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 LOOK_SECONDS: Final = 1.0
 """How often it is looked whether somebody waits; a reading that is over by then is never looked at."""
 
-_SAME_SERVER: Final = "SELECT @@hostname, @@port, @@server_id"
+_WHO: Final = "SELECT CONNECTION_ID(), @@hostname, @@port, @@server_id"
+"""A session's number, and what tells its server from others."""
+
 _TRIES: Final = 5
 """How often a session is opened until it is one of the server that is read: a name may lead to several."""
 
@@ -76,8 +78,7 @@ class Watch:
         self._thread = threading.Thread(target=self._watch, name="giving-way", daemon=True)
         self._given: GaveWay | None = None
         self._is_cut = self._is_abandoned = False
-        ((self._number,),) = execute(reader, "SELECT CONNECTION_ID()")
-        self._server = execute(reader, _SAME_SERVER)
+        ((self._number, *self._server),) = execute(reader, _WHO)
 
     def __enter__(self) -> Watch:
         self._thread.start()
@@ -158,7 +159,8 @@ class Watch:
         """Return a session of the reader's server, None where none could be had."""
         for _ in range(_TRIES):
             session = self._connect()
-            if execute(session, _SAME_SERVER) == self._server:
+            ((_, *server),) = execute(session, _WHO)
+            if server == self._server:
                 if not sees_others(session):
                     who = account(partial(execute, session))
                     self._warn(

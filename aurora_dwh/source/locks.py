@@ -10,14 +10,15 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import pymysql
 from pymysql.constants import ER
 
+from aurora_dwh.core.models import GaveWay
 from aurora_dwh.core.waiting import waiting
-from aurora_dwh.source.connection import Connection, SourceError, execute
+from aurora_dwh.source.connection import Connection, SourceError, clock, execute
 from aurora_dwh.source.quoting import relation
 from aurora_dwh.source.refusals import code_of, is_permanent
 
@@ -76,6 +77,23 @@ def take_lock(connection: Connection, database: str, table: str, query: str | No
         if not is_permanent(error):
             raise
     return True
+
+
+def clock_in_lock(connection: Connection, database: str, table: str, query: str | None = None) -> datetime:
+    """Return the server's clock by a statement with which a transaction takes the lock, as `take_lock` does.
+
+    Raises:
+        GaveWay: Somebody else has it again.
+        pymysql.err.Error: The connection failed.
+    """
+    try:
+        return clock(connection, relation(database, table, query))
+    except pymysql.err.MySQLError as error:
+        if code_of(error) == ER.LOCK_WAIT_TIMEOUT:
+            raise GaveWay("the table is locked again") from error  # and may have other columns when it is not any more
+        if not is_permanent(error):
+            raise
+    return clock(connection)
 
 
 def await_lock(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import Enum, auto
 from math import prod
 
 import pymysql
@@ -22,12 +23,23 @@ _NOT_SAID = "the server does not say how it would count them"
 Plan = dict[str, str | None]
 
 
-def scans(connection: Connection, statement: str, schema: TableSchema) -> bool:
-    """Return whether the server would go through the whole table for a SELECT, as it does for most of the rows.
+class Access(Enum):
+    """How the server would come to a SELECT's rows: through the whole table, by few rows, or by more of them.
 
-    A SELECT that the server refuses is none that scans: its reading says what is wrong.
+    It goes through the whole table for most of its rows too.
     """
-    return _plan(connection, statement, schema).get("type") in ("ALL", "index")
+
+    SCAN = auto()
+    FEW = auto()
+    MANY = auto()
+
+
+def find_access(connection: Connection, statement: str, schema: TableSchema) -> Access:
+    """Return how the server would come to a SELECT's rows; where it refuses the SELECT, the reading says why."""
+    plan = _plan(connection, statement, schema)
+    if plan.get("type") in ("ALL", "index"):
+        return Access.SCAN
+    return Access.FEW if plan and schema.query is None and int(plan["rows"] or 0) <= FEW_ROWS else Access.MANY
 
 
 def is_in_order(connection: Connection, statement: str, schema: TableSchema) -> bool:

@@ -21,7 +21,6 @@ from aurora_dwh.source.connection import Connection, execute, explain
 from aurora_dwh.source.discovery import table_type
 from aurora_dwh.source.quoting import identifier, relation
 from aurora_dwh.source.refusals import code_of, is_permanent
-from aurora_dwh.source.wire import protocol
 
 if TYPE_CHECKING:
     from aurora_dwh.source.wire.protocol import Described
@@ -79,6 +78,8 @@ def read_query(connection: Connection, database: str, name: str, query: str) -> 
         DataError: The server refuses the query, a column has no name or no type, or the name is a table's.
         pymysql.err.MySQLError: The connection failed.
     """
+    from aurora_dwh.source.wire import protocol
+
     if table_type(connection, database, name) is not None:
         raise DataError(
             f"table {name}: it has a `query`, and {database} has a table of that name, too; give the query another "

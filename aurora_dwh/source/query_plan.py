@@ -14,15 +14,15 @@ from aurora_dwh.source.chunks import CHUNK_ROWS, Read, first_chunk, read_in_chun
 from aurora_dwh.source.connection import Connection, SourceError
 from aurora_dwh.source.counting import check_count
 from aurora_dwh.source.keyset import Keyset
-from aurora_dwh.source.reader import Changed, ZeroDates, read
 from aurora_dwh.source.statement import select
 from aurora_dwh.source.throttle import Throttle
-from aurora_dwh.source.value_policies import fit, is_key, remedy
+from aurora_dwh.source.value_policies import is_key, remedy
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from aurora_dwh.catalog.model import Table
+    from aurora_dwh.source.reader import Changed, ZeroDates
     from aurora_dwh.source.wire.dates import Mask
 
 
@@ -36,6 +36,7 @@ class Reading:
         where: Conditions that the rows meet.
         named: The days, as errors name them.
         keyset: The index that it is read along in pieces; None where it is one SELECT.
+        is_short: Whether the server said that it goes through few rows, so that it counts them as cheaply.
     """
 
     table: Table
@@ -43,6 +44,7 @@ class Reading:
     where: tuple[str, ...]
     named: str
     keyset: Keyset | None = None
+    is_short: bool = False
 
     @property
     def statement(self) -> str:
@@ -67,6 +69,8 @@ class Reading:
             SourceError: The server or the connection failed, or the server counts other rows.
             GaveWay: The server stays too busy.
         """
+        from aurora_dwh.source.reader import read
+
         zero_dates: ZeroDates = "fail" if self.table.zero_dates == "fail" else "null"
         dated = {
             c.target_name: remedy(c, "zero_date", self.table) for c in self.schema.columns if is_key(c, self.table)
@@ -77,7 +81,7 @@ class Reading:
             for batch in self._batches(read_one, throttle):
                 rows += batch.num_rows
                 yield batch
-            check_count(connection, self.schema, self.where, rows, counted)
+            check_count(connection, self.schema, self.where, rows, counted, is_cheap=self.is_short)
         except DataError as error:
             raise DataError(f"{self.named}: {error}") from error
         except SourceError as error:
@@ -92,6 +96,8 @@ class Reading:
         Raises:
             DataError: A value does not fit and its policy is `fail`.
         """
+        from aurora_dwh.source.value_fitting import fit
+
         for batch in batches:
             try:
                 yield fit(batch, self.schema, self.table, converted)

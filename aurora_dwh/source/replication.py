@@ -41,7 +41,7 @@ _ROUNDED: Final = timedelta(seconds=1)
 """What a lag in whole seconds leaves out."""
 
 _READER: Final = (
-    "SELECT SESSION_ID, REPLICA_LAG_IN_MILLISECONDS, LAST_UPDATE_TIMESTAMP "
+    "SELECT SESSION_ID, REPLICA_LAG_IN_MILLISECONDS, LAST_UPDATE_TIMESTAMP, UTC_TIMESTAMP(6) "
     "FROM information_schema.replica_host_status WHERE SERVER_ID = @@aurora_server_id"
 )
 _WRITER: Final = "MASTER_SESSION_ID"
@@ -87,8 +87,8 @@ def find_reach(connection: Connection) -> Reach:
     Raises:
         pymysql.err.MySQLError: The server does not tell, or the connection is lost: `is_untold` knows which.
     """
-    now = clock(connection)
     reader = _reader(connection)
+    now = clock(connection) if reader is None else reader[3].replace(tzinfo=timezone.utc)
     if reader is not None and (lag := _lag(reader)) is not None:
         seen = min(now, reader[2].replace(tzinfo=timezone.utc))
         return Reach(seen - lag, True, f"this reader was {lag.total_seconds():,.1f} s behind at {shown(seen)}")
@@ -196,7 +196,7 @@ def reader_lag(connection: Connection) -> timedelta | None:
 
 
 def _lag(instance: tuple[Any, ...]) -> timedelta | None:
-    session, milliseconds, _ = instance
+    session, milliseconds, *_ = instance
     return None if session == _WRITER else timedelta(milliseconds=float(milliseconds or 0))
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 
 from aurora_dwh.core.models import Strays, Window
-from aurora_dwh.source.connection import Connection
+from aurora_dwh.source.connection import Connection, execute
 from aurora_dwh.source.counting import count_in
 from aurora_dwh.source.cursor import TableCursor
 from aurora_dwh.source.plans import FEW_ROWS
 from aurora_dwh.source.quoting import identifier, literal
+from aurora_dwh.source.statement import count
 
 CLOCKS_APART = timedelta(minutes=5)
 """How far an application's clock may be ahead of the source's."""
@@ -45,15 +46,15 @@ def find_strays(connection: Connection, cursor: TableCursor, first: Window, read
     ahead = cursor.bounds(Window(first.day, None, read_at + CLOCKS_APART))[1]
     name, earliest = identifier(column.name), literal(_EARLIEST[column.data_type])
     absent = f"{name} < {earliest}" + (f" OR {name} IS NULL" if column.nullable else "")
-    return Strays(
-        0 if first.is_first else _count(connection, cursor, absent),
-        _count(connection, cursor, f"{name} >= {literal(ahead)}"),
-    )
+    wanted = [*([] if first.is_first else [absent]), f"{name} >= {literal(ahead)}"]
+    counts = ", ".join(f"({count(cursor.schema, [where])})" for where in wanted)
+    (rows,) = execute(connection, f"SELECT {counts}")
+    found = [_filtered(connection, cursor, where, int(n)) for where, n in zip(wanted, rows, strict=True)]
+    return Strays(0 if first.is_first else found[0], found[-1])
 
 
-def _count(connection: Connection, cursor: TableCursor, where: str) -> int:
-    """Return how many rows meet a condition, and the catalog's too where they are few: each has to be looked up."""
-    rows = count_in(connection, cursor.schema, [where])
+def _filtered(connection: Connection, cursor: TableCursor, where: str, rows: int) -> int:
+    """Return how many of the rows meet the catalog's condition too, where they are few: each has to be looked up."""
     if cursor.table.filter is not None and 0 < rows <= FEW_ROWS:
         return count_in(connection, cursor.schema, [where, cursor.table.filter])
     return rows

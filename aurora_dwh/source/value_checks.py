@@ -1,6 +1,6 @@
 """Values that Redshift or a CSV file cannot hold, as conditions in MySQL's SQL, for rows that this process never sees.
 
-What `reader` and `value_policies` find in the rows that pass through them, the source finds by these. The reasons, and
+What `reader` and `value_fitting` find in the rows that pass through them, the source finds by these. The reasons, and
 the policies that say what becomes of such values, are the same.
 """
 

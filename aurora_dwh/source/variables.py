@@ -97,21 +97,28 @@ _OF_SOME: Final = (
 """What only some servers have. The rest of them knows no other way than the one wanted."""
 
 
-def prepare(run: Callable[[str], Sequence[tuple[Any, ...]]], statement_timeout: timedelta) -> None:
+_had: dict[str, frozenset[str]] = {}
+"""Server -> the names of those that it has: asked for once, as they are its version's."""
+
+
+def prepare(run: Callable[[str], Sequence[tuple[Any, ...]]], statement_timeout: timedelta, server: str) -> None:
     """Set a session's variables.
 
     Args:
         run: Runs a statement of the session's.
         statement_timeout: How long a SELECT may run on the server.
+        server: Tells the server, and its version, from others.
 
     Raises:
         pymysql.err.Error: The server or the connection failed.
     """
-    run(setting((*ROWS, *SESSION)))
-    wanted = (*_OF_SOME, *_limits(statement_timeout))
-    names = ", ".join(literal(variable.name) for variable in wanted)
-    known = {str(row[0]) for row in run(f"SHOW SESSION VARIABLES WHERE Variable_name IN ({names})")}
-    run(setting([variable for variable in wanted if variable.name in known]))
+    unset, of_some = [*ROWS, *SESSION], (*_OF_SOME, *_limits(statement_timeout))
+    if server not in _had:
+        run(setting(unset))  # before the question, whose answer a `sql_select_limit` would shorten too
+        names = ", ".join(literal(variable.name) for variable in of_some)
+        found = run(f"SHOW SESSION VARIABLES WHERE Variable_name IN ({names})")
+        _had[server], unset = frozenset(str(row[0]) for row in found), []
+    run(setting([*unset, *(variable for variable in of_some if variable.name in _had[server])]))
 
 
 def setting(variables: Sequence[Variable]) -> str:

@@ -12,7 +12,7 @@ from aurora_dwh.core.schema import TableSchema
 from aurora_dwh.warehouse.connection import Answer, Session, Warehouse
 from aurora_dwh.warehouse.load import checks, schema_drift
 from aurora_dwh.warehouse.load import transaction as load
-from aurora_dwh.warehouse.load.statements import COPY_COUNT, Target, create_table, texts_of
+from aurora_dwh.warehouse.load.statements import COPY_COUNT, Target, count_fresh, create_table, texts_of
 from aurora_dwh.warehouse.marts import build as mart_build
 from aurora_dwh.warehouse.marts import checks as mart_checks
 from aurora_dwh.warehouse.marts.model import Mart, render
@@ -63,7 +63,13 @@ def load_of(warehouse: Warehouse, target: Target, mode: str, manifest: Manifest)
         manifest: The day as it would be in the lake.
     """
     count = checks.count_rows(target, texts_of(target, manifest.schema), [manifest.day.isoformat()])
-    notebook = _Notebook({COPY_COUNT: (manifest.rows,), count: (manifest.day, *[manifest.rows] * 3)})
+    answers: dict[str, tuple[object, ...]] = {
+        COPY_COUNT: (manifest.rows,),
+        count: (manifest.day, *[manifest.rows] * 3),
+    }
+    if target.key:  # rows are replaced, of which nothing is known
+        answers[count_fresh(target)] = (manifest.day, 0, manifest.rows, 0, 0, 0, None, None)
+    notebook = _Notebook(answers)
     work = load.Load(warehouse, _OwnManifest(), target, mode, [manifest], run_id=None)
     return ["BEGIN", *work.run(notebook, schema_drift.Preparation()).statements]
 

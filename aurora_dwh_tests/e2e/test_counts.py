@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from aurora_dwh.source import plans, query_plan
+from aurora_dwh.source import plans, reader
 from aurora_dwh_tests.e2e.world import World, chain
 from aurora_dwh_tests.servers import numbers, server  # noqa: F401 - both servers here, unlike elsewhere in this folder
 
@@ -23,13 +23,13 @@ MODES = {
 @pytest.fixture
 def losing(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Makes the reader lose the last row of each batch."""
-    read = query_plan.read
+    read = reader.read
 
     def lossy(*arguments: Any, **options: Any) -> Iterator[pa.RecordBatch]:
         for batch in read(*arguments, **options):
             yield batch.slice(0, batch.num_rows - 1) if batch.num_rows else batch
 
-    return lambda: monkeypatch.setattr(query_plan, "read", lossy)
+    return lambda: monkeypatch.setattr(reader, "read", lossy)
 
 
 def fill(world: World, *, index: str = ", KEY (at)", engine: str = "InnoDB") -> None:
@@ -107,13 +107,13 @@ def test_c09_a_table_without_snapshots_is_not_failed_for_what_was_written_meanwh
 def test_c09_rows_written_while_a_day_is_read_are_not_counted_either(world: World, monkeypatch: Any) -> None:
     world.catalog("event: {key: id, cursor: at}")
     fill(world)
-    read = query_plan.read
+    read = reader.read
 
     def busy(*arguments: Any, **options: Any) -> Iterator[pa.RecordBatch]:
         for batch in read(*arguments, **options):
             world.at_source("REPLACE INTO event VALUES (99, 0, '2024-01-02 13:00:00')")
             yield batch
 
-    monkeypatch.setattr(query_plan, "read", busy)
+    monkeypatch.setattr(reader, "read", busy)
     world.load("2024-01-02", "event")
     assert world.day_metadata("lake/event", "2024-01-02")["rows_counted_by_source"] == 10

@@ -17,7 +17,7 @@ from aurora_dwh.core import retries
 from aurora_dwh.lake import store
 from aurora_dwh.local.lake import LakeServer
 from aurora_dwh.local.redshift import Fault
-from aurora_dwh.source import query_plan
+from aurora_dwh.source import reader
 from aurora_dwh_tests.e2e.world import Run, World, chain
 from aurora_dwh_tests.servers import Server, numbers
 
@@ -215,7 +215,7 @@ def _do_before(patch: pytest.MonkeyPatch, owner: Any, name: str, action: Callabl
 
 def _do_after_first_batch(patch: pytest.MonkeyPatch, action: Callable[[], None]) -> None:
     """Let the source's reader do `action` when it has given its first rows."""
-    original = query_plan.read
+    original = reader.read
 
     def read(*args: Any, **kwargs: Any) -> Iterator[Any]:
         for number, batch in enumerate(original(*args, **kwargs)):
@@ -223,4 +223,4 @@ def _do_after_first_batch(patch: pytest.MonkeyPatch, action: Callable[[], None])
                 action()
             yield batch
 
-    patch.setattr(query_plan, "read", read)
+    patch.setattr(reader, "read", read)

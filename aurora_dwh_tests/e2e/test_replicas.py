@@ -17,7 +17,7 @@ from aurora_dwh.cli import app
 from aurora_dwh.local.aurora import EmbeddedAurora
 from aurora_dwh.local.aurora.program import KINDS
 from aurora_dwh.orchestration.source import AuroraResource
-from aurora_dwh.source import connection, replication
+from aurora_dwh.source import locks, replication
 from aurora_dwh.source.connection import SourceError
 from aurora_dwh_tests.e2e.nights import Nights
 from aurora_dwh_tests.e2e.proofs import kinds, prove
@@ -309,11 +309,11 @@ def test_c06_a_reader_of_aurora_says_how_far_it_is(
 def test_c06_a_clock_that_is_set_back_is_an_error_and_what_it_says_mends_it(
     nights: Nights, monkeypatch: pytest.MonkeyPatch, mode: str
 ) -> None:
-    world, clock = nights.world, connection.clock
+    world, clock = nights.world, locks.clock
     nights.catalog(f"event: {{{mode}}}")
     world.at_source(TABLE, f"INSERT INTO event VALUES (1, 1, '{nights.at(1, '12:00:00')}')")
     with monkeypatch.context() as patch:
-        patch.setattr(connection, "clock", lambda session: clock(session) + timedelta(days=1000))
+        patch.setattr(locks, "clock", lambda *asked: clock(*asked) + timedelta(days=1000))
         world.load(nights.day(1), "event")
     world.at_source("UPDATE event SET v = 2")
     run = world.run(nights.day(1), assets=chain("event"))

@@ -16,8 +16,9 @@ from aurora_dwh.core.schema import Column, TableSchema
 from aurora_dwh.lake import contents
 from aurora_dwh.lake.store import Lake
 from aurora_dwh.orchestration.failures import named_failures
+from aurora_dwh.source.cursor import Span
 from aurora_dwh.source.wire import day_splitter
-from aurora_dwh.source.wire.day_splitter import Span, Split
+from aurora_dwh.source.wire.day_splitter import Split
 from aurora_dwh_tests.services import extract
 
 DAY = date(2024, 1, 5)

@@ -61,12 +61,18 @@ def test_the_statements_of_the_checks() -> None:
     target = replace(TARGET, key=("Id", "note"))
     assert checks.count_keys(target) == (
         'SELECT "_dwh_day", COUNT(*), SUM(CASE WHEN "_dwh_copies" = 0 THEN 1 ELSE 0 END), '
-        'SUM(CASE WHEN "_dwh_copies" > 1 THEN 1 ELSE 0 END), (SELECT COUNT(*) FROM "staging"."orders")\n'
+        'SUM(CASE WHEN "_dwh_copies" > 1 THEN 1 ELSE 0 END), SUM("_dwh_copies")\n'
         "FROM (\n"
-        '  SELECT s."_dwh_day", s."id", s."note", COUNT(t."id") AS "_dwh_copies"\n'
-        '  FROM (SELECT DISTINCT "_dwh_day", "id", "note" FROM "dwh_stage" r) s\n'
-        '  LEFT JOIN "staging"."orders" t ON s."id" = t."id" AND s."note" = t."note"\n'
-        '  GROUP BY s."_dwh_day", s."id", s."note"\n'
+        '  SELECT "id", "note", MAX("_dwh_day") AS "_dwh_day", SUM("_dwh_copies") AS "_dwh_copies"\n'
+        "  FROM (\n"
+        '    SELECT "id", "note", "_dwh_day", 0 AS "_dwh_copies" FROM "dwh_stage" r\n'
+        "    UNION ALL\n"
+        '    SELECT s."id", s."note", CAST(NULL AS DATE), COUNT(*)\n'
+        '    FROM "staging"."orders" t\n'
+        '    LEFT JOIN (SELECT DISTINCT "id", "note" FROM "dwh_stage" r) s ON t."id" = s."id" AND t."note" = s."note"\n'
+        '    GROUP BY s."id", s."note"\n'
+        "  ) b\n"
+        '  GROUP BY "id", "note"\n'
         ") k\n"
         'GROUP BY "_dwh_day"'
     )

@@ -113,16 +113,16 @@ def test_no_module_imports_one_that_imports_it() -> None:
     assert len(order) == len(modules)
 
 
-def test_a_plan_is_made_without_dagster() -> None:
+def test_a_plan_is_made_without_dagster_and_without_what_decodes_rows() -> None:
     program = (
         "import sys; from aurora_dwh.commands.plan import make_plan\n"
         "try: make_plan('nothing', None)\n"
         "except Exception as error: assert 'nothing' in str(error), error\n"
         "else: raise AssertionError\n"
-        "print('dagster' in sys.modules, 'aurora_dwh.warehouse.dry_run' in sys.modules)"
+        "print(*(name in sys.modules for name in ('dagster', 'numpy', 'pyarrow', 'aurora_dwh.warehouse.dry_run')))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["False", "True"]
+    assert done.stdout.split() == ["False", "False", "False", "True"]
 
 
 def test_the_places_that_contributing_names_are_there() -> None:

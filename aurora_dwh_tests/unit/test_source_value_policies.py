@@ -11,7 +11,8 @@ import pytest
 from aurora_dwh.catalog.model import Table
 from aurora_dwh.core.models import DataError
 from aurora_dwh.core.schema import Column, TableSchema
-from aurora_dwh.source.value_policies import expected, fit
+from aurora_dwh.source.value_fitting import fit
+from aurora_dwh.source.value_policies import expected
 
 ID = Column("Id", "int", "int", nullable=False)
 TEXT = Column("Note", "longtext", "longtext", length=2**32 - 1)

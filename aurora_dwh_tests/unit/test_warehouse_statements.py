@@ -88,14 +88,18 @@ def test_the_count_is_asked_of_the_session_that_copied() -> None:
 def test_a15_pick_newest_orders_by_reading_cursor_and_day() -> None:
     assert sql.pick_newest(TARGET) == (
         'CREATE TEMP TABLE "dwh_fresh" AS\n'
-        'SELECT s.*, t."id" IS NULL AS "_dwh_is_new", FALSE AS "_dwh_is_alike"\n'
+        'SELECT s.*, t."id" IS NULL AS "_dwh_is_new", t."updated" AS "_dwh_old", FALSE AS "_dwh_is_alike"\n'
         "FROM (\n"
         '  SELECT s.*, ROW_NUMBER() OVER (PARTITION BY s."id", s."group" ORDER BY s."_dwh_loaded_at" DESC, '
         's."updated" DESC NULLS LAST, s."_dwh_day" DESC) AS "_dwh_rank",\n'
         '    COUNT(*) OVER (PARTITION BY s."id", s."group", s."_dwh_day") AS "_dwh_copies"\n'
         '  FROM "dwh_stage" s\n'
         ") s\n"
-        'LEFT JOIN "staging"."order" t ON s."id" = t."id" AND s."group" = t."group"\n'
+        "LEFT JOIN (\n"
+        '  SELECT t."id", t."group", t."_dwh_loaded_at", t."_dwh_day", t."updated"\n'
+        '  FROM "staging"."order" t\n'
+        '  JOIN (SELECT DISTINCT "id", "group" FROM "dwh_stage" r) k ON t."id" = k."id" AND t."group" = k."group"\n'
+        ') t ON s."id" = t."id" AND s."group" = t."group"\n'
         'WHERE s."_dwh_rank" = 1 AND (t."id" IS NULL OR '
         's."_dwh_loaded_at" > t."_dwh_loaded_at" OR (s."_dwh_loaded_at" = t."_dwh_loaded_at" AND '
         "(COALESCE(s.\"updated\", '0001-01-01 00:00:00') > COALESCE(t.\"updated\", '0001-01-01 00:00:00') OR "
@@ -124,14 +128,18 @@ def test_keys_that_differ_in_blanks_at_the_end_are_marked_and_never_passed_over(
 def test_pick_newest_without_a_cursor_orders_by_reading_and_day() -> None:
     assert sql.pick_newest(Target("staging", "t", ("Id",))) == (
         'CREATE TEMP TABLE "dwh_fresh" AS\n'
-        'SELECT s.*, t."id" IS NULL AS "_dwh_is_new", FALSE AS "_dwh_is_alike"\n'
+        'SELECT s.*, t."id" IS NULL AS "_dwh_is_new", t."_dwh_day" AS "_dwh_old", FALSE AS "_dwh_is_alike"\n'
         "FROM (\n"
         '  SELECT s.*, ROW_NUMBER() OVER (PARTITION BY s."id" ORDER BY s."_dwh_loaded_at" DESC, s."_dwh_day" DESC)'
         ' AS "_dwh_rank",\n'
         '    COUNT(*) OVER (PARTITION BY s."id", s."_dwh_day") AS "_dwh_copies"\n'
         '  FROM "dwh_stage" s\n'
         ") s\n"
-        'LEFT JOIN "staging"."t" t ON s."id" = t."id"\n'
+        "LEFT JOIN (\n"
+        '  SELECT t."id", t."_dwh_loaded_at", t."_dwh_day"\n'
+        '  FROM "staging"."t" t\n'
+        '  JOIN (SELECT DISTINCT "id" FROM "dwh_stage" r) k ON t."id" = k."id"\n'
+        ') t ON s."id" = t."id"\n'
         'WHERE s."_dwh_rank" = 1 AND (t."id" IS NULL OR s."_dwh_loaded_at" > t."_dwh_loaded_at" OR '
         '(s."_dwh_loaded_at" = t."_dwh_loaded_at" AND s."_dwh_day" >= t."_dwh_day")) OR s."_dwh_copies" > 1'
     )
@@ -142,7 +150,9 @@ def test_count_fresh_tells_new_rows_from_replaced_ones_and_from_those_that_canno
         'SELECT "_dwh_day", SUM(CASE WHEN "_dwh_is_new" THEN 1 ELSE 0 END), '
         'SUM(CASE WHEN NOT "_dwh_is_new" THEN 1 ELSE 0 END), '
         'SUM(CASE WHEN "id" IS NULL OR "group" IS NULL THEN 1 ELSE 0 END), '
-        'SUM(CASE WHEN "_dwh_is_alike" THEN 1 ELSE 0 END), SUM(CASE WHEN "_dwh_copies" > 1 THEN 1 ELSE 0 END) '
+        'SUM(CASE WHEN "_dwh_is_alike" THEN 1 ELSE 0 END), SUM(CASE WHEN "_dwh_copies" > 1 THEN 1 ELSE 0 END), '
+        'CASE WHEN COUNT("_dwh_old") = SUM(CASE WHEN NOT "_dwh_is_new" THEN 1 ELSE 0 END) THEN MIN("_dwh_old") END, '
+        'CASE WHEN COUNT("_dwh_old") = SUM(CASE WHEN NOT "_dwh_is_new" THEN 1 ELSE 0 END) THEN MAX("_dwh_old") END '
         'FROM "dwh_fresh" GROUP BY "_dwh_day"'
     )
 
@@ -154,10 +164,18 @@ def test_c18_rows_without_a_key_are_told_by_other_columns_too() -> None:
     )
 
 
-def test_a_delete_has_no_alias_on_its_target() -> None:
-    assert sql.delete_replaced(TARGET) == (
+def test_a_delete_has_no_alias_on_its_target_and_is_bounded_by_the_rows_own_range() -> None:
+    deleted = (
         'DELETE FROM "staging"."order" USING "dwh_fresh" WHERE "staging"."order"."id" = "dwh_fresh"."id" '
         'AND "staging"."order"."group" = "dwh_fresh"."group"'
+    )
+    assert sql.delete_replaced(TARGET, None) == deleted
+    assert sql.delete_replaced(TARGET, (datetime(2024, 1, 1, 2), datetime(2024, 1, 4))) == (  # noqa: DTZ001
+        f'{deleted} AND "staging"."order"."updated" BETWEEN '
+        "'2024-01-01 02:00:00.000000' AND '2024-01-04 00:00:00.000000'"
+    )
+    assert sql.delete_replaced(replace(TARGET, sort_key=()), (date(2024, 1, 1), date(2024, 1, 4))) == (
+        f'{deleted} AND "staging"."order"."_dwh_day" BETWEEN \'2024-01-01\' AND \'2024-01-04\''
     )
     assert sql.delete_days(BARE, ["2024-01-05", "2024-01-06"]) == (
         'DELETE FROM "staging"."log" WHERE "_dwh_day" IN (\'2024-01-05\', \'2024-01-06\')'
@@ -194,6 +212,7 @@ def test_a16_the_flag_is_a_column_that_a_load_leaves_false() -> None:
 def test_a16_a_flagged_row_yields_to_a_later_reading_alone() -> None:
     plain, flagged = sql.pick_newest(TARGET), sql.pick_newest(FLAGGED)
     head, rule = plain.split('(t."id" IS NULL OR ')
+    head = head.replace('t."_dwh_day", t."updated"\n', 't."_dwh_day", t."updated", t."_dwh_deleted"\n')
     end = ') OR s."_dwh_copies" > 1'
     assert flagged == (
         f'{head}(t."id" IS NULL OR CASE WHEN t."_dwh_deleted" THEN s."_dwh_loaded_at" > t."_dwh_loaded_at" '

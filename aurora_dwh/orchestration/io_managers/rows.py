@@ -148,7 +148,8 @@ class Computed:
         """Yield the rows of each day of the run, by what a column says; meanwhile the others wait on local disk."""
         import pyarrow as pa
 
-        from aurora_dwh.source.wire.day_splitter import Span, Split
+        from aurora_dwh.source.cursor import Span
+        from aurora_dwh.source.wire.day_splitter import Split
 
         # Of the views that polars gives, Arrow neither takes rows nor makes dates.
         views = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -19,20 +20,11 @@ import pyarrow.compute as pc
 from aurora_dwh.core.disk import local_disk
 from aurora_dwh.source.wire.dates import Mask
 
+if TYPE_CHECKING:
+    from aurora_dwh.source.cursor import Span
+
 GATHERED_BYTES = 64 * 1024 * 1024
 """Bytes of rows that are held in memory before they go to disk."""
-
-
-@dataclass(frozen=True)
-class Span:
-    """The half-open range of the cursor that a day takes, in dates or datetimes as the cursor's column shows them.
-
-    Without a start it takes all before its end, without an end all behind its start.
-    """
-
-    day: date
-    start: date | None
-    end: date | None
 
 
 @dataclass

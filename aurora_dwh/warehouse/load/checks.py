@@ -20,6 +20,7 @@ from aurora_dwh.warehouse.load.statements import (
     DELETED,
     STAGE,
     Target,
+    distinct_keys,
     exact_key,
     of_days,
     rows_without_key,
@@ -124,17 +125,16 @@ def check_keys(session: Session, target: Target, table: str, staged: str) -> int
     Raises:
         CheckError: It lacks keys, or has some of them in several rows.
     """
-    total = None
-    for day, keys, missing, repeated, all_rows in session.execute(count_keys(target, staged)).rows:
-        total = int(all_rows)
-        if missing or repeated:
+    counted = session.execute(count_keys(target, staged)).rows
+    for day, keys, missing, repeated, _ in counted:
+        if day is not None and (missing or repeated):
             raise CheckError(
                 KEYS,
                 f"{target.label} {day}: of {keys} keys {missing} are not in the table after the load and {repeated} "
                 f"are there more than once, such as {_such(session, wrong_keys(target, staged))}; nothing was changed. "
                 f"If somebody else wrote to the table, run `aurora-dwh rebuild {quoted(table)}`",
             )
-    return total
+    return sum(int(rows) for *_, rows in counted) if counted else None
 
 
 def check_rows(session: Session, target: Target, texts: Sequence[str], manifests: Sequence[Manifest]) -> int:
@@ -254,30 +254,42 @@ def _such(session: Session, statement: str) -> str:
 def count_keys(target: Target, staged: str = f'"{STAGE}"') -> str:
     """Return the query for how many keys a day brought, how many the target lacks, and how many it has twice.
 
-    Beside each day are the rows that the target has in all, which are asked for so, without a statement of their own.
+    Behind them are the target's rows with these keys. Its other rows are counted with them, in one scan of it, without
+    a day.
     """
     day, copies = identifier(DAY), identifier(_COPIES)
     return (
         f"SELECT {day}, COUNT(*), SUM(CASE WHEN {copies} = 0 THEN 1 ELSE 0 END), "
-        f"SUM(CASE WHEN {copies} > 1 THEN 1 ELSE 0 END), {_all_rows(target)}\n"
+        f"SUM(CASE WHEN {copies} > 1 THEN 1 ELSE 0 END), SUM({copies})\n"
         f"FROM {_keys_in_target(target, staged)}\nGROUP BY {day}"
     )
 
 
 def wrong_keys(target: Target, staged: str = f'"{STAGE}"') -> str:
     """Return the query for a few of the keys that a day brought and that the target lacks or has twice."""
-    wrong = f"{_keys_in_target(target, staged)} WHERE {identifier(_COPIES)} <> 1"
+    wrong = f"{_keys_in_target(target, staged)} WHERE {identifier(_COPIES)} <> 1 AND {identifier(DAY)} IS NOT NULL"
     return f"SELECT {identifiers(target.key)} FROM {wrong} LIMIT 3"
 
 
 def _keys_in_target(target: Target, staged: str) -> str:
-    day, key = identifier(DAY), identifiers(target.key, of="s")
+    """Return the subquery of staged keys with the last day that brought each and its rows in the target.
+
+    The target's rows without a staged key are one more, which has neither a key nor a day.
+    """
+    day, copies = identifier(DAY), identifier(_COPIES)
+    key, of_stage = identifiers(target.key), identifiers(target.key, of="s")
     return (
         f"(\n"
-        f"  SELECT s.{day}, {key}, COUNT(t.{identifier(target.key[0])}) AS {identifier(_COPIES)}\n"
-        f"  FROM (SELECT DISTINCT {day}, {identifiers(target.key)} FROM {staged} r) s\n"
-        f"  LEFT JOIN {target.sql} t ON {same_key(target.key, 's', 't')}\n"
-        f"  GROUP BY s.{day}, {key}\n"
+        f"  SELECT {key}, MAX({day}) AS {day}, SUM({copies}) AS {copies}\n"
+        f"  FROM (\n"
+        f"    SELECT {key}, {day}, 0 AS {copies} FROM {staged} r\n"
+        f"    UNION ALL\n"
+        f"    SELECT {of_stage}, CAST(NULL AS DATE), COUNT(*)\n"
+        f"    FROM {target.sql} t\n"
+        f"    LEFT JOIN {distinct_keys(target.key, staged)} s ON {same_key(target.key, 't', 's')}\n"
+        f"    GROUP BY {of_stage}\n"
+        f"  ) b\n"
+        f"  GROUP BY {key}\n"
         f") k"
     )
 

@@ -30,6 +30,7 @@ DELETED_TYPE = "BOOLEAN DEFAULT FALSE NOT NULL"
 
 _IS_NEW = "_dwh_is_new"
 _IS_ALIKE = "_dwh_is_alike"
+_OLD = "_dwh_old"
 _COPIES = "_dwh_copies"
 _RANK = "_dwh_rank"
 _LENGTH = "_dwh_length"
@@ -66,6 +67,15 @@ class Target:
     def own_columns(self) -> tuple[tuple[str, str], ...]:
         """The product's own columns of this table, with their types as DDL writes them."""
         return (*OWN_COLUMNS, (DELETED, DELETED_TYPE)) if self.flags_deletes else OWN_COLUMNS
+
+    @property
+    def bound(self) -> str:
+        """The column whose range bounds what Redshift reads to find rows: the cursor where rows are sorted by it.
+
+        Else the day that brought a row, since rows lie in the order in which they were loaded.
+        """
+        is_sorted = self.cursor is not None and self.sort_key[:1] == (self.cursor,)
+        return self.cursor if self.cursor is not None and is_sorted else DAY
 
     @property
     def twin(self) -> Target:
@@ -184,6 +194,7 @@ def pick_newest(target: Target, texts: Sequence[str] = (), source: str = f'"{STA
     taken. A row flagged as deleted yields to any reading later than the one that missed it, and to no other.
     Two rows of one day with one key are two rows of the source, which the key does not tell apart: they are kept, with
     their number. Keys that are alike but for blanks at the end are one to Redshift and not to MySQL: a mark says so.
+    The target is read once, and by an inner join: the few keys go to where its rows lie, and its rows to nowhere.
 
     Args:
         target: The staging table.
@@ -205,30 +216,51 @@ def pick_newest(target: Target, texts: Sequence[str] = (), source: str = f'"{STA
     is_kept = f"s.{identifier(_RANK)} = 1 AND (t.{first} IS NULL OR {not_older}{f' OR {alike}' if texts else ''})"
     return (
         f"CREATE TEMP TABLE {identifier(FRESH)} AS\n"
-        f"SELECT s.*, t.{first} IS NULL AS {identifier(_IS_NEW)}, {alike} AS {identifier(_IS_ALIKE)}\n"
+        f"SELECT s.*, t.{first} IS NULL AS {identifier(_IS_NEW)}, "
+        f"t.{identifier(target.bound)} AS {identifier(_OLD)}, "
+        f"{alike} AS {identifier(_IS_ALIKE)}\n"
         f"FROM (\n"
         f"  SELECT s.*, ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY {newest}) AS {identifier(_RANK)},\n"
         f"    COUNT(*) OVER (PARTITION BY {key}, s.{day}) AS {identifier(_COPIES)}"
         f"{_lengths(key, texts)}\n"
         f"  FROM {source} s\n"
         f") s\n"
-        f"LEFT JOIN {target.sql} t ON {same_key(target.key, 's', 't')}\n"
+        f"LEFT JOIN (\n"
+        f"  SELECT {_compared(target)}\n"
+        f"  FROM {target.sql} t\n"
+        f"  JOIN {distinct_keys(target.key, source)} k ON {same_key(target.key, 't', 'k')}\n"
+        f") t ON {same_key(target.key, 's', 't')}\n"
         f"WHERE {is_kept} OR s.{identifier(_COPIES)} > 1"
     )
+
+
+def _compared(target: Target) -> str:
+    """Return the columns of the target by which one of its rows is found and weighed against a staged one."""
+    weighed = [LOADED_AT, DAY, *([target.cursor] if target.cursor else []), *([DELETED] * target.flags_deletes)]
+    return ", ".join(dict.fromkeys(f"t.{identifier(name)}" for name in (*target.key, *weighed)))
+
+
+def distinct_keys(key: Sequence[str], source: str) -> str:
+    """Return the subquery of the keys of staged rows, each once; it needs an alias.
+
+    Args:
+        key: The key's columns.
+        source: The staged rows, as `staged` gives them.
+    """
+    return f"(SELECT DISTINCT {identifiers(key)} FROM {source} r)"
 
 
 def count_fresh(target: Target) -> str:
     """Return the query for a day's rows that the load will insert, will update, and that cannot be in the table.
 
     The latter are, in this order, those that lack a part of their key, those whose key another one resembles but for
-    blanks at the end, and those that have their key in common.
+    blanks at the end, and those that have their key in common. Behind them is the range of `Target.bound` in the rows
+    of the target that are replaced; NULL where one of them has no value.
     """
-    day, new = identifier(DAY), identifier(_IS_NEW)
-    counts = [new, f"NOT {new}", *_unfit(target)]
-    return (
-        f"SELECT {day}, {', '.join(f'SUM(CASE WHEN {one} THEN 1 ELSE 0 END)' for one in counts)} "
-        f"FROM {identifier(FRESH)} GROUP BY {day}"
-    )
+    day, new, old = identifier(DAY), identifier(_IS_NEW), identifier(_OLD)
+    counts = [f"SUM(CASE WHEN {one} THEN 1 ELSE 0 END)" for one in (new, f"NOT {new}", *_unfit(target))]
+    ends = [f"CASE WHEN COUNT({old}) = {counts[1]} THEN {end}({old}) END" for end in ("MIN", "MAX")]
+    return f"SELECT {day}, {', '.join([*counts, *ends])} FROM {identifier(FRESH)} GROUP BY {day}"
 
 
 def unfit_rows(target: Target, number: int, shown: Sequence[str]) -> str:
@@ -264,10 +296,19 @@ def rows_without_key(key: Sequence[str], shown: Sequence[str], source: str) -> s
     return f"SELECT {names} FROM {source} s WHERE {lacks_key(key)} ORDER BY {names} LIMIT 3"
 
 
-def delete_replaced(target: Target) -> str:
-    """Return the DELETE of the target's rows that newer ones replace."""
-    fresh = identifier(FRESH)
-    return f"DELETE FROM {target.sql} USING {fresh} WHERE {same_key(target.key, target.sql, fresh)}"
+def delete_replaced(target: Target, span: tuple[date, date] | None) -> str:
+    """Return the DELETE of the target's rows that newer ones replace.
+
+    Redshift knows of each block the least and the greatest value of a column (its zone maps), so where the rows' own
+    range is told, it reads few blocks for rows that changed lately.
+
+    Args:
+        target: The staging table.
+        span: The least and the greatest value of `Target.bound` in these rows; None where some of them have none.
+    """
+    fresh, column = identifier(FRESH), f"{target.sql}.{identifier(target.bound)}"
+    within = f" AND {column} BETWEEN {literal(span[0])} AND {literal(span[1])}" if span else ""
+    return f"DELETE FROM {target.sql} USING {fresh} WHERE {same_key(target.key, target.sql, fresh)}{within}"
 
 
 def count_lost(target: Target, columns: Sequence[str], replaced: str = "") -> str:

@@ -288,12 +288,14 @@ class Load:
         session.execute(
             sql.pick_newest(self.target, sql.texts_of(self.target, schema), sql.staged(schema, self._files))
         )
-        counts = {}
-        for day, new, old, *unfit in session.execute(sql.count_fresh(self.target)).rows:
+        counts, ends = {}, []
+        for day, new, old, *unfit, least, greatest in session.execute(sql.count_fresh(self.target)).rows:
             checks.check_fresh(session, self.target, self._schema_of(day), [int(rows) for rows in unfit])
             counts[day] = int(new), int(old)
-        lose(sql.replaced_by_fresh(self.target))
-        session.execute(sql.delete_replaced(self.target))
+            ends += [least, greatest] if old else []
+        if ends:
+            lose(sql.replaced_by_fresh(self.target))
+            session.execute(sql.delete_replaced(self.target, None if None in ends else (min(ends), max(ends))))
         session.execute(sql.insert(self.target, schema, sql.FRESH))
         return counts, checks.check_keys(session, self.target, schema.table, sql.staged(schema, self._files))
 
