@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,11 @@ def server(request: pytest.FixtureRequest) -> Server:
 
 one_server = pytest.mark.parametrize("server", ["mysql"], indirect=True)
 """Marks a test, among those that run on both, which is about what comes after the source."""
+
+
+def servers_in_turn(name: str, values: Iterable[Any]) -> pytest.MarkDecorator:
+    """Mark a test that has a parameter of its own: each of its values is met once, and each server too."""
+    return pytest.mark.parametrize(("server", name), list(zip(itertools.cycle(KINDS), values)), indirect=["server"])
 
 
 @pytest.fixture

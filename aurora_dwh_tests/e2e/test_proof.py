@@ -15,7 +15,11 @@ from aurora_dwh_tests.e2e import remedies
 from aurora_dwh_tests.e2e.nights import Nights
 from aurora_dwh_tests.e2e.proofs import figures, kinds, prove, verify
 from aurora_dwh_tests.e2e.world import World
-from aurora_dwh_tests.servers import one_server, server  # noqa: F401 - both servers here, unlike elsewhere in this folder
+from aurora_dwh_tests.servers import (  # noqa: F401 - both servers here, unlike elsewhere in this folder
+    one_server,
+    server,
+    servers_in_turn,
+)
 
 MODES = {
     "incremental": "{key: id, cursor: changed_at}",
@@ -86,6 +90,7 @@ def load(world: World, mode: str) -> None:
     world.load(DAYS[-1], "item") if mode == "full" else world.load(DAYS[0], "item", last=DAYS[-1])
 
 
+@one_server
 @pytest.mark.parametrize("mode", MODES)
 def test_what_happens_to_staging_is_found_named_and_mended(world: World, mode: str) -> None:
     filled(world, mode, "" if mode == "full" else "deletes: remove")
@@ -195,7 +200,7 @@ SEEN = {
 """What a proof finds of it."""
 
 
-@pytest.mark.parametrize("mode", MODES)
+@servers_in_turn("mode", MODES)
 def test_what_no_cursor_shows_is_found_and_a_repair_outlives_its_day(world: World, mode: str) -> None:
     """A cascade, an UPDATE that leaves the cursor alone, cursors at zero and in the future, rows of an import.
 
@@ -262,7 +267,10 @@ KEYS = {
 }
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "mode",
+    ["incremental", pytest.param("append", marks=pytest.mark.soak), pytest.param("full", marks=pytest.mark.soak)],
+)
 def test_rows_of_every_kind_of_key_are_found_and_mended(world: World, mode: str) -> None:
     tables, entries = [f"t_{kind}" for kind in KEYS], []
     for table, (ddl, key, value) in zip(tables, KEYS.values(), strict=True):
@@ -303,6 +311,7 @@ def test_rows_of_every_kind_of_key_are_found_and_mended(world: World, mode: str)
         world.assert_equal("t_words")
 
 
+@one_server
 def test_a_table_without_a_key_is_compared_by_its_rows(world: World) -> None:
     world.catalog("log: {mode: append, cursor: at}\nlisted: {mode: full}")
     world.at_source(
