@@ -198,7 +198,7 @@ REFUSED = {
     "json": (b"not JSON", "is not a manifest as Aurora writes it"),
     "none": (b'{"entries": []}', "lists no files"),
     "other": (b'{"entries": [{"url": "s3-us-east-1://elsewhere/x"}]}', "is not in bucket"),
-    "missing": (b'{"entries": [{"url": "s3-us-east-1://aurora-dwh-lake/INBOXt/day=2024-01-02/x.part_00000"}]}',
+    "missing": (b'{"entries": [{"url": "s3-us-east-1://aurora-dwh-lake/INBOXt/day=2024-01-02/missing.part_00000"}]}',
                 "which is not there"),
 }  # fmt: skip
 

@@ -180,6 +180,7 @@ def stage(
         settings = (ROOT / "dagster.yaml").read_text(encoding="utf-8")
         shortened = re.sub(r"(poll_interval|free_slots_after_run_end)_seconds: \d+", r"\1_seconds: 3", settings)
         (world.home / "dagster.yaml").write_text(shortened, encoding="utf-8")
+        patch.setenv("AURORA_SOURCE", "one source, behind a proxy or not")
         environment = {
             **os.environ,
             **world.variables,
