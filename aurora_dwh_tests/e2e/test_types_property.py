@@ -26,8 +26,6 @@ _TEXTS = st.lists(
 )  # any character but the halves of one, which UTF-8 has not
 
 
-@settings(deadline=None, database=None, suppress_health_check=list(HealthCheck), print_blob=True)
-@given(names=_TABLES, seed=st.integers(0, 2**32), count=st.integers(1, 400), texts=_TEXTS)
 def _arrives(world: World, names: list[str], seed: int, count: int, texts: list[str]) -> None:
     table = f"any_{next(_NUMBERS)}"
     world.catalog(f"{table}: {{key: id, cursor: changed}}")
@@ -48,4 +46,12 @@ def _arrives(world: World, names: list[str], seed: int, count: int, texts: list[
 @mariadb_in_soak
 @pytest.mark.parametrize("examples", [2, soak(20)])
 def test_any_table_of_any_types_arrives_as_it_is(world: World, examples: int) -> None:
-    settings(_arrives, max_examples=examples)(world)
+    asked = settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        print_blob=True,
+    )
+    tables = given(names=_TABLES, seed=st.integers(0, 2**32), count=st.integers(1, 400), texts=_TEXTS)
+    asked(tables(_arrives))(world)
