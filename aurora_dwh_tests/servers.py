@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from aurora_dwh.local.aurora import EmbeddedAurora
 from aurora_dwh.local.aurora.database import DatabaseServer
 from aurora_dwh.local.aurora.program import KINDS, Kind, find
 from aurora_dwh.local.processes import free_ports
+from aurora_dwh_tests.sampling import soak
 
 _OPTIONS = ("--max-allowed-packet=256M", "--innodb-flush-log-at-trx-commit=2", "--skip-innodb-doublewrite")
 """As little writing as tests need: what is committed outlives the server's process, but not the machine."""
@@ -163,6 +165,14 @@ def server(request: pytest.FixtureRequest) -> Server:
 
 one_server = pytest.mark.parametrize("server", ["mysql"], indirect=True)
 """Marks a test, among those that run on both, which is about what comes after the source."""
+
+mariadb_in_soak = pytest.mark.parametrize("server", ["mysql", soak("mariadb")], indirect=True)
+"""Marks one whose point another test makes on MariaDB too."""
+
+
+def servers_in_turn(name: str, values: Iterable[Any], *, server: str = "server") -> pytest.MarkDecorator:
+    """Mark a test that has a parameter of its own: each of its values is met once, and each server too."""
+    return pytest.mark.parametrize((server, name), list(zip(itertools.cycle(KINDS), values)), indirect=[server])
 
 
 @pytest.fixture

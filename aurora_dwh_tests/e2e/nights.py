@@ -54,8 +54,8 @@ class Nights:
 
     def write(self, cursor: str, moments: dict[int, datetime], value: int = 0) -> None:
         """Write rows, each at its moment."""
-        for number, moment in moments.items():
-            self.world.at_source(f"REPLACE INTO event VALUES ({number}, {value}, '{self.stored(cursor, moment)}')")
+        rows = (f"({number}, {value}, '{self.stored(cursor, moment)}')" for number, moment in moments.items())
+        self.world.at_source(f"REPLACE INTO event VALUES {', '.join(rows)}")
 
     def rows(self, back: int) -> int:
         """Return how many rows the lake has of a day."""

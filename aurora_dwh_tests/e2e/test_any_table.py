@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 
 import dagster as dg
 import pytest
 
 from aurora_dwh_tests.e2e.world import World, days
+from aurora_dwh_tests.sampling import soak
 from aurora_dwh_tests.servers import numbers
 
 
@@ -48,6 +50,7 @@ NAMES = {
 }
 
 
+@pytest.mark.soak  # the names of `test_types_cases.py`, in the mode of `test_odd_names.py`
 def test_a22_a_name_that_is_a_word_of_sql_or_has_odd_letters_is_copied(world: World) -> None:
     entries = []
     for table, (columns, key, cursor) in NAMES.items():
@@ -98,8 +101,8 @@ CURSORS = {
 
 
 def test_a11_a13_rows_at_the_edges_of_a_day_are_in_one_day_and_in_no_other(world: World) -> None:
-    modes = ("incremental", "append")
-    tables = {f"edge_{mode}_{number}": kind for number, kind in enumerate(CURSORS) for mode in modes}
+    of_modes = zip(CURSORS, itertools.cycle(("incremental", "append")))
+    tables = {f"edge_{mode}_{number}": kind for number, (kind, mode) in enumerate(of_modes)}
     entries = (f"{table}: {{mode: {table.split('_')[1]}, key: id, cursor: at}}" for table in tables)
     world.catalog("\n".join(entries), start_date="2023-12-30")
     for table, kind in tables.items():
@@ -118,7 +121,7 @@ def test_a11_a13_rows_at_the_edges_of_a_day_are_in_one_day_and_in_no_other(world
         assert found == [("2023-12-31", 3), ("2024-01-01", 6)], table
 
 
-@pytest.mark.parametrize("mode", ["incremental", "append"])
+@pytest.mark.parametrize("mode", ["incremental", soak("append")])
 def test_a14_rows_without_a_cursor_come_with_the_first_day(world: World, mode: str) -> None:
     world.catalog(f"maybe: {{mode: {mode}, key: id, cursor: at}}")
     world.at_source(

@@ -12,6 +12,7 @@ import pytest
 from aurora_dwh.core import retries
 from aurora_dwh.local.redshift import Fault
 from aurora_dwh_tests.e2e.world import Run, World, chain
+from aurora_dwh_tests.sampling import soak
 
 DAY = "2024-01-01"
 
@@ -55,7 +56,7 @@ def test_a26_what_would_come_again_fails_at_the_first_attempt_with_asset_and_cau
     assert re.search(cause, run.failure), run.failure
 
 
-@pytest.mark.parametrize(("action", "times"), [("1023", 2), ("57014", 2), ("drop", 2)])
+@pytest.mark.parametrize(("action", "times"), [("1023", 2), soak("57014", 2), ("drop", 2)])
 def test_a24_what_outlasts_a_step_s_own_patience_is_tried_again_by_the_step(
     orders: World, action: Any, times: int
 ) -> None:

@@ -14,7 +14,11 @@ from aurora_dwh.commands.doctor.check import Attempts, Check, State
 from aurora_dwh.commands.doctor.source import TABLE, check
 from aurora_dwh.proof.engine import compare_tables
 from aurora_dwh_tests.e2e.world import World, chain
-from aurora_dwh_tests.servers import server  # noqa: F401 - both servers here, unlike elsewhere in this folder
+from aurora_dwh_tests.servers import (  # noqa: F401 - both servers here, unlike elsewhere in this folder
+    mariadb_in_soak,
+    server,
+    servers_in_turn,
+)
 
 DAY = "2024-01-01"
 GRANTS = {
@@ -81,8 +85,8 @@ def test_m10_what_may_be_read_is_offered_checked_planned_loaded_and_proven(narro
         assert ("secret",) not in columns
 
 
-@pytest.mark.parametrize(
-    ("entry", "said"),
+@servers_in_turn(
+    "case",
     [
         ("{key: secret, cursor: updated_at}", "`key` names 'secret', which is no column of the table, or none that"),
         ("{key: id, cursor: updated_at, mask: {secret: sha256}}", "`mask` names 'secret', which is no column of"),
@@ -90,8 +94,9 @@ def test_m10_what_may_be_read_is_offered_checked_planned_loaded_and_proven(narro
     ],
 )
 def test_m10_an_entry_that_needs_what_may_not_be_read_fails_in_doctor_as_in_a_load(
-    narrow: World, entry: str, said: str
+    narrow: World, case: tuple[str, str]
 ) -> None:
+    entry, said = case
     narrow.catalog(f"orders: {entry}")
     found = doctor()[f"{TABLE}orders"]
     assert found.state is State.FAILED
@@ -105,6 +110,7 @@ def test_m10_an_entry_that_needs_what_may_not_be_read_fails_in_doctor_as_in_a_lo
     narrow.load(DAY, "orders")
 
 
+@mariadb_in_soak
 def test_m06_a_table_whose_check_costs_the_session_costs_no_other_its_check(narrow: World) -> None:
     names = ", ".join(f"a_column_of_a_long_name_{number} INT" for number in range(700))
     narrow.at_source(

@@ -10,7 +10,12 @@ import pytest
 
 from aurora_dwh.source import plans, reader
 from aurora_dwh_tests.e2e.world import World, chain
-from aurora_dwh_tests.servers import numbers, server  # noqa: F401 - both servers here, unlike elsewhere in this folder
+from aurora_dwh_tests.servers import (  # noqa: F401 - both servers here, unlike elsewhere in this folder
+    mariadb_in_soak,
+    numbers,
+    server,
+    servers_in_turn,
+)
 
 MODES = {
     "incremental": "{key: id, cursor: at}",
@@ -40,7 +45,7 @@ def fill(world: World, *, index: str = ", KEY (at)", engine: str = "InnoDB") -> 
     )
 
 
-@pytest.mark.parametrize("mode", MODES)
+@servers_in_turn("mode", MODES)
 def test_c09_a_reading_that_lost_a_row_is_no_day(world: World, losing: Callable[[], None], mode: str) -> None:
     world.catalog(f"event: {MODES[mode]}")
     fill(world)
@@ -52,6 +57,7 @@ def test_c09_a_reading_that_lost_a_row_is_no_day(world: World, losing: Callable[
     assert world.materialized_days("lake/event") == set()
 
 
+@mariadb_in_soak
 def test_c09_a_scan_of_a_range_that_lost_a_row_is_none_of_its_days(world: World, losing: Callable[[], None]) -> None:
     world.catalog("event: {key: id, cursor: at}")
     fill(world, index="")
@@ -82,6 +88,7 @@ def test_c09_a_day_says_how_many_rows_the_source_counted_or_why_it_did_not(
     assert "which did not count them" in str(run.check("rows").description)
 
 
+@mariadb_in_soak
 def test_c09_rows_are_not_counted_by_a_filter_that_another_statement_takes_otherwise(
     world: World, losing: Callable[[], None]
 ) -> None:
@@ -93,6 +100,7 @@ def test_c09_rows_are_not_counted_by_a_filter_that_another_statement_takes_other
     assert day["not_counted_by_source"] == "`filter` asks for NOW, which may have changed since"
 
 
+@mariadb_in_soak
 def test_c09_a_table_without_snapshots_is_not_failed_for_what_was_written_meanwhile(
     world: World, losing: Callable[[], None]
 ) -> None:
@@ -104,6 +112,7 @@ def test_c09_a_table_without_snapshots_is_not_failed_for_what_was_written_meanwh
     assert day["not_counted_by_source"] == "engine MyISAM keeps no snapshot of its rows"
 
 
+@mariadb_in_soak
 def test_c09_rows_written_while_a_day_is_read_are_not_counted_either(world: World, monkeypatch: Any) -> None:
     world.catalog("event: {key: id, cursor: at}")
     fill(world)

@@ -12,7 +12,10 @@ from aurora_dwh.catalog.model import Catalog
 from aurora_dwh.cli import app
 from aurora_dwh.proof.engine import compare_tables
 from aurora_dwh_tests.e2e.world import World
-from aurora_dwh_tests.servers import server  # noqa: F401 - both servers here, unlike elsewhere in this folder
+from aurora_dwh_tests.servers import (  # noqa: F401 - both servers here, unlike elsewhere in this folder
+    mariadb_in_soak,
+    server,
+)
 
 DAY = "2024-01-01"
 LONG = "顧" * 43
@@ -75,6 +78,7 @@ def test_m07_one_table_that_cannot_be_copied_stops_no_other_and_stands_in_a_comm
     assert all(verdict.equal for verdict in compare_tables(Catalog.load(), tables.values()))
 
 
+@mariadb_in_soak
 def test_m07_a_table_that_can_be_copied_at_last_takes_its_comments_place(world: World) -> None:
     make(world)
     world.catalog("")
@@ -91,6 +95,7 @@ def test_m07_a_table_that_can_be_copied_at_last_takes_its_comments_place(world: 
     assert {"too_wide", "nothing_left"} <= Catalog.load().tables.keys()
 
 
+@mariadb_in_soak
 def test_m07_what_the_catalog_says_of_all_tables_is_not_written_for_one_that_it_does_not_fit(world: World) -> None:
     world.at_source(
         "CREATE TABLE a (id INT PRIMARY KEY, gone DATETIME, mail TEXT)",
@@ -107,6 +112,7 @@ def test_m07_what_the_catalog_says_of_all_tables_is_not_written_for_one_that_it_
     world.load(DAY, "a", "b")
 
 
+@mariadb_in_soak
 def test_m07_a_catalog_with_problems_of_its_own_is_not_touched(world: World) -> None:
     world.at_source("CREATE TABLE a (id INT PRIMARY KEY)", "CREATE TABLE b (id INT PRIMARY KEY)")
     world.catalog("a: {mode: full, key: id, exclude: id}")

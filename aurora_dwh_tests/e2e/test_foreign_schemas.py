@@ -48,7 +48,7 @@ def counted(world: World, catalog: Catalog) -> dict[str, tuple[int, int]]:
 def test_wordpress_is_copied_day_by_day_and_equal(world: World) -> None:
     yesterday = datetime.now(timezone.utc).date() - timedelta(days=1)
     start = yesterday.replace(day=1)
-    days = sorted({start, max(start, yesterday - timedelta(days=1)), yesterday})
+    days = sorted({start, yesterday})
     create_wordpress(world.server, world.database)
     fill_wordpress(world.server, world.database, days)
     catalog = discover_and_check()
@@ -65,8 +65,8 @@ def test_wordpress_is_copied_day_by_day_and_equal(world: World) -> None:
 
 
 ZABBIX = (
-    *("items", "hosts", "item_preproc", "widget_field", "hosts_groups", "images", "auditlog", "task_result"),
-    *("proxy_history", "history", "history_uint", "history_str", "history_log", "trends", "trends_uint", "users"),
+    *("items", "hosts", "item_preproc", "widget_field"),
+    *("images", "auditlog", "history", "history_uint"),
 )
 """The tables that tests look into, and those of Zabbix' rarest types: LONGBLOB, LONGTEXT, DOUBLE, unsigned numbers."""
 

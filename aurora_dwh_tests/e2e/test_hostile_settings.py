@@ -17,8 +17,9 @@ from aurora_dwh.local.aurora.program import KINDS
 from aurora_dwh.source.factory import open_source, windows
 from aurora_dwh_tests.e2e.remedies import run
 from aurora_dwh_tests.e2e.world import World, chain
+from aurora_dwh_tests.sampling import sample
 
-pytestmark = pytest.mark.parametrize("aurora", KINDS, indirect=True)
+both_servers = pytest.mark.parametrize("aurora", KINDS, indirect=True)
 
 DAY, NEXT = "2024-01-01", "2024-01-02"
 MODES = {
@@ -108,11 +109,15 @@ def hostile(aurora: EmbeddedAurora, settings: dict[str, Any]) -> Iterator[None]:
                 )
 
 
+NAMES = ("grown_stream", "logged_outfile", "whole_stream", "whole_outfile")
+"""Tables by their mode and `extract`."""
+
+
 def fill(world: World, kind: str) -> None:
-    """Make a table for each mode and `extract`: texts of fixed length, times, dates that are none, and no value."""
+    """Make tables of each mode and `extract`: texts of fixed length, times, dates that are none, and no value."""
     versioned = " WITH SYSTEM VERSIONING" if kind == "mariadb" else ""
     hidden = "SET SESSION sql_generate_invisible_primary_key = 1" if kind == "mysql" else "SET @hidden = 0"
-    for name in (f"{mode}_{way}" for mode in MODES for way in ("stream", "outfile")):
+    for name in NAMES:
         key = "id INT PRIMARY KEY" if not name.startswith("whole") else "id INT"
         with world.source(sql_mode="") as connection, connection.cursor() as cursor:
             cursor.execute(hidden)
@@ -139,36 +144,37 @@ def fill(world: World, kind: str) -> None:
                 )
 
 
+@both_servers
 def test_c07_what_an_administrator_set_for_people_changes_no_value_and_no_row(aurora_world: World) -> None:
     world = aurora_world
     server: Any = world.server
     kind = "mariadb" if is_mariadb(world) else "mysql"
     fill(world, kind)
-    names = [f"{mode}_{way}" for mode in MODES for way in ("stream", "outfile")]
-    world.catalog("\n".join(f"{name}: {MODES[name.split('_')[0]]}, extract: {name.split('_')[1]}}}" for name in names))
-    there = {name: world.source_rows(name) for name in names}
-    columns = {name: world.columns(name) for name in names}
+    world.catalog("\n".join(f"{name}: {MODES[name.split('_')[0]]}, extract: {name.split('_')[1]}}}" for name in NAMES))
+    there = {name: world.source_rows(name) for name in NAMES}
+    columns = {name: world.columns(name) for name in NAMES}
     with hostile(server, HOSTILE | HOSTILE_OF[kind]):
         for day in (DAY, NEXT):
-            world.load(day, *names)
+            world.load(day, *NAMES)
         said = {command: run(command) for command in ("verify", "discover", "doctor", "plan whole_outfile --by-hand")}
-    for name in names:
+    for name in NAMES:
         listed = ", ".join(f'"{column.lower()}"' for column in columns[name])
         here = world.ask_warehouse(f'SELECT {listed} FROM staging."{name}"')
         expected = [_as_copied(row) for row in there[name].elements()]
         assert sorted(map(repr, map(_as_copied, here))) == sorted(map(repr, expected)), name
         assert len(here) == 60
     assert said["verify"].exit_code == 0, said["verify"].text
-    assert all(name in said["verify"].text for name in names)
+    assert all(name in said["verify"].text for name in NAMES)
     assert said["discover"].exit_code == 0, said["discover"].text
     assert "[x]" not in said["doctor"].text
     assert "SET SESSION sql_select_limit = 18446744073709551615" in said["plan whole_outfile --by-hand"].text
 
 
+@both_servers
 def test_c07_a_session_outlives_what_an_administrator_grants_people_between_two_statements(aurora_world: World) -> None:
     world = aurora_world
     server: Any = world.server
-    world.at_source("CREATE TABLE slow (id INT PRIMARY KEY)", "INSERT INTO slow VALUES (1), (2), (3)")
+    world.at_source("CREATE TABLE slow (id INT PRIMARY KEY)", "INSERT INTO slow VALUES (1), (2)")
     world.catalog("slow: {mode: full, chunk_rows: 1}")
     catalog = Catalog.load()
     table, rows = catalog.tables["slow"], []
@@ -177,10 +183,11 @@ def test_c07_a_session_outlives_what_an_administrator_grants_people_between_two_
         for extract in open_source(catalog, pytest.fail).extract(table, day):
             for batch in extract.batches:
                 rows += batch.column("id").to_pylist()
-                time.sleep(1.5)  # the server ends a session that is idle for longer than a second
-    assert rows == [1, 2, 3]
+                time.sleep(1.5 if len(rows) == 1 else 0)  # the server ends a session that is idle for a second
+    assert rows == [1, 2]
 
 
+@pytest.mark.parametrize("aurora", sample(KINDS, "mysql"), indirect=True)
 def test_c07_bytes_of_which_the_server_would_write_null_fail_the_day_and_name_what_helps(aurora_world: World) -> None:
     world = aurora_world
     world.at_source(

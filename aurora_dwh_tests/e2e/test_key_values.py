@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import pytest
-
 from aurora_dwh_tests.e2e.test_types import verify
 from aurora_dwh_tests.e2e.test_types_policies import converted, refused
 from aurora_dwh_tests.e2e.world import World
-from aurora_dwh_tests.servers import server  # noqa: F401 - both servers here, unlike elsewhere in this folder
+from aurora_dwh_tests.servers import (  # noqa: F401 - both servers here, unlike elsewhere in this folder
+    mariadb_in_soak,
+    server,
+    servers_in_turn,
+)
 
 DAY = "2024-01-01"
 NOON = "'2023-12-31 12:00:00'"
@@ -26,8 +28,8 @@ def at_source(world: World, *statements: str) -> None:
 BY_DAY = "key: [D, id], cursor: at"
 
 
-@pytest.mark.parametrize(
-    ("fields", "policy", "kind", "value", "shown", "reason"),
+@servers_in_turn(
+    "case",
     [
         (BY_DAY, "", "DATE", "0000-00-00", "0000-00-00", "zero date"),
         (BY_DAY, ", zero_dates: fail", "DATE", "2021-02-31", "2021-02-31", "invalid date"),
@@ -36,8 +38,9 @@ BY_DAY = "key: [D, id], cursor: at"
     ],
 )
 def test_m08_a_date_that_is_none_in_a_key_is_told_with_the_row_and_what_helps(
-    world: World, fields: str, policy: str, kind: str, value: str, shown: str, reason: str
+    world: World, case: tuple[str, str, str, str, str, str]
 ) -> None:
+    fields, policy, kind, value, shown, reason = case
     at_source(
         world,
         f"CREATE TABLE t (d {kind} NOT NULL, id INT, at DATETIME, PRIMARY KEY (d, id), KEY (at))",
@@ -55,6 +58,7 @@ def test_m08_a_date_that_is_none_in_a_key_is_told_with_the_row_and_what_helps(
     assert verify("t").equal, verify("t").differences
 
 
+@mariadb_in_soak
 def test_m08_where_the_key_is_the_cursor_too_the_filter_that_is_told_helps(world: World) -> None:
     at_source(
         world,
@@ -72,6 +76,7 @@ def test_m08_where_the_key_is_the_cursor_too_the_filter_that_is_told_helps(world
     assert verify("t").equal, verify("t").differences
 
 
+@mariadb_in_soak
 def test_m08_a_row_is_named_by_its_key_as_it_is_in_the_source_whatever_else_fails(world: World) -> None:
     at_source(
         world,
@@ -84,7 +89,7 @@ def test_m08_a_row_is_named_by_its_key_as_it_is_in_the_source_whatever_else_fail
     assert "column 'd': zero date in the row d = 0000-00-00, id = 7: '0000-00-00'" in refused(world, "t")
 
 
-@pytest.mark.parametrize("kind", ["INT", "DATETIME"])
+@servers_in_turn("kind", ["INT", "DATETIME"])
 def test_m08_a_key_that_is_null_in_the_source_is_told_with_what_helps(world: World, kind: str) -> None:
     value = "'2024-01-01'" if kind == "DATETIME" else "1"
     world.at_source(
@@ -99,14 +104,15 @@ def test_m08_a_key_that_is_null_in_the_source_is_told_with_what_helps(world: Wor
     assert verify("t").equal, verify("t").differences
 
 
-@pytest.mark.parametrize(
-    ("value", "policy", "reason"),
+@servers_in_turn(
+    "case",
     [
         ("'a\\0b'", "nul_bytes: remove", "holds a NUL byte"),
         ("REPEAT('x', 70000)", "oversize: 'null'", "has 70,000 bytes"),
     ],
 )
-def test_m08_a_key_is_never_changed_by_a_policy(world: World, value: str, policy: str, reason: str) -> None:
+def test_m08_a_key_is_never_changed_by_a_policy(world: World, case: tuple[str, str, str]) -> None:
+    value, policy, reason = case
     world.at_source(
         "CREATE TABLE t (id INT PRIMARY KEY, k LONGTEXT, at DATETIME, KEY (at))",
         f"INSERT INTO t VALUES (6, 'ab', {NOON}), (7, {value}, {NOON})",
@@ -123,6 +129,7 @@ def test_m08_a_key_is_never_changed_by_a_policy(world: World, value: str, policy
     assert verify("t").equal, verify("t").differences
 
 
+@mariadb_in_soak
 def test_m08_dates_that_are_none_in_the_cursor_and_in_the_column_of_deletes_are_null_and_counted(world: World) -> None:
     at_source(
         world,

@@ -17,7 +17,7 @@ from aurora_dwh.commands.doctor.check import Attempts, Check, State
 from aurora_dwh.proof.engine import compare_tables
 from aurora_dwh_tests.authority import Certified, trusted
 from aurora_dwh_tests.e2e.world import Run, World, chain
-from aurora_dwh_tests.servers import KINDS, Server
+from aurora_dwh_tests.servers import KINDS, Server, servers_in_turn
 
 PASSWORD = "p'ässwörd"
 ROOT = Certified.authority("root")
@@ -84,7 +84,7 @@ def test_c21_a_day_is_loaded_by_an_account_without_a_password(shop: World, monke
     assert all(verdict.equal for verdict in compare_tables(Catalog.load(), Catalog.load().tables.values()))
 
 
-@pytest.mark.parametrize("form", ["", "verify-ca:"])
+@servers_in_turn("form", ["", "verify-ca:"])
 def test_a_day_is_loaded_over_tls_where_all_is_demanded(
     shop: World, ca: Path, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

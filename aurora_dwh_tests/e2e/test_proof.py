@@ -15,7 +15,12 @@ from aurora_dwh_tests.e2e import remedies
 from aurora_dwh_tests.e2e.nights import Nights
 from aurora_dwh_tests.e2e.proofs import figures, kinds, prove, verify
 from aurora_dwh_tests.e2e.world import World
-from aurora_dwh_tests.servers import one_server, server  # noqa: F401 - both servers here, unlike elsewhere in this folder
+from aurora_dwh_tests.sampling import soak
+from aurora_dwh_tests.servers import (  # noqa: F401 - both servers here, unlike elsewhere in this folder
+    KINDS,
+    one_server,
+    server,
+)
 
 MODES = {
     "incremental": "{key: id, cursor: changed_at}",
@@ -86,6 +91,7 @@ def load(world: World, mode: str) -> None:
     world.load(DAYS[-1], "item") if mode == "full" else world.load(DAYS[0], "item", last=DAYS[-1])
 
 
+@one_server
 @pytest.mark.parametrize("mode", MODES)
 def test_what_happens_to_staging_is_found_named_and_mended(world: World, mode: str) -> None:
     filled(world, mode, "" if mode == "full" else "deletes: remove")
@@ -133,7 +139,7 @@ def find_and_mend(world: World, mode: str, found: Mapping[str, int]) -> None:
 
 
 @one_server
-@pytest.mark.parametrize("mode", ["incremental", "append"])
+@pytest.mark.parametrize("mode", ["incremental", soak("append")])
 def test_extra_rows_follow_the_policy(world: World, mode: str) -> None:
     filled(world, mode, "deletes: remove")
     world.at_source("DELETE FROM item WHERE id = 12")
@@ -195,7 +201,11 @@ SEEN = {
 """What a proof finds of it."""
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("server", "mode"),
+    [("mysql", "incremental"), ("mariadb", "append"), soak("mysql", "full")],
+    indirect=["server"],
+)
 def test_what_no_cursor_shows_is_found_and_a_repair_outlives_its_day(world: World, mode: str) -> None:
     """A cascade, an UPDATE that leaves the cursor alone, cursors at zero and in the future, rows of an import.
 
@@ -262,10 +272,18 @@ KEYS = {
 }
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_rows_of_every_kind_of_key_are_found_and_mended(world: World, mode: str) -> None:
-    tables, entries = [f"t_{kind}" for kind in KEYS], []
-    for table, (ddl, key, value) in zip(tables, KEYS.values(), strict=True):
+@pytest.mark.parametrize(
+    ("server", "kinds_of_key", "mode"),
+    [
+        ("mysql", ("composite", "words", "decimal"), "incremental"),
+        ("mariadb", ("cp932", "bytes", "moment"), "incremental"),
+        *(soak(kind, tuple(KEYS), mode) for kind in KINDS for mode in MODES),
+    ],
+    indirect=["server"],
+)
+def test_rows_of_every_kind_of_key_are_found_and_mended(world: World, kinds_of_key: tuple[str, ...], mode: str) -> None:
+    tables, entries = [f"t_{kind}" for kind in kinds_of_key], []
+    for table, (ddl, key, value) in zip(tables, (KEYS[kind] for kind in kinds_of_key), strict=True):
         by_mode = {"full": "mode: full"}.get(mode, f"mode: {mode}, cursor: at, deletes: remove")
         entries.append(f"{table}: {{key: [{', '.join(key)}], {by_mode}}}")
         rows = ", ".join(value.format(n=n).rstrip(")") + f", 'v{n}', '2024-01-01 10:00:00')" for n in range(1, 10))
@@ -292,10 +310,11 @@ def test_rows_of_every_kind_of_key_are_found_and_mended(world: World, mode: str)
     if mode == "full":
         world.load("2024-01-01", *tables)
     world.assert_equal(*(table for table in tables if table != "t_bytes"))
-    there = world.ask_source("SELECT HEX(k), v, at FROM t_bytes ORDER BY 1")
-    here = world.ask_warehouse("SELECT UPPER(FROM_VARBYTE(k, 'hex')), v, at FROM staging.t_bytes ORDER BY 1")
-    assert there == here
-    if mode == "incremental":  # a key renamed within its collation
+    if "t_bytes" in tables:
+        there = world.ask_source("SELECT HEX(k), v, at FROM t_bytes ORDER BY 1")
+        here = world.ask_warehouse("SELECT UPPER(FROM_VARBYTE(k, 'hex')), v, at FROM staging.t_bytes ORDER BY 1")
+        assert there == here
+    if mode == "incremental" and "t_words" in tables:  # a key renamed within its collation
         world.at_source("UPDATE t_words SET k = 'KEY5', at = '2024-01-02 10:00:00' WHERE k = 'key5'")
         world.load("2024-01-02", "t_words")
         assert prove(world, "t_words", max_share=0.2).success
@@ -303,6 +322,7 @@ def test_rows_of_every_kind_of_key_are_found_and_mended(world: World, mode: str)
         world.assert_equal("t_words")
 
 
+@one_server
 def test_a_table_without_a_key_is_compared_by_its_rows(world: World) -> None:
     world.catalog("log: {mode: append, cursor: at}\nlisted: {mode: full}")
     world.at_source(

@@ -13,7 +13,11 @@ from aurora_dwh.catalog.model import Catalog
 from aurora_dwh_tests.e2e.proofs import kinds, prove, verify
 from aurora_dwh_tests.e2e.remedies import follow, run
 from aurora_dwh_tests.e2e.world import World
-from aurora_dwh_tests.servers import server  # noqa: F401 - both servers here, unlike elsewhere in this folder
+from aurora_dwh_tests.sampling import soak
+from aurora_dwh_tests.servers import (  # noqa: F401 - both servers here, unlike elsewhere in this folder
+    mariadb_in_soak,
+    server,
+)
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -66,6 +70,7 @@ def assert_equal(world: World, *tables: str) -> None:
         assert Counter(world.ask_warehouse(here)) == wanted
 
 
+@mariadb_in_soak
 def test_the_pages_queries_are_loaded_planned_proven_and_mended(world: World) -> None:
     made(world)
     assert_equal(world, *TABLES)
@@ -117,6 +122,7 @@ def test_a_query_that_is_changed_or_loses_a_column_is_told(world: World) -> None
     assert Catalog.load().tables["order_items"].query
 
 
+@pytest.mark.parametrize("server", [soak("mysql"), "mariadb"], indirect=True)
 def test_a_cast_is_the_type_of_the_lake_and_redshift_and_a_filter_is_a_part_that_is_equal(world: World) -> None:
     made(world, "Another type, or a part for a trial")
     types = world.ask_warehouse(

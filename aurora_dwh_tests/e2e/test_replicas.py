@@ -24,7 +24,12 @@ from aurora_dwh_tests.e2e.proofs import kinds, prove
 from aurora_dwh_tests.e2e.world import Run, World, chain
 from aurora_dwh_tests.polling import until
 from aurora_dwh_tests.replicas import Replicas
-from aurora_dwh_tests.servers import one_server, server  # noqa: F401 - both servers here, unlike elsewhere in this folder
+from aurora_dwh_tests.sampling import soak
+from aurora_dwh_tests.servers import (  # noqa: F401 - both servers here, unlike elsewhere in this folder
+    one_server,
+    server,
+    servers_in_turn,
+)
 
 EVENT = "event: {key: id, cursor: changed_at, lookback: 1h, deletes: remove}"
 TABLE = "CREATE TABLE event (id INT PRIMARY KEY, v INT, changed_at DATETIME NOT NULL, KEY (changed_at))"
@@ -39,6 +44,10 @@ def replicas(request: pytest.FixtureRequest) -> Iterator[Replicas]:
     made = Replicas.start(request.param)
     yield made
     made.remove()
+
+
+one_kind = pytest.mark.parametrize("replicas", ["mysql", soak("mariadb")], indirect=True)
+"""Marks a test of what is made of how far a replica is; how that is asked of either kind is in the others."""
 
 
 class Behind:
@@ -117,7 +126,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replication, "PATIENCE", timedelta(seconds=0.3))
 
 
-@pytest.mark.parametrize("thread", ["SQL_THREAD", "IO_THREAD"])
+@servers_in_turn("thread", ["SQL_THREAD", "IO_THREAD"], server="replicas")
 def test_c06_a_day_is_not_read_from_a_replica_that_may_not_have_all_of_it(behind: Behind, thread: str) -> None:
     nights = behind.nights
     behind.stop(thread)
@@ -133,6 +142,7 @@ def test_c06_a_day_is_not_read_from_a_replica_that_may_not_have_all_of_it(behind
     behind.world.assert_equal("event")
 
 
+@one_kind
 def test_c06_reading_waits_for_a_replica_and_goes_on_when_it_has_caught_up(
     behind: Behind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,6 +171,7 @@ def logged(world: World, run: Run) -> list[str]:
     return [entry.user_message for entry in world.instance.all_logs(run.run_id) if entry.level >= 30]
 
 
+@pytest.mark.parametrize("replicas", [soak("mysql"), "mariadb"], indirect=True)
 def test_c06_an_old_day_is_read_from_a_replica_that_is_behind_but_not_so_far(behind: Behind) -> None:
     nights = behind.nights
     behind.write(f"INSERT INTO event VALUES (1, 1, '{nights.at(5, '12:00:00')}')")
@@ -171,6 +182,7 @@ def test_c06_an_old_day_is_read_from_a_replica_that_is_behind_but_not_so_far(beh
     assert not [text for text in logged(behind.world, run) if "reading waits" in text]
 
 
+@one_kind
 def test_c06_an_older_reading_takes_the_place_of_no_newer_one(behind: Behind, monkeypatch: pytest.MonkeyPatch) -> None:
     nights, world = behind.nights, behind.world
     day, other = nights.day(5), nights.day(4)
@@ -196,6 +208,7 @@ def test_c06_an_older_reading_takes_the_place_of_no_newer_one(behind: Behind, mo
     assert world.ask_warehouse("SELECT v FROM staging.event") == [(2,)]
 
 
+@one_kind
 def test_c06_a_proof_removes_no_row_that_the_server_does_not_have_yet(
     behind: Behind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,6 +227,7 @@ def test_c06_a_proof_removes_no_row_that_the_server_does_not_have_yet(
     assert world.ask_warehouse("SELECT id FROM staging.event ORDER BY 1") == [(1,), (2,)]
 
 
+@one_kind
 def test_c06_rows_that_a_reader_lacked_which_does_not_tell_how_far_it_is_are_found_and_mended(
     behind: Behind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -305,7 +319,9 @@ def test_c06_a_reader_of_aurora_says_how_far_it_is(
 
 
 @one_server  # the clock that is set back is the test's
-@pytest.mark.parametrize("mode", ["key: id, cursor: changed_at", "mode: append, cursor: changed_at", "mode: full"])
+@pytest.mark.parametrize(
+    "mode", ["key: id, cursor: changed_at", soak("mode: append, cursor: changed_at"), soak("mode: full")]
+)
 def test_c06_a_clock_that_is_set_back_is_an_error_and_what_it_says_mends_it(
     nights: Nights, monkeypatch: pytest.MonkeyPatch, mode: str
 ) -> None:

@@ -7,8 +7,9 @@ import json
 import dagster as dg
 import pytest
 
-from aurora_dwh_tests.e2e.remedies import follow, run
+from aurora_dwh_tests.e2e.remedies import commands, follow, run
 from aurora_dwh_tests.e2e.world import World
+from aurora_dwh_tests.sampling import sample, soak
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -50,15 +51,13 @@ def assert_mended(world: World, said: str, *, rows: int) -> None:
     assert "lake/event: days do not meet, as the catalog's zone or first day was another one" in refused.text
     assert said in " ".join(refused.text.split())
     assert world.staged_rows("event").total() == rows
-    assert follow(advice["remedy"]) == follow(refused.text) == "rebuild event --from source"
+    assert commands(advice["remedy"]) == commands(refused.text)
+    assert follow(refused.text) == "rebuild event --from source"
     world.assert_equal("event")
     assert doctor(world) == []
-    assert run("rebuild event").exit_code == 0
-    assert found(world.load("2024-01-06", "event").check("rules"))[::2] == (True, 0)
-    world.assert_equal("event")
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", sample(MODES, "incremental"))
 def test_c03_a_zone_whose_days_end_later_leaves_a_gap_that_is_said(world: World, mode: str) -> None:
     made(world, "TIMESTAMP")
     world.catalog(f"event: {{{MODES[mode]}}}", timezone="Asia/Tokyo")
@@ -69,6 +68,9 @@ def test_c03_a_zone_whose_days_end_later_leaves_a_gap_that_is_said(world: World,
     assert (passed, mismatches) == (False, 1)
     assert f"; days of the table do not meet: {gap}; to read all of it again, run" in said
     assert_mended(world, gap, rows=HOURS - 9)
+    assert run("rebuild event").exit_code == 0
+    assert found(world.load("2024-01-06", "event").check("rules"))[::2] == (True, 0)
+    world.assert_equal("event")
 
 
 def test_c03_a_zone_whose_days_end_earlier_has_rows_twice_where_there_is_no_key(world: World) -> None:
@@ -93,7 +95,7 @@ def test_c03_another_zone_of_the_cursor_moves_the_days_of_a_wall_clock(world: Wo
     assert_mended(world, gap, rows=HOURS - 9)
 
 
-@pytest.mark.parametrize(("before", "after", "again"), [(1, 3, 3), (3, 1, 1)], ids=["later", "earlier"])
+@pytest.mark.parametrize(("before", "after", "again"), [soak(1, 3, 3), (3, 1, 1)], ids=["later", "earlier"])
 def test_c03_another_first_day_has_the_history_twice_where_there_is_no_key(
     world: World, before: int, after: int, again: int
 ) -> None:

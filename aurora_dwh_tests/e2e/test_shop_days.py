@@ -44,7 +44,7 @@ def test_days_in_shuffled_order_twice_while_the_shop_lives_on_end_in_the_sources
     world, order = shop_world, random.Random(20240101)
     first, second = days(1, half), days(half + 1, 2 * half)
     live(world, first[0], first[-1])
-    _load_each_twice(world, order, first)
+    world.load(first[0], *shop.TABLES, last=first[-1])
     world.assert_equal(*shop.TABLES)
 
     live(world, second[0], second[-1])

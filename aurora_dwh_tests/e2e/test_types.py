@@ -18,6 +18,7 @@ from aurora_dwh.proof.verdict import Verdict
 from aurora_dwh_tests.e2e import type_samples
 from aurora_dwh_tests.e2e.type_samples import SAMPLES
 from aurora_dwh_tests.e2e.world import World
+from aurora_dwh_tests.sampling import soak
 from aurora_dwh_tests.servers import one_server, server  # noqa: F401 - both servers here, unlike elsewhere in this folder
 
 DAY = "2024-01-01"
@@ -73,14 +74,15 @@ def verify(table: str) -> Verdict:
     return verdict
 
 
-def test_every_type_of_the_map_arrives_exactly(world: World) -> None:
+@pytest.mark.parametrize("count", [500, soak(3_000)])
+def test_every_type_of_the_map_arrives_exactly(world: World, count: int) -> None:
     world.catalog("every: {key: id, cursor: changed}")
-    write(world, "every", 3_000, seed=1)
+    write(world, "every", count, seed=1)
     world.load(DAY, "every")
     assert_equal(world, "every")
     verdict = verify("every")
     assert verdict.equal, verdict.error or verdict.differences
-    assert verdict.source_rows == verdict.staged_rows == 3_000
+    assert verdict.source_rows == verdict.staged_rows == count
     assert world.day_metadata("lake/every", DAY)["converted_values"] == 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +13,11 @@ from aurora_dwh_tests.e2e import type_samples
 from aurora_dwh_tests.e2e.test_types import DAY, assert_equal, verify, write
 from aurora_dwh_tests.e2e.type_samples import SAMPLES
 from aurora_dwh_tests.e2e.world import World
-from aurora_dwh_tests.servers import server  # noqa: F401 - both servers here, unlike elsewhere in this folder
+from aurora_dwh_tests.sampling import soak
+from aurora_dwh_tests.servers import (  # noqa: F401 - both servers here, unlike elsewhere in this folder
+    mariadb_in_soak,
+    server,
+)
 
 _NUMBERS = itertools.count(1)
 _TABLES = st.lists(st.sampled_from([n for n in SAMPLES if SAMPLES[n].stored]), min_size=1, max_size=9, unique=True)
@@ -21,8 +26,6 @@ _TEXTS = st.lists(
 )  # any character but the halves of one, which UTF-8 has not
 
 
-@settings(max_examples=4, deadline=None, database=None, suppress_health_check=list(HealthCheck), print_blob=True)
-@given(names=_TABLES, seed=st.integers(0, 2**32), count=st.integers(1, 400), texts=_TEXTS)
 def _arrives(world: World, names: list[str], seed: int, count: int, texts: list[str]) -> None:
     table = f"any_{next(_NUMBERS)}"
     world.catalog(f"{table}: {{key: id, cursor: changed}}")
@@ -40,5 +43,15 @@ def _arrives(world: World, names: list[str], seed: int, count: int, texts: list[
     assert verdict.source_rows == len(type_samples.rows(count, seed, names))
 
 
-def test_any_table_of_any_types_arrives_as_it_is(world: World) -> None:
-    _arrives(world)
+@mariadb_in_soak
+@pytest.mark.parametrize("examples", [2, soak(20)])
+def test_any_table_of_any_types_arrives_as_it_is(world: World, examples: int) -> None:
+    asked = settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        print_blob=True,
+    )
+    tables = given(names=_TABLES, seed=st.integers(0, 2**32), count=st.integers(1, 400), texts=_TEXTS)
+    asked(tables(_arrives))(world)

@@ -9,7 +9,11 @@ import pytest
 from aurora_dwh.catalog.model import Catalog
 from aurora_dwh_tests.e2e.remedies import follow, run
 from aurora_dwh_tests.e2e.world import World
-from aurora_dwh_tests.servers import server  # noqa: F401 - both servers here, unlike elsewhere in this folder
+from aurora_dwh_tests.sampling import soak
+from aurora_dwh_tests.servers import (  # noqa: F401 - both servers here, unlike elsewhere in this folder
+    mariadb_in_soak,
+    server,
+)
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -35,6 +39,7 @@ def discovered(world: World) -> dict[str, object]:
     return found
 
 
+@mariadb_in_soak
 def test_c21_views_are_offered_and_one_that_is_taken_is_copied(world: World) -> None:
     make(world)
     world.catalog("")
@@ -59,7 +64,9 @@ def test_c21_views_are_offered_and_one_that_is_taken_is_copied(world: World) -> 
     world.assert_equal("the view")
 
 
-@pytest.mark.parametrize(("server", "mode"), [("mysql", "key: id"), ("mariadb", "mode: append")], indirect=["server"])
+@pytest.mark.parametrize(
+    ("server", "mode"), [soak("mysql", "key: id"), ("mariadb", "mode: append")], indirect=["server"]
+)
 def test_c21_a_view_with_a_cursor_is_copied_by_day_and_no_index_on_it_is_advised(world: World, mode: str) -> None:
     make(world)
     world.catalog(f"the view: {{{mode}, cursor: changed_at}}")

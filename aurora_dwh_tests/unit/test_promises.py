@@ -36,7 +36,9 @@ ADVISED = {
     "local/lake.py:": "test_up_and_down",
     "proof/repair.py:days": "test_c21_what_a_proof_cannot_mend_row_by_row_is_mended_by_the_named_command",
     "proof/repair.py:mend": "test_c21_what_a_proof_cannot_mend_row_by_row_is_mended_by_the_named_command",
-    "core/rules.py:other_source": "test_c15_another_source_takes_the_place_of_the_first_by_the_named_command",
+    "core/rules.py:other_source": (
+        "test_c15_another_server_does_not_come_into_the_lake_or_the_staging_table_of_the_first"
+    ),
     "source/selection.py:read_selected": (
         "test_c12_a_column_that_the_user_shall_not_read_any_more_is_left_out_by_the_catalog"
     ),

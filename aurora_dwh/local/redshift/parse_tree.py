@@ -10,6 +10,7 @@ import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Union
 
 from aurora_dwh.local.redshift import wire
@@ -46,11 +47,10 @@ class Node:
         """The type of an expression's value, by its oid; -1 of what is none."""
         return next((self.number(name) for name in _TYPES if name in self.fields), -1)
 
-    @property
-    def children(self) -> Iterator[Node]:
-        """The nodes right below this one."""
-        for value in self.fields.values():
-            yield from _nodes(value)
+    @cached_property
+    def children(self) -> tuple[Node, ...]:
+        """The nodes right below this one, which each check of a tree asks for again."""
+        return tuple(node for value in self.fields.values() if not isinstance(value, str) for node in _nodes(value))
 
     def walk(self) -> Iterator[Node]:
         """Returns this node and all below."""

@@ -111,13 +111,24 @@ class Sql:
     def __getitem__(self, index: int) -> Token:
         return self.tokens[index] if 0 <= index < len(self.tokens) else _END
 
+    @cached_property
+    def _uppers(self) -> tuple[str, ...]:
+        return tuple(token.upper for token in self.tokens)
+
+    @cached_property
+    def _places(self) -> dict[str, list[int]]:
+        places: dict[str, list[int]] = {}
+        for i, upper in enumerate(self._uppers):
+            places.setdefault(upper, []).append(i)
+        return places
+
     def upper(self, index: int) -> str:
         """The word at ``index`` in upper case; empty beyond the ends."""
-        return self[index].upper
+        return self._uppers[index] if 0 <= index < len(self._uppers) else ""
 
     def at(self, index: int, *words: str) -> bool:
         """Whether the bare words or marks ``words`` stand at ``index``."""
-        return all(self[index + i].upper == word for i, word in enumerate(words))
+        return index >= 0 and self._uppers[index : index + len(words)] == words
 
     def starts(self, *words: str) -> bool:
         """Whether the statement begins with ``words``."""
@@ -130,11 +141,11 @@ class Sql:
 
     def find(self, word: str, start: int = 0) -> int:
         """Index of the first ``word`` at or after ``start``; -1 when there is none."""
-        return next((i for i in range(start, len(self.tokens)) if self.tokens[i].upper == word), -1)
+        return next((i for i in self._places.get(word, ()) if i >= start), -1)
 
     def all(self, *words: str) -> Iterator[int]:
         """Indices of every place where ``words`` stand."""
-        return (i for i, token in enumerate(self.tokens) if token.upper == words[0] and self.at(i, *words))
+        return (i for i in self._places.get(words[0], ()) if self.at(i, *words))
 
     @cached_property
     def closing(self) -> dict[int, int]:
