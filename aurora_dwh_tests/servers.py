@@ -6,8 +6,9 @@ import secrets
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,11 @@ def server(request: pytest.FixtureRequest) -> Server:
 
 one_server = pytest.mark.parametrize("server", ["mysql"], indirect=True)
 """Marks a test, among those that run on both, which is about what comes after the source."""
+
+
+def by_turns(name: str, values: Iterable[Any]) -> pytest.MarkDecorator:
+    """Mark a test, among those that run on both, with values that have nothing to do with it: each runs on one."""
+    return pytest.mark.parametrize(("server", name), list(zip(cycle(KINDS), values)), indirect=["server"])
 
 
 @pytest.fixture
