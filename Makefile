@@ -38,7 +38,7 @@ coverage: TESTS += --cov=aurora_dwh --cov-report=term
 coverage: test ## the same, and print which share of the product's lines the tests run in their own process
 
 soak: also = build-essential
-soak: $(VENV)/.dev $(CDK) system-packages both-servers $(VENV)/share/schemas/.unpacked ## forty times the random table histories of make test, 1,000 rounds of two writers, all of the kill matrix, each test's full size, and a week with kills
+soak: $(VENV)/.dev $(CDK) system-packages both-servers $(VENV)/share/schemas/.unpacked ## a hundred times the random table histories of make test, 1,000 rounds of two writers, all of the kill matrix, each test's full size, and a week with kills
 	$(BIN)/python -m pytest -n 3 --no-loadscope-reorder --hypothesis-profile soak aurora_dwh_tests/integration/over_time \
 	  aurora_dwh_tests/integration/test_writers.py aurora_dwh_tests/infra
 	$(BIN)/python -m pytest -n 3 --no-loadscope-reorder -m soak

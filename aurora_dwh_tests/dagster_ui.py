@@ -33,6 +33,8 @@ _LAUNCH = """mutation ($params: ExecutionParams!) { launchRun(executionParams: $
   __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
 _TERMINATE = """mutation ($id: String!, $policy: TerminateRunPolicy) {
   terminateRun(runId: $id, terminatePolicy: $policy) { __typename ... on TerminateRunFailure { message } } }"""
+_SENSOR = """query ($selector: SensorSelector!) { sensorOrError(sensorSelector: $selector) { ... on Sensor { id } } }"""
+_STOP_SENSOR = """mutation ($id: String!) { stopSensor(id: $id) { __typename } }"""
 _STATUS = """query ($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"""
 _EVENTS = """query ($id: ID!) { logsForRun(runId: $id, limit: 1000) { ... on EventConnection {
   events { __typename ... on MessageEvent { message eventType } } } } }"""
@@ -77,6 +79,13 @@ class Api:
         launched = self.ask(_LAUNCH, params=params)["launchRun"]
         assert launched["__typename"] == "LaunchRunSuccess", launched
         return str(launched["run"]["runId"])
+
+    def stop_sensor(self, name: str, location: str = "aurora_dwh.definitions") -> None:
+        """Switch a sensor off, as the page of automation does."""
+        selector = {"repositoryLocationName": location, "repositoryName": "__repository__", "sensorName": name}
+        found = self.ask(_SENSOR, selector=selector)["sensorOrError"]["id"]
+        answer = self.ask(_STOP_SENSOR, id=found)["stopSensor"]
+        assert answer["__typename"] == "StopSensorMutationResult", answer
 
     def terminate(self, run: str, policy: str = "SAFE_TERMINATE") -> None:
         """Terminate a run, as the UI's button does."""

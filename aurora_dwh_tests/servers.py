@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,11 @@ mariadb_in_soak = pytest.mark.parametrize("server", ["mysql", soak("mariadb")], 
 def servers_in_turn(name: str, values: Iterable[Any], *, server: str = "server") -> pytest.MarkDecorator:
     """Mark a test that has a parameter of its own: each of its values is met once, and each server too."""
     return pytest.mark.parametrize((server, name), list(zip(itertools.cycle(KINDS), values)), indirect=[server])
+
+
+def by_turns(name: str, values: Iterable[Any]) -> pytest.MarkDecorator:
+    """Mark a test, among those that run on both, with values that have nothing to do with it: each runs on one."""
+    return pytest.mark.parametrize(("server", name), list(zip(cycle(KINDS), values)), indirect=["server"])
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ from aurora_dwh.local.redshift import Fault, RedshiftStandIn, S3Access
 from aurora_dwh.local.redshift.faults import Action, When
 from aurora_dwh.settings.config import LakeSettings, RedshiftSettings
 from aurora_dwh.warehouse.connection import Session, Warehouse
+from aurora_dwh_tests import databases
 
 T = TypeVar("T")
 USER = "dwh"
@@ -95,12 +96,11 @@ def lake(s3: Any) -> Lake:
 @contextmanager
 def empty_database(redshift: RedshiftStandIn, name: str) -> Iterator[str]:
     """Make a database of the stand-in for a while; no fault is in it from before, nor left behind."""
-    redshift.create_database(name)
+    uses = databases.take(redshift, name)
     redshift.faults.clear()
     yield name
     redshift.faults.clear()
-    with redshift.admin("postgres") as admin:
-        admin.query(f'DROP DATABASE "{name}" WITH (FORCE)')  # a whole run would else leave 20 GB
+    databases.give_back(redshift, name, uses)
 
 
 @pytest.fixture

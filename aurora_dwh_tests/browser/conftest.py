@@ -15,9 +15,7 @@ import pytest
 from aurora_dwh.catalog.model import PACKAGED_CATALOG, marts_folder
 from aurora_dwh.local import shop, stack
 from aurora_dwh_tests.browser.ui import UI
-from aurora_dwh_tests.dagster_ui import ROOT, served
-
-MANY_TABLES = 1_000
+from aurora_dwh_tests.dagster_ui import ROOT, Api, served
 
 TICK_AHEAD = timedelta(seconds=150)
 """How far ahead of the UI's start the schedule has its tick: the daemon misses one that is over when it starts."""
@@ -53,16 +51,23 @@ def ui(lived: Path, tick: datetime) -> Iterator[UI]:
     shutil.copytree(marts_folder(PACKAGED_CATALOG), lived / "marts")
     environment = {**os.environ, **variables, "AURORA_DWH_CATALOG": str(catalog)}
     with served("dagster", ["dev"], environment, lived / "dagster.log") as dagster:
+        Api(dagster.url).stop_sensor("marts")  # whose runs would go on between those that the tests start
         yield UI(dagster.url, variables)
 
 
+@pytest.fixture(scope="module", params=[200, pytest.param(1_000, marks=pytest.mark.soak)])
+def tables(request: pytest.FixtureRequest) -> int:
+    """How many tables there are."""
+    return int(request.param)
+
+
 @pytest.fixture(scope="module")
-def many_tables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a webserver whose catalog has 1,000 tables; nothing that is in the catalog is asked."""
+def many_tables(tables: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a webserver whose catalog has many tables; nothing that is in the catalog is asked."""
     home = tmp_path_factory.mktemp("many")
     shutil.copy(ROOT / "dagster.yaml", home)
     catalog = home / "catalog.yaml"
-    entries = "".join(f"  table_{number:04}: {{key: id, cursor: updated}}\n" for number in range(MANY_TABLES))
+    entries = "".join(f"  table_{number:04}: {{key: id, cursor: updated}}\n" for number in range(tables))
     catalog.write_text(f"timezone: Asia/Tokyo\nstart_date: 2024-01-01\ntables:\n{entries}", encoding="utf-8")
     environment = {**os.environ, "DAGSTER_HOME": str(home), "AURORA_DWH_CATALOG": str(catalog)}
     location = ["-m", "aurora_dwh.definitions", "-d", str(ROOT)]

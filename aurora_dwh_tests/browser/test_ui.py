@@ -108,36 +108,18 @@ def test_the_page_of_a_staging_table_shows_rows_columns_checks_and_plots(ui: UI,
     picture(page, "10-staging-checks")
 
 
-def test_the_schedule_launches_the_run_of_yesterday(ui: UI, tick: datetime, page: Page) -> None:
-    page.goto(f"{ui.url}/automation")
-    page.get_by_text("daily_load").first.click()
-    expect(page.get_by_text(f"at {tick:%H:%M} Asia/Tokyo")).to_be_visible()
-    expect(page.get_by_role("checkbox").first).to_be_checked()
-    yesterday = (tick.date() - timedelta(days=1)).isoformat()
-    run_id = ui.ended("SUCCESS", seconds=400, partition=yesterday, schedule_name="daily_load")
-    assert len(ui.runs(partition=yesterday, schedule_name="daily_load")) == 1
-    page.reload()
-    expect(page.get_by_text(run_id[:8]).first).to_be_visible()
-    picture(page, "12-schedule")
-    page.goto(f"{ui.url}/runs/{run_id}")
-    expect(page.get_by_text(f"partition: {yesterday}")).to_be_visible()
-    picture(page, "13-run-of-the-schedule")
-
-
 def test_a_proof_shows_what_differed_and_was_mended(ui: UI, page: Page) -> None:
     asset, table = "proof/orders_master", "staging.orders_master"
-    ui.materialize(page, asset)  # which loads the days that nobody loaded
-    assert ui.staged("orders_master") == ui.at_source("SELECT COUNT(*) FROM orders_master")
     (row,) = ui.in_warehouse(f"SELECT MIN(order_id) FROM {table}")
     ui.in_warehouse(f"UPDATE {table} SET comments = 'another one' WHERE order_id = {row[0]}")
-    run = ui.materialize(page, asset)
+    run = ui.materialize(page, asset)  # which loads the days that nobody loaded, too
+    assert ui.staged("orders_master") == ui.at_source("SELECT COUNT(*) FROM orders_master")
     page.goto(f"{ui.url}/runs/{run}")
     expect(page.get_by_text("RUN_SUCCESS")).to_be_visible()
     picture(page, "14-proof-run")
     page.goto(f"{ui.url}/assets/{asset}?view=checks")
     expect(page.get_by_text("1 stale: mended").first).to_be_visible()
     picture(page, "15-proof-that-mended-a-row")
-    ui.materialize(page, asset)
     page.goto(f"{ui.url}/assets/{asset}?view=overview")
     expect(page.locator("tr", has_text="rows_proven").first).to_be_visible()
     picture(page, "16-proof-overview")
@@ -158,3 +140,19 @@ def test_a_copy_that_fails_shows_file_line_column_and_reason(ui: UI, page: Page)
     for told in (part.rpartition("/")[2], "line 3", "path", "longer than the length defined in the table"):
         expect(shown.get_by_text(told).first).to_be_visible()
     picture(page, "19-failed-copy-in-full")
+
+
+def test_the_schedule_launches_the_run_of_yesterday(ui: UI, tick: datetime, page: Page) -> None:
+    page.goto(f"{ui.url}/automation")
+    page.get_by_text("daily_load").first.click()
+    expect(page.get_by_text(f"at {tick:%H:%M} Asia/Tokyo")).to_be_visible()
+    expect(page.get_by_role("checkbox").first).to_be_checked()
+    yesterday = (tick.date() - timedelta(days=1)).isoformat()
+    run_id = ui.ended("SUCCESS", seconds=400, partition=yesterday, schedule_name="daily_load")
+    assert len(ui.runs(partition=yesterday, schedule_name="daily_load")) == 1
+    page.reload()
+    expect(page.get_by_text(run_id[:8]).first).to_be_visible()
+    picture(page, "12-schedule")
+    page.goto(f"{ui.url}/runs/{run_id}")
+    expect(page.get_by_text(f"partition: {yesterday}")).to_be_visible()
+    picture(page, "13-run-of-the-schedule")

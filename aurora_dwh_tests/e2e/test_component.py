@@ -51,7 +51,6 @@ def test_a_component_is_scaffolded_checked_and_listed_by_dg(tmp_path: Path) -> N
         f"type: {TYPE}\nattributes: {{catalog: ../shop/catalog.yaml, marts: none, key_prefix: crm, location: false}}\n"
     )
     (made.parent / "crm" / "none").mkdir()
-    run_dg(tmp_path, "check", "defs")  # and YAML
     listed = json.loads(run_dg(tmp_path, "list", "defs", "--json"))
     expected = dg.Definitions.merge(
         build_definitions(catalog=SHOP / "catalog.yaml"),
@@ -64,7 +63,7 @@ def test_a_component_is_scaffolded_checked_and_listed_by_dg(tmp_path: Path) -> N
     assert {one["name"] for one in listed["schedules"]} == {one.name for one in expected.schedules or ()}
 
     (made / "defs.yaml").write_text(f"type: {TYPE}\nattributes: {{catalogue: catalog.yaml}}\n")
-    assert "'catalog' is a required property" in run_dg(tmp_path, "check", "yaml", exit_code=1)
+    assert "'catalog' is a required property" in run_dg(tmp_path, "check", "defs", exit_code=1)
 
 
 def test_a_component_reads_how_to_reach_its_servers_from_a_file_when_it_loads_a_day(

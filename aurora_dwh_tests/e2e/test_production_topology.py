@@ -34,6 +34,7 @@ from infra.datasets import read_datasets
 PATIENCE = 240.0
 LAUNCH = """mutation ($params: ExecutionParams!) { launchRun(executionParams: $params) {
   __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
+DAEMONS = """{ instance { daemonHealth { allDaemonStatuses { required healthy } } } }"""
 STATUS = """query ($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"""
 
 
@@ -64,9 +65,6 @@ class Containers:
             command, cwd=self.home, env=self._environment, capture_output=True, text=True, check=False
         )
 
-    def healthy(self, command: list[str]) -> bool:
-        return self.run(command).returncode == 0
-
     def wait(self, what: str, condition: Callable[[], object]) -> None:
         end = time.monotonic() + PATIENCE
         while not condition():
@@ -75,6 +73,11 @@ class Containers:
                 logs = "\n".join(f"--- {file.name}\n{file.read_text()[-3000:]}" for file in self.home.glob("*.log"))
                 raise AssertionError(f"{what} did not come; ended by themselves: {dead}\n{logs}")
             time.sleep(0.5)
+
+    def healthy(self, command: list[str]) -> None:
+        """Expect a health check, which takes seconds to import what it needs, to succeed."""
+        done = self.run(command)
+        assert done.returncode == 0, done.stdout + done.stderr
 
     def stop(self) -> None:
         for process in reversed(self._running.values()):
@@ -109,6 +112,11 @@ def containers(world: World, storage: ReachableStorage, tmp_path: Path) -> Itera
 def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as held:
         return int(held.getsockname()[1])
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _answers(url: str) -> bool:
@@ -149,13 +157,15 @@ def test_a_day_is_loaded_by_the_containers_of_production(
     migrated = containers.run(commands.migrate())
     assert migrated.returncode == 0, migrated.stdout + migrated.stderr
     containers.start("code", commands.code_server(code))
-    containers.wait("the code server", lambda: containers.healthy(commands.code_server_health(code)))
     containers.start("code-crm", commands.code_server(crm, location="crm"))
-    containers.wait("the other code server", lambda: containers.healthy(commands.code_server_health(crm)))
+    for port in (code, crm):
+        containers.wait("a code server", lambda port=port: _listens(port))
+        containers.healthy(commands.code_server_health(port))
     containers.start("daemon", commands.daemon())
     containers.start("webserver", commands.webserver(ui))
     containers.wait("the webserver", lambda: _answers(url + commands.WEBSERVER_HEALTH_PATH))
-    containers.wait("the daemon", lambda: containers.healthy(commands.daemon_health()))
+    containers.wait("the daemon", lambda: _is_alive(Api(url)))
+    containers.healthy(commands.daemon_health())
 
     before = _measures(containers)
     assert before["days_late"] == len(shop.TABLES) + 1
@@ -195,6 +205,11 @@ def test_a_day_is_loaded_by_the_containers_of_production(
     bucket = world.variables["LAKE_URI"].split("/")[2]
     logs = s3.list_objects_v2(Bucket=bucket, Prefix=f"dagster/storage/{run}/")
     assert logs["KeyCount"] > 0
+
+
+def _is_alive(api: Api) -> bool:
+    daemons = api.ask(DAEMONS)["instance"]["daemonHealth"]["allDaemonStatuses"]
+    return all(one["healthy"] for one in daemons if one["required"])
 
 
 def _launch(api: Api, location: str, job: str, day: str) -> str:

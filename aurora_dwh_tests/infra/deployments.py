@@ -1,8 +1,8 @@
 """Deployments that the options allow: each kind of source with each UI, with QuickSight or not, kept or not.
 
-Of each kind of source there is a plain one, one for each other value of an option, and one far from plain; all that
-there can be are made by `make infra` and `make soak`. Options that go with one kind of source only, or that change one
-property, are set with one of the sources: there they meet all the others.
+Of each kind of source there is a plain one and one far from plain, and of the two kinds that differ most one for each
+other value of an option; all that there can be are made by `make infra` and `make soak`. Options that go with one kind
+of source only, or that change one property, are set with one of the sources: there they meet all the others.
 """
 
 from __future__ import annotations
@@ -119,13 +119,16 @@ def _written(source: str, ui: str, bi: str, fate: str) -> dict[str, Any]:
 IS_WHOLE = settings.get_current_profile_name() == "soak"
 """Whether all deployments are made."""
 
+VARIED = tuple(SOURCES) if IS_WHOLE else ("new", "instance")
+"""Sources with which each value of each option is met."""
+
 PLAIN, FAR = ("http", "none", "kept"), ("internet", "quicksight", "destroyable")
 
 
 def _is_made(source: str, *options: str) -> bool:
     if source not in ("new", "instance") and "small" in options:
         return False
-    return IS_WHOLE or options == FAR or sum(a != b for a, b in zip(options, PLAIN, strict=True)) <= 1
+    return IS_WHOLE or options == FAR or sum(a != b for a, b in zip(options, PLAIN, strict=True)) <= (source in VARIED)
 
 
 DEPLOYMENTS = {

@@ -17,7 +17,7 @@ import pytest
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from aurora_dwh_tests.infra.conftest import Templates
-from aurora_dwh_tests.infra.deployments import DEPLOYMENTS, IS_WHOLE, REGION, SOURCES
+from aurora_dwh_tests.infra.deployments import DEPLOYMENTS, IS_WHOLE, REGION, VARIED
 from aurora_dwh_tests.infra.test_every_template import is_kept
 
 Stacks = dict[str, dict[str, Any]]
@@ -165,7 +165,7 @@ def test_what_a_small_platform_becomes_standard_by_is_added_and_nothing_with_dat
         assert small[service[0]]["Properties"]["LoadBalancers"] == []
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", VARIED)
 def test_each_option_can_be_changed_later(templates: Templates, source: str) -> None:
     found: dict[str, list[str]] = {}
     compared = 0

@@ -58,7 +58,7 @@ def listed(value: Any) -> list[Any]:
 
 
 def test_every_product_of_the_options_is_made(templates: Templates) -> None:
-    assert len(DEPLOYMENTS) == (72 if IS_WHOLE else 30)
+    assert len(DEPLOYMENTS) == (72 if IS_WHOLE else 20)
     assert {deployment for deployment, _ in templates.stacks} == set(DEPLOYMENTS)
 
 

@@ -22,6 +22,7 @@ from aurora_dwh.orchestration.io_managers.warehouse import RedshiftIOManager
 from aurora_dwh.source.wire import day_splitter
 from aurora_dwh.warehouse import rows
 from aurora_dwh.warehouse.connection import Warehouse
+from aurora_dwh_tests.instances import empty_instance
 from aurora_dwh_tests.services import query
 
 DAILY = dg.DailyPartitionsDefinition(start_date="2024-01-01", timezone="Asia/Tokyo")
@@ -53,9 +54,8 @@ pytestmark = pytest.mark.usefixtures("connected")
 
 
 @pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as made:
-        yield made
+def instance() -> dg.DagsterInstance:
+    return empty_instance()
 
 
 def run(

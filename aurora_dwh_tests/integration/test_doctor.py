@@ -304,6 +304,7 @@ def large(server: Server) -> Iterator[Server]:
     other.remove()
 
 
+@one_server
 def test_tables_too_large_to_be_copied_whole_or_to_be_scanned_on_this_disk_are_warned_of(
     checked: Callable[..., dict[str, Check]], large: Server
 ) -> None:
@@ -316,6 +317,7 @@ def test_tables_too_large_to_be_copied_whole_or_to_be_scanned_on_this_disk_are_w
     assert_only(found, disk, State.WARNING, "a range over an unindexed cursor may need 32,768.0 GiB", "set TMPDIR")
 
 
+@one_server
 def test_a_datetime_that_mysql_fills_in_another_zone_than_the_catalogs_is_warned_of(
     checked: Callable[..., dict[str, Check]], tmp_path: Path
 ) -> None:
@@ -328,6 +330,7 @@ def test_a_datetime_that_mysql_fills_in_another_zone_than_the_catalogs_is_warned
     assert "aurora: zone of shops.changed" not in checked()
 
 
+@one_server
 def test_clocks_that_differ_are_warned_of(checked: Callable[..., dict[str, Check]], at_source: Any) -> None:
     at_source("SET GLOBAL init_connect = 'SET timestamp = UNIX_TIMESTAMP() - 3600'")
     words = "its clock and this machine's differ by 36", "NTP"
@@ -353,6 +356,7 @@ def test_a_reader_that_is_far_behind_is_warned_of() -> None:
     assert late.remedy.startswith("set `lookback` well over 31.0 s in the catalog")
 
 
+@one_server
 def test_a_server_that_is_not_there_and_a_wrong_password_fail_alone(checked: Callable[..., dict[str, Check]]) -> None:
     assert_only(checked(AURORA_PASSWORD="x"), "aurora: connection", State.FAILED, "Access denied", "check host, port")
     assert_only(

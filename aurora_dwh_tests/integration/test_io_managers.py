@@ -27,6 +27,7 @@ from aurora_dwh.orchestration.io_managers.warehouse import RedshiftIOManager
 from aurora_dwh.orchestration.source import AuroraResource
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.marts.model import Mart, MartHeader
+from aurora_dwh_tests.instances import empty_instance
 from aurora_dwh_tests.services import extract, query
 
 NAME = "Order Details"
@@ -103,9 +104,8 @@ def _environment(connected: None) -> None:
 
 
 @pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as made:
-        yield made
+def instance() -> dg.DagsterInstance:
+    return empty_instance()
 
 
 def run(

@@ -117,6 +117,7 @@ def test_a_slow_reader_holds_up_nobody(aurora: EmbeddedAurora, ask: Ask) -> None
     ask("DROP TABLE many")
 
 
+@pytest.mark.parametrize("aurora", ["mysql"], indirect=True)  # which looks every five seconds
 def test_a_client_that_leaves_ends_its_statement(aurora: EmbeddedAurora, ask: Ask) -> None:
     leaver = pymysql.connect(**aurora.arguments())
 
@@ -153,7 +154,7 @@ def test_what_is_stored_survives_a_restart_and_a_kill(tmp_path: Path) -> None:
         again.stop()
 
 
-def test_a_server_that_outlived_its_stack_is_ended_before_the_next(tmp_path: Path) -> None:
+def test_a_server_that_outlived_its_stack_is_ended_before_the_next_and_sessions_with_it(tmp_path: Path) -> None:
     first = EmbeddedAurora(tmp_path, user="u", password="p")
     first.start()
     pid = first.pid
@@ -164,7 +165,10 @@ def test_a_server_that_outlived_its_stack_is_ended_before_the_next(tmp_path: Pat
     second.start()
     assert not is_running(pid, started)
     assert second.pid != pid
+    session = pymysql.connect(**second.arguments())
     second.stop()
+    with pytest.raises(pymysql.err.Error):
+        session.ping(reconnect=False)
     first.stop()
 
 
@@ -184,17 +188,9 @@ def test_a_lock_that_names_a_process_of_another_kind_is_no_server(tmp_path: Path
         second.stop()
 
 
+@pytest.mark.parametrize("aurora", ["mysql"], indirect=True)
 def test_a_taken_port_is_an_error_and_leaves_no_server(aurora: EmbeddedAurora, tmp_path: Path) -> None:
     other = EmbeddedAurora(tmp_path, user="u", password="p", port=aurora.port)
     with pytest.raises(OSError, match="in use"):
         other.start()
     assert other.pid is None
-
-
-def test_sessions_end_when_it_stops(tmp_path: Path) -> None:
-    made = EmbeddedAurora(tmp_path, user="u", password="p")
-    made.start()
-    session = pymysql.connect(**made.arguments())
-    made.stop()
-    with pytest.raises(pymysql.err.Error):
-        session.ping(reconnect=False)

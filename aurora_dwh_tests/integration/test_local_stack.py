@@ -34,6 +34,8 @@ LAKE_VARIABLES = {
     "AWS_DEFAULT_REGION", "AWS_EC2_METADATA_DISABLED",
 }  # fmt: skip
 ONLY_AURORA = frozenset({"lake", "warehouse"})
+ONLY_LAKE = frozenset({"aurora", "warehouse"})
+"""What starts and ends soonest."""
 
 
 @pytest.fixture
@@ -70,7 +72,7 @@ def warehouse_of(environment: dict[str, str]) -> Any:
     )
 
 
-def test_up_serves_all_parts_and_down_keeps_data_and_ports(state: Path) -> None:
+def test_up_serves_all_parts_and_down_keeps_data_and_ports_and_no_log_has_secrets(state: Path) -> None:
     info = stack.up(state)
     assert info.started_now
     assert stack.is_running(state)
@@ -118,6 +120,12 @@ def test_up_serves_all_parts_and_down_keeps_data_and_ports(state: Path) -> None:
         cursor = connection.cursor()
         cursor.execute("SELECT id FROM kept")
         assert list(cursor.fetchone()) == [7]
+
+    shop.reset(state)
+    stack.down(state)
+    logs = "".join(path.read_text(encoding="utf-8", errors="replace") for path in state.rglob("*.log"))
+    for name in ("AURORA_PASSWORD", "REDSHIFT_PASSWORD", "AWS_SECRET_ACCESS_KEY"):
+        assert environment[name] not in logs
 
 
 def s3_of(environment: dict[str, str]) -> Any:
@@ -168,13 +176,13 @@ def test_parts_left_out_are_not_in_the_environment(state: Path) -> None:
 
 
 def test_a_reused_pid_is_not_taken_for_the_stack(state: Path) -> None:
-    stack.up(state, without=ONLY_AURORA)
+    stack.up(state, without=ONLY_LAKE)
     note = read_json(state / "stack.json")
     stack.down(state)
-    note["pid"] = note["parts"]["aurora"]["pid"] = os.getpid()  # this process now has the number
+    note["pid"] = note["parts"]["lake"]["pid"] = os.getpid()  # this process now has the number
     (state / "stack.json").write_text(json.dumps(note), encoding="utf-8")
     assert not stack.is_running(state)
-    assert stack.up(state, without=ONLY_AURORA).started_now
+    assert stack.up(state, without=ONLY_LAKE).started_now
 
 
 def test_a_port_that_is_taken_meanwhile_is_replaced(state: Path) -> None:
@@ -212,45 +220,28 @@ def test_a_state_folder_made_anew_at_the_same_path_starts_empty(tmp_path: Path) 
     storage.close()
 
 
-def test_up_does_not_hold_the_callers_output(state: Path) -> None:
+def test_two_callers_at_once_start_one_stack_that_does_not_hold_their_output(state: Path) -> None:
     program = (
         "from pathlib import Path; from aurora_dwh.local import stack;"
-        f"stack.up(Path({str(state)!r}), without=frozenset({{'lake', 'warehouse'}}))"
+        f"print(stack.up(Path({str(state)!r}), without=frozenset({set(ONLY_LAKE)})).pid)"
     )
-    subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=60)
-    assert stack.is_running(state)
-
-
-def test_two_callers_at_once_start_one_stack(state: Path) -> None:
-    program = (
-        "from pathlib import Path; from aurora_dwh.local import stack;"
-        f"print(stack.up(Path({str(state)!r}), without=frozenset({{'lake', 'warehouse'}})).pid)"
-    )
-    callers = [subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    answers = {caller.communicate(timeout=60)[0].strip() for caller in callers}
+    command, pipe = [sys.executable, "-c", program], subprocess.PIPE
+    callers = [subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) for _ in range(2)]
+    answers = {caller.communicate(timeout=60)[0].strip() for caller in callers}  # which waits for the pipes' ends
     assert len(answers) == 1
+    assert stack.is_running(state)
 
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
 def test_signals_end_the_supervisor_in_order(state: Path, sign: signal.Signals) -> None:
-    info = stack.up(state, without=ONLY_AURORA)
+    info = stack.up(state, without=ONLY_LAKE)
     started = start_time(info.pid)
     os.kill(info.pid, sign)
     assert wait_until(lambda: not is_running(info.pid, started), 10)
     assert "stopped" in (state / "supervisor.log").read_text(encoding="utf-8")
 
 
-def test_secrets_are_in_no_log(state: Path) -> None:
-    stack.up(state)
-    environment = stack.environment(state)
-    shop.reset(state)
-    stack.down(state)
-    logs = "".join(path.read_text(encoding="utf-8", errors="replace") for path in state.rglob("*.log"))
-    for name in ("AURORA_PASSWORD", "REDSHIFT_PASSWORD", "AWS_SECRET_ACCESS_KEY"):
-        assert environment[name] not in logs
-
-
-def test_the_shop_lives_on_while_the_stack_runs(state: Path) -> None:
+def test_the_shop_lives_on_while_the_stack_runs_and_without_a_project_keeps_its_days(state: Path) -> None:
     stack.up(state, without=ONLY_AURORA)
     assert shop.lived_until(state) is None
     shop.reset(state)
@@ -261,6 +252,9 @@ def test_the_shop_lives_on_while_the_stack_runs(state: Path) -> None:
     first = shop.live_embedded(state, last=shop.last_day(3), scale=0.1)
     second = shop.live_embedded(state, first=shop.last_day(4), last=shop.last_day(4), scale=0.1)
     assert {table: first[table] + second[table] for table in first} == whole
+    assert open_shop(state).start == shop.START
+    live_on(state)
+    assert shop.lived_until(state) == shop.last_day(4)
 
 
 def test_the_shop_of_a_state_folder_has_lived_until_yesterday_and_stays_the_same(
@@ -283,15 +277,6 @@ def test_the_shop_of_a_state_folder_has_lived_until_yesterday_and_stays_the_same
     shop.live_embedded(state, last=shop.last_day(2, start=project.start), start=project.start, scale=0.1)
     live_on(state)
     assert shop.lived_until(state) == yesterday()
-
-
-def test_a_shop_that_was_opened_without_a_project_keeps_its_days(state: Path) -> None:
-    stack.up(state, without=ONLY_AURORA)
-    shop.reset(state)
-    shop.live_embedded(state, last=shop.last_day(2), scale=0.1)
-    assert open_shop(state).start == shop.START
-    live_on(state)
-    assert shop.lived_until(state) == shop.last_day(2)
 
 
 def test_the_default_state_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

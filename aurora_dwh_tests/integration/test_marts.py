@@ -338,8 +338,17 @@ PATHS = {
 }
 
 
-@pytest.mark.parametrize(("action", "when", "of"), [("1023", "before", ""), ("drop", "after", BORDERS)])
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    ("path", "action", "when", "of"),
+    [
+        ("table", "drop", "after", BORDERS),
+        ("view", "drop", "after", BORDERS),
+        ("table of other columns", "1023", "before", BORDERS),
+        ("view of other columns", "1023", "before", ""),
+        *(pytest.param(path, "1023", "before", "", marks=pytest.mark.soak) for path in PATHS),
+        *(pytest.param(path, "drop", "after", BORDERS, marks=pytest.mark.soak) for path in PATHS),
+    ],
+)
 def test_a15_a_crash_at_any_statement_while_a_mart_is_built_is_overcome(
     warehouse: Warehouse, redshift: RedshiftStandIn, path: str, action: Any, when: Any, of: str
 ) -> None:
@@ -356,8 +365,15 @@ def test_a15_a_crash_at_any_statement_while_a_mart_is_built_is_overcome(
         assert query(warehouse, "SELECT COUNT(*) FROM svv_all_tables WHERE schema_name = 'bi'") == [(1,)]
 
 
-@pytest.mark.parametrize(("action", "of"), [("57014", BORDERS), pytest.param("drop", "", marks=pytest.mark.soak)])
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    ("path", "action", "of"),
+    [
+        ("table of other columns", "57014", BORDERS),
+        ("view", "57014", BORDERS),
+        *(pytest.param(path, "57014", BORDERS, marks=pytest.mark.soak) for path in PATHS),
+        *(pytest.param(path, "drop", "", marks=pytest.mark.soak) for path in PATHS),
+    ],
+)
 def test_a15_a_mart_whose_build_fails_for_good_is_as_before_or_there_and_a_re_run_builds_it(
     warehouse: Warehouse, redshift: RedshiftStandIn, monkeypatch: pytest.MonkeyPatch, path: str, action: Any, of: str
 ) -> None:

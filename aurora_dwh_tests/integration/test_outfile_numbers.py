@@ -23,7 +23,6 @@ from aurora_dwh_tests.servers import Server
 
 DOUBLES = (0.0, -0.0, 5e-324, -2.2250738585072014e-308, 1.7976931348623157e308, -1.7976931348623157e308, 0.1, 1e22)
 FLOATS = (0.0, -0.0, 1.401298464324817e-45, -1.1754943508222875e-38, 3.4028234663852886e38, -3.4028234663852886e38)
-COUNT = 20_000
 
 
 def randoms(form: str, seed: int) -> Iterator[float]:
@@ -45,11 +44,17 @@ def bits(form: str, value: float) -> bytes:
     return struct.pack(form, value)
 
 
+@pytest.fixture(params=[2_000, pytest.param(20_000, marks=pytest.mark.soak)])
+def count(request: pytest.FixtureRequest) -> int:
+    """How many numbers there are whose bits are random."""
+    return int(request.param)
+
+
 @pytest.fixture
-def written(server: Server, database: str, tmp_path: Path) -> list[tuple[str, ...]]:
+def written(server: Server, database: str, count: int) -> list[tuple[str, ...]]:
     """The rows of the file that the product has the server write, numbered, as lists of fields."""
-    doubles = [*DOUBLES, *(value for value, _ in zip(randoms("<d", 1), range(COUNT), strict=False))]
-    floats = [*FLOATS, *(value for value, _ in zip(randoms("<f", 2), range(COUNT), strict=False))]
+    doubles = [*DOUBLES, *(value for value, _ in zip(randoms("<d", 1), range(count), strict=False))]
+    floats = [*FLOATS, *(value for value, _ in zip(randoms("<f", 2), range(count), strict=False))]
     if server.is_mariadb:  # it keeps no -0, however it is written
         doubles, floats = ([value + 0.0 for value in values] for values in (doubles, floats))
     rows = list(zip(doubles, floats, strict=False))

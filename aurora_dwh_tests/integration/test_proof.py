@@ -22,7 +22,7 @@ from aurora_dwh.source.discovery import read_schema
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.load.schema_drift import live_columns
 from aurora_dwh.warehouse.load.statements import Target
-from aurora_dwh_tests.servers import Server, numbers
+from aurora_dwh_tests.servers import Server, by_turns, numbers, one_server
 
 WHOLE = {"INT": "INTEGER", "BIGINT": "BIGINT", "BIGINT UNSIGNED": "DECIMAL(20,0)", "SMALLINT": "SMALLINT"}
 """Type of a key in the source -> in staging."""
@@ -76,6 +76,7 @@ def pair(server: Server, database: str, source: Connection, warehouse: Warehouse
     return Pair(server, database, source, warehouse, lake)
 
 
+@one_server
 def test_empty_tables_are_equal(pair: Pair) -> None:
     pair.there("CREATE TABLE t (id INT, v TEXT)")
     pair.here("CREATE TABLE t (id INTEGER, v VARCHAR(65535))")
@@ -84,6 +85,7 @@ def test_empty_tables_are_equal(pair: Pair) -> None:
     assert verdict.source_rows == verdict.staged_rows == 0
 
 
+@one_server
 def test_rows_that_are_there_more_than_once_are_counted_without_a_key(pair: Pair) -> None:
     pair.there("CREATE TABLE t (a INT, b TEXT)", "INSERT INTO t VALUES (1, 'x'), (1, 'x'), (2, NULL)")
     pair.here("CREATE TABLE t (a INTEGER, b VARCHAR(9))", "INSERT INTO t VALUES (1, 'x'), (1, 'x'), (2, NULL)")
@@ -92,6 +94,7 @@ def test_rows_that_are_there_more_than_once_are_counted_without_a_key(pair: Pair
     assert pair.compared().differences[-1] == "a='1', b='x': 2 times in Aurora, 3 times in Redshift"
 
 
+@one_server
 def test_a_value_that_moves_to_another_row_is_seen_though_the_columns_sums_are_equal(pair: Pair) -> None:
     pair.there("CREATE TABLE t (id INT, v TEXT)", "INSERT INTO t VALUES (1, 'a'), (2, 'b')")
     pair.here("CREATE TABLE t (id INTEGER, v VARCHAR(9))", "INSERT INTO t VALUES (1, 'b'), (2, 'a')")
@@ -116,6 +119,7 @@ def test_values_that_would_join_to_one_text_are_different_rows(pair: Pair) -> No
     assert pair.compared("id").differences[0] == "columns that differ: a, b"
 
 
+@one_server
 def test_a_table_of_very_many_columns_is_compared(pair: Pair) -> None:
     names = [f"c{number}" for number in range(500)]
     pair.there(
@@ -134,7 +138,7 @@ def test_a_table_of_very_many_columns_is_compared(pair: Pair) -> None:
     )
 
 
-@pytest.mark.parametrize("few", [pytest.param(0, id="by ranges first"), pytest.param(9, id="row by row")])
+@by_turns("few", [0, 9])  # by ranges first, row by row
 def test_a01_dates_of_no_calendar_are_expected_to_be_null(
     pair: Pair, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
@@ -197,32 +201,34 @@ def test_both_sides_write_a_double_as_the_same_text(source: Connection, warehous
         assert float_of(texts[number]) == value
 
 
-@pytest.mark.parametrize(
-    ("kind", "wider", "values", "other"),
-    [
-        ("DECIMAL(12,2)", "DECIMAL(14,4)", ("-1.50", "1.50", "9999999999.99"), "1.5001"),
-        ("INT", "DECIMAL(12,2)", ("-1", "0", "2147483647"), "0.01"),
-        ("INT ZEROFILL", "DECIMAL(24,4)", ("7", "0", "4294967295"), "0.01"),
-        ("SMALLINT", "BIGINT", ("-32768", "0", "32767"), "1"),
-        ("FLOAT", "DOUBLE PRECISION", ("0.1e0", "-0.0", "3.4028234663852886e38"), "0.1"),
-        ("DATE", "TIMESTAMP", ("'0600-12-02'", "'2024-02-29'", "'9999-12-31'"), "'2024-02-29 00:00:00.000001'"),
-        ("VARCHAR(9)", "VARCHAR(400)", ("'a'", "''", "'寿司'"), "'A'"),
-    ],
+WIDER = (
+    ("DECIMAL(12,2)", "DECIMAL(14,4)", ("-1.50", "1.50", "9999999999.99"), "1.5001"),
+    ("INT", "DECIMAL(12,2)", ("-1", "0", "2147483647"), "0.01"),
+    ("INT ZEROFILL", "DECIMAL(24,4)", ("7", "0", "4294967295"), "0.01"),
+    ("SMALLINT", "BIGINT", ("-32768", "0", "32767"), "1"),
+    ("FLOAT", "DOUBLE PRECISION", ("0.1e0", "-0.0", "3.4028234663852886e38"), "0.1"),
+    ("DATE", "TIMESTAMP", ("'0600-12-02'", "'2024-02-29'", "'9999-12-31'"), "'2024-02-29 00:00:00.000001'"),
+    ("VARCHAR(9)", "VARCHAR(400)", ("'a'", "''", "'寿司'"), "'A'"),
 )
-def test_a20_a_target_that_is_wider_than_the_source_is_now_is_compared_by_value(
-    pair: Pair, kind: str, wider: str, values: tuple[str, ...], other: str
-) -> None:
-    exactly = "CAST(CAST({} AS REAL) AS DOUBLE PRECISION)" if kind == "FLOAT" else "{}"
-    pair.there(f"CREATE TABLE t (id INT, v {kind})", "INSERT INTO t VALUES (4, NULL)")
-    pair.here(f"CREATE TABLE t (id INTEGER, v {wider})", "INSERT INTO t VALUES (4, NULL)")
-    for number, value in enumerate(values):
-        pair.there(f"INSERT INTO t VALUES ({number}, {value})")
-        pair.here(f"INSERT INTO t VALUES ({number}, {exactly.format(value)})")
+"""A type in the source, one in staging, values of both, and what is not the second of them."""
+
+
+def test_a20_a_target_that_is_wider_than_the_source_is_now_is_compared_by_value(pair: Pair) -> None:
+    exactly = {"FLOAT": "CAST(CAST({} AS REAL) AS DOUBLE PRECISION)"}
+    names = [f"v{number}" for number in range(len(WIDER))]
+    for side, place in ((pair.there, 0), (pair.here, 1)):
+        columns = (f"{name} {one[place]}" for name, one in zip(names, WIDER, strict=True))
+        side(f"CREATE TABLE t (id INTEGER, {', '.join(columns)})", "INSERT INTO t (id) VALUES (4)")
+    for number in range(3):
+        pair.there(f"INSERT INTO t VALUES ({number}, {', '.join(values[number] for _, _, values, _ in WIDER)})")
+        here = (exactly.get(kind, "{}").format(values[number]) for kind, _, values, _ in WIDER)
+        pair.here(f"INSERT INTO t VALUES ({number}, {', '.join(here)})")
     assert pair.compared("id").equal
-    pair.here(f"UPDATE t SET v = {other} WHERE id = 1")
+    others = (f"{name} = {other}" for name, (*_, other) in zip(names, WIDER, strict=True))
+    pair.here(f"UPDATE t SET {', '.join(others)} WHERE id = 1")
     (columns, row) = pair.compared("id").differences
-    assert columns == "columns that differ: v"
-    assert row.startswith("id='1': v is ")
+    assert columns == f"columns that differ: {', '.join(names)}"
+    assert row.startswith("id='1': v0 is ")
 
 
 def test_a_zero_and_a_negative_zero_are_one_value(pair: Pair) -> None:
@@ -231,6 +237,7 @@ def test_a_zero_and_a_negative_zero_are_one_value(pair: Pair) -> None:
     assert pair.compared("id").equal
 
 
+@one_server
 def test_a29_documents_that_differ_at_first_sight_are_read_again_a_few_at_a_time(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,7 +267,7 @@ def test_a29_documents_that_differ_at_first_sight_are_read_again_a_few_at_a_time
     assert len(said) == 2
 
 
-@pytest.mark.parametrize("kind", WHOLE)
+@by_turns("kind", WHOLE)
 def test_only_the_rows_of_ranges_that_differ_are_read_one_by_one(
     pair: Pair, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
@@ -288,15 +295,16 @@ def test_only_the_rows_of_ranges_that_differ_are_read_one_by_one(
     assert {one.key for one in verdict.shown} == {(str(first),), (str(EDGES[kind]),)}
 
 
+@pytest.mark.parametrize("examples", [4, pytest.param(15, marks=pytest.mark.soak)])
 def test_changes_anywhere_are_found_by_ranges_as_they_are_row_by_row(
-    pair: Pair, monkeypatch: pytest.MonkeyPatch
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, examples: int
 ) -> None:
     keys = st.sets(st.integers(-40, 40), max_size=40)
     monkeypatch.setattr(buckets, "FEW_ROWS", 0)
     pair.there("CREATE TABLE t (id INT PRIMARY KEY, v INT)")
     pair.here("CREATE TABLE t (id INTEGER, v INTEGER)")
 
-    @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
     @given(there=keys, here=keys, stale=keys, width=st.integers(1, 30), piece=st.integers(1, 30))
     def holds(there: set[int], here: set[int], stale: set[int], width: int, piece: int) -> None:
         for name, value in (("FIRST_ROWS", piece), ("FEWEST_ROWS", piece), ("MOST_ROWS", piece)):
@@ -314,6 +322,7 @@ def test_changes_anywhere_are_found_by_ranges_as_they_are_row_by_row(
     holds()
 
 
+@one_server
 def test_where_too_many_ranges_differ_all_rows_are_read(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(buckets, "FEW_ROWS", 0)
     monkeypatch.setattr(buckets, "BUCKET_ROWS", 1)

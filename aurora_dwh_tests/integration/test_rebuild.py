@@ -79,7 +79,7 @@ def test_a20_a_retyped_column_is_refused_with_the_command_that_the_rebuild_then_
     assert tables(warehouse) == ["orders"]
 
 
-@pytest.mark.parametrize("encoding", ["BYTEDICT", "RUNLENGTH", "TEXT255", "TEXT32K"])
+@pytest.mark.parametrize("encoding", ["BYTEDICT", "TEXT255"])
 def test_a20_a_column_whose_encoding_keeps_it_from_being_widened_is_so_by_the_named_command(
     warehouse: Warehouse, lake: Lake, encoding: str
 ) -> None:
@@ -413,9 +413,10 @@ def test_a_table_that_is_not_there_is_not_rebuilt(warehouse: Warehouse, lake: La
 @pytest.mark.parametrize(
     ("action", "when", "of"),
     [
-        ("1023", "before", BORDERS),
-        ("drop", "after", BORDERS),
+        ("1023", "before", "BEGIN|CREATE|DROP"),
+        ("drop", "after", "COMMIT|ALTER"),
         pytest.param("1023", "before", "", marks=pytest.mark.soak),
+        pytest.param("drop", "after", BORDERS, marks=pytest.mark.soak),
     ],
 )
 def test_a15_a_crash_at_any_statement_of_a_rebuild_is_overcome(
@@ -435,7 +436,9 @@ def test_a15_a_crash_at_any_statement_of_a_rebuild_is_overcome(
         assert tables(warehouse) == ["orders", "seen"]
 
 
-@pytest.mark.parametrize(("action", "of"), [("57014", BORDERS), pytest.param("drop", "", marks=pytest.mark.soak)])
+@pytest.mark.parametrize(
+    ("action", "of"), [("57014", "COMMIT|ALTER"), pytest.param("drop", "", marks=pytest.mark.soak)]
+)
 def test_a15_a_rebuild_that_fails_for_good_leaves_the_table_and_a_re_run_does_it(
     warehouse: Warehouse, lake: Lake, redshift: RedshiftStandIn, monkeypatch: pytest.MonkeyPatch, action: Any, of: str
 ) -> None:

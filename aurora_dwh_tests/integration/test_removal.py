@@ -142,8 +142,18 @@ def test_a16_a_table_that_was_never_loaded_is_refused_before_the_source_is_read(
         prepare(warehouse, FLAG)
 
 
-@TARGETS
-@pytest.mark.parametrize(("action", "when", "of"), [("1023", "before", ""), ("drop", "after", BORDERS)])
+@pytest.mark.parametrize(
+    ("target", "action", "when", "of"),
+    [
+        (REMOVE, "1023", "before", BORDERS),
+        (FLAG, "drop", "after", BORDERS),
+        *(
+            pytest.param(target, *fault, marks=pytest.mark.soak)
+            for target in (REMOVE, FLAG)
+            for fault in (("1023", "before", ""), ("drop", "after", BORDERS))
+        ),
+    ],
+)
 def test_a15_a16_a_crash_at_any_statement_is_overcome(
     warehouse: Warehouse, lake: Lake, redshift: RedshiftStandIn, target: Target, action: Any, when: Any, of: str
 ) -> None:
@@ -155,8 +165,18 @@ def test_a15_a16_a_crash_at_any_statement_is_overcome(
         assert staged(warehouse, target) == after
 
 
-@TARGETS
-@pytest.mark.parametrize(("action", "of"), [("1023", BORDERS), ("57014", BORDERS), ("drop", "")])
+@pytest.mark.parametrize(
+    ("target", "action", "of"),
+    [
+        (REMOVE, "57014", BORDERS),
+        (FLAG, "1023", BORDERS),
+        *(
+            pytest.param(target, *fault, marks=pytest.mark.soak)
+            for target in (REMOVE, FLAG)
+            for fault in (("1023", BORDERS), ("57014", BORDERS), ("drop", ""))
+        ),
+    ],
+)
 def test_a15_a16_a_crash_that_does_not_pass_leaves_the_table_as_it_was(
     warehouse: Warehouse,
     lake: Lake,

@@ -123,8 +123,14 @@ def named(lake: Lake) -> set[str]:
     return {lake.layout.key(url) for url in (manifest.url, *(part.url for part in manifest.parts))}
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize(
+    ("call", "fault"),
+    [
+        *zip(CALLS, cycle(FAULTS)),
+        ("manifest", "answer lost"),
+        *(pytest.param(*one, marks=pytest.mark.soak) for one in product(CALLS, FAULTS)),
+    ],
+)
 def test_a18_a23_a_failure_of_s3_that_passes_is_tried_again(
     lake: Lake, broken: Callable[[], Lake], faulty: Faulty, call: str, fault: str
 ) -> None:
@@ -139,7 +145,14 @@ def test_a18_a23_a_failure_of_s3_that_passes_is_tried_again(
 STAYING = ("503", "reset", "answer lost")
 
 
-@pytest.mark.parametrize(("call", "fault"), [*zip(CALLS, cycle(STAYING)), *product(["manifest", "delete"], STAYING)])
+@pytest.mark.parametrize(
+    ("call", "fault"),
+    [
+        *zip(CALLS, cycle(STAYING)),
+        ("manifest", "answer lost"),
+        *(pytest.param(*one, marks=pytest.mark.soak) for one in product(["manifest", "delete"], STAYING)),
+    ],
+)
 def test_a18_a23_a_failure_of_s3_that_stays_leaves_no_half_day_and_the_next_run_no_strays(
     lake: Lake,
     broken: Callable[[], Lake],

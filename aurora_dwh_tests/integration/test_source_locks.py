@@ -23,7 +23,7 @@ from aurora_dwh.source.connection import SourceError, connect, execute, explain
 from aurora_dwh.source.extract import Source
 from aurora_dwh.source.sessions import describe
 from aurora_dwh.source.windows import window
-from aurora_dwh_tests.servers import Server, numbers
+from aurora_dwh_tests.servers import Server, by_turns, numbers
 
 UTC = ZoneInfo("UTC")
 DAY = window(date(2024, 1, 2), zone=UTC, start_date=date(2024, 1, 1))
@@ -118,7 +118,7 @@ def said() -> list[str]:
 ALTER = "ALTER TABLE t ADD COLUMN fresh INT DEFAULT 7"
 
 
-@pytest.mark.parametrize("fields", [{"chunk_rows": 5}, {}], ids=["pieces", "one piece"])
+@by_turns("fields", [{"chunk_rows": 5}, {}])  # in pieces, in one
 def test_c10_an_alter_waits_for_no_slowed_reading_and_neither_does_who_queues_behind_it(
     server: Server, database: str, beside: Callable[[], Beside], said: list[str], fields: dict[str, Any]
 ) -> None:
@@ -133,7 +133,7 @@ def test_c10_an_alter_waits_for_no_slowed_reading_and_neither_does_who_queues_be
                 time.sleep(0.01)
             app.begin("SELECT SLEEP(0.2) FROM t LIMIT 1")
 
-    table = Table(**WHOLE, max_rows_per_second=20, **fields)
+    table = Table(**WHOLE, max_rows_per_second=30, **fields)
     rows = rows_of(source_of(server, database, said).extract(table, [DAY]), at)
     changes.took()
     app.took()
@@ -171,7 +171,7 @@ def test_c10_days_that_stand_are_not_read_again(
     changes.run("ALTER TABLE t ADD COLUMN at DATETIME DEFAULT '2024-01-02', ADD KEY (at)")
     changes.run("UPDATE t SET at = '2024-01-03' WHERE id > 20")
     windows = [window(date(2024, 1, day), zone=UTC, start_date=date(2024, 1, 1)) for day in (2, 3)]
-    table = Table(name="t", key="id", cursor="at", max_rows_per_second=20)
+    table = Table(name="t", key="id", cursor="at", max_rows_per_second=40)
     for one in source_of(server, database, said).extract(table, windows):
         try:
             found = [n for batch in one.batches for n in batch.column("id").to_pylist()]
@@ -211,7 +211,7 @@ def test_c10_that_nobody_can_be_seen_to_wait_is_said_once(
     admin.run("CREATE USER IF NOT EXISTS plain@'%' IDENTIFIED BY 'p'")
     admin.run(f"GRANT SELECT ON {database}.* TO plain@'%'")
     source = source_of(server, database, said, user="plain", password="p")
-    table = Table(**WHOLE, max_rows_per_second=40)
+    table = Table(**WHOLE, chunk_rows=10, max_rows_per_second=120)
     assert len(rows_of(source.extract(table, [DAY]))) == ROWS
     assert len(rows_of(source.extract(table, [DAY]))) == ROWS
     (told,) = [text for text in said if "GRANT PROCESS" in text]
@@ -240,8 +240,8 @@ def test_c10_nothing_is_open_while_a_busy_source_has_the_reading_pause(
     def at(rows: int) -> None:
         if rows == 20 and not begun:
             begun.append(rows)
-            busy.begin("SELECT SLEEP(3)")
-            more.begin("SELECT SLEEP(3)")
+            busy.begin("SELECT SLEEP(2.5)")
+            more.begin("SELECT SLEEP(2.5)")
             Thread(target=watch, daemon=True).start()
 
     def watch() -> None:
@@ -252,9 +252,9 @@ def test_c10_nothing_is_open_while_a_busy_source_has_the_reading_pause(
         look.run("SET lock_wait_timeout = 1")
         look.run(ALTER)
 
-    table = Table(**WHOLE, chunk_rows=10, max_rows_per_second=40)
+    table = Table(**WHOLE, chunk_rows=10, max_rows_per_second=120)
     rows = rows_of(source_of(server, database, said, PauseAbove(threads_running=2)).extract(table, [DAY]), at)
-    assert busy.took() >= 3
+    assert busy.took() >= 2.5
     assert opened == []
     assert [(row["id"], row["fresh"]) for row in rows] == [(n, 7) for n in range(1, ROWS + 1)]
     assert [text for text in said if "reading pauses until it is not" in text]
@@ -280,7 +280,7 @@ def test_c10_a_table_that_is_locked_is_waited_for_and_said_to_be(
 ) -> None:
     holder = beside()
     holder.run("LOCK TABLES t WRITE")
-    Thread(target=lambda: (time.sleep(2.5), holder.run("UNLOCK TABLES")), daemon=True).start()
+    Thread(target=lambda: (time.sleep(1.5), holder.run("UNLOCK TABLES")), daemon=True).start()
     assert len(rows_of(source_of(server, database, said).extract(Table(**WHOLE), [DAY]))) == ROWS
     waits, goes_on = said
     assert re.match(
@@ -290,7 +290,7 @@ def test_c10_a_table_that_is_locked_is_waited_for_and_said_to_be(
 
 
 @pytest.mark.usefixtures("hasty")
-@pytest.mark.parametrize("asked", ["extract", "schema", "statement"])
+@by_turns("asked", ["extract", "schema", "statement"])
 def test_c10_a_table_that_stays_locked_fails_and_may_be_tried_again(
     server: Server,
     database: str,

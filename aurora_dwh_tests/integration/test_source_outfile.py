@@ -95,17 +95,20 @@ def as_loaded(column: Column, field: str) -> Any:
     return field
 
 
-def test_every_type_is_written_as_text_that_has_the_whole_value(source: Connection, writer: Any, database: str) -> None:
+@pytest.mark.parametrize("count", [400, pytest.param(3_000, marks=pytest.mark.soak)])
+def test_every_type_is_written_as_text_that_has_the_whole_value(
+    source: Connection, writer: Any, database: str, count: int
+) -> None:
     names = tuple(SAMPLES)
     run(writer, "SET sql_mode = ''", type_samples.create("every", names))
-    type_samples.write(writer, "every", type_samples.rows(3_000, 11, names), names)
+    type_samples.write(writer, "every", type_samples.rows(count, 11, names), names)
     schema, rows = fields_of(source, database, table("every"))
     listed = ", ".join(SAMPLES[name].read.format(f"`{name}`") for name in names)
     with writer.cursor() as cursor:
         cursor.execute("SET time_zone = '+00:00'")
         cursor.execute(f"SELECT id, {listed} FROM every")
         there = {row[0]: row[1:] for row in cursor.fetchall()}
-    assert len(rows) == len(there) == 3_000
+    assert len(rows) == len(there) == count
     wrong = []
     for row in rows:
         own = dict(zip([c.name for c in schema.columns], row, strict=False))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -18,7 +19,7 @@ from aurora_dwh.commands.doctor.check import State
 from aurora_dwh.commands.doctor.source import check_table
 from aurora_dwh.commands.schema_facts import Size
 from aurora_dwh.core.models import Window
-from aurora_dwh.source import discovery
+from aurora_dwh.source import discovery, throttle
 from aurora_dwh.source.connection import connect
 from aurora_dwh.source.extract import Source
 from aurora_dwh.source.windows import window
@@ -103,7 +104,9 @@ def test_m03_the_history_that_a_scan_would_read_is_read_in_pieces(
 def test_m03_a_day_is_read_in_pieces_where_the_source_is_spared(
     server: Server, database: str, source: Source, fields: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("time.sleep", lambda _: None)
+    slept: list[float] = []
+    clock = SimpleNamespace(sleep=slept.append, monotonic=lambda: sum(slept))
+    monkeypatch.setattr(throttle, "time", clock)
     make(server, database, old=3_000, new=35)
     with selects(server, database) as asked:
         found = read(source, table(**fields), day(2))

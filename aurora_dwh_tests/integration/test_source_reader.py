@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import product, zip_longest
 from typing import Any
 
 import pyarrow as pa
@@ -25,7 +26,7 @@ from aurora_dwh.source.connection import SourceError, connect, execute
 from aurora_dwh.source.discovery import read_schema
 from aurora_dwh.source.reader import Changed, Protocol, ZeroDates, read
 from aurora_dwh.source.statement import select
-from aurora_dwh_tests.servers import TIMED_OUT, Server, numbers
+from aurora_dwh_tests.servers import TIMED_OUT, Server, by_turns, numbers
 
 WIRES: tuple[Protocol, ...] = ("binary", "text")
 
@@ -155,14 +156,6 @@ MOMENTS: dict[str, list[Any]] = {
 ALL = {**NUMBERS, **TEXTS, **BYTES, **MOMENTS}
 
 
-@pytest.mark.parametrize("kind", ALL)
-def test_a01_to_a10_each_type_is_read_exactly(bench: Bench, wire: Protocol, kind: str) -> None:
-    bench.run("SET time_zone = '+00:00'")
-    bench.fill(f"v {kind}", *[(value,) for value in ALL[kind]], (None,))
-
-    assert bench.values(wire) == [*ALL[kind], None]
-
-
 def test_a_float_keeps_all_its_bits(bench: Bench, wire: Protocol) -> None:
     exact = [
         struct.unpack("<f", struct.pack("<f", v))[0] for v in (0.1, 16777217.0, 3.4028235e38, 1.17549435e-38, -2.7)
@@ -206,13 +199,19 @@ def test_all_nulls_no_nulls_and_no_rows(bench: Bench, wire: Protocol) -> None:
     assert sum(column.null_count for column in bench.read(wire).columns) == 0
 
 
-def test_both_protocols_and_pymysql_agree_on_random_rows(bench: Bench) -> None:
+@pytest.mark.parametrize("count", [30, pytest.param(300, marks=pytest.mark.soak)])
+def test_a01_to_a10_each_type_is_read_exactly_by_both_protocols_and_as_pymysql_reads_it(
+    bench: Bench, count: int
+) -> None:
+    """Each value once, beside NULL, and then at random."""
     kinds = list(ALL)
     chance = random.Random(20240105)
     columns = [f"c{n}" for n in range(len(kinds))]
     bench.run("SET time_zone = '+00:00'")
     bench.fill(", ".join(f"{name} {kind}" for name, kind in zip(columns, kinds, strict=True)))
-    rows = [[number, *(chance.choice([*ALL[kind], None]) for kind in kinds)] for number in range(300)]
+    each = zip_longest(*ALL.values(), fillvalue=None)
+    drawn = ([chance.choice([*ALL[kind], None]) for kind in kinds] for _ in range(count))
+    rows = [[number, *values] for number, values in enumerate([*each, [None] * len(kinds), *drawn])]
     bench.run("SET autocommit = 0")
     for row in rows:
         bench.run(f"INSERT INTO t VALUES ({', '.join(['%s'] * len(row))})", row)
@@ -221,12 +220,11 @@ def test_both_protocols_and_pymysql_agree_on_random_rows(bench: Bench) -> None:
     for block_bytes in (4096, 1 << 20):
         binary, text = (bench.read(wire, block_bytes=block_bytes) for wire in WIRES)
         assert binary.equals(text)
-    assert [list(row.values()) for row in binary.to_pylist()] == rows
-    for name, kind in zip(columns, kinds, strict=True):
+    for number, (name, kind) in enumerate(zip(columns, kinds, strict=True), start=1):
+        found = binary.column(name).to_pylist()
+        assert found == [row[number] for row in rows], kind
         theirs = [value for (value,) in bench.run(f"SELECT {name} FROM t ORDER BY id")]
-        assert [comparable(v) for v in binary.column(name).to_pylist()] == [
-            comparable(theirs_as(kind, v)) for v in theirs
-        ]
+        assert [comparable(v) for v in found] == [comparable(theirs_as(kind, v)) for v in theirs], kind
 
 
 def theirs_as(kind: str, value: Any) -> Any:
@@ -311,7 +309,18 @@ def test_a01_zero_dates_fail_where_asked_and_the_row_is_named(
 # Large values and results.
 
 
-@pytest.mark.parametrize("size", [1 << 20, 5_000_000, (1 << 24) - 40, 1 << 24, 40_000_000])
+@pytest.mark.parametrize(
+    ("server", "size"),
+    [
+        ("mysql", 1 << 24),
+        ("mariadb", (1 << 24) - 40),
+        *(
+            pytest.param(*one, marks=pytest.mark.soak)
+            for one in product(KINDS, [1 << 20, 5_000_000, (1 << 24) - 40, 1 << 24, 40_000_000])
+        ),
+    ],
+    indirect=["server"],
+)
 def test_values_of_many_megabytes(bench: Bench, wire: Protocol, size: int) -> None:
     bench.fill("v longblob, w longtext")
     bench.run(
@@ -327,6 +336,7 @@ def test_values_of_many_megabytes(bench: Bench, wire: Protocol, size: int) -> No
     assert table.column("v").to_pylist()[::2] == [b"small", b""]
 
 
+@by_turns("wire", WIRES)
 def test_a_table_of_many_columns(bench: Bench, wire: Protocol) -> None:
     bench.fill(", ".join(f"c{n} int" for n in range(700)))
     bench.run(f"INSERT INTO t VALUES (1, {', '.join(str(n) if n % 3 else 'NULL' for n in range(700))})")
@@ -354,7 +364,7 @@ def big(bench: Bench) -> str:
     return select(bench.schema())
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["mysql", pytest.param("mariadb", marks=pytest.mark.soak)])
 def test_a18_a_server_that_dies_midway_is_an_error_and_never_the_end(kind: Kind) -> None:
     server = Server(kind)
     try:
@@ -374,6 +384,7 @@ def test_a18_a_server_that_dies_midway_is_an_error_and_never_the_end(kind: Kind)
         server.remove()
 
 
+@by_turns("wire", WIRES)
 def test_a_statement_that_is_killed_midway_is_a_source_error(bench: Bench, wire: Protocol) -> None:
     ((session,),) = execute(bench.session, "SELECT CONNECTION_ID()")
     batches = read(bench.session, big(bench), bench.schema(), wire=wire, block_bytes=65_536)
@@ -394,6 +405,7 @@ def test_a19_a_statement_that_runs_out_of_time_is_a_source_error_with_a_remedy(b
         list(read(hasty, f"{statement} ORDER BY RAND()", bench.schema(), wire=wire))
 
 
+@by_turns("wire", WIRES)
 def test_rows_left_behind_close_the_connection(bench: Bench, wire: Protocol) -> None:
     batches = read(bench.session, big(bench), bench.schema(), wire=wire, block_bytes=65_536)
     next(batches)
@@ -409,6 +421,7 @@ def test_a_statement_that_the_server_refuses_is_a_data_error(bench: Bench, wire:
         list(read(bench.session, f"SELECT * FROM {bench.database}.nowhere", bench.schema(), wire=wire))
 
 
+@by_turns("wire", WIRES)
 def test_a_table_that_changed_since_its_schema_was_read_is_a_data_error(bench: Bench, wire: Protocol) -> None:
     bench.fill("v int, w int", (1, 2))
     schema = bench.schema()
@@ -417,6 +430,7 @@ def test_a_table_that_changed_since_its_schema_was_read_is_a_data_error(bench: B
         list(read(bench.session, "SELECT id, w, v FROM t", schema, wire=wire))
 
 
+@by_turns("wire", WIRES)
 def test_a_value_that_does_not_fit_its_schema_is_a_data_error(bench: Bench, wire: Protocol) -> None:
     bench.fill("v smallint", (1,))
     schema = bench.schema()
@@ -427,6 +441,7 @@ def test_a_value_that_does_not_fit_its_schema_is_a_data_error(bench: Bench, wire
         list(read(bench.session, select(schema), schema, wire=wire))
 
 
+@by_turns("wire", WIRES)
 def test_bytes_that_are_no_text_are_a_data_error(bench: Bench, wire: Protocol) -> None:
     bench.fill("v varchar(10)", ("x",))
 
@@ -452,6 +467,7 @@ def test_a_parameter_is_refused(bench: Bench) -> None:
         list(read(bench.session, "SELECT id, v FROM t WHERE id = ?", bench.schema()))
 
 
+@by_turns("wire", WIRES)
 def test_memory_stays_flat(bench: Bench, wire: Protocol) -> None:
     statement = big(bench)
     before, most = pa.total_allocated_bytes(), 0

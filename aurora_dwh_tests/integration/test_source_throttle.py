@@ -25,7 +25,7 @@ from aurora_dwh.source.connection import SourceError, connect
 from aurora_dwh.source.extract import Source
 from aurora_dwh.source.windows import window
 from aurora_dwh_tests.polling import until
-from aurora_dwh_tests.servers import Server, numbers
+from aurora_dwh_tests.servers import Server, numbers, one_server
 from aurora_dwh_tests.statements import selects
 
 UTC = ZoneInfo("UTC")
@@ -177,6 +177,7 @@ def test_a_piece_that_ends_in_a_date_that_is_none_is_an_error_and_no_lost_rows(w
         read(world.source(), table(**whole))
 
 
+@one_server
 def test_a_ceiling_is_kept_by_waiting_between_pieces_with_no_result_open(world: World, run: Run, database: str) -> None:
     fill(run, rows=30)
     began = time.monotonic()
@@ -197,6 +198,7 @@ def states(run: Run, database: str) -> set[str]:
     return {command for (command,) in run(statement)}
 
 
+@one_server
 def test_a_day_that_is_one_select_is_slowed_too(world: World, run: Run) -> None:
     run("CREATE TABLE t (id INT, at DATETIME NOT NULL, KEY (at))")
     run(f"INSERT INTO t SELECT seq, '2024-01-02' FROM {numbers(20)}")
@@ -243,7 +245,7 @@ def test_reading_pauses_while_many_statements_run_and_goes_on_after_them(
     fill(run)
     end = busy(3)
     _until_busy(run, 3)
-    Timer(1.0, end).start()
+    Timer(0.5, end).start()
     found = []
     for extract in world.source(PauseAbove(threads_running=3)).extract(table(), [DAY]):
         found += ids(extract)

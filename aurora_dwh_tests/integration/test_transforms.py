@@ -1,6 +1,5 @@
 """Transforms as a project has them: files of SQL and functions, day by day, into the lake and into Redshift."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -28,6 +27,7 @@ from aurora_dwh.orchestration.io_managers.lake import S3IOManager
 from aurora_dwh.orchestration.io_managers.warehouse import RedshiftIOManager
 from aurora_dwh.transforms.model import Transform, TransformError, read_transforms, transform
 from aurora_dwh.warehouse.connection import Warehouse
+from aurora_dwh_tests.instances import empty_instance
 from aurora_dwh_tests.services import extract, query
 
 CATALOG = Catalog(
@@ -68,9 +68,8 @@ pytestmark = pytest.mark.usefixtures("connected")
 
 
 @pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as made:
-        yield made
+def instance() -> dg.DagsterInstance:
+    return empty_instance()
 
 
 @pytest.fixture(autouse=True)

@@ -71,6 +71,7 @@ def test_o02_a_redshift_that_never_answers_ends_each_attempt_in_time_and_says_so
     server: Any, warehouse: Warehouse, said: Said, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "LOGIN_SECONDS", 1)
+    monkeypatch.setattr(retries, "TRANSACTION", replace(retries.TRANSACTION, attempts=2))
     with server() as port, pytest.raises(PassingError, match=r"connect to 127\.0\.0\.1"):
         Warehouse(replace(warehouse.settings, port=port)).transaction(lambda _: None)
     assert sum("attempt" in text for text in said) == retries.TRANSACTION.attempts - 1

@@ -28,6 +28,7 @@ from aurora_dwh.orchestration.automation.failure_events import MAX_AGE_SECONDS, 
 from aurora_dwh.orchestration.failures import named_failures
 from aurora_dwh.settings.environment import ConfigError
 from aurora_dwh_tests.aws_endpoint import AwsEndpoint, AwsError
+from aurora_dwh_tests.instances import empty_instance
 
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:data-alerts"
 SECRET_PATH = "/services/T0/B0/s3cr3tt0ken"
@@ -69,7 +70,7 @@ class Hook:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}{SECRET_PATH}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 
 
 @pytest.fixture
@@ -98,7 +99,7 @@ class Place:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, name: str, **variables: str) -> None:
         for variable, value in {"DAGSTER_UI_URL": UI + "/", **variables}.items():
             monkeypatch.setenv(variable, value)
-        self.instance = dg.DagsterInstance.ephemeral()
+        self.instance = empty_instance()
         self.name = name
         self.cursor: str | None = None
         self.tick()

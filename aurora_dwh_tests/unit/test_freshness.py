@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from aurora_dwh.catalog.model import Catalog
 from aurora_dwh.definitions import defs as load_definitions
 from aurora_dwh.orchestration.automation import freshness
 from aurora_dwh.orchestration.automation.freshness import due_day
+from aurora_dwh_tests.instances import empty_instance
 
 CATALOG = """
 timezone: Asia/Tokyo
@@ -35,7 +35,7 @@ class Watch:
     """A code location, an instance of its own, a clock, and the sensor's cursor."""
 
     def __init__(self) -> None:
-        self.instance = dg.DagsterInstance.ephemeral()
+        self.instance = empty_instance()
         found = load_definitions()
         assert isinstance(found, dg.Definitions)
         self.defs = found
@@ -59,7 +59,7 @@ class Watch:
 
 
 @pytest.fixture
-def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
+def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Watch:
     (tmp_path / "catalog.yaml").write_text(CATALOG)
     monkeypatch.setenv("AURORA_DWH_CATALOG", str(tmp_path / "catalog.yaml"))
     made = Watch()
@@ -68,8 +68,7 @@ def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
         made.load(table, "2024-03-09")
     made.load("m", "2024-02-29")
     made.said(tokyo(11, 6))
-    yield made
-    made.instance.dispose()
+    return made
 
 
 def test_at_its_deadline_each_table_is_judged_once(watch: Watch) -> None:

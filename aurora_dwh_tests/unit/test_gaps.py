@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from aurora_dwh.definitions import defs as load_definitions
 from aurora_dwh.orchestration.automation import gaps
 from aurora_dwh.orchestration.automation.gaps import HORIZON_DAYS, HORIZON_MONTHS, RUNS_PER_TICK, due_days, due_months
 from aurora_dwh.orchestration.automation.run_history import PAUSE
+from aurora_dwh_tests.instances import empty_instance
 
 CATALOG = """
 timezone: Asia/Tokyo
@@ -64,7 +65,7 @@ class Place:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.catalog = Catalog.load(folder / "catalog.yaml")
-        self.instance = dg.DagsterInstance.ephemeral()
+        self.instance = empty_instance()
         self.now = NOW
         found = load_definitions()
         assert isinstance(found, dg.Definitions)
@@ -128,13 +129,12 @@ ALL = ("lake/a", "staging/a", "lake/b", "staging/b")
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     (tmp_path / "catalog.yaml").write_text(CATALOG)
     monkeypatch.setenv("AURORA_DWH_CATALOG", str(tmp_path / "catalog.yaml"))
     made = Place(tmp_path)
     monkeypatch.setattr(gaps, "utc_now", lambda: made.now)
-    yield made
-    made.instance.dispose()
+    return made
 
 
 def test_a25_days_that_the_schedule_missed_are_requested_newest_first_a_few_at_a_time(place: Place) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from dagster._core.events import AssetMaterializationPlannedData, DagsterEvent
 from dagster._core.test_utils import create_run_for_test
 
 from aurora_dwh.definitions import defs as load_definitions
+from aurora_dwh_tests.instances import empty_instance
 
 CATALOG = """
 timezone: UTC
@@ -41,7 +41,7 @@ class Watch:
     """A code location whose marts are watched, tick by tick."""
 
     def __init__(self, catalog_file: Path) -> None:
-        self.instance = dg.DagsterInstance.ephemeral()
+        self.instance = empty_instance()
         self.catalog_file = catalog_file
         self.deploy(CATALOG)
         self.cursor: Any = None
@@ -77,15 +77,14 @@ class Watch:
 
 
 @pytest.fixture
-def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
+def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Watch:
     (tmp_path / "marts").mkdir()
     for name, text in MARTS.items():
         (tmp_path / "marts" / f"{name}.sql").write_text(text)
     monkeypatch.setenv("AURORA_DWH_CATALOG", str(tmp_path / "catalog.yaml"))
     made = Watch(tmp_path / "catalog.yaml")
     made.tick()  # the first evaluation only looks around
-    yield made
-    made.instance.dispose()
+    return made
 
 
 def test_marts_are_built_once_all_inputs_have_the_day_and_not_before(watch: Watch) -> None:

@@ -21,6 +21,7 @@ from aurora_dwh.orchestration.assets.quicksight import DROPPED, build_quicksight
 from aurora_dwh.orchestration.automation.quicksight import build_quicksight_sensor
 from aurora_dwh.warehouse.quicksight import QuickSightError, QuickSightUnreachableError, SpiceDataset
 from aurora_dwh_tests.aws_endpoint import AwsEndpoint, AwsError
+from aurora_dwh_tests.instances import empty_instance
 
 ACCOUNT = "123456789012"
 CATALOG = """
@@ -101,7 +102,7 @@ class Place:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, section: str = SECTION) -> None:
         (folder / "catalog.yaml").write_text(CATALOG + section, encoding="utf-8")
         monkeypatch.setenv("AURORA_DWH_CATALOG", str(folder / "catalog.yaml"))
-        self.instance = dg.DagsterInstance.ephemeral()
+        self.instance = empty_instance()
         self.refuses: list[str] = []
         self.marts = [_mart(name) for name in ("daily", "stock")]
         self.assets = build_quicksight_assets(catalog=Catalog.load(), marts=["daily", "stock"])

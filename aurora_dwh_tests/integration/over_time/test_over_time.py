@@ -54,7 +54,7 @@ def test_a12_to_a25_whatever_befalls_a_table_its_copy_is_never_wrong_and_ends_eq
     run_state_machine_as_test(
         lambda: TableLife(parts),
         settings=settings(
-            max_examples=settings.default.max_examples if IS_SOAK else 50,
+            max_examples=settings.default.max_examples if IS_SOAK else 20,
             stateful_step_count=50,
             derandomize=not IS_SOAK,
             deadline=None,
