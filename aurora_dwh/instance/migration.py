@@ -48,7 +48,7 @@ def migrate(instance: dg.DagsterInstance, say: Callable[[str], None]) -> None:
 def _is_known(revision: str | None) -> bool:
     scripts = ScriptDirectory.from_config(pg_alembic_config(dagster_postgres.run_storage.__file__))
     try:
-        scripts.get_revision(revision)
+        scripts.get_revision(revision or "base")
     except CommandError:
         return False
     return True
