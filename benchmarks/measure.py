@@ -60,7 +60,7 @@ QUICK = Size(
     staged_rows=100_000,
     chain_rows=50_000,
     demo_scale=0.05,
-    oltp_seconds=4,
+    oltp_seconds=2,
 )
 """Shows that everything runs; the figures mean nothing."""
 
