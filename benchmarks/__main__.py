@@ -35,7 +35,7 @@ Part = Callable[[Rig, Size], "list[Findings]"]
 
 
 def _copying(rig: Rig, size: Size) -> list[Findings]:
-    exactness, wrong = typed.measure(rig)
+    exactness, wrong = typed.measure(rig, size)
     return [copying.measure(rig, size, wrong), copying.profile(rig), exactness]
 
 

@@ -34,7 +34,7 @@ MUST, AIM = 1.3, 1.1
 PAGES = {"asset": "/assets/staging/t0?view=partitions&partition={day}", "runs": "/runs"}
 MOST_ROUNDS = 3
 VIEWS = 5
-"""How often each page is opened; the first time is left out, as the server then loads what it needs."""
+"""How often each page is opened at the most; the first time is left out, as the server then loads what it needs."""
 
 
 def measure(rig: Rig, size: Size) -> Findings:
@@ -53,7 +53,7 @@ def measure(rig: Rig, size: Size) -> Findings:
             for name, of in settings.items()
         }
         took = interleaved(programs, rounds)
-        pages = _views(rig, settings)
+        pages = _views(rig, settings, min(size.rounds + 1, VIEWS))
     what = f"{tables} tables, {small_tables.ROWS_A_DAY} rows a table and day."
     found = Findings("History", lines=[f"{what} The page of runs shows as many as there are, 25 at the most."])
     for kind in KINDS:
@@ -114,7 +114,7 @@ def _instances(rig: Rig, variables: Mapping[str, str], day: date, days: int) -> 
         storage.close()
 
 
-def _views(rig: Rig, settings: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, float]]:
+def _views(rig: Rig, settings: Mapping[str, Mapping[str, str]], times: int) -> dict[str, dict[str, float]]:
     """Return how many seconds each page takes to show the newest day, by instance."""
     found = {}
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -130,16 +130,17 @@ def _views(rig: Rig, settings: Mapping[str, Mapping[str, str]]) -> dict[str, dic
                 shown = {"asset": "dagster/partition_row_count", "runs": newest.run_id[:8]}
                 day = newest.tags["dagster/partition"]
                 found[name] = {
-                    page: _view(window, f"{ui.url}{path.format(day=day)}", shown[page]) for page, path in PAGES.items()
+                    page: _view(window, f"{ui.url}{path.format(day=day)}", shown[page], times)
+                    for page, path in PAGES.items()
                 }
         browser.close()
     return found
 
 
-def _view(window: Page, url: str, shown: str) -> float:
+def _view(window: Page, url: str, shown: str, times: int) -> float:
     """Return the median of the seconds from asking for a page to seeing a text on it."""
     seconds = []
-    for _ in range(VIEWS):
+    for _ in range(times):
         began = time.perf_counter()
         window.goto(url)
         expect(window.get_by_text(shown).first).to_be_visible(timeout=PATIENCE)

@@ -55,7 +55,7 @@ CHANGED = {
 
 def measure(rig: Rig, size: Size) -> Findings:
     """Return what a table's day takes while its run is kept and then, and how large a year is."""
-    tables = min(TABLES_A_RUN, size.tables)
+    tables, days = min(TABLES_A_RUN, size.tables), max(size.days, 2 * KEPT.days)
     with _storage(rig) as storage:
         _load(rig, storage, tables, days=3)
         with dg.DagsterInstance.from_config(str(rig.home / "record")) as instance:
@@ -70,11 +70,11 @@ def measure(rig: Rig, size: Size) -> Findings:
         shares = OF[0] // tables
         storage.query(f"TRUNCATE {', '.join(PARTS)}, asset_event_tags")
         before = _bytes(storage)
-        _repeat(storage, "left", 0, YEAR - KEPT.days - 1, shares)
-        pruned = (_bytes(storage) - before) / (shares * tables * (YEAR - KEPT.days))
-        _repeat(storage, "whole", YEAR - KEPT.days, YEAR - 1, shares)
+        _repeat(storage, "left", 0, days - KEPT.days - 1, shares)
+        pruned = (_bytes(storage) - before) / (shares * tables * (days - KEPT.days))
+        _repeat(storage, "whole", days - KEPT.days, days - 1, shares)
         year = _bytes(storage) - before
-        unpruned = (year - pruned * shares * tables * (YEAR - KEPT.days)) / (shares * tables * KEPT.days)
+        unpruned = (year - pruned * shares * tables * (days - KEPT.days)) / (shares * tables * KEPT.days)
         answers = _ask(rig, storage)
     rows = [
         [kind, f"{sum(of.values()) / tables:.1f}", f"{of['event_logs'] / tables:.1f}", f"{bytes_ / 1e3:.1f}"]
@@ -82,7 +82,7 @@ def measure(rig: Rig, size: Size) -> Findings:
     ]
     found = Findings("Dagster's PostgreSQL", lines=[f"{tables} tables of {COLUMNS} columns in a run."])
     found.lines += table(["a table's day", "rows", "of them events", "kB with indexes"], rows)
-    found.lines += [f"{shares * tables} tables, {YEAR} days, of which the last {KEPT.days} have their runs:"]
+    found.lines += [f"{shares * tables} tables, {days} days, of which the last {KEPT.days} have their runs:"]
     found.lines += table(["question", "ms"], [[name, f"{seconds * 1000:.0f}"] for name, seconds in answers.items()])
     of_table = (pruned * (YEAR - KEPT.days) + unpruned * KEPT.days) / 1e9
     for count in OF:

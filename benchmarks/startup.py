@@ -14,7 +14,6 @@ from benchmarks.measure import Findings, Measure, Size
 from benchmarks.rig import Rig
 from benchmarks.tables import FIRST_DAY
 
-TIMES = 5
 PROGRAM = str(Path(sys.executable).with_name("aurora-dwh"))
 HELP, PLAN = ("--help",), ("plan", "t0", "--day", str(FIRST_DAY))
 LIMITS = {HELP: 0.3, PLAN: 1.0}
@@ -22,12 +21,12 @@ DEMO_MUST, DEMO_AIM = 45, 30
 
 
 def measure(rig: Rig, size: Size) -> Findings:
-    """Return the seconds of each command, medians of five turns, and of one demo."""
+    """Return the seconds of each command, medians of the rounds, and of one demo."""
     variables = small_tables.make(rig, "startup", 1, range(1))
     seconds: dict[tuple[str, ...], list[float]] = {arguments: [] for arguments in LIMITS}
     for arguments in LIMITS:
         _wall([PROGRAM, *arguments], variables)  # compiles what was not yet
-    for _ in range(TIMES):
+    for _ in range(size.rounds):
         for arguments, taken in seconds.items():
             taken.append(_wall([PROGRAM, *arguments], variables))
     measures = [

@@ -23,7 +23,7 @@ from aurora_dwh_tests.e2e import type_samples
 from aurora_dwh_tests.e2e.type_samples import SAMPLES
 from benchmarks import peers
 from benchmarks.copying import OURS
-from benchmarks.measure import Findings, table
+from benchmarks.measure import Findings, Size, table
 from benchmarks.rig import Rig
 from benchmarks.tables import FIRST_DAY
 
@@ -36,16 +36,16 @@ Verdicts = dict[str, str]
 """Type -> what is wrong with its copy; only those that are wrong."""
 
 
-def measure(rig: Rig) -> tuple[Findings, dict[str, str]]:
+def measure(rig: Rig, size: Size) -> tuple[Findings, dict[str, str]]:
     """Return what was found, and by each tool's name a few words on what it got wrong."""
-    source = {name: _make(rig, name) for name in SAMPLES}
+    source = {name: _make(rig, name) for name in [*SAMPLES][:: size.every_type]}
     verdicts = {OURS: _ours(rig, source), **{peer.name: _peer(rig, peer, source) for peer in peers.PEERS}}
     what = (
-        f"{len(SAMPLES)} types, each in a table of its own with {ROWS} values, those at its edges first. A copy may "
+        f"{len(source)} types, each in a table of its own with {ROWS} values, those at its edges first. A copy may "
         "have another form, such as text, but each value must be the source's."
     )
     rows = [
-        [tool, f"{len(SAMPLES) - len(of)} of {len(SAMPLES)}", ", ".join(f"`{SAMPLES[name].ddl}`" for name in of)]
+        [tool, f"{len(source) - len(of)} of {len(source)}", ", ".join(f"`{SAMPLES[name].ddl}`" for name in of)]
         for tool, of in verdicts.items()
     ]
     lines = [what, *table(["program", "types copied exactly", "wrong or refused"], rows)]
@@ -68,8 +68,8 @@ def _make(rig: Rig, name: str) -> Rows:
 
 
 def _ours(rig: Rig, source: Mapping[str, Rows]) -> Verdicts:
-    variables = rig.variables({_table(name): "{mode: full}" for name in SAMPLES}, name="typed")
-    rig.run("extract", FIRST_DAY, *map(_table, SAMPLES), variables=variables)
+    variables = rig.variables({_table(name): "{mode: full}" for name in source}, name="typed")
+    rig.run("extract", FIRST_DAY, *map(_table, source), variables=variables)
     settings = LakeSettings.from_env(variables)
     os.environ.update({name: value for name, value in variables.items() if name.startswith("AWS_")})
     lake = Lake(settings.client(), Layout(settings.bucket, settings.prefix, rig.database))
@@ -77,16 +77,16 @@ def _ours(rig: Rig, source: Mapping[str, Rows]) -> Verdicts:
     def rows(name: str) -> list[dict[str, Any]]:
         return lake.reader(lake.read(_table(name), [FIRST_DAY])).read_all().to_pylist()  # type: ignore[no-any-return]
 
-    return {name: wrong for name in SAMPLES if (wrong := _compared(name, source[name], partial(rows, name)))}
+    return {name: wrong for name in source if (wrong := _compared(name, source[name], partial(rows, name)))}
 
 
 def _peer(rig: Rig, peer: peers.Peer, source: Mapping[str, Rows]) -> Verdicts:
     folder = rig.home / "typed"
     variables = rig.variables({}, name="typed")
-    run = rig.run(*peer.command, folder, *map(_table, SAMPLES), variables=variables, python=peers.python())
+    run = rig.run(*peer.command, folder, *map(_table, source), variables=variables, python=peers.python())
     errors = run.said["errors"]
     verdicts = {}
-    for name in SAMPLES:
+    for name in source:
         if error := errors.get(_table(name)):
             verdicts[name] = f"fails: {_short(error)}"
         elif wrong := _compared(name, source[name], partial(peer.read, Path(folder), _table(name))):

@@ -48,9 +48,10 @@ def migrate(instance: dg.DagsterInstance, say: Callable[[str], None]) -> None:
 def _is_known(revision: str | None) -> bool:
     scripts = ScriptDirectory.from_config(pg_alembic_config(dagster_postgres.run_storage.__file__))
     try:
-        return scripts.get_revision(revision or "base") is not None or revision is None
+        scripts.get_revision(revision or "base")
     except CommandError:
         return False
+    return True
 
 
 @contextmanager

@@ -38,13 +38,13 @@ class UI:
     url: str
     variables: Mapping[str, str]
 
-    def staged(self, table: str, schema: str = "staging") -> int:
-        """Return the rows of a staging table, or of one of another schema, 0 where it is not there."""
-        named = f"schemaname = '{schema}' AND tablename = '{table}'"
+    def staged(self, table: str) -> int:
+        """Return the rows of a staging table, 0 where it is not there."""
+        named = f"schemaname = 'staging' AND tablename = '{table}'"
         ((is_there,),) = self.in_warehouse(f"SELECT COUNT(*) FROM pg_tables WHERE {named}")
         if not is_there:
             return 0
-        ((rows,),) = self.in_warehouse(f"SELECT COUNT(*) FROM {schema}.{table}")
+        ((rows,),) = self.in_warehouse(f"SELECT COUNT(*) FROM staging.{table}")
         return int(rows)
 
     def in_warehouse(self, statement: str) -> list[tuple[Any, ...]]:

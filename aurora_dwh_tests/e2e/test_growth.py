@@ -103,7 +103,7 @@ def test_o13_fifty_tables_take_less_than_600_mb_a_year(orders: World) -> None:
     orders.at_source(*(f"CREATE TABLE {name} AS SELECT * FROM orders" for name in names[1:]))
     orders.at_source(*(f"ALTER TABLE {name} ADD PRIMARY KEY (id), ADD KEY (changed_at)" for name in names[1:]))
     sizes = []
-    for span in (days(1, 2), days(3, 4), days(5, 6)):
+    for span in (days(1, 1), days(2, 3), days(4, 5)):
         for day in span:
             orders.load(day, *names)
         whole = stored(orders)
@@ -112,7 +112,7 @@ def test_o13_fifty_tables_take_less_than_600_mb_a_year(orders: World) -> None:
     (_, first), (whole, second), (_, third) = sizes
     kept = (whole - first) / 2 / len(names)
     left = (third - second) / 2 / len(names)
-    assert orders.materialized_days("staging/orders") == set(days(1, 6))
+    assert orders.materialized_days("staging/orders") == set(days(1, 5))
     assert TABLES * (LOGS * kept + (YEAR - LOGS) * left) < 600_000_000
     assert kept < 250_000
     assert left < 13_000

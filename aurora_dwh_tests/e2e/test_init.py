@@ -165,9 +165,8 @@ def test_from_a_wheel_to_a_proof_in_the_browser(newcomer: Newcomer, url: str, da
         picture(page, "21-newcomer-day")
 
         until(lambda: ui.staged("authors") == 300, RUN_SECONDS, ui.runs)  # by itself, once what it reads was there
-        until(lambda: ui.staged("posts_by_type", "bi") > 0, RUN_SECONDS, ui.runs)
+        ui.materialize(page, "bi/posts_by_type")
         assert ui.in_warehouse("SELECT SUM(posts) FROM bi.posts_by_type") == [(300,)]
-        page.goto(f"{ui.url}/assets/bi/posts_by_type")
         picture(page, "22-newcomer-mart")
         ui.materialize(page, "proof/wp_posts")
         page.goto(f"{ui.url}/assets/proof/wp_posts?view=overview")

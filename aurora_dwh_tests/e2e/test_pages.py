@@ -32,7 +32,10 @@ pytestmark = pytest.mark.timeout(900)
 ROOT = Path(__file__).parents[2]
 FIRST = ("README.md", "README.ja.md", "docs/lake.md", "docs/operation.md")
 LAST = "docs/cli.md"
-"""The order in which pages are followed: what `docs/operation.md` purges for good, `docs/lake.md` reads."""
+"""The order in which pages are followed: what `docs/operation.md` purges for good, `docs/lake.md` reads.
+
+The last one has each command with all that may be said to it.
+"""
 
 AWS = "asks AWS, which no test reaches"
 EXISTING = "asks AWS; infra/test_existing.py runs it with what AWS would answer"
@@ -129,6 +132,16 @@ def test_o15_each_command_of_the_pages_is_run_or_listed_and_what_is_listed_stand
     assert set(NOT_RUN) <= set.union(*found.values())
     unclear = re.compile(r"<[a-z ]+>|\b[A-Z]{4,}\b")  # what a reader is to put in
     assert not [one for commands in found.values() for one in commands - NOT_RUN.keys() if unclear.search(one)]
+
+
+@pytest.mark.parametrize("page", pages())
+def test_o15_each_command_of_a_page_has_the_options_that_stand_there(page: str) -> None:
+    """Without running it: what `docs/cli.md` has beside the other pages is run by `make soak`."""
+    commands = {one for block in blocks(ROOT / page) for one in block if one.startswith("aurora-dwh ")}
+    for command in commands - NOT_RUN.keys():
+        words = shlex.split(command.partition(" >")[0])[1:]
+        done = CliRunner().invoke(app, [*words, "--help"])
+        assert done.exit_code == 0, f"{command}: {done.output}"
 
 
 def fences(page: Path, language: str) -> list[str]:
@@ -280,7 +293,7 @@ def _printed(notebook: dict[str, Any]) -> list[list[str]]:
     return [[one["output_type"] for one in cell.get("outputs", ())] for cell in notebook["cells"]]
 
 
-@pytest.mark.parametrize("page", pages())
+@pytest.mark.parametrize("page", [*pages()[:-1], pytest.param(LAST, marks=pytest.mark.soak)])
 def test_o15_the_commands_of_a_page_succeed_as_they_stand_there(reader: Reader, page: str) -> None:
     for block in blocks(ROOT / page):
         reader.follow(block)

@@ -60,22 +60,21 @@ def types(world: World, table: str = "t") -> dict[str, str]:
 
 
 @mariadb_in_soak
-def test_a02_a_tinyint_of_width_one_is_a_number_and_no_boolean(world: World) -> None:
-    values = (-128, -1, 0, 1, 2, 127)
-    rows = copied(world, "a TINYINT(1), b BOOL, c TINYINT UNSIGNED", *(f"{v}, {v}, {v + 128}" for v in values))
-    assert rows == [(v, v, v + 128) for v in values]
-    assert {types(world)[c] for c in "abc"} == {"smallint"}
-
-
-@mariadb_in_soak
-def test_a03_unsigned_integers_are_exact_at_their_ends(world: World) -> None:
-    columns = "a BIGINT UNSIGNED, b INT UNSIGNED, c MEDIUMINT UNSIGNED, d SMALLINT UNSIGNED, e TINYINT UNSIGNED"
-    top = (18446744073709551615, 4294967295, 16777215, 65535, 255)
-    middle = (9223372036854775808, 2147483648, 8388608, 32768, 128)
-    rows = copied(world, columns, *(", ".join(map(str, row)) for row in (top, middle, (0,) * 5)))
-    assert [tuple(map(int, row)) for row in rows] == [top, middle, (0,) * 5]
+def test_a02_a03_integers_are_exact_at_their_ends_and_one_of_width_one_is_no_boolean(world: World) -> None:
+    columns = (
+        "a BIGINT UNSIGNED, b INT UNSIGNED, c MEDIUMINT UNSIGNED, d SMALLINT UNSIGNED, e TINYINT UNSIGNED, "
+        "f TINYINT(1), g BOOL"
+    )
+    given = [
+        (18446744073709551615, 4294967295, 16777215, 65535, 255, -128, 127),
+        (9223372036854775808, 2147483648, 8388608, 32768, 128, 127, -128),
+        *((0, 0, 0, 0, 0, small, small) for small in (-1, 0, 1, 2)),
+    ]
+    rows = copied(world, columns, *(", ".join(map(str, row)) for row in given))
+    assert [tuple(map(int, row)) for row in rows] == given
+    assert not [value for row in rows for value in row if isinstance(value, bool)]
     found = types(world)
-    assert [found[c] for c in "abcde"] == ["numeric", "bigint", "integer", "integer", "smallint"]
+    assert [found[c] for c in "abcdefg"] == ["numeric", "bigint", "integer", "integer", *["smallint"] * 3]
 
 
 WIDE = "10000000000000000000000000000000000000000.0001"

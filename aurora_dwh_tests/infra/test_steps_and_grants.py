@@ -86,6 +86,7 @@ def test_a_machine_without_credentials_is_told_so_in_a_line(
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         monkeypatch.setenv(name, str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it remembers credentials
     (tmp_path / "config.yaml").write_text(json.dumps(DEPLOYMENTS["aurora-http-none-kept"]))
     monkeypatch.setattr("sys.argv", ["program", "--config", str(tmp_path / "config.yaml")])
     with pytest.raises(SystemExit, match=r"^Unable to locate credentials$"):

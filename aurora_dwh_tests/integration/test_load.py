@@ -113,6 +113,23 @@ def test_a_load_is_one_transaction_of_at_most_fifteen_statements_with_what_comes
     assert [statement.split()[0] for statement in done.statements] == sent[begin:]
 
 
+def test_rows_that_are_replaced_are_deleted_within_their_own_range_of_the_cursor(
+    warehouse: Warehouse, lake: Lake, redshift: RedshiftStandIn
+) -> None:
+    def deletes(day: int, *rows: Row) -> list[str]:
+        redshift.statements.clear()
+        run(warehouse, lake, put(lake, day, rows))
+        return [one for one in redshift.statements if one.startswith("DELETE") and not one.endswith("WHERE 1 = 0")]
+
+    assert deletes(0, row(1, "a", at(1)), row(2, "a", at(2)), row(3, "a", None)) == []
+    assert deletes(1, row(4, "b", at(1, day=1))) == []
+    (bounded,) = deletes(2, row(1, "c", at(1, day=2)), row(2, "c", at(2, day=2)), row(5, "c", at(3, day=2)))
+    assert bounded.endswith(".\"update_date\" BETWEEN '2024-01-01 01:00:00.000000' AND '2024-01-01 02:00:00.000000'")
+    (unbounded,) = deletes(3, row(1, "d", at(1, day=3)), row(3, "d", at(1, day=3)))
+    assert "BETWEEN" not in unbounded, "a row without a cursor is in no range"
+    assert notes(warehouse) == {1: "d", 2: "c", 3: "d", 4: "b", 5: "c"}
+
+
 # Order and repetition
 
 

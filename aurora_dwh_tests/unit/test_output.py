@@ -93,7 +93,10 @@ def test_o21_nothing_but_text_goes_into_a_pipe_or_the_log_of_a_job(monkeypatch: 
     assert helps.stdout.count("Usage: aurora-dwh") == len(HELPS)
 
 
-@pytest.mark.parametrize("arguments", SPEAKING, ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments",
+    [pytest.param(one, marks=[pytest.mark.soak] if one == ["doctor"] else [], id=" ".join(one)) for one in SPEAKING],
+)
 def test_o21_no_color_and_a_dumb_terminal_have_no_colours(
     monkeypatch: pytest.MonkeyPatch, arguments: list[str]
 ) -> None:
