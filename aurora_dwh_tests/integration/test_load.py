@@ -257,7 +257,7 @@ VERSIONS = st.lists(
 )
 
 
-@pytest.mark.parametrize("examples", [8, pytest.param(25, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("examples", [12, pytest.param(25, marks=pytest.mark.soak)])
 def test_a15_a25_any_order_and_any_repetition_of_loads_ends_in_the_same_table(
     warehouse: Warehouse, lake: Lake, examples: int
 ) -> None:
