@@ -1,5 +1,6 @@
 """Transforms as a project has them: files of SQL and functions, day by day, into the lake and into Redshift."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -236,6 +237,31 @@ def test_files_are_found_by_whatever_path_the_folder_has(tmp_path: Path, monkeyp
 def test_a_day_that_an_input_lacks_is_named(instance: dg.DagsterInstance, tmp_path: Path) -> None:
     said = failure(run(instance, sql(tmp_path), "2024-01-09"))
     assert said.startswith("lake/spend: lake/orders: nothing of 2024-01-09 is under s3://"), said
+
+
+def test_a_day_that_is_copied_in_the_same_run_is_there_when_it_is_read(
+    instance: dg.DagsterInstance, warehouse: Warehouse, lake: Lake, tmp_path: Path
+) -> None:
+    day = "2024-01-04"
+
+    @dg.multi_asset(
+        specs=[dg.AssetSpec(["lake", name], partitions_def=PARTITIONS) for name in CATALOG.tables], can_subset=True
+    )
+    def source(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
+        write_orders(lake, day, [(40, 1, "4.50")])
+        write(lake, USERS, day, [])
+        yield from (dg.MaterializeResult(asset_key=key) for key in sorted(context.selected_asset_keys))
+
+    transforms = build_transform_assets(transforms=sql(tmp_path), catalog=CATALOG, partitions=PARTITIONS)
+    found = dg.materialize(
+        [*transforms, source],
+        instance=instance,
+        partition_key=day,
+        resources={"s3_io": S3IOManager(), "redshift_io": RedshiftIOManager()},
+        raise_on_error=False,
+    )
+    assert found.success
+    assert spent(warehouse) == [(day, 1, "4.50")]
 
 
 def test_sql_that_duckdb_refuses_is_named_and_writes_nothing(

@@ -15,7 +15,7 @@ from aurora_dwh.instance import COLUMNS
 from aurora_dwh.orchestration.assets.addresses import Addresses
 from aurora_dwh.orchestration.assets.checks import attempted, mart_check_results, mart_check_specs
 from aurora_dwh.orchestration.assets.names import PLAIN, Names
-from aurora_dwh.orchestration.assets.step import build_step, code_link, followed
+from aurora_dwh.orchestration.assets.step import build_step, code_link
 from aurora_dwh.orchestration.automation.marts import mart_condition
 from aurora_dwh.orchestration.columns import table_schema
 from aurora_dwh.orchestration.io_managers.warehouse import RedshiftIOManager
@@ -100,7 +100,6 @@ def _mart(
     return build_step(
         make,
         spec=spec,
-        ins=followed(inputs),
         out=dg.Out(dg.Any, io_manager_key=redshift_key),
         checks=checks,
         resources={redshift_key},

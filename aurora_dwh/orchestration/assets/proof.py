@@ -11,7 +11,7 @@ import dagster as dg
 
 from aurora_dwh.catalog.model import Catalog, Table
 from aurora_dwh.orchestration.assets.names import PLAIN, Names
-from aurora_dwh.orchestration.assets.step import build_step, followed
+from aurora_dwh.orchestration.assets.step import build_step
 from aurora_dwh.orchestration.failures import attempts_left, named_failures
 from aurora_dwh.orchestration.io_managers.lake import S3IOManager
 from aurora_dwh.orchestration.io_managers.warehouse import RedshiftIOManager
@@ -94,7 +94,6 @@ def _proof(table: Table, catalog: Catalog, names: Names, servers: Servers) -> dg
     return build_step(
         prove,
         spec=spec,
-        ins=followed([staging]),
         out=dg.Out(dg.Nothing),
         checks=[check],
         resources={s3_key, redshift_key},

@@ -14,7 +14,7 @@ from aurora_dwh.catalog.file import shown_path
 from aurora_dwh.catalog.model import Catalog, CatalogError, Problem, catalog_path
 from aurora_dwh.catalog.quicksight import QuickSight, QuickSightDataset
 from aurora_dwh.orchestration.assets.names import PLAIN, Names
-from aurora_dwh.orchestration.assets.step import build_step, followed
+from aurora_dwh.orchestration.assets.step import build_step
 from aurora_dwh.orchestration.failures import attempts_left, named_failures
 from aurora_dwh.settings.aws import quicksight_client
 from aurora_dwh.settings.servers import ENVIRONMENT, Servers
@@ -103,7 +103,6 @@ def _refresh(
     return build_step(
         refresh,
         spec=spec,
-        ins=followed(marts),
         out=dg.Out(dg.Nothing),
         checks=[dg.AssetCheckSpec(DROPPED, asset=key, description="QuickSight took every row of the marts.")],
         resources=set(),

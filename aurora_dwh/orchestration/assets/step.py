@@ -1,6 +1,6 @@
 """One asset with one step, as `@dg.asset` makes it, where the names of its inputs are known only as it is built."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ def build_step(
     work: Work,
     *,
     spec: dg.AssetSpec,
-    ins: Mapping[str, tuple[dg.AssetKey, dg.In]],
+    ins: Mapping[str, tuple[dg.AssetKey, dg.In]] | None = None,
     out: dg.Out,
     checks: Sequence[dg.AssetCheckSpec] = (),
     resources: set[str],
@@ -33,8 +33,8 @@ def build_step(
 
     Args:
         work: What the step does. It yields a `MaterializeResult`, and the results of the checks.
-        spec: What is known of the asset.
-        ins: The assets that the step is handed, or comes behind, by the name of the input; `spec.deps` has them, too.
+        spec: What is known of the asset. In a run the step comes behind all of its `deps`.
+        ins: Those of them whose values the step is handed, by the name of the input.
         out: Which IO manager takes the value.
         checks: The checks that the step makes.
         resources: The resources that the step uses itself.
@@ -52,11 +52,14 @@ def build_step(
 
     name = spec.key.to_python_identifier()
     checked = {f"{name}_{check.name}": check for check in checks}
+    handed = dict(ins or {})
+    others = {dep.asset_key for dep in spec.deps} - {key for key, _ in handed.values()}
+    handed |= {key.to_python_identifier(): (key, dg.In(dg.Nothing)) for key in sorted(others)}
     step = dg.OpDefinition(
         compute_fn=stoppable_work,
         name=name,
         description=spec.description,
-        ins={name: given for name, (_, given) in ins.items()},
+        ins={name: given for name, (_, given) in handed.items()},
         outs={"result": out, **dict.fromkeys(checked, _CHECKED)},
         required_resource_keys=resources,
         retry_policy=RETRY,
@@ -65,17 +68,12 @@ def build_step(
     )
     return dg.AssetsDefinition(
         node_def=step,
-        keys_by_input_name={name: key for name, (key, _) in ins.items()},
+        keys_by_input_name={name: key for name, (key, _) in handed.items()},
         keys_by_output_name={"result": spec.key},
         specs=[spec],
         check_specs_by_output_name=checked,
         backfill_policy=BACKFILL,
     )
-
-
-def followed(keys: Iterable[dg.AssetKey]) -> dict[str, tuple[dg.AssetKey, dg.In]]:
-    """Return assets as the inputs of a step that comes behind them in a run and is handed nothing."""
-    return {key.to_python_identifier(): (key, dg.In(dg.Nothing)) for key in keys}
 
 
 def code_link(file: Path | None) -> dict[str, Any]:

@@ -125,7 +125,6 @@ def _lake(table: Table, of: Chains) -> dg.AssetsDefinition:
     return build_step(
         lake,
         spec=spec,
-        ins={},
         out=dg.Out(dg.Any, io_manager_key=s3_key),
         checks=checks,
         resources={aurora_key, s3_key},

@@ -85,7 +85,6 @@ def _today(table: Table, catalog: Catalog, names: Names, places: Addresses) -> d
     return build_step(
         load,
         spec=spec,
-        ins={},
         out=dg.Out(dg.Any, io_manager_key=redshift_key),
         checks=checks,
         resources={aurora_key, s3_key, redshift_key},

@@ -145,7 +145,6 @@ def _lake(one: Transform, inputs: Mapping[str, bool], of: Chains) -> dg.AssetsDe
     return build_step(
         lake,
         spec=spec,
-        ins={},
         out=dg.Out(dg.Any, io_manager_key=io),
         checks=checks,
         resources={io},
