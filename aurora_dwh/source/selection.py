@@ -40,8 +40,9 @@ if TYPE_CHECKING:
 _OWN_COLUMNS = 2
 """The day and the moment of the reading, behind the source's columns."""
 
-_UPSERT_COLUMNS = 4
-"""What the temporary table of an upsert has besides: a row's rank, how many have its key, and two marks."""
+_UPSERT_COLUMNS = 5
+"""What the temporary table of an upsert has besides: a row's rank, how many have its key, the bound of the row that it
+replaces, and two marks."""
 
 _WORDS_OF_YAML = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})
 

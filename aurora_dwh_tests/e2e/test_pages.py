@@ -56,6 +56,10 @@ NOT_RUN = {
     "python -m infra.existing --database production --region ap-northeast-1": EXISTING,
     "docker buildx imagetools inspect python:3.12-slim-bookworm": "asks a registry of images",
     "curl -s https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem | sha256sum": AWS,
+    **{
+        f"aws ecs update-service --cluster aurora-dwh --service {name} --force-new-deployment": AWS
+        for name in ("code", "webserver", "daemon")
+    },
     "aws ecs wait tasks-stopped --cluster aurora-dwh --tasks <id>": AWS,
     "aws ecs describe-tasks --cluster aurora-dwh --tasks <id> --query 'tasks[].containers[].exitCode'": AWS,
     "aws logs filter-log-events --log-group-name /aurora-dwh/run --log-stream-names run/run/<id> "

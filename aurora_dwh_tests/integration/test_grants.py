@@ -13,7 +13,7 @@ from aurora_dwh.local.redshift import RedshiftStandIn
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.errors import WarehouseError
 from aurora_dwh.warehouse.marts.build import build
-from aurora_dwh_tests.infra.deployments import DEPLOYMENTS
+from aurora_dwh_tests.infra.deployments import DEPLOYMENTS, FIRST
 from aurora_dwh_tests.integration.test_marts import MARTS, SCHEMAS, STAGING
 from aurora_dwh_tests.services import query
 from infra import grants
@@ -30,7 +30,7 @@ def as_user(warehouse: Warehouse, user: str, password: str) -> Warehouse:
 @pytest.fixture
 def runner(warehouse: Warehouse, redshift: RedshiftStandIn) -> Iterator[Warehouse]:
     """The warehouse as the runs' user, after an administrator has run the deployment's grants twice."""
-    written = DEPLOYMENTS["aurora-http-quicksight-kept"]
+    written = DEPLOYMENTS[FIRST]
     config = parse_config({**written, "warehouse": {"database": warehouse.settings.database}})
     user, boss = grants.runner(config), f"boss_{secrets.token_hex(4)}"
     with redshift.admin("postgres") as admin:
