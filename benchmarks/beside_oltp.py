@@ -27,7 +27,6 @@ PROVEN = "{key: id, cursor: updated_at, max_rows_per_second: 20000}"
 
 TABLES, TABLE_ROWS, THREADS = 4, 50_000, 4
 LOAD = 1 / 3
-MOST_ROUNDS = 3
 INSTALL = "sysbench is missing; install it with `apt-get install sysbench` or `brew install sysbench`"
 
 
@@ -66,7 +65,7 @@ def measure(rig: Rig, size: Size) -> Findings:
     variables = rig.variables({"mixed": THROTTLED})
     rate = LOAD * oltp.rate(size.oltp_seconds)
     alone, beside, beside_proof, speeds = [], [], [], []
-    for _ in range(min(size.rounds, MOST_ROUNDS)):
+    for _ in range(size.fewer_rounds):
         alone.append(oltp.p95(size.oltp_seconds, rate))
         p95, copied = _beside(oltp, size.oltp_seconds, rate, variables)
         beside.append(p95)

@@ -32,7 +32,6 @@ TABLES = 50
 KINDS = ("SQLite", "PostgreSQL")
 MUST, AIM = 1.3, 1.1
 PAGES = {"asset": "/assets/staging/t0?view=partitions&partition={day}", "runs": "/runs"}
-MOST_ROUNDS = 3
 VIEWS = 5
 """How often each page is opened at the most; the first time is left out, as the server then loads what it needs."""
 
@@ -40,7 +39,7 @@ VIEWS = 5
 def measure(rig: Rig, size: Size) -> Findings:
     """Return the run in a year's instance by that in a day's, and the pages' times."""
     tables = min(TABLES, size.tables)
-    rounds = min(size.rounds, MOST_ROUNDS)
+    rounds = size.fewer_rounds
     runs = 2 * len(KINDS) * rounds
     first = size.days - 2  # nothing is loaded of the days before: there are only the events of it
     variables = small_tables.make(rig, "history", tables, range(first, first + 2 + runs))

@@ -47,6 +47,11 @@ class Size:
     demo_scale: float = 1.0
     oltp_seconds: int = 20
 
+    @property
+    def fewer_rounds(self) -> int:
+        """Rounds of what takes minutes each time."""
+        return min(self.rounds, 3)
+
 
 QUICK = Size(
     rows=100_000,

@@ -16,7 +16,6 @@ from benchmarks.tables import FIRST_DAY, last_whole_day
 
 TLS, CURSOR = "aurora-dwh with TLS, rows thrown away", "PyMySQL's cursor, rows thrown away"
 FIRST = "aurora-dwh -> Parquet on S3, the first day of mode incremental, which has all rows"
-MOST_ROUNDS = 3
 CURSOR_ROUNDS = 1
 """At the most, of the cursor, which takes sixteen times as long as the product."""
 
@@ -33,7 +32,7 @@ def measure(rig: Rig, size: Size) -> Findings:
         FIRST: partial(rig.run, "extract", last, "mixed", variables=by_day),
         TLS: partial(read, variables={**plain, "AURORA_TLS": str(rig.certificate)}),
     }
-    runs = interleaved(programs, min(size.rounds, MOST_ROUNDS))
+    runs = interleaved(programs, size.fewer_rounds)
     cursor = partial(rig.run, "cursor", "mixed", variables=plain)
     slow = interleaved({READ: programs[READ], CURSOR: cursor}, min(size.rounds, CURSOR_ROUNDS))
     rows = [

@@ -72,10 +72,7 @@ def take_lock(connection: Connection, database: str, table: str, query: str | No
     try:
         execute(connection, f"SELECT 1 FROM {relation(database, table, query)} LIMIT 0")
     except pymysql.err.MySQLError as error:
-        if code_of(error) == ER.LOCK_WAIT_TIMEOUT:
-            return False
-        if not is_permanent(error):
-            raise
+        return not _is_locked(error)
     return True
 
 
@@ -89,11 +86,18 @@ def clock_in_lock(connection: Connection, database: str, table: str, query: str 
     try:
         return clock(connection, relation(database, table, query))
     except pymysql.err.MySQLError as error:
-        if code_of(error) == ER.LOCK_WAIT_TIMEOUT:
+        if _is_locked(error):
             raise GaveWay("the table is locked again") from error  # and may have other columns when it is not any more
-        if not is_permanent(error):
-            raise
     return clock(connection)
+
+
+def _is_locked(error: pymysql.err.MySQLError) -> bool:
+    """Return whether a statement failed as somebody else has the lock, and raise the error where it may pass."""
+    if code_of(error) == ER.LOCK_WAIT_TIMEOUT:
+        return True
+    if not is_permanent(error):
+        raise error
+    return False
 
 
 def await_lock(

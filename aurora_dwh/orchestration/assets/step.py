@@ -53,13 +53,13 @@ def build_step(
     name = spec.key.to_python_identifier()
     checked = {f"{name}_{check.name}": check for check in checks}
     handed = dict(ins or {})
-    others = {dep.asset_key for dep in spec.deps} - {key for key, _ in handed.values()}
-    handed |= {key.to_python_identifier(): (key, dg.In(dg.Nothing)) for key in sorted(others)}
+    followed = {dep.asset_key for dep in spec.deps} - {key for key, _ in handed.values()}
+    inputs = handed | {key.to_python_identifier(): (key, dg.In(dg.Nothing)) for key in sorted(followed)}
     step = dg.OpDefinition(
         compute_fn=stoppable_work,
         name=name,
         description=spec.description,
-        ins={name: given for name, (_, given) in handed.items()},
+        ins={name: given for name, (_, given) in inputs.items()},
         outs={"result": out, **dict.fromkeys(checked, _CHECKED)},
         required_resource_keys=resources,
         retry_policy=RETRY,
@@ -68,7 +68,7 @@ def build_step(
     )
     return dg.AssetsDefinition(
         node_def=step,
-        keys_by_input_name={name: key for name, (key, _) in handed.items()},
+        keys_by_input_name={name: key for name, (key, _) in inputs.items()},
         keys_by_output_name={"result": spec.key},
         specs=[spec],
         check_specs_by_output_name=checked,
