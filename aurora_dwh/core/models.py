@@ -103,11 +103,13 @@ class SourceCount:
         rows: How many it counted, which is as many as were read; None where it did not count.
         reason: Why it did not.
         seconds: How long it took.
+        given: How many rows were given in all; None while more may come.
     """
 
     rows: int | None = None
     reason: str = "the reading has not ended"
     seconds: float = 0.0
+    given: int | None = None
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def write_parts(
     written: list[tuple[int, int]] = []
     part_bytes = part_bytes or PART_BYTES
     groups = _row_groups(extract, schema, min(ROW_GROUP_BYTES, part_bytes // FEWEST_GROUPS))
-    group = next(groups, None)
+    group = next(groups)
     while group is not None:
         sink = open_part(len(written))
         rows = 0
@@ -85,11 +85,21 @@ def write_parts(
                 while group is not None and sink.tell() < part_bytes:
                     writer.write_table(group, row_group_size=group.num_rows)
                     rows += group.num_rows
-                    group = next(groups, None)
+                    group = next(groups)
             size = sink.tell()
+            if group is None:
+                sink.send_rest()
+                _end(groups)
             sink.close()
         written.append((size, rows))
+    _end(groups)
     return written
+
+
+def _end(groups: Iterator[pa.Table | None]) -> None:
+    """Wait until the source has said that what it gave is all that it has; there is no object before."""
+    if next(groups, None) is not None:
+        raise RuntimeError("rows follow the end of the rows")
 
 
 @contextmanager
@@ -121,12 +131,15 @@ def _by_column(group: pa.Table) -> dict[str, list[str]]:
     }
 
 
-def _row_groups(extract: Extract, schema: pa.Schema, group_bytes: int) -> Iterator[pa.Table]:
-    """Gather batches into row groups and add the product's own columns."""
+def _row_groups(extract: Extract, schema: pa.Schema, group_bytes: int) -> Iterator[pa.Table | None]:
+    """Gather batches into row groups, add the product's own columns, and end with a None, behind which an error may be.
+
+    The None comes while the source counts what it gave, where it takes its time for that.
+    """
     import pyarrow as pa
 
     gathered: list[pa.RecordBatch] = []
-    size = 0
+    taken, size, is_over = 0, 0, False
 
     def group() -> pa.Table:
         table = pa.Table.from_batches(gathered, schema=extract.schema.arrow_schema)
@@ -134,12 +147,20 @@ def _row_groups(extract: Extract, schema: pa.Schema, group_bytes: int) -> Iterat
         at = pa.repeat(pa.scalar(extract.snapshot_at.replace(tzinfo=None), pa.timestamp("us")), table.num_rows)
         return pa.Table.from_arrays([*table.columns, day, at], schema=schema)
 
+    def rest() -> Iterator[pa.Table | None]:
+        if gathered:
+            yield group()
+        yield None
+
     for batch in prefetch(extract.batches, room=_BATCHES_AHEAD, abandon=extract.abandon):
         if batch.num_rows:
             gathered.append(batch)
-            size += batch.nbytes
+            taken, size = taken + batch.num_rows, size + batch.nbytes
+        elif taken == extract.counted.given and not is_over:
+            yield from rest()
+            is_over = True
         if size >= group_bytes:
             yield group()
             gathered, size = [], 0
-    if gathered:
-        yield group()
+    if not is_over:
+        yield from rest()

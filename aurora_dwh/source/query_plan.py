@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from aurora_dwh.source.reader import Changed, ZeroDates
     from aurora_dwh.source.wire.dates import Mask
 
+_SOON_COUNTED = 10_000
+"""Rows that a server counts within a millisecond."""
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -56,7 +59,7 @@ class Reading:
     def rows(
         self, connection: Connection, throttle: Throttle, changed: Changed, counted: SourceCount
     ) -> Generator[pa.RecordBatch, None, None]:
-        """Yield the rows as they are in the source, and empty batches while one waits; compare their number at the end.
+        """Yield the rows as they are in the source, and empty batches where one waits; compare their number at the end.
 
         Args:
             connection: A connection with a snapshot.
@@ -81,6 +84,9 @@ class Reading:
             for batch in self._batches(read_one, throttle):
                 rows += batch.num_rows
                 yield batch
+            if rows > _SOON_COUNTED:
+                counted.given = rows
+                yield self._nothing  # so that what was given is written meanwhile
             check_count(connection, self.schema, self.where, rows, counted, is_cheap=self.is_short)
         except DataError as error:
             raise DataError(f"{self.named}: {error}") from error
@@ -105,12 +111,8 @@ class Reading:
                 raise DataError(f"{self.named}: {error}") from error
 
     def _batches(self, read_one: Read, throttle: Throttle) -> Iterator[pa.RecordBatch]:
-        import pyarrow as pa
-
-        nothing = pa.RecordBatch.from_pylist([], schema=self.schema.arrow_schema)
-
         def rest(*, is_between_selects: bool) -> Iterator[pa.RecordBatch]:
-            return (nothing for _ in throttle.rest(is_between_selects=is_between_selects))
+            return (self._nothing for _ in throttle.rest(is_between_selects=is_between_selects))
 
         between = partial(rest, is_between_selects=True)
         yield from between()
@@ -123,6 +125,13 @@ class Reading:
             yield batch
             if self.keyset is None:
                 yield from rest(is_between_selects=False)
+
+    @property
+    def _nothing(self) -> pa.RecordBatch:
+        """A batch of no rows."""
+        import pyarrow as pa
+
+        return pa.RecordBatch.from_pylist([], schema=self.schema.arrow_schema)
 
     @property
     def _chunk_rows(self) -> int:

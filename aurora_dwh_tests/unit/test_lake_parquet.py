@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Iterator
 from datetime import date, datetime, timezone
 from decimal import Decimal
@@ -32,13 +33,17 @@ class Sink(io.BytesIO):
     def write(self, data: Any) -> int:
         return len(data) if self.ended == "aborted" else super().write(data)
 
+    def send_rest(self) -> None:
+        assert not self.ended
+        self.ended = "sent"
+
     def close(self) -> None:
-        if not self.ended:
+        if self.ended in ("", "sent"):
             self.ended, self.written = "closed", self.getvalue()
         super().close()
 
     def abort(self) -> None:
-        if not self.ended:
+        if self.ended in ("", "sent"):
             self.ended = "aborted"
         super().close()
 
@@ -141,6 +146,54 @@ def test_a18_a_source_that_breaks_in_the_middle_leaves_the_open_part_aborted(mon
     with pytest.raises(ConnectionError, match="cut"):
         parquet.write_parts(extract(IDS, broken()), open_part)
     assert [sink.ended for sink in sinks] == ["closed", "aborted"]
+
+
+@pytest.mark.parametrize("error", ["", "other rows"])
+def test_what_was_given_is_sent_while_the_source_counts_it_and_is_an_object_once_the_count_is_right(error: str) -> None:
+    sinks: list[Sink] = []
+    sent = threading.Event()
+
+    class Sent(Sink):
+        def send_rest(self) -> None:
+            super().send_rest()
+            sent.set()
+
+    def counted() -> Iterator[pa.RecordBatch]:
+        yield from ids(5, 0, 5)
+        reading.counted.given = 10
+        yield from ids(0)
+        assert sent.wait(10)
+        assert [sink.ended for sink in sinks] == ["sent"]
+        if error:
+            raise ConnectionError(error)
+
+    def open_part(_: int) -> Any:
+        sinks.append(Sent())
+        return sinks[-1]
+
+    reading = extract(IDS, counted())
+    if error:
+        with pytest.raises(ConnectionError, match=error):
+            parquet.write_parts(reading, open_part)
+        assert [sink.ended for sink in sinks] == ["aborted"]
+    else:
+        assert [rows for _, rows in parquet.write_parts(reading, open_part)] == [10]
+        assert read(sinks[0]).metadata.num_rows == 10
+
+
+def test_an_empty_batch_is_not_the_end_before_all_that_was_given_is_taken() -> None:
+    def waited() -> Iterator[pa.RecordBatch]:
+        reading.counted.given = 10  # known to the thread that reads while the first rows wait to be taken
+        yield from ids(5, 0, 5, 0, 0)
+
+    sinks: list[Sink] = []
+
+    def open_part(_: int) -> Any:
+        sinks.append(Sink())
+        return sinks[-1]
+
+    reading = extract(IDS, waited())
+    assert [rows for _, rows in parquet.write_parts(reading, open_part)] == [10]
 
 
 EVERY_TYPE = TableSchema(

@@ -33,7 +33,7 @@ class Client:
             raise ConnectionError(name)
 
     def put_object(self, *, Body: bytes, **target: Any) -> None:  # noqa: N803 - boto3's names
-        self._note("put", Body, **target)
+        self._note("put", Body[:], **target)
 
     def create_multipart_upload(self, **target: Any) -> dict[str, str]:
         self._note("create", None, **target)
@@ -41,7 +41,7 @@ class Client:
 
     def upload_part(self, *, PartNumber: int, Body: bytes, UploadId: str, **target: Any) -> dict[str, str]:  # noqa: N803
         assert UploadId == "u1"
-        self._note("part", (PartNumber, Body), **target)
+        self._note("part", (PartNumber, Body[:]), **target)
         return {"ETag": f"e{PartNumber}"}
 
     def complete_multipart_upload(self, *, UploadId: str, MultipartUpload: Any, **target: Any) -> None:  # noqa: N803
@@ -89,6 +89,21 @@ def test_one_write_may_fill_many_blocks_and_end_on_a_border() -> None:
         assert sink.write(memoryview(b"z" * 300)) == 300
         assert sink.tell() == 300
     assert [call for call, _ in client.calls] == ["create", "part", "part", "part", "complete"]
+
+
+def test_the_rest_is_sent_before_there_is_an_object() -> None:
+    client = Client()
+    sink = opened(client)
+    sink.write(b"x" * 150)
+    sink.send_rest()
+    sink.close()
+    assert [call for call, _ in client.calls] == ["create", "part", "part", "complete"]
+    small = opened(client)
+    small.write(b"x")
+    small.send_rest()
+    assert client.calls[-1][0] == "complete"
+    small.close()
+    assert client.calls[-1] == ("put", b"x")
 
 
 def test_an_aborted_upload_leaves_nothing_behind() -> None:

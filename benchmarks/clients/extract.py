@@ -71,7 +71,7 @@ def _until(end: float, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordB
 
 def main(options: argparse.Namespace) -> None:
     """Do what the command line asks for."""
-    warm_up_imports("pyarrow.parquet")
+    warm_up_imports("pyarrow.parquet", "aurora_dwh.source.reader", "aurora_dwh.source.value_fitting")
     copying = Copying()
     clock = Clock()
     sampler = Sampler() if options.profile else None
