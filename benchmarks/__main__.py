@@ -41,6 +41,7 @@ def _copying(rig: Rig, size: Size) -> list[Findings]:
 
 PARTS: dict[str, Part] = {
     "copying": _copying,
+    "smaller": lambda rig, size: [copying.measure_smaller(rig, size)],
     "reading": lambda rig, size: [reading.measure(rig, size)],
     "memory": lambda rig, size: [memory.measure(rig, size)],
     "one_day": lambda rig, size: [one_day.measure(rig, size)],

@@ -1,13 +1,13 @@
-"""MySQL to Parquet: the product beside the C client and the peers, on tables of three shapes.
+"""MySQL to Parquet: the product beside the C client and the peers, on tables of three shapes and several sizes.
 
-One set of runs gives wall clock, the server's CPU and the process's memory. The targets are those of the table `mixed`
-against the C client on the text protocol; on the other shapes the better of the two protocols is the floor. Tools that
-take more than a minute run in a set of their own, of fewer rounds.
+One set of runs gives wall clock, the server's CPU and the process's memory. `mixed` is measured against the C client on
+the text protocol; on the other shapes the better of the two protocols is the floor. Tools that take more than a minute
+run in a set of their own, of fewer rounds. On small tables what is done before the first row and behind the last shows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from benchmarks import peers
@@ -21,6 +21,9 @@ TEXT, BINARY = "C client, text, rows thrown away", "C client, binary, rows throw
 READ, OURS = "aurora-dwh, rows thrown away", "aurora-dwh -> Parquet on S3"
 SHAPES = {"mixed": MIXED, "narrow": NARROW, "wide": WIDE}
 FULL = "{mode: full}"
+MUSTS = {"mixed": (1.05, 0.95), "narrow": (1.45, 1.2), "wide": (1.6, 1.4)}
+"""What the product's wall clock by the floor's must be for each shape, and is hoped to be."""
+
 SLOW_ROUNDS = 2
 """At the most, of the peers that take some fifteen times as long: a tenth more or less is nothing beside that."""
 
@@ -29,8 +32,13 @@ Runs = dict[str, list[Outcome]]
 
 def prepare(rig: Rig, size: Size) -> None:
     """Make the tables; the other modules use them too."""
-    for shape, columns in SHAPES.items():
-        rig.execute(create(shape, columns), fill(shape, columns, size.rows // (10 if shape == "wide" else 1)))
+    _make(rig, size.rows, SHAPES)
+
+
+def _make(rig: Rig, rows: int, shapes: Iterable[str], suffix: str = "") -> None:
+    for shape in shapes:
+        name, columns = shape + suffix, SHAPES[shape]
+        rig.execute(create(name, columns), fill(name, columns, rows // (10 if shape == "wide" else 1)))
     rig.settle()
 
 
@@ -55,7 +63,7 @@ def measure(rig: Rig, size: Size, wrong: Mapping[str, str]) -> Findings:
         bars={name: middle(runs, lambda run: run.seconds) for name, runs in {**slow, **mixed}.items()},
     )
     found.measures = [
-        Measure("MySQL -> Parquet on the S3 stand-in, wall / C client text", ratio(mixed[OURS], mixed[TEXT]), 1.4, 1.2),
+        _shape("mixed", mixed),
         _against(peers.CONNECTORX, mixed, wrong),
         *(_against(peer, slow, wrong) for peer in peers.SLOW),
         Measure(
@@ -80,8 +88,30 @@ def profile(rig: Rig) -> Findings:
     return Findings("Where the time goes", lines=lines + table(["thread", "place", "share of the time"], rows))
 
 
+def measure_smaller(rig: Rig, size: Size) -> Findings:
+    """Return the figures of smaller tables: of one size all that must hold, of others how long `mixed` takes."""
+    _make(rig, size.less_rows, SHAPES, "_less")
+    less = {shape: interleaved(_programs(rig, f"{shape}_less", (peers.CONNECTORX,)), size.rounds) for shape in SHAPES}
+    of_mixed = {size.less_rows: less["mixed"]}
+    for rows in size.small_rows:
+        _make(rig, rows, ("mixed",), f"_{rows}")
+        of_mixed[rows] = interleaved(_programs(rig, f"mixed_{rows}", (peers.CONNECTORX,)), size.rounds)
+    at = f", {size.less_rows:,} rows"
+    measures = [
+        *(_shape(shape, runs, at) for shape, runs in less.items()),
+        _against(peers.CONNECTORX, less["mixed"], {}, at),
+    ]
+    cells = [
+        [f"{rows:,}", name, f"{middle(of, lambda run: run.seconds):.2f}", f"{ratio(of, runs[TEXT]):.2f}"]
+        for rows, runs in of_mixed.items()
+        for name, of in runs.items()
+    ]
+    lines = ["`mixed`, medians:", *table(["rows", "program", "wall s", "/ C client text"], cells)]
+    return Findings("Smaller tables", measures, lines)
+
+
 def _programs(rig: Rig, shape: str, others: Sequence[Peer]) -> dict[str, Callable[[], Outcome]]:
-    run = partial(rig.run, variables=rig.variables(dict.fromkeys(SHAPES, FULL)))
+    run = partial(rig.run, variables=rig.variables({shape: FULL}))
     folder = rig.home / "peer"
     python = peers.python()
     return {
@@ -101,15 +131,19 @@ def _whole(copy: Callable[[], Outcome]) -> Outcome:
     return run
 
 
-def _against(peer: Peer, runs: Runs, wrong: Mapping[str, str]) -> Measure:
+def _against(peer: Peer, runs: Runs, wrong: Mapping[str, str], at: str = "") -> Measure:
     errors = wrong.get(peer.name, "")
-    name = f"{peer.name}, wall / ours" + (f" ({errors})" if errors else "")
+    name = f"{peer.name}{at}, wall / ours" + (f" ({errors})" if errors else "")
     return Measure(name, ratio(runs[peer.name], runs[OURS]), peer.least, peer.hoped, at_least=True)
 
 
-def _shape(shape: str, runs: Runs) -> Measure:
-    floor = min((runs[TEXT], runs[BINARY]), key=lambda of: middle(of, lambda run: run.seconds))
-    return Measure(f"the same on the {shape} table / the better C client", ratio(runs[OURS], floor))
+def _shape(shape: str, runs: Runs, at: str = "") -> Measure:
+    if shape == "mixed":
+        name, floor = f"MySQL -> Parquet on the S3 stand-in{at}, wall / C client text", runs[TEXT]
+    else:
+        name = f"the same on the {shape} table{at} / the better C client"
+        floor = min((runs[TEXT], runs[BINARY]), key=lambda of: middle(of, lambda run: run.seconds))
+    return Measure(name, ratio(runs[OURS], floor), *MUSTS[shape])
 
 
 def _runs(shape: str, runs: Runs, wrong: Mapping[str, str]) -> list[str]:

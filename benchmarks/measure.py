@@ -16,6 +16,8 @@ class Size:
     Attributes:
         rows: Rows of the tables `mixed` and `narrow`; `wide` has a tenth of them.
         big_rows: Rows of the table that peak memory is compared on.
+        less_rows: Rows of tables, likewise, for which the same must hold as for the larger ones.
+        small_rows: Rows of tables whose copying shows what a copy costs before its first row and behind its last.
         rounds: How often each program runs.
         every_type: Of so many types one is copied and compared; a peer takes a second for each.
         proof_rows: Rows of the tables that are proven on MySQL and beside a production load.
@@ -33,6 +35,8 @@ class Size:
 
     rows: int = 5_000_000
     big_rows: int = 20_000_000
+    less_rows: int = 1_000_000
+    small_rows: tuple[int, ...] = (100_000, 10_000)
     rounds: int = 5
     every_type: int = 1
     proof_rows: int = 1_000_000
@@ -56,6 +60,8 @@ class Size:
 QUICK = Size(
     rows=100_000,
     big_rows=400_000,
+    less_rows=50_000,
+    small_rows=(10_000,),
     rounds=1,
     every_type=8,
     proof_rows=100_000,

@@ -1,6 +1,7 @@
 """The report: the figures of a run, written between the marks of docs/benchmarks.md, and the chart beside it.
 
-A part that was measured again by itself stands behind the figures of the whole run, until the next of those.
+A part that was measured again by itself stands behind the figures of the whole run, until the next of those. What a
+whole run measured on another processor is kept in short.
 """
 
 from __future__ import annotations
@@ -19,13 +20,15 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 CHART = ROOT / "docs" / "img" / "benchmarks.svg"
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 AGAIN_BEGIN, AGAIN_END = "<!-- measured again: begin -->", "<!-- measured again: end -->"
+OTHERS_BEGIN, OTHERS_END = "<!-- other processors: begin -->", "<!-- other processors: end -->"
 
 _ROW, _LABELS, _WIDTH = 30, 290, 860
 
 
 def write(findings: Sequence[Findings], size: Size, versions: Mapping[str, str]) -> None:
     """Put a whole run's figures into the page and draw the chart; the text around the figures stays."""
-    text = _between(BEGIN, END, [*machine(size, versions), *_body(findings)], PAGE.read_text(encoding="utf-8"))
+    text = _with_other_processor(PAGE.read_text(encoding="utf-8"))
+    text = _between(BEGIN, END, [*machine(size, versions), *_body(findings)], text)
     PAGE.write_text(_between(AGAIN_BEGIN, AGAIN_END, [], text), encoding="utf-8")
     CHART.parent.mkdir(exist_ok=True)
     CHART.write_text(chart({name: s for found in findings for name, s in found.bars.items()}), encoding="utf-8")
@@ -35,6 +38,21 @@ def write_again(findings: Sequence[Findings], size: Size, versions: Mapping[str,
     """Put the figures of parts that were measured by themselves behind those of the last whole run."""
     lines = ["Measured again since, by itself:", "", *machine(size, versions), *_body(findings)]
     PAGE.write_text(_between(AGAIN_BEGIN, AGAIN_END, lines, PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def _with_other_processor(text: str) -> str:
+    """Return the page with the tables of its last whole run kept in short where that was on another processor."""
+    tables = re.findall(r"(?:^\|.*\n)+", _part(BEGIN, END, text), flags=re.MULTILINE)[:2]
+    others = re.split(r"(?=^### )", _part(OTHERS_BEGIN, OTHERS_END, text), flags=re.MULTILINE)
+    kept = {one.splitlines()[0].removeprefix("### "): one.strip() for one in others if one.startswith("### ")}
+    if found := re.search(r"^\| CPU \| ([^,|]+)", "".join(tables), flags=re.MULTILINE):
+        kept[found[1]] = "\n\n".join([f"### {found[1]}", *(one.strip() for one in tables)])
+    kept.pop(_cpu(), None)
+    return _between(OTHERS_BEGIN, OTHERS_END, ["\n\n".join(kept.values()), ""], text)
+
+
+def _part(begin: str, end: str, text: str) -> str:
+    return text.partition(begin)[2].partition(end)[0]
 
 
 def _between(begin: str, end: str, lines: Sequence[str], text: str) -> str:

@@ -50,7 +50,7 @@ def _csv(folder: Path, table: str) -> list[dict[str, Any]]:
         return [{name: value or None for name, value in row.items()} for row in csv.DictReader(file)]
 
 
-CONNECTORX = Peer("dlt, connectorx -> Parquet", ("dlt_copy", "connectorx", "mysql+pymysql"), 1.4, 1.7, _parquet)
+CONNECTORX = Peer("dlt, connectorx -> Parquet", ("dlt_copy", "connectorx", "mysql+pymysql"), 1.5, 1.7, _parquet)
 PYARROW = Peer("dlt, pyarrow on PyMySQL -> Parquet", ("dlt_copy", "pyarrow", "mysql+pymysql"), 8, 12, _parquet)
 SLING = Peer("Sling -> CSV", ("sling_copy",), 8, 12, _csv)
 SLOW = (PYARROW, SLING)

@@ -110,6 +110,26 @@ def test_a_part_by_itself_stands_behind_the_whole_run_until_the_next_of_those(wr
     assert "of late" not in written.read_text(encoding="utf-8")
 
 
+def test_a_whole_run_keeps_in_short_what_another_processor_measured(
+    written: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def others() -> str:
+        return written.read_text(encoding="utf-8").partition(page.OTHERS_BEGIN)[2].partition(page.OTHERS_END)[0]
+
+    here, before = page._cpu(), others()
+    assert f"### {here}\n" not in before
+    for cpu, value in (("One", 1.0), ("Two", 2.0), ("One", 3.0)):
+        monkeypatch.setattr(page, "_cpu", lambda cpu=cpu: cpu)
+        page.write([Findings("Copying", [Measure("wall", value, 9)], ["at length"], {"one": 1.0})], Size(), {})
+    assert others().startswith(before.rstrip())
+    assert f"### {here}\n" in others()
+    assert "| wall / C client | 1.10 |" in others()
+    assert "### Two\n" in others()
+    assert "| wall | 2.00 | <= 9.00 |" in others()
+    assert "### One\n" not in others()
+    assert "at length" not in others()
+
+
 def test_the_chart_is_an_image_with_a_bar_for_each_program(written: Path) -> None:
     chart = ElementTree.parse(written.parent / "img" / "benchmarks.svg").getroot()
     bars = [element for element in chart.iter() if element.tag.endswith("rect")][1:]
