@@ -79,7 +79,7 @@ def _found(rig: Rig, size: Size, parts: list[str]) -> Iterator[Findings]:
 
 
 def main() -> None:
-    """Run from the command line."""
+    """Run from the command line; a quick run is too small for a figure to be missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(PARTS)}; all, where none is named")
     parser.add_argument(
@@ -98,7 +98,8 @@ def main() -> None:
         page.write(findings, size, versions)
     elif size.rows == Size().rows:
         page.write_again(findings, size, versions)
-    if missed := [measure.name for measure in page.measures(findings) if measure.missed]:
+    missed = [measure.name for measure in page.measures(findings) if measure.missed]
+    if missed and not options.quick:
         sys.exit("missed: " + "; ".join(missed))
 
 

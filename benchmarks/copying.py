@@ -66,6 +66,7 @@ def measure(rig: Rig, size: Size, wrong: Mapping[str, str]) -> Findings:
         _shape("mixed", mixed),
         _against(peers.CONNECTORX, mixed, wrong),
         *(_against(peer, slow, wrong) for peer in peers.SLOW),
+        _fastest({**slow, **mixed}, mixed),
         Measure(
             "server CPU / C client text",
             ratio(mixed[OURS], mixed[TEXT], lambda run: run.server_cpu),
@@ -135,6 +136,19 @@ def _against(peer: Peer, runs: Runs, wrong: Mapping[str, str], at: str = "") -> 
     errors = wrong.get(peer.name, "")
     name = f"{peer.name}{at}, wall / ours" + (f" ({errors})" if errors else "")
     return Measure(name, ratio(runs[peer.name], runs[OURS]), peer.least, peer.hoped, at_least=True)
+
+
+def _fastest(runs: Runs, mixed: Runs) -> Measure:
+    """Return how the product is beside the peer that is the fastest today."""
+    peer = min(peers.PEERS, key=lambda peer: middle(runs[peer.name], lambda run: run.seconds))
+    seconds = [middle(of, lambda run: run.seconds) for of in (runs[peer.name], mixed[OURS])]
+    return Measure(
+        f"the fastest of {len(peers.PEERS)} peers ({peer.name}), wall / ours",
+        seconds[0] / seconds[1],
+        1.3,
+        1.6,
+        at_least=True,
+    )
 
 
 def _shape(shape: str, runs: Runs, at: str = "") -> Measure:

@@ -25,15 +25,15 @@ class Peer:
     Attributes:
         name: What the report calls it.
         command: Program of `benchmarks.clients` and its first arguments; a folder and tables follow.
-        least: How many times its wall clock must be the product's.
+        least: How many times its wall clock must be the product's; None where it is only reported.
         hoped: How many times it is hoped to be.
         read: Gives a table's rows, of a folder that it wrote, each as a mapping; a value may be text of any form.
     """
 
     name: str
     command: tuple[str, ...]
-    least: float
-    hoped: float
+    least: float | None
+    hoped: float | None
     read: Callable[[Path, str], list[dict[str, Any]]]
 
 
@@ -53,7 +53,9 @@ def _csv(folder: Path, table: str) -> list[dict[str, Any]]:
 CONNECTORX = Peer("dlt, connectorx -> Parquet", ("dlt_copy", "connectorx", "mysql+pymysql"), 1.5, 1.7, _parquet)
 PYARROW = Peer("dlt, pyarrow on PyMySQL -> Parquet", ("dlt_copy", "pyarrow", "mysql+pymysql"), 8, 12, _parquet)
 SLING = Peer("Sling -> CSV", ("sling_copy",), 8, 12, _csv)
-SLOW = (PYARROW, SLING)
+CHDB = Peer("chDB -> Parquet", ("engine_copy", "chdb"), None, None, _parquet)
+DUCKDB = Peer("DuckDB -> Parquet", ("engine_copy", "duckdb"), None, None, _parquet)
+SLOW = (CHDB, DUCKDB, PYARROW, SLING)
 PEERS = (CONNECTORX, *SLOW)
 
 
