@@ -36,21 +36,14 @@ EXAMPLES = (
 
 @dataclass
 class Found:
-    """What a run of `discover` came upon.
+    """What a run of `discover` came upon."""
 
-    Attributes:
-        added: The tables that were added to the catalog.
-        refused: Tables that cannot be copied -> the reason.
-        views: The views that the catalog does not have, which stand in it as comments.
-        gone: Tables of the catalog that the database does not have.
-        ignored: Tables and views that the catalog's `ignore` leaves out.
-    """
-
-    added: list[Suggestion] = field(default_factory=list)
-    refused: dict[str, str] = field(default_factory=dict)
+    added: list[Suggestion] = field(default_factory=list)  # the tables that were added to the catalog
+    refused: dict[str, str] = field(default_factory=dict)  # tables that cannot be copied -> the reason
+    # the views that the catalog does not have, which stand in it as comments
     views: list[Suggestion] = field(default_factory=list)
-    gone: list[str] = field(default_factory=list)
-    ignored: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)  # tables of the catalog that the database does not have
+    ignored: list[str] = field(default_factory=list)  # tables and views that the catalog's `ignore` leaves out
 
 
 def discover(

@@ -27,31 +27,20 @@ EXAMPLES = (
 
 @dataclass(frozen=True)
 class Step:
-    """Statements that are run together, in order.
+    """Statements that are run together, in order."""
 
-    Attributes:
-        heading: Where they run, and what for.
-        statements: Their texts.
-    """
-
-    heading: str
-    statements: list[str]
+    heading: str  # where they run, and what for
+    statements: list[str]  # their texts
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a day of a table runs.
+    """What a day of a table runs."""
 
-    Attributes:
-        table: The table's name in the source.
-        day: The day.
-        steps: What is run, in order.
-        notes: What cannot be carried, and what becomes of it; that the day has not ended.
-    """
-
-    table: str
+    table: str  # the table's name in the source
     day: date
-    steps: list[Step]
+    steps: list[Step]  # what is run, in order
+    # what cannot be carried, and what becomes of it; that the day has not ended
     notes: list[str] = field(default_factory=list)
 
 

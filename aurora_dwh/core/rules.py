@@ -47,45 +47,26 @@ class RulesError(DataError):
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """What shaped rows; names of columns are folded, and lists are in no order.
+    """What shaped rows; names of columns are folded, and lists are in no order."""
 
-    Attributes:
-        source: The source's name, as `AuroraSettings.source_name` gives it; None where it does not matter.
-        table: The table's name in the source.
-        mode: The table's mode.
-        key: The columns that told rows apart, by their names in the copy.
-        cursor: The column that said when a row was written, by its name in the copy.
-        cursor_timezone: The zone of the cursor's wall clock.
-        timezone: The zone at whose midnight days were cut.
-        start_date: The first day, as text.
-        include: The only columns that were read; none where all were.
-        exclude: Columns that were left out.
-        filter: The condition that rows met.
-        mask: Column -> how its values were hidden; of those that were hashed with a key, its fingerprint too.
-        zero_dates: What became of dates that are none.
-        oversize: What became of values wider than Redshift holds.
-        nul_bytes: What became of NUL bytes.
-        rename: Column in the source -> its other name in the copy.
-        query: The SELECT whose result the rows were; None where they were a table's.
-    """
-
-    source: str | None
-    table: str
-    mode: str
-    key: Sequence[str]
-    cursor: str | None
-    cursor_timezone: str | None
-    timezone: str
-    start_date: str
-    include: Sequence[str] | str
-    exclude: Sequence[str] | str
-    filter: str | None
+    source: str | None  # the source's name, as `AuroraSettings.source_name` gives it; None where it does not matter
+    table: str  # the table's name in the source
+    mode: str  # the table's mode
+    key: Sequence[str]  # the columns that told rows apart, by their names in the copy
+    cursor: str | None  # the column that said when a row was written, by its name in the copy
+    cursor_timezone: str | None  # the zone of the cursor's wall clock
+    timezone: str  # the zone at whose midnight days were cut
+    start_date: str  # the first day, as text
+    include: Sequence[str] | str  # the only columns that were read; none where all were
+    exclude: Sequence[str] | str  # columns that were left out
+    filter: str | None  # the condition that rows met
+    # column -> how its values were hidden; of those that were hashed with a key, its fingerprint too
     mask: Mapping[str, Any] | str
-    zero_dates: str
-    oversize: str
-    nul_bytes: str
-    rename: Mapping[str, str] | str = field(default_factory=dict)
-    query: str | None = None
+    zero_dates: str  # what became of dates that are none
+    oversize: str  # what became of values wider than Redshift holds
+    nul_bytes: str  # what became of NUL bytes
+    rename: Mapping[str, str] | str = field(default_factory=dict)  # column in the source -> its other name in the copy
+    query: str | None = None  # the SELECT whose result the rows were; None where they were a table's
 
     @property
     def is_computed(self) -> bool:

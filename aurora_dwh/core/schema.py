@@ -58,37 +58,24 @@ def fold(name: str) -> str:
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a MySQL table, as information_schema.COLUMNS describes it.
+    """One column of a MySQL table, as information_schema.COLUMNS describes it."""
 
-    Attributes:
-        name: The column's name as in MySQL, case kept.
-        data_type: MySQL's DATA_TYPE, lower case: `decimal`.
-        column_type: MySQL's COLUMN_TYPE, lower case but for members: `decimal(12,2) unsigned`, `enum('a','b')`.
-        nullable: Whether NULL is allowed.
-        length: Characters of a text type, bytes of a binary type.
-        precision: Digits of a DECIMAL, bits of a BIT.
-        scale: Digits behind the point of a DECIMAL.
-        comment: The column's comment in MySQL.
-        charset: MySQL's name of the character set of a text's bytes; empty for what is no text.
-        read_as: SQL that the source computes instead of the column itself, which stands in it as `{0}`; the type
-            attributes then describe its result. So a masked value never leaves the database.
-        keyed: Whether what is read is hashed with the mask's key before anything else is done with it; the type
-            attributes then describe the hash.
-        renamed: The column's name in the copy, where the catalog gives it another one.
-    """
-
-    name: str
-    data_type: str
-    column_type: str
-    nullable: bool = True
-    length: int | None = None
-    precision: int | None = None
-    scale: int | None = None
-    comment: str = ""
-    charset: str = ""
+    name: str  # the column's name as in MySQL, case kept
+    data_type: str  # MySQL's DATA_TYPE, lower case: `decimal`
+    column_type: str  # MySQL's COLUMN_TYPE, lower case but for members: `decimal(12,2) unsigned`, `enum('a','b')`
+    nullable: bool = True  # whether NULL is allowed
+    length: int | None = None  # characters of a text type, bytes of a binary type
+    precision: int | None = None  # digits of a DECIMAL, bits of a BIT
+    scale: int | None = None  # digits behind the point of a DECIMAL
+    comment: str = ""  # the column's comment in MySQL
+    charset: str = ""  # MySQL's name of the character set of a text's bytes; empty for what is no text
+    # SQL that the source computes instead of the column itself, which stands in it as `{0}`; the type attributes then
+    # describe its result. So a masked value never leaves the database
     read_as: str = "{0}"
+    # whether what is read is hashed with the mask's key before anything else is done with it; the type attributes then
+    # describe the hash
     keyed: bool = False
-    renamed: str | None = None
+    renamed: str | None = None  # the column's name in the copy, where the catalog gives it another one
 
     def reading(self, expression: str) -> Column:
         """Return the column with one more expression around what is read, which stands in it as `{0}`."""
@@ -166,22 +153,14 @@ class Column:
 
 @dataclass(frozen=True)
 class TableSchema:
-    """A MySQL table's columns in source order, with its primary key and comment, or those of a query's result.
-
-    Attributes:
-        database: The database.
-        table: The table's name; the query's in the catalog.
-        columns: The columns.
-        primary_key: Its columns; none where there is none.
-        comment: The table's comment.
-        query: The SELECT whose result the rows are; None where they are the table's. A manifest has it in its rules.
-    """
+    """A MySQL table's columns in source order, with its primary key and comment, or those of a query's result."""
 
     database: str
-    table: str
+    table: str  # the table's name; the query's in the catalog
     columns: tuple[Column, ...]
-    primary_key: tuple[str, ...] = ()
-    comment: str = ""
+    primary_key: tuple[str, ...] = ()  # its columns; none where there is none
+    comment: str = ""  # the table's comment
+    # the SELECT whose result the rows are; None where they are the table's. A manifest has it in its rules
     query: str | None = None
 
     def column(self, name: str) -> Column:
@@ -262,33 +241,22 @@ class UnsupportedTypeError(ValueError):
 
 @dataclass(frozen=True)
 class TypeRule:
-    """One row of the map.
+    """One row of the map."""
 
-    Attributes:
-        mysql: The type as the documentation names it.
-        data_types: The DATA_TYPE values that the row covers.
-        arrow: Column -> Arrow type.
-        redshift: Column -> Redshift type in the staging table.
-        stage: Column -> Redshift type that COPY loads into, where it is not `redshift`.
-        load: SQL that turns the stage's value (`{}`) into the target's, where it is not the value itself.
-        byte_limit: Column -> bytes that Redshift holds at the most, where MySQL can hold more.
-        applies: Whether the row covers this column, where DATA_TYPE does not decide alone.
-        policies: The catalog's fields that say what becomes of values that do not fit.
-        example: A value in MySQL, and what it is in Redshift.
-        note: What a reader of the documentation should know.
-    """
-
-    mysql: str
-    data_types: frozenset[str]
-    arrow: Callable[[Column], pa.DataType]
-    redshift: Callable[[Column], str]
+    mysql: str  # the type as the documentation names it
+    data_types: frozenset[str]  # the DATA_TYPE values that the row covers
+    arrow: Callable[[Column], pa.DataType]  # column -> Arrow type
+    redshift: Callable[[Column], str]  # column -> Redshift type in the staging table
+    # column -> Redshift type that COPY loads into, where it is not `redshift`
     stage: Callable[[Column], str] | None = None
-    load: str = "{}"
+    load: str = "{}"  # SQL that turns the stage's value (`{}`) into the target's, where it is not the value itself
+    # column -> bytes that Redshift holds at the most, where MySQL can hold more
     byte_limit: Callable[[Column], int] | None = None
+    # whether the row covers this column, where DATA_TYPE does not decide alone
     applies: Callable[[Column], bool] = lambda _: True
-    policies: tuple[str, ...] = ()
-    example: tuple[str, str] = ("", "")
-    note: str = ""
+    policies: tuple[str, ...] = ()  # the catalog's fields that say what becomes of values that do not fit
+    example: tuple[str, str] = ("", "")  # a value in MySQL, and what it is in Redshift
+    note: str = ""  # what a reader of the documentation should know
 
 
 def _arrow(kind: str) -> Callable[[Column], pa.DataType]:

@@ -58,17 +58,11 @@ _TAGS: Final = (
 
 @dataclass(frozen=True)
 class Pruned:
-    """What was removed.
+    """What was removed."""
 
-    Attributes:
-        runs: Runs.
-        events: Rows that were stored of events.
-        size: Bytes of their texts, and of files.
-    """
-
-    runs: int = 0
-    events: int = 0
-    size: int = 0
+    runs: int = 0  # runs
+    events: int = 0  # rows that were stored of events
+    size: int = 0  # bytes of their texts, and of files
 
     def __str__(self) -> str:
         return f"{self.runs:,} runs, {self.events:,} events, {self.size / 1e6:,.1f} MB"
@@ -200,17 +194,11 @@ class Retention:
 
 @dataclass(frozen=True)
 class _Rows:
-    """What goes of the events of some runs, in the tables that all runs share.
+    """What goes of the events of some runs, in the tables that all runs share."""
 
-    Attributes:
-        events: Ids of events, with the bytes of each.
-        checks: Ids of results of checks, likewise.
-        long: Ids and texts of materializations that stay without their details.
-    """
-
-    events: dict[int, int]
-    checks: dict[int, int]
-    long: dict[int, str]
+    events: dict[int, int]  # ids of events, with the bytes of each
+    checks: dict[int, int]  # ids of results of checks, likewise
+    long: dict[int, str]  # ids and texts of materializations that stay without their details
 
     @property
     def count(self) -> int:

@@ -78,19 +78,12 @@ class GlueError(DataError):
 
 @dataclass(frozen=True)
 class Published:
-    """What became of a table in Glue.
+    """What became of a table in Glue."""
 
-    Attributes:
-        name: The table's name there.
-        partitions: How many days it has.
-        added: Days that it had not.
-        removed: Days that it has no more.
-    """
-
-    name: str
-    partitions: int
-    added: int
-    removed: int
+    name: str  # the table's name there
+    partitions: int  # how many days it has
+    added: int  # days that it had not
+    removed: int  # days that it has no more
 
 
 def write_list(client: Any, layout: Layout, manifest: Manifest) -> None:
@@ -116,15 +109,10 @@ def glue_name(table: str) -> str:
 
 @dataclass(frozen=True)
 class GlueDatabase:
-    """A database of the Glue Data Catalog.
+    """A database of the Glue Data Catalog."""
 
-    Attributes:
-        client: A boto3 Glue client.
-        name: The database.
-    """
-
-    client: Any
-    name: str
+    client: Any  # a boto3 Glue client
+    name: str  # the database
 
     def look_up(self) -> None:
         """See that the database is there and answers, by asking for a table that need not be.

@@ -33,17 +33,11 @@ _OVERTAKEN = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoS
 
 @dataclass(frozen=True)
 class Pruning:
-    """What was removed, or would be.
+    """What was removed, or would be."""
 
-    Attributes:
-        days: The days' manifests as they were, in order.
-        objects: How many files went with them.
-        size: Their bytes.
-    """
-
-    days: tuple[Manifest, ...]
-    objects: int
-    size: int
+    days: tuple[Manifest, ...]  # the days' manifests as they were, in order
+    objects: int  # how many files went with them
+    size: int  # their bytes
 
 
 def pruned(client: Any, layout: Layout, table: str) -> dict[date, datetime]:

@@ -106,15 +106,10 @@ def span(days: Days) -> tuple[date, date]:
 
 @dataclass
 class Query:
-    """A DuckDB in which tables of the lake can be asked for.
-
-    Attributes:
-        lake: The lake.
-        connection: DuckDB's.
-    """
+    """A DuckDB in which tables of the lake can be asked for."""
 
     lake: Lake
-    connection: Any = field(init=False)
+    connection: Any = field(init=False)  # DuckDB's
     _sizes: dict[str, int] = field(init=False, default_factory=dict)
     _numbers: Iterator[int] = field(init=False, default_factory=lambda: itertools.count(1))
 

@@ -24,32 +24,20 @@ class RunError(DataError):
 
 @dataclass(frozen=True)
 class CheckOutcome:
-    """What a check of the asset found; one that did not pass is a warning, for another would have failed the run.
+    """What a check of the asset found; one that did not pass is a warning, for another would have failed the run."""
 
-    Attributes:
-        name: The check's name.
-        is_passed: Whether it passed.
-        description: What it found, in words.
-        figures: And in numbers, such as `rows`.
-    """
-
-    name: str
-    is_passed: bool
-    description: str
-    figures: Mapping[str, Any]
+    name: str  # the check's name
+    is_passed: bool  # whether it passed
+    description: str  # what it found, in words
+    figures: Mapping[str, Any]  # and in numbers, such as `rows`
 
 
 @dataclass(frozen=True)
 class Materialized:
-    """A run that succeeded.
+    """A run that succeeded."""
 
-    Attributes:
-        run_id: Dagster's id of the run.
-        checks: What the asset's checks found.
-    """
-
-    run_id: str
-    checks: tuple[CheckOutcome, ...]
+    run_id: str  # Dagster's id of the run
+    checks: tuple[CheckOutcome, ...]  # what the asset's checks found
 
 
 def materialize(location: dg.Definitions, layer: str, name: str, days: Sequence[date] = ()) -> Materialized:

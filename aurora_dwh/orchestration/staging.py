@@ -29,22 +29,14 @@ from aurora_dwh.warehouse.load.target import staging_target
 
 @dataclass(frozen=True)
 class Record:
-    """Where a step tells Dagster what it made, be it an asset's own or its IO manager's.
-
-    Attributes:
-        asset: The asset.
-        partitions: Those that the step is to make; none of an asset without any.
-        run_id: The run.
-        log: The run's log.
-        log_event: Records a partition at once, be the step's end what it may.
-        add_metadata: Adds to what Dagster records of the asset, or of one of its partitions, when the step has ended.
-    """
+    """Where a step tells Dagster what it made, be it an asset's own or its IO manager's."""
 
     asset: dg.AssetKey
-    partitions: frozenset[str]
-    run_id: str
-    log: Logger
-    log_event: Callable[[dg.AssetMaterialization], None]
+    partitions: frozenset[str]  # those that the step is to make; none of an asset without any
+    run_id: str  # the run
+    log: Logger  # the run's log
+    log_event: Callable[[dg.AssetMaterialization], None]  # records a partition at once, be the step's end what it may
+    # adds to what Dagster records of the asset, or of one of its partitions, when the step has ended
     add_metadata: Callable[..., None]
 
     @staticmethod

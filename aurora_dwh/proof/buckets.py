@@ -61,31 +61,21 @@ _BUCKET, _ROWS, _SUM = "_dwh_bucket", "_dwh_rows", "_dwh_sum"
 
 @dataclass(frozen=True)
 class FirstLook:
-    """What Redshift found.
+    """What Redshift found."""
 
-    Attributes:
-        staged_rows: The target's rows that count.
-        differing: The buckets that differ, in order, each by its key that is nearest to zero; None where they are too
-            many, or rows have no key.
-    """
-
-    staged_rows: int
+    staged_rows: int  # the target's rows that count
+    # the buckets that differ, in order, each by its key that is nearest to zero; None where they are too many, or rows
+    # have no key
     differing: tuple[int, ...] | None
 
 
 @dataclass(frozen=True)
 class Buckets:
-    """A table's rows, cut by ranges of its key.
+    """A table's rows, cut by ranges of its key."""
 
-    Attributes:
-        pace: How the source is gone through.
-        subject: What is compared.
-        width: How many values of the key a bucket has.
-    """
-
-    pace: Pace
-    subject: Subject
-    width: int
+    pace: Pace  # how the source is gone through
+    subject: Subject  # what is compared
+    width: int  # how many values of the key a bucket has
 
     @property
     def _key(self) -> Column:

@@ -36,38 +36,24 @@ _BIG = "DECIMAL(38,0)"
 
 @dataclass(frozen=True)
 class Candidate:
-    """A key whose rows differ at first sight.
+    """A key whose rows differ at first sight."""
 
-    Attributes:
-        key: Its canonical texts, or of a table without a key the digests.
-        there: How many rows the source has of it.
-        here: How many Redshift has.
-        seen: The sum of the source's digests.
-    """
-
-    key: Key
-    there: int
-    here: int
-    seen: int
+    key: Key  # its canonical texts, or of a table without a key the digests
+    there: int  # how many rows the source has of it
+    here: int  # how many Redshift has
+    seen: int  # the sum of the source's digests
 
 
 @dataclass(frozen=True)
 class Compared:
-    """What Redshift found.
+    """What Redshift found."""
 
-    Attributes:
-        source_rows: The source's rows.
-        staged_rows: The target's rows that count.
-        kinds: Rows by kind, at first sight; those that are late among them.
-        candidates: The keys whose rows differ and are not late, as many as are to be looked at again.
-        is_whole: Whether they are all.
-    """
-
-    source_rows: int
-    staged_rows: int
-    kinds: dict[str, int]
+    source_rows: int  # the source's rows
+    staged_rows: int  # the target's rows that count
+    kinds: dict[str, int]  # rows by kind, at first sight; those that are late among them
+    # the keys whose rows differ and are not late, as many as are to be looked at again
     candidates: tuple[Candidate, ...]
-    is_whole: bool
+    is_whole: bool  # whether they are all
 
 
 def compare(

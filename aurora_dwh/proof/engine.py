@@ -47,23 +47,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Proof:
-    """What a proof found.
+    """What a proof found."""
 
-    Attributes:
-        verdict: What is said of it.
-        subject: What was compared.
-        candidates: The keys whose rows differed at first sight, as far as they were looked at again.
-        found: Each row that differs.
-        at: The moment of the source that the reading of its rows began at, in UTC.
-        reached: How far the data of a replica reached then; None of another server.
-    """
-
-    verdict: Verdict
-    subject: Subject
+    verdict: Verdict  # what is said of it
+    subject: Subject  # what was compared
+    # the keys whose rows differed at first sight, as far as they were looked at again
     candidates: tuple[Candidate, ...]
-    found: tuple[Found, ...]
-    at: datetime
-    reached: datetime | None
+    found: tuple[Found, ...]  # each row that differs
+    at: datetime  # the moment of the source that the reading of its rows began at, in UTC
+    reached: datetime | None  # how far the data of a replica reached then; None of another server
 
 
 @dataclass(frozen=True)

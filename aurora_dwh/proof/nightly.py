@@ -29,17 +29,11 @@ _SHOWN_CHARACTERS = 15_000
 
 @dataclass(frozen=True)
 class Outcome:
-    """A table proven, and mended as the catalog says.
+    """A table proven, and mended as the catalog says."""
 
-    Attributes:
-        found: What was found.
-        verdict: What is left, after what was mended.
-        repaired: What was done.
-    """
-
-    found: Verdict
-    verdict: Verdict
-    repaired: Repaired = field(default_factory=Repaired)
+    found: Verdict  # what was found
+    verdict: Verdict  # what is left, after what was mended
+    repaired: Repaired = field(default_factory=Repaired)  # what was done
 
     @property
     def mended(self) -> Mapping[str, int]:

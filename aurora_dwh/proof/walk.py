@@ -47,17 +47,11 @@ _PLACE = "_dwh_place_{}"
 
 @dataclass(frozen=True)
 class Walk:
-    """One reading of a table's keys and digests.
+    """One reading of a table's keys and digests."""
 
-    Attributes:
-        pace: How it goes.
-        subject: What is compared.
-        dialect: How the source makes a row's digest.
-    """
-
-    pace: Pace
-    subject: Subject
-    dialect: Dialect = AURORA
+    pace: Pace  # how it goes
+    subject: Subject  # what is compared
+    dialect: Dialect = AURORA  # how the source makes a row's digest
 
     def extract(self, at: datetime, rules: Rules | None) -> Extract:
         """Return the rows on their way out of the source; they are read as its batches are taken.

@@ -43,23 +43,17 @@ class ComputedTable(Table):
 
 
 class Stored(BaseModel):
-    """How rows that are computed are stored.
-
-    Attributes:
-        mode: `incremental` upserts the rows of a day by key, `append` replaces the day as one unit, `full` replaces
-            the whole table. Without it: by key where there is one, else the day; of an asset without partitions, all.
-        key: The columns that tell one row from another.
-        dist_key: The Redshift table's distribution key.
-        sort_key: The Redshift table's sort key.
-        columns: Column -> type, where the rows' own is not to be taken: MySQL's names, such as `varchar(40)`.
-    """
+    """How rows that are computed are stored."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
+    # `incremental` upserts the rows of a day by key, `append` replaces the day as one unit, `full` replaces the whole
+    # table. Without it: by key where there is one, else the day; of an asset without partitions, all
     mode: Literal["incremental", "full", "append"] | None = None
-    key: Names = ()
-    dist_key: Name | None = None
-    sort_key: Names = ()
+    key: Names = ()  # the columns that tell one row from another
+    dist_key: Name | None = None  # the Redshift table's distribution key
+    sort_key: Names = ()  # the Redshift table's sort key
+    # column -> type, where the rows' own is not to be taken: MySQL's names, such as `varchar(40)`
     columns: dict[Name, str] = Field(default_factory=dict)
 
     @field_validator("columns")
@@ -95,19 +89,14 @@ class Stored(BaseModel):
 
 
 class Storing(Stored):
-    """How an asset's rows are stored, as its metadata say it: `aurora_dwh/key` and so on.
+    """How an asset's rows are stored, as its metadata say it: `aurora_dwh/key` and so on."""
 
-    Attributes:
-        table: The table's name in the lake. Without it: the asset's key, without a leading `lake`.
-        target: The table's name in Redshift. Without it: the last part of the asset's key.
-        schema_name: The schema in Redshift. Without it: the part of the key before, `staging` and `bi` as they are
-            called in this warehouse; of a key of one part, the staging schema.
-        day_column: The column that tells the day of a row in Redshift, where aurora-dwh did not load it.
-    """
-
-    table: Name | None = None
-    target: Name | None = None
+    table: Name | None = None  # the table's name in the lake. Without it: the asset's key, without a leading `lake`
+    target: Name | None = None  # the table's name in Redshift. Without it: the last part of the asset's key
+    # the schema in Redshift. Without it: the part of the key before, `staging` and `bi` as they are called in this
+    # warehouse; of a key of one part, the staging schema
     schema_name: str | None = Field(default=None, alias="schema")
+    # the column that tells the day of a row in Redshift, where aurora-dwh did not load it
     day_column: str | None = None
 
     @staticmethod

@@ -62,18 +62,12 @@ def terminate(pid: int) -> str:
 
 @dataclass(frozen=True)
 class Answer:
-    """A statement's outcome.
-
-    Attributes:
-        rows: Its rows.
-        count: The rows that a DML statement changed, -1 where unknown.
-        columns: The names of the rows' columns and their types' numbers.
-        modifiers: The columns' type modifiers, in which a VARCHAR has its length and a DECIMAL precision and scale.
-    """
+    """A statement's outcome."""
 
     rows: list[tuple[Any, ...]]
-    count: int
-    columns: tuple[tuple[str, int], ...] = ()
+    count: int  # the rows that a DML statement changed, -1 where unknown
+    columns: tuple[tuple[str, int], ...] = ()  # the names of the rows' columns and their types' numbers
+    # the columns' type modifiers, in which a VARCHAR has its length and a DECIMAL precision and scale
     modifiers: tuple[int, ...] = ()
 
 

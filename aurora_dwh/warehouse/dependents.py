@@ -25,23 +25,14 @@ class DependentError(DataError):
 
 @dataclass(frozen=True)
 class View:
-    """A view that is bound to a table, perhaps through other views.
+    """A view that is bound to a table, perhaps through other views."""
 
-    Attributes:
-        oid: Its number.
-        schema: Its schema.
-        name: Its name.
-        query: Its SELECT.
-        owner: Whose it is.
-        is_ours: Whether the session's user may make it again.
-    """
-
-    oid: int
+    oid: int  # its number
     schema: str
     name: str
-    query: str
-    owner: str
-    is_ours: bool
+    query: str  # its SELECT
+    owner: str  # whose it is
+    is_ours: bool  # whether the session's user may make it again
 
     @property
     def sql(self) -> str:
@@ -56,19 +47,12 @@ class View:
 
 @dataclass(frozen=True)
 class Grant:
-    """A privilege that was given.
+    """A privilege that was given."""
 
-    Attributes:
-        privilege: What it allows.
-        to: To whom it was given, as SQL.
-        columns: The columns that it is about; none where it is about the whole.
-        with_option: Whether it may be passed on.
-    """
-
-    privilege: str
-    to: str
-    columns: tuple[str, ...] = ()
-    with_option: bool = False
+    privilege: str  # what it allows
+    to: str  # to whom it was given, as SQL
+    columns: tuple[str, ...] = ()  # the columns that it is about; none where it is about the whole
+    with_option: bool = False  # whether it may be passed on
 
 
 def views(session: Session, schema: str, name: str) -> list[View]:

@@ -28,19 +28,12 @@ class State(str, Enum):
 
 @dataclass(frozen=True)
 class Check:
-    """One check and its outcome.
+    """One check and its outcome."""
 
-    Attributes:
-        name: What was checked; the system's name, a colon, and the rest.
-        state: How it came out.
-        detail: What was found.
-        remedy: What to do; empty where nothing is to be done.
-    """
-
-    name: str
-    state: State
-    detail: str = ""
-    remedy: str = ""
+    name: str  # what was checked; the system's name, a colon, and the rest
+    state: State  # how it came out
+    detail: str = ""  # what was found
+    remedy: str = ""  # what to do; empty where nothing is to be done
 
 
 class Attempts:

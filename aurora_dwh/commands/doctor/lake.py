@@ -24,15 +24,10 @@ _BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "Restrict
 
 @dataclass(frozen=True)
 class Bucket:
-    """A lake that works.
+    """A lake that works."""
 
-    Attributes:
-        settings: Where it lies.
-        region: The bucket's Region; None where nobody says.
-    """
-
-    settings: LakeSettings
-    region: str | None
+    settings: LakeSettings  # where it lies
+    region: str | None  # the bucket's Region; None where nobody says
 
 
 def check(run: Attempts) -> Bucket | None:

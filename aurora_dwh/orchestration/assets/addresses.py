@@ -25,27 +25,18 @@ Settings = TypeVar("Settings")
 
 @dataclass(frozen=True)
 class Addresses:
-    """The three places between which tables are copied.
+    """The three places between which tables are copied."""
 
-    Attributes:
-        source: `mysql://host:port/database`, None where it is not known.
-        layout: The lake's layout, None where it is not known.
-        warehouse: `redshift://host/database`, None where it is not known.
-        database: Redshift's database, None where it is not known.
-        schemas: What the schemas that marts name are called in this warehouse.
-        s3_region: The Region of the lake's bucket; None where it is not known, or the lake is not Amazon's S3.
-        redshift_page: The warehouse's page in Amazon's console; None where it is not known, or is not Amazon's.
-        glue: The database of Glue in which Athena finds the lake's tables, None where there is none.
-    """
-
-    source: str | None
-    layout: Layout | None
-    warehouse: str | None
-    database: str | None
-    schemas: Mapping[str, str]
+    source: str | None  # `mysql://host:port/database`, None where it is not known
+    layout: Layout | None  # the lake's layout, None where it is not known
+    warehouse: str | None  # `redshift://host/database`, None where it is not known
+    database: str | None  # Redshift's database, None where it is not known
+    schemas: Mapping[str, str]  # what the schemas that marts name are called in this warehouse
+    # the Region of the lake's bucket; None where it is not known, or the lake is not Amazon's S3
     s3_region: str | None = None
+    # the warehouse's page in Amazon's console; None where it is not known, or is not Amazon's
     redshift_page: str | None = None
-    glue: str | None = None
+    glue: str | None = None  # the database of Glue in which Athena finds the lake's tables, None where there is none
 
     @staticmethod
     def from_env(environ: Mapping[str, str] | None = None) -> Addresses:

@@ -31,17 +31,11 @@ class SendError(Exception):
 
 @dataclass(frozen=True)
 class Message:
-    """An alert as it is sent.
+    """An alert as it is sent."""
 
-    Attributes:
-        subject: Its first line.
-        body: The other lines.
-        severity: `error` where anything failed, `warning` where there are warnings alone.
-    """
-
-    subject: str
-    body: str
-    severity: str
+    subject: str  # its first line
+    body: str  # the other lines
+    severity: str  # `error` where anything failed, `warning` where there are warnings alone
 
 
 class Channel(Protocol):

@@ -42,19 +42,12 @@ class Place:
 
 @dataclass(frozen=True)
 class Incident:
-    """One thing that people should hear of.
+    """One thing that people should hear of."""
 
-    Attributes:
-        severity: `error` or `warning`.
-        what: What went wrong: table or job, day, check.
-        reasons: Why, a line each.
-        path: Where it is shown, below the UI's address.
-    """
-
-    severity: str
-    what: str
-    reasons: tuple[str, ...]
-    path: str
+    severity: str  # `error` or `warning`
+    what: str  # what went wrong: table or job, day, check
+    reasons: tuple[str, ...]  # why, a line each
+    path: str  # where it is shown, below the UI's address
 
 
 def incidents_after(

@@ -206,28 +206,20 @@ def _first_kept(history: RunHistory, keep: timedelta) -> str:
 
 @dataclass
 class _Tables:
-    """One look at what tables, or transforms, lack.
+    """One look at what tables, or transforms, lack."""
 
-    Attributes:
-        ours: All assets of the project: their runs are waited for, and no others.
-        job: Their job.
-        keys: Their staging assets, or those in the lake of what is not in Redshift; marts follow by their own
-            conditions.
-        units: What one run of the job loads: days, in order; newest unit first.
-        first: The catalog's first day.
-        whole: Assets of tables that are copied whole, in which a later day stands for an older one.
-        kept: The lake's assets whose older copies are removed, each with the first day that has its copy for sure.
-        inputs: Assets that are computed, each with those that must have the day before it can be.
-    """
-
-    ours: frozenset[dg.AssetKey]
+    ours: frozenset[dg.AssetKey]  # all assets of the project: their runs are waited for, and no others
     history: RunHistory
-    job: str
+    job: str  # their job
+    # their staging assets, or those in the lake of what is not in Redshift; marts follow by their own conditions
     keys: Sequence[dg.AssetKey]
-    units: Sequence[Sequence[str]]
-    first: str
+    units: Sequence[Sequence[str]]  # what one run of the job loads: days, in order; newest unit first
+    first: str  # the catalog's first day
+    # assets of tables that are copied whole, in which a later day stands for an older one
     whole: frozenset[dg.AssetKey]
+    # the lake's assets whose older copies are removed, each with the first day that has its copy for sure
     kept: Mapping[dg.AssetKey, str]
+    # assets that are computed, each with those that must have the day before it can be
     inputs: Mapping[dg.AssetKey, Iterable[dg.AssetKey]] = field(default_factory=dict)
     _in_lake: dict[dg.AssetKey, set[str]] = field(default_factory=dict)
 
@@ -320,19 +312,13 @@ class _Tables:
 
 @dataclass
 class _Marts:
-    """One look at marts whose last build, of a day or of the whole mart, was without success.
-
-    Attributes:
-        marts: The marts, in order.
-        days: The days that are looked at, newest first.
-        job: Their job.
-    """
+    """One look at marts whose last build, of a day or of the whole mart, was without success."""
 
     graph: AssetGraph
-    marts: Sequence[dg.AssetKey]
+    marts: Sequence[dg.AssetKey]  # the marts, in order
     history: RunHistory
-    days: Sequence[str]
-    job: str
+    days: Sequence[str]  # the days that are looked at, newest first
+    job: str  # their job
 
     def requests(self) -> Iterator[dg.RunRequest]:
         """Yield a run for each day, and one for the marts without days, with all the marts that failed."""

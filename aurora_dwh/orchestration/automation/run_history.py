@@ -23,19 +23,12 @@ Tried = Mapping[dg.AssetKey, Sequence[dg.RunRecord]]
 
 @dataclass
 class RunHistory:
-    """Runs as they are at one moment. The storage is asked once for each kind, and only where it matters.
+    """Runs as they are at one moment. The storage is asked once for each kind, and only where it matters."""
 
-    Attributes:
-        instance: Whose runs.
-        now: The moment, in the zone in which days begin.
-        since: From when on runs without success are of interest, aware.
-        left: What wants a run and gets none, with the reason, as sentences.
-    """
-
-    instance: dg.DagsterInstance
-    now: datetime
-    since: datetime
-    left: list[str] = field(default_factory=list)
+    instance: dg.DagsterInstance  # whose runs
+    now: datetime  # the moment, in the zone in which days begin
+    since: datetime  # from when on runs without success are of interest, aware
+    left: list[str] = field(default_factory=list)  # what wants a run and gets none, with the reason, as sentences
 
     @cached_property
     def under_way(self) -> Sequence[dg.DagsterRun]:

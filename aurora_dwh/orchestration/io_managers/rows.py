@@ -43,23 +43,14 @@ def table_name(asset: dg.AssetKey, metadata: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Computed:
-    """An asset whose rows are on their way into the lake.
+    """An asset whose rows are on their way into the lake."""
 
-    Attributes:
-        asset: The asset, as errors name it.
-        table: The table that the rows become.
-        storing: What its metadata say.
-        rules: What is kept beside the rows.
-        windows: Partition -> its day, for those of the run; none where the asset has no partitions.
-        partition_expr: The column that tells the day of a row, None where none is named.
-    """
-
-    asset: str
-    table: ComputedTable
-    storing: Storing
-    rules: Rules
-    windows: Mapping[str, Window]
-    partition_expr: str | None = None
+    asset: str  # the asset, as errors name it
+    table: ComputedTable  # the table that the rows become
+    storing: Storing  # what its metadata say
+    rules: Rules  # what is kept beside the rows
+    windows: Mapping[str, Window]  # partition -> its day, for those of the run; none where the asset has no partitions
+    partition_expr: str | None = None  # the column that tells the day of a row, None where none is named
 
     @staticmethod
     def of(context: dg.OutputContext) -> Computed:

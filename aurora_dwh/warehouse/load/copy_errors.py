@@ -31,25 +31,15 @@ FindValue = Callable[[str, int, str], "str | None"]
 
 @dataclass(frozen=True)
 class BadValue:
-    """A row of sys_load_error_detail, and the value itself where the lake still has it.
+    """A row of sys_load_error_detail, and the value itself where the lake still has it."""
 
-    Attributes:
-        file: Address of the part.
-        line: Line of a text file, row of a columnar one, from 1; 0 where the whole file is meant.
-        column: The column, empty where the whole file is meant.
-        type: The column's type and length in the table.
-        code: Redshift's error code.
-        reason: Redshift's message.
-        value: The value in the file.
-    """
-
-    file: str
-    line: int
-    column: str
-    type: str
-    code: int
-    reason: str
-    value: str | None
+    file: str  # address of the part
+    line: int  # line of a text file, row of a columnar one, from 1; 0 where the whole file is meant
+    column: str  # the column, empty where the whole file is meant
+    type: str  # the column's type and length in the table
+    code: int  # Redshift's error code
+    reason: str  # Redshift's message
+    value: str | None  # the value in the file
 
     def __str__(self) -> str:
         """Return one sentence."""

@@ -73,21 +73,13 @@ class Live:
 
 @dataclass(frozen=True)
 class Preparation:
-    """What must become of a table before it takes rows.
+    """What must become of a table before it takes rows."""
 
-    Attributes:
-        making: The statements that make it, none where it is there.
-        adding: Those that add columns.
-        widening: Those that widen columns, which must run outside a transaction.
-        misfit: Why it cannot take them, None where it can.
-        absent: The table's columns that the days do not have.
-    """
-
-    making: tuple[str, ...] = ()
-    adding: tuple[str, ...] = ()
-    widening: tuple[str, ...] = ()
-    misfit: DriftError | None = None
-    absent: tuple[str, ...] = ()
+    making: tuple[str, ...] = ()  # the statements that make it, none where it is there
+    adding: tuple[str, ...] = ()  # those that add columns
+    widening: tuple[str, ...] = ()  # those that widen columns, which must run outside a transaction
+    misfit: DriftError | None = None  # why it cannot take them, None where it can
+    absent: tuple[str, ...] = ()  # the table's columns that the days do not have
 
 
 def look(session: Session, target: Target) -> Live:

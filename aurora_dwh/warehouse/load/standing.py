@@ -32,35 +32,20 @@ class RecordError(DataError):
 
 @dataclass(frozen=True)
 class Loading:
-    """The load of a day that stands, in the columns of `load_history.standing`.
+    """The load of a day that stands, in the columns of `load_history.standing`."""
 
-    Attributes:
-        table_name: The staging table.
-        day: The day.
-        rows: Rows in its manifest.
-        rows_behind: How many of them are of later days.
-        snapshot_at: When they were read, in UTC.
-        loaded_at: When they were loaded, in UTC.
-        in_target: Whether they are in the table as it is now.
-        mode: The table's mode then.
-        key: The folded key columns, None where they are not known.
-        cursor: The folded cursor column, None where there was none or it is not known.
-        origin: The database and the table whose folder its manifest lies in.
-        rules: The rules that the day was read by, where they are known.
-    """
-
-    table_name: str
+    table_name: str  # the staging table
     day: date
-    rows: int
-    rows_behind: int
-    snapshot_at: datetime
-    loaded_at: datetime
-    in_target: bool
-    mode: str
-    key: Sequence[str] | None
-    cursor: str | None
-    origin: tuple[str, ...]
-    rules: Rules | None
+    rows: int  # rows in its manifest
+    rows_behind: int  # how many of them are of later days
+    snapshot_at: datetime  # when they were read, in UTC
+    loaded_at: datetime  # when they were loaded, in UTC
+    in_target: bool  # whether they are in the table as it is now
+    mode: str  # the table's mode then
+    key: Sequence[str] | None  # the folded key columns, None where they are not known
+    cursor: str | None  # the folded cursor column, None where there was none or it is not known
+    origin: tuple[str, ...]  # the database and the table whose folder its manifest lies in
+    rules: Rules | None  # the rules that the day was read by, where they are known
 
     @property
     def is_finished(self) -> bool:
@@ -72,21 +57,14 @@ class Loading:
 
 @dataclass(frozen=True)
 class Standing:
-    """What stands of a staging table.
+    """What stands of a staging table."""
 
-    Attributes:
-        target: The staging table.
-        days: Day -> its load, in the order in which they were loaded.
-        elsewhere: Loads of the same days in the lake that are in staging tables of other names.
-        is_empty: Whether the table has no rows.
-        is_new: Whether it is not there, or was made just now.
-    """
-
-    target: Target
+    target: Target  # the staging table
+    # day -> its load, in the order in which they were loaded
     days: Mapping[date, Loading] = field(default_factory=dict)
-    elsewhere: Sequence[Loading] = ()
-    is_empty: bool = False
-    is_new: bool = False
+    elsewhere: Sequence[Loading] = ()  # loads of the same days in the lake that are in staging tables of other names
+    is_empty: bool = False  # whether the table has no rows
+    is_new: bool = False  # whether it is not there, or was made just now
 
     @property
     def last(self) -> Loading | None:

@@ -39,29 +39,17 @@ _NO_CURSOR = "'0001-01-01 00:00:00'"
 
 @dataclass(frozen=True)
 class Target:
-    """A staging table and what the load must know of it.
+    """A staging table and what the load must know of it."""
 
-    Attributes:
-        schema_name: Redshift schema.
-        name: Table name in Redshift.
-        key: Key columns; empty where the table has none.
-        cursor: Cursor column, None where the table has none.
-        dist_key: Distribution key, None leaves the choice to Redshift.
-        sort_key: Sort key columns, empty leaves the choice to Redshift.
-        frozen: Whether the columns stay as they are, whatever the source's become.
-        flags_deletes: Whether rows that are gone from the source stay and are flagged.
-        is_computed: Whether an asset of Dagster computes the rows, so that Aurora has none of them.
-    """
-
-    schema_name: str
-    name: str
-    key: tuple[str, ...] = ()
-    cursor: str | None = None
-    dist_key: str | None = None
-    sort_key: tuple[str, ...] = ()
-    frozen: bool = False
-    flags_deletes: bool = False
-    is_computed: bool = False
+    schema_name: str  # Redshift schema
+    name: str  # table name in Redshift
+    key: tuple[str, ...] = ()  # key columns; empty where the table has none
+    cursor: str | None = None  # cursor column, None where the table has none
+    dist_key: str | None = None  # distribution key, None leaves the choice to Redshift
+    sort_key: tuple[str, ...] = ()  # sort key columns, empty leaves the choice to Redshift
+    frozen: bool = False  # whether the columns stay as they are, whatever the source's become
+    flags_deletes: bool = False  # whether rows that are gone from the source stay and are flagged
+    is_computed: bool = False  # whether an asset of Dagster computes the rows, so that Aurora has none of them
 
     @property
     def own_columns(self) -> tuple[tuple[str, str], ...]:

@@ -40,29 +40,17 @@ Written = tuple[Counts, int | None]
 
 @dataclass(frozen=True)
 class DayLoad:
-    """What a load did for one day.
-
-    Attributes:
-        day: The day.
-        rows: Rows in its manifest, which are as many as the source gave and, where they were copied, COPY loaded.
-        inserted: Rows new in the target.
-        updated: Rows replaced there.
-        rows_behind: How many of the rows are of later days, as the newest day brings them.
-        usual_rows: What the same weekday had in the weeks before, None where too few are known.
-        is_copied: Whether they were copied; those of a day are not that a later reading overtook.
-        is_counted: Whether the source itself counted as many rows when they were read.
-        strays: Rows of the source that no day's reading saw then.
-    """
+    """What a load did for one day."""
 
     day: date
-    rows: int
-    inserted: int
-    updated: int
-    rows_behind: int = 0
-    usual_rows: float | None = None
-    is_copied: bool = True
-    is_counted: bool = False
-    strays: Strays = field(default_factory=Strays)
+    rows: int  # rows in its manifest, which are as many as the source gave and, where they were copied, COPY loaded
+    inserted: int  # rows new in the target
+    updated: int  # rows replaced there
+    rows_behind: int = 0  # how many of the rows are of later days, as the newest day brings them
+    usual_rows: float | None = None  # what the same weekday had in the weeks before, None where too few are known
+    is_copied: bool = True  # whether they were copied; those of a day are not that a later reading overtook
+    is_counted: bool = False  # whether the source itself counted as many rows when they were read
+    strays: Strays = field(default_factory=Strays)  # rows of the source that no day's reading saw then
 
     @property
     def rows_in_day(self) -> int:
@@ -72,31 +60,22 @@ class DayLoad:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a load did.
+    """What a load did."""
 
-    Attributes:
-        load_id: Its id in the audit table.
-        days: Each day's figures.
-        statements: What was run between BEGIN and COMMIT.
-        changes: Those of them, and of what was run before, that followed a change of the source's columns.
-        others: Other days in the table, with the rules that they were read by, where those are known.
-        lost: Columns of the table that the days do not have -> how many values went with the rows that were replaced.
-        unrecorded: Days of rows that the table had and of which `dwh.load_history` knew no load.
-        total: How many rows the table has now, those flagged as deleted among them; None where none were written.
-        copy_seconds: How long COPY took.
-        write_seconds: How long the rest of the transaction took, up to COMMIT.
-    """
-
-    load_id: str
-    days: tuple[DayLoad, ...]
-    statements: tuple[str, ...]
+    load_id: str  # its id in the audit table
+    days: tuple[DayLoad, ...]  # each day's figures
+    statements: tuple[str, ...]  # what was run between BEGIN and COMMIT
+    # those of them, and of what was run before, that followed a change of the source's columns
     changes: tuple[str, ...] = ()
+    # other days in the table, with the rules that they were read by, where those are known
     others: Mapping[date, Rules] = field(default_factory=dict)
+    # columns of the table that the days do not have -> how many values went with the rows that were replaced
     lost: Mapping[str, int] = field(default_factory=dict)
-    unrecorded: Sequence[date] = ()
+    unrecorded: Sequence[date] = ()  # days of rows that the table had and of which `dwh.load_history` knew no load
+    # how many rows the table has now, those flagged as deleted among them; None where none were written
     total: int | None = None
-    copy_seconds: float = 0.0
-    write_seconds: float = 0.0
+    copy_seconds: float = 0.0  # how long COPY took
+    write_seconds: float = 0.0  # how long the rest of the transaction took, up to COMMIT
 
 
 def load(

@@ -38,36 +38,23 @@ class CaseError(MartError):
 
 @dataclass(frozen=True)
 class Case:
-    """One case of a mart.
+    """One case of a mart."""
 
-    Attributes:
-        name: What it is about, in the author's words.
-        inputs: `schema.table` -> its rows; a table that is not named has none.
-        expected: The rows that the mart must have, in any order, each with the grain at the least.
-        days: Of an incremental mart, the half-open range of days that are built.
-    """
-
-    name: str
-    inputs: Mapping[str, tuple[Row, ...]]
-    expected: tuple[Row, ...]
-    days: tuple[date, date] | None = None
+    name: str  # what it is about, in the author's words
+    inputs: Mapping[str, tuple[Row, ...]]  # `schema.table` -> its rows; a table that is not named has none
+    expected: tuple[Row, ...]  # the rows that the mart must have, in any order, each with the grain at the least
+    days: tuple[date, date] | None = None  # of an incremental mart, the half-open range of days that are built
 
 
 @dataclass(frozen=True)
 class Cases:
-    """A mart's test file.
-
-    Attributes:
-        mart: The mart.
-        file: The file's name.
-        columns: `schema.table` -> column -> type in Redshift, for each table that the mart reads.
-        cases: The cases, in the file's order.
-    """
+    """A mart's test file."""
 
     mart: Mart
-    file: str
+    file: str  # the file's name
+    # `schema.table` -> column -> type in Redshift, for each table that the mart reads
     columns: Mapping[str, Mapping[str, str]]
-    cases: tuple[Case, ...]
+    cases: tuple[Case, ...]  # the cases, in the file's order
 
 
 class _Case(BaseModel):

@@ -32,33 +32,23 @@ class MartError(DataError):
 
 
 class MartHeader(BaseModel):
-    """The header of a mart's file.
-
-    Attributes:
-        materialization: `table` is computed anew; `view` is late-binding; `incremental` replaces the days of the run.
-        description: What a row is; the first line is shown in lists.
-        grain: The columns that tell one row from another.
-        day_column: For `incremental`: the column that says which day a row belongs to.
-        dist_key: Distribution key of the table.
-        sort_key: Sort key of the table.
-        owners: Who answers for the mart.
-        sums: Column -> what it must add up to, as `staging.table.column` or a SELECT of one number.
-        columns: Column -> its type in Redshift, where the SQL does not say it; `columns` reads both.
-        descriptions: Column -> what it holds.
-    """
+    """The header of a mart's file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    # `table` is computed anew; `view` is late-binding; `incremental` replaces the days of the run
     materialization: Literal["table", "view", "incremental"]
-    description: str
-    grain: tuple[str, ...] = Field(min_length=1)
-    day_column: str | None = None
-    dist_key: str | None = None
-    sort_key: tuple[str, ...] = ()
-    owners: tuple[str, ...] = ()
+    description: str  # what a row is; the first line is shown in lists
+    grain: tuple[str, ...] = Field(min_length=1)  # the columns that tell one row from another
+    day_column: str | None = None  # for `incremental`: the column that says which day a row belongs to
+    dist_key: str | None = None  # distribution key of the table
+    sort_key: tuple[str, ...] = ()  # sort key of the table
+    owners: tuple[str, ...] = ()  # who answers for the mart
+    # column -> what it must add up to, as `staging.table.column` or a SELECT of one number
     sums: dict[str, str] = Field(default_factory=dict)
+    # column -> its type in Redshift, where the SQL does not say it; `columns` reads both
     columns: dict[str, str] = Field(default_factory=dict)
-    descriptions: dict[str, str] = Field(default_factory=dict)
+    descriptions: dict[str, str] = Field(default_factory=dict)  # column -> what it holds
 
 
 @dataclass(frozen=True)
