@@ -75,7 +75,6 @@ def parse_catalog(text: str, path: Path) -> Catalog:
     """Check the text of a catalog file.
 
     Args:
-        text: What stands in the file, or is to stand there.
         path: The file, for the errors.
 
     Raises:

@@ -65,8 +65,6 @@ def find_named(known: Mapping[str, T], name: str, refusal: str, *, hint: str) ->
     """Return what has that name.
 
     Args:
-        known: Name -> what has it.
-        name: The name that the user gave.
         refusal: What is said of a name that is not known.
         hint: The parameter that the name was given for.
 
@@ -136,9 +134,7 @@ def parse_range(text: str, parse: Callable[[str], date], *, hint: str) -> list[d
     """Return the days of `A` or `A...B`, both included.
 
     Args:
-        text: What was written.
         parse: Reads one day; what it raises is raised.
-        hint: The option.
 
     Raises:
         BadParameter: The range ends before it begins.

@@ -53,7 +53,6 @@ class CatalogFile:
     """A catalog file that is being added to; one that does not exist begins with the usual fields.
 
     Args:
-        path: The file.
         start: The first day of a new file.
         zone: The time zone of a new file; None is UTC.
 

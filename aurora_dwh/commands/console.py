@@ -53,10 +53,8 @@ def register(
     """Add a command to an app, with what `--help` shows behind its options.
 
     Args:
-        app: The app.
         command: The command; its docstring is the help.
         name: Its name, where that is not the function's.
-        examples: Lines to type into a shell.
         failed: What exit code 1 says, in words that follow "1".
         keeps_options: Whether what follows the first argument is taken as it is, options too.
     """
@@ -79,9 +77,6 @@ def read_dotenv(target: str | None = None) -> None:
     """Take over what the working directory's .env says, or .env.NAME for a target; the file wins over the environment.
 
     Dagster does the same at the start of each of its commands, with .env alone, and has no setting for it.
-
-    Args:
-        target: The target's name; None where none was chosen.
 
     Raises:
         ConfigError: The target has no file, or .env lies beside it.
@@ -159,7 +154,6 @@ def work(description: str, total: int | None) -> Iterator[Advance]:
     """Show the progress of long work on stderr, where that is a terminal.
 
     Args:
-        description: What is done.
         total: How many parts the work has; None where nobody knows.
     """
     from rich.markup import escape

@@ -88,8 +88,6 @@ def add_tables(
     """Return a catalog's file with a database's tables added, not saved yet, and a function that tells of them.
 
     Args:
-        settings: How to reach the database.
-        path: The file, whether it is there or not.
         zone: The zone of a new file; None is the database's, or UTC.
         pattern: Which of them, by their names; None for all.
 

@@ -92,7 +92,6 @@ def say_table(columns: Sequence[Column], rows: Sequence[Sequence[Text]], *, titl
     Args:
         columns: How each is headed, if at all, and aligned; what is `no_wrap` is shown on one line or not in a table.
         rows: The cells, the first of which says what the others are about.
-        title: What stands above.
     """
     from rich.table import Table
 

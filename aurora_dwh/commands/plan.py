@@ -97,7 +97,6 @@ def make_plan(name: str, written_day: str | None, *, is_by_hand: bool = False) -
     """Return what a day of the table of that name would run.
 
     Args:
-        name: A table of the catalog.
         written_day: The day as text; None is yesterday in the catalog's zone.
         is_by_hand: Whether a person is to export the day.
 

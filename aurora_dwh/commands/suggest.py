@@ -187,8 +187,6 @@ def _cursor_warnings(facts: TableFacts, cursor: Column, clause: Literal["ON UPDA
     """Yield what is to be known of a cursor: which rows it does not show.
 
     Args:
-        facts: The table.
-        cursor: The cursor.
         clause: By which MySQL itself would set the cursor of a row that is to be copied.
     """
     own, maintained = cursor.target_name, facts.touched if clause == "ON UPDATE" else facts.filled

@@ -78,9 +78,6 @@ class Rules:
         """Return a table's rules as the catalog has them now.
 
         Args:
-            table: The table.
-            catalog: The catalog that it belongs to.
-            source: The source's name.
             mask_key: The fingerprint of the key of `mask: hmac`, where the table has such a mask.
         """
         masks = {fold(name): mask if isinstance(mask, str) else mask.model_dump() for name, mask in table.mask.items()}
@@ -143,7 +140,6 @@ def check_days(wanted: Rules, manifests: Iterable[Manifest], *, remedy: str) -> 
 
     Args:
         wanted: The table's rules as the catalog has them now; its source is not compared.
-        manifests: The days.
         remedy: What to do, as a sentence without its point.
 
     Raises:
@@ -224,7 +220,6 @@ def rebuild_anew(table: str, *, is_computed: bool) -> str:
     """Return the command that makes a staging table of rows that are read, or computed, again.
 
     Args:
-        table: The table's name in the lake.
         is_computed: Whether an asset computes the rows, so that Aurora has none of them.
     """
     if is_computed:
@@ -237,8 +232,6 @@ def other_source(what: str, before: Rules, now: Rules) -> RulesError:
 
     Args:
         what: Where they would come, such as `staging.orders was`.
-        before: The rules of what is there.
-        now: The rules of what would come.
     """
     told = f"{what} loaded from table {before.table} of {before.source}, and this is table {now.table} of {now.source}"
     if now.is_computed:

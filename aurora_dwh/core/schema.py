@@ -132,7 +132,6 @@ class Column:
 
         Args:
             quoted: The column's quoted name.
-            files: The format.
         """
         return f"SUBSTRING({quoted}, 2)" if files == "csv" and self._csv_stage else quoted
 
@@ -199,7 +198,6 @@ class TableSchema:
 
         Args:
             include: Column names to keep; empty keeps all.
-            exclude: Column names to leave out.
 
         Raises:
             KeyError: A name is not a column of the table.

@@ -16,7 +16,6 @@ def read_sql_file(path: Path, error: type[DataError]) -> tuple[Any, str]:
     """Return what the header of a file says, and the file's query without the semicolon at its end.
 
     Args:
-        path: The file.
         error: What is raised where the file has no header, or its header is no YAML; the message names the file.
     """
     from ruamel.yaml.error import YAMLError

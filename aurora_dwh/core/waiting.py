@@ -150,12 +150,7 @@ def start(work: Callable[[], Any], name: str) -> threading.Thread:
 
 
 def tidy(work: Callable[[], Any], after: BaseException | None) -> None:
-    """Tidy up after an error; after an interrupt for `TIDY_SECONDS` at most, and whether or not it succeeds.
-
-    Args:
-        work: What tidies up.
-        after: The error.
-    """
+    """Tidy up after an error; after an interrupt for `TIDY_SECONDS` at most, and whether or not it succeeds."""
     if not is_interrupt(after):
         work()
         return

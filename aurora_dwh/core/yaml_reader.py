@@ -37,7 +37,6 @@ def plain_reader(*, constructor: type[PlainConstructor] = PlainConstructor, pure
     """Return what reads a file into plain values.
 
     Args:
-        constructor: What makes the values.
         pure: Whether the parser written in Python is taken, which some constructors need; it is five times slower.
     """
     yaml = YAML(typ="safe", pure=pure)

@@ -25,8 +25,6 @@ def materialized_days(
     """Return the days that were materialized of each asset, and not wiped since; an empty set for what never was.
 
     Args:
-        instance: Whose record.
-        assets: The assets.
         days: The days that matter, as partition keys; None for all.
     """
     log, found = instance.event_log_storage, {asset: set[str]() for asset in assets}

@@ -74,9 +74,6 @@ class Pruned:
 class Retention:
     """An instance whose runs are to be forgotten.
 
-    Args:
-        instance: The instance.
-
     Raises:
         ConfigError: It keeps its runs in something else than SQL.
     """
@@ -126,12 +123,7 @@ class Retention:
         return list(old)
 
     def prune(self, run_ids: Sequence[str], *, is_dry: bool = False) -> Iterator[Pruned]:
-        """Forget runs, a batch at a time, and yield what each batch had; what ends this half way leaves whole runs.
-
-        Args:
-            run_ids: The runs, as `old` gives them.
-            is_dry: Whether nothing is removed.
-        """
+        """Forget runs, a batch at a time, and yield what each batch had; what ends this half way leaves whole runs."""
         for start in range(0, len(run_ids), BATCH):
             batch = run_ids[start : start + BATCH]
             files = [file for run_id in batch for file in self._files(run_id)]

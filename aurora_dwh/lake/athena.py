@@ -135,8 +135,6 @@ class GlueDatabase:
         """Bring a table up to date: its columns, a partition for each day with rows, and none for any other.
 
         Args:
-            lake: The lake.
-            table: The table's name in the catalog.
             days: Days that were read since, whose columns may be new.
 
         Raises:

@@ -17,7 +17,6 @@ def open_lake(servers: Servers = ENVIRONMENT, folder: str = "") -> Lake:
     """Return a project's lake.
 
     Args:
-        servers: Where the project reaches it.
         folder: The folder in it that the tables lie in; without it the one named as the source's database.
 
     Raises:

@@ -33,8 +33,6 @@ class Guard:
     """What is asked before a day's manifest is written.
 
     Args:
-        client: A boto3 S3 client.
-        layout: Where things lie.
         latest: Gives the manifest of a table's latest day, None where there is no day.
     """
 
@@ -51,9 +49,7 @@ class Guard:
         """Refuse a reading of another source than the table's latest day is of; a table is looked at once.
 
         Args:
-            table: The table's name in the catalog.
             before: The day as it stands, None where it is new.
-            rules: What shapes the rows of the reading.
 
         Raises:
             RulesError: It is of another source.
@@ -71,7 +67,6 @@ class Guard:
 
         Args:
             before: The day as it stands, None where it is new.
-            now: The day as it was read now.
             lookup: How to ask the source for rows.
 
         Raises:

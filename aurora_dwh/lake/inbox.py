@@ -91,10 +91,6 @@ def read(client: Any, layout: Layout, arrival: Arrival, schema: TableSchema, cou
     """Return what an arrival holds; of its rows only the first is read.
 
     Args:
-        client: A boto3 S3 client.
-        layout: The lake.
-        arrival: The arrival.
-        schema: The table's columns.
         counts: How many numbers the count holds besides the rows and the newest cursor.
 
     Raises:

@@ -70,10 +70,6 @@ def to_json(manifest: Manifest) -> bytes:
 def from_json(data: bytes, url: str) -> Manifest:
     """Return the manifest that `to_json` wrote.
 
-    Args:
-        data: The object's bytes.
-        url: The object's address.
-
     Raises:
         ManifestError: It is not a manifest of this product or of a version that it knows.
     """

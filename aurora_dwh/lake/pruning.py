@@ -41,13 +41,7 @@ class Pruning:
 
 
 def pruned(client: Any, layout: Layout, table: str) -> dict[date, datetime]:
-    """Return which days of a table were removed and have not been read since, each with the moment (UTC).
-
-    Args:
-        client: A boto3 S3 client.
-        layout: Where things lie.
-        table: The table's name in the catalog.
-    """
+    """Return which days of a table were removed and have not been read since, each with the moment (UTC)."""
     return {
         day: names[PRUNED_NAME]["LastModified"]
         for day, names in day_objects(client, layout, table).items()
@@ -57,12 +51,6 @@ def pruned(client: Any, layout: Layout, table: str) -> dict[date, datetime]:
 
 def prune(lake: Lake, table: str, keep: timedelta, *, is_dry: bool = False) -> Pruning:
     """Remove the copies of a table that were read longer ago than `keep`, but for the last of them.
-
-    Args:
-        lake: The lake.
-        table: The table's name in the catalog.
-        keep: How long each copy is kept after its reading.
-        is_dry: Whether nothing is to be removed.
 
     Raises:
         ClientError: S3 refused; what was removed stays so, and the rest goes the next time.

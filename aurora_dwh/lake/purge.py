@@ -55,12 +55,7 @@ class Found:
 
 
 class Purge:
-    """The lake of one database, to be purged.
-
-    Args:
-        client: A boto3 S3 client.
-        layout: Where things lie.
-    """
+    """The lake of one database, to be purged."""
 
     def __init__(self, client: Any, layout: Layout) -> None:
         self._client, self._layout = client, layout

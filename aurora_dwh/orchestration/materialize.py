@@ -44,9 +44,7 @@ def materialize(location: dg.Definitions, layer: str, name: str, days: Sequence[
     """Materialize an asset in a run of its own.
 
     Args:
-        location: The code location.
         layer: The first part of its key, such as `bi`.
-        name: The second part.
         days: Consecutive days, of an asset that has days.
 
     Raises:

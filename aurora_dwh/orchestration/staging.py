@@ -70,12 +70,6 @@ def load_days(
     """Load days of a table in as few transactions as `batches` allows, and record each as soon as it stands.
 
     Args:
-        record: Where.
-        warehouse: Redshift.
-        lake: Where the days lie.
-        table: The table.
-        rules: What the catalog says of its rows now.
-        manifests: The days, in order.
         schema: The schema that the table lies in; None for that of staging tables.
         keys: The partitions of days that are not named by them.
 

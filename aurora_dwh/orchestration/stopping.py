@@ -64,10 +64,6 @@ def _behalf_of(context: dg.AssetExecutionContext | dg.OutputContext) -> Behalf:
 def require_in_progress(instance: dg.DagsterInstance, run_id: str) -> None:
     """Raise an interrupt where a run has been ended, or is about to be.
 
-    Args:
-        instance: Whose run.
-        run_id: The run.
-
     Raises:
         DagsterExecutionInterruptedError: It is not in progress.
     """

@@ -86,7 +86,6 @@ class Buckets:
 
         Args:
             at: The moment of the source that they show at the least, in UTC.
-            rules: What shapes the table's rows now.
         """
         columns = (
             Column(_BUCKET, "decimal", "decimal(20,0)", nullable=False, precision=20, scale=0),
@@ -120,8 +119,6 @@ class Buckets:
         """Compare the source's buckets with those of the target's rows.
 
         Args:
-            warehouse: Redshift.
-            lake: The lake that they lie in.
             found: What was read of the source, as `extract` gives it.
 
         Raises:

@@ -67,9 +67,6 @@ def compare(
     """Compare the source's keys and digests with the target's rows.
 
     Args:
-        warehouse: Redshift.
-        lake: The lake that the keys lie in.
-        subject: What is compared.
         keys: What was read of the source, as `walk.Walk` gives it.
         last_reading: Of a table that is copied whole, what it was loaded from last: rows that still are as they were
             then are late where the source has others by now.
@@ -176,7 +173,6 @@ def differing(subject: Subject, name: str, there: str) -> str:
     """Return the statement that keeps the keys whose rows differ.
 
     Args:
-        subject: What is compared.
         name: The temporary table that it makes.
         there: The SELECT of the other side, as `keys_in_stage` or `rows_in_stage` gives it.
     """

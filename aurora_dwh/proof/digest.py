@@ -115,7 +115,6 @@ def carried_digest(columns: Sequence[Column], *, is_text: bool) -> str:
     """Return Redshift's expression of the digest of what is carried, 0 where nothing is.
 
     Args:
-        columns: The columns.
         is_text: Whether documents are texts yet, as they were read of the source.
     """
     named = [(column, identifier(column.target_name)) for column in columns]

@@ -56,13 +56,6 @@ def prove_and_repair(
     """Prove a table, mend what differs as the catalog says, look at it again, and record all of it.
 
     Args:
-        connection: A session on the source, in UTC.
-        database: The source's database.
-        places: Where to work.
-        catalog: The catalog.
-        table: The table.
-        rules: What shapes its rows now, its source among it.
-        run_id: The Dagster run.
         max_share: The share of the live rows, from 0 to 1, that may be gone from the source.
 
     Returns:

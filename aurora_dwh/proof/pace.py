@@ -21,8 +21,6 @@ class Pace:
     """How a table is gone through in pieces, each a statement of its own.
 
     Args:
-        connection: A session on the source.
-        throttle: Says when to wait.
         named: The proof, as messages name it.
         ceiling: The most rows of a second; None for no ceiling.
     """

@@ -105,7 +105,6 @@ class Repair:
         """Mend what a proof found.
 
         Args:
-            proof: What it found.
             done: Is told what was done.
 
         Raises:

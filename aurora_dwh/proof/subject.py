@@ -72,7 +72,6 @@ class Subject:
         """Refuse to compare the target with another source than that which it was loaded from.
 
         Args:
-            session: A session on Redshift.
             keys: What was read of the source; without rules, nothing is known of it.
 
         Raises:
@@ -88,8 +87,6 @@ def plain_subject(source: TableSchema, schema: TableSchema, target: Target, live
     Args:
         source: The columns as they are read.
         schema: The same with what the policies make of their values.
-        target: The staging table.
-        live: Its columns.
 
     Raises:
         DataError: The staging table is not there, or lacks columns.
@@ -116,12 +113,7 @@ def subject(
     """Return what is compared of a table of the catalog, or of one of its days.
 
     Args:
-        session: A session on Redshift.
         schema: The columns as they are read.
-        catalog: The catalog.
-        table: The table.
-        target: The staging table.
-        day: The day; None for all rows.
         now: The source's clock, in UTC.
 
     Raises:

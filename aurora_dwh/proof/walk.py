@@ -58,7 +58,6 @@ class Walk:
 
         Args:
             at: The moment of the source that they show at the least, in UTC.
-            rules: What shapes the table's rows now.
         """
         return Extract(self.schema, Window(at.date(), None, at), at, self.batches(), rules=rules)
 

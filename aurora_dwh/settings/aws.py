@@ -92,7 +92,6 @@ def s3_client(endpoint: str | None, region: str | None, sse: str | None = None) 
 
     Args:
         endpoint: The address of a server other than Amazon's.
-        region: The Region.
         sse: How each object is to be encrypted: an algorithm of S3's, or the ARN of a KMS key; None as the bucket says.
     """
     config = _config(s3={"addressing_style": "path" if endpoint else "auto"})

@@ -36,10 +36,6 @@ def schema_of(
     """Return the columns that rows have in the lake and in Redshift.
 
     Args:
-        rows: The rows' types.
-        table: The table's name in the lake.
-        database: The folder that the table lies in.
-        key: The columns that tell one row from another.
         declared: Column -> type, where the rows' own is not to be taken.
         before: The columns of an earlier day, whose types serve for columns that hold nothing but NULL.
 
@@ -103,7 +99,6 @@ def conformed(batches: Iterator[pa.RecordBatch], schema: TableSchema) -> Iterato
 
     Args:
         batches: Batches whose columns are the table's, whatever their types and the case of their names.
-        schema: The table's columns.
 
     Raises:
         FrameError: A value does not fit its column; the message names the column.

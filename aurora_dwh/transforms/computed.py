@@ -70,10 +70,7 @@ class Stored(BaseModel):
         """Return the table.
 
         Args:
-            name: Its name in the lake.
-            asset: The asset, as errors name it.
             by_day: Whether the rows come in days; else each time are all.
-            fields: More of the table's fields.
 
         Raises:
             FrameError: What is said does not go together.
@@ -104,7 +101,6 @@ class Storing(Stored):
         """Return what an asset's metadata say.
 
         Args:
-            asset: The asset, as errors name it.
             metadata: Its metadata; those with other names are somebody else's.
 
         Raises:
@@ -119,13 +115,7 @@ class Storing(Stored):
 
 
 def rules_of(table: Table, asset: str, zone: str) -> Rules:
-    """Return the rules of a computed table's rows: which asset made them, and how they are loaded.
-
-    Args:
-        table: The table.
-        asset: The asset.
-        zone: The zone at whose midnight days are cut.
-    """
+    """Return the rules of a computed table's rows: which asset made them, and how they are loaded."""
     return Rules(
         source=f"{COMPUTED}{asset}",
         table=table.name,
@@ -165,12 +155,7 @@ def extract(
 
     Args:
         rows: The rows, which are read once; the product's own columns among them are left out, and made anew.
-        table: The table.
-        window: The day.
-        rules: `rules_of(table, ...)`.
         columns: Column -> type, as `Storing.columns`.
-        before: The columns of an earlier day.
-        statement: The SQL that computes the rows, for display.
 
     Raises:
         FrameError: A column has no type in Redshift.

@@ -89,10 +89,6 @@ class Transform:
     def rows(self, query: Query, day: date) -> pa.RecordBatchReader:
         """Return the rows of a day, a batch at a time.
 
-        Args:
-            query: Where the lake's tables can be asked for.
-            day: The day.
-
         Raises:
             FrameError: What it gives is no rows.
             MissingDayError: The lake lacks the day of a table that it reads.

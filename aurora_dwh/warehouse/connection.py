@@ -85,7 +85,6 @@ class Session:
         """Take over a connection.
 
         Args:
-            connection: One of redshift_connector's.
             aside: Opens another session, to ask about this one and to end it; None where that cannot be done.
         """
         self._connection = connection
@@ -173,11 +172,7 @@ class Session:
 
 
 class Warehouse:
-    """Redshift as the rest of the product sees it.
-
-    Args:
-        settings: Where it is and who we are.
-    """
+    """Redshift as the rest of the product sees it."""
 
     def __init__(self, settings: RedshiftSettings) -> None:
         self.settings = settings
@@ -279,9 +274,6 @@ class Warehouse:
 
 def open_warehouse(servers: Servers = ENVIRONMENT) -> Warehouse:
     """Return a project's warehouse; nothing is opened yet.
-
-    Args:
-        servers: Where the project reaches it.
 
     Raises:
         ConfigError: Settings are missing or wrong.

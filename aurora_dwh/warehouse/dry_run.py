@@ -58,9 +58,6 @@ def load_of(warehouse: Warehouse, target: Target, mode: str, manifest: Manifest)
 
     Args:
         warehouse: Redshift's settings; it is not contacted.
-        target: The staging table.
-        mode: The table's mode.
-        manifest: The day as it would be in the lake.
     """
     count = checks.count_rows(target, texts_of(target, manifest.schema), [manifest.day.isoformat()])
     answers: dict[str, tuple[object, ...]] = {
@@ -78,9 +75,6 @@ def build_of(mart: Mart, schemas: Mapping[str, str], days: tuple[date, date] | N
     """Return the statements of the transaction that builds a mart, with the checks of its rows.
 
     Args:
-        mart: The mart.
-        schemas: As `marts.build.build` takes them.
-        days: Of an incremental mart, the half-open range of days.
         is_first: Whether there is nothing of it yet; else it stands as its file says.
     """
     header = mart.header

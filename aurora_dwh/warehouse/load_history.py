@@ -185,7 +185,6 @@ def standing(table: str, target: str | None, place: str, rules: str | None) -> s
     name that was loaded from the same days in the lake is told of as well. The columns are those of `Loading`.
 
     Args:
-        table: The staging table's name in the audit tables.
         target: Its quoted name, None where it does not exist.
         place: What the addresses of its days' manifests begin with.
         rules: The rules of the days that are to be loaded, which are told as an empty text; None where they have none.
@@ -255,11 +254,6 @@ def unrecorded(table: str, target: str, *, has_history: bool) -> str:
     """Return the query for the days that rows of a table are of and that nothing was loaded of by the record.
 
     Its rows are the day, and the latest moment of the source, in UTC, at which rows of it were read.
-
-    Args:
-        table: The staging table's name in the audit tables.
-        target: Its quoted name.
-        has_history: Whether there is a record.
     """
     known = f" WHERE {identifier(DAY)} NOT IN ({loaded_days(table)})" if has_history else ""
     return (

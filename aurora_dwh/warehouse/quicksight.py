@@ -59,9 +59,6 @@ class SpiceDataset:
 
         Args:
             state: What the dataset's tables hold now, as letters, digits, `-` and `_`; ids of refreshes are made of it.
-            how: Whether all rows are read, or those that the dataset's look-back window says.
-            timeout: How long the end is waited for.
-            say: Where to log.
 
         Raises:
             QuickSightError: The refresh failed, was cancelled, took too long, or cannot be started.

@@ -54,13 +54,8 @@ def check_share(
     """Refuse to take more rows away than is likely to be right.
 
     Args:
-        target: The staging table.
-        table: The name of the table's asset.
-        gone: The rows that would go.
         live: The table's rows, without those that are flagged already.
-        source_rows: The source's rows.
         max_share: The share of the live rows, from 0 to 1, that may be gone; 1 allows all of them.
-        shown: A few of the rows.
 
     Raises:
         TooManyGoneError: It is more, or all of a source that is empty.
@@ -80,11 +75,8 @@ def remove(warehouse: Warehouse, target: Target, conditions: Sequence[str], at: 
     """Remove rows, or flag them; doing it twice is the same as once.
 
     Args:
-        warehouse: Redshift.
-        target: The staging table, as `prepare` leaves it.
         conditions: Conditions in Redshift's SQL, each of which selects some of the rows.
         at: The moment of the source at which they were gone; rows that were read later stay.
-        flags: Whether they are flagged.
 
     Raises:
         WarehouseError: Redshift refused a statement, or was out of reach for all attempts.

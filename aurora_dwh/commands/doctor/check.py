@@ -81,7 +81,6 @@ def clock_check(name: str, ask: Callable[[], datetime]) -> Check:
     """Compare another system's clock with this machine's.
 
     Args:
-        name: What to call the check.
         ask: Returns the other clock's time, aware; the time that the answer takes is allowed for.
     """
     before = datetime.now(timezone.utc)

@@ -16,7 +16,6 @@ def check(run: Attempts, scanned: int) -> None:
     """Check the machine.
 
     Args:
-        run: Takes the checks.
         scanned: Bytes of the largest table whose days are read by scanning it.
     """
     run.add(check_disk(scanned))

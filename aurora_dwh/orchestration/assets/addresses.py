@@ -65,11 +65,7 @@ class Addresses:
 
     @staticmethod
     def of(servers: Servers) -> Addresses:
-        """Return the places that settings name; what a function cannot say now is left out.
-
-        Args:
-            servers: The settings; those of the environment may be incomplete.
-        """
+        """Return the places that settings name; what a function cannot say now is left out."""
         if servers == ENVIRONMENT:
             return Addresses.from_env()
         aurora, lake, redshift = _known(servers.source), _known(servers.lake), _known(servers.warehouse)
@@ -105,7 +101,6 @@ class Addresses:
 
         Args:
             schema: `staging` or `bi`.
-            name: The table's name in Redshift.
         """
         called = self.schemas[schema]
         full = ".".join(part for part in (self.database, called, name) if part)

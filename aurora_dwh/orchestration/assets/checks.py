@@ -54,8 +54,6 @@ def staging_check_specs(key: dg.AssetKey, table: Table, *, is_running: bool = Fa
     """Return the checks of a staging table.
 
     Args:
-        key: The asset.
-        table: Its table.
         is_running: Whether the asset is of the running day: then only those that tell right data from wrong, for what
             is unusual is known when the day has ended.
     """
@@ -74,9 +72,6 @@ def staging_check_results(
     """Yield what the loads of a run found; those that blocked would have ended it.
 
     Args:
-        table: The table as in the catalog.
-        rules: The table's rules, likewise.
-        loads: The run's loads, one for each transaction.
         mismatches: Where days of the table do not meet, as `coverage` tells it.
     """
     days = [day for done in loads for day in done.days]
@@ -92,11 +87,6 @@ def attempted(
 ) -> Generator[dg.AssetCheckResult, None, T]:
     """Do a step's work and return what it gives; where a check ends it, yield that one before the error.
 
-    Args:
-        context: The step's.
-        checks: Those of the step's asset.
-        work: What to do.
-
     Raises:
         Failure: As `named_failures` has it.
     """
@@ -111,12 +101,7 @@ def attempted(
 
 
 def right_data_results(table: Table, loads: Sequence[Loaded]) -> Iterator[dg.AssetCheckResult]:
-    """Yield what loads found that told right data from wrong, of days that have ended or not.
-
-    Args:
-        table: The table as in the catalog.
-        loads: The run's loads, one for each transaction.
-    """
+    """Yield what loads found that told right data from wrong, of days that have ended or not."""
     days = [day for done in loads for day in done.days]
     rows, copied = (sum(day.rows for day in some) for some in (days, [day for day in days if day.is_copied]))
     overtaken = [day.day for day in days if not day.is_copied]
@@ -186,12 +171,7 @@ def mart_check_specs(key: dg.AssetKey, header: MartHeader) -> list[dg.AssetCheck
 
 
 def mart_check_results(header: MartHeader, done: Built) -> Iterator[dg.AssetCheckResult]:
-    """Yield what a build found; what blocked would have ended it.
-
-    Args:
-        header: The mart's header.
-        done: The build of the run.
-    """
+    """Yield what a build found; what blocked would have ended it."""
     figures = done.figures
     days = f"{min(done.days)}...{max(done.days)}: " if done.days else ""
     rows = {"rows": figures.rows}

@@ -47,10 +47,7 @@ def build_table_assets(
     """Return the chains of all the catalog's tables: their sources as one definition, for nothing makes those.
 
     Args:
-        catalog: What is copied.
         partitions: `daily_partitions(catalog)`; one object, since equal days must be the same days.
-        names: What the assets are called.
-        servers: Where their data lie.
     """
     chains, tables = Chains(catalog, partitions, names, Addresses.of(servers), servers.source), catalog.tables.values()
     return [

@@ -40,13 +40,6 @@ def build_transform_assets(
 ) -> list[dg.AssetsDefinition]:
     """Return the assets of transforms: one in the lake for each, and one in Redshift where its header says so.
 
-    Args:
-        transforms: As `read_transforms` gives them, or `transform` makes them of functions.
-        catalog: Which tables there are besides.
-        partitions: The days of the table chains, which transforms share.
-        names: What the assets are called.
-        servers: Where their data lie.
-
     Raises:
         TransformError: Two of them, or one and a table, have one name, or one reads a table that there is not.
     """
@@ -81,14 +74,7 @@ def build_transform_assets(
 
 
 def extracts(one: Transform, days: Iterable[date], lake: Lake, catalog: Catalog) -> Iterator[Extract]:
-    """Yield days of a transform, each computed when it is asked for.
-
-    Args:
-        one: The transform.
-        days: The days.
-        lake: Where the tables lie that it reads.
-        catalog: The catalog, for its zone.
-    """
+    """Yield days of a transform, each computed when it is asked for."""
     from aurora_dwh.lake.reader import Query
 
     table = one.table

@@ -30,20 +30,12 @@ def build_alert_sensors(environ: Mapping[str, str] | None = None) -> list[dg.Sen
 
     What a variable holds is looked at when a tick needs it: a mistake there fails the tick, where the UI shows it, and
     not the whole code location.
-
-    Args:
-        environ: Where to see which channels there are; the process's environment where it is left out.
     """
     return [_sensor(variable, *_CHANNELS[variable]) for variable in configured(environ)]
 
 
 def compose(incidents: Sequence[Incident], ui_url: str | None) -> Message:
-    """Return the one message that tells of incidents, failures before warnings.
-
-    Args:
-        incidents: At least one.
-        ui_url: The UI's address, for links; None for none.
-    """
+    """Return the one message that tells of incidents, failures before warnings."""
     ordered = sorted(incidents, key=lambda incident: list(_MARKS).index(incident.severity))
     counts = {word: sum(i.severity == severity for i in ordered) for severity, word in _COUNTED.items()}
     shown = ordered[:INCIDENTS_SHOWN]

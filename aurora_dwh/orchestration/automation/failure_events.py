@@ -56,8 +56,6 @@ def incidents_after(
     """Return what went wrong behind a place, and the place to go on from.
 
     Args:
-        instance: Dagster's storage.
-        place: Where the last look ended.
         location: The code location whose runs count, beside those that have none; None for all.
     """
     look = _Look(instance, location)

@@ -92,8 +92,6 @@ def due_day(table: Table, catalog: Catalog, now: datetime, *, deadline: str = "0
     Of a table that is loaded monthly it is the last day of a month.
 
     Args:
-        table: A table.
-        catalog: Its catalog, for the zone.
         now: The moment, aware.
         deadline: HH:MM, for a table that has none.
     """
@@ -103,12 +101,7 @@ def due_day(table: Table, catalog: Catalog, now: datetime, *, deadline: str = "0
 
 
 def late_assets(instance: dg.DagsterInstance, due: Mapping[dg.AssetKey, date]) -> set[dg.AssetKey]:
-    """Return the assets of which Dagster's record lacks the day that is due.
-
-    Args:
-        instance: Whose record.
-        due: Assets, each with its day.
-    """
+    """Return the assets of which Dagster's record lacks the day that is due."""
     loaded = materialized_days(instance, due, {day.isoformat() for day in due.values()})
     return {key for key, day in due.items() if day.isoformat() not in loaded[key]}
 

@@ -70,11 +70,7 @@ def build_gap_sensor(
     """Return the sensor that requests missing days of tables and transforms, and failed builds of marts.
 
     Args:
-        catalog: The catalog, for its zone, its first day and the hour of its schedule.
         jobs: The daily job, and those of monthly tables, of transforms and of marts where there are any.
-        marts: The marts.
-        transforms: The transforms.
-        names: What the tables' assets are called.
     """
 
     @dg.sensor(
@@ -117,7 +113,6 @@ def due_days(catalog: Catalog, now: datetime) -> list[str]:
     """Return the days that the schedule should have loaded by now, newest first.
 
     Args:
-        catalog: The catalog.
         now: The moment, aware.
     """
     last = _last_tick(catalog, now, *time_behind_load(catalog))
@@ -129,7 +124,6 @@ def due_months(catalog: Catalog, now: datetime) -> list[list[str]]:
     """Return the days of each month that the monthly schedule should have loaded by now, newest month first.
 
     Args:
-        catalog: The catalog; where no table is loaded once a month, no month is due.
         now: The moment, aware.
     """
     tick = _last_tick(catalog, now, *monthly_time(catalog))

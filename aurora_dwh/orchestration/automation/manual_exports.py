@@ -48,11 +48,8 @@ def build_arrivals_sensor(
     """Return the sensor that has days taken in which were exported by hand.
 
     Args:
-        catalog: The catalog.
         intake: The job that takes them into the lake.
         job: The daily job, whose run loads the day into staging.
-        names: What the assets are called.
-        servers: How to reach the lake.
     """
 
     @dg.sensor(

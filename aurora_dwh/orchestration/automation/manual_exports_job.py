@@ -47,13 +47,7 @@ def intake_config(marks: list[str], names: Names = PLAIN) -> dict[str, object]:
 
 
 def build_arrivals_job(*, catalog: Catalog, names: Names = PLAIN, servers: Servers = ENVIRONMENT) -> dg.JobDefinition:
-    """Return the job.
-
-    Args:
-        catalog: The catalog.
-        names: What the assets are called.
-        servers: How to reach the lake and the source.
-    """
+    """Return the job."""
 
     @dg.op(
         name=names.of_project(TAKE_IN),

@@ -25,7 +25,6 @@ def mart_condition(*, by_day: bool, monthly: Sequence[dg.AssetKey] = ()) -> dg.A
     built together with its inputs is not built twice.
 
     Args:
-        by_day: Whether the mart has days.
         monthly: Tables that are loaded once a month, for which nothing waits.
     """
     late = dg.AssetSelection.assets(*monthly)

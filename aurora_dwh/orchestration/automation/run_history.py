@@ -42,12 +42,7 @@ class RunHistory:
         return self.instance.get_run_records(dg.RunsFilter(statuses=statuses, updated_after=self.since))
 
     def chosen(self, name: str, tried: Tried) -> list[dg.AssetKey]:
-        """Return which assets are tried again now; `left` is told of the others.
-
-        Args:
-            name: What is tried again, for people.
-            tried: The assets.
-        """
+        """Return which assets are tried again now; `left` is told of the others."""
         ends = [record for records in tried.values() for record in records]
         if any(self._was_cancelled_today(record) for record in ends):
             self.left.append(f"{name} was cancelled today, and waits until tomorrow: materialize it, or leave it")
@@ -76,8 +71,6 @@ def selects(run: dg.DagsterRun, key: dg.AssetKey, *, job: str) -> bool:
 
     Args:
         run: The run; one without a selection, or with an empty one, makes all assets of its job.
-        key: The asset.
-        job: The job that the asset belongs to.
     """
     return key in run.asset_selection if run.asset_selection else run.job_name == job
 
@@ -103,8 +96,6 @@ def request(job: str, keys: Sequence[dg.AssetKey], days: Sequence[str], tried: T
     """Return the request of one run.
 
     Args:
-        job: The job.
-        keys: What it makes.
         days: The days, in order, of which the run takes all from the first to the last; none for assets without days.
         tried: As `RunHistory.chosen` had it; the same request comes again until one of the runs changes.
     """

@@ -109,11 +109,6 @@ def month_requests(catalog: Catalog, tick: datetime, names: Names = PLAIN) -> It
     """Yield the runs of the month before a tick: one for the days of all tables, one for those copied whole.
 
     A whole table is the same for every day of the month that is read at once, so that its last day stands for them.
-
-    Args:
-        catalog: The catalog.
-        tick: When the schedule fires, aware.
-        names: What the assets are called.
     """
     month = month_before(catalog, tick.astimezone(catalog.zone).date())
     if month is None:
@@ -157,8 +152,6 @@ def last_seconds(
 
     Args:
         context: The tick's; its record is asked once, and not at all where one run is enough.
-        tables: The tables.
-        names: What the assets are called.
     """
     if len(tables) <= TABLES_A_RUN:
         return {}
@@ -182,10 +175,7 @@ def day_requests(
     tables are loaded beside one another by runs, of which each has its share: never more than the pools let work.
 
     Args:
-        catalog: The catalog.
-        tick: When the schedule fires, aware.
         seconds: How long a table's last day took to read, by its name, so that all runs are at work for about as long.
-        names: What the assets are called.
     """
     day = tick.astimezone(catalog.zone).date() - timedelta(days=1)
     tables = daily_tables(catalog)
@@ -208,7 +198,6 @@ def dealt(items: Sequence[T], most: int, cost: Callable[[T], float] = lambda ite
     (R. L. Graham, Bounds on Multiprocessing Timing Anomalies, 1969).
 
     Args:
-        items: All that is to be done.
         most: How many runs the pools let work.
         cost: What an item costs. Where all cost the same, neighbours come into different runs.
     """

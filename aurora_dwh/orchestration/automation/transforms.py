@@ -20,12 +20,7 @@ if TYPE_CHECKING:
 def build_transform_sensor(
     *, transforms: Sequence[dg.AssetKey], names: Names = PLAIN
 ) -> dg.AutomationConditionSensorDefinition:
-    """Return the sensor that computes transforms by their conditions.
-
-    Args:
-        transforms: Their assets, in the lake and in Redshift.
-        names: What the sensor is called.
-    """
+    """Return the sensor that computes transforms by their conditions."""
     return dg.AutomationConditionSensorDefinition(
         names.of_project("transforms"),
         target=dg.AssetSelection.assets(*transforms),
@@ -35,12 +30,7 @@ def build_transform_sensor(
 
 
 def transform_keys(transforms: Iterable[Transform], names: Names = PLAIN) -> list[dg.AssetKey]:
-    """Return the assets of transforms, in the lake and in Redshift.
-
-    Args:
-        transforms: The transforms.
-        names: What the assets are called.
-    """
+    """Return the assets of transforms, in the lake and in Redshift."""
     return [
         names.key(layer, one.name)
         for one in transforms
@@ -51,13 +41,7 @@ def transform_keys(transforms: Iterable[Transform], names: Names = PLAIN) -> lis
 def build_transform_job(
     *, transforms: Sequence[dg.AssetKey], partitions: dg.DailyPartitionsDefinition, names: Names = PLAIN
 ) -> dg.UnresolvedAssetJobDefinition:
-    """Return the job that computes every transform, for people and programs that do not wait for the sensor.
-
-    Args:
-        transforms: Their assets, in the lake and in Redshift.
-        partitions: Their days.
-        names: What the job is called.
-    """
+    """Return the job that computes every transform, for people and programs that do not wait for the sensor."""
     return dg.define_asset_job(
         names.of_project("transforms"),
         selection=dg.AssetSelection.assets(*transforms),

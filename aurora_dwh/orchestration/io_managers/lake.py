@@ -199,9 +199,7 @@ def day_metadata(manifest: Manifest, extract: Extract | Export, seconds: float) 
     """Return what the UI shows of one day in the lake; which values were changed only where some were.
 
     Args:
-        manifest: The day as it stands in the lake.
         extract: Where its rows came from, read to the end.
-        seconds: How long it took to read and write them.
     """
     changed = {"converted": dg.MetadataValue.json(manifest.converted)} if manifest.converted else {}
     counted: dict[str, Any] = {"rows_counted_by_source": manifest.counted_rows}

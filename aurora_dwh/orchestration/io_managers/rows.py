@@ -84,7 +84,6 @@ class Computed:
 
         Args:
             value: Rows, or a mapping from partition to rows.
-            lake: The lake that they go to.
 
         Raises:
             FrameError: It is neither, or its days are not those of the run.
@@ -186,8 +185,6 @@ def given(
     """Return days as the type that is asked for.
 
     Args:
-        asset: The asset, as errors name it.
-        kind: The type.
         manifests: The days by partition.
         read: Gives the rows of days.
 

@@ -51,10 +51,6 @@ def transactions(manifests: Iterable[Manifest], *, stage_bytes: int = STAGE_BYTE
 def load_all(manifests: Iterable[Manifest], load: Callable[[list[Manifest]], None]) -> None:
     """Load days, in as few transactions as can be; where some days are refused, all the others.
 
-    Args:
-        manifests: The days.
-        load: Loads days in one transaction.
-
     Raises:
         DataError: Days were refused for what they are; that of the first one, with which others were and what stands.
         WarehouseError: Likewise.

@@ -78,9 +78,7 @@ def bad_values(
 
     Args:
         session: Another session, as the failed one has no transaction to ask in.
-        find: Looks the value up in its file.
         error: What COPY said: where it points to the rows that it could not load, they are waited for.
-        pid: The process id of the session whose COPY failed.
         since: When that session began by the warehouse's clock: process ids come again.
     """
     own = f"session_id = {pid:d} AND start_time >= {literal(since)}"

@@ -83,9 +83,6 @@ class Standing:
     def check_source(self, manifest: Manifest) -> None:
         """Refuse rows that are not of the table's source.
 
-        Args:
-            manifest: The rows.
-
         Raises:
             RulesError: They are of another source.
             RecordError: They are of another database or table, by what an older version wrote.
@@ -104,10 +101,6 @@ class Standing:
 
     def check_lake(self, mode: str, manifests: Sequence[Manifest]) -> None:
         """Refuse to make the table anew from days in the lake that do not serve for it.
-
-        Args:
-            mode: The table's mode in the catalog.
-            manifests: The days.
 
         Raises:
             RulesError: They are of another source.
@@ -132,10 +125,6 @@ class Standing:
 
     def check(self, mode: str, manifests: Sequence[Manifest]) -> bool:
         """Refuse days that contradict what stands.
-
-        Args:
-            mode: The table's mode in the catalog.
-            manifests: The days.
 
         Returns:
             Whether the table is to be taken for a new one, as it holds nothing of what was loaded and the days make it
@@ -211,7 +200,6 @@ def find(session: Session, target: Target, manifest: Manifest, *, is_new: bool =
 
     Args:
         session: A session, in the load's transaction where what is found must last.
-        target: The staging table.
         manifest: The latest of the days that are to be loaded.
         is_new: Whether the table is not there, or was made just now.
     """
@@ -233,11 +221,6 @@ def unrecorded(session: Session, target: Target, *, has_history: bool = True) ->
     """Return the days of rows in a table of which the record knows no load, with the latest reading of each.
 
     Somebody removed `dwh.load_history`, or put the rows there.
-
-    Args:
-        session: A session.
-        target: The staging table, which exists.
-        has_history: Whether there is a record.
     """
     rows = session.execute(load_history.unrecorded(target.label, target.sql, has_history=has_history)).rows
     return {day: at.replace(tzinfo=timezone.utc) for day, at in rows if day is not None}

@@ -71,11 +71,7 @@ class Target:
         return replace(self, name=beside(self.name, "__rebuild"))
 
     def rebuild_anew(self, table: str) -> str:
-        """Return the command that makes the table of rows that are read, or computed, again.
-
-        Args:
-            table: The table's name in the lake.
-        """
+        """Return the command that makes the table of rows that are read, or computed, again."""
         return rebuild_anew(table, is_computed=self.is_computed)
 
     def filter_rows(self, condition: str = "") -> str:
@@ -144,10 +140,7 @@ def copy(schema: TableSchema, manifest_url: str, iam_role: str, files: FileForma
     """Return the COPY of a manifest's files into the stage.
 
     Args:
-        schema: The files' columns, in file order.
-        manifest_url: Address of the manifest.
         iam_role: `default`, or the ARN of a role.
-        files: What the files are.
     """
     names = identifiers([*(c.target_name for c in schema.columns), *(name for name, _ in OWN_COLUMNS)])
     kind = "PARQUET" if files == "parquet" else f"CSV NULL AS {literal(CSV_NULL)}"
@@ -185,7 +178,6 @@ def pick_newest(target: Target, texts: Sequence[str] = (), source: str = f'"{STA
     The target is read once, and by an inner join: the few keys go to where its rows lie, and its rows to nowhere.
 
     Args:
-        target: The staging table.
         texts: Those of its key columns that are a VARCHAR.
         source: The staged rows, as `staged` gives them.
     """
@@ -232,7 +224,6 @@ def distinct_keys(key: Sequence[str], source: str) -> str:
     """Return the subquery of the keys of staged rows, each once; it needs an alias.
 
     Args:
-        key: The key's columns.
         source: The staged rows, as `staged` gives them.
     """
     return f"(SELECT DISTINCT {identifiers(key)} FROM {source} r)"
@@ -255,9 +246,7 @@ def unfit_rows(target: Target, number: int, shown: Sequence[str]) -> str:
     """Return the query for a few of the rows that cannot be in the table.
 
     Args:
-        target: The staging table.
         number: For which of the reasons that `count_fresh` counts, from 0.
-        shown: The columns to tell them by.
     """
     names = identifiers(shown)
     return f"SELECT DISTINCT {names} FROM {identifier(FRESH)} WHERE {_unfit(target)[number]} ORDER BY {names} LIMIT 3"
@@ -276,8 +265,6 @@ def rows_without_key(key: Sequence[str], shown: Sequence[str], source: str) -> s
     """Return the query for a few of the staged rows that lack a part of their key.
 
     Args:
-        key: The key's columns.
-        shown: The columns to tell rows by.
         source: The staged rows, as `staged` gives them.
     """
     names = identifiers(shown)
@@ -291,7 +278,6 @@ def delete_replaced(target: Target, span: tuple[date, date] | None) -> str:
     range is told, it reads few blocks for rows that changed lately.
 
     Args:
-        target: The staging table.
         span: The least and the greatest value of `Target.bound` in these rows; None where some of them have none.
     """
     fresh, column = identifier(FRESH), f"{target.sql}.{identifier(target.bound)}"
@@ -303,8 +289,6 @@ def count_lost(target: Target, columns: Sequence[str], replaced: str = "") -> st
     """Return the query for how many values of each column are lost with the rows that a load replaces.
 
     Args:
-        target: The staging table.
-        columns: Columns that the new rows do not have.
         replaced: SQL behind the table's name that leaves the rows to be replaced; empty where all are.
     """
     counts = ", ".join(f"COUNT({target.sql}.{identifier(name)})" for name in columns)
@@ -331,10 +315,7 @@ def insert(target: Target, schema: TableSchema, source: str, files: FileFormat =
     """Return the INSERT from a temporary table, each column turned from its stage type into its own.
 
     Args:
-        target: The staging table.
-        schema: The columns that the temporary table has of the source.
         source: `STAGE` or `FRESH`.
-        files: What the stage was filled from.
     """
     own = [name for name, _ in OWN_COLUMNS]
     names = identifiers([*(c.target_name for c in schema.columns), *own])
@@ -354,8 +335,6 @@ def delete_rows(target: Target, condition: str, at: datetime) -> str:
     """Return the DELETE of rows that are gone from the source.
 
     Args:
-        target: The staging table.
-        condition: What selects them.
         at: When they were gone; rows that were read later stay.
     """
     return f"DELETE FROM {target.sql} WHERE ({condition}) AND {_read_by(at)}"

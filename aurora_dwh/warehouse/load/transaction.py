@@ -91,12 +91,7 @@ def load(
     """Load days of one table.
 
     Args:
-        warehouse: Redshift.
-        lake: The lake, for a manifest that spans several days.
-        target: The staging table.
-        mode: `incremental`, `append` or `full`, as in the catalog.
         manifests: The days, one manifest each; at least one, and as `batches.transactions` groups them.
-        run_id: The Dagster run, for the audit table.
         is_anew: Whether the table is being made anew, so that the days go with whatever stands.
 
     Raises:

@@ -49,8 +49,6 @@ def build(
     """Build a mart in one transaction.
 
     Args:
-        warehouse: Redshift.
-        mart: What to build.
         schemas: The names that the query uses for schemas (`staging`, `bi`) and what they are called in Redshift.
         days: For an incremental mart, the half-open range of days to compute.
 

@@ -80,10 +80,6 @@ def cases_file(mart: Path) -> Path:
 def read_cases(mart: Mart, path: Path) -> Cases:
     """Read a mart's test file.
 
-    Args:
-        mart: The mart.
-        path: The file.
-
     Raises:
         CaseError: It is not as it must be; the message names file, case, table, row and column.
     """

@@ -56,8 +56,6 @@ def check_mart(session: Session, mart: Mart, table: str, *, render: Callable[[st
     """Look at a mart's rows, in the transaction that makes them the mart.
 
     Args:
-        session: A session in that transaction.
-        mart: The mart.
         table: Where its new rows are, quoted.
         render: Puts this warehouse's schemas and the run's days into a query.
 

@@ -93,11 +93,6 @@ def read_marts(folder: Path) -> list[Mart]:
 def check_inputs(marts: Sequence[Mart], catalog: Catalog, computed: Collection[str] = ()) -> None:
     """Refuse marts that read what neither the catalog nor a transform nor another mart makes.
 
-    Args:
-        marts: All marts of the catalog.
-        catalog: Which staging tables there are.
-        computed: Those that transforms make besides.
-
     Raises:
         MartError: Some do; the message has a line for each name, with the one that may be meant.
     """

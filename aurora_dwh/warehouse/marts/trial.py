@@ -76,8 +76,6 @@ def try_case(warehouse: Warehouse, cases: Cases, case: Case) -> Outcome:
 
     Args:
         warehouse: One whose schemas may be emptied.
-        cases: The mart's test file.
-        case: One of its cases.
 
     Raises:
         PassingError: The warehouse was out of reach.

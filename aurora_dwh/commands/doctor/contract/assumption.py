@@ -39,8 +39,6 @@ def findings(
     """Measure assumptions, one after the other; one that cannot be measured does not hold, and the next one follows.
 
     Args:
-        scratch: Where to measure.
-        assumptions: What to measure.
         progress: Is told each one's name once it was measured.
     """
     hide = _hider(scratch)

@@ -36,12 +36,7 @@ def measure(progress: Callable[[str], object] = lambda _: None) -> list[Finding]
 
 
 def write(path: Path, *, as_json: bool) -> None:
-    """Measure all, write it into a file, and print it; what does not hold fails.
-
-    Args:
-        path: The file, of JSON.
-        as_json: Print JSON instead of a table.
-    """
+    """Measure all, write it into a file, and print it; what does not hold fails."""
     with work("Measuring", len(assumptions())) as advance:
         found = measure(advance)
     told = [asdict(one) for one in found]

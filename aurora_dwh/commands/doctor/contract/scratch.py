@@ -32,10 +32,6 @@ REFUSED, PASSING = "refused", "refused, and tried again"
 class Scratch:
     """Where assumptions are measured.
 
-    Args:
-        warehouse: Redshift.
-        lake: The lake that COPY reads.
-
     Attributes:
         first: A session.
         second: Another one.
