@@ -35,7 +35,6 @@ from aurora_dwh.orchestration.automation.run_history import (
     shown,
 )
 from aurora_dwh.orchestration.automation.schedules import month_before, monthly_tables, monthly_time, time_behind_load
-from aurora_dwh.orchestration.automation.transforms import transform_keys
 
 if TYPE_CHECKING:
     from aurora_dwh.instance.internals import AssetGraph
@@ -89,8 +88,8 @@ def build_gap_sensor(
         days, months = due_days(catalog, now), due_months(catalog, now)
         history = RunHistory(context.instance, now, now - HORIZON)
         graph = context.repository_def.asset_graph
-        keys = transform_keys(transforms, names)
-        ours = frozenset([*names.chain_keys(catalog.tables.values()), *keys, *marts])
+        computed = [names.key(layer, one.name) for one in transforms for layer in ("lake", "staging")]
+        ours = frozenset([*names.chain_keys(catalog.tables.values()), *computed, *marts])
         tables = list(_table_searches(catalog, names, ours, history, days, months))
         if transforms:
             tables.append(_transform_search(catalog, transforms, names, ours, history, days, graph))
