@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aurora_dwh.commands.console import AsJson, plain, say_json, work
-from aurora_dwh.commands.output import say, say_table
+from aurora_dwh.commands.output import say, say_table, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -226,18 +226,13 @@ def _with_targets(suggestions: Iterable[Suggestion], taken: Iterable[str]) -> It
 
 
 def _say(file: CatalogFile, found: Found) -> None:
-    from rich.table import Column
-    from rich.text import Text
-
     if found.added:
         rows = []
         for suggestion in found.added:
             fields = suggestion.fields
             cells = (suggestion.table, fields["mode"], ", ".join(fields.get("key", ())), fields.get("cursor", ""))
-            warned = Text("\n".join(suggestion.warnings), style="yellow")
-            rows.append([*(Text(plain(cell)) for cell in cells), warned])
-        whole = [Column(heading, no_wrap=True) for heading in ("table", "mode", "key", "cursor")]
-        say_table([*whole, Column("look at")], rows)
+            rows.append([*map(plain, cells), ("\n".join(suggestion.warnings), "yellow")])
+        say_table(["table", "mode", "key", "cursor", *texts("look at")], rows)
     for name, reason in found.refused.items():
         say(plain(f"{name} is not copied: {reason}"), colour=typer.colors.YELLOW)
     for name in found.gone:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aurora_dwh.commands.console import FAILED, AsJson, say_json, work
-from aurora_dwh.commands.output import say_table
+from aurora_dwh.commands.output import say_table, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -92,9 +92,6 @@ def _check_marts(catalog: Catalog) -> None:
 
 def say_checks(checks: Sequence[Check]) -> None:
     """Print checks as a table; tables of the source that are well take one line together."""
-    from rich.table import Column
-    from rich.text import Text
-
     from aurora_dwh.commands.doctor.source import TABLE
 
     colours = {"ok": "green", "warning": "yellow", "failed": "red"}
@@ -106,9 +103,8 @@ def say_checks(checks: Sequence[Check]) -> None:
             continue
         name, found = (check.name, check.detail) if check not in well else ("aurora: tables", _counted(well, tables))
         advice = "\n".join(part for part in (found, check.remedy and f"-> {check.remedy}") if part)
-        rows.append([Text(name), Text(check.state.value, style=colours[check.state.value]), Text(advice)])
-    columns = [Column("check"), Column("", no_wrap=True), Column("found, and what to do")]
-    say_table(columns, rows)
+        rows.append([name, (check.state.value, colours[check.state.value]), advice])
+    say_table([*texts("check"), "", *texts("found, and what to do")], rows)
     counts = {state: sum(check.state == state for check in checks) for state in colours}
     typer.echo(", ".join(f"{count} {state}" for state, count in counts.items() if count))
 
