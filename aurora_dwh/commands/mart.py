@@ -96,14 +96,19 @@ def build_mart(
         done = materialize(defs(), "bi", name, days)
     if as_json:
         checks = [
-            {"name": one.name, "passed": one.is_passed, "description": one.description, "figures": dict(one.figures)}
+            {
+                "name": one.check_name,
+                "passed": one.passed,
+                "description": one.description or "",
+                "figures": {name: value.value for name, value in one.metadata.items()},
+            }
             for one in done.checks
         ]
         say_json({"mart": name, "days": [one.isoformat() for one in days], "run": done.run_id, "checks": checks})
         return
     for one in done.checks:
-        colour = typer.colors.GREEN if one.is_passed else typer.colors.YELLOW
-        say(plain(f"bi/{name}: {one.name}: {one.description}"), colour=colour)
+        colour = typer.colors.GREEN if one.passed else typer.colors.YELLOW
+        say(plain(f"bi/{name}: {one.check_name}: {one.description or ''}"), colour=colour)
 
 
 def _tested(folder: Path, names: Sequence[str]) -> list[Path]:

@@ -170,9 +170,8 @@ def _of_file(name: str, day: date) -> Plan | None:
 
     file = marts_folder() / f"{name}.sql"
     if file.is_file():
-        mart, settings = read_mart(file), RedshiftSettings.from_env()
+        mart, schemas = read_mart(file), RedshiftSettings.from_env().schemas
         kind = mart.header.materialization
-        schemas = {"staging": settings.staging_schema, "bi": settings.bi_schema}
         days = (day, day + timedelta(days=1)) if kind == "incremental" else None
         builds = {"build": False} if kind == "view" else {"the first build": True, "each build after it": False}
         steps = [

@@ -49,17 +49,18 @@ def purge(
     What there is is listed, and removed when that is confirmed. The staging table keeps its rows, and Dagster shows the
     days as materialized; to have a day in the lake again, materialize it, which reads it from Aurora.
     """
-    from aurora_dwh.lake.factory import open_purge
+    from aurora_dwh.lake.factory import open_lake
+    from aurora_dwh.lake.purge import Purge
 
-    chosen = _chosen(days)
-    lake = open_purge()
-    found = lake.find(table, chosen)
+    chosen, lake = _chosen(days), open_lake()
+    purged = Purge(lake.client, lake.layout)
+    found = purged.find(table, chosen)
     if not as_json:
         _say(table, days, found)
     if found.versions:
         if not yes:
             _confirm()
-        lake.remove(found.versions)
+        purged.remove(found.versions)
     if as_json:
         say_json(
             {

@@ -124,12 +124,10 @@ class GlueDatabase:
 
         try:
             self.client.get_table(DatabaseName=self.name, Name=OWNER)
-        except ClientError as error:
-            said = error.response["Error"]
+        except (BotoCoreError, ClientError) as error:
+            said = error.response["Error"] if isinstance(error, ClientError) else {"Code": ""}
             if said["Code"] != "EntityNotFoundException" or "database" in said.get("Message", "").lower():
                 raise GlueError(f"{self.name} in Glue: {error}") from error
-        except BotoCoreError as error:
-            raise GlueError(f"{self.name} in Glue: {error}") from error
 
     def publish(self, lake: Lake, table: str, days: Iterable[date] = ()) -> Published:
         """Bring a table up to date: its columns, a partition for each day with rows, and none for any other.
@@ -243,10 +241,6 @@ def _has(found: Any, wanted: Any) -> bool:
     if isinstance(wanted, list):
         return len(found or ()) == len(wanted) and all(map(_has, found or (), wanted))
     return bool(found == wanted)
-
-
-def _has_files(names: Mapping[str, Mapping[str, Any]]) -> bool:
-    return FILE_LIST in names and bool(names[FILE_LIST]["Size"])
 
 
 def _is_listed(names: Mapping[str, Mapping[str, Any]]) -> bool:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from aurora_dwh.lake.athena import GlueDatabase
 from aurora_dwh.lake.layout import Layout
-from aurora_dwh.lake.purge import Purge
 from aurora_dwh.lake.store import Lake
 from aurora_dwh.settings.aws import glue_client
 from aurora_dwh.settings.servers import ENVIRONMENT, Servers
@@ -35,13 +34,3 @@ def open_glue(servers: Servers = ENVIRONMENT) -> GlueDatabase | None:
     """
     settings = servers.lake()
     return GlueDatabase(glue_client(settings.region), settings.glue_database) if settings.glue_database else None
-
-
-def open_purge() -> Purge:
-    """Return what removes days of the environment's lake for good.
-
-    Raises:
-        ConfigError: Variables are missing or wrong.
-    """
-    settings = ENVIRONMENT.lake()
-    return Purge(settings.client(), Layout(settings.bucket, settings.prefix, ENVIRONMENT.database()))

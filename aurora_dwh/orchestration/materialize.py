@@ -5,10 +5,9 @@ A table that is made beside Dagster would be missing or stale there, and sensors
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import dagster as dg
 
@@ -23,21 +22,12 @@ class RunError(DataError):
 
 
 @dataclass(frozen=True)
-class CheckOutcome:
-    """What a check of the asset found; one that did not pass is a warning, for another would have failed the run."""
-
-    name: str  # the check's name
-    is_passed: bool  # whether it passed
-    description: str  # what it found, in words
-    figures: Mapping[str, Any]  # and in numbers, such as `rows`
-
-
-@dataclass(frozen=True)
 class Materialized:
     """A run that succeeded."""
 
     run_id: str  # Dagster's id of the run
-    checks: tuple[CheckOutcome, ...]  # what the asset's checks found
+    # what the asset's checks found; one that did not pass is a warning, for another would have failed the run
+    checks: tuple[dg.AssetCheckEvaluation, ...]
 
 
 def materialize(location: dg.Definitions, layer: str, name: str, days: Sequence[date] = ()) -> Materialized:
@@ -67,10 +57,4 @@ def materialize(location: dg.Definitions, layer: str, name: str, days: Sequence[
         raise KeyboardInterrupt  # which a step tells of as of a failure
     if not result.success:
         raise RunError("; ".join(reasons(result.all_events)))
-    found = result.get_asset_check_evaluations()
-    return Materialized(result.run_id, tuple(_outcome(one) for one in found))
-
-
-def _outcome(found: dg.AssetCheckEvaluation) -> CheckOutcome:
-    figures = {name: value.value for name, value in found.metadata.items()}
-    return CheckOutcome(found.check_name, found.passed, found.description or "", figures)
+    return Materialized(result.run_id, tuple(result.get_asset_check_evaluations()))

@@ -207,6 +207,11 @@ class RedshiftSettings:
     staging_schema: str = "staging"  # the schema of the copied tables
     bi_schema: str = "bi"  # the schema of the marts
 
+    @property
+    def schemas(self) -> dict[str, str]:
+        """What the schemas that marts name are called in this warehouse."""
+        return {"staging": self.staging_schema, "bi": self.bi_schema}
+
     @staticmethod
     def from_env(environ: Mapping[str, str] | None = None) -> RedshiftSettings:
         """Read the REDSHIFT_* variables.

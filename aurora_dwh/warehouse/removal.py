@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from math import ceil
 
 from aurora_dwh.core.models import DataError
 from aurora_dwh.warehouse import load_history
@@ -67,7 +68,7 @@ def check_share(
     raise TooManyGoneError(
         f"{target.label}: {gone:,} of {live:,} rows ({gone / live:.1%}) are gone from the source, such as "
         f"{'; '.join(shown)}, and {what}; none was taken away. If they were deleted on purpose, materialize "
-        f"proof/{table} again with the run config `max_share: {min(1.0, _above(gone / live))}`"
+        f"proof/{table} again with the run config `max_share: {min(1.0, ceil(100 * gone / live) / 100)}`"
     )
 
 
@@ -91,8 +92,3 @@ def remove(warehouse: Warehouse, target: Target, conditions: Sequence[str], at: 
             session.execute(load_history.forget(target.label))  # else its next load would miss what was loaded before
 
     warehouse.transaction(work)
-
-
-def _above(share: float) -> float:
-    """Return the share rounded up to whole hundredths."""
-    return -(-share * 100 // 1) / 100

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import dagster as dg
 
 from aurora_dwh.catalog.model import Table
-from aurora_dwh.core.days import counted, listed
+from aurora_dwh.core.days import counted, ends, listed
 from aurora_dwh.core.models import told_strays
 from aurora_dwh.core.rules import SHAPE, Rules, quoted, rebuild_anew
 from aurora_dwh.orchestration.failures import attempts_left, named_failures
@@ -265,5 +265,4 @@ def _warning(check: str, text: str, figures: Mapping[str, Any]) -> dg.AssetCheck
 
 
 def _span(days: Iterable[DayLoad]) -> str:
-    dates = sorted(day.day for day in days)
-    return f"{dates[0]}" if len(dates) == 1 else f"{dates[0]}...{dates[-1]}"
+    return ends(sorted(day.day for day in days))

@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from http.client import HTTPException
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from aurora_dwh.settings.aws import sns_client
 
@@ -36,17 +36,6 @@ class Message:
     subject: str  # its first line
     body: str  # the other lines
     severity: str  # `error` where anything failed, `warning` where there are warnings alone
-
-
-class Channel(Protocol):
-    """A way out."""
-
-    def send(self, message: Message) -> None:
-        """Send a message.
-
-        Raises:
-            SendError: It was not taken.
-        """
 
 
 @dataclass(frozen=True)
@@ -93,6 +82,10 @@ class Webhook:
         except (OSError, HTTPException, ValueError) as error:
             reason = type(error).__name__  # some of these texts hold the address
         raise SendError(f"the webhook did not take the alert: {reason}")
+
+
+Channel = SnsTopic | Webhook
+"""A way out. What it does not take is a `SendError`."""
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

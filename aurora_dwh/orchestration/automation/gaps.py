@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from aurora_dwh.catalog.model import Catalog
-from aurora_dwh.core.days import ranges, span
+from aurora_dwh.core.days import ends, ranges, span
 from aurora_dwh.core.models import utc_now
 from aurora_dwh.core.retries import DAY
 from aurora_dwh.instance.days import materialized_days
@@ -32,7 +32,6 @@ from aurora_dwh.orchestration.automation.run_history import (
     request,
     run_days,
     selects,
-    shown,
 )
 from aurora_dwh.orchestration.automation.schedules import month_before, monthly_tables, monthly_time, time_behind_load
 
@@ -265,12 +264,12 @@ class _Tables:
     def _request(self, missing: dict[dg.AssetKey, set[str]]) -> Iterator[dg.RunRequest]:
         days = sorted(set().union(*missing.values()))
         if any(self._is_ours(run) and _touches(run, days) for run in self.history.under_way):
-            self.history.left.append(f"{shown(days)} has a run under way")
+            self.history.left.append(f"{ends(days)} has a run under way")
             return
         failed = [r for r in self.history.without_success if self._is_ours(r.dagster_run)]
         failed = [record for record in failed if _touches(record.dagster_run, days)]
         tried = {key: [r for r in failed if selects(r.dagster_run, key, job=self.job)] for key in missing}
-        if chosen := self.history.chosen(shown(days), tried):
+        if chosen := self.history.chosen(ends(days), tried):
             days = sorted(set().union(*(missing[key] for key in chosen)))
             yield request(self.job, sorted({*chosen, *self._unread(chosen, days)}), days, tried)
 
@@ -372,7 +371,7 @@ def _told_old(searches: Iterable[_Tables], pointer: str) -> Iterator[str]:
         selected = " or ".join(f'key:"{key.to_user_string()}"' for key in keys)
         of_days = f"--partition-range {days[0]}...{days[-1]}" if len(days) > 1 else f"--partition {days[0]}"
         yield (
-            f"{shown(days)} is missing for longer in {named(lacking)}, and left to "
+            f"{ends(days)} is missing for longer in {named(lacking)}, and left to "
             f"you: `dagster asset materialize {pointer} --select '{selected}' {of_days}`"
         )
     if len(found) > _SHOWN:

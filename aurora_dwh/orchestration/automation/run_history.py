@@ -10,7 +10,7 @@ from hashlib import sha256
 
 import dagster as dg
 
-from aurora_dwh.core.days import span
+from aurora_dwh.core.days import ends, span
 from aurora_dwh.core.retries import DAY
 from aurora_dwh.instance import run_tags
 
@@ -105,7 +105,7 @@ def request(job: str, keys: Sequence[dg.AssetKey], days: Sequence[str], tried: T
     span = run_tags.of_range(days[0], days[-1]) if is_range else {}
     return dg.RunRequest(
         job_name=job,
-        run_key=f"{shown(days) or job}-{digest}",
+        run_key=f"{ends(days) or job}-{digest}",
         partition_key=days[0] if days and not is_range else None,
         asset_selection=list(keys),
         tags={run_tags.REQUESTED_BY: "gaps", **span},
@@ -115,8 +115,3 @@ def request(job: str, keys: Sequence[dg.AssetKey], days: Sequence[str], tried: T
 def named(keys: Iterable[dg.AssetKey]) -> str:
     """Return assets as people write them."""
     return ", ".join(key.to_user_string() for key in keys)
-
-
-def shown(days: Sequence[str]) -> str:
-    """Return days, in order, as people write them."""
-    return f"{days[0]}...{days[-1]}" if len(days) > 1 else "".join(days)

@@ -27,6 +27,7 @@ from aurora_dwh.orchestration.columns import table_schema
 from aurora_dwh.orchestration.failures import attempts_left, named_failures
 from aurora_dwh.orchestration.io_managers.partitions import windows
 from aurora_dwh.orchestration.io_managers.rows import Computed, given, table_name, wanted
+from aurora_dwh.orchestration.staging import Record
 from aurora_dwh.orchestration.stopping import stoppable
 from aurora_dwh.settings.servers import ENVIRONMENT, Servers
 
@@ -91,7 +92,8 @@ class S3IOManager(dg.ConfigurableIOManager):
         self, context: dg.OutputContext, extracts: Iterable[Extract | Export], keys: Mapping[date, str]
     ) -> Manifest:
         """Write days and return the last one's manifest."""
-        asked = set(context.asset_partition_keys) if context.has_asset_partitions else set()
+        record = Record.of(context)
+        asked = record.partitions
         started, told, manifest = monotonic(), "", None
         for manifest, extract in _telling(context, self._written(extracts)):
             metadata = day_metadata(manifest, extract, monotonic() - started)
@@ -103,13 +105,13 @@ class S3IOManager(dg.ConfigurableIOManager):
                 metadata |= _waiting(extract.waited)
                 context.log.info(f"{context.asset_key.to_user_string()} {key}: reading waited {_told(extract.waited)}")
             if key in asked or not asked:
-                _record(context, metadata, key if asked else None)
+                record.add(metadata, key if asked else None)
             if len(asked) > 1 or (asked and key not in asked):  # a range that fails later keeps the days that stand
                 context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
             started = monotonic()
         if manifest is None:
             raise FrameError(f"{context.asset_key.to_user_string()}: no day was given of {', '.join(sorted(asked))}")
-        _record(context, columns_metadata(manifest), max(asked, default=None))
+        record.add(columns_metadata(manifest), max(asked, default=None))
         if not (manifest.rules and manifest.rules.is_computed):
             seen = _seen_in_source(context.asset_key, manifest)
             if _is_news(context.step_context.instance, seen):
@@ -171,10 +173,6 @@ class S3IOManager(dg.ConfigurableIOManager):
 def _has_running_day(manifest: Manifest) -> bool:
     """Return whether a day was read of the source before it had ended; a computed one may be of whatever it likes."""
     return not manifest.is_finished and not (manifest.rules and manifest.rules.is_computed)
-
-
-def _record(context: dg.OutputContext, metadata: Mapping[str, Any], key: str | None) -> None:
-    context.step_context.add_asset_metadata(metadata, asset_key=context.asset_key, partition_key=key)
 
 
 def _telling(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from aurora_dwh.core import frames
+from aurora_dwh.core.days import ends
 from aurora_dwh.core.frames import FrameError, name_of
 from aurora_dwh.core.models import Extract, Manifest, Window
 from aurora_dwh.core.rules import Rules
@@ -164,8 +165,7 @@ class Computed:
     @property
     def _told(self) -> str:
         """The partitions, as errors name them behind the asset."""
-        keys = sorted(self.windows)
-        return "" if not keys else f" {keys[0]}" + (f"...{keys[-1]}" if len(keys) > 1 else "")
+        return f" {ends(sorted(self.windows))}".rstrip()
 
 
 def wanted(context: dg.InputContext) -> Any:
@@ -204,8 +204,7 @@ def given(
 
 
 def _not_given(asset: str, kind: Any, partitions: Sequence[str] | Mapping[str, Any]) -> FrameError:
-    keys = sorted(partitions)
-    told = "" if not any(keys) else f" {keys[0]}" + (f"...{keys[-1]}" if len(keys) > 1 else "")
+    told = f" {ends(sorted(partitions))}".rstrip()
     one = " (which is of one partition)" if kind is Manifest else ""
     return FrameError(
         f"{asset}{told} can be taken as {', '.join(frames.KINDS)}, Manifest, list[Manifest], or dict[str, ...] of "

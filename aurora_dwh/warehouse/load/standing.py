@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, timezone
+from typing import Any
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
@@ -207,7 +208,7 @@ def find(session: Session, target: Target, manifest: Manifest, *, is_new: bool =
     rows = session.execute(
         load_history.standing(target.label, None if is_new else target.sql, _place(manifest), rules)
     ).rows
-    loads = [_loading(manifest.rules, *row[:-1]) for row in rows]
+    loads = [_loading(manifest.rules, row[:-1]) for row in rows]
     return Standing(
         target,
         {load.day: load for load in loads if load.table_name == target.label},
@@ -231,23 +232,11 @@ def _place(manifest: Manifest) -> str:
     return manifest.url.rsplit("/", 2)[0] + _DAY_FOLDER
 
 
-def _loading(
-    of_load: Rules | None,
-    table_name: str,
-    day: date,
-    rows: int,
-    rows_behind: int,
-    snapshot_at: datetime,
-    loaded_at: datetime,
-    in_target: bool,
-    mode: str,
-    key: str | None,
-    cursor: str | None,
-    manifest_url: str,
-    rules: str | None,
-) -> Loading:
+def _loading(of_load: Rules | None, row: Sequence[Any]) -> Loading:
+    """Return a row of `load_history.standing`; `of_load` are the rules of the days that are to be loaded."""
+    (table, day, rows, rows_behind, snapshot_at, loaded_at, in_target, mode, key, cursor, url, rules) = row
     return Loading(
-        table_name,
+        table,
         day,
         int(rows),
         int(rows_behind),
@@ -257,6 +246,6 @@ def _loading(
         mode,
         None if key is None else json.loads(key),
         cursor,
-        tuple(unquote(folder) for folder in manifest_url.rpartition(_DAY_FOLDER)[0].split("/")[-2:]),
+        tuple(unquote(folder) for folder in url.rpartition(_DAY_FOLDER)[0].split("/")[-2:]),
         of_load if rules == "" else None if rules is None else Rules.from_json(json.loads(rules)),
     )
