@@ -62,7 +62,7 @@ def check_share(
         TooManyGoneError: It is more, or all of a source that is empty.
     """
     is_empty = source_rows == 0 and max_share < 1
-    if gone <= max_share * live and not (gone and is_empty):
+    if not gone or (gone / live <= max_share and not is_empty):  # 29 rows are more than 0.29 * 100, which is 28.99...
         return
     what = "the source is empty" if not source_rows else f"at most {max_share:.1%} may be"
     raise TooManyGoneError(
