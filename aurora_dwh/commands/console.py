@@ -151,11 +151,7 @@ class Advance(Protocol):
 
 @contextmanager
 def work(description: str, total: int | None) -> Iterator[Advance]:
-    """Show the progress of long work on stderr, where that is a terminal.
-
-    Args:
-        total: How many parts the work has; None where nobody knows.
-    """
+    """Show the progress of long work, of `total` parts if known, on stderr, where that is a terminal."""
     from rich.markup import escape
     from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 

@@ -112,11 +112,7 @@ def build_mart(
 
 
 def _tested(folder: Path, names: Sequence[str]) -> list[Path]:
-    """Return the files of the marts that are to be tested.
-
-    Raises:
-        BadParameter: A name is no mart's.
-    """
+    """Return the files of the marts that are to be tested; raises BadParameter where a name is no mart's."""
     from aurora_dwh.core.spelling import near_match
     from aurora_dwh.warehouse.marts.cases import SUFFIX, cases_file
 

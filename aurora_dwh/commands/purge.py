@@ -104,12 +104,7 @@ def _say(table: str, days: str, found: Found) -> None:
 
 
 def _confirm() -> None:
-    """Ask whether to go on.
-
-    Raises:
-        BadParameter: There is nobody to ask.
-        Abort: The answer is no.
-    """
+    """Ask whether to go on; raises BadParameter where there is nobody to ask, Abort where the answer is no."""
     if not _is_asked():
         raise typer.BadParameter("there is no terminal to ask on, so nothing was removed", param_hint="--yes")
     typer.confirm("Remove all of this for good?", abort=True)

@@ -184,11 +184,7 @@ def _zone(cursor: Column) -> dict[str, str]:
 
 
 def _cursor_warnings(facts: TableFacts, cursor: Column, clause: Literal["ON UPDATE", "DEFAULT"]) -> Iterator[str]:
-    """Yield what is to be known of a cursor: which rows it does not show.
-
-    Args:
-        clause: By which MySQL itself would set the cursor of a row that is to be copied.
-    """
+    """Yield which rows a cursor does not show, which MySQL itself would set by a `clause`."""
     own, maintained = cursor.target_name, facts.touched if clause == "ON UPDATE" else facts.filled
     if not facts.is_indexed(cursor.name) and not is_small(facts.rows):
         yield f"cursor {cursor.name} has no index: each day scans the whole table; add an index"

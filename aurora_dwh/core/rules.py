@@ -75,11 +75,7 @@ class Rules:
 
     @staticmethod
     def of(table: Table, catalog: Catalog, *, source: str | None, mask_key: str | None = None) -> Rules:
-        """Return a table's rules as the catalog has them now.
-
-        Args:
-            mask_key: The fingerprint of the key of `mask: hmac`, where the table has such a mask.
-        """
+        """Return a table's rules as the catalog has them now; `mask_key` is the fingerprint of `mask: hmac`'s key."""
         masks = {fold(name): mask if isinstance(mask, str) else mask.model_dump() for name, mask in table.mask.items()}
         masks |= {fold(name): {KEYED: mask_key} for name in table.keyed}
         return Rules(
@@ -228,11 +224,7 @@ def rebuild_anew(table: str, *, is_computed: bool) -> str:
 
 
 def other_source(what: str, before: Rules, now: Rules) -> RulesError:
-    """Return the error for rows of one source that would come to those of another.
-
-    Args:
-        what: Where they would come, such as `staging.orders was`.
-    """
+    """Return the error for rows of another source; `what` says where they would come: `staging.orders was`."""
     told = f"{what} loaded from table {before.table} of {before.source}, and this is table {now.table} of {now.source}"
     if now.is_computed:
         own = "a table of its own, by `aurora_dwh/table` among its metadata"

@@ -128,11 +128,7 @@ class Column:
         return (self._csv_stage if files == "csv" else None) or self.stage_type
 
     def staged_value(self, quoted: str, files: FileFormat) -> str:
-        """Return the SQL of the column's value on a stage that was filled from files of a format.
-
-        Args:
-            quoted: The column's quoted name.
-        """
+        """Return the SQL of the column's value, by its quoted name, on a stage that files of a format filled."""
         return f"SUBSTRING({quoted}, 2)" if files == "csv" and self._csv_stage else quoted
 
     @property

@@ -22,11 +22,7 @@ PAGE: Final = 500
 def materialized_days(
     instance: dg.DagsterInstance, assets: Collection[dg.AssetKey], days: Collection[str] | None = None
 ) -> dict[dg.AssetKey, set[str]]:
-    """Return the days that were materialized of each asset, and not wiped since; an empty set for what never was.
-
-    Args:
-        days: The days that matter, as partition keys; None for all.
-    """
+    """Return which days, of all or some partition keys, were materialized of each asset, and not wiped since."""
     log, found = instance.event_log_storage, {asset: set[str]() for asset in assets}
     if isinstance(log, SqlEventLogStorage):
         for page in _pages(list(found)):

@@ -84,11 +84,7 @@ def _of_day(batch: pa.RecordBatch, manifest: Manifest) -> pa.RecordBatch:
 
 
 def value(client: Any, layout: Layout, manifest: Manifest, url: str, row: int, column: str) -> str | None:
-    """Return one value of a part as text, None where the part, row or column cannot be read.
-
-    Args:
-        row: The row of a Parquet file, the line at which the row begins of a CSV file, counted from 1.
-    """
+    """Return one value of a part as text, by its row or CSV line from 1; None where it cannot be read."""
     import pyarrow as pa
     import pyarrow.parquet as pq
     from botocore.exceptions import ClientError

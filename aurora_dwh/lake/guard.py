@@ -30,11 +30,7 @@ class ShrunkenDayError(DataError):
 
 
 class Guard:
-    """What is asked before a day's manifest is written.
-
-    Args:
-        latest: Gives the manifest of a table's latest day, None where there is no day.
-    """
+    """What is asked before a day's manifest is written; `latest` gives that of a table's latest day, if any."""
 
     def __init__(self, client: Any, layout: Layout, latest: Callable[[str], Manifest | None]) -> None:
         self._client, self._layout, self._latest = client, layout, latest

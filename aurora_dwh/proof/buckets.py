@@ -82,11 +82,7 @@ class Buckets:
         return self.subject.key[0]
 
     def extract(self, at: datetime, rules: Rules | None) -> Extract:
-        """Return the buckets on their way out of the source; one may come in several pieces.
-
-        Args:
-            at: The moment of the source that they show at the least, in UTC.
-        """
+        """Return the buckets, in pieces, on their way out of the source, which they show at `at` (UTC) at the least."""
         columns = (
             Column(_BUCKET, "decimal", "decimal(20,0)", nullable=False, precision=20, scale=0),
             Column(_ROWS, "bigint", "bigint", nullable=False),

@@ -112,11 +112,7 @@ def is_document(column: Column) -> bool:
 
 
 def carried_digest(columns: Sequence[Column], *, is_text: bool) -> str:
-    """Return Redshift's expression of the digest of what is carried, 0 where nothing is.
-
-    Args:
-        is_text: Whether documents are texts yet, as they were read of the source.
-    """
+    """Return Redshift's digest of what is carried, 0 of nothing; `is_text` where documents are texts yet."""
     named = [(column, identifier(column.target_name)) for column in columns]
     items = [_or_null(name) if column.keyed else _document(name, is_text=is_text) for column, name in named]
     return REDSHIFT.number(REDSHIFT.join(items)) if items else "0"

@@ -159,11 +159,7 @@ def prove(
 
 
 def keeps_gone(table: Table, *, is_mended: bool) -> bool:
-    """Return whether rows stay that are gone from the source.
-
-    Args:
-        is_mended: Whether what is found is mended, as `repair: all` does with such rows.
-    """
+    """Return whether rows stay that are gone from the source, which `repair: all` takes away where it mends."""
     return table.deletes == "keep" and table.mode != "full" and not (is_mended and table.repair == "all")
 
 

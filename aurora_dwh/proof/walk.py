@@ -54,11 +54,7 @@ class Walk:
     dialect: Dialect = AURORA  # how the source makes a row's digest
 
     def extract(self, at: datetime, rules: Rules | None) -> Extract:
-        """Return the rows on their way out of the source; they are read as its batches are taken.
-
-        Args:
-            at: The moment of the source that they show at the least, in UTC.
-        """
+        """Return the rows, read as their batches are taken; they show the source at `at` (UTC) at the least."""
         return Extract(self.schema, Window(at.date(), None, at), at, self.batches(), rules=rules)
 
     @property

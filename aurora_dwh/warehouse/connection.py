@@ -82,11 +82,7 @@ class Session:
     """
 
     def __init__(self, connection: Any, aside: Callable[[], Session] | None = None) -> None:
-        """Take over a connection.
-
-        Args:
-            aside: Opens another session, to ask about this one and to end it; None where that cannot be done.
-        """
+        """Take over a connection of redshift_connector's; `aside` opens another to ask about it and to end it."""
         self._connection = connection
         self._aside = aside
         connection.autocommit = True
@@ -147,11 +143,7 @@ class Session:
         return WarehouseError(f"{text}; {who[0] or _UNKNOWN}. {what}{advice}", statement=statement)
 
     def _blockers(self) -> str:
-        """Return, in words, who holds what this session waits for, empty where nobody is known to.
-
-        Raises:
-            WarehouseError: Redshift lets nobody in, or does not tell.
-        """
+        """Return who holds what this session waits for, empty where nobody is known to; raises WarehouseError."""
         held = self._ask_aside(BLOCKERS.format(pid=self.pid))
         return ", ".join(f"{str(owner).strip()} (pid {pid}) holds it since {since} UTC" for owner, pid, since in held)
 

@@ -54,11 +54,7 @@ def first_load(target: Target, schema: TableSchema) -> list[str]:
 
 
 def load_of(warehouse: Warehouse, target: Target, mode: str, manifest: Manifest) -> list[str]:
-    """Return the statements of the transaction that loads one day.
-
-    Args:
-        warehouse: Redshift's settings; it is not contacted.
-    """
+    """Return the statements of the transaction that loads one day; the warehouse is not contacted."""
     count = checks.count_rows(target, texts_of(target, manifest.schema), [manifest.day.isoformat()])
     answers: dict[str, tuple[object, ...]] = {
         COPY_COUNT: (manifest.rows,),
@@ -72,11 +68,7 @@ def load_of(warehouse: Warehouse, target: Target, mode: str, manifest: Manifest)
 
 
 def build_of(mart: Mart, schemas: Mapping[str, str], days: tuple[date, date] | None, *, is_first: bool) -> list[str]:
-    """Return the statements of the transaction that builds a mart, with the checks of its rows.
-
-    Args:
-        is_first: Whether there is nothing of it yet; else it stands as its file says.
-    """
+    """Return the statements of the transaction that builds a mart, or it for the first time, with its checks."""
     header = mart.header
     is_view = header.materialization == "view"
     rows = qualified(schemas["bi"], mart.name) if is_view else identifier(mart_build.BUILT)

@@ -263,11 +263,7 @@ def unrecorded(table: str, target: str, *, has_history: bool) -> str:
 
 
 def missing_columns(live: Collection[str]) -> list[str]:
-    """Return the statements that give `dwh.load_history` the columns that it lacks.
-
-    Args:
-        live: The columns that it has; none where it is not there, so that it is made with all of them.
-    """
+    """Return the statements that give `dwh.load_history` the columns that it lacks; none where it is not there."""
     return [
         f"ALTER TABLE {HISTORY} ADD COLUMN {identifier(name)} {kind}"
         for name, kind in _ADDED.items()

@@ -90,11 +90,7 @@ def loaded_days(warehouse: Warehouse, target: Target) -> set[date]:
 
 
 def _clear(session: Session, target: Target, twin: Target) -> None:
-    """See to what all tables rest on, and remove what a rebuild left that was broken off.
-
-    Raises:
-        DependentError: Something hangs on the table that would be lost when the new one takes its place.
-    """
+    """See to what all tables rest on, and remove what a broken-off rebuild left; raises DependentError."""
     dependents.check(session, target.schema_name, target.name)
     schema_drift.settle(
         session,

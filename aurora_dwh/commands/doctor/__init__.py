@@ -59,11 +59,7 @@ def doctor(as_json: AsJson = False, contract: Contract = None) -> None:
 
 
 def run_checks(progress: Callable[[str], object] = lambda _: None) -> list[Check]:
-    """Check everything that a load of a day needs.
-
-    Args:
-        progress: Is told each check's name once it was made.
-    """
+    """Check everything that a load of a day needs; `progress` is told each check's name once it was made."""
     from aurora_dwh.catalog.model import Catalog
     from aurora_dwh.commands.doctor import export, lake, notices, source, warehouse, worker
     from aurora_dwh.commands.doctor.check import Attempts

@@ -37,11 +37,7 @@ class Check:
 
 
 class Attempts:
-    """The checks of one run, in order.
-
-    Args:
-        progress: Is told each check's name once it was made.
-    """
+    """The checks of one run, in order; `progress` is told each check's name once it was made."""
 
     def __init__(self, progress: Callable[[str], object] = lambda _: None) -> None:
         self.checks: list[Check] = []

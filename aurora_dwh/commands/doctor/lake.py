@@ -91,11 +91,7 @@ def _check_objects(run: Attempts, settings: LakeSettings) -> bool:
 
 
 def _put_over(client: Any, place: dict[str, str]) -> None:
-    """Put an object where one is and only if none is, which must be refused.
-
-    Raises:
-        ValueError: It was not refused.
-    """
+    """Put an object where one is and only if none is; raises ValueError where that is not refused."""
     from botocore.exceptions import ClientError
 
     try:

@@ -102,11 +102,7 @@ class Addresses:
         return {"dagster/uri": self.layout.url(folder) + "/", **_console(page)}
 
     def of_warehouse(self, schema: str, name: str) -> dict[str, Any]:
-        """Return the metadata that say where a table lies in Redshift.
-
-        Args:
-            schema: `staging` or `bi`.
-        """
+        """Return the metadata that say where a table lies in Redshift, in `staging` or `bi`."""
         called = self.schemas[schema]
         full = ".".join(part for part in (self.database, called, name) if part)
         uri = {"dagster/uri": f"{self.warehouse}/{called}/{quote(name, safe='')}"} if self.warehouse else {}

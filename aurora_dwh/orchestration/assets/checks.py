@@ -69,11 +69,7 @@ def staging_check_specs(key: dg.AssetKey, table: Table, *, is_running: bool = Fa
 def staging_check_results(
     table: Table, rules: Rules, loads: Sequence[Loaded], mismatches: Sequence[str] = ()
 ) -> Iterator[dg.AssetCheckResult]:
-    """Yield what the loads of a run found; those that blocked would have ended it.
-
-    Args:
-        mismatches: Where days of the table do not meet, as `coverage` tells it.
-    """
+    """Yield what a run's loads found, and where days do not meet; what blocked would have ended the run."""
     days = [day for done in loads for day in done.days]
     yield from right_data_results(table, loads)
     yield _rules(table, rules, loads, days, mismatches)

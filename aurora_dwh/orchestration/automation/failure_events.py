@@ -53,11 +53,7 @@ class Incident:
 def incidents_after(
     instance: dg.DagsterInstance, place: Place, *, location: str | None
 ) -> tuple[list[Incident], Place]:
-    """Return what went wrong behind a place, and the place to go on from.
-
-    Args:
-        location: The code location whose runs count, beside those that have none; None for all.
-    """
+    """Return what went wrong behind a place, in runs of a code location or of none, and the place to go on from."""
     look = _Look(instance, location)
     checks = instance.event_log_storage.get_logs_for_all_runs_by_log_id(
         after_cursor=place.checks, dagster_event_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION, limit=CHECKS_PER_TICK

@@ -108,22 +108,14 @@ def build_gap_sensor(
 
 
 def due_days(catalog: Catalog, now: datetime) -> list[str]:
-    """Return the days that the schedule should have loaded by now, newest first.
-
-    Args:
-        now: The moment, aware.
-    """
+    """Return the days that the schedule should have loaded by now (an aware moment), newest first."""
     last = _last_tick(catalog, now, *time_behind_load(catalog))
     days = (last - timedelta(days=number) for number in range(1, HORIZON_DAYS + 1))
     return [day.isoformat() for day in days if day >= catalog.start_date]
 
 
 def due_months(catalog: Catalog, now: datetime) -> list[list[str]]:
-    """Return the days of each month that the monthly schedule should have loaded by now, newest month first.
-
-    Args:
-        now: The moment, aware.
-    """
+    """Return the days of each month that the monthly schedule should have loaded by now, newest month first."""
     tick = _last_tick(catalog, now, *monthly_time(catalog))
     months: list[list[str]] = []
     while monthly_tables(catalog) and len(months) < HORIZON_MONTHS and (month := month_before(catalog, tick)):

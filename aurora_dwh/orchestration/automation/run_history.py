@@ -67,11 +67,7 @@ class RunHistory:
 
 
 def selects(run: dg.DagsterRun, key: dg.AssetKey, *, job: str) -> bool:
-    """Return whether a run makes an asset.
-
-    Args:
-        run: The run; one without a selection, or with an empty one, makes all assets of its job.
-    """
+    """Return whether a run makes an asset; one without a selection, or an empty one, makes all of its job."""
     return key in run.asset_selection if run.asset_selection else run.job_name == job
 
 

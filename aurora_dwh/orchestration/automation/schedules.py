@@ -110,11 +110,7 @@ def build_daily_schedule(
 def last_seconds(
     context: dg.ScheduleEvaluationContext, tables: Sequence[Table], names: Names = PLAIN
 ) -> dict[str, float]:
-    """Return how long the last day of each table took to read, by the table's name; none of what was never read.
-
-    Args:
-        context: The tick's; its record is asked once, and not at all where one run is enough.
-    """
+    """Return by name how long each table's last day took to read; nothing is asked where one run is enough."""
     if len(tables) <= TABLES_A_RUN:
         return {}
     named = {names.table_key("lake", table): table.name for table in tables}

@@ -194,11 +194,7 @@ def _telling(
 
 
 def day_metadata(manifest: Manifest, extract: Extract | Export, seconds: float) -> dict[str, Any]:
-    """Return what the UI shows of one day in the lake; which values were changed only where some were.
-
-    Args:
-        extract: Where its rows came from, read to the end.
-    """
+    """Return what the UI shows of a day in the lake, of an extract that was read to its end."""
     changed = {"converted": dg.MetadataValue.json(manifest.converted)} if manifest.converted else {}
     counted: dict[str, Any] = {"rows_counted_by_source": manifest.counted_rows}
     if manifest.counted_rows is None and isinstance(extract, Extract):

@@ -75,11 +75,7 @@ class Target:
         return rebuild_anew(table, is_computed=self.is_computed)
 
     def filter_rows(self, condition: str = "") -> str:
-        """Return what leaves rows out that cannot be loaded.
-
-        Args:
-            condition: What is true of the others, where one can say so.
-        """
+        """Return what leaves rows out that cannot be loaded, by a condition that is true of the others, if one is."""
         if self.is_computed:
             return "leave such rows out where they are computed"
         return f"leave such rows out with `filter: {condition}`" if condition else "leave rows out with `filter`"
@@ -137,11 +133,7 @@ def create_stage(schema: TableSchema, files: FileFormat = "parquet") -> str:
 
 
 def copy(schema: TableSchema, manifest_url: str, iam_role: str, files: FileFormat = "parquet") -> str:
-    """Return the COPY of a manifest's files into the stage.
-
-    Args:
-        iam_role: `default`, or the ARN of a role.
-    """
+    """Return the COPY of a manifest's files into the stage, by the role `default` or an ARN."""
     names = identifiers([*(c.target_name for c in schema.columns), *(name for name, _ in OWN_COLUMNS)])
     kind = "PARQUET" if files == "parquet" else f"CSV NULL AS {literal(CSV_NULL)}"
     source = f"{literal(manifest_url)} IAM_ROLE {role(iam_role)}"
@@ -221,11 +213,7 @@ def _compared(target: Target) -> str:
 
 
 def distinct_keys(key: Sequence[str], source: str) -> str:
-    """Return the subquery of the keys of staged rows, each once; it needs an alias.
-
-    Args:
-        source: The staged rows, as `staged` gives them.
-    """
+    """Return the subquery of the keys of staged rows, each once; it needs an alias. For `source` see `staged`."""
     return f"(SELECT DISTINCT {identifiers(key)} FROM {source} r)"
 
 
@@ -243,11 +231,7 @@ def count_fresh(target: Target) -> str:
 
 
 def unfit_rows(target: Target, number: int, shown: Sequence[str]) -> str:
-    """Return the query for a few of the rows that cannot be in the table.
-
-    Args:
-        number: For which of the reasons that `count_fresh` counts, from 0.
-    """
+    """Return the query for a few rows that cannot be in the table, by the number of `count_fresh`'s reason."""
     names = identifiers(shown)
     return f"SELECT DISTINCT {names} FROM {identifier(FRESH)} WHERE {_unfit(target)[number]} ORDER BY {names} LIMIT 3"
 
@@ -262,11 +246,7 @@ def lacks_key(key: Sequence[str]) -> str:
 
 
 def rows_without_key(key: Sequence[str], shown: Sequence[str], source: str) -> str:
-    """Return the query for a few of the staged rows that lack a part of their key.
-
-    Args:
-        source: The staged rows, as `staged` gives them.
-    """
+    """Return the query for a few of the rows of `staged` that lack a part of their key."""
     names = identifiers(shown)
     return f"SELECT {names} FROM {source} s WHERE {lacks_key(key)} ORDER BY {names} LIMIT 3"
 
@@ -286,11 +266,7 @@ def delete_replaced(target: Target, span: tuple[date, date] | None) -> str:
 
 
 def count_lost(target: Target, columns: Sequence[str], replaced: str = "") -> str:
-    """Return the query for how many values of each column are lost with the rows that a load replaces.
-
-    Args:
-        replaced: SQL behind the table's name that leaves the rows to be replaced; empty where all are.
-    """
+    """Return the query for how many values of columns go with replaced rows, which SQL behind the name selects."""
     counts = ", ".join(f"COUNT({target.sql}.{identifier(name)})" for name in columns)
     return f"SELECT {counts} FROM {target.sql}{replaced and f' {replaced}'}"
 
@@ -312,11 +288,7 @@ def delete_all(target: Target) -> str:
 
 
 def insert(target: Target, schema: TableSchema, source: str, files: FileFormat = "parquet") -> str:
-    """Return the INSERT from a temporary table, each column turned from its stage type into its own.
-
-    Args:
-        source: `STAGE` or `FRESH`.
-    """
+    """Return the INSERT from `STAGE` or `FRESH`, each column turned from its stage type into its own."""
     own = [name for name, _ in OWN_COLUMNS]
     names = identifiers([*(c.target_name for c in schema.columns), *own])
     rows = staged(schema, files) if source == STAGE else identifier(source)
@@ -332,11 +304,7 @@ def of_days(days: Iterable[str]) -> str:
 
 
 def delete_rows(target: Target, condition: str, at: datetime) -> str:
-    """Return the DELETE of rows that are gone from the source.
-
-    Args:
-        at: When they were gone; rows that were read later stay.
-    """
+    """Return the DELETE of rows that were gone from the source at a moment; those that were read later stay."""
     return f"DELETE FROM {target.sql} WHERE ({condition}) AND {_read_by(at)}"
 
 

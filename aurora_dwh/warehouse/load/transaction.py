@@ -141,11 +141,7 @@ class Load:
         return found
 
     def _find(self, session: Session, *, is_new: bool = False) -> tuple[Standing, bool]:
-        """Return what stands of the table, and whether it is to be taken for a new one.
-
-        Raises:
-            DataError: The days contradict what stands.
-        """
+        """Return what stands of the table, and whether it is to be taken for a new one; raises DataError."""
         found = standing.find(session, self.target, self._latest, is_new=is_new)
         return found, not self.is_anew and found.check(self.mode, self.manifests)
 
@@ -227,11 +223,7 @@ class Load:
         )
 
     def _change(self, session: Session, statements: Iterable[str]) -> None:
-        """Make the target or add columns to it.
-
-        Raises:
-            PassingError: Another load did so since they were found to be missing; look again.
-        """
+        """Make the target or add columns to it; raises PassingError where another load did so meanwhile."""
         with locks.passing(*schema_drift.DONE_BY_ANOTHER):
             for statement in statements:
                 session.execute(statement)

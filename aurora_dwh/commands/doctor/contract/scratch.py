@@ -47,11 +47,7 @@ class Scratch:
         self._names = 0
 
     def __enter__(self) -> Scratch:
-        """Open the sessions and make the schema.
-
-        Raises:
-            WarehouseError: There is no way there, or the user may make no schema.
-        """
+        """Open the sessions and make the schema; raises WarehouseError where the user may not."""
         self.first, self.second = self.warehouse.connect(), self.warehouse.connect()
         self.first.execute(f"CREATE SCHEMA {identifier(self.schema)}")
         return self
