@@ -129,11 +129,7 @@ class CatalogFile:
         self._root = placed_reader().load(self._text)
 
     def read(self) -> Catalog:
-        """Return the catalog that the product reads in the file as it is to be.
-
-        Raises:
-            CatalogError: It reads none; the error carries every problem found.
-        """
+        """Return the catalog that the product reads in the file as it is to be; raises CatalogError."""
         return parse_catalog(self._text, self.path)
 
     def save(self) -> None:

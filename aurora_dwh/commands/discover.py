@@ -146,11 +146,7 @@ def _discover(
 
 
 def _wanted(names: Sequence[str], pattern: str | None) -> list[str]:
-    """Return the names that a pattern is of, all without one.
-
-    Raises:
-        BadParameter: It is of none; the message offers names that are near.
-    """
+    """Return the names that a pattern is of, all without one; raises BadParameter where it is of none."""
     from aurora_dwh.commands.arguments import find_named
 
     if pattern is None:

@@ -103,11 +103,7 @@ class Column:
 
     @cached_property
     def rule(self) -> TypeRule:
-        """The row of the map that this column's type falls under.
-
-        Raises:
-            UnsupportedTypeError: The map has no row for the type.
-        """
+        """The row of the map that this column's type falls under; raises UnsupportedTypeError where there is none."""
         for rule in TYPE_RULES:
             if self.data_type in rule.data_types and rule.applies(self):
                 return rule

@@ -115,11 +115,7 @@ class GlueDatabase:
     name: str  # the database
 
     def look_up(self) -> None:
-        """See that the database is there and answers, by asking for a table that need not be.
-
-        Raises:
-            GlueError: Glue refused, or has no such database.
-        """
+        """See that the database answers, asked for a table that need not be; raises GlueError where it does not."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:

@@ -27,10 +27,6 @@ def open_lake(servers: Servers = ENVIRONMENT, folder: str = "") -> Lake:
 
 
 def open_glue(servers: Servers = ENVIRONMENT) -> GlueDatabase | None:
-    """Return the database of Glue that a project's lake has its tables in, None where it has none.
-
-    Raises:
-        ConfigError: Settings are missing or wrong.
-    """
+    """Return the database of Glue that has a project's tables, None where none has; raises ConfigError."""
     settings = servers.lake()
     return GlueDatabase(glue_client(settings.region), settings.glue_database) if settings.glue_database else None

@@ -29,11 +29,7 @@ class Gone:
 
     @staticmethod
     def from_json(data: bytes, url: str) -> Gone:
-        """Return the record that `to_json` wrote.
-
-        Raises:
-            DataError: It is none.
-        """
+        """Return the record that `to_json` wrote; raises DataError where it is none."""
         try:
             said = json.loads(data)
             return Gone(

@@ -116,11 +116,7 @@ class Layout:
         return f"s3://{self.bucket}/{key}"
 
     def key(self, url: str) -> str:
-        """Return the key of an address within the bucket.
-
-        Raises:
-            ValueError: The address is not in this bucket.
-        """
+        """Return the key of an address within the bucket; raises ValueError where it is in another."""
         if not url.startswith(self.url("")):
             raise ValueError(f"{url} is not in bucket {self.bucket}")
         return url.removeprefix(self.url(""))

@@ -68,11 +68,7 @@ def to_json(manifest: Manifest) -> bytes:
 
 
 def from_json(data: bytes, url: str) -> Manifest:
-    """Return the manifest that `to_json` wrote.
-
-    Raises:
-        ManifestError: It is not a manifest of this product or of a version that it knows.
-    """
+    """Return the manifest that `to_json` wrote; raises ManifestError where this version knows none such."""
     try:
         body = json.loads(data)
         own = body["aurora_dwh"]

@@ -96,11 +96,7 @@ class Purge:
         return Found(tuple(ordered), tuple(sorted(out_of_reach)), tuple(sorted(shared)))
 
     def remove(self, versions: Sequence[Version]) -> None:
-        """Remove versions.
-
-        Raises:
-            PurgeError: S3 keeps some of them, as under a lock; the message names the first.
-        """
+        """Remove versions; raises a PurgeError that names the first that S3 keeps, as under a lock."""
         objects = [{"Key": version.key, "VersionId": version.version_id} for version in versions]
         if refused := delete(self._client, self._layout.bucket, objects):
             first = refused[0]

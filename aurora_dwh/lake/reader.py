@@ -86,11 +86,7 @@ def read(
 
 
 def span(days: Days) -> tuple[date, date]:
-    """Return the first and the last of some days.
-
-    Raises:
-        QueryError: They are no days.
-    """
+    """Return the first and the last of some days; raises QueryError where they are none."""
     if isinstance(days, str) and _RANGE in days:
         first, _, last = days.partition(_RANGE)
         days = (first, last)
@@ -252,11 +248,7 @@ class Query:
 
 @contextmanager
 def spoken() -> Iterator[None]:
-    """Turn DuckDB's errors into the product's.
-
-    Raises:
-        QueryError: DuckDB refused SQL, or could not run it.
-    """
+    """Turn DuckDB's errors, which refused SQL or could not run it, into a QueryError."""
     from aurora_dwh.core.frames import required
 
     try:

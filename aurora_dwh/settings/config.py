@@ -69,11 +69,7 @@ class AuroraSettings:
 
     @staticmethod
     def database_from_env(environ: Mapping[str, str] | None = None) -> str:
-        """Read the source database's name alone, which the lake's layout needs too.
-
-        Raises:
-            ConfigError: AURORA_DATABASE is not set.
-        """
+        """Read the source database's name alone, which the lake's layout needs too; raises ConfigError."""
         return _read(environ, _aurora_database)
 
     def connect_arguments(self) -> dict[str, Any]:
@@ -276,11 +272,7 @@ def _read(variables: Mapping[str, str] | None, make: Callable[[Environment], T])
 def _address(
     settings: AuroraSettings | RedshiftSettings, secret: Mapping[str, Any], variables: str, port: int
 ) -> tuple[str, int]:
-    """Return a server's host and port, of which its secret has what the settings leave out.
-
-    Raises:
-        ConfigError: Neither has a host.
-    """
+    """Return a server's host and port, of which its secret has what the settings leave out; raises ConfigError."""
     host = settings.host or secret.get("host")
     if not host:
         raise ConfigError([f"{variables}_SECRET_ID: {settings.secret_id!r} holds no host; set {variables}_HOST"])

@@ -34,11 +34,7 @@ class Servers:
         )
 
     def database(self) -> str:
-        """Return the source database's name, which the lake's layout needs where Aurora itself is not.
-
-        Raises:
-            ConfigError: It is not set.
-        """
+        """Return the source database's name, which the lake's layout needs; raises ConfigError."""
         if self.source is AuroraSettings.from_env:
             return AuroraSettings.database_from_env()
         return self.source().database

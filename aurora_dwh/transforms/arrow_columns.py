@@ -64,11 +64,7 @@ def schema_of(
 
 
 def declared_column(name: str, text: str) -> Column:
-    """Return a column of a declared type.
-
-    Raises:
-        FrameError: There is no such type.
-    """
+    """Return a column of a declared type; raises FrameError where there is no such type."""
     match = DECLARED.fullmatch(text.strip().lower())
     if match:
         kind = _ALIASES.get(match["type"], match["type"])

@@ -65,11 +65,7 @@ class Transform:
 
     @cached_property
     def table(self) -> ComputedTable:
-        """The table that it makes.
-
-        Raises:
-            FrameError: What the header says does not go together.
-        """
+        """The table that it makes; raises FrameError where what the header says does not go together."""
         header = self.header
         return header.as_table(
             self.name,
@@ -177,11 +173,7 @@ def staged_tables(transforms: Iterable[Transform]) -> dict[str, str]:
 
 
 def read_sql(path: Path) -> Transform:
-    """Read a transform's file of SQL.
-
-    Raises:
-        TransformError: The header or the query is not as it must be; the message names the file.
-    """
+    """Read a transform's file of SQL; raises a TransformError that names the file."""
     said, query = read_sql_file(path, TransformError)
     try:
         read = inputs(_rendered(query, date(2000, 1, 1)))

@@ -265,11 +265,7 @@ class Warehouse:
 
 
 def open_warehouse(servers: Servers = ENVIRONMENT) -> Warehouse:
-    """Return a project's warehouse; nothing is opened yet.
-
-    Raises:
-        ConfigError: Settings are missing or wrong.
-    """
+    """Return a project's warehouse, which is not opened yet; raises ConfigError."""
     return Warehouse(servers.warehouse())
 
 

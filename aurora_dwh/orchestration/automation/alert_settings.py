@@ -35,11 +35,7 @@ class AlertSettings:
 
     @staticmethod
     def from_env(environ: Mapping[str, str] | None = None) -> AlertSettings:
-        """Read the ALERT_* variables and DAGSTER_UI_URL.
-
-        Raises:
-            ConfigError: A variable cannot be used; its value is not repeated.
-        """
+        """Read the ALERT_* variables and DAGSTER_UI_URL; raises a ConfigError that repeats no value."""
         env = Environment(os.environ if environ is None else environ)
         topic = env.text(TOPIC) and env.matching(TOPIC, _TOPIC_ARN, "the ARN of an SNS topic (no FIFO topic)", "")
         webhook = env.secret(WEBHOOK)

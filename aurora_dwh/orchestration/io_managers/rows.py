@@ -55,11 +55,7 @@ class Computed:
 
     @staticmethod
     def of(context: dg.OutputContext) -> Computed:
-        """Return the asset that a step made.
-
-        Raises:
-            FrameError: Its metadata or its partitions are wrong.
-        """
+        """Return the asset that a step made; raises FrameError where its metadata or partitions are wrong."""
         asset, metadata = context.asset_key.to_user_string(), context.definition_metadata or {}
         storing, found = Storing.of_metadata(asset, metadata), windows(context)
         table = storing.as_table(

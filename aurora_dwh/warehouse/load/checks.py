@@ -36,11 +36,7 @@ _MAY_BECOME_NULL = frozenset({"date", "datetime", "timestamp"})
 
 
 def check_source_rows(target: Target, manifests: Iterable[Manifest]) -> None:
-    """Compare the rows that the source gave with those that lie in the lake.
-
-    Raises:
-        CheckError: They differ.
-    """
+    """Raise a CheckError where the source gave other rows than lie in the lake."""
     for manifest in manifests:
         if manifest.source_rows != manifest.rows:
             raise CheckError(

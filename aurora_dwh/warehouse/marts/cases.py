@@ -78,11 +78,7 @@ def cases_file(mart: Path) -> Path:
 
 
 def read_cases(mart: Mart, path: Path) -> Cases:
-    """Read a mart's test file.
-
-    Raises:
-        CaseError: It is not as it must be; the message names file, case, table, row and column.
-    """
+    """Read a mart's test file; raises a CaseError that names file, case, table, row and column."""
     from ruamel.yaml.error import YAMLError
 
     try:

@@ -63,11 +63,7 @@ class Mart:
 
 
 def read_mart(path: Path) -> Mart:
-    """Read a mart's file.
-
-    Raises:
-        MartError: The header or the query is not as it must be; the message names the file.
-    """
+    """Read a mart's file; raises a MartError that names the file."""
     said, query = read_sql_file(path, MartError)
     try:
         header = MartHeader.model_validate(said)
