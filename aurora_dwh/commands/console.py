@@ -121,11 +121,11 @@ def speak_plainly(command: Command) -> Command:
         except KeyboardInterrupt:
             fail("stopped before its end; it may be run again", code=STOPPED)
         except Exception as error:
-            if not _is_known(error):
+            if not isinstance(error, OSError) and type(error).__module__.partition(".")[0] not in _KNOWN:
                 raise
             from aurora_dwh.source.connection import explain
 
-            fail(explain(error), code=MISUSED if _is_misuse(error) else FAILED)
+            fail(explain(error), code=MISUSED if isinstance(error, ConfigError | CatalogError) else FAILED)
 
     return run  # type: ignore[return-value]  # wraps() keeps the signature that typer reads
 
@@ -169,11 +169,3 @@ def work(description: str, total: int | None) -> Iterator[Advance]:
 def say_json(value: Any) -> None:
     """Print a value for scripts."""
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
-
-
-def _is_known(error: Exception) -> bool:
-    return isinstance(error, OSError) or type(error).__module__.partition(".")[0] in _KNOWN
-
-
-def _is_misuse(error: Exception) -> bool:
-    return isinstance(error, ConfigError | CatalogError)

@@ -58,8 +58,10 @@ def purge(
     if not as_json:
         _say(table, days, found)
     if found.versions:
+        if not (yes or _is_asked()):
+            raise typer.BadParameter("there is no terminal to ask on, so nothing was removed", param_hint="--yes")
         if not yes:
-            _confirm()
+            typer.confirm("Remove all of this for good?", abort=True)
         purged.remove(found.versions)
     if as_json:
         say_json(
@@ -101,13 +103,6 @@ def _say(table: str, days: str, found: Found) -> None:
         typer.echo(f"{len(found.shared):,} files stay, as days that are not removed are of the same reading")
     for url in found.out_of_reach:
         say(f"{url} lies in another bucket and is left there", colour=typer.colors.YELLOW, err=True)
-
-
-def _confirm() -> None:
-    """Ask whether to go on; raises BadParameter where there is nobody to ask, Abort where the answer is no."""
-    if not _is_asked():
-        raise typer.BadParameter("there is no terminal to ask on, so nothing was removed", param_hint="--yes")
-    typer.confirm("Remove all of this for good?", abort=True)
 
 
 def _is_asked() -> bool:

@@ -290,18 +290,10 @@ def _varchar_bytes(column: Column) -> int:
     return max(1, min(UTF8_BYTES_PER_CHARACTER * characters, VARCHAR_LIMIT))
 
 
-def _varchar(column: Column) -> str:
-    return f"VARCHAR({_varchar_bytes(column)})"
-
-
 def _members_varchar(column: Column) -> str:
     sizes = [len(m.encode()) for m in column.members] or [1]
     widest = max(sizes) if column.data_type == "enum" else sum(sizes) + len(sizes) - 1
     return f"VARCHAR({max(1, min(widest, VARCHAR_LIMIT))})"
-
-
-def _is_wide(column: Column) -> bool:
-    return (column.precision or 0) > MAX_PRECISION
 
 
 def _bits(column: Column) -> int:
@@ -348,8 +340,8 @@ TYPE_RULES: tuple[TypeRule, ...] = (
     _rule("BIGINT UNSIGNED, SERIAL", "bigint", arrow=_arrow_decimal, redshift=_decimal,
           example=("18446744073709551615", "18446744073709551615"),
           note="DECIMAL(19,0) ends at 2^63-1 in Redshift."),
-    _rule("DECIMAL(p,s), p > 38", "decimal", applies=_is_wide, arrow=_arrow("string"),
-          redshift=lambda c: f"VARCHAR({(c.precision or 0) + 3})",
+    _rule("DECIMAL(p,s), p > 38", "decimal", arrow=_arrow("string"),
+          applies=lambda c: (c.precision or 0) > MAX_PRECISION, redshift=lambda c: f"VARCHAR({(c.precision or 0) + 3})",
           example=("10000000000000000000000000000000000000000.0001", "the same digits, as text"),
           note="Redshift ends at 38 digits; sign, point and a leading zero are the 3 more."),
     _rule("DECIMAL(p,s)", "decimal", arrow=_arrow_decimal, redshift=_decimal, example=("12.50", "12.50"),
@@ -376,9 +368,9 @@ TYPE_RULES: tuple[TypeRule, ...] = (
     _rule("TIME(0..6)", "time", arrow=_arrow("string"), redshift=_just("VARCHAR(18)"),
           example=("-838:59:59", "-838:59:59"),
           note="MySQL's range is -838:59:59 to 838:59:59; Redshift's TIME ends at 24:00."),
-    _rule("CHAR, VARCHAR, TEXT family", *TEXT_TYPES, arrow=_arrow("string"), redshift=_varchar,
-          byte_limit=_varchar_bytes, policies=("oversize", "nul_bytes"),
-          example=("'', ' ', 'NULL', '寿司🍣'", "the same"),
+    _rule("CHAR, VARCHAR, TEXT family", *TEXT_TYPES, arrow=_arrow("string"),
+          redshift=lambda c: f"VARCHAR({_varchar_bytes(c)})", byte_limit=_varchar_bytes,
+          policies=("oversize", "nul_bytes"), example=("'', ' ', 'NULL', '寿司🍣'", "the same"),
           note="4 bytes a character, 65,535 at the most; every character set of MySQL becomes UTF-8."),
     _rule("ENUM, SET", "enum", "set", arrow=_arrow("string"), redshift=_members_varchar,
           policies=("nul_bytes",), example=("'a,b'", "'a,b'"), note="The text; ENUM's invalid value 0 is ''."),

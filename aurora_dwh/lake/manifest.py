@@ -29,12 +29,8 @@ class ManifestError(DataError, ValueError):
 
 def entries(parts: Iterable[Part]) -> list[dict[str, Any]]:
     """Return COPY's list of files for the parts."""
-    return [{"url": p.url, "mandatory": True, "meta": _meta(p)} for p in parts]
-
-
-def _meta(part: Part) -> dict[str, int]:
-    counted = {} if part.rows is None else {"record_count": part.rows}
-    return {"content_length": part.size, **counted}
+    counted = ((part, {} if part.rows is None else {"record_count": part.rows}) for part in parts)
+    return [{"url": p.url, "mandatory": True, "meta": {"content_length": p.size, **count}} for p, count in counted]
 
 
 def copy_json(parts: Iterable[Part]) -> bytes:

@@ -72,17 +72,10 @@ def prune(lake: Lake, table: str, keep: timedelta, *, is_dry: bool = False) -> P
 
 def _outdated(layout: Layout, table: str, standing: Iterable[Manifest], end: datetime) -> list[Manifest]:
     """Return the copies that were read before a moment and overtaken before it."""
-    old = sorted((one for one in standing if _is_copy(one) and one.snapshot_at < end), key=_by_age)
+    copies = (one for one in standing if one.rules and one.rules.mode == "full" and one.snapshot_at < end)
+    old = sorted(copies, key=lambda one: (one.snapshot_at, one.day))
     home = layout.days(table)
     return [one for one in old[:-1] if all(layout.key(part.url).startswith(home) for part in one.parts)]
-
-
-def _is_copy(manifest: Manifest) -> bool:
-    return manifest.rules is not None and manifest.rules.mode == "full"
-
-
-def _by_age(manifest: Manifest) -> tuple[datetime, date]:
-    return manifest.snapshot_at, manifest.day
 
 
 def _retire(client: Any, layout: Layout, manifest: Manifest, etag: str) -> bool:

@@ -187,13 +187,8 @@ def _numbered(batch: pa.RecordBatch, given: pa.Schema) -> pa.RecordBatch:
 
 
 def _renamed(exact: Column, column: Column, name: str) -> Column:
-    return replace(
-        exact, name=name, renamed=None, read_as=_braced(column.name) if exact.read_as == "{0}" else exact.read_as
-    )
-
-
-def _braced(name: str) -> str:
-    return identifier(name).replace("{", "{{").replace("}", "}}")
+    braced = identifier(column.name).replace("{", "{{").replace("}", "}}")
+    return replace(exact, name=name, renamed=None, read_as=braced if exact.read_as == "{0}" else exact.read_as)
 
 
 def _fitting(column: Column) -> Column:

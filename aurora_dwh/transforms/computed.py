@@ -160,15 +160,11 @@ def extract(
     Raises:
         FrameError: A column has no type in Redshift.
     """
+    import pyarrow as pa
+
     kept = [name for name in rows.schema.names if not fold(name).startswith(OWN_PREFIX)]
-    fields = rows.schema if len(kept) == len(rows.schema) else _only(rows.schema, kept)
+    fields = pa.schema([field for field in rows.schema if field.name in kept])
     schema = schema_of(fields, table=table.name, database="lake", key=table.key, declared=columns, before=before)
     batches = conformed((batch.select(kept) for batch in rows), schema)
     now = utc_now()
     return Extract(schema, window, now, batches, rules=rules, begun_at=now, statement=statement)
-
-
-def _only(schema: pa.Schema, names: list[str]) -> pa.Schema:
-    import pyarrow as pa
-
-    return pa.schema([field for field in schema if field.name in names])

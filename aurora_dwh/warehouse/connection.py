@@ -112,7 +112,8 @@ class Session:
                 cursor = self._connection.cursor()
                 cursor.execute(statement)
                 rows = [tuple(row) for row in cursor.fetchall()] if cursor.description else []
-                columns = tuple((_text(c[0]), int(c[1])) for c in cursor.description or ())
+                named = [(one[0], int(one[1])) for one in cursor.description or ()]
+                columns = tuple((name.decode() if isinstance(name, bytes) else str(name), kind) for name, kind in named)
                 return Answer(rows, cursor.rowcount, columns, _modifiers(cursor))
         except Exception as error:  # the driver raises OSError, struct.error and others besides its own
             if time.monotonic() - started < most:
@@ -294,7 +295,3 @@ def _modifiers(cursor: Any) -> tuple[int, ...]:
     """Return the type modifiers, which the driver reads and leaves out of `description`."""
     prepared = cursor.ps or {}
     return tuple(int(column["type_modifier"]) for column in prepared.get("row_desc") or ())
-
-
-def _text(name: Any) -> str:
-    return name.decode() if isinstance(name, bytes) else str(name)

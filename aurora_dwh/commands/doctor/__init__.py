@@ -93,18 +93,14 @@ def say_checks(checks: Sequence[Check]) -> None:
     colours = {"ok": "green", "warning": "yellow", "failed": "red"}
     tables = [check for check in checks if check.name.startswith(TABLE)]
     well = [check for check in tables if check.state == "ok"]
+    together = f"{len(well)} of {len({check.name for check in tables})} can be read as the catalog says"
     rows = []
     for check in checks:
         if check in well and check is not well[0]:
             continue
-        name, found = (check.name, check.detail) if check not in well else ("aurora: tables", _counted(well, tables))
+        name, found = (check.name, check.detail) if check not in well else ("aurora: tables", together)
         advice = "\n".join(part for part in (found, check.remedy and f"-> {check.remedy}") if part)
         rows.append([name, (check.state.value, colours[check.state.value]), advice])
     say_table([*texts("check"), "", *texts("found, and what to do")], rows)
     counts = {state: sum(check.state == state for check in checks) for state in colours}
     typer.echo(", ".join(f"{count} {state}" for state, count in counts.items() if count))
-
-
-def _counted(well: Sequence[Check], tables: Sequence[Check]) -> str:
-    names = {check.name for check in tables}
-    return f"{len(well)} of {len(names)} can be read as the catalog says"

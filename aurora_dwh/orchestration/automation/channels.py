@@ -6,6 +6,7 @@ here: the sensor does that at its next tick.
 
 from __future__ import annotations
 
+import html
 import json
 import urllib.error
 import urllib.request
@@ -67,7 +68,9 @@ class Webhook:
 
     def send(self, message: Message) -> None:
         """Post a message."""
-        body = json.dumps({"text": _escaped(f"{message.subject}\n{message.body}")}).encode()
+        # Else Slack would take parts of it for markup of its own: links, mentions of a whole channel.
+        text = html.escape(f"{message.subject}\n{message.body}", quote=False)
+        body = json.dumps({"text": text}).encode()
         opener = urllib.request.build_opener(_NoRedirect)
         try:
             request = urllib.request.Request(  # noqa: S310 - AlertSettings lets http and https through, no others
@@ -93,8 +96,3 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, *_: Any, **__: Any) -> None:
         return None
-
-
-def _escaped(text: str) -> str:
-    """Return text without anything that Slack would take for markup of its own: links, mentions of a whole channel."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

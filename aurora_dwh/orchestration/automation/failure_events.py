@@ -98,7 +98,8 @@ class _Look:
             ]
             untold = [_named(step, failure) for step, failure in steps if not _is_check(failure)]
             if untold or not steps:
-                yield _run_incident(run, untold, _text(entry))
+                message = entry.get_dagster_event().message or entry.user_message or "no reason is recorded"
+                yield _run_incident(run, untold, message)
 
     def _check(self, entry: dg.EventLogEntry, evaluation: dg.AssetCheckEvaluation) -> Incident:
         run = self._run(entry.run_id)
@@ -181,10 +182,6 @@ def _reason(failure: Any) -> str:
     while error and error.cause:
         error = error.cause
     return _short(error.message if error else "no reason is recorded")
-
-
-def _text(entry: dg.EventLogEntry) -> str:
-    return entry.get_dagster_event().message or entry.user_message or "no reason is recorded"
 
 
 def _metadata(values: Mapping[str, dg.MetadataValue]) -> str:

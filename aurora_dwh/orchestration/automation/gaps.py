@@ -312,13 +312,11 @@ class _Marts:
             name = day or "the last build"
             if not tried:
                 continue
-            if any(covers(run, day) and self._makes(run, tried) for run in self.history.under_way):
+            about = [run for run in self.history.under_way if covers(run, day)]
+            if any(selects(run, key, job=self.job) for run in about for key in tried):
                 self.history.left.append(f"{name} of {named(tried)} has a run under way")
             elif chosen := self.history.chosen(name, tried):
                 yield request(self.job, chosen, [day] if day else [], tried)
-
-    def _makes(self, run: dg.DagsterRun, keys: Iterable[dg.AssetKey]) -> bool:
-        return any(selects(run, key, job=self.job) for key in keys)
 
     def _failed(self, key: dg.AssetKey, day: str | None) -> list[dg.RunRecord]:
         """Return the runs without success that began when the mart's latest success was over."""

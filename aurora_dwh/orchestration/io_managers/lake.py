@@ -103,7 +103,8 @@ class S3IOManager(dg.ConfigurableIOManager):
                 told = extract.statement
             if extract.waited and manifest.day == extract.window.day:
                 metadata |= _waiting(extract.waited)
-                context.log.info(f"{context.asset_key.to_user_string()} {key}: reading waited {_told(extract.waited)}")
+                waits = ", ".join(f"{seconds:.1f} s for {what}" for what, seconds in sorted(extract.waited.items()))
+                context.log.info(f"{context.asset_key.to_user_string()} {key}: reading waited {waits}")
             if key in asked or not asked:
                 record.add(metadata, key if asked else None)
             if len(asked) > 1 or (asked and key not in asked):  # a range that fails later keeps the days that stand
@@ -224,10 +225,6 @@ def _waiting(waited: Mapping[str, float]) -> dict[str, Any]:
     """Return what the UI shows of the waits that spared the source."""
     seconds = {what: round(of, 3) for what, of in waited.items()}
     return {"seconds_waited": round(sum(waited.values()), 3), "waited_for": dg.MetadataValue.json(seconds)}
-
-
-def _told(waited: Mapping[str, float]) -> str:
-    return ", ".join(f"{seconds:.1f} s for {what}" for what, seconds in sorted(waited.items()))
 
 
 def columns_metadata(manifest: Manifest) -> dict[str, Any]:

@@ -255,8 +255,9 @@ class Load:
             sql.pick_newest(self.target, sql.texts_of(self.target, schema), sql.staged(schema, self._files))
         )
         counts, ends = {}, []
+        schemas = {m.day: m.schema for m in self.manifests}
         for day, new, old, *unfit, least, greatest in session.execute(sql.count_fresh(self.target)).rows:
-            checks.check_fresh(session, self.target, self._schema_of(day), [int(rows) for rows in unfit])
+            checks.check_fresh(session, self.target, schemas[day], [int(rows) for rows in unfit])
             counts[day] = int(new), int(old)
             ends += [least, greatest] if old else []
         if ends:
@@ -308,9 +309,6 @@ class Load:
         if self.mode == "full":
             return [self._latest] if all(at <= self._latest.snapshot_at for at in loaded.values()) else []
         return [m for m in self.manifests if m.day not in loaded or loaded[m.day] <= m.snapshot_at]
-
-    def _schema_of(self, day: date) -> TableSchema:
-        return next(m.schema for m in self.manifests if m.day == day)
 
     def _history(self, days: Iterable[DayLoad]) -> list[load_history.HistoryRow]:
         return [

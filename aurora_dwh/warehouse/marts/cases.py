@@ -5,7 +5,7 @@ Here is what such a file says and what may be wrong with it. How a case is tried
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -200,7 +200,8 @@ def _problems(found: Cases, file: _File, name: str) -> Iterator[str]:
             continue
         for number, row in enumerate(rows, 1):
             for column in (one for one in row if one not in found.columns[table]):
-                declared = _not_in(column, found.columns[table])
+                known = found.columns[table]
+                declared = near_match(column, known) or f"; add it there, or write one of {', '.join(known)}"
                 yield f"{lead}: inputs: {table}: row {number}: `columns` does not declare {column}{declared}"
     for number, row in enumerate(case.expected, 1):
         if lacking := [column for column in header.grain if fold(column) not in row]:
@@ -210,7 +211,3 @@ def _problems(found: Cases, file: _File, name: str) -> Iterator[str]:
 def _unread(mart: Mart, table: str) -> str:
     read = [f"{schema}.{name}" for schema, name in mart.inputs]
     return f"{mart.name} does not read it" + (near_match(table, read) or f"; it reads {', '.join(read) or 'no table'}")
-
-
-def _not_in(column: str, columns: Collection[str]) -> str:
-    return near_match(column, columns) or f"; add it there, or write one of {', '.join(columns)}"

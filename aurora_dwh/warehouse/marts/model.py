@@ -127,12 +127,8 @@ def render(query: str, schemas: Mapping[str, str], days: tuple[date, date] | Non
     return re.sub(r"(?<!:):(first_day|end_day)\b", lambda m: f"DATE {literal(values[m[0]])}", query)
 
 
-def _parameters(query: str) -> list[str]:
-    return re.findall(r"(?<!:):\w+\b", query)
-
-
 def _names_days(query: str) -> bool:
-    return {":first_day", ":end_day"} <= set(_parameters(query))
+    return {":first_day", ":end_day"} <= set(re.findall(r"(?<!:):\w+\b", query))
 
 
 def _check_sums(file: str, mart: Mart) -> None:
