@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="See what lies in the lake, and ask it in SQL.")
 
 Days = Annotated[
-    str | None,
-    typer.Option(metavar="A|A...B", help="A day, YYYY-MM-DD, or each day of a range; without it, all."),
+    str | None, typer.Option(metavar="A|A...B", help="A day, YYYY-MM-DD, or each day of a range; without it, all.")
 ]
 _SHOWN_ROWS = 100
 

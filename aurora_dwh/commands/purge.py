@@ -36,8 +36,7 @@ Table = Annotated[
 def purge(
     table: Table,
     days: Annotated[
-        str,
-        typer.Option(metavar="A|A...B|all", help="A day, YYYY-MM-DD, each day of a range, or all that there are."),
+        str, typer.Option(metavar="A|A...B|all", help="A day, YYYY-MM-DD, each day of a range, or all that there are.")
     ],
     yes: Annotated[
         bool, typer.Option("--yes", help="Do not ask; needed where there is no terminal to ask on.")

@@ -24,11 +24,7 @@ if TYPE_CHECKING:
     from aurora_dwh.proof.verdict import Verdict
 
 
-def verify(
-    table: OptionalTable = None,
-    day: Days = None,
-    as_json: AsJson = False,
-) -> None:
+def verify(table: OptionalTable = None, day: Days = None, as_json: AsJson = False) -> None:
     """Compare Aurora and Redshift row by row, in every value; name what differs. Nothing is changed.
 
     Each side makes a number of each row by its own SQL. Without `--day` all rows of a table are compared, in short

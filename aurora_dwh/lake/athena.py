@@ -190,12 +190,7 @@ class GlueDatabase:
             "Name": name,
             **({"Description": comment[:_DESCRIPTION]} if (comment := shapes[-1].schema.comment) else {}),
             "TableType": "EXTERNAL_TABLE",
-            "Parameters": {
-                **found.get("Parameters", {}),
-                "EXTERNAL": "TRUE",
-                "classification": "parquet",
-                OWNER: home,
-            },
+            "Parameters": {**found.get("Parameters", {}), "EXTERNAL": "TRUE", "classification": "parquet", OWNER: home},
             "PartitionKeys": [{"Name": DAY, "Type": "date", "Comment": "The day that brought the row."}],
             "StorageDescriptor": {"Columns": columns, "Location": home, **_FORMAT},
         }

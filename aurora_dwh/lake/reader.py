@@ -47,12 +47,7 @@ def read(
 
 
 def read(
-    table: str,
-    kind: Any = None,
-    *,
-    as_of: date | datetime | None = None,
-    days: Days | None = None,
-    folder: str = "",
+    table: str, kind: Any = None, *, as_of: date | datetime | None = None, days: Days | None = None, folder: str = ""
 ) -> Any:
     """Return the latest version of each row of a table, from the lake that the environment names.
 

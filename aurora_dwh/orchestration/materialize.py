@@ -46,9 +46,7 @@ def materialize(location: dg.Definitions, layer: str, name: str, days: Sequence[
         job = location.resolve_implicit_global_asset_job_def()
         try:
             result = job.execute_in_process(
-                instance=instance,
-                asset_selection=[PLAIN.key(layer, name)],
-                **quiet_arguments(*days[:1], *days[-1:]),
+                instance=instance, asset_selection=[PLAIN.key(layer, name)], **quiet_arguments(*days[:1], *days[-1:])
             )
         except dg.DagsterExecutionInterruptedError as interrupt:
             raise KeyboardInterrupt from interrupt

@@ -150,12 +150,7 @@ def build_location_definitions() -> dg.Definitions:
 
 
 def _build(
-    catalog: Catalog,
-    file: Path | None,
-    found: list[Mart],
-    computed: list[Transform],
-    servers: Servers,
-    names: Names,
+    catalog: Catalog, file: Path | None, found: list[Mart], computed: list[Transform], servers: Servers, names: Names
 ) -> dg.Definitions:
     partitions = daily_partitions(catalog)
     marts = build_mart_assets(

@@ -99,11 +99,7 @@ class Transform:
 
 
 def transform(
-    *,
-    description: str = "",
-    latest: Iterable[str] = (),
-    tables: Mapping[str, str] | None = None,
-    **header: Any,
+    *, description: str = "", latest: Iterable[str] = (), tables: Mapping[str, str] | None = None, **header: Any
 ) -> Callable[[Callable[..., Any]], Transform]:
     """Make a transform of a function, whose name it has.
 

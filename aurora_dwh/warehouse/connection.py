@@ -72,23 +72,17 @@ class Answer:
 
 
 class Session:
-    """One connection in autocommit mode, so that BEGIN and COMMIT are said by whoever owns the transaction.
-
-    Attributes:
-        pid: The server's process id, which its system views call `session_id`.
-        began: When the session began, by the server's clock, in UTC.
-        statements: What was run so far, in order.
-        seconds: How long each of them took.
-    """
+    """One connection in autocommit mode, so that BEGIN and COMMIT are said by whoever owns the transaction."""
 
     def __init__(self, connection: Any, aside: Callable[[], Session] | None = None) -> None:
         """Take over a connection of redshift_connector's; `aside` opens another to ask about it and to end it."""
         self._connection = connection
         self._aside = aside
         connection.autocommit = True
-        self.statements: list[str] = []
-        self.seconds: list[float] = []
-        self.pid = 0
+        self.statements: list[str] = []  # what was run so far, in order
+        self.seconds: list[float] = []  # how long each of them took
+        self.pid = 0  # the server's process id, which its system views call `session_id`
+        # `began` is by the server's clock, in UTC.
         pid, self.began = self._execute("SELECT pg_backend_pid(), GETDATE()", WAKE_SECONDS).rows[0]
         self.pid = int(pid)
         self.statements.clear()

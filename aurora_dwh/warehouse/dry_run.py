@@ -56,10 +56,7 @@ def first_load(target: Target, schema: TableSchema) -> list[str]:
 def load_of(warehouse: Warehouse, target: Target, mode: str, manifest: Manifest) -> list[str]:
     """Return the statements of the transaction that loads one day; the warehouse is not contacted."""
     count = checks.count_rows(target, texts_of(target, manifest.schema), [manifest.day.isoformat()])
-    answers: dict[str, tuple[object, ...]] = {
-        COPY_COUNT: (manifest.rows,),
-        count: (manifest.day, *[manifest.rows] * 3),
-    }
+    answers: dict[str, tuple[object, ...]] = {COPY_COUNT: (manifest.rows,), count: (manifest.day, *[manifest.rows] * 3)}
     if target.key:  # rows are replaced, of which nothing is known
         answers[count_fresh(target)] = (manifest.day, 0, manifest.rows, 0, 0, 0, None, None)
     notebook = _Notebook(answers)

@@ -38,17 +38,12 @@ _RELATION = re.compile(rf"(?:ALTER|DROP) (?:TABLE|VIEW) (?:IF EXISTS )?({_NAME}\
 
 
 class WarehouseError(Exception):
-    """A statement that Redshift refused, or work that could not be finished there.
-
-    Attributes:
-        statement: The statement's text, which never holds a secret.
-        state: The SQLSTATE, empty where there is none.
-    """
+    """A statement that Redshift refused, or work that could not be finished there."""
 
     def __init__(self, message: str, *, statement: str = "", state: str = "") -> None:
         super().__init__(message)
-        self.statement = statement
-        self.state = state
+        self.statement = statement  # its text, which never holds a secret
+        self.state = state  # the SQLSTATE, empty where there is none
 
 
 class PassingError(WarehouseError):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from aurora_dwh.commands.doctor.check import SETTINGS_REMEDY, Attempts, Check, State, clock_check
+from aurora_dwh.commands.doctor.check import SETTINGS_REMEDY, Attempts, Check, State, clock_check, ok_or_warning
 from aurora_dwh.lake.athena import GLUE_ACTIONS
 from aurora_dwh.lake.factory import open_glue
 from aurora_dwh.settings.config import LakeSettings
@@ -113,11 +113,12 @@ def check_encryption(client: Any, bucket: str) -> Iterator[Check]:
         return
     rules = answer.get("ServerSideEncryptionConfiguration", {}).get("Rules", [])
     ways = [rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] for rule in rules]
-    if ways:
-        yield Check("lake: encryption", State.OK, f"objects are encrypted by {ways[0]}")
-    else:
-        remedy = f"aws s3api put-bucket-encryption --bucket {bucket} with SSE-S3 or a KMS key"
-        yield Check("lake: encryption", State.WARNING, "the bucket does not encrypt its objects", remedy)
+    yield ok_or_warning(
+        "lake: encryption",
+        "" if ways else "the bucket does not encrypt its objects",
+        f"objects are encrypted by {''.join(ways[:1])}",
+        f"aws s3api put-bucket-encryption --bucket {bucket} with SSE-S3 or a KMS key",
+    )
 
 
 def check_public_access(client: Any, bucket: str) -> Iterator[Check]:
@@ -127,11 +128,9 @@ def check_public_access(client: Any, bucket: str) -> Iterator[Check]:
         return
     blocks = answer.get("PublicAccessBlockConfiguration", {})
     missing = [name for name in _BLOCKS if not blocks.get(name)]
-    if missing:
-        remedy = f"aws s3api put-public-access-block --bucket {bucket} with all four settings true"
-        yield Check("lake: public access", State.WARNING, f"the bucket does not set {', '.join(missing)}", remedy)
-    else:
-        yield Check("lake: public access", State.OK, "blocked")
+    trouble = f"the bucket does not set {', '.join(missing)}" if missing else ""
+    remedy = f"aws s3api put-public-access-block --bucket {bucket} with all four settings true"
+    yield ok_or_warning("lake: public access", trouble, "blocked", remedy)
 
 
 def bucket_region(client: Any, bucket: str) -> str | None:

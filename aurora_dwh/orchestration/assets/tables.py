@@ -43,11 +43,7 @@ def daily_partitions(catalog: Catalog) -> dg.DailyPartitionsDefinition:
 
 
 def build_table_assets(
-    *,
-    catalog: Catalog,
-    partitions: dg.DailyPartitionsDefinition,
-    names: Names = PLAIN,
-    servers: Servers = ENVIRONMENT,
+    *, catalog: Catalog, partitions: dg.DailyPartitionsDefinition, names: Names = PLAIN, servers: Servers = ENVIRONMENT
 ) -> list[dg.AssetsDefinition]:
     """Return the chains of all the catalog's tables: their sources as one definition, for nothing makes those.
 

@@ -173,10 +173,7 @@ def wanted(context: dg.InputContext) -> Any:
 
 
 def given(
-    asset: str,
-    kind: Any,
-    manifests: Mapping[str, Manifest],
-    read: Callable[[Sequence[Manifest]], pa.RecordBatchReader],
+    asset: str, kind: Any, manifests: Mapping[str, Manifest], read: Callable[[Sequence[Manifest]], pa.RecordBatchReader]
 ) -> Any:
     """Return days as the type that is asked for.
 

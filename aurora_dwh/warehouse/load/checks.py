@@ -279,18 +279,11 @@ def count_rows(target: Target, texts: Sequence[str], days: Iterable[str]) -> str
     Args:
         texts: Those of its key columns that are a VARCHAR, in which blanks at the end count here.
     """
-    day = identifier(DAY)
+    day, all_rows = identifier(DAY), f"(SELECT COUNT(*) FROM {target.sql})"
     if not target.key:
-        return (
-            f"SELECT {day}, COUNT(*), COUNT(*), {_all_rows(target)}\nFROM {target.sql}\n{of_days(days)}\nGROUP BY {day}"
-        )
-    copies = identifier(_COPIES)
-    counts = f"SUM({copies}), COUNT(*), {_all_rows(target)}"
+        return f"SELECT {day}, COUNT(*), COUNT(*), {all_rows}\nFROM {target.sql}\n{of_days(days)}\nGROUP BY {day}"
+    counts = f"SUM({identifier(_COPIES)}), COUNT(*), {all_rows}"
     return f"SELECT {day}, {counts}\nFROM {_copies_of_keys(target, texts, days)}\nGROUP BY {day}"
-
-
-def _all_rows(target: Target) -> str:
-    return f"(SELECT COUNT(*) FROM {target.sql})"
 
 
 def repeated_keys(target: Target, texts: Sequence[str], days: Iterable[str]) -> str:

@@ -49,16 +49,11 @@ class BadValue:
 
 
 class CopyError(DataError):
-    """A COPY that Redshift refused; nothing was changed.
-
-    Attributes:
-        bad: What Redshift wrote down, none where it wrote nothing.
-        statement: The COPY.
-    """
+    """A COPY that Redshift refused; nothing was changed."""
 
     def __init__(self, message: str, *, bad: Sequence[BadValue], statement: str) -> None:
         super().__init__(message)
-        self.bad = tuple(bad)
+        self.bad = tuple(bad)  # what Redshift wrote down, none where it wrote nothing
         self.statement = statement
 
     @property
