@@ -140,7 +140,8 @@ class ProofRow:
 def insert_history(rows: Iterable[HistoryRow]) -> str:
     """Return the INSERT of loads."""
     names = ", ".join(identifier(f.name) for f in fields(HistoryRow))
-    return f"INSERT INTO {HISTORY} ({names}) VALUES\n" + ",\n".join(_values(row) for row in rows)
+    values = (", ".join(literal(value) for value in astuple(row)) for row in rows)
+    return f"INSERT INTO {HISTORY} ({names}) VALUES\n" + ",\n".join(f"({one})" for one in values)
 
 
 def insert_proof(row: ProofRow) -> str:
@@ -167,10 +168,6 @@ def last_proofs(tables: Collection[str]) -> str:
         f") p\n"
         f"WHERE nth = 1"
     )
-
-
-def _values(row: HistoryRow) -> str:
-    return "(" + ", ".join(literal(value) for value in astuple(row)) + ")"
 
 
 def find_load(load_id: str) -> str:

@@ -105,7 +105,8 @@ class _Look:
         run = self._run(entry.run_id)
         asset = evaluation.asset_key.to_user_string()
         day = evaluation.partition or (_day(run.tags) if run else "")
-        reason = evaluation.description or _metadata(evaluation.metadata) or "the check did not pass"
+        known = ", ".join(f"{name}: {value.value}" for name, value in evaluation.metadata.items())
+        reason = evaluation.description or known or "the check did not pass"
         return Incident(
             severity="warning" if evaluation.severity is dg.AssetCheckSeverity.WARN else "error",
             what=_joined(asset, day, f"check {evaluation.check_name}"),
@@ -182,10 +183,6 @@ def _reason(failure: Any) -> str:
     while error and error.cause:
         error = error.cause
     return _short(error.message if error else "no reason is recorded")
-
-
-def _metadata(values: Mapping[str, dg.MetadataValue]) -> str:
-    return ", ".join(f"{name}: {value.value}" for name, value in values.items())
 
 
 def _day(tags: Mapping[str, str]) -> str:
