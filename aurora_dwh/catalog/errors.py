@@ -11,21 +11,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing to mend in a catalog.
+    """One thing to mend in a catalog."""
 
-    Attributes:
-        file: The file, as its reader would name it.
-        line: The line, counted from 1; None where the file as a whole is meant.
-        table: The table's name in the catalog; None where the problem is not one table's.
-        field: The field, with dots below the top level: `defaults.cursor`, `mask.email`; None where none is meant.
-        message: What is wrong and what to do.
-    """
-
-    file: str
-    line: int | None
-    table: str | None
+    file: str  # the file, as its reader would name it
+    line: int | None  # the line, counted from 1; None where the file as a whole is meant
+    table: str | None  # the table's name in the catalog; None where the problem is not one table's
+    # the field, with dots below the top level: `defaults.cursor`, `mask.email`; None where none is meant
     field: str | None
-    message: str
+    message: str  # what is wrong and what to do
 
     def __str__(self) -> str:
         place = self.file if self.line is None else f"{self.file}:{self.line}"

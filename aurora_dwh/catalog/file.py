@@ -54,11 +54,7 @@ ADVICE = {
 
 
 def read_catalog(path: Path) -> Catalog:
-    """Read and check a catalog file.
-
-    Raises:
-        CatalogError: The file is missing or wrong; it carries every problem found.
-    """
+    """Read and check a catalog file; raises a CatalogError that carries every problem found."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -75,7 +71,6 @@ def parse_catalog(text: str, path: Path) -> Catalog:
     """Check the text of a catalog file.
 
     Args:
-        text: What stands in the file, or is to stand there.
         path: The file, for the errors.
 
     Raises:

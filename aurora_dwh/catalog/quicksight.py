@@ -22,22 +22,20 @@ def _account(value: object) -> object:
     raise ValueError(f'{value!r} is not an AWS account; write its 12 digits in quotes, such as "123456789012"')
 
 
-def _region(value: str) -> str:
-    if not re.fullmatch(_REGION, value):
-        raise ValueError(f"{value!r} is not an AWS Region; write its code, such as ap-northeast-1")
-    return value
+def _matching(pattern: str, complaint: str) -> AfterValidator:
+    """Return what refuses other texts than those of a pattern, with a complaint behind the text."""
+
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"{value!r} {complaint}")
+        return value
+
+    return AfterValidator(check)
 
 
-def _dataset_id(value: str) -> str:
-    if not re.fullmatch(_DATASET, value):
-        raise ValueError(f"{value!r} is not a dataset's id; `aws quicksight list-data-sets` shows them")
-    return value
-
-
-def _asset_name(value: str) -> str:
-    if not re.fullmatch(_ASSET, value):
-        raise ValueError(f"{value!r} cannot name an asset; write letters, digits and _ only")
-    return value
+_IS_REGION = _matching(_REGION, "is not an AWS Region; write its code, such as ap-northeast-1")
+_IS_DATASET = _matching(_DATASET, "is not a dataset's id; `aws quicksight list-data-sets` shows them")
+_IS_ASSET = _matching(_ASSET, "cannot name an asset; write letters, digits and _ only")
 
 
 def _at_least_one(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -51,9 +49,7 @@ class QuickSightDataset(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    dataset_id: Annotated[
-        str, AfterValidator(_dataset_id), WithJsonSchema({"type": "string", "pattern": f"^{_DATASET}$"})
-    ]
+    dataset_id: Annotated[str, _IS_DATASET, WithJsonSchema({"type": "string", "pattern": f"^{_DATASET}$"})]
     """The dataset's id in QuickSight."""
 
     marts: Annotated[Names, AfterValidator(_at_least_one)]
@@ -76,10 +72,8 @@ class QuickSight(BaseModel):
     ]
     """The AWS account, 12 digits in quotes."""
 
-    region: (
-        Annotated[str, AfterValidator(_region), WithJsonSchema({"type": "string", "pattern": f"^{_REGION}$"})] | None
-    ) = None
+    region: Annotated[str, _IS_REGION, WithJsonSchema({"type": "string", "pattern": f"^{_REGION}$"})] | None = None
     """The datasets' AWS Region. Default: AWS_REGION."""
 
-    datasets: dict[Annotated[str, AfterValidator(_asset_name)], QuickSightDataset] = Field(min_length=1)
+    datasets: dict[Annotated[str, _IS_ASSET], QuickSightDataset] = Field(min_length=1)
     """The datasets, by the names of their assets."""

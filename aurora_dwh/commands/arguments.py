@@ -53,11 +53,7 @@ Days = Annotated[
 
 
 def find_table(catalog: Catalog, name: str) -> Table:
-    """Return the table of that name.
-
-    Raises:
-        BadParameter: The catalog has none; the message offers names that are near.
-    """
+    """Return the table of that name; raises BadParameter, which offers near names, where there is none."""
     return find_named(catalog.tables, name, "is not in the catalog", hint="TABLE")
 
 
@@ -65,8 +61,6 @@ def find_named(known: Mapping[str, T], name: str, refusal: str, *, hint: str) ->
     """Return what has that name.
 
     Args:
-        known: Name -> what has it.
-        name: The name that the user gave.
         refusal: What is said of a name that is not known.
         hint: The parameter that the name was given for.
 
@@ -80,11 +74,7 @@ def find_named(known: Mapping[str, T], name: str, refusal: str, *, hint: str) ->
 
 
 def find_loaded(catalog: Catalog, name: str) -> Table:
-    """Return the table of that name that is loaded into Redshift: of the catalog, or of a transform beside it.
-
-    Raises:
-        BadParameter: There is none; the message offers names that are near.
-    """
+    """Return the table, of the catalog or a transform, that is loaded into Redshift; raises as `find_table`."""
     from aurora_dwh.catalog.model import transforms_folder
     from aurora_dwh.transforms.model import read_transforms
 
@@ -108,11 +98,7 @@ def find_tables(catalog: Catalog, name: str | None) -> list[Table]:
 
 
 def parse_day(text: str, catalog: Catalog) -> date:
-    """Return a day that the catalog has.
-
-    Raises:
-        BadParameter: The text is no day, or lies before the catalog's first.
-    """
+    """Return a day; raises BadParameter where the text is none, or lies before the catalog's first."""
     try:
         day = date.fromisoformat(text)
     except ValueError:
@@ -124,11 +110,7 @@ def parse_day(text: str, catalog: Catalog) -> date:
 
 
 def parse_days(text: str | None, catalog: Catalog) -> list[date]:
-    """Return the days of `A` or `A...B`, both included; none where nothing is named.
-
-    Raises:
-        BadParameter: The text is neither, or the range ends before it begins.
-    """
+    """Return the days of `A` or `A...B`, both included, none where nothing is named; raises BadParameter."""
     return [] if text is None else parse_range(text, lambda day: parse_day(day, catalog), hint="--day")
 
 
@@ -136,9 +118,7 @@ def parse_range(text: str, parse: Callable[[str], date], *, hint: str) -> list[d
     """Return the days of `A` or `A...B`, both included.
 
     Args:
-        text: What was written.
         parse: Reads one day; what it raises is raised.
-        hint: The option.
 
     Raises:
         BadParameter: The range ends before it begins.

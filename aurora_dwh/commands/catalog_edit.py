@@ -53,7 +53,6 @@ class CatalogFile:
     """A catalog file that is being added to; one that does not exist begins with the usual fields.
 
     Args:
-        path: The file.
         start: The first day of a new file.
         zone: The time zone of a new file; None is UTC.
 
@@ -130,11 +129,7 @@ class CatalogFile:
         self._root = placed_reader().load(self._text)
 
     def read(self) -> Catalog:
-        """Return the catalog that the product reads in the file as it is to be.
-
-        Raises:
-            CatalogError: It reads none; the error carries every problem found.
-        """
+        """Return the catalog that the product reads in the file as it is to be; raises CatalogError."""
         return parse_catalog(self._text, self.path)
 
     def save(self) -> None:

@@ -53,10 +53,8 @@ def register(
     """Add a command to an app, with what `--help` shows behind its options.
 
     Args:
-        app: The app.
         command: The command; its docstring is the help.
         name: Its name, where that is not the function's.
-        examples: Lines to type into a shell.
         failed: What exit code 1 says, in words that follow "1".
         keeps_options: Whether what follows the first argument is taken as it is, options too.
     """
@@ -79,9 +77,6 @@ def read_dotenv(target: str | None = None) -> None:
     """Take over what the working directory's .env says, or .env.NAME for a target; the file wins over the environment.
 
     Dagster does the same at the start of each of its commands, with .env alone, and has no setting for it.
-
-    Args:
-        target: The target's name; None where none was chosen.
 
     Raises:
         ConfigError: The target has no file, or .env lies beside it.
@@ -126,11 +121,11 @@ def speak_plainly(command: Command) -> Command:
         except KeyboardInterrupt:
             fail("stopped before its end; it may be run again", code=STOPPED)
         except Exception as error:
-            if not _is_known(error):
+            if not isinstance(error, OSError) and type(error).__module__.partition(".")[0] not in _KNOWN:
                 raise
             from aurora_dwh.source.connection import explain
 
-            fail(explain(error), code=MISUSED if _is_misuse(error) else FAILED)
+            fail(explain(error), code=MISUSED if isinstance(error, ConfigError | CatalogError) else FAILED)
 
     return run  # type: ignore[return-value]  # wraps() keeps the signature that typer reads
 
@@ -156,12 +151,7 @@ class Advance(Protocol):
 
 @contextmanager
 def work(description: str, total: int | None) -> Iterator[Advance]:
-    """Show the progress of long work on stderr, where that is a terminal.
-
-    Args:
-        description: What is done.
-        total: How many parts the work has; None where nobody knows.
-    """
+    """Show the progress of long work, of `total` parts if known, on stderr, where that is a terminal."""
     from rich.markup import escape
     from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 
@@ -179,11 +169,3 @@ def work(description: str, total: int | None) -> Iterator[Advance]:
 def say_json(value: Any) -> None:
     """Print a value for scripts."""
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
-
-
-def _is_known(error: Exception) -> bool:
-    return isinstance(error, OSError) or type(error).__module__.partition(".")[0] in _KNOWN
-
-
-def _is_misuse(error: Exception) -> bool:
-    return isinstance(error, ConfigError | CatalogError)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aurora_dwh.commands.console import AsJson, plain, say_json, work
-from aurora_dwh.commands.output import say, say_table
+from aurora_dwh.commands.output import say, say_table, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -36,21 +36,14 @@ EXAMPLES = (
 
 @dataclass
 class Found:
-    """What a run of `discover` came upon.
+    """What a run of `discover` came upon."""
 
-    Attributes:
-        added: The tables that were added to the catalog.
-        refused: Tables that cannot be copied -> the reason.
-        views: The views that the catalog does not have, which stand in it as comments.
-        gone: Tables of the catalog that the database does not have.
-        ignored: Tables and views that the catalog's `ignore` leaves out.
-    """
-
-    added: list[Suggestion] = field(default_factory=list)
-    refused: dict[str, str] = field(default_factory=dict)
+    added: list[Suggestion] = field(default_factory=list)  # the tables that were added to the catalog
+    refused: dict[str, str] = field(default_factory=dict)  # tables that cannot be copied -> the reason
+    # the views that the catalog does not have, which stand in it as comments
     views: list[Suggestion] = field(default_factory=list)
-    gone: list[str] = field(default_factory=list)
-    ignored: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)  # tables of the catalog that the database does not have
+    ignored: list[str] = field(default_factory=list)  # tables and views that the catalog's `ignore` leaves out
 
 
 def discover(
@@ -95,8 +88,6 @@ def add_tables(
     """Return a catalog's file with a database's tables added, not saved yet, and a function that tells of them.
 
     Args:
-        settings: How to reach the database.
-        path: The file, whether it is there or not.
         zone: The zone of a new file; None is the database's, or UTC.
         pattern: Which of them, by their names; None for all.
 
@@ -155,11 +146,7 @@ def _discover(
 
 
 def _wanted(names: Sequence[str], pattern: str | None) -> list[str]:
-    """Return the names that a pattern is of, all without one.
-
-    Raises:
-        BadParameter: It is of none; the message offers names that are near.
-    """
+    """Return the names that a pattern is of, all without one; raises BadParameter where it is of none."""
     from aurora_dwh.commands.arguments import find_named
 
     if pattern is None:
@@ -235,18 +222,13 @@ def _with_targets(suggestions: Iterable[Suggestion], taken: Iterable[str]) -> It
 
 
 def _say(file: CatalogFile, found: Found) -> None:
-    from rich.table import Column
-    from rich.text import Text
-
     if found.added:
         rows = []
         for suggestion in found.added:
             fields = suggestion.fields
             cells = (suggestion.table, fields["mode"], ", ".join(fields.get("key", ())), fields.get("cursor", ""))
-            warned = Text("\n".join(suggestion.warnings), style="yellow")
-            rows.append([*(Text(plain(cell)) for cell in cells), warned])
-        whole = [Column(heading, no_wrap=True) for heading in ("table", "mode", "key", "cursor")]
-        say_table([*whole, Column("look at")], rows)
+            rows.append([*map(plain, cells), ("\n".join(suggestion.warnings), "yellow")])
+        say_table(["table", "mode", "key", "cursor", *texts("look at")], rows)
     for name, reason in found.refused.items():
         say(plain(f"{name} is not copied: {reason}"), colour=typer.colors.YELLOW)
     for name in found.gone:

@@ -102,11 +102,7 @@ def init(
 
 
 class _Answers:
-    """What the user said, as variables of the environment: by options, by the environment, or when asked.
-
-    Attributes:
-        variables: What goes into `.env`.
-    """
+    """What the user said, as variables of the environment, which go into `.env`: by options, by it, or when asked."""
 
     def __init__(self, *, asks: bool) -> None:
         self._asks = asks

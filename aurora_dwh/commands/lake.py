@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aurora_dwh.commands.console import AsJson, plain, read_dotenv_of, register, say_json
-from aurora_dwh.commands.output import say_table
+from aurora_dwh.commands.output import figures, say_table, texts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="See what lies in the lake, and ask it in SQL.")
 
 Days = Annotated[
-    str | None,
-    typer.Option(metavar="A|A...B", help="A day, YYYY-MM-DD, or each day of a range; without it, all."),
+    str | None, typer.Option(metavar="A|A...B", help="A day, YYYY-MM-DD, or each day of a range; without it, all.")
 ]
 _SHOWN_ROWS = 100
 
@@ -39,9 +38,6 @@ def complete_table(context: typer.Context, incomplete: str) -> list[str]:
 
 def ls(as_json: AsJson = False) -> None:
     """List the tables in the lake, with their days and the rows of the last one; days that `keep` removed are apart."""
-    from rich.table import Column
-    from rich.text import Text
-
     from aurora_dwh.lake.factory import open_lake
 
     lake = open_lake()
@@ -54,14 +50,12 @@ def ls(as_json: AsJson = False) -> None:
             ]
         )
         return
-    names = ("days", "pruned", "first", "last", "rows", "bytes")
-    figured = [Column(name, no_wrap=True, justify="right") for name in names]
     rows = [
-        [t, f"{len(d):,}", f"{len(gone):,}", str(d[0]), str(d[-1]), f"{last.rows:,}", f"{last.size:,}"]
+        [plain(t), f"{len(d):,}", f"{len(gone):,}", str(d[0]), str(d[-1]), f"{last.rows:,}", f"{last.size:,}"]
         for t, d, gone, last in found
     ]
     title = f"{lake.layout.url(lake.layout.home)}: rows and bytes are the last day's"
-    say_table([Column("table", no_wrap=True), *figured], [[Text(plain(c)) for c in row] for row in rows], title=title)
+    say_table(["table", *figures("days", "pruned", "first", "last", "rows", "bytes")], rows, title=title)
 
 
 def show(
@@ -71,9 +65,6 @@ def show(
 ) -> None:
     """Show the columns of TABLE in the lake, and each of its days: when it was read, its rows, files and bytes."""
     from datetime import date
-
-    from rich.table import Column
-    from rich.text import Text
 
     from aurora_dwh.core.days import counted
     from aurora_dwh.lake.factory import open_lake
@@ -101,19 +92,15 @@ def show(
             }
         )
         return
-    shown = [Column(name, no_wrap=True) for name in ("column", "type")]
-    say_table([*shown, Column("")], [[Text(plain(cell)) for cell in field] for field in fields], title=plain(table))
-    figured = [Column(name, no_wrap=True, justify="right") for name in ("rows", "files", "bytes")]
+    say_table(["column", "type", *texts("")], [[*map(plain, field)] for field in fields], title=plain(table))
+    days_found = [("repair" if m.is_repair else str(m.day), m) for m in (*found, *repairs)]
     say_table(
-        [Column("day", no_wrap=True), *figured, Column("read at (UTC)", no_wrap=True)],
+        ["day", *figures("rows", "files", "bytes"), "read at (UTC)"],
         [
-            [Text(cell) for cell in (
-                "repair" if m.is_repair else str(m.day), f"{m.rows:,}", f"{len(m.parts):,}", f"{m.size:,}",
-                f"{m.snapshot_at:%Y-%m-%d %H:%M:%S}",
-            )]
-            for m in (*found, *repairs)
+            [day, f"{m.rows:,}", f"{len(m.parts):,}", f"{m.size:,}", f"{m.snapshot_at:%Y-%m-%d %H:%M:%S}"]
+            for day, m in days_found
         ],
-    )  # fmt: skip
+    )
     if pruned:
         typer.echo(f"{counted(pruned)} pruned, as `keep` says")
 
@@ -182,9 +169,6 @@ def sql(
     `lake.TABLE` has the latest version of each row that the days brought, and `latest.TABLE` that of all rows. Rows
     that a proof found to be gone from the source are in neither.
     """
-    from rich.table import Column
-    from rich.text import Text
-
     from aurora_dwh.lake.factory import open_lake
     from aurora_dwh.lake.reader import Query, spoken
 
@@ -201,8 +185,7 @@ def sql(
             [{name: _plain(value) for name, value in zip(found.columns, row, strict=True)} for row in rows[:limit]]
         )
         return
-    columns = [Column(plain(name)) for name in found.columns]
-    say_table(columns, [[Text(plain(_shown(value))) for value in row] for row in rows[:limit]])
+    say_table(texts(*map(plain, found.columns)), [[plain(_shown(value)) for value in row] for row in rows[:limit]])
     if len(rows) > limit:
         typer.echo("More rows follow; `--limit` shows more of them, and `--output` writes all.")
 

@@ -96,22 +96,23 @@ def build_mart(
         done = materialize(defs(), "bi", name, days)
     if as_json:
         checks = [
-            {"name": one.name, "passed": one.is_passed, "description": one.description, "figures": dict(one.figures)}
+            {
+                "name": one.check_name,
+                "passed": one.passed,
+                "description": one.description or "",
+                "figures": {name: value.value for name, value in one.metadata.items()},
+            }
             for one in done.checks
         ]
         say_json({"mart": name, "days": [one.isoformat() for one in days], "run": done.run_id, "checks": checks})
         return
     for one in done.checks:
-        colour = typer.colors.GREEN if one.is_passed else typer.colors.YELLOW
-        say(plain(f"bi/{name}: {one.name}: {one.description}"), colour=colour)
+        colour = typer.colors.GREEN if one.passed else typer.colors.YELLOW
+        say(plain(f"bi/{name}: {one.check_name}: {one.description or ''}"), colour=colour)
 
 
 def _tested(folder: Path, names: Sequence[str]) -> list[Path]:
-    """Return the files of the marts that are to be tested.
-
-    Raises:
-        BadParameter: A name is no mart's.
-    """
+    """Return the files of the marts that are to be tested; raises BadParameter where a name is no mart's."""
     from aurora_dwh.core.spelling import near_match
     from aurora_dwh.warehouse.marts.cases import SUFFIX, cases_file
 

@@ -86,22 +86,38 @@ def say(text: str, *, colour: str, err: bool = False) -> None:
     typer.secho(text, fg=colour, err=err, color=None if _may_colour() else False)
 
 
-def say_table(columns: Sequence[Column], rows: Sequence[Sequence[Text]], *, title: str | None = None) -> None:
+def figures(*names: str) -> list[Column]:
+    """Return the columns of numbers that are headed so."""
+    from rich.table import Column
+
+    return [Column(name, no_wrap=True, justify="right") for name in names]
+
+
+def texts(*names: str) -> list[Column]:
+    """Return the columns of texts that are headed so, which may have several lines."""
+    from rich.table import Column
+
+    return [Column(name) for name in names]
+
+
+def say_table(columns: Sequence[Column | str], rows: Sequence[Sequence[Any]], *, title: str | None = None) -> None:
     """Print a table; where it is too wide, print each of its rows as lines of their own.
 
     Args:
-        columns: How each is headed, if at all, and aligned; what is `no_wrap` is shown on one line or not in a table.
-        rows: The cells, the first of which says what the others are about.
-        title: What stands above.
+        columns: How each is headed, if at all; what is headed by a text alone is shown on one line or not in a table.
+        rows: The cells, each a text, or one and its style; the first says what the others are about.
     """
-    from rich.table import Table
+    from rich.table import Column, Table
+    from rich.text import Text
 
+    headed = [Column(one, no_wrap=True) if isinstance(one, str) else one for one in columns]
+    told = [[Text.assemble(cell) for cell in row] for row in rows]
     out = console()
-    if rows and _least_width(columns, rows) > out.width:
-        _say_rows(out, columns, rows, title)
+    if told and _least_width(headed, told) > out.width:
+        _say_rows(out, headed, told, title)
         return
-    grid = Table(*columns, title=title)
-    for row in rows:
+    grid = Table(*headed, title=title)
+    for row in told:
         grid.add_row(*row)
     out.print(grid)
 

@@ -27,31 +27,20 @@ EXAMPLES = (
 
 @dataclass(frozen=True)
 class Step:
-    """Statements that are run together, in order.
+    """Statements that are run together, in order."""
 
-    Attributes:
-        heading: Where they run, and what for.
-        statements: Their texts.
-    """
-
-    heading: str
-    statements: list[str]
+    heading: str  # where they run, and what for
+    statements: list[str]  # their texts
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a day of a table runs.
+    """What a day of a table runs."""
 
-    Attributes:
-        table: The table's name in the source.
-        day: The day.
-        steps: What is run, in order.
-        notes: What cannot be carried, and what becomes of it; that the day has not ended.
-    """
-
-    table: str
+    table: str  # the table's name in the source
     day: date
-    steps: list[Step]
+    steps: list[Step]  # what is run, in order
+    # what cannot be carried, and what becomes of it; that the day has not ended
     notes: list[str] = field(default_factory=list)
 
 
@@ -108,7 +97,6 @@ def make_plan(name: str, written_day: str | None, *, is_by_hand: bool = False) -
     """Return what a day of the table of that name would run.
 
     Args:
-        name: A table of the catalog.
         written_day: The day as text; None is yesterday in the catalog's zone.
         is_by_hand: Whether a person is to export the day.
 
@@ -182,9 +170,8 @@ def _of_file(name: str, day: date) -> Plan | None:
 
     file = marts_folder() / f"{name}.sql"
     if file.is_file():
-        mart, settings = read_mart(file), RedshiftSettings.from_env()
+        mart, schemas = read_mart(file), RedshiftSettings.from_env().schemas
         kind = mart.header.materialization
-        schemas = {"staging": settings.staging_schema, "bi": settings.bi_schema}
         days = (day, day + timedelta(days=1)) if kind == "incremental" else None
         builds = {"build": False} if kind == "view" else {"the first build": True, "each build after it": False}
         steps = [

@@ -8,7 +8,7 @@ import typer
 
 from aurora_dwh.commands.arguments import OptionalTable, find_tables
 from aurora_dwh.commands.console import FAILED, AsJson, plain, say_json
-from aurora_dwh.commands.output import say_table
+from aurora_dwh.commands.output import figures, say_table, texts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,36 +61,27 @@ def last_proofs(warehouse: Warehouse, tables: Sequence[Table]) -> dict[str, dict
 
 
 def _say(tables: Sequence[Table], found: Mapping[str, dict[str, Any]]) -> None:
-    from rich.table import Column
-    from rich.text import Text
-
-    columns = [
-        Column("table", no_wrap=True),
-        Column("proven", no_wrap=True),
-        Column("rows equal", no_wrap=True, justify="right"),
-        Column("found"),
-        Column("mended"),
-        Column("last equal", no_wrap=True),
-        Column("", no_wrap=True),
-    ]
-    rows = []
+    rows: list[list[object]] = []
     for table in tables:
         row = found.get(table.name)
-        name = Text(plain(table.name))
+        name = plain(table.name)
         if row is None:
-            rows.append([name, Text("never"), *[Text()] * 4, Text("not proven", style="yellow")])
+            rows.append([name, "never", *[""] * 4, ("not proven", "yellow")])
             continue
         told = ", ".join(f"{row[kind]:,} {kind}" for kind in _KINDS if row[kind])
         mended = ", ".join(
-            f"{row[name]:,} {what}"
-            for name, what in (("repaired", "read again"), ("removed", "taken away"))
-            if row[name]
+            f"{row[count]:,} {what}"
+            for count, what in (("repaired", "read again"), ("removed", "taken away"))
+            if row[count]
         )
         share = f"{row['rows_proven']:,} of {row['source_rows']:,}"
-        outcome = Text("different", style="bold red") if row["differing"] else Text("equal", style="green")
-        cells = (_moment(row["read_at"]), share, told, mended, _moment(row["equal_at"]))
-        rows.append([name, *map(Text, cells), outcome])
-    say_table(columns, rows, title="Proofs, the last of each table")
+        outcome = ("different", "bold red") if row["differing"] else ("equal", "green")
+        rows.append([name, _moment(row["read_at"]), share, told, mended, _moment(row["equal_at"]), outcome])
+    say_table(
+        ["table", "proven", *figures("rows equal"), *texts("found", "mended"), "last equal", ""],
+        rows,
+        title="Proofs, the last of each table",
+    )
 
 
 def _moment(moment: datetime | None) -> str:

@@ -9,10 +9,7 @@ import typer
 
 from aurora_dwh.commands.console import AsJson, say_json, work
 
-EXAMPLES = (
-    "aurora-dwh prune --before 2024-06-01 --dry-run",
-    "aurora-dwh prune --before 2024-06-01",
-)
+EXAMPLES = ("aurora-dwh prune --before 2024-06-01 --dry-run", "aurora-dwh prune --before 2024-06-01")
 
 
 def prune(

@@ -36,8 +36,7 @@ Table = Annotated[
 def purge(
     table: Table,
     days: Annotated[
-        str,
-        typer.Option(metavar="A|A...B|all", help="A day, YYYY-MM-DD, each day of a range, or all that there are."),
+        str, typer.Option(metavar="A|A...B|all", help="A day, YYYY-MM-DD, each day of a range, or all that there are.")
     ],
     yes: Annotated[
         bool, typer.Option("--yes", help="Do not ask; needed where there is no terminal to ask on.")
@@ -49,17 +48,20 @@ def purge(
     What there is is listed, and removed when that is confirmed. The staging table keeps its rows, and Dagster shows the
     days as materialized; to have a day in the lake again, materialize it, which reads it from Aurora.
     """
-    from aurora_dwh.lake.factory import open_purge
+    from aurora_dwh.lake.factory import open_lake
+    from aurora_dwh.lake.purge import Purge
 
-    chosen = _chosen(days)
-    lake = open_purge()
-    found = lake.find(table, chosen)
+    chosen, lake = _chosen(days), open_lake()
+    purged = Purge(lake.client, lake.layout)
+    found = purged.find(table, chosen)
     if not as_json:
         _say(table, days, found)
     if found.versions:
+        if not (yes or _is_asked()):
+            raise typer.BadParameter("there is no terminal to ask on, so nothing was removed", param_hint="--yes")
         if not yes:
-            _confirm()
-        lake.remove(found.versions)
+            typer.confirm("Remove all of this for good?", abort=True)
+        purged.remove(found.versions)
     if as_json:
         say_json(
             {
@@ -100,18 +102,6 @@ def _say(table: str, days: str, found: Found) -> None:
         typer.echo(f"{len(found.shared):,} files stay, as days that are not removed are of the same reading")
     for url in found.out_of_reach:
         say(f"{url} lies in another bucket and is left there", colour=typer.colors.YELLOW, err=True)
-
-
-def _confirm() -> None:
-    """Ask whether to go on.
-
-    Raises:
-        BadParameter: There is nobody to ask.
-        Abort: The answer is no.
-    """
-    if not _is_asked():
-        raise typer.BadParameter("there is no terminal to ask on, so nothing was removed", param_hint="--yes")
-    typer.confirm("Remove all of this for good?", abort=True)
 
 
 def _is_asked() -> bool:

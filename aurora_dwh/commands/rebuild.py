@@ -20,10 +20,7 @@ if TYPE_CHECKING:
     from aurora_dwh.lake.store import Lake
 
 
-EXAMPLES = (
-    "aurora-dwh rebuild orders_master",
-    "aurora-dwh rebuild orders_master --from source",
-)
+EXAMPLES = ("aurora-dwh rebuild orders_master", "aurora-dwh rebuild orders_master --from source")
 
 
 class Origin(str, Enum):

@@ -23,27 +23,16 @@ _TEMPLATES = Path(__file__).with_name("template")
 
 @dataclass(frozen=True)
 class Project:
-    """A project that is to be written.
+    """A project that is to be written."""
 
-    Attributes:
-        folder: Where; an absolute path.
-        database: The source's database.
-        table: A table of the catalog, for the example.
-        target: The table's name in Redshift.
-        asset: The table's name in asset keys.
-        start: The catalog's first day.
-        variables: What `.env` holds.
-        embedded: The parts of the embedded stack that the project uses.
-    """
-
-    folder: Path
-    database: str
-    table: str
-    target: str
-    asset: str
-    start: date
-    variables: Mapping[str, str]
-    embedded: tuple[str, ...]
+    folder: Path  # where; an absolute path
+    database: str  # the source's database
+    table: str  # a table of the catalog, for the example
+    target: str  # the table's name in Redshift
+    asset: str  # the table's name in asset keys
+    start: date  # the catalog's first day
+    variables: Mapping[str, str]  # what `.env` holds
+    embedded: tuple[str, ...]  # the parts of the embedded stack that the project uses
 
     @property
     def package(self) -> str:

@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from zoneinfo import available_timezones
 
 from aurora_dwh.commands.suggest import Index, TableFacts
@@ -73,10 +73,10 @@ def read_facts(connection: Connection, database: str) -> DatabaseFacts:
 
 def read_sizes(connection: Connection, database: str) -> dict[str, Size]:
     """Return the size of each table of a database."""
-    rows = _ask(
+    rows = execute(
         connection,
         "SELECT TABLE_NAME, TABLE_ROWS, DATA_LENGTH, ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s",
-        database,
+        (database,),
     )
     return {
         as_text(name): Size(_number(rows), _number(size), as_text(engine or "")) for name, rows, size, engine in rows
@@ -85,12 +85,12 @@ def read_sizes(connection: Connection, database: str) -> dict[str, Size]:
 
 def read_filled(connection: Connection, database: str) -> dict[str, Filled]:
     """Return the columns of each table that MySQL itself sets to the time, and how its texts are compared."""
-    rows = _ask(
+    rows = execute(
         connection,
         "SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE, EXTRA, COLUMN_DEFAULT, COLLATION_NAME "
         "FROM information_schema.COLUMNS "
         "WHERE TABLE_SCHEMA = %s",
-        database,
+        (database,),
     )
     found: dict[str, Filled] = {}
     for table, column, kind, extra, default, collation in rows:
@@ -117,11 +117,11 @@ def read_zone(connection: Connection) -> str | None:
 
 
 def _indexes(connection: Connection, database: str) -> defaultdict[str, list[Index]]:
-    rows = _ask(
+    rows = execute(
         connection,
         "SELECT TABLE_NAME, INDEX_NAME, NON_UNIQUE, COLUMN_NAME, SUB_PART FROM information_schema.STATISTICS "
         f"WHERE TABLE_SCHEMA = %s AND NOT ({hides_index(connection)}) ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX",
-        database,
+        (database,),
     )
     columns: dict[tuple[str, str, bool], list[str | None]] = {}
     for table, index, non_unique, column, part in rows:
@@ -135,10 +135,6 @@ def _indexes(connection: Connection, database: str) -> defaultdict[str, list[Ind
         if len(plain) == len(names):
             found[table].append(Index(plain, unique))
     return found
-
-
-def _ask(connection: Connection, query: str, database: str) -> list[tuple[Any, ...]]:
-    return execute(connection, query, (database,))
 
 
 def _number(value: int | str | None) -> int | None:

@@ -42,27 +42,17 @@ class Index:
 
 @dataclass(frozen=True)
 class TableFacts:
-    """What decides how a table is copied.
+    """What decides how a table is copied."""
 
-    Attributes:
-        schema: The table's columns and primary key.
-        indexes: Its indexes.
-        touched: Names of the columns that MySQL itself sets on each update.
-        filled: Names of the columns that MySQL itself sets when a row is made.
-        dated: Columns that are a date of their own where a row sets none -> that date.
-        rows: About how many rows it has; None where the server does not say.
-        engine: Its storage engine; empty where the server does not say.
-        collations: Columns that hold texts -> how they are compared.
-    """
-
-    schema: TableSchema
+    schema: TableSchema  # the table's columns and primary key
     indexes: tuple[Index, ...] = ()
-    touched: frozenset[str] = frozenset()
-    filled: frozenset[str] = frozenset()
-    rows: int | None = None
-    engine: str = ""
+    touched: frozenset[str] = frozenset()  # names of the columns that MySQL itself sets on each update
+    filled: frozenset[str] = frozenset()  # names of the columns that MySQL itself sets when a row is made
+    rows: int | None = None  # about how many rows it has; None where the server does not say
+    engine: str = ""  # its storage engine; empty where the server does not say
+    # columns that are a date of their own where a row sets none -> that date
     dated: Mapping[str, str] = field(default_factory=dict)
-    collations: Mapping[str, str] = field(default_factory=dict)
+    collations: Mapping[str, str] = field(default_factory=dict)  # columns that hold texts -> how they are compared
 
     def is_indexed(self, column: str) -> bool:
         """Return whether an index begins with the column."""
@@ -71,21 +61,13 @@ class TableFacts:
 
 @dataclass(frozen=True)
 class Suggestion:
-    """A table's entry for the catalog.
+    """A table's entry for the catalog."""
 
-    Attributes:
-        table: The table's name.
-        fields: Its fields.
-        warnings: What should be looked at before the table is loaded.
-        reason: Why it is copied the way it is; empty where the fields say it.
-        is_view: Whether it is a view, which is offered alone: it is copied where somebody wants it.
-    """
-
-    table: str
+    table: str  # the table's name
     fields: dict[str, Any]
-    warnings: tuple[str, ...] = ()
-    reason: str = ""
-    is_view: bool = False
+    warnings: tuple[str, ...] = ()  # what should be looked at before the table is loaded
+    reason: str = ""  # why it is copied the way it is; empty where the fields say it
+    is_view: bool = False  # whether it is a view, which is offered alone: it is copied where somebody wants it
 
 
 def suggest(facts: TableFacts) -> Suggestion:
@@ -202,13 +184,7 @@ def _zone(cursor: Column) -> dict[str, str]:
 
 
 def _cursor_warnings(facts: TableFacts, cursor: Column, clause: Literal["ON UPDATE", "DEFAULT"]) -> Iterator[str]:
-    """Yield what is to be known of a cursor: which rows it does not show.
-
-    Args:
-        facts: The table.
-        cursor: The cursor.
-        clause: By which MySQL itself would set the cursor of a row that is to be copied.
-    """
+    """Yield which rows a cursor does not show, which MySQL itself would set by a `clause`."""
     own, maintained = cursor.target_name, facts.touched if clause == "ON UPDATE" else facts.filled
     if not facts.is_indexed(cursor.name) and not is_small(facts.rows):
         yield f"cursor {cursor.name} has no index: each day scans the whole table; add an index"

@@ -8,7 +8,7 @@ import typer
 
 from aurora_dwh.commands.arguments import Days, OptionalTable, find_tables, parse_days
 from aurora_dwh.commands.console import FAILED, AsJson, plain, say_json, work
-from aurora_dwh.commands.output import say, say_table
+from aurora_dwh.commands.output import figures, say, say_table
 
 EXAMPLES = (
     "aurora-dwh verify",
@@ -24,11 +24,7 @@ if TYPE_CHECKING:
     from aurora_dwh.proof.verdict import Verdict
 
 
-def verify(
-    table: OptionalTable = None,
-    day: Days = None,
-    as_json: AsJson = False,
-) -> None:
+def verify(table: OptionalTable = None, day: Days = None, as_json: AsJson = False) -> None:
     """Compare Aurora and Redshift row by row, in every value; name what differs. Nothing is changed.
 
     Each side makes a number of each row by its own SQL. Without `--day` all rows of a table are compared, in short
@@ -57,22 +53,22 @@ def verify(
 
 def say_verdicts(verdicts: Sequence[Verdict]) -> None:
     """Print for each table both sides' rows and whether they agree, then what differs."""
-    from rich.table import Column
-    from rich.text import Text
-
     from aurora_dwh.proof.verdict import GONE, LATE
 
-    figured = [Column(name, no_wrap=True, justify="right") for name in ("Aurora", "Redshift", "late", "gone")]
-    columns = [Column("table", no_wrap=True), *figured, Column("", no_wrap=True)]
     rows = []
     for verdict in verdicts:
-        figures = [f"{verdict.source_rows:,}", f"{verdict.staged_rows:,}"]
-        figures += [f"{verdict.kinds.get(kind, 0):,}" for kind in (LATE, GONE)]
-        outcome = Text("equal", style="green") if verdict.equal else Text("different", style="bold red")
+        counts = (verdict.source_rows, verdict.staged_rows, *(verdict.kinds.get(kind, 0) for kind in (LATE, GONE)))
+        told, outcome = [f"{count:,}" for count in counts], ("equal", "green")
         if verdict.error:
-            figures, outcome = [""] * 4, Text("not compared", style="bold red")
-        rows.append([Text(plain(_label(verdict))), *map(Text, figures), outcome])
-    say_table(columns, rows, title="Aurora and Redshift, every value of every row")
+            told, outcome = [""] * 4, ("not compared", "bold red")
+        elif not verdict.equal:
+            outcome = ("different", "bold red")
+        rows.append([plain(_label(verdict)), *told, outcome])
+    say_table(
+        ["table", *figures("Aurora", "Redshift", "late", "gone"), ""],
+        rows,
+        title="Aurora and Redshift, every value of every row",
+    )
     for verdict in verdicts:
         for line in (verdict.error, *verdict.differences):
             if line:

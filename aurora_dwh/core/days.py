@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 
 SHOWN_RANGES = 5
@@ -11,9 +11,14 @@ SHOWN_RANGES = 5
 def listed(days: Iterable[date]) -> str:
     """Return days as text, such as `2024-01-01...2024-01-05, 2024-01-09`; of many ranges the first are named."""
     found = ranges(days)
-    shown = ", ".join("...".join(str(day) for day in dict.fromkeys((one[0], one[-1]))) for one in found[:SHOWN_RANGES])
+    shown = ", ".join(map(ends, found[:SHOWN_RANGES]))
     left = len(found) - SHOWN_RANGES
     return shown if left <= 0 else f"{shown} and {left} more"
+
+
+def ends(items: Sequence[object]) -> str:
+    """Return what follows one another as `A...B`, one alone as `A`; nothing is empty."""
+    return "...".join(map(str, dict.fromkeys((*items[:1], *items[-1:]))))
 
 
 def ranges(days: Iterable[date]) -> list[list[date]]:

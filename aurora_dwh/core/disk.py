@@ -16,11 +16,7 @@ class DiskFullError(DataError):
 
 @contextmanager
 def local_disk() -> Iterator[None]:
-    """Write to the folder for temporary files.
-
-    Raises:
-        DiskFullError: There is no room; the message names the folder.
-    """
+    """Write to the folder for temporary files; raises a DiskFullError that names it where there is no room."""
     try:
         yield
     except OSError as error:

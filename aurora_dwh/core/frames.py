@@ -38,11 +38,7 @@ class FrameError(DataError):
 
 
 def required(package: str) -> Any:
-    """Import one of the packages that are none of the requirements.
-
-    Raises:
-        FrameError: It is not installed; the message says how it is.
-    """
+    """Import what is none of the requirements; raises a FrameError that says how it is installed."""
     try:
         return import_module(package)
     except ModuleNotFoundError as error:

@@ -15,17 +15,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Retries:
-    """How often a piece of work is tried.
+    """How often a piece of work is tried."""
 
-    Attributes:
-        attempts: In all, the first one among them.
-        pause: The seconds before the second attempt.
-        growth: How many times as long as the one before each further pause is.
-    """
-
-    attempts: int
-    pause: float = 0.0
-    growth: float = 2.0
+    attempts: int  # in all, the first one among them
+    pause: float = 0.0  # the seconds before the second attempt
+    growth: float = 2.0  # how many times as long as the one before each further pause is
 
     def pause_after(self, attempt: int) -> float:
         """Return how many seconds are waited after an attempt, counted from 1.

@@ -47,45 +47,26 @@ class RulesError(DataError):
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """What shaped rows; names of columns are folded, and lists are in no order.
+    """What shaped rows; names of columns are folded, and lists are in no order."""
 
-    Attributes:
-        source: The source's name, as `AuroraSettings.source_name` gives it; None where it does not matter.
-        table: The table's name in the source.
-        mode: The table's mode.
-        key: The columns that told rows apart, by their names in the copy.
-        cursor: The column that said when a row was written, by its name in the copy.
-        cursor_timezone: The zone of the cursor's wall clock.
-        timezone: The zone at whose midnight days were cut.
-        start_date: The first day, as text.
-        include: The only columns that were read; none where all were.
-        exclude: Columns that were left out.
-        filter: The condition that rows met.
-        mask: Column -> how its values were hidden; of those that were hashed with a key, its fingerprint too.
-        zero_dates: What became of dates that are none.
-        oversize: What became of values wider than Redshift holds.
-        nul_bytes: What became of NUL bytes.
-        rename: Column in the source -> its other name in the copy.
-        query: The SELECT whose result the rows were; None where they were a table's.
-    """
-
-    source: str | None
-    table: str
-    mode: str
-    key: Sequence[str]
-    cursor: str | None
-    cursor_timezone: str | None
-    timezone: str
-    start_date: str
-    include: Sequence[str] | str
-    exclude: Sequence[str] | str
-    filter: str | None
+    source: str | None  # the source's name, as `AuroraSettings.source_name` gives it; None where it does not matter
+    table: str  # the table's name in the source
+    mode: str  # the table's mode
+    key: Sequence[str]  # the columns that told rows apart, by their names in the copy
+    cursor: str | None  # the column that said when a row was written, by its name in the copy
+    cursor_timezone: str | None  # the zone of the cursor's wall clock
+    timezone: str  # the zone at whose midnight days were cut
+    start_date: str  # the first day, as text
+    include: Sequence[str] | str  # the only columns that were read; none where all were
+    exclude: Sequence[str] | str  # columns that were left out
+    filter: str | None  # the condition that rows met
+    # column -> how its values were hidden; of those that were hashed with a key, its fingerprint too
     mask: Mapping[str, Any] | str
-    zero_dates: str
-    oversize: str
-    nul_bytes: str
-    rename: Mapping[str, str] | str = field(default_factory=dict)
-    query: str | None = None
+    zero_dates: str  # what became of dates that are none
+    oversize: str  # what became of values wider than Redshift holds
+    nul_bytes: str  # what became of NUL bytes
+    rename: Mapping[str, str] | str = field(default_factory=dict)  # column in the source -> its other name in the copy
+    query: str | None = None  # the SELECT whose result the rows were; None where they were a table's
 
     @property
     def is_computed(self) -> bool:
@@ -94,14 +75,7 @@ class Rules:
 
     @staticmethod
     def of(table: Table, catalog: Catalog, *, source: str | None, mask_key: str | None = None) -> Rules:
-        """Return a table's rules as the catalog has them now.
-
-        Args:
-            table: The table.
-            catalog: The catalog that it belongs to.
-            source: The source's name.
-            mask_key: The fingerprint of the key of `mask: hmac`, where the table has such a mask.
-        """
+        """Return a table's rules as the catalog has them now; `mask_key` is the fingerprint of `mask: hmac`'s key."""
         masks = {fold(name): mask if isinstance(mask, str) else mask.model_dump() for name, mask in table.mask.items()}
         masks |= {fold(name): {KEYED: mask_key} for name in table.keyed}
         return Rules(
@@ -162,7 +136,6 @@ def check_days(wanted: Rules, manifests: Iterable[Manifest], *, remedy: str) -> 
 
     Args:
         wanted: The table's rules as the catalog has them now; its source is not compared.
-        manifests: The days.
         remedy: What to do, as a sentence without its point.
 
     Raises:
@@ -243,7 +216,6 @@ def rebuild_anew(table: str, *, is_computed: bool) -> str:
     """Return the command that makes a staging table of rows that are read, or computed, again.
 
     Args:
-        table: The table's name in the lake.
         is_computed: Whether an asset computes the rows, so that Aurora has none of them.
     """
     if is_computed:
@@ -252,13 +224,7 @@ def rebuild_anew(table: str, *, is_computed: bool) -> str:
 
 
 def other_source(what: str, before: Rules, now: Rules) -> RulesError:
-    """Return the error for rows of one source that would come to those of another.
-
-    Args:
-        what: Where they would come, such as `staging.orders was`.
-        before: The rules of what is there.
-        now: The rules of what would come.
-    """
+    """Return the error for rows of another source; `what` says where they would come: `staging.orders was`."""
     told = f"{what} loaded from table {before.table} of {before.source}, and this is table {now.table} of {now.source}"
     if now.is_computed:
         own = "a table of its own, by `aurora_dwh/table` among its metadata"

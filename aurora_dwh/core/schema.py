@@ -58,37 +58,24 @@ def fold(name: str) -> str:
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a MySQL table, as information_schema.COLUMNS describes it.
+    """One column of a MySQL table, as information_schema.COLUMNS describes it."""
 
-    Attributes:
-        name: The column's name as in MySQL, case kept.
-        data_type: MySQL's DATA_TYPE, lower case: `decimal`.
-        column_type: MySQL's COLUMN_TYPE, lower case but for members: `decimal(12,2) unsigned`, `enum('a','b')`.
-        nullable: Whether NULL is allowed.
-        length: Characters of a text type, bytes of a binary type.
-        precision: Digits of a DECIMAL, bits of a BIT.
-        scale: Digits behind the point of a DECIMAL.
-        comment: The column's comment in MySQL.
-        charset: MySQL's name of the character set of a text's bytes; empty for what is no text.
-        read_as: SQL that the source computes instead of the column itself, which stands in it as `{0}`; the type
-            attributes then describe its result. So a masked value never leaves the database.
-        keyed: Whether what is read is hashed with the mask's key before anything else is done with it; the type
-            attributes then describe the hash.
-        renamed: The column's name in the copy, where the catalog gives it another one.
-    """
-
-    name: str
-    data_type: str
-    column_type: str
-    nullable: bool = True
-    length: int | None = None
-    precision: int | None = None
-    scale: int | None = None
-    comment: str = ""
-    charset: str = ""
+    name: str  # the column's name as in MySQL, case kept
+    data_type: str  # MySQL's DATA_TYPE, lower case: `decimal`
+    column_type: str  # MySQL's COLUMN_TYPE, lower case but for members: `decimal(12,2) unsigned`, `enum('a','b')`
+    nullable: bool = True  # whether NULL is allowed
+    length: int | None = None  # characters of a text type, bytes of a binary type
+    precision: int | None = None  # digits of a DECIMAL, bits of a BIT
+    scale: int | None = None  # digits behind the point of a DECIMAL
+    comment: str = ""  # the column's comment in MySQL
+    charset: str = ""  # MySQL's name of the character set of a text's bytes; empty for what is no text
+    # SQL that the source computes instead of the column itself, which stands in it as `{0}`; the type attributes then
+    # describe its result. So a masked value never leaves the database
     read_as: str = "{0}"
+    # whether what is read is hashed with the mask's key before anything else is done with it; the type attributes then
+    # describe the hash
     keyed: bool = False
-    renamed: str | None = None
+    renamed: str | None = None  # the column's name in the copy, where the catalog gives it another one
 
     def reading(self, expression: str) -> Column:
         """Return the column with one more expression around what is read, which stands in it as `{0}`."""
@@ -116,11 +103,7 @@ class Column:
 
     @cached_property
     def rule(self) -> TypeRule:
-        """The row of the map that this column's type falls under.
-
-        Raises:
-            UnsupportedTypeError: The map has no row for the type.
-        """
+        """The row of the map that this column's type falls under; raises UnsupportedTypeError where there is none."""
         for rule in TYPE_RULES:
             if self.data_type in rule.data_types and rule.applies(self):
                 return rule
@@ -141,12 +124,7 @@ class Column:
         return (self._csv_stage if files == "csv" else None) or self.stage_type
 
     def staged_value(self, quoted: str, files: FileFormat) -> str:
-        """Return the SQL of the column's value on a stage that was filled from files of a format.
-
-        Args:
-            quoted: The column's quoted name.
-            files: The format.
-        """
+        """Return the SQL of the column's value, by its quoted name, on a stage that files of a format filled."""
         return f"SUBSTRING({quoted}, 2)" if files == "csv" and self._csv_stage else quoted
 
     @property
@@ -166,22 +144,14 @@ class Column:
 
 @dataclass(frozen=True)
 class TableSchema:
-    """A MySQL table's columns in source order, with its primary key and comment, or those of a query's result.
-
-    Attributes:
-        database: The database.
-        table: The table's name; the query's in the catalog.
-        columns: The columns.
-        primary_key: Its columns; none where there is none.
-        comment: The table's comment.
-        query: The SELECT whose result the rows are; None where they are the table's. A manifest has it in its rules.
-    """
+    """A MySQL table's columns in source order, with its primary key and comment, or those of a query's result."""
 
     database: str
-    table: str
+    table: str  # the table's name; the query's in the catalog
     columns: tuple[Column, ...]
-    primary_key: tuple[str, ...] = ()
-    comment: str = ""
+    primary_key: tuple[str, ...] = ()  # its columns; none where there is none
+    comment: str = ""  # the table's comment
+    # the SELECT whose result the rows are; None where they are the table's. A manifest has it in its rules
     query: str | None = None
 
     def column(self, name: str) -> Column:
@@ -220,7 +190,6 @@ class TableSchema:
 
         Args:
             include: Column names to keep; empty keeps all.
-            exclude: Column names to leave out.
 
         Raises:
             KeyError: A name is not a column of the table.
@@ -262,33 +231,22 @@ class UnsupportedTypeError(ValueError):
 
 @dataclass(frozen=True)
 class TypeRule:
-    """One row of the map.
+    """One row of the map."""
 
-    Attributes:
-        mysql: The type as the documentation names it.
-        data_types: The DATA_TYPE values that the row covers.
-        arrow: Column -> Arrow type.
-        redshift: Column -> Redshift type in the staging table.
-        stage: Column -> Redshift type that COPY loads into, where it is not `redshift`.
-        load: SQL that turns the stage's value (`{}`) into the target's, where it is not the value itself.
-        byte_limit: Column -> bytes that Redshift holds at the most, where MySQL can hold more.
-        applies: Whether the row covers this column, where DATA_TYPE does not decide alone.
-        policies: The catalog's fields that say what becomes of values that do not fit.
-        example: A value in MySQL, and what it is in Redshift.
-        note: What a reader of the documentation should know.
-    """
-
-    mysql: str
-    data_types: frozenset[str]
-    arrow: Callable[[Column], pa.DataType]
-    redshift: Callable[[Column], str]
+    mysql: str  # the type as the documentation names it
+    data_types: frozenset[str]  # the DATA_TYPE values that the row covers
+    arrow: Callable[[Column], pa.DataType]  # column -> Arrow type
+    redshift: Callable[[Column], str]  # column -> Redshift type in the staging table
+    # column -> Redshift type that COPY loads into, where it is not `redshift`
     stage: Callable[[Column], str] | None = None
-    load: str = "{}"
+    load: str = "{}"  # SQL that turns the stage's value (`{}`) into the target's, where it is not the value itself
+    # column -> bytes that Redshift holds at the most, where MySQL can hold more
     byte_limit: Callable[[Column], int] | None = None
+    # whether the row covers this column, where DATA_TYPE does not decide alone
     applies: Callable[[Column], bool] = lambda _: True
-    policies: tuple[str, ...] = ()
-    example: tuple[str, str] = ("", "")
-    note: str = ""
+    policies: tuple[str, ...] = ()  # the catalog's fields that say what becomes of values that do not fit
+    example: tuple[str, str] = ("", "")  # a value in MySQL, and what it is in Redshift
+    note: str = ""  # what a reader of the documentation should know
 
 
 def _arrow(kind: str) -> Callable[[Column], pa.DataType]:
@@ -332,18 +290,10 @@ def _varchar_bytes(column: Column) -> int:
     return max(1, min(UTF8_BYTES_PER_CHARACTER * characters, VARCHAR_LIMIT))
 
 
-def _varchar(column: Column) -> str:
-    return f"VARCHAR({_varchar_bytes(column)})"
-
-
 def _members_varchar(column: Column) -> str:
     sizes = [len(m.encode()) for m in column.members] or [1]
     widest = max(sizes) if column.data_type == "enum" else sum(sizes) + len(sizes) - 1
     return f"VARCHAR({max(1, min(widest, VARCHAR_LIMIT))})"
-
-
-def _is_wide(column: Column) -> bool:
-    return (column.precision or 0) > MAX_PRECISION
 
 
 def _bits(column: Column) -> int:
@@ -390,8 +340,8 @@ TYPE_RULES: tuple[TypeRule, ...] = (
     _rule("BIGINT UNSIGNED, SERIAL", "bigint", arrow=_arrow_decimal, redshift=_decimal,
           example=("18446744073709551615", "18446744073709551615"),
           note="DECIMAL(19,0) ends at 2^63-1 in Redshift."),
-    _rule("DECIMAL(p,s), p > 38", "decimal", applies=_is_wide, arrow=_arrow("string"),
-          redshift=lambda c: f"VARCHAR({(c.precision or 0) + 3})",
+    _rule("DECIMAL(p,s), p > 38", "decimal", arrow=_arrow("string"),
+          applies=lambda c: (c.precision or 0) > MAX_PRECISION, redshift=lambda c: f"VARCHAR({(c.precision or 0) + 3})",
           example=("10000000000000000000000000000000000000000.0001", "the same digits, as text"),
           note="Redshift ends at 38 digits; sign, point and a leading zero are the 3 more."),
     _rule("DECIMAL(p,s)", "decimal", arrow=_arrow_decimal, redshift=_decimal, example=("12.50", "12.50"),
@@ -418,9 +368,9 @@ TYPE_RULES: tuple[TypeRule, ...] = (
     _rule("TIME(0..6)", "time", arrow=_arrow("string"), redshift=_just("VARCHAR(18)"),
           example=("-838:59:59", "-838:59:59"),
           note="MySQL's range is -838:59:59 to 838:59:59; Redshift's TIME ends at 24:00."),
-    _rule("CHAR, VARCHAR, TEXT family", *TEXT_TYPES, arrow=_arrow("string"), redshift=_varchar,
-          byte_limit=_varchar_bytes, policies=("oversize", "nul_bytes"),
-          example=("'', ' ', 'NULL', '寿司🍣'", "the same"),
+    _rule("CHAR, VARCHAR, TEXT family", *TEXT_TYPES, arrow=_arrow("string"),
+          redshift=lambda c: f"VARCHAR({_varchar_bytes(c)})", byte_limit=_varchar_bytes,
+          policies=("oversize", "nul_bytes"), example=("'', ' ', 'NULL', '寿司🍣'", "the same"),
           note="4 bytes a character, 65,535 at the most; every character set of MySQL becomes UTF-8."),
     _rule("ENUM, SET", "enum", "set", arrow=_arrow("string"), redshift=_members_varchar,
           policies=("nul_bytes",), example=("'a,b'", "'a,b'"), note="The text; ENUM's invalid value 0 is ''."),

@@ -13,13 +13,7 @@ def beginning(text: str, most: int) -> str:
 
 
 def near_words(word: str, choices: Iterable[str], *, n: int = 1) -> list[str]:
-    """Return the choices that are written most like a word, whatever their case; the nearest first.
-
-    Args:
-        word: The word.
-        choices: The words that are known.
-        n: How many are returned at the most.
-    """
+    """Return the choices that are written most like a word, whatever their case; the nearest first."""
     by_fold = {choice.lower(): choice for choice in choices}
     return [by_fold[match] for match in difflib.get_close_matches(word.lower(), by_fold, n=n)]
 

@@ -13,12 +13,7 @@ _FILE = re.compile(r"\A\s*/\*(?P<header>.*?)\*/\s*(?P<query>.*?);?\s*\Z", re.DOT
 
 
 def read_sql_file(path: Path, error: type[DataError]) -> tuple[Any, str]:
-    """Return what the header of a file says, and the file's query without the semicolon at its end.
-
-    Args:
-        path: The file.
-        error: What is raised where the file has no header, or its header is no YAML; the message names the file.
-    """
+    """Return a file's header and its query without a semicolon; `error` is raised where there is no such header."""
     from ruamel.yaml.error import YAMLError
 
     from aurora_dwh.core.yaml_reader import plain_reader

@@ -31,15 +31,10 @@ TIDY_SECONDS = 1.5
 
 @dataclass(frozen=True)
 class Behalf:
-    """On whose behalf work is done; by default on that of whoever started the process.
+    """On whose behalf work is done; by default on that of whoever started the process."""
 
-    Attributes:
-        tell: Takes what is said of waits.
-        require: Raises where the work is not wanted any more.
-    """
-
-    tell: Callable[[str], object] = _log.warning
-    require: Callable[[], object] = lambda: None
+    tell: Callable[[str], object] = _log.warning  # takes what is said of waits
+    require: Callable[[], object] = lambda: None  # raises where the work is not wanted any more
 
 
 _behalf: ContextVar[Behalf] = ContextVar("behalf", default=Behalf())  # noqa: B039 - it cannot be changed
@@ -155,12 +150,7 @@ def start(work: Callable[[], Any], name: str) -> threading.Thread:
 
 
 def tidy(work: Callable[[], Any], after: BaseException | None) -> None:
-    """Tidy up after an error; after an interrupt for `TIDY_SECONDS` at most, and whether or not it succeeds.
-
-    Args:
-        work: What tidies up.
-        after: The error.
-    """
+    """Tidy up after an error; after an interrupt for `TIDY_SECONDS` at most, and whether or not it succeeds."""
     if not is_interrupt(after):
         work()
         return

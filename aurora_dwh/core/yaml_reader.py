@@ -34,12 +34,7 @@ PlacedConstructor.add_constructor(_TIMESTAMP, _moment_or_text)
 
 
 def plain_reader(*, constructor: type[PlainConstructor] = PlainConstructor, pure: bool = False) -> YAML:
-    """Return what reads a file into plain values.
-
-    Args:
-        constructor: What makes the values.
-        pure: Whether the parser written in Python is taken, which some constructors need; it is five times slower.
-    """
+    """Return what reads a file into plain values; pure Python, as some constructors need, is five times slower."""
     yaml = YAML(typ="safe", pure=pure)
     yaml.Constructor = constructor
     return yaml

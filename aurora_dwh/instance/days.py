@@ -22,17 +22,12 @@ PAGE: Final = 500
 def materialized_days(
     instance: dg.DagsterInstance, assets: Collection[dg.AssetKey], days: Collection[str] | None = None
 ) -> dict[dg.AssetKey, set[str]]:
-    """Return the days that were materialized of each asset, and not wiped since; an empty set for what never was.
-
-    Args:
-        instance: Whose record.
-        assets: The assets.
-        days: The days that matter, as partition keys; None for all.
-    """
+    """Return which days, of all or some partition keys, were materialized of each asset, and not wiped since."""
     log, found = instance.event_log_storage, {asset: set[str]() for asset in assets}
     if isinstance(log, SqlEventLogStorage):
-        for page in _pages(list(found)):
-            for asset, day in _rows(log, page, days):
+        every = list(found)
+        for start in range(0, len(every), PAGE):
+            for asset, day in _rows(log, every[start : start + PAGE], days):
                 found[asset].add(day)
     else:
         for asset in found:
@@ -56,7 +51,3 @@ def _rows(
         rows: Iterable[tuple[str, str]] = connection.execute(query)
         for asset, day in rows:
             yield named[asset], sys.intern(day)  # a day is the same text for all assets
-
-
-def _pages(assets: Sequence[dg.AssetKey]) -> Iterator[Sequence[dg.AssetKey]]:
-    return (assets[start : start + PAGE] for start in range(0, len(assets), PAGE))

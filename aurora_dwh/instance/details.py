@@ -52,8 +52,6 @@ def shorten(connection: Connection, event_id: int, event: str, details: Collecti
 
     Args:
         connection: To the table of events.
-        event_id: Which one it is there.
-        event: How it is stored.
         details: The names of what is left out.
     """
     body = json.loads(event)

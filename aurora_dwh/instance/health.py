@@ -22,11 +22,7 @@ DAEMONS = ("SCHEDULER", "SENSOR", "ASSET", "BACKFILL")
 
 
 def open_instance() -> dg.DagsterInstance:
-    """Open the instance that DAGSTER_HOME names.
-
-    Raises:
-        ConfigError: It names none.
-    """
+    """Open the instance that DAGSTER_HOME names; raises ConfigError where it names none."""
     if not os.environ.get("DAGSTER_HOME"):
         raise ConfigError(["DAGSTER_HOME is not set; set it to the folder with the instance's dagster.yaml"])
     return dg.DagsterInstance.get()

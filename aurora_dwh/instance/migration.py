@@ -27,7 +27,6 @@ def migrate(instance: dg.DagsterInstance, say: Callable[[str], None]) -> None:
 
     Args:
         instance: One whose storage is a PostgreSQL.
-        say: Takes a line.
 
     Raises:
         TypeError: It is another storage.

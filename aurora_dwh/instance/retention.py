@@ -58,17 +58,11 @@ _TAGS: Final = (
 
 @dataclass(frozen=True)
 class Pruned:
-    """What was removed.
+    """What was removed."""
 
-    Attributes:
-        runs: Runs.
-        events: Rows that were stored of events.
-        size: Bytes of their texts, and of files.
-    """
-
-    runs: int = 0
-    events: int = 0
-    size: int = 0
+    runs: int = 0  # runs
+    events: int = 0  # rows that were stored of events
+    size: int = 0  # bytes of their texts, and of files
 
     def __str__(self) -> str:
         return f"{self.runs:,} runs, {self.events:,} events, {self.size / 1e6:,.1f} MB"
@@ -79,9 +73,6 @@ class Pruned:
 
 class Retention:
     """An instance whose runs are to be forgotten.
-
-    Args:
-        instance: The instance.
 
     Raises:
         ConfigError: It keeps its runs in something else than SQL.
@@ -132,12 +123,7 @@ class Retention:
         return list(old)
 
     def prune(self, run_ids: Sequence[str], *, is_dry: bool = False) -> Iterator[Pruned]:
-        """Forget runs, a batch at a time, and yield what each batch had; what ends this half way leaves whole runs.
-
-        Args:
-            run_ids: The runs, as `old` gives them.
-            is_dry: Whether nothing is removed.
-        """
+        """Forget runs, a batch at a time, and yield what each batch had; what ends this half way leaves whole runs."""
         for start in range(0, len(run_ids), BATCH):
             batch = run_ids[start : start + BATCH]
             files = [file for run_id in batch for file in self._files(run_id)]
@@ -200,17 +186,11 @@ class Retention:
 
 @dataclass(frozen=True)
 class _Rows:
-    """What goes of the events of some runs, in the tables that all runs share.
+    """What goes of the events of some runs, in the tables that all runs share."""
 
-    Attributes:
-        events: Ids of events, with the bytes of each.
-        checks: Ids of results of checks, likewise.
-        long: Ids and texts of materializations that stay without their details.
-    """
-
-    events: dict[int, int]
-    checks: dict[int, int]
-    long: dict[int, str]
+    events: dict[int, int]  # ids of events, with the bytes of each
+    checks: dict[int, int]  # ids of results of checks, likewise
+    long: dict[int, str]  # ids and texts of materializations that stay without their details
 
     @property
     def count(self) -> int:

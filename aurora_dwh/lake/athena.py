@@ -78,19 +78,12 @@ class GlueError(DataError):
 
 @dataclass(frozen=True)
 class Published:
-    """What became of a table in Glue.
+    """What became of a table in Glue."""
 
-    Attributes:
-        name: The table's name there.
-        partitions: How many days it has.
-        added: Days that it had not.
-        removed: Days that it has no more.
-    """
-
-    name: str
-    partitions: int
-    added: int
-    removed: int
+    name: str  # the table's name there
+    partitions: int  # how many days it has
+    added: int  # days that it had not
+    removed: int  # days that it has no more
 
 
 def write_list(client: Any, layout: Layout, manifest: Manifest) -> None:
@@ -116,39 +109,26 @@ def glue_name(table: str) -> str:
 
 @dataclass(frozen=True)
 class GlueDatabase:
-    """A database of the Glue Data Catalog.
+    """A database of the Glue Data Catalog."""
 
-    Attributes:
-        client: A boto3 Glue client.
-        name: The database.
-    """
-
-    client: Any
-    name: str
+    client: Any  # a boto3 Glue client
+    name: str  # the database
 
     def look_up(self) -> None:
-        """See that the database is there and answers, by asking for a table that need not be.
-
-        Raises:
-            GlueError: Glue refused, or has no such database.
-        """
+        """See that the database answers, asked for a table that need not be; raises GlueError where it does not."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
             self.client.get_table(DatabaseName=self.name, Name=OWNER)
-        except ClientError as error:
-            said = error.response["Error"]
+        except (BotoCoreError, ClientError) as error:
+            said = error.response["Error"] if isinstance(error, ClientError) else {"Code": ""}
             if said["Code"] != "EntityNotFoundException" or "database" in said.get("Message", "").lower():
                 raise GlueError(f"{self.name} in Glue: {error}") from error
-        except BotoCoreError as error:
-            raise GlueError(f"{self.name} in Glue: {error}") from error
 
     def publish(self, lake: Lake, table: str, days: Iterable[date] = ()) -> Published:
         """Bring a table up to date: its columns, a partition for each day with rows, and none for any other.
 
         Args:
-            lake: The lake.
-            table: The table's name in the catalog.
             days: Days that were read since, whose columns may be new.
 
         Raises:
@@ -210,12 +190,7 @@ class GlueDatabase:
             "Name": name,
             **({"Description": comment[:_DESCRIPTION]} if (comment := shapes[-1].schema.comment) else {}),
             "TableType": "EXTERNAL_TABLE",
-            "Parameters": {
-                **found.get("Parameters", {}),
-                "EXTERNAL": "TRUE",
-                "classification": "parquet",
-                OWNER: home,
-            },
+            "Parameters": {**found.get("Parameters", {}), "EXTERNAL": "TRUE", "classification": "parquet", OWNER: home},
             "PartitionKeys": [{"Name": DAY, "Type": "date", "Comment": "The day that brought the row."}],
             "StorageDescriptor": {"Columns": columns, "Location": home, **_FORMAT},
         }
@@ -257,10 +232,6 @@ def _has(found: Any, wanted: Any) -> bool:
     if isinstance(wanted, list):
         return len(found or ()) == len(wanted) and all(map(_has, found or (), wanted))
     return bool(found == wanted)
-
-
-def _has_files(names: Mapping[str, Mapping[str, Any]]) -> bool:
-    return FILE_LIST in names and bool(names[FILE_LIST]["Size"])
 
 
 def _is_listed(names: Mapping[str, Mapping[str, Any]]) -> bool:

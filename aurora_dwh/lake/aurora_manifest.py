@@ -24,11 +24,6 @@ class IntakeError(DataError):
 def parts_of(client: Any, layout: Layout, key: str) -> tuple[Part, ...]:
     """Return the files that a manifest of Aurora lists.
 
-    Args:
-        client: A boto3 S3 client.
-        layout: The lake that the manifest lies in.
-        key: The manifest's key.
-
     Raises:
         IntakeError: There is no such manifest, it is none, or a file that it lists is not there or lies elsewhere.
     """

@@ -32,9 +32,6 @@ def batches(client: Any, layout: Layout, manifest: Manifest, schema: pa.Schema) 
     """Yield a day's rows; a part lies on local disk while it is read.
 
     Args:
-        client: A boto3 S3 client.
-        layout: Where things lie.
-        manifest: The day.
         schema: Which columns; of CSV files they must be all, the product's own among them.
     """
     import pyarrow.parquet as pq
@@ -49,13 +46,7 @@ def batches(client: Any, layout: Layout, manifest: Manifest, schema: pa.Schema) 
 
 
 def reader(client: Any, layout: Layout, manifests: Sequence[Manifest]) -> pa.RecordBatchReader:
-    """Return the rows of days, a batch at a time: with the columns of all of them, NULL where a day lacks one.
-
-    Args:
-        client: A boto3 S3 client.
-        layout: Where things lie.
-        manifests: The days.
-    """
+    """Return the rows of days, a batch at a time: with the columns of all of them, NULL where a day lacks one."""
     import pyarrow as pa
 
     schemas = [own_columns(manifest.schema.arrow_schema) for manifest in manifests]
@@ -93,16 +84,7 @@ def _of_day(batch: pa.RecordBatch, manifest: Manifest) -> pa.RecordBatch:
 
 
 def value(client: Any, layout: Layout, manifest: Manifest, url: str, row: int, column: str) -> str | None:
-    """Return one value of a part as text, None where the part, row or column cannot be read.
-
-    Args:
-        client: A boto3 S3 client.
-        layout: Where things lie.
-        manifest: The day that the part is of.
-        url: The part's address.
-        row: The row of a Parquet file, the line at which the row begins of a CSV file, counted from 1.
-        column: The column's name in the lake.
-    """
+    """Return one value of a part as text, by its row or CSV line from 1; None where it cannot be read."""
     import pyarrow as pa
     import pyarrow.parquet as pq
     from botocore.exceptions import ClientError
@@ -122,10 +104,6 @@ def sample(client: Any, layout: Layout, manifest: Manifest, columns: Sequence[st
     Nothing is returned where the day's files lack one of the columns, or have something else in its place.
 
     Args:
-        client: A boto3 S3 client.
-        layout: Where things lie.
-        manifest: The day.
-        columns: Names of columns in the lake.
         rows: About how many rows.
     """
     as_they_are = {column.target_name for column in manifest.schema.columns if column.read_as == "{0}"}
@@ -141,10 +119,6 @@ def head(client: Any, layout: Layout, manifest: Manifest, columns: Sequence[str]
     """Return the first rows of a day; no more than a row group is fetched of them, whatever the day's size.
 
     Args:
-        client: A boto3 S3 client.
-        layout: Where things lie.
-        manifest: The day.
-        columns: Which columns, by their names in the lake.
         rows: The most rows.
     """
     import pyarrow.parquet as pq

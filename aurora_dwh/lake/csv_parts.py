@@ -25,10 +25,6 @@ _FIELD_BYTES = 128 * 1024 * 1024
 def batches(file: IO[bytes], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a part.
 
-    Args:
-        file: The part.
-        schema: Names and types of its columns, in their order.
-
     Raises:
         pa.ArrowInvalid: A field is not of its column's type, or a row has another number of fields.
     """
@@ -112,7 +108,6 @@ def value(file: IO[bytes], line: int, column: int) -> str:
     """Return one field.
 
     Args:
-        file: The part.
         line: The line at which the field's row begins, counted from 1.
         column: The field, counted from 0.
 

@@ -22,8 +22,6 @@ def delete(client: Any, bucket: str, objects: Sequence[Mapping[str, str]]) -> li
     """Delete objects.
 
     Args:
-        client: A boto3 S3 client.
-        bucket: The bucket.
         objects: Each with its `Key`, and its `VersionId` where one version is meant.
 
     Returns:
@@ -47,11 +45,6 @@ def delete(client: Any, bucket: str, objects: Sequence[Mapping[str, str]]) -> li
 
 def remove(client: Any, bucket: str, keys: Sequence[str]) -> None:
     """Delete objects that no manifest names.
-
-    Args:
-        client: A boto3 S3 client.
-        bucket: The bucket.
-        keys: Their keys.
 
     Raises:
         ClientError: S3 keeps some of them: whoever reads the folder without its manifest would find them.

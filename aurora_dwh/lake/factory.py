@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from aurora_dwh.lake.athena import GlueDatabase
 from aurora_dwh.lake.layout import Layout
-from aurora_dwh.lake.purge import Purge
 from aurora_dwh.lake.store import Lake
 from aurora_dwh.settings.aws import glue_client
 from aurora_dwh.settings.servers import ENVIRONMENT, Servers
@@ -17,7 +16,6 @@ def open_lake(servers: Servers = ENVIRONMENT, folder: str = "") -> Lake:
     """Return a project's lake.
 
     Args:
-        servers: Where the project reaches it.
         folder: The folder in it that the tables lie in; without it the one named as the source's database.
 
     Raises:
@@ -29,20 +27,6 @@ def open_lake(servers: Servers = ENVIRONMENT, folder: str = "") -> Lake:
 
 
 def open_glue(servers: Servers = ENVIRONMENT) -> GlueDatabase | None:
-    """Return the database of Glue that a project's lake has its tables in, None where it has none.
-
-    Raises:
-        ConfigError: Settings are missing or wrong.
-    """
+    """Return the database of Glue that has a project's tables, None where none has; raises ConfigError."""
     settings = servers.lake()
     return GlueDatabase(glue_client(settings.region), settings.glue_database) if settings.glue_database else None
-
-
-def open_purge() -> Purge:
-    """Return what removes days of the environment's lake for good.
-
-    Raises:
-        ConfigError: Variables are missing or wrong.
-    """
-    settings = ENVIRONMENT.lake()
-    return Purge(settings.client(), Layout(settings.bucket, settings.prefix, ENVIRONMENT.database()))

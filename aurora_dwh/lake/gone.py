@@ -16,17 +16,12 @@ from aurora_dwh.core.models import DataError
 
 @dataclass(frozen=True)
 class Gone:
-    """Rows that are gone.
+    """Rows that are gone."""
 
-    Attributes:
-        columns: The columns that tell them, named as in the lake.
-        keys: Their values as text: bytes in hexadecimal, a moment as `2024-01-05 00:00:00.000000`.
-        at: When the source did not have them any more, by its clock in UTC.
-    """
-
-    columns: Sequence[str]
+    columns: Sequence[str]  # the columns that tell them, named as in the lake
+    # their values as text: bytes in hexadecimal, a moment as `2024-01-05 00:00:00.000000`
     keys: Sequence[Sequence[str | None]]
-    at: datetime
+    at: datetime  # when the source did not have them any more, by its clock in UTC
 
     def to_json(self) -> bytes:
         """Return the record as it is stored."""
@@ -34,11 +29,7 @@ class Gone:
 
     @staticmethod
     def from_json(data: bytes, url: str) -> Gone:
-        """Return the record that `to_json` wrote.
-
-        Raises:
-            DataError: It is none.
-        """
+        """Return the record that `to_json` wrote; raises DataError where it is none."""
         try:
             said = json.loads(data)
             return Gone(

@@ -30,13 +30,7 @@ class ShrunkenDayError(DataError):
 
 
 class Guard:
-    """What is asked before a day's manifest is written.
-
-    Args:
-        client: A boto3 S3 client.
-        layout: Where things lie.
-        latest: Gives the manifest of a table's latest day, None where there is no day.
-    """
+    """What is asked before a day's manifest is written; `latest` gives that of a table's latest day, if any."""
 
     def __init__(self, client: Any, layout: Layout, latest: Callable[[str], Manifest | None]) -> None:
         self._client, self._layout, self._latest = client, layout, latest
@@ -51,9 +45,7 @@ class Guard:
         """Refuse a reading of another source than the table's latest day is of; a table is looked at once.
 
         Args:
-            table: The table's name in the catalog.
             before: The day as it stands, None where it is new.
-            rules: What shapes the rows of the reading.
 
         Raises:
             RulesError: It is of another source.
@@ -71,7 +63,6 @@ class Guard:
 
         Args:
             before: The day as it stands, None where it is new.
-            now: The day as it was read now.
             lookup: How to ask the source for rows.
 
         Raises:

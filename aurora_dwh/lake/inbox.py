@@ -32,23 +32,14 @@ _COUNT_FIELDS = 2
 
 @dataclass(frozen=True)
 class Arrival:
-    """A manifest in the inbox.
+    """A manifest in the inbox."""
 
-    Attributes:
-        key: The manifest's key.
-        table: The table's name, by the folder; empty where the key is not in a day's folder.
-        day: The day, by the folder; None likewise.
-        arrived_at: When the manifest was written, in UTC.
-        version: What changes when the manifest or the count is written again.
-        is_counted: Whether the count is there.
-    """
-
-    key: str
-    table: str
-    day: date | None
-    arrived_at: datetime
-    version: str
-    is_counted: bool
+    key: str  # the manifest's key
+    table: str  # the table's name, by the folder; empty where the key is not in a day's folder
+    day: date | None  # the day, by the folder; None likewise
+    arrived_at: datetime  # when the manifest was written, in UTC
+    version: str  # what changes when the manifest or the count is written again
+    is_counted: bool  # whether the count is there
 
     @property
     def mark(self) -> str:
@@ -58,19 +49,12 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Contents:
-    """What an arrival holds.
+    """What an arrival holds."""
 
-    Attributes:
-        parts: Its files with rows in them.
-        rows: How many rows were counted.
-        counts: What was counted besides, in the order of the count's columns.
-        read_at: When the rows were read, in UTC.
-    """
-
-    parts: tuple[Part, ...]
-    rows: int
-    counts: tuple[int, ...]
-    read_at: datetime
+    parts: tuple[Part, ...]  # its files with rows in them
+    rows: int  # how many rows were counted
+    counts: tuple[int, ...]  # what was counted besides, in the order of the count's columns
+    read_at: datetime  # when the rows were read, in UTC
 
 
 def find(client: Any, layout: Layout) -> list[Arrival]:
@@ -107,10 +91,6 @@ def read(client: Any, layout: Layout, arrival: Arrival, schema: TableSchema, cou
     """Return what an arrival holds; of its rows only the first is read.
 
     Args:
-        client: A boto3 S3 client.
-        layout: The lake.
-        arrival: The arrival.
-        schema: The table's columns.
         counts: How many numbers the count holds besides the rows and the newest cursor.
 
     Raises:

@@ -30,17 +30,11 @@ def _segment(name: str) -> str:
 
 @dataclass(frozen=True)
 class Layout:
-    """The lake of one database.
+    """The lake of one database."""
 
-    Attributes:
-        bucket: The S3 bucket.
-        prefix: Key prefix within the bucket, without slashes at its ends; may be empty.
-        database: The source database.
-    """
-
-    bucket: str
-    prefix: str
-    database: str
+    bucket: str  # the S3 bucket
+    prefix: str  # key prefix within the bucket, without slashes at its ends; may be empty
+    database: str  # the source database
 
     def table(self, table: str) -> str:
         """Return a table's key prefix; what S3, a URL or this layout would misread in a name is percent-encoded."""
@@ -122,11 +116,7 @@ class Layout:
         return f"s3://{self.bucket}/{key}"
 
     def key(self, url: str) -> str:
-        """Return the key of an address within the bucket.
-
-        Raises:
-            ValueError: The address is not in this bucket.
-        """
+        """Return the key of an address within the bucket; raises ValueError where it is in another."""
         if not url.startswith(self.url("")):
             raise ValueError(f"{url} is not in bucket {self.bucket}")
         return url.removeprefix(self.url(""))

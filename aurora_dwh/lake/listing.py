@@ -13,13 +13,7 @@ Object = Mapping[str, Any]
 
 
 def objects(client: Any, layout: Layout, prefix: str) -> Iterator[Object]:
-    """Yield the objects under a prefix, in the order of their keys.
-
-    Args:
-        client: A boto3 S3 client.
-        layout: Where things lie.
-        prefix: What their keys begin with.
-    """
+    """Yield the objects under a prefix, in the order of their keys."""
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=layout.bucket, Prefix=prefix):
         yield from page.get("Contents", ())
 

@@ -29,12 +29,8 @@ class ManifestError(DataError, ValueError):
 
 def entries(parts: Iterable[Part]) -> list[dict[str, Any]]:
     """Return COPY's list of files for the parts."""
-    return [{"url": p.url, "mandatory": True, "meta": _meta(p)} for p in parts]
-
-
-def _meta(part: Part) -> dict[str, int]:
-    counted = {} if part.rows is None else {"record_count": part.rows}
-    return {"content_length": part.size, **counted}
+    counted = ((part, {} if part.rows is None else {"record_count": part.rows}) for part in parts)
+    return [{"url": p.url, "mandatory": True, "meta": {"content_length": p.size, **count}} for p, count in counted]
 
 
 def copy_json(parts: Iterable[Part]) -> bytes:
@@ -68,15 +64,7 @@ def to_json(manifest: Manifest) -> bytes:
 
 
 def from_json(data: bytes, url: str) -> Manifest:
-    """Return the manifest that `to_json` wrote.
-
-    Args:
-        data: The object's bytes.
-        url: The object's address.
-
-    Raises:
-        ManifestError: It is not a manifest of this product or of a version that it knows.
-    """
+    """Return the manifest that `to_json` wrote; raises ManifestError where this version knows none such."""
     try:
         body = json.loads(data)
         own = body["aurora_dwh"]

@@ -55,11 +55,7 @@ def prefetch(items: Iterator[T], *, room: int, abandon: Callable[[], object] = l
 
 
 class BackgroundCalls(Generic[T]):
-    """Calls that are made in a thread, in the order in which they are given, while the caller goes on.
-
-    Args:
-        room: How many calls may wait before `call` waits too.
-    """
+    """Calls made in a thread, in the order in which they are given; of which `room` may wait before `call` does."""
 
     def __init__(self, *, room: int) -> None:
         self._thread: Thread | None = None

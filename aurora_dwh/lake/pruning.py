@@ -33,27 +33,15 @@ _OVERTAKEN = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoS
 
 @dataclass(frozen=True)
 class Pruning:
-    """What was removed, or would be.
+    """What was removed, or would be."""
 
-    Attributes:
-        days: The days' manifests as they were, in order.
-        objects: How many files went with them.
-        size: Their bytes.
-    """
-
-    days: tuple[Manifest, ...]
-    objects: int
-    size: int
+    days: tuple[Manifest, ...]  # the days' manifests as they were, in order
+    objects: int  # how many files went with them
+    size: int  # their bytes
 
 
 def pruned(client: Any, layout: Layout, table: str) -> dict[date, datetime]:
-    """Return which days of a table were removed and have not been read since, each with the moment (UTC).
-
-    Args:
-        client: A boto3 S3 client.
-        layout: Where things lie.
-        table: The table's name in the catalog.
-    """
+    """Return which days of a table were removed and have not been read since, each with the moment (UTC)."""
     return {
         day: names[PRUNED_NAME]["LastModified"]
         for day, names in day_objects(client, layout, table).items()
@@ -63,12 +51,6 @@ def pruned(client: Any, layout: Layout, table: str) -> dict[date, datetime]:
 
 def prune(lake: Lake, table: str, keep: timedelta, *, is_dry: bool = False) -> Pruning:
     """Remove the copies of a table that were read longer ago than `keep`, but for the last of them.
-
-    Args:
-        lake: The lake.
-        table: The table's name in the catalog.
-        keep: How long each copy is kept after its reading.
-        is_dry: Whether nothing is to be removed.
 
     Raises:
         ClientError: S3 refused; what was removed stays so, and the rest goes the next time.
@@ -90,17 +72,10 @@ def prune(lake: Lake, table: str, keep: timedelta, *, is_dry: bool = False) -> P
 
 def _outdated(layout: Layout, table: str, standing: Iterable[Manifest], end: datetime) -> list[Manifest]:
     """Return the copies that were read before a moment and overtaken before it."""
-    old = sorted((one for one in standing if _is_copy(one) and one.snapshot_at < end), key=_by_age)
+    copies = (one for one in standing if one.rules and one.rules.mode == "full" and one.snapshot_at < end)
+    old = sorted(copies, key=lambda one: (one.snapshot_at, one.day))
     home = layout.days(table)
     return [one for one in old[:-1] if all(layout.key(part.url).startswith(home) for part in one.parts)]
-
-
-def _is_copy(manifest: Manifest) -> bool:
-    return manifest.rules is not None and manifest.rules.mode == "full"
-
-
-def _by_age(manifest: Manifest) -> tuple[datetime, date]:
-    return manifest.snapshot_at, manifest.day
 
 
 def _retire(client: Any, layout: Layout, manifest: Manifest, etag: str) -> bool:

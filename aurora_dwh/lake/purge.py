@@ -27,34 +27,21 @@ class PurgeError(DataError):
 
 @dataclass(frozen=True)
 class Version:
-    """One version of an object, or the mark of its deletion, which has no bytes.
+    """One version of an object, or the mark of its deletion, which has no bytes."""
 
-    Attributes:
-        key: The object's key.
-        version_id: The version.
-        size: Its bytes.
-        is_current: Whether it is what readers of the key find.
-    """
-
-    key: str
-    version_id: str
-    size: int
-    is_current: bool
+    key: str  # the object's key
+    version_id: str  # the version
+    size: int  # its bytes
+    is_current: bool  # whether it is what readers of the key find
 
 
 @dataclass(frozen=True)
 class Found:
-    """What there is of some days.
+    """What there is of some days."""
 
-    Attributes:
-        versions: All versions, those of manifests first.
-        out_of_reach: Addresses of files that lie in another bucket.
-        shared: Keys of files that days which stay name too.
-    """
-
-    versions: tuple[Version, ...]
-    out_of_reach: tuple[str, ...]
-    shared: tuple[str, ...]
+    versions: tuple[Version, ...]  # all versions, those of manifests first
+    out_of_reach: tuple[str, ...]  # addresses of files that lie in another bucket
+    shared: tuple[str, ...]  # keys of files that days which stay name too
 
     @property
     def objects(self) -> int:
@@ -68,12 +55,7 @@ class Found:
 
 
 class Purge:
-    """The lake of one database, to be purged.
-
-    Args:
-        client: A boto3 S3 client.
-        layout: Where things lie.
-    """
+    """The lake of one database, to be purged."""
 
     def __init__(self, client: Any, layout: Layout) -> None:
         self._client, self._layout = client, layout
@@ -114,11 +96,7 @@ class Purge:
         return Found(tuple(ordered), tuple(sorted(out_of_reach)), tuple(sorted(shared)))
 
     def remove(self, versions: Sequence[Version]) -> None:
-        """Remove versions.
-
-        Raises:
-            PurgeError: S3 keeps some of them, as under a lock; the message names the first.
-        """
+        """Remove versions; raises a PurgeError that names the first that S3 keeps, as under a lock."""
         objects = [{"Key": version.key, "VersionId": version.version_id} for version in versions]
         if refused := delete(self._client, self._layout.bucket, objects):
             first = refused[0]

@@ -47,12 +47,7 @@ def read(
 
 
 def read(
-    table: str,
-    kind: Any = None,
-    *,
-    as_of: date | datetime | None = None,
-    days: Days | None = None,
-    folder: str = "",
+    table: str, kind: Any = None, *, as_of: date | datetime | None = None, days: Days | None = None, folder: str = ""
 ) -> Any:
     """Return the latest version of each row of a table, from the lake that the environment names.
 
@@ -86,11 +81,7 @@ def read(
 
 
 def span(days: Days) -> tuple[date, date]:
-    """Return the first and the last of some days.
-
-    Raises:
-        QueryError: They are no days.
-    """
+    """Return the first and the last of some days; raises QueryError where they are none."""
     if isinstance(days, str) and _RANGE in days:
         first, _, last = days.partition(_RANGE)
         days = (first, last)
@@ -106,15 +97,10 @@ def span(days: Days) -> tuple[date, date]:
 
 @dataclass
 class Query:
-    """A DuckDB in which tables of the lake can be asked for.
-
-    Attributes:
-        lake: The lake.
-        connection: DuckDB's.
-    """
+    """A DuckDB in which tables of the lake can be asked for."""
 
     lake: Lake
-    connection: Any = field(init=False)
+    connection: Any = field(init=False)  # DuckDB's
     _sizes: dict[str, int] = field(init=False, default_factory=dict)
     _numbers: Iterator[int] = field(init=False, default_factory=lambda: itertools.count(1))
 
@@ -257,11 +243,7 @@ class Query:
 
 @contextmanager
 def spoken() -> Iterator[None]:
-    """Turn DuckDB's errors into the product's.
-
-    Raises:
-        QueryError: DuckDB refused SQL, or could not run it.
-    """
+    """Turn DuckDB's errors, which refused SQL or could not run it, into a QueryError."""
     from aurora_dwh.core.frames import required
 
     try:

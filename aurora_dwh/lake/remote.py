@@ -51,7 +51,6 @@ def file_system(client: Any, bucket: str, sizes: Mapping[str, int]) -> Any:
 
     Args:
         client: A boto3 S3 client, which several threads use.
-        bucket: The lake's bucket.
         sizes: Key -> bytes, of all the files; it may grow.
     """
     from fsspec.spec import AbstractFileSystem

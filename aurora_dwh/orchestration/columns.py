@@ -18,7 +18,6 @@ def table_schema(
     """Return the columns of a table as metadata.
 
     Args:
-        columns: The columns in their order.
         key: Those that tell one row from another, however their case is written.
         required: Those that are never NULL; without it, the key's.
     """

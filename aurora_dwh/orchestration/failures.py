@@ -50,7 +50,6 @@ def named_failures(asset: dg.AssetKey, *, attempts_left: bool = True) -> Iterato
     """Turn errors that end a step into a Dagster failure named by asset: those that would come again, and the last.
 
     Args:
-        asset: The asset that the step makes.
         attempts_left: Whether the step is tried again where that may help.
     """
     try:

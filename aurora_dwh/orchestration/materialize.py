@@ -5,10 +5,9 @@ A table that is made beside Dagster would be missing or stale there, and sensors
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import dagster as dg
 
@@ -23,42 +22,19 @@ class RunError(DataError):
 
 
 @dataclass(frozen=True)
-class CheckOutcome:
-    """What a check of the asset found; one that did not pass is a warning, for another would have failed the run.
-
-    Attributes:
-        name: The check's name.
-        is_passed: Whether it passed.
-        description: What it found, in words.
-        figures: And in numbers, such as `rows`.
-    """
-
-    name: str
-    is_passed: bool
-    description: str
-    figures: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
 class Materialized:
-    """A run that succeeded.
+    """A run that succeeded."""
 
-    Attributes:
-        run_id: Dagster's id of the run.
-        checks: What the asset's checks found.
-    """
-
-    run_id: str
-    checks: tuple[CheckOutcome, ...]
+    run_id: str  # Dagster's id of the run
+    # what the asset's checks found; one that did not pass is a warning, for another would have failed the run
+    checks: tuple[dg.AssetCheckEvaluation, ...]
 
 
 def materialize(location: dg.Definitions, layer: str, name: str, days: Sequence[date] = ()) -> Materialized:
     """Materialize an asset in a run of its own.
 
     Args:
-        location: The code location.
         layer: The first part of its key, such as `bi`.
-        name: The second part.
         days: Consecutive days, of an asset that has days.
 
     Raises:
@@ -70,9 +46,7 @@ def materialize(location: dg.Definitions, layer: str, name: str, days: Sequence[
         job = location.resolve_implicit_global_asset_job_def()
         try:
             result = job.execute_in_process(
-                instance=instance,
-                asset_selection=[PLAIN.key(layer, name)],
-                **quiet_arguments(*days[:1], *days[-1:]),
+                instance=instance, asset_selection=[PLAIN.key(layer, name)], **quiet_arguments(*days[:1], *days[-1:])
             )
         except dg.DagsterExecutionInterruptedError as interrupt:
             raise KeyboardInterrupt from interrupt
@@ -81,10 +55,4 @@ def materialize(location: dg.Definitions, layer: str, name: str, days: Sequence[
         raise KeyboardInterrupt  # which a step tells of as of a failure
     if not result.success:
         raise RunError("; ".join(reasons(result.all_events)))
-    found = result.get_asset_check_evaluations()
-    return Materialized(result.run_id, tuple(_outcome(one) for one in found))
-
-
-def _outcome(found: dg.AssetCheckEvaluation) -> CheckOutcome:
-    figures = {name: value.value for name, value in found.metadata.items()}
-    return CheckOutcome(found.check_name, found.passed, found.description or "", figures)
+    return Materialized(result.run_id, tuple(result.get_asset_check_evaluations()))

@@ -27,23 +27,19 @@ from aurora_dwh.orchestration.assets.transforms import build_transform_assets
 from aurora_dwh.orchestration.automation.alerts import build_alert_sensors
 from aurora_dwh.orchestration.automation.freshness import build_freshness_checks, build_freshness_sensor
 from aurora_dwh.orchestration.automation.gaps import build_gap_sensor
+from aurora_dwh.orchestration.automation.jobs import build_condition_sensor, build_job
 from aurora_dwh.orchestration.automation.manual_exports import build_arrivals_sensor
 from aurora_dwh.orchestration.automation.manual_exports_job import build_arrivals_job
-from aurora_dwh.orchestration.automation.marts import build_mart_job, build_mart_sensor
 from aurora_dwh.orchestration.automation.pools import build_pool_sensor
-from aurora_dwh.orchestration.automation.quicksight import build_quicksight_sensor
 from aurora_dwh.orchestration.automation.retention import build_retention_sensor
 from aurora_dwh.orchestration.automation.schedules import (
-    build_daily_job,
     build_daily_schedule,
-    build_monthly_job,
     build_monthly_schedule,
-    build_proof_job,
     build_proof_schedule,
+    daily_tables,
     monthly_tables,
 )
-from aurora_dwh.orchestration.automation.today import build_today_job, build_today_schedule, today_tables
-from aurora_dwh.orchestration.automation.transforms import build_transform_job, build_transform_sensor
+from aurora_dwh.orchestration.automation.today import build_today_schedule, today_tables
 from aurora_dwh.orchestration.io_managers.lake import S3IOManager
 from aurora_dwh.orchestration.io_managers.warehouse import RedshiftIOManager
 from aurora_dwh.orchestration.source import AuroraResource
@@ -52,6 +48,23 @@ from aurora_dwh.transforms.model import Transform, read_transforms, staged_table
 from aurora_dwh.warehouse.marts.model import Mart, read_marts
 
 T = TypeVar("T")
+
+_JOBS = {
+    "daily_load": "Copies one day of every table from Aurora through S3 into Redshift. Marts follow by themselves.",
+    "monthly_load": "Copies the days of a month of the tables with `schedule: monthly`, as one run.",
+    "today_load": "Copies the running day, as far as it is, of the tables whose schedule wants it.",
+    "transforms": "Computes every transform for the days of the run, from what is in the lake.",
+    "marts": "Builds every mart from what is in staging; those with days, for the days of the run.",
+    "proof": "Compares tables in Redshift with Aurora, row by row, and mends what differs as the catalog says.",
+}
+"""The jobs that make assets, for schedules, sensors, and whoever does not wait for them -> what is said of them."""
+
+_CONDITIONS = {
+    "marts": "Builds each mart once all of its inputs' day has landed, and again where a day was loaded again.",
+    "transforms": "Computes a transform's day once all that it reads has it, and again where it was read again.",
+    "quicksight": "Refreshes each SPICE dataset when one of its marts was rebuilt and none is being built.",
+}
+"""Likewise the sensors that act by the conditions of their assets."""
 
 
 def build_definitions(
@@ -137,12 +150,7 @@ def build_location_definitions() -> dg.Definitions:
 
 
 def _build(
-    catalog: Catalog,
-    file: Path | None,
-    found: list[Mart],
-    computed: list[Transform],
-    servers: Servers,
-    names: Names,
+    catalog: Catalog, file: Path | None, found: list[Mart], computed: list[Transform], servers: Servers, names: Names
 ) -> dg.Definitions:
     partitions = daily_partitions(catalog)
     marts = build_mart_assets(
@@ -160,19 +168,23 @@ def _build(
     datasets = build_quicksight_assets(
         catalog=catalog, marts=[mart.name for mart in found], names=names, servers=servers, file=file
     )
-    daily_job = build_daily_job(catalog=catalog, partitions=partitions, names=names)
-    monthly_jobs = (
-        [build_monthly_job(catalog=catalog, partitions=partitions, names=names)] if monthly_tables(catalog) else []
-    )
-    today_jobs = [build_today_job(catalog=catalog, names=names)] if today_tables(catalog) else []
     computed_keys = [one.key for one in transforms]
-    transform_jobs = (
-        [build_transform_job(transforms=computed_keys, partitions=partitions, names=names)] if computed else []
-    )
-    mart_jobs = [build_mart_job(marts=mart_keys, partitions=partitions, names=names)] if marts else []
-    proof_job = build_proof_job(catalog=catalog, names=names)
+    tables = catalog.tables.values()
+
+    def job(name: str, assets: Iterable[dg.AssetKey], *, by_day: bool = True) -> dg.UnresolvedAssetJobDefinition:
+        return build_job(name, assets, _JOBS[name], names=names, partitions=partitions if by_day else None)
+
+    daily_job = job("daily_load", names.chain_keys(daily_tables(catalog)))
+    proof_job = job("proof", (names.table_key("proof", table) for table in tables), by_day=False)
+    monthly_keys = names.chain_keys(monthly_tables(catalog))
+    today_keys = [names.table_key("today", table) for table in today_tables(catalog)]
+    monthly_jobs = [job("monthly_load", monthly_keys)] if monthly_keys else []
+    today_jobs = [job("today_load", today_keys, by_day=False)] if today_keys else []
+    transform_jobs = [job("transforms", computed_keys)] if computed else []
+    mart_jobs = [job("marts", mart_keys)] if marts else []
     arrivals_job = build_arrivals_job(catalog=catalog, names=names, servers=servers)
     freshness_checks = build_freshness_checks(catalog=catalog, names=names)
+    by_condition = {"marts": mart_keys, "transforms": computed_keys, "quicksight": [one.key for one in datasets]}
     return dg.Definitions(
         assets=[
             *build_table_assets(catalog=catalog, partitions=partitions, names=names, servers=servers),
@@ -199,11 +211,13 @@ def _build(
                 names=names,
             ),
             build_arrivals_sensor(catalog=catalog, intake=arrivals_job, job=daily_job, names=names, servers=servers),
-            *([build_mart_sensor(marts=mart_keys, names=names)] if marts else []),
-            *([build_transform_sensor(transforms=computed_keys, names=names)] if transforms else []),
+            *(
+                build_condition_sensor(name, keys, _CONDITIONS[name], names=names)
+                for name, keys in by_condition.items()
+                if keys
+            ),
             *([build_freshness_sensor(catalog=catalog, names=names)] if freshness_checks else []),
             build_pool_sensor(catalog=catalog, names=names),
-            *([build_quicksight_sensor(datasets=[d.key for d in datasets], names=names)] if datasets else []),
         ],
         resources=_resources(servers, names),
     )

@@ -36,10 +36,7 @@ def run(
     """Materialize a range of days as one run.
 
     Args:
-        location: The code location.
         job: `LOAD` or `MARTS`.
-        first: The first day.
-        last: The last day.
         assets: What to materialize; None for the whole job.
         on_day: Called with an asset and a day when that day stands.
 

@@ -22,13 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 def sample(lake: Lake, manifest: Manifest, rows: int) -> dict[str, Any]:
-    """Return a day's first rows as metadata; none where they cannot be read, as of a day that was written anew.
-
-    Args:
-        lake: Where the day lies.
-        manifest: The day.
-        rows: The most rows.
-    """
+    """Return a day's first rows as metadata; none where they cannot be read, as of a day that was written anew."""
     import pyarrow as pa
     from botocore.exceptions import BotoCoreError, ClientError
 

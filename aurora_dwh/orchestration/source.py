@@ -41,10 +41,6 @@ class AuroraResource(dg.ConfigurableResource[None]):
         """Yield the days of a table to be written as its `extract` says: by this process, or by Aurora itself.
 
         Args:
-            table: What to read.
-            catalog: The catalog that the table belongs to, for its zone and first day.
-            days: The days, in order.
-            log: Where to warn, as of a cursor without an index.
             known: Returns how many rows days had when they were last read, those that never were left out. Earlier
                 days that the table's lookback reaches into come first, where they have another number now.
             had: Takes the table's rules and returns the columns that it had when it was last read; one that the user

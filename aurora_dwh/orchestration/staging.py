@@ -29,22 +29,14 @@ from aurora_dwh.warehouse.load.target import staging_target
 
 @dataclass(frozen=True)
 class Record:
-    """Where a step tells Dagster what it made, be it an asset's own or its IO manager's.
-
-    Attributes:
-        asset: The asset.
-        partitions: Those that the step is to make; none of an asset without any.
-        run_id: The run.
-        log: The run's log.
-        log_event: Records a partition at once, be the step's end what it may.
-        add_metadata: Adds to what Dagster records of the asset, or of one of its partitions, when the step has ended.
-    """
+    """Where a step tells Dagster what it made, be it an asset's own or its IO manager's."""
 
     asset: dg.AssetKey
-    partitions: frozenset[str]
-    run_id: str
-    log: Logger
-    log_event: Callable[[dg.AssetMaterialization], None]
+    partitions: frozenset[str]  # those that the step is to make; none of an asset without any
+    run_id: str  # the run
+    log: Logger  # the run's log
+    log_event: Callable[[dg.AssetMaterialization], None]  # records a partition at once, be the step's end what it may
+    # adds to what Dagster records of the asset, or of one of its partitions, when the step has ended
     add_metadata: Callable[..., None]
 
     @staticmethod
@@ -78,12 +70,6 @@ def load_days(
     """Load days of a table in as few transactions as `batches` allows, and record each as soon as it stands.
 
     Args:
-        record: Where.
-        warehouse: Redshift.
-        lake: Where the days lie.
-        table: The table.
-        rules: What the catalog says of its rows now.
-        manifests: The days, in order.
         schema: The schema that the table lies in; None for that of staging tables.
         keys: The partitions of days that are not named by them.
 

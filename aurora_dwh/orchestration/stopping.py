@@ -62,15 +62,7 @@ def _behalf_of(context: dg.AssetExecutionContext | dg.OutputContext) -> Behalf:
 
 
 def require_in_progress(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Raise an interrupt where a run has been ended, or is about to be.
-
-    Args:
-        instance: Whose run.
-        run_id: The run.
-
-    Raises:
-        DagsterExecutionInterruptedError: It is not in progress.
-    """
+    """Raise DagsterExecutionInterruptedError where a run has been ended, or is about to be."""
     if instance.get_run_ids(dg.RunsFilter(run_ids=[run_id], statuses=run_tags.WANTED), limit=1):
         return  # a run's whole record is long, as of one that loads a range of many tables' days
     run = instance.get_run_by_id(run_id)

@@ -61,43 +61,28 @@ _BUCKET, _ROWS, _SUM = "_dwh_bucket", "_dwh_rows", "_dwh_sum"
 
 @dataclass(frozen=True)
 class FirstLook:
-    """What Redshift found.
+    """What Redshift found."""
 
-    Attributes:
-        staged_rows: The target's rows that count.
-        differing: The buckets that differ, in order, each by its key that is nearest to zero; None where they are too
-            many, or rows have no key.
-    """
-
-    staged_rows: int
+    staged_rows: int  # the target's rows that count
+    # the buckets that differ, in order, each by its key that is nearest to zero; None where they are too many, or rows
+    # have no key
     differing: tuple[int, ...] | None
 
 
 @dataclass(frozen=True)
 class Buckets:
-    """A table's rows, cut by ranges of its key.
+    """A table's rows, cut by ranges of its key."""
 
-    Attributes:
-        pace: How the source is gone through.
-        subject: What is compared.
-        width: How many values of the key a bucket has.
-    """
-
-    pace: Pace
-    subject: Subject
-    width: int
+    pace: Pace  # how the source is gone through
+    subject: Subject  # what is compared
+    width: int  # how many values of the key a bucket has
 
     @property
     def _key(self) -> Column:
         return self.subject.key[0]
 
     def extract(self, at: datetime, rules: Rules | None) -> Extract:
-        """Return the buckets on their way out of the source; one may come in several pieces.
-
-        Args:
-            at: The moment of the source that they show at the least, in UTC.
-            rules: What shapes the table's rows now.
-        """
+        """Return the buckets, in pieces, on their way out of the source, which they show at `at` (UTC) at the least."""
         columns = (
             Column(_BUCKET, "decimal", "decimal(20,0)", nullable=False, precision=20, scale=0),
             Column(_ROWS, "bigint", "bigint", nullable=False),
@@ -130,8 +115,6 @@ class Buckets:
         """Compare the source's buckets with those of the target's rows.
 
         Args:
-            warehouse: Redshift.
-            lake: The lake that they lie in.
             found: What was read of the source, as `extract` gives it.
 
         Raises:

@@ -36,38 +36,24 @@ _BIG = "DECIMAL(38,0)"
 
 @dataclass(frozen=True)
 class Candidate:
-    """A key whose rows differ at first sight.
+    """A key whose rows differ at first sight."""
 
-    Attributes:
-        key: Its canonical texts, or of a table without a key the digests.
-        there: How many rows the source has of it.
-        here: How many Redshift has.
-        seen: The sum of the source's digests.
-    """
-
-    key: Key
-    there: int
-    here: int
-    seen: int
+    key: Key  # its canonical texts, or of a table without a key the digests
+    there: int  # how many rows the source has of it
+    here: int  # how many Redshift has
+    seen: int  # the sum of the source's digests
 
 
 @dataclass(frozen=True)
 class Compared:
-    """What Redshift found.
+    """What Redshift found."""
 
-    Attributes:
-        source_rows: The source's rows.
-        staged_rows: The target's rows that count.
-        kinds: Rows by kind, at first sight; those that are late among them.
-        candidates: The keys whose rows differ and are not late, as many as are to be looked at again.
-        is_whole: Whether they are all.
-    """
-
-    source_rows: int
-    staged_rows: int
-    kinds: dict[str, int]
+    source_rows: int  # the source's rows
+    staged_rows: int  # the target's rows that count
+    kinds: dict[str, int]  # rows by kind, at first sight; those that are late among them
+    # the keys whose rows differ and are not late, as many as are to be looked at again
     candidates: tuple[Candidate, ...]
-    is_whole: bool
+    is_whole: bool  # whether they are all
 
 
 def compare(
@@ -81,9 +67,6 @@ def compare(
     """Compare the source's keys and digests with the target's rows.
 
     Args:
-        warehouse: Redshift.
-        lake: The lake that the keys lie in.
-        subject: What is compared.
         keys: What was read of the source, as `walk.Walk` gives it.
         last_reading: Of a table that is copied whole, what it was loaded from last: rows that still are as they were
             then are late where the source has others by now.
@@ -190,7 +173,6 @@ def differing(subject: Subject, name: str, there: str) -> str:
     """Return the statement that keeps the keys whose rows differ.
 
     Args:
-        subject: What is compared.
         name: The temporary table that it makes.
         there: The SELECT of the other side, as `keys_in_stage` or `rows_in_stage` gives it.
     """

@@ -52,22 +52,16 @@ _UTF8 = frozenset({"utf8mb4", "utf8mb3", "utf8", "ascii"})
 
 @dataclass(frozen=True)
 class Dialect:
-    """One side's SQL.
+    """One side's SQL."""
 
-    Attributes:
-        name: `Aurora` or `Redshift`, for people.
-        texts: Column -> the expressions whose values, one behind the other, are its canonical text; the first is NULL
-            for NULL, and each other one where it has nothing to add.
-        item: Column -> expressions without NULLs that tell its value in a row's text.
-        join: Expressions -> one of their texts with a separator between them.
-        number: Expression of a text -> that of its digest: of Redshift a number, of Aurora its hexadecimal digits, as
-            whoever reads them makes a number of them at less cost than the server.
-    """
-
-    name: str
+    name: str  # `Aurora` or `Redshift`, for people
+    # column -> the expressions whose values, one behind the other, are its canonical text; the first is NULL for NULL,
+    # and each other one where it has nothing to add
     texts: Callable[[Column], list[str]]
-    item: Callable[[Column], list[str]]
-    join: Callable[[Sequence[str]], str]
+    item: Callable[[Column], list[str]]  # column -> expressions without NULLs that tell its value in a row's text
+    join: Callable[[Sequence[str]], str]  # expressions -> one of their texts with a separator between them
+    # expression of a text -> that of its digest: of Redshift a number, of Aurora its hexadecimal digits, as whoever
+    # reads them makes a number of them at less cost than the server
     number: Callable[[str], str]
 
     def digest(self, columns: Iterable[Column]) -> str:
@@ -118,12 +112,7 @@ def is_document(column: Column) -> bool:
 
 
 def carried_digest(columns: Sequence[Column], *, is_text: bool) -> str:
-    """Return Redshift's expression of the digest of what is carried, 0 where nothing is.
-
-    Args:
-        columns: The columns.
-        is_text: Whether documents are texts yet, as they were read of the source.
-    """
+    """Return Redshift's digest of what is carried, 0 of nothing; `is_text` where documents are texts yet."""
     named = [(column, identifier(column.target_name)) for column in columns]
     items = [_or_null(name) if column.keyed else _document(name, is_text=is_text) for column, name in named]
     return REDSHIFT.number(REDSHIFT.join(items)) if items else "0"

@@ -47,23 +47,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Proof:
-    """What a proof found.
+    """What a proof found."""
 
-    Attributes:
-        verdict: What is said of it.
-        subject: What was compared.
-        candidates: The keys whose rows differed at first sight, as far as they were looked at again.
-        found: Each row that differs.
-        at: The moment of the source that the reading of its rows began at, in UTC.
-        reached: How far the data of a replica reached then; None of another server.
-    """
-
-    verdict: Verdict
-    subject: Subject
+    verdict: Verdict  # what is said of it
+    subject: Subject  # what was compared
+    # the keys whose rows differed at first sight, as far as they were looked at again
     candidates: tuple[Candidate, ...]
-    found: tuple[Found, ...]
-    at: datetime
-    reached: datetime | None
+    found: tuple[Found, ...]  # each row that differs
+    at: datetime  # the moment of the source that the reading of its rows began at, in UTC
+    reached: datetime | None  # how far the data of a replica reached then; None of another server
 
 
 @dataclass(frozen=True)
@@ -93,8 +85,6 @@ def compare_tables(catalog: Catalog, tables: Iterable[Table], days: Sequence[dat
     A table that cannot be compared has a verdict that says why, and the next one follows. Nothing is repaired.
 
     Args:
-        catalog: The catalog, for its zone and first day.
-        tables: The tables to compare.
         days: Compare only the rows whose cursor lies in these days, each by itself; without days, and in a table
             without a cursor, all rows are compared at once.
 
@@ -138,11 +128,6 @@ def prove(
     """Compare a table of the catalog, or one of its days.
 
     Args:
-        connection: A session on the source, in UTC.
-        database: The source's database.
-        places: Where to work.
-        catalog: The catalog.
-        table: The table.
         day: Compare only the rows whose cursor lies in that day; None for all rows.
         rules: What shapes the table's rows now, by which another source is refused; None compares any.
 
@@ -174,12 +159,7 @@ def prove(
 
 
 def keeps_gone(table: Table, *, is_mended: bool) -> bool:
-    """Return whether rows stay that are gone from the source.
-
-    Args:
-        table: The table.
-        is_mended: Whether what is found is mended, as `repair: all` does with such rows.
-    """
+    """Return whether rows stay that are gone from the source, which `repair: all` takes away where it mends."""
     return table.deletes == "keep" and table.mode != "full" and not (is_mended and table.repair == "all")
 
 
@@ -198,9 +178,6 @@ def examine(
     """Compare what a subject says; for what is raised see `prove`.
 
     Args:
-        connection: A session on the source, in UTC.
-        places: Where to work.
-        what: What is compared.
         now: The source's clock.
         last: Of a table that is copied whole, its last reading.
         reached: How far the data of a replica reaches; None of another server.
@@ -263,10 +240,6 @@ def look_again(
     """Return what rows that differed at first sight are now; those that are equal are nothing.
 
     Args:
-        connection: A session on the source, in UTC.
-        places: Where to work.
-        what: What is compared.
-        candidates: The rows' keys.
         is_kept: Whether rows stay that are gone from the source.
         at: The moment of the source that it shows at the least; rows that were read later are late. None: all count.
         rest: Gives what to wait for between two statements on the source.

@@ -81,9 +81,6 @@ class Look:
     """Reads rows again.
 
     Args:
-        connection: A session on the source.
-        warehouse: Redshift.
-        subject: What is compared.
         at: The moment of the source that it shows at the least, in UTC; rows that were read later are late. None takes
             all rows as they are.
     """
@@ -102,7 +99,6 @@ class Look:
         """Yield what each of the rows is; rows that are equal by now are nothing.
 
         Args:
-            candidates: Their keys.
             rest: Gives what to wait for between two statements on the source.
 
         Raises:

@@ -29,17 +29,11 @@ _SHOWN_CHARACTERS = 15_000
 
 @dataclass(frozen=True)
 class Outcome:
-    """A table proven, and mended as the catalog says.
+    """A table proven, and mended as the catalog says."""
 
-    Attributes:
-        found: What was found.
-        verdict: What is left, after what was mended.
-        repaired: What was done.
-    """
-
-    found: Verdict
-    verdict: Verdict
-    repaired: Repaired = field(default_factory=Repaired)
+    found: Verdict  # what was found
+    verdict: Verdict  # what is left, after what was mended
+    repaired: Repaired = field(default_factory=Repaired)  # what was done
 
     @property
     def mended(self) -> Mapping[str, int]:
@@ -62,13 +56,6 @@ def prove_and_repair(
     """Prove a table, mend what differs as the catalog says, look at it again, and record all of it.
 
     Args:
-        connection: A session on the source, in UTC.
-        database: The source's database.
-        places: Where to work.
-        catalog: The catalog.
-        table: The table.
-        rules: What shapes its rows now, its source among it.
-        run_id: The Dagster run.
         max_share: The share of the live rows, from 0 to 1, that may be gone from the source.
 
     Returns:

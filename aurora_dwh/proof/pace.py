@@ -21,26 +21,18 @@ class Pace:
     """How a table is gone through in pieces, each a statement of its own.
 
     Args:
-        connection: A session on the source.
-        throttle: Says when to wait.
         named: The proof, as messages name it.
         ceiling: The most rows of a second; None for no ceiling.
-
-    Attributes:
-        rows: Rows that statements read so far.
-        statements: SELECTs that read them.
-        reading: Seconds that they took together.
-        longest: Seconds that the longest of them took.
     """
 
     connection: Connection
     throttle: Throttle
     named: str
     ceiling: int | None = None
-    rows: int = field(init=False, default=0)
-    statements: int = field(init=False, default=0)
-    reading: float = field(init=False, default=0.0)
-    longest: float = field(init=False, default=0.0)
+    rows: int = field(init=False, default=0)  # rows that statements read so far
+    statements: int = field(init=False, default=0)  # SELECTs that read them
+    reading: float = field(init=False, default=0.0)  # seconds that they took together
+    longest: float = field(init=False, default=0.0)  # seconds that the longest of them took
 
     @property
     def first(self) -> int:

@@ -44,19 +44,13 @@ KEYS_RECORDED = 1_000
 
 @dataclass
 class Repaired:
-    """What was done.
+    """What was done."""
 
-    Attributes:
-        rows: Rows that were read again from the source; in mode append, those of whole days.
-        removed: Rows that were removed or flagged.
-        done: Each repair as it is recorded: what was done, why, to which keys, and from where.
-        refused: Why rows that differ were left as they are; None where they were not.
-    """
-
-    rows: int = 0
-    removed: int = 0
+    rows: int = 0  # rows that were read again from the source; in mode append, those of whole days
+    removed: int = 0  # rows that were removed or flagged
+    # each repair as it is recorded: what was done, why, to which keys, and from where
     done: list[dict[str, Any]] = field(default_factory=list)
-    refused: DataError | None = None
+    refused: DataError | None = None  # why rows that differ were left as they are; None where they were not
 
     def note(self, what: str, found: Iterable[Found], **more: Any) -> None:
         """Record a repair."""
@@ -67,25 +61,15 @@ class Repaired:
 
 @dataclass(frozen=True)
 class Repair:
-    """The repair of one table.
+    """The repair of one table."""
 
-    Attributes:
-        connection: A session on the source.
-        places: Where to work.
-        catalog: The catalog.
-        table: The table.
-        rules: What shapes its rows now, its source among it.
-        run_id: The Dagster run, for the audit table.
-        max_share: The share of the live rows, from 0 to 1, that may be gone.
-    """
-
-    connection: Connection
-    places: Places
+    connection: Connection  # a session on the source
+    places: Places  # where to work
     catalog: Catalog
     table: Table
-    rules: Rules
-    run_id: str | None = None
-    max_share: float = removal.MAX_SHARE
+    rules: Rules  # what shapes its rows now, its source among it
+    run_id: str | None = None  # the Dagster run, for the audit table
+    max_share: float = removal.MAX_SHARE  # the share of the live rows, from 0 to 1, that may be gone
 
     @property
     def takes_away(self) -> bool:
@@ -121,7 +105,6 @@ class Repair:
         """Mend what a proof found.
 
         Args:
-            proof: What it found.
             done: Is told what was done.
 
         Raises:

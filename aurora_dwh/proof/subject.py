@@ -29,53 +29,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reading:
-    """A reading of the source that the staging table was loaded from.
-
-    Attributes:
-        day: Its day.
-        at: The moment of the source that it shows, in UTC.
-        attempt: The extraction that wrote it into the lake.
-    """
+    """A reading of the source that the staging table was loaded from."""
 
     day: date
-    at: datetime
-    attempt: str
+    at: datetime  # the moment of the source that it shows, in UTC
+    attempt: str  # the extraction that wrote it into the lake
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is compared.
+    """What is compared."""
 
-    Attributes:
-        schema: The columns, as both sides are to hold them.
-        source: The same as they are read, without what the policies and the target's types make of them.
-        key: Those that tell one row from another; none where a row is told by all its values.
-        target: The staging table.
-        has_days: Whether its rows say which day brought them, as all rows do that the product loaded.
-        there: Conditions on the source's rows, in its SQL.
-        here: Condition on Redshift's rows, in its SQL.
-        day_there: Condition of the rows of the one day that is compared, in the source's SQL; None where all are.
-        day_here: The same in Redshift's.
-        cursor: The column that says when a row was written; None where there is none.
-        late: The half-open range of the cursor's values of rows that were written since the table was last read; None
-            where no cursor tells.
-        reading: The last reading of a table that is copied whole, by which late rows are told there.
-        newest: The newest day that the staging table was loaded with; None where nothing is known.
-    """
-
-    schema: TableSchema
-    source: TableSchema
-    key: tuple[Column, ...]
-    target: Target
-    has_days: bool = False
-    there: tuple[str, ...] = ()
-    here: str = "TRUE"
+    schema: TableSchema  # the columns, as both sides are to hold them
+    source: TableSchema  # the same as they are read, without what the policies and the target's types make of them
+    key: tuple[Column, ...]  # those that tell one row from another; none where a row is told by all its values
+    target: Target  # the staging table
+    has_days: bool = False  # whether its rows say which day brought them, as all rows do that the product loaded
+    there: tuple[str, ...] = ()  # conditions on the source's rows, in its SQL
+    here: str = "TRUE"  # condition on Redshift's rows, in its SQL
+    # condition of the rows of the one day that is compared, in the source's SQL; None where all are
     day_there: str | None = None
-    day_here: str | None = None
-    cursor: Column | None = None
+    day_here: str | None = None  # the same in Redshift's
+    cursor: Column | None = None  # the column that says when a row was written; None where there is none
+    # the half-open range of the cursor's values of rows that were written since the table was last read; None where no
+    # cursor tells
     late: tuple[date, date] | None = None
+    # the last reading of a table that is copied whole, by which late rows are told there
     reading: Reading | None = None
-    newest: date | None = None
+    newest: date | None = None  # the newest day that the staging table was loaded with; None where nothing is known
 
     @property
     def walked(self) -> tuple[str, ...]:
@@ -91,7 +72,6 @@ class Subject:
         """Refuse to compare the target with another source than that which it was loaded from.
 
         Args:
-            session: A session on Redshift.
             keys: What was read of the source; without rules, nothing is known of it.
 
         Raises:
@@ -107,8 +87,6 @@ def plain_subject(source: TableSchema, schema: TableSchema, target: Target, live
     Args:
         source: The columns as they are read.
         schema: The same with what the policies make of their values.
-        target: The staging table.
-        live: Its columns.
 
     Raises:
         DataError: The staging table is not there, or lacks columns.
@@ -135,12 +113,7 @@ def subject(
     """Return what is compared of a table of the catalog, or of one of its days.
 
     Args:
-        session: A session on Redshift.
         schema: The columns as they are read.
-        catalog: The catalog.
-        table: The table.
-        target: The staging table.
-        day: The day; None for all rows.
         now: The source's clock, in UTC.
 
     Raises:

@@ -29,25 +29,16 @@ Key = tuple[str | None, ...]
 
 @dataclass(frozen=True)
 class Found:
-    """A row that differs.
+    """A row that differs."""
 
-    Attributes:
-        kind: One of `KINDS`.
-        key: Its key.
-        label: The row as people read it, by its key, else by all its values.
-        values: Of a stale row, the columns that differ, each with the source's value and Redshift's.
-        copies: How often the source and Redshift have it.
-        days: The days that brought it to Redshift.
-        written: Its cursor in the source as canonical text; None where it has none.
-    """
-
-    kind: str
+    kind: str  # one of `KINDS`
     key: Key
-    label: str
+    label: str  # the row as people read it, by its key, else by all its values
+    # of a stale row, the columns that differ, each with the source's value and Redshift's
     values: tuple[tuple[str, str | None, str | None], ...] = ()
-    copies: tuple[int, int] = (1, 1)
-    days: frozenset[date] = frozenset()
-    written: str | None = None
+    copies: tuple[int, int] = (1, 1)  # how often the source and Redshift have it
+    days: frozenset[date] = frozenset()  # the days that brought it to Redshift
+    written: str | None = None  # its cursor in the source as canonical text; None where it has none
 
     @property
     def rows(self) -> int:
@@ -69,41 +60,23 @@ class Found:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A table compared, or one day of it.
+    """A table compared, or one day of it."""
 
-    Attributes:
-        table: The table's name in the source.
-        day: The day whose rows were compared; None where all were.
-        source_rows: The source's rows.
-        staged_rows: Redshift's rows, without those that are flagged as deleted.
-        kinds: Kind -> rows; `late` and `gone` are among them.
-        columns: Column -> stale rows in which it differs.
-        shown: The first differing rows of each kind, read on both sides.
-        read_at: The moment of the source that the reading of its rows began at, in UTC.
-        seconds: How long all took.
-        statements: How many SELECTs read the source's rows.
-        reading: Seconds that they took together.
-        longest: Seconds that the longest of them took.
-        examined: Rows that were read from the source.
-        is_looked_at: Whether each differing row was read a second time; they may be too many for that.
-        error: Why nothing could be compared; empty where it could.
-    """
-
-    table: str
-    day: date | None = None
-    source_rows: int = 0
-    staged_rows: int = 0
-    kinds: Mapping[str, int] = field(default_factory=dict)
-    columns: Mapping[str, int] = field(default_factory=dict)
-    shown: tuple[Found, ...] = ()
-    read_at: datetime | None = None
-    seconds: float = 0.0
-    statements: int = 0
-    reading: float = 0.0
-    longest: float = 0.0
-    examined: int = 0
-    is_looked_at: bool = True
-    error: str = ""
+    table: str  # the table's name in the source
+    day: date | None = None  # the day whose rows were compared; None where all were
+    source_rows: int = 0  # the source's rows
+    staged_rows: int = 0  # Redshift's rows, without those that are flagged as deleted
+    kinds: Mapping[str, int] = field(default_factory=dict)  # kind -> rows; `late` and `gone` are among them
+    columns: Mapping[str, int] = field(default_factory=dict)  # column -> stale rows in which it differs
+    shown: tuple[Found, ...] = ()  # the first differing rows of each kind, read on both sides
+    read_at: datetime | None = None  # the moment of the source that the reading of its rows began at, in UTC
+    seconds: float = 0.0  # how long all took
+    statements: int = 0  # how many SELECTs read the source's rows
+    reading: float = 0.0  # seconds that they took together
+    longest: float = 0.0  # seconds that the longest of them took
+    examined: int = 0  # rows that were read from the source
+    is_looked_at: bool = True  # whether each differing row was read a second time; they may be too many for that
+    error: str = ""  # why nothing could be compared; empty where it could
 
     @property
     def equal(self) -> bool:

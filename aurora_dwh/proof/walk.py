@@ -47,25 +47,14 @@ _PLACE = "_dwh_place_{}"
 
 @dataclass(frozen=True)
 class Walk:
-    """One reading of a table's keys and digests.
+    """One reading of a table's keys and digests."""
 
-    Attributes:
-        pace: How it goes.
-        subject: What is compared.
-        dialect: How the source makes a row's digest.
-    """
-
-    pace: Pace
-    subject: Subject
-    dialect: Dialect = AURORA
+    pace: Pace  # how it goes
+    subject: Subject  # what is compared
+    dialect: Dialect = AURORA  # how the source makes a row's digest
 
     def extract(self, at: datetime, rules: Rules | None) -> Extract:
-        """Return the rows on their way out of the source; they are read as its batches are taken.
-
-        Args:
-            at: The moment of the source that they show at the least, in UTC.
-            rules: What shapes the table's rows now.
-        """
+        """Return the rows, read as their batches are taken; they show the source at `at` (UTC) at the least."""
         return Extract(self.schema, Window(at.date(), None, at), at, self.batches(), rules=rules)
 
     @property
@@ -198,13 +187,8 @@ def _numbered(batch: pa.RecordBatch, given: pa.Schema) -> pa.RecordBatch:
 
 
 def _renamed(exact: Column, column: Column, name: str) -> Column:
-    return replace(
-        exact, name=name, renamed=None, read_as=_braced(column.name) if exact.read_as == "{0}" else exact.read_as
-    )
-
-
-def _braced(name: str) -> str:
-    return identifier(name).replace("{", "{{").replace("}", "}}")
+    braced = identifier(column.name).replace("{", "{{").replace("}", "}}")
+    return replace(exact, name=name, renamed=None, read_as=braced if exact.read_as == "{0}" else exact.read_as)
 
 
 def _fitting(column: Column) -> Column:

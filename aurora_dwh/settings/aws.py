@@ -58,11 +58,7 @@ def fetch_secret(secret_id: str, region: str | None) -> dict[str, Any]:
 
 
 def fetch_text(secret_id: str, region: str | None) -> str:
-    """Return a Secrets Manager secret as it is, empty where it holds bytes instead of a text.
-
-    Raises:
-        ConfigError: It cannot be read.
-    """
+    """Return a Secrets Manager secret as it is, empty where it holds bytes; raises ConfigError."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
@@ -73,11 +69,7 @@ def fetch_text(secret_id: str, region: str | None) -> str:
 
 
 def database_token(host: str, port: int, user: str, region: str | None) -> str:
-    """Return a token that opens a connection to Aurora within the next 15 minutes.
-
-    Raises:
-        ConfigError: No AWS credentials or Region are at hand.
-    """
+    """Return a token that opens a connection to Aurora within the next 15 minutes; raises ConfigError."""
     from botocore.exceptions import BotoCoreError
 
     try:
@@ -92,7 +84,6 @@ def s3_client(endpoint: str | None, region: str | None, sse: str | None = None) 
 
     Args:
         endpoint: The address of a server other than Amazon's.
-        region: The Region.
         sse: How each object is to be encrypted: an algorithm of S3's, or the ARN of a KMS key; None as the bucket says.
     """
     config = _config(s3={"addressing_style": "path" if endpoint else "auto"})
@@ -106,22 +97,14 @@ def s3_client(endpoint: str | None, region: str | None, sse: str | None = None) 
 
 
 def quicksight_client(region: str | None) -> Any:
-    """Return a QuickSight client that tries failed requests again.
-
-    Raises:
-        ConfigError: No Region is at hand.
-    """
+    """Return a QuickSight client that tries failed requests again; raises ConfigError without a Region."""
     return _regional(
         region, "quicksight", "QuickSight: set `region` in the catalog's section quicksight, or AWS_REGION"
     )
 
 
 def glue_client(region: str | None) -> Any:
-    """Return a Glue client that tries failed requests again.
-
-    Raises:
-        ConfigError: No Region is at hand.
-    """
+    """Return a Glue client that tries failed requests again; raises ConfigError without a Region."""
     return _regional(region, "glue", "LAKE_GLUE_DATABASE: set AWS_REGION, the Region of the Glue Data Catalog")
 
 

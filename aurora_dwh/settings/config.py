@@ -39,36 +39,24 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class AuroraSettings:
-    """How to reach the source. Exactly one of `password`, `secret_id` and `iam_auth` is set.
+    """How to reach the source. Exactly one of `password`, `secret_id` and `iam_auth` is set."""
 
-    Attributes:
-        host: The host, the cluster's reader endpoint by preference; None where the secret names it.
-        port: The port; None where the secret may name it.
-        database: The database whose tables are copied.
-        user: The user; None where the secret names it.
-        password: The user's password, which may be empty.
-        secret_id: Name or ARN of a Secrets Manager secret with `username`, `password` and perhaps `host`, `port`.
-        iam_auth: Whether a token of the process's IAM role is the password.
-        tls: `verify`, `disabled`, or the path of a file with the certificates to trust; where `verify-ca:` stands
-            before the path, the host's name is not verified.
-        region: The AWS Region of secret and token; None leaves it to the AWS configuration.
-        source: The name that the lake and Redshift know the source by; None has it made of database and address.
-        mask_key: The key of `mask: hmac`; None where the secret holds it, or none is needed.
-        mask_key_secret_id: Name or ARN of a Secrets Manager secret whose whole text is that key.
-    """
-
-    database: str
-    host: str | None = None
-    port: int | None = None
-    user: str | None = None
-    password: SecretStr | None = None
+    database: str  # the database whose tables are copied
+    host: str | None = None  # the host, the cluster's reader endpoint by preference; None where the secret names it
+    port: int | None = None  # the port; None where the secret may name it
+    user: str | None = None  # the user; None where the secret names it
+    password: SecretStr | None = None  # the user's password, which may be empty
+    # name or ARN of a Secrets Manager secret with `username`, `password` and perhaps `host`, `port`
     secret_id: str | None = None
-    iam_auth: bool = False
+    iam_auth: bool = False  # whether a token of the process's IAM role is the password
+    # `verify`, `disabled`, or the path of a file with the certificates to trust; where `verify-ca:` stands before the
+    # path, the host's name is not verified
     tls: str = VERIFY
-    region: str | None = None
+    region: str | None = None  # the AWS Region of secret and token; None leaves it to the AWS configuration
+    # the name that the lake and Redshift know the source by; None has it made of database and address
     source: str | None = None
-    mask_key: SecretStr | None = None
-    mask_key_secret_id: str | None = None
+    mask_key: SecretStr | None = None  # the key of `mask: hmac`; None where the secret holds it, or none is needed
+    mask_key_secret_id: str | None = None  # name or ARN of a Secrets Manager secret whose whole text is that key
 
     @staticmethod
     def from_env(environ: Mapping[str, str] | None = None) -> AuroraSettings:
@@ -81,11 +69,7 @@ class AuroraSettings:
 
     @staticmethod
     def database_from_env(environ: Mapping[str, str] | None = None) -> str:
-        """Read the source database's name alone, which the lake's layout needs too.
-
-        Raises:
-            ConfigError: AURORA_DATABASE is not set.
-        """
+        """Read the source database's name alone, which the lake's layout needs too; raises ConfigError."""
         return _read(environ, _aurora_database)
 
     def connect_arguments(self) -> dict[str, Any]:
@@ -172,22 +156,14 @@ class AuroraSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class LakeSettings:
-    """Where the lake lies. Credentials and Region are the standard AWS configuration's business.
+    """Where the lake lies. Credentials and Region are the standard AWS configuration's business."""
 
-    Attributes:
-        bucket: The S3 bucket.
-        prefix: What every key begins with, without slashes at its ends; empty for the bucket's top.
-        endpoint: The address of an S3 server other than Amazon's.
-        region: The AWS Region; None leaves it to the AWS configuration.
-        sse: How objects are to be encrypted, as `s3_client` takes it; None leaves it to the bucket.
-        glue_database: The database of the Glue Data Catalog in which Athena finds the tables; None for no such tables.
-    """
-
-    bucket: str
-    prefix: str = ""
-    endpoint: str | None = None
-    region: str | None = None
-    sse: str | None = None
+    bucket: str  # the S3 bucket
+    prefix: str = ""  # what every key begins with, without slashes at its ends; empty for the bucket's top
+    endpoint: str | None = None  # the address of an S3 server other than Amazon's
+    region: str | None = None  # the AWS Region; None leaves it to the AWS configuration
+    sse: str | None = None  # how objects are to be encrypted, as `s3_client` takes it; None leaves it to the bucket
+    # the database of the Glue Data Catalog in which Athena finds the tables; None for no such tables
     glue_database: str | None = None
 
     @property
@@ -211,35 +187,26 @@ class LakeSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class RedshiftSettings:
-    """How to reach the warehouse. Exactly one of `password`, `secret_id` and `workgroup` is set.
-
-    Attributes:
-        host: The endpoint's host; None where the secret or the workgroup names it.
-        port: The port; None where the secret or the workgroup may name it.
-        database: The database.
-        user: The user; None where the secret or the IAM role names it.
-        password: The user's password.
-        secret_id: Name or ARN of a Secrets Manager secret with `username`, `password` and perhaps `host`, `port`.
-        workgroup: The Serverless workgroup whose temporary credentials the process's IAM role may have.
-        tls: `verify` or `disabled`.
-        region: The AWS Region of secret and workgroup; None leaves it to the AWS configuration.
-        iam_role: The role that COPY reads the lake with: `default`, or ARNs with commas between.
-        staging_schema: The schema of the copied tables.
-        bi_schema: The schema of the marts.
-    """
+    """How to reach the warehouse. Exactly one of `password`, `secret_id` and `workgroup` is set."""
 
     database: str
-    host: str | None = None
-    port: int | None = None
-    user: str | None = None
-    password: SecretStr | None = None
+    host: str | None = None  # the endpoint's host; None where the secret or the workgroup names it
+    port: int | None = None  # the port; None where the secret or the workgroup may name it
+    user: str | None = None  # the user; None where the secret or the IAM role names it
+    password: SecretStr | None = None  # the user's password
+    # name or ARN of a Secrets Manager secret with `username`, `password` and perhaps `host`, `port`
     secret_id: str | None = None
-    workgroup: str | None = None
-    tls: str = VERIFY
-    region: str | None = None
-    iam_role: str = "default"
-    staging_schema: str = "staging"
-    bi_schema: str = "bi"
+    workgroup: str | None = None  # the Serverless workgroup whose temporary credentials the process's IAM role may have
+    tls: str = VERIFY  # `verify` or `disabled`
+    region: str | None = None  # the AWS Region of secret and workgroup; None leaves it to the AWS configuration
+    iam_role: str = "default"  # the role that COPY reads the lake with: `default`, or ARNs with commas between
+    staging_schema: str = "staging"  # the schema of the copied tables
+    bi_schema: str = "bi"  # the schema of the marts
+
+    @property
+    def schemas(self) -> dict[str, str]:
+        """What the schemas that marts name are called in this warehouse."""
+        return {"staging": self.staging_schema, "bi": self.bi_schema}
 
     @staticmethod
     def from_env(environ: Mapping[str, str] | None = None) -> RedshiftSettings:
@@ -305,11 +272,7 @@ def _read(variables: Mapping[str, str] | None, make: Callable[[Environment], T])
 def _address(
     settings: AuroraSettings | RedshiftSettings, secret: Mapping[str, Any], variables: str, port: int
 ) -> tuple[str, int]:
-    """Return a server's host and port, of which its secret has what the settings leave out.
-
-    Raises:
-        ConfigError: Neither has a host.
-    """
+    """Return a server's host and port, of which its secret has what the settings leave out; raises ConfigError."""
     host = settings.host or secret.get("host")
     if not host:
         raise ConfigError([f"{variables}_SECRET_ID: {settings.secret_id!r} holds no host; set {variables}_HOST"])

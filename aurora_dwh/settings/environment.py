@@ -36,15 +36,11 @@ class ConfigError(Exception):
 
 
 class Environment:
-    """One reading of the environment. A variable that is empty counts as not set, unless it may be empty.
-
-    Attributes:
-        problems: What is wrong so far; values are left out, for one of them may be a secret in the wrong place.
-    """
+    """One reading of the environment. A variable that is empty counts as not set, unless it may be empty."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         self._variables = variables
-        self.problems: list[str] = []
+        self.problems: list[str] = []  # what is wrong so far, without values: one may be a secret in the wrong place
 
     def text(self, name: str) -> str | None:
         """Return a variable's value, None where it is not set."""

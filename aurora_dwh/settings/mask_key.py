@@ -29,13 +29,9 @@ _FINGERPRINT_OF = b"aurora-dwh: fingerprint of a mask's key"
 
 @dataclass(frozen=True)
 class MaskKey:
-    """A key. It is never shown, nor written anywhere.
+    """A key. It is never shown, nor written anywhere."""
 
-    Attributes:
-        secret: Its bytes.
-    """
-
-    secret: bytes = field(repr=False)
+    secret: bytes = field(repr=False)  # its bytes
 
     @property
     def fingerprint(self) -> str:

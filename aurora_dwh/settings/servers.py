@@ -18,17 +18,11 @@ Warehouse = RedshiftSettings | Callable[[], RedshiftSettings] | None
 
 @dataclass(frozen=True)
 class Servers:
-    """Functions that return the settings of each server.
+    """Functions that return the settings of each server."""
 
-    Attributes:
-        source: Of Aurora.
-        lake: Of S3.
-        warehouse: Of Redshift.
-    """
-
-    source: Callable[[], AuroraSettings] = AuroraSettings.from_env
-    lake: Callable[[], LakeSettings] = LakeSettings.from_env
-    warehouse: Callable[[], RedshiftSettings] = RedshiftSettings.from_env
+    source: Callable[[], AuroraSettings] = AuroraSettings.from_env  # of Aurora
+    lake: Callable[[], LakeSettings] = LakeSettings.from_env  # of S3
+    warehouse: Callable[[], RedshiftSettings] = RedshiftSettings.from_env  # of Redshift
 
     @staticmethod
     def of(source: Source, lake: Lake, warehouse: Warehouse) -> Servers:
@@ -40,11 +34,7 @@ class Servers:
         )
 
     def database(self) -> str:
-        """Return the source database's name, which the lake's layout needs where Aurora itself is not.
-
-        Raises:
-            ConfigError: It is not set.
-        """
+        """Return the source database's name, which the lake's layout needs; raises ConfigError."""
         if self.source is AuroraSettings.from_env:
             return AuroraSettings.database_from_env()
         return self.source().database

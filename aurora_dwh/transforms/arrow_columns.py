@@ -36,10 +36,6 @@ def schema_of(
     """Return the columns that rows have in the lake and in Redshift.
 
     Args:
-        rows: The rows' types.
-        table: The table's name in the lake.
-        database: The folder that the table lies in.
-        key: The columns that tell one row from another.
         declared: Column -> type, where the rows' own is not to be taken.
         before: The columns of an earlier day, whose types serve for columns that hold nothing but NULL.
 
@@ -68,11 +64,7 @@ def schema_of(
 
 
 def declared_column(name: str, text: str) -> Column:
-    """Return a column of a declared type.
-
-    Raises:
-        FrameError: There is no such type.
-    """
+    """Return a column of a declared type; raises FrameError where there is no such type."""
     match = DECLARED.fullmatch(text.strip().lower())
     if match:
         kind = _ALIASES.get(match["type"], match["type"])
@@ -103,7 +95,6 @@ def conformed(batches: Iterator[pa.RecordBatch], schema: TableSchema) -> Iterato
 
     Args:
         batches: Batches whose columns are the table's, whatever their types and the case of their names.
-        schema: The table's columns.
 
     Raises:
         FrameError: A value does not fit its column; the message names the column.

@@ -43,23 +43,17 @@ class ComputedTable(Table):
 
 
 class Stored(BaseModel):
-    """How rows that are computed are stored.
-
-    Attributes:
-        mode: `incremental` upserts the rows of a day by key, `append` replaces the day as one unit, `full` replaces
-            the whole table. Without it: by key where there is one, else the day; of an asset without partitions, all.
-        key: The columns that tell one row from another.
-        dist_key: The Redshift table's distribution key.
-        sort_key: The Redshift table's sort key.
-        columns: Column -> type, where the rows' own is not to be taken: MySQL's names, such as `varchar(40)`.
-    """
+    """How rows that are computed are stored."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
+    # `incremental` upserts the rows of a day by key, `append` replaces the day as one unit, `full` replaces the whole
+    # table. Without it: by key where there is one, else the day; of an asset without partitions, all
     mode: Literal["incremental", "full", "append"] | None = None
-    key: Names = ()
-    dist_key: Name | None = None
-    sort_key: Names = ()
+    key: Names = ()  # the columns that tell one row from another
+    dist_key: Name | None = None  # the Redshift table's distribution key
+    sort_key: Names = ()  # the Redshift table's sort key
+    # column -> type, where the rows' own is not to be taken: MySQL's names, such as `varchar(40)`
     columns: dict[Name, str] = Field(default_factory=dict)
 
     @field_validator("columns")
@@ -76,10 +70,7 @@ class Stored(BaseModel):
         """Return the table.
 
         Args:
-            name: Its name in the lake.
-            asset: The asset, as errors name it.
             by_day: Whether the rows come in days; else each time are all.
-            fields: More of the table's fields.
 
         Raises:
             FrameError: What is said does not go together.
@@ -95,19 +86,14 @@ class Stored(BaseModel):
 
 
 class Storing(Stored):
-    """How an asset's rows are stored, as its metadata say it: `aurora_dwh/key` and so on.
+    """How an asset's rows are stored, as its metadata say it: `aurora_dwh/key` and so on."""
 
-    Attributes:
-        table: The table's name in the lake. Without it: the asset's key, without a leading `lake`.
-        target: The table's name in Redshift. Without it: the last part of the asset's key.
-        schema_name: The schema in Redshift. Without it: the part of the key before, `staging` and `bi` as they are
-            called in this warehouse; of a key of one part, the staging schema.
-        day_column: The column that tells the day of a row in Redshift, where aurora-dwh did not load it.
-    """
-
-    table: Name | None = None
-    target: Name | None = None
+    table: Name | None = None  # the table's name in the lake. Without it: the asset's key, without a leading `lake`
+    target: Name | None = None  # the table's name in Redshift. Without it: the last part of the asset's key
+    # the schema in Redshift. Without it: the part of the key before, `staging` and `bi` as they are called in this
+    # warehouse; of a key of one part, the staging schema
     schema_name: str | None = Field(default=None, alias="schema")
+    # the column that tells the day of a row in Redshift, where aurora-dwh did not load it
     day_column: str | None = None
 
     @staticmethod
@@ -115,7 +101,6 @@ class Storing(Stored):
         """Return what an asset's metadata say.
 
         Args:
-            asset: The asset, as errors name it.
             metadata: Its metadata; those with other names are somebody else's.
 
         Raises:
@@ -130,13 +115,7 @@ class Storing(Stored):
 
 
 def rules_of(table: Table, asset: str, zone: str) -> Rules:
-    """Return the rules of a computed table's rows: which asset made them, and how they are loaded.
-
-    Args:
-        table: The table.
-        asset: The asset.
-        zone: The zone at whose midnight days are cut.
-    """
+    """Return the rules of a computed table's rows: which asset made them, and how they are loaded."""
     return Rules(
         source=f"{COMPUTED}{asset}",
         table=table.name,
@@ -176,25 +155,16 @@ def extract(
 
     Args:
         rows: The rows, which are read once; the product's own columns among them are left out, and made anew.
-        table: The table.
-        window: The day.
-        rules: `rules_of(table, ...)`.
         columns: Column -> type, as `Storing.columns`.
-        before: The columns of an earlier day.
-        statement: The SQL that computes the rows, for display.
 
     Raises:
         FrameError: A column has no type in Redshift.
     """
+    import pyarrow as pa
+
     kept = [name for name in rows.schema.names if not fold(name).startswith(OWN_PREFIX)]
-    fields = rows.schema if len(kept) == len(rows.schema) else _only(rows.schema, kept)
+    fields = pa.schema([field for field in rows.schema if field.name in kept])
     schema = schema_of(fields, table=table.name, database="lake", key=table.key, declared=columns, before=before)
     batches = conformed((batch.select(kept) for batch in rows), schema)
     now = utc_now()
     return Extract(schema, window, now, batches, rules=rules, begun_at=now, statement=statement)
-
-
-def _only(schema: pa.Schema, names: list[str]) -> pa.Schema:
-    import pyarrow as pa
-
-    return pa.schema([field for field in schema if field.name in names])

@@ -41,54 +41,31 @@ class TransformError(DataError):
 
 
 class TransformHeader(Stored):
-    """The header of a transform: how its rows are stored, and more.
+    """The header of a transform: how its rows are stored, and more."""
 
-    Attributes:
-        description: What a row is; the first line is shown in lists.
-        keep: How long the lake keeps each copy, where the mode is `full`. Without it: always.
-        staging: Whether the rows are loaded into Redshift too.
-        target_table: The table's name in Redshift. Without it: the transform's.
-        owners: Who answers for it: e-mail addresses, or team:name.
-        tags: Labels for its assets.
-    """
-
-    description: str
-    keep: DayCount | None = None
-    staging: bool = False
-    target_table: str | None = None
-    owners: Owners = ()
-    tags: Tags = Field(default_factory=dict)
+    description: str  # what a row is; the first line is shown in lists
+    keep: DayCount | None = None  # how long the lake keeps each copy, where the mode is `full`. Without it: always
+    staging: bool = False  # whether the rows are loaded into Redshift too
+    target_table: str | None = None  # the table's name in Redshift. Without it: the transform's
+    owners: Owners = ()  # who answers for it: e-mail addresses, or team:name
+    tags: Tags = Field(default_factory=dict)  # labels for its assets
 
 
 @dataclass(frozen=True)
 class Transform:
-    """A transform.
+    """A transform."""
 
-    Attributes:
-        name: Its name, which its table has too.
-        header: How its rows are stored.
-        inputs: The tables that it reads: `lake` or `latest`, and the table.
-        compute: Gives the rows of a day, of any kind.
-        text: Its SQL or its program.
-        is_sql: Which of them it is.
-        file: Where it stands; None where nobody knows.
-    """
-
-    name: str
-    header: TransformHeader
-    inputs: Sequence[tuple[str, str]]
-    compute: Callable[[Query, date], Any]
-    text: str
-    is_sql: bool = False
-    file: Path | None = None
+    name: str  # its name, which its table has too
+    header: TransformHeader  # how its rows are stored
+    inputs: Sequence[tuple[str, str]]  # the tables that it reads: `lake` or `latest`, and the table
+    compute: Callable[[Query, date], Any]  # gives the rows of a day, of any kind
+    text: str  # its SQL or its program
+    is_sql: bool = False  # which of them it is
+    file: Path | None = None  # where it stands; None where nobody knows
 
     @cached_property
     def table(self) -> ComputedTable:
-        """The table that it makes.
-
-        Raises:
-            FrameError: What the header says does not go together.
-        """
+        """The table that it makes; raises FrameError where what the header says does not go together."""
         header = self.header
         return header.as_table(
             self.name,
@@ -108,10 +85,6 @@ class Transform:
     def rows(self, query: Query, day: date) -> pa.RecordBatchReader:
         """Return the rows of a day, a batch at a time.
 
-        Args:
-            query: Where the lake's tables can be asked for.
-            day: The day.
-
         Raises:
             FrameError: What it gives is no rows.
             MissingDayError: The lake lacks the day of a table that it reads.
@@ -126,11 +99,7 @@ class Transform:
 
 
 def transform(
-    *,
-    description: str = "",
-    latest: Iterable[str] = (),
-    tables: Mapping[str, str] | None = None,
-    **header: Any,
+    *, description: str = "", latest: Iterable[str] = (), tables: Mapping[str, str] | None = None, **header: Any
 ) -> Callable[[Callable[..., Any]], Transform]:
     """Make a transform of a function, whose name it has.
 
@@ -200,11 +169,7 @@ def staged_tables(transforms: Iterable[Transform]) -> dict[str, str]:
 
 
 def read_sql(path: Path) -> Transform:
-    """Read a transform's file of SQL.
-
-    Raises:
-        TransformError: The header or the query is not as it must be; the message names the file.
-    """
+    """Read a transform's file of SQL; raises a TransformError that names the file."""
     said, query = read_sql_file(path, TransformError)
     try:
         read = inputs(_rendered(query, date(2000, 1, 1)))

@@ -62,44 +62,27 @@ def terminate(pid: int) -> str:
 
 @dataclass(frozen=True)
 class Answer:
-    """A statement's outcome.
-
-    Attributes:
-        rows: Its rows.
-        count: The rows that a DML statement changed, -1 where unknown.
-        columns: The names of the rows' columns and their types' numbers.
-        modifiers: The columns' type modifiers, in which a VARCHAR has its length and a DECIMAL precision and scale.
-    """
+    """A statement's outcome."""
 
     rows: list[tuple[Any, ...]]
-    count: int
-    columns: tuple[tuple[str, int], ...] = ()
+    count: int  # the rows that a DML statement changed, -1 where unknown
+    columns: tuple[tuple[str, int], ...] = ()  # the names of the rows' columns and their types' numbers
+    # the columns' type modifiers, in which a VARCHAR has its length and a DECIMAL precision and scale
     modifiers: tuple[int, ...] = ()
 
 
 class Session:
-    """One connection in autocommit mode, so that BEGIN and COMMIT are said by whoever owns the transaction.
-
-    Attributes:
-        pid: The server's process id, which its system views call `session_id`.
-        began: When the session began, by the server's clock, in UTC.
-        statements: What was run so far, in order.
-        seconds: How long each of them took.
-    """
+    """One connection in autocommit mode, so that BEGIN and COMMIT are said by whoever owns the transaction."""
 
     def __init__(self, connection: Any, aside: Callable[[], Session] | None = None) -> None:
-        """Take over a connection.
-
-        Args:
-            connection: One of redshift_connector's.
-            aside: Opens another session, to ask about this one and to end it; None where that cannot be done.
-        """
+        """Take over a connection of redshift_connector's; `aside` opens another to ask about it and to end it."""
         self._connection = connection
         self._aside = aside
         connection.autocommit = True
-        self.statements: list[str] = []
-        self.seconds: list[float] = []
-        self.pid = 0
+        self.statements: list[str] = []  # what was run so far, in order
+        self.seconds: list[float] = []  # how long each of them took
+        self.pid = 0  # the server's process id, which its system views call `session_id`
+        # `began` is by the server's clock, in UTC.
         pid, self.began = self._execute("SELECT pg_backend_pid(), GETDATE()", WAKE_SECONDS).rows[0]
         self.pid = int(pid)
         self.statements.clear()
@@ -123,7 +106,8 @@ class Session:
                 cursor = self._connection.cursor()
                 cursor.execute(statement)
                 rows = [tuple(row) for row in cursor.fetchall()] if cursor.description else []
-                columns = tuple((_text(c[0]), int(c[1])) for c in cursor.description or ())
+                named = [(one[0], int(one[1])) for one in cursor.description or ()]
+                columns = tuple((name.decode() if isinstance(name, bytes) else str(name), kind) for name, kind in named)
                 return Answer(rows, cursor.rowcount, columns, _modifiers(cursor))
         except Exception as error:  # the driver raises OSError, struct.error and others besides its own
             if time.monotonic() - started < most:
@@ -154,11 +138,7 @@ class Session:
         return WarehouseError(f"{text}; {who[0] or _UNKNOWN}. {what}{advice}", statement=statement)
 
     def _blockers(self) -> str:
-        """Return, in words, who holds what this session waits for, empty where nobody is known to.
-
-        Raises:
-            WarehouseError: Redshift lets nobody in, or does not tell.
-        """
+        """Return who holds what this session waits for, empty where nobody is known to; raises WarehouseError."""
         held = self._ask_aside(BLOCKERS.format(pid=self.pid))
         return ", ".join(f"{str(owner).strip()} (pid {pid}) holds it since {since} UTC" for owner, pid, since in held)
 
@@ -179,11 +159,7 @@ class Session:
 
 
 class Warehouse:
-    """Redshift as the rest of the product sees it.
-
-    Args:
-        settings: Where it is and who we are.
-    """
+    """Redshift as the rest of the product sees it."""
 
     def __init__(self, settings: RedshiftSettings) -> None:
         self.settings = settings
@@ -284,14 +260,7 @@ class Warehouse:
 
 
 def open_warehouse(servers: Servers = ENVIRONMENT) -> Warehouse:
-    """Return a project's warehouse; nothing is opened yet.
-
-    Args:
-        servers: Where the project reaches it.
-
-    Raises:
-        ConfigError: Settings are missing or wrong.
-    """
+    """Return a project's warehouse, which is not opened yet; raises ConfigError."""
     return Warehouse(servers.warehouse())
 
 
@@ -320,7 +289,3 @@ def _modifiers(cursor: Any) -> tuple[int, ...]:
     """Return the type modifiers, which the driver reads and leaves out of `description`."""
     prepared = cursor.ps or {}
     return tuple(int(column["type_modifier"]) for column in prepared.get("row_desc") or ())
-
-
-def _text(name: Any) -> str:
-    return name.decode() if isinstance(name, bytes) else str(name)

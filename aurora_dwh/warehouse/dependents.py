@@ -25,23 +25,14 @@ class DependentError(DataError):
 
 @dataclass(frozen=True)
 class View:
-    """A view that is bound to a table, perhaps through other views.
+    """A view that is bound to a table, perhaps through other views."""
 
-    Attributes:
-        oid: Its number.
-        schema: Its schema.
-        name: Its name.
-        query: Its SELECT.
-        owner: Whose it is.
-        is_ours: Whether the session's user may make it again.
-    """
-
-    oid: int
+    oid: int  # its number
     schema: str
     name: str
-    query: str
-    owner: str
-    is_ours: bool
+    query: str  # its SELECT
+    owner: str  # whose it is
+    is_ours: bool  # whether the session's user may make it again
 
     @property
     def sql(self) -> str:
@@ -56,19 +47,12 @@ class View:
 
 @dataclass(frozen=True)
 class Grant:
-    """A privilege that was given.
+    """A privilege that was given."""
 
-    Attributes:
-        privilege: What it allows.
-        to: To whom it was given, as SQL.
-        columns: The columns that it is about; none where it is about the whole.
-        with_option: Whether it may be passed on.
-    """
-
-    privilege: str
-    to: str
-    columns: tuple[str, ...] = ()
-    with_option: bool = False
+    privilege: str  # what it allows
+    to: str  # to whom it was given, as SQL
+    columns: tuple[str, ...] = ()  # the columns that it is about; none where it is about the whole
+    with_option: bool = False  # whether it may be passed on
 
 
 def views(session: Session, schema: str, name: str) -> list[View]:
@@ -127,7 +111,8 @@ def check(session: Session, schema: str, name: str) -> list[View]:
             "changed. Have them dropped for as long as this takes, or made again WITH NO SCHEMA BINDING, which goes "
             "by the table's name"
         )
-    if secured := policies(session, [(schema, name), *((view.schema, view.name) for view in bound)]):
+    places = [(schema, name), *((view.schema, view.name) for view in bound)]
+    if secured := attached(session, places) if sees_policies(session) else []:
         raise DependentError(
             f"{label}: security policies are attached that would be gone with it: {', '.join(secured)}; nothing was "
             "changed. Have a security administrator detach them, run this again, and attach them to what is new"
@@ -149,13 +134,8 @@ def roles(session: Session) -> set[str]:
     return {str(role) for (role,) in rows}
 
 
-def policies(session: Session, relations: Iterable[tuple[str, str]]) -> list[str]:
-    """Return the policies that are attached to tables or views, as people write them; none for whom they are hidden."""
-    return attached(session, relations) if sees_policies(session) else []
-
-
 def attached(session: Session, relations: Iterable[tuple[str, str]]) -> list[str]:
-    """Return what the views of policies tell the session's user of them, in the words of `policies`."""
+    """Return the policies that tables or views have, in words, as far as they are shown to the session's user."""
     pairs = [(literal(fold(schema)), literal(fold(name))) for schema, name in relations]
 
     def among(schema: str, name: str) -> str:

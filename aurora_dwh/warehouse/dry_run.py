@@ -54,19 +54,9 @@ def first_load(target: Target, schema: TableSchema) -> list[str]:
 
 
 def load_of(warehouse: Warehouse, target: Target, mode: str, manifest: Manifest) -> list[str]:
-    """Return the statements of the transaction that loads one day.
-
-    Args:
-        warehouse: Redshift's settings; it is not contacted.
-        target: The staging table.
-        mode: The table's mode.
-        manifest: The day as it would be in the lake.
-    """
+    """Return the statements of the transaction that loads one day; the warehouse is not contacted."""
     count = checks.count_rows(target, texts_of(target, manifest.schema), [manifest.day.isoformat()])
-    answers: dict[str, tuple[object, ...]] = {
-        COPY_COUNT: (manifest.rows,),
-        count: (manifest.day, *[manifest.rows] * 3),
-    }
+    answers: dict[str, tuple[object, ...]] = {COPY_COUNT: (manifest.rows,), count: (manifest.day, *[manifest.rows] * 3)}
     if target.key:  # rows are replaced, of which nothing is known
         answers[count_fresh(target)] = (manifest.day, 0, manifest.rows, 0, 0, 0, None, None)
     notebook = _Notebook(answers)
@@ -75,14 +65,7 @@ def load_of(warehouse: Warehouse, target: Target, mode: str, manifest: Manifest)
 
 
 def build_of(mart: Mart, schemas: Mapping[str, str], days: tuple[date, date] | None, *, is_first: bool) -> list[str]:
-    """Return the statements of the transaction that builds a mart, with the checks of its rows.
-
-    Args:
-        mart: The mart.
-        schemas: As `marts.build.build` takes them.
-        days: Of an incremental mart, the half-open range of days.
-        is_first: Whether there is nothing of it yet; else it stands as its file says.
-    """
+    """Return the statements of the transaction that builds a mart, or it for the first time, with its checks."""
     header = mart.header
     is_view = header.materialization == "view"
     rows = qualified(schemas["bi"], mart.name) if is_view else identifier(mart_build.BUILT)

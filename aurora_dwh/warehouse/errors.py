@@ -7,7 +7,6 @@ may come as InterfaceError, OperationalError or a plain OSError.
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from aurora_dwh.core.models import DataError
 from aurora_dwh.core.spelling import beginning
@@ -39,17 +38,12 @@ _RELATION = re.compile(rf"(?:ALTER|DROP) (?:TABLE|VIEW) (?:IF EXISTS )?({_NAME}\
 
 
 class WarehouseError(Exception):
-    """A statement that Redshift refused, or work that could not be finished there.
-
-    Attributes:
-        statement: The statement's text, which never holds a secret.
-        state: The SQLSTATE, empty where there is none.
-    """
+    """A statement that Redshift refused, or work that could not be finished there."""
 
     def __init__(self, message: str, *, statement: str = "", state: str = "") -> None:
         super().__init__(message)
-        self.statement = statement
-        self.state = state
+        self.statement = statement  # its text, which never holds a secret
+        self.state = state  # the SQLSTATE, empty where there is none
 
 
 class PassingError(WarehouseError):
@@ -66,7 +60,8 @@ class CheckError(DataError):
 
 def translate(error: Exception, statement: str) -> WarehouseError:
     """Return the project's error for one that the driver raised while it ran `statement`."""
-    fields = _fields(error)
+    first = error.args[0] if error.args else None
+    fields = first if isinstance(first, dict) else {}  # the server's, none where it did not answer
     state = str(fields.get("C", ""))
     if not fields:
         text = f"connection to Redshift lost ({_reason(error)}) in: {shown(statement)}"
@@ -94,12 +89,6 @@ def _reason(error: BaseException) -> str:
     if isinstance(inner, tuple) and inner and isinstance(inner[-1], BaseException):
         return str(inner[-1])
     return str(error.args[-1]) if len(error.args) == 2 and isinstance(error.args[-1], BaseException) else str(error)
-
-
-def _fields(error: Exception) -> dict[str, Any]:
-    """Return the server's error fields, empty where the server did not answer."""
-    first = error.args[0] if error.args else None
-    return first if isinstance(first, dict) else {}
 
 
 def shown(statement: str) -> str:

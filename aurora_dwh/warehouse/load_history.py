@@ -140,7 +140,8 @@ class ProofRow:
 def insert_history(rows: Iterable[HistoryRow]) -> str:
     """Return the INSERT of loads."""
     names = ", ".join(identifier(f.name) for f in fields(HistoryRow))
-    return f"INSERT INTO {HISTORY} ({names}) VALUES\n" + ",\n".join(_values(row) for row in rows)
+    values = (", ".join(literal(value) for value in astuple(row)) for row in rows)
+    return f"INSERT INTO {HISTORY} ({names}) VALUES\n" + ",\n".join(f"({one})" for one in values)
 
 
 def insert_proof(row: ProofRow) -> str:
@@ -169,10 +170,6 @@ def last_proofs(tables: Collection[str]) -> str:
     )
 
 
-def _values(row: HistoryRow) -> str:
-    return "(" + ", ".join(literal(value) for value in astuple(row)) + ")"
-
-
 def find_load(load_id: str) -> str:
     """Return the query that tells whether a load was committed."""
     return f"SELECT COUNT(*) FROM {HISTORY} WHERE load_id = {literal(load_id)}"
@@ -185,7 +182,6 @@ def standing(table: str, target: str | None, place: str, rules: str | None) -> s
     name that was loaded from the same days in the lake is told of as well. The columns are those of `Loading`.
 
     Args:
-        table: The staging table's name in the audit tables.
         target: Its quoted name, None where it does not exist.
         place: What the addresses of its days' manifests begin with.
         rules: The rules of the days that are to be loaded, which are told as an empty text; None where they have none.
@@ -255,11 +251,6 @@ def unrecorded(table: str, target: str, *, has_history: bool) -> str:
     """Return the query for the days that rows of a table are of and that nothing was loaded of by the record.
 
     Its rows are the day, and the latest moment of the source, in UTC, at which rows of it were read.
-
-    Args:
-        table: The staging table's name in the audit tables.
-        target: Its quoted name.
-        has_history: Whether there is a record.
     """
     known = f" WHERE {identifier(DAY)} NOT IN ({loaded_days(table)})" if has_history else ""
     return (
@@ -269,11 +260,7 @@ def unrecorded(table: str, target: str, *, has_history: bool) -> str:
 
 
 def missing_columns(live: Collection[str]) -> list[str]:
-    """Return the statements that give `dwh.load_history` the columns that it lacks.
-
-    Args:
-        live: The columns that it has; none where it is not there, so that it is made with all of them.
-    """
+    """Return the statements that give `dwh.load_history` the columns that it lacks; none where it is not there."""
     return [
         f"ALTER TABLE {HISTORY} ADD COLUMN {identifier(name)} {kind}"
         for name, kind in _ADDED.items()

@@ -22,7 +22,6 @@ def lock(session: Session, table: str) -> None:
     """Make the session's transaction a table's only writer, as its first statement.
 
     Args:
-        session: A session whose transaction has just begun.
         table: The table's quoted name.
 
     Raises:
@@ -37,7 +36,6 @@ def await_writer(session: Session, begin: Callable[[], None], *states: str) -> N
     """Wait until a COMMIT that is still under way has ended, whose transaction had begun in the same way.
 
     Args:
-        session: A session without a transaction.
         begin: Takes what the other transaction took first.
         states: SQLSTATEs that tell that it has ended as well, as where it made or removed the table.
 

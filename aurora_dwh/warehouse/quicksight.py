@@ -34,38 +34,23 @@ class QuickSightUnreachableError(Exception):
 
 @dataclass(frozen=True)
 class Refreshed:
-    """A refresh that came to its end.
+    """A refresh that came to its end."""
 
-    Attributes:
-        ingestion_id: Its id.
-        rows: Rows that were read into SPICE.
-        dropped: Rows that QuickSight could not take.
-        total: Rows of the dataset afterwards; None where QuickSight does not say.
-        size: Bytes that were read.
-        seconds: What it took.
-    """
-
-    ingestion_id: str
-    rows: int
-    dropped: int
-    total: int | None
-    size: int
-    seconds: int
+    ingestion_id: str  # its id
+    rows: int  # rows that were read into SPICE
+    dropped: int  # rows that QuickSight could not take
+    total: int | None  # rows of the dataset afterwards; None where QuickSight does not say
+    size: int  # bytes that were read
+    seconds: int  # what it took
 
 
 @dataclass(frozen=True)
 class SpiceDataset:
-    """A dataset of a QuickSight account.
+    """A dataset of a QuickSight account."""
 
-    Attributes:
-        client: A boto3 client of QuickSight.
-        account_id: The AWS account.
-        dataset_id: The dataset's id.
-    """
-
-    client: Any
-    account_id: str
-    dataset_id: str
+    client: Any  # a boto3 client of QuickSight
+    account_id: str  # the AWS account
+    dataset_id: str  # the dataset's id
 
     def refresh(self, state: str, how: Literal["full", "incremental"], timeout: timedelta, say: Say) -> Refreshed:
         """Refresh the dataset and wait for the end.
@@ -74,9 +59,6 @@ class SpiceDataset:
 
         Args:
             state: What the dataset's tables hold now, as letters, digits, `-` and `_`; ids of refreshes are made of it.
-            how: Whether all rows are read, or those that the dataset's look-back window says.
-            timeout: How long the end is waited for.
-            say: Where to log.
 
         Raises:
             QuickSightError: The refresh failed, was cancelled, took too long, or cannot be started.

@@ -50,12 +50,7 @@ def rebuild(
     """Make a staging table anew and swap it.
 
     Args:
-        warehouse: Redshift.
-        lake: The lake that the manifests are of.
-        target: The staging table.
-        mode: `incremental`, `append` or `full`.
         read: Gives what in the lake the table is made of, as `Lake.loadable` does: in mode full, the latest reading.
-        table: The table's name in the source, for errors.
         is_read_anew: Whether all of them were read for this, so that they need not go with what was loaded before.
         loaded: Told the days of each transaction that is done.
 
@@ -95,11 +90,7 @@ def loaded_days(warehouse: Warehouse, target: Target) -> set[date]:
 
 
 def _clear(session: Session, target: Target, twin: Target) -> None:
-    """See to what all tables rest on, and remove what a rebuild left that was broken off.
-
-    Raises:
-        DependentError: Something hangs on the table that would be lost when the new one takes its place.
-    """
+    """See to what all tables rest on, and remove what a broken-off rebuild left; raises DependentError."""
     dependents.check(session, target.schema_name, target.name)
     schema_drift.settle(
         session,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from math import ceil
 
 from aurora_dwh.core.models import DataError
 from aurora_dwh.warehouse import load_history
@@ -54,25 +55,20 @@ def check_share(
     """Refuse to take more rows away than is likely to be right.
 
     Args:
-        target: The staging table.
-        table: The name of the table's asset.
-        gone: The rows that would go.
         live: The table's rows, without those that are flagged already.
-        source_rows: The source's rows.
         max_share: The share of the live rows, from 0 to 1, that may be gone; 1 allows all of them.
-        shown: A few of the rows.
 
     Raises:
         TooManyGoneError: It is more, or all of a source that is empty.
     """
     is_empty = source_rows == 0 and max_share < 1
-    if gone <= max_share * live and not (gone and is_empty):
+    if not gone or (gone / live <= max_share and not is_empty):  # 29 rows are more than 0.29 * 100, which is 28.99...
         return
     what = "the source is empty" if not source_rows else f"at most {max_share:.1%} may be"
     raise TooManyGoneError(
         f"{target.label}: {gone:,} of {live:,} rows ({gone / live:.1%}) are gone from the source, such as "
         f"{'; '.join(shown)}, and {what}; none was taken away. If they were deleted on purpose, materialize "
-        f"proof/{table} again with the run config `max_share: {min(1.0, _above(gone / live))}`"
+        f"proof/{table} again with the run config `max_share: {min(1.0, ceil(100 * gone / live) / 100)}`"
     )
 
 
@@ -80,11 +76,8 @@ def remove(warehouse: Warehouse, target: Target, conditions: Sequence[str], at: 
     """Remove rows, or flag them; doing it twice is the same as once.
 
     Args:
-        warehouse: Redshift.
-        target: The staging table, as `prepare` leaves it.
         conditions: Conditions in Redshift's SQL, each of which selects some of the rows.
         at: The moment of the source at which they were gone; rows that were read later stay.
-        flags: Whether they are flagged.
 
     Raises:
         WarehouseError: Redshift refused a statement, or was out of reach for all attempts.
@@ -99,8 +92,3 @@ def remove(warehouse: Warehouse, target: Target, conditions: Sequence[str], at: 
             session.execute(load_history.forget(target.label))  # else its next load would miss what was loaded before
 
     warehouse.transaction(work)
-
-
-def _above(share: float) -> float:
-    """Return the share rounded up to whole hundredths."""
-    return -(-share * 100 // 1) / 100

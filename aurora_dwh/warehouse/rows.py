@@ -34,15 +34,7 @@ class ResultError(DataError):
 
 
 def reader(warehouse: Warehouse, query: str) -> pa.RecordBatchReader:
-    """Return a query's rows; a session is open until they are read.
-
-    Args:
-        warehouse: Redshift.
-        query: A SELECT.
-
-    Raises:
-        WarehouseError: Redshift refused it, or was out of reach for all attempts.
-    """
+    """Return a query's rows; a session is open until they are read. Raises WarehouseError."""
     import pyarrow as pa
 
     with ExitStack() as stack:

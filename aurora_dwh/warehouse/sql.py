@@ -38,12 +38,7 @@ def role(iam_role: str) -> str:
 
 
 def beside(name: str, suffix: str) -> str:
-    """Return the name of a table that is made beside another one: with a suffix, and a digest where that is too long.
-
-    Args:
-        name: The other table's name.
-        suffix: What tells the two apart, in ASCII.
-    """
+    """Return the name of a table made beside another one: with an ASCII suffix, and a digest where that is too long."""
     if len(f"{name}{suffix}".encode()) <= IDENTIFIER_LIMIT:
         return f"{name}{suffix}"
     tail = f"_{sha256(name.encode()).hexdigest()[:8]}{suffix}"

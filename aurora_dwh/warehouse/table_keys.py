@@ -15,15 +15,7 @@ from aurora_dwh.warehouse.sql import literal
 def differences(
     session: Session, schema: str, name: str, *, dist_key: str | None, sort_key: Sequence[str]
 ) -> list[str]:
-    """Return in which of the keys that are asked for a table differs, in words.
-
-    Args:
-        session: A session.
-        schema: The table's schema.
-        name: The table, which exists.
-        dist_key: The distribution key that is asked for, if one is.
-        sort_key: The columns of the sort key, likewise.
-    """
+    """Return in which of the keys that are asked for a table differs, in words."""
     if not (dist_key or sort_key):
         return []
     rows = session.execute(

@@ -27,9 +27,7 @@ def swap(session: Session, schema: str, name: str, *, replacement: str) -> None:
     Args:
         session: A session with an open transaction, of a user who owns the tables and the views on them, and who may
             see what others were granted (`ALTER USER ... SYSLOG ACCESS UNRESTRICTED`, `GRANT ROLE sys:monitor`).
-        schema: The schema of both tables.
         name: The table that is replaced; it may be gone.
-        replacement: The table that takes its place.
 
     Raises:
         DependentError: Something hangs on the old table that cannot be kept, as a view that needs a column which the

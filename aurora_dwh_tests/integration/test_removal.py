@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tracemalloc
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -123,6 +124,16 @@ def test_a16_too_many_gone_are_refused_with_table_share_rows_and_remedy() -> Non
         check_share(REMOVE, "orders", gone=10, max_share=0.99, **counts)  # type: ignore[arg-type]
     check_share(REMOVE, "orders", gone=10, max_share=1, **counts)  # type: ignore[arg-type]
     check_share(REMOVE, "orders", gone=0, live=0, source_rows=0, max_share=0.1, shown=[])
+
+
+@pytest.mark.parametrize("live", [3, 7, 25, 100, 350])
+def test_the_share_that_is_advised_is_enough(live: int) -> None:
+    for gone in range(1, live + 1):
+        counts = {"gone": gone, "live": live, "source_rows": live}
+        with pytest.raises(TooManyGoneError) as refused:
+            check_share(REMOVE, "orders", max_share=0.0, shown=[], **counts)
+        (share,) = re.findall(r"max_share: ([0-9.]+)`", str(refused.value))
+        check_share(REMOVE, "orders", max_share=float(share), shown=[], **counts)
 
 
 def test_a16_flagging_that_is_switched_on_later_begins_with_no_row_flagged(warehouse: Warehouse, lake: Lake) -> None:

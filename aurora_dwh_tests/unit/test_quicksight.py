@@ -17,8 +17,9 @@ from aurora_dwh.catalog.model import PACKAGED_CATALOG, Catalog, CatalogError, ma
 from aurora_dwh.core import retries
 from aurora_dwh.core.models import DataError
 from aurora_dwh.definitions import defs as load_definitions
+from aurora_dwh.orchestration.assets.names import Names
 from aurora_dwh.orchestration.assets.quicksight import DROPPED, build_quicksight_assets
-from aurora_dwh.orchestration.automation.quicksight import build_quicksight_sensor
+from aurora_dwh.orchestration.automation.jobs import build_condition_sensor
 from aurora_dwh.warehouse.quicksight import QuickSightError, QuickSightUnreachableError, SpiceDataset
 from aurora_dwh_tests.aws_endpoint import AwsEndpoint, AwsError
 from aurora_dwh_tests.instances import empty_instance
@@ -449,7 +450,7 @@ def test_a_mart_that_is_rebuilt_while_a_refresh_runs_leads_to_another(place: Pla
 
 def test_the_sensor_runs_and_is_about_quicksight_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = Place(tmp_path, monkeypatch)
-    sensor = build_quicksight_sensor(datasets=[KEY])
+    sensor = build_condition_sensor("quicksight", [KEY], "", names=Names())
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
     graph = dg.Definitions(assets=[*place.marts, *place.assets]).resolve_asset_graph()
     assert sensor.asset_selection.resolve(graph) == {KEY}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aurora_dwh.commands.console import FAILED, AsJson, say_json, work
-from aurora_dwh.commands.output import say_table
+from aurora_dwh.commands.output import say_table, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -59,11 +59,7 @@ def doctor(as_json: AsJson = False, contract: Contract = None) -> None:
 
 
 def run_checks(progress: Callable[[str], object] = lambda _: None) -> list[Check]:
-    """Check everything that a load of a day needs.
-
-    Args:
-        progress: Is told each check's name once it was made.
-    """
+    """Check everything that a load of a day needs; `progress` is told each check's name once it was made."""
     from aurora_dwh.catalog.model import Catalog
     from aurora_dwh.commands.doctor import export, lake, notices, source, warehouse, worker
     from aurora_dwh.commands.doctor.check import Attempts
@@ -92,27 +88,19 @@ def _check_marts(catalog: Catalog) -> None:
 
 def say_checks(checks: Sequence[Check]) -> None:
     """Print checks as a table; tables of the source that are well take one line together."""
-    from rich.table import Column
-    from rich.text import Text
-
     from aurora_dwh.commands.doctor.source import TABLE
 
     colours = {"ok": "green", "warning": "yellow", "failed": "red"}
     tables = [check for check in checks if check.name.startswith(TABLE)]
     well = [check for check in tables if check.state == "ok"]
+    together = f"{len(well)} of {len({check.name for check in tables})} can be read as the catalog says"
     rows = []
     for check in checks:
         if check in well and check is not well[0]:
             continue
-        name, found = (check.name, check.detail) if check not in well else ("aurora: tables", _counted(well, tables))
+        name, found = (check.name, check.detail) if check not in well else ("aurora: tables", together)
         advice = "\n".join(part for part in (found, check.remedy and f"-> {check.remedy}") if part)
-        rows.append([Text(name), Text(check.state.value, style=colours[check.state.value]), Text(advice)])
-    columns = [Column("check"), Column("", no_wrap=True), Column("found, and what to do")]
-    say_table(columns, rows)
+        rows.append([name, (check.state.value, colours[check.state.value]), advice])
+    say_table([*texts("check"), "", *texts("found, and what to do")], rows)
     counts = {state: sum(check.state == state for check in checks) for state in colours}
     typer.echo(", ".join(f"{count} {state}" for state, count in counts.items() if count))
-
-
-def _counted(well: Sequence[Check], tables: Sequence[Check]) -> str:
-    names = {check.name for check in tables}
-    return f"{len(well)} of {len(names)} can be read as the catalog says"

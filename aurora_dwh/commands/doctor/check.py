@@ -28,27 +28,16 @@ class State(str, Enum):
 
 @dataclass(frozen=True)
 class Check:
-    """One check and its outcome.
+    """One check and its outcome."""
 
-    Attributes:
-        name: What was checked; the system's name, a colon, and the rest.
-        state: How it came out.
-        detail: What was found.
-        remedy: What to do; empty where nothing is to be done.
-    """
-
-    name: str
-    state: State
-    detail: str = ""
-    remedy: str = ""
+    name: str  # what was checked; the system's name, a colon, and the rest
+    state: State  # how it came out
+    detail: str = ""  # what was found
+    remedy: str = ""  # what to do; empty where nothing is to be done
 
 
 class Attempts:
-    """The checks of one run, in order.
-
-    Args:
-        progress: Is told each check's name once it was made.
-    """
+    """The checks of one run, in order; `progress` is told each check's name once it was made."""
 
     def __init__(self, progress: Callable[[str], object] = lambda _: None) -> None:
         self.checks: list[Check] = []
@@ -88,7 +77,6 @@ def clock_check(name: str, ask: Callable[[], datetime]) -> Check:
     """Compare another system's clock with this machine's.
 
     Args:
-        name: What to call the check.
         ask: Returns the other clock's time, aware; the time that the answer takes is allowed for.
     """
     before = datetime.now(timezone.utc)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from aurora_dwh.commands.doctor.check import SETTINGS_REMEDY, Attempts, Check, State, clock_check
+from aurora_dwh.commands.doctor.check import SETTINGS_REMEDY, Attempts, Check, State, clock_check, ok_or_warning
 from aurora_dwh.lake.athena import GLUE_ACTIONS
 from aurora_dwh.lake.factory import open_glue
 from aurora_dwh.settings.config import LakeSettings
@@ -24,15 +24,10 @@ _BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "Restrict
 
 @dataclass(frozen=True)
 class Bucket:
-    """A lake that works.
+    """A lake that works."""
 
-    Attributes:
-        settings: Where it lies.
-        region: The bucket's Region; None where nobody says.
-    """
-
-    settings: LakeSettings
-    region: str | None
+    settings: LakeSettings  # where it lies
+    region: str | None  # the bucket's Region; None where nobody says
 
 
 def check(run: Attempts) -> Bucket | None:
@@ -96,11 +91,7 @@ def _check_objects(run: Attempts, settings: LakeSettings) -> bool:
 
 
 def _put_over(client: Any, place: dict[str, str]) -> None:
-    """Put an object where one is and only if none is, which must be refused.
-
-    Raises:
-        ValueError: It was not refused.
-    """
+    """Put an object where one is and only if none is; raises ValueError where that is not refused."""
     from botocore.exceptions import ClientError
 
     try:
@@ -122,11 +113,12 @@ def check_encryption(client: Any, bucket: str) -> Iterator[Check]:
         return
     rules = answer.get("ServerSideEncryptionConfiguration", {}).get("Rules", [])
     ways = [rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] for rule in rules]
-    if ways:
-        yield Check("lake: encryption", State.OK, f"objects are encrypted by {ways[0]}")
-    else:
-        remedy = f"aws s3api put-bucket-encryption --bucket {bucket} with SSE-S3 or a KMS key"
-        yield Check("lake: encryption", State.WARNING, "the bucket does not encrypt its objects", remedy)
+    yield ok_or_warning(
+        "lake: encryption",
+        "" if ways else "the bucket does not encrypt its objects",
+        f"objects are encrypted by {''.join(ways[:1])}",
+        f"aws s3api put-bucket-encryption --bucket {bucket} with SSE-S3 or a KMS key",
+    )
 
 
 def check_public_access(client: Any, bucket: str) -> Iterator[Check]:
@@ -136,11 +128,9 @@ def check_public_access(client: Any, bucket: str) -> Iterator[Check]:
         return
     blocks = answer.get("PublicAccessBlockConfiguration", {})
     missing = [name for name in _BLOCKS if not blocks.get(name)]
-    if missing:
-        remedy = f"aws s3api put-public-access-block --bucket {bucket} with all four settings true"
-        yield Check("lake: public access", State.WARNING, f"the bucket does not set {', '.join(missing)}", remedy)
-    else:
-        yield Check("lake: public access", State.OK, "blocked")
+    trouble = f"the bucket does not set {', '.join(missing)}" if missing else ""
+    remedy = f"aws s3api put-public-access-block --bucket {bucket} with all four settings true"
+    yield ok_or_warning("lake: public access", trouble, "blocked", remedy)
 
 
 def bucket_region(client: Any, bucket: str) -> str | None:

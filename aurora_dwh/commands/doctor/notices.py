@@ -55,13 +55,7 @@ def _check_datasets(run: Attempts, section: QuickSight) -> None:
 
 
 def check_dataset(client: Any, account_id: str, dataset_id: str) -> Check:
-    """Check that a dataset is there, is in SPICE, and that this process may follow its refreshes.
-
-    Args:
-        client: A boto3 client of QuickSight.
-        account_id: The AWS account.
-        dataset_id: The dataset's id.
-    """
+    """Check that a dataset is there, is in SPICE, and that this process may follow its refreshes."""
     name, dataset = f"quicksight: dataset {dataset_id}", {"AwsAccountId": account_id, "DataSetId": dataset_id}
     missing = client.exceptions.ResourceNotFoundException
     role = "allow this process quicksight:CreateIngestion and quicksight:DescribeIngestion on the dataset's ingestions"

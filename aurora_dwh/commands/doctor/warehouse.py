@@ -116,12 +116,13 @@ def check_grants(session: Session) -> Check:
         ).rows
     except Exception as error:  # whatever the server says is the answer
         return Check(name, State.FAILED, str(error), "let the user read svv_user_info")
-    if is_superuser or str(access).strip() == "UNRESTRICTED":
-        return Check(name, State.OK, "those of others are seen, and given again where a table is made anew")
-    return Check(
+    are_hidden = (
+        "those of others are not seen, and lost where a table is made anew (a rebuild, a mart whose columns change)"
+    )
+    return ok_or_warning(
         name,
-        State.WARNING,
-        "those of others are not seen, and lost where a table is made anew (a rebuild, a mart whose columns change)",
+        "" if is_superuser or str(access).strip() == "UNRESTRICTED" else are_hidden,
+        "those of others are seen, and given again where a table is made anew",
         f"have an administrator run ALTER USER {identifier(user)} SYSLOG ACCESS UNRESTRICTED",
     )
 
@@ -166,11 +167,7 @@ def copy_a_row(session: Session, settings: RedshiftSettings, lake: LakeSettings)
     client, key = lake.client(), probe_key(lake)
     data, manifest = f"{key}.parquet", f"{key}.manifest"
     body = _one_row()
-    entry = {
-        "url": f"s3://{lake.bucket}/{data}",
-        "mandatory": True,
-        "meta": {"content_length": len(body)},
-    }
+    entry = {"url": f"s3://{lake.bucket}/{data}", "mandatory": True, "meta": {"content_length": len(body)}}
     source = literal(f"s3://{lake.bucket}/{manifest}")
     try:
         client.put_object(Bucket=lake.bucket, Key=data, Body=body)

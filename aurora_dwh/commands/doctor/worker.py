@@ -13,12 +13,7 @@ LEAST_FREE = 2**30
 
 
 def check(run: Attempts, scanned: int) -> None:
-    """Check the machine.
-
-    Args:
-        run: Takes the checks.
-        scanned: Bytes of the largest table whose days are read by scanning it.
-    """
+    """Check the machine; `scanned` are bytes of the largest table whose days are read by scanning it."""
     run.add(check_disk(scanned))
     if not os.environ.get("DAGSTER_HOME"):
         detail = "DAGSTER_HOME is not set: runs and their history are gone when `dagster dev` ends"

@@ -16,7 +16,7 @@ from dagster import MetadataValue
 
 from aurora_dwh.lake.layout import Layout
 from aurora_dwh.orchestration.assets.console import redshift_endpoint, redshift_workgroup, s3_folder
-from aurora_dwh.settings.config import aws_region
+from aurora_dwh.settings.config import MYSQL_PORT, AuroraSettings, LakeSettings, RedshiftSettings, aws_region
 from aurora_dwh.settings.environment import ConfigError, Environment
 from aurora_dwh.settings.servers import ENVIRONMENT, Servers
 
@@ -25,76 +25,68 @@ Settings = TypeVar("Settings")
 
 @dataclass(frozen=True)
 class Addresses:
-    """The three places between which tables are copied.
+    """The three places between which tables are copied."""
 
-    Attributes:
-        source: `mysql://host:port/database`, None where it is not known.
-        layout: The lake's layout, None where it is not known.
-        warehouse: `redshift://host/database`, None where it is not known.
-        database: Redshift's database, None where it is not known.
-        schemas: What the schemas that marts name are called in this warehouse.
-        s3_region: The Region of the lake's bucket; None where it is not known, or the lake is not Amazon's S3.
-        redshift_page: The warehouse's page in Amazon's console; None where it is not known, or is not Amazon's.
-        glue: The database of Glue in which Athena finds the lake's tables, None where there is none.
-    """
-
-    source: str | None
-    layout: Layout | None
-    warehouse: str | None
-    database: str | None
-    schemas: Mapping[str, str]
+    source: str | None  # `mysql://host:port/database`, None where it is not known
+    layout: Layout | None  # the lake's layout, None where it is not known
+    warehouse: str | None  # `redshift://host/database`, None where it is not known
+    database: str | None  # Redshift's database, None where it is not known
+    schemas: Mapping[str, str]  # what the schemas that marts name are called in this warehouse
+    # the Region of the lake's bucket; None where it is not known, or the lake is not Amazon's S3
     s3_region: str | None = None
+    # the warehouse's page in Amazon's console; None where it is not known, or is not Amazon's
     redshift_page: str | None = None
-    glue: str | None = None
+    glue: str | None = None  # the database of Glue in which Athena finds the lake's tables, None where there is none
 
     @staticmethod
     def from_env(environ: Mapping[str, str] | None = None) -> Addresses:
         """Read what the variables say."""
-        env = Environment(os.environ if environ is None else environ)
-        source, database = env.text("AURORA_DATABASE"), env.text("REDSHIFT_DATABASE")
+        env, region = Environment(os.environ if environ is None else environ), aws_region(environ)
         bucket, prefix = env.s3_uri("LAKE_URI")
-        host = env.text("REDSHIFT_HOST") or env.text("REDSHIFT_WORKGROUP")
-        aurora = env.text("AURORA_HOST")
-        port = env.text("AURORA_PORT") or "3306"
-        region = aws_region(environ)
-        endpoint = env.text("AWS_ENDPOINT_URL_S3") or env.text("AWS_ENDPOINT_URL")
-        return Addresses(
-            source=f"mysql://{aurora}:{port}/{source}" if aurora and source else None,
-            layout=Layout(bucket, prefix, source) if bucket and source else None,
-            warehouse=f"redshift://{host}/{database}" if host and database else None,
-            database=database,
-            schemas={
-                "staging": env.text("REDSHIFT_STAGING_SCHEMA") or "staging",
-                "bi": env.text("REDSHIFT_BI_SCHEMA") or "bi",
-            },
-            s3_region=None if endpoint else region,
-            redshift_page=_redshift_page(env.text("REDSHIFT_HOST"), env.text("REDSHIFT_WORKGROUP"), region),
-            glue=env.text("LAKE_GLUE_DATABASE"),
+        aurora = AuroraSettings(
+            database=env.text("AURORA_DATABASE") or "", host=env.text("AURORA_HOST"), port=env.port("AURORA_PORT")
         )
+        lake = LakeSettings(
+            bucket=bucket,
+            prefix=prefix,
+            endpoint=env.text("AWS_ENDPOINT_URL_S3") or env.text("AWS_ENDPOINT_URL"),
+            region=region,
+            glue_database=env.text("LAKE_GLUE_DATABASE"),
+        )
+        redshift = RedshiftSettings(
+            database=env.text("REDSHIFT_DATABASE") or "",
+            host=env.text("REDSHIFT_HOST"),
+            workgroup=env.text("REDSHIFT_WORKGROUP"),
+            region=region,
+            staging_schema=env.text("REDSHIFT_STAGING_SCHEMA") or "staging",
+            bi_schema=env.text("REDSHIFT_BI_SCHEMA") or "bi",
+        )
+        return Addresses._of(aurora, lake, redshift)
 
     @staticmethod
     def of(servers: Servers) -> Addresses:
-        """Return the places that settings name; what a function cannot say now is left out.
-
-        Args:
-            servers: The settings; those of the environment may be incomplete.
-        """
+        """Return the places that settings name; what a function cannot say now is left out."""
         if servers == ENVIRONMENT:
             return Addresses.from_env()
-        aurora, lake, redshift = _known(servers.source), _known(servers.lake), _known(servers.warehouse)
-        host = redshift and (redshift.host or redshift.workgroup)
+        return Addresses._of(
+            _known(servers.source) or AuroraSettings(database=""),
+            _known(servers.lake) or LakeSettings(bucket=""),
+            _known(servers.warehouse) or RedshiftSettings(database=""),
+        )
+
+    @staticmethod
+    def _of(aurora: AuroraSettings, lake: LakeSettings, redshift: RedshiftSettings) -> Addresses:
+        """Return the places of settings, which may lack anything."""
+        source, host = aurora.database, redshift.host or redshift.workgroup
         return Addresses(
-            source=f"mysql://{aurora.host}:{aurora.port or 3306}/{aurora.database}" if aurora and aurora.host else None,
-            layout=Layout(lake.bucket, lake.prefix, aurora.database) if aurora and lake else None,
-            warehouse=f"redshift://{host}/{redshift.database}" if redshift and host else None,
-            database=redshift.database if redshift else None,
-            schemas={
-                "staging": redshift.staging_schema if redshift else "staging",
-                "bi": redshift.bi_schema if redshift else "bi",
-            },
-            s3_region=lake.region if lake and not lake.endpoint else None,
-            redshift_page=_redshift_page(redshift.host, redshift.workgroup, redshift.region) if redshift else None,
-            glue=lake.glue_database if lake else None,
+            source=f"mysql://{aurora.host}:{aurora.port or MYSQL_PORT}/{source}" if aurora.host and source else None,
+            layout=Layout(lake.bucket, lake.prefix, source) if lake.bucket and source else None,
+            warehouse=f"redshift://{host}/{redshift.database}" if host and redshift.database else None,
+            database=redshift.database or None,
+            schemas=redshift.schemas,
+            s3_region=None if lake.endpoint else lake.region,
+            redshift_page=_redshift_page(redshift.host, redshift.workgroup, redshift.region),
+            glue=lake.glue_database,
         )
 
     def of_source(self, table: str) -> dict[str, Any]:
@@ -110,12 +102,7 @@ class Addresses:
         return {"dagster/uri": self.layout.url(folder) + "/", **_console(page)}
 
     def of_warehouse(self, schema: str, name: str) -> dict[str, Any]:
-        """Return the metadata that say where a table lies in Redshift.
-
-        Args:
-            schema: `staging` or `bi`.
-            name: The table's name in Redshift.
-        """
+        """Return the metadata that say where a table lies in Redshift, in `staging` or `bi`."""
         called = self.schemas[schema]
         full = ".".join(part for part in (self.database, called, name) if part)
         uri = {"dagster/uri": f"{self.warehouse}/{called}/{quote(name, safe='')}"} if self.warehouse else {}

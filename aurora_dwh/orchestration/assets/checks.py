@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import dagster as dg
 
 from aurora_dwh.catalog.model import Table
-from aurora_dwh.core.days import counted, listed
+from aurora_dwh.core.days import counted, ends, listed
 from aurora_dwh.core.models import told_strays
 from aurora_dwh.core.rules import SHAPE, Rules, quoted, rebuild_anew
 from aurora_dwh.orchestration.failures import attempts_left, named_failures
@@ -54,8 +54,6 @@ def staging_check_specs(key: dg.AssetKey, table: Table, *, is_running: bool = Fa
     """Return the checks of a staging table.
 
     Args:
-        key: The asset.
-        table: Its table.
         is_running: Whether the asset is of the running day: then only those that tell right data from wrong, for what
             is unusual is known when the day has ended.
     """
@@ -71,14 +69,7 @@ def staging_check_specs(key: dg.AssetKey, table: Table, *, is_running: bool = Fa
 def staging_check_results(
     table: Table, rules: Rules, loads: Sequence[Loaded], mismatches: Sequence[str] = ()
 ) -> Iterator[dg.AssetCheckResult]:
-    """Yield what the loads of a run found; those that blocked would have ended it.
-
-    Args:
-        table: The table as in the catalog.
-        rules: The table's rules, likewise.
-        loads: The run's loads, one for each transaction.
-        mismatches: Where days of the table do not meet, as `coverage` tells it.
-    """
+    """Yield what a run's loads found, and where days do not meet; what blocked would have ended the run."""
     days = [day for done in loads for day in done.days]
     yield from right_data_results(table, loads)
     yield _rules(table, rules, loads, days, mismatches)
@@ -91,11 +82,6 @@ def attempted(
     context: dg.AssetExecutionContext, checks: Iterable[dg.AssetCheckSpec], work: Callable[[], T]
 ) -> Generator[dg.AssetCheckResult, None, T]:
     """Do a step's work and return what it gives; where a check ends it, yield that one before the error.
-
-    Args:
-        context: The step's.
-        checks: Those of the step's asset.
-        work: What to do.
 
     Raises:
         Failure: As `named_failures` has it.
@@ -111,12 +97,7 @@ def attempted(
 
 
 def right_data_results(table: Table, loads: Sequence[Loaded]) -> Iterator[dg.AssetCheckResult]:
-    """Yield what loads found that told right data from wrong, of days that have ended or not.
-
-    Args:
-        table: The table as in the catalog.
-        loads: The run's loads, one for each transaction.
-    """
+    """Yield what loads found that told right data from wrong, of days that have ended or not."""
     days = [day for done in loads for day in done.days]
     rows, copied = (sum(day.rows for day in some) for some in (days, [day for day in days if day.is_copied]))
     overtaken = [day.day for day in days if not day.is_copied]
@@ -186,12 +167,7 @@ def mart_check_specs(key: dg.AssetKey, header: MartHeader) -> list[dg.AssetCheck
 
 
 def mart_check_results(header: MartHeader, done: Built) -> Iterator[dg.AssetCheckResult]:
-    """Yield what a build found; what blocked would have ended it.
-
-    Args:
-        header: The mart's header.
-        done: The build of the run.
-    """
+    """Yield what a build found; what blocked would have ended it."""
     figures = done.figures
     days = f"{min(done.days)}...{max(done.days)}: " if done.days else ""
     rows = {"rows": figures.rows}
@@ -285,5 +261,4 @@ def _warning(check: str, text: str, figures: Mapping[str, Any]) -> dg.AssetCheck
 
 
 def _span(days: Iterable[DayLoad]) -> str:
-    dates = sorted(day.day for day in days)
-    return f"{dates[0]}" if len(dates) == 1 else f"{dates[0]}...{dates[-1]}"
+    return ends(sorted(day.day for day in days))

@@ -20,13 +20,7 @@ _ENDPOINT = re.compile(
 
 
 def s3_folder(bucket: str, folder: str, region: str) -> str:
-    """Return the console's page of a folder.
-
-    Args:
-        bucket: The bucket.
-        folder: What the keys in it begin with, without the slash at its end.
-        region: The bucket's Region.
-    """
+    """Return the console's page of a folder, which is named without the slash at its end."""
     query = f"region={region}&prefix={quote(folder, safe='/')}/&showversions=false"
     return f"{_console(region)}/s3/buckets/{bucket}?{query}"
 

@@ -17,13 +17,7 @@ GLUE = "glue"
 
 
 def glue_check_specs(key: dg.AssetKey, places: Addresses, *, is_parquet: bool = True) -> list[dg.AssetCheckSpec]:
-    """Return the check of an asset in the lake, if Glue has tables for Athena.
-
-    Args:
-        key: The asset.
-        places: Where the project's data lie.
-        is_parquet: Whether its files are such as Athena reads.
-    """
+    """Return the check of an asset in the lake, if Glue has tables for Athena."""
     if places.glue is None or not is_parquet:
         return []
     text = f"Athena finds the table's days in database {places.glue} of Glue, and no others."
@@ -31,13 +25,7 @@ def glue_check_specs(key: dg.AssetKey, places: Addresses, *, is_parquet: bool = 
 
 
 def glue_check_result(s3_io: S3IOManager, table: str, days: Iterable[date]) -> dg.AssetCheckResult:
-    """Bring a table in Glue up to date, and return how that went.
-
-    Args:
-        s3_io: The lake.
-        table: The table's name in the lake.
-        days: The days that were read.
-    """
+    """Bring a table in Glue up to date, and return how that went."""
     glue = s3_io.glue
     if glue is None:
         return _result("LAKE_GLUE_DATABASE is not set where this ran, so Glue was not brought up to date")

@@ -38,12 +38,7 @@ def build_mart_assets(
     """Return an asset for each mart.
 
     Args:
-        marts: As `read_marts` gives them.
-        catalog: Which staging tables there are.
-        partitions: The days of the table chains, which incremental marts share.
         computed: The staging tables that transforms make, and their assets.
-        names: What the assets are called.
-        servers: Where their data lie.
 
     Raises:
         MartError: A mart reads what neither the catalog nor a transform nor a mart makes.

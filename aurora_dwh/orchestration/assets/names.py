@@ -23,15 +23,11 @@ def asset_name(table: str) -> str:
 
 @dataclass(frozen=True)
 class Names:
-    """The names of one project's things.
+    """The names of one project's things."""
 
-    Attributes:
-        key_prefix: What every asset key begins with; its parts, with `_` between, begin the names of all else.
-        group_prefix: What the names of the asset groups begin with, without the `_` behind it.
-    """
-
+    # what every asset key begins with; its parts, with `_` between, begin the names of all else
     key_prefix: tuple[str, ...] = ()
-    group_prefix: str = ""
+    group_prefix: str = ""  # what the names of the asset groups begin with, without the `_` behind it
 
     @staticmethod
     def of(key_prefix: str | Sequence[str] | None, group_prefix: str | None) -> "Names":

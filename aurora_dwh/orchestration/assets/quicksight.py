@@ -44,10 +44,6 @@ def build_quicksight_assets(
     """Return the assets of the catalog's SPICE datasets, none where it has no section `quicksight`.
 
     Args:
-        catalog: Which datasets there are.
-        marts: The names of the marts that there are.
-        names: What the assets are called.
-        servers: Where to find the Region, where the catalog names none.
         file: The catalog's file, for errors.
 
     Raises:

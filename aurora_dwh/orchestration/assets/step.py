@@ -35,11 +35,6 @@ def build_step(
         work: What the step does. It yields a `MaterializeResult`, and the results of the checks.
         spec: What is known of the asset. In a run the step comes behind all of its `deps`.
         ins: Those of them whose values the step is handed, by the name of the input.
-        out: Which IO manager takes the value.
-        checks: The checks that the step makes.
-        resources: The resources that the step uses itself.
-        pool: The pool that bounds how many such steps run at once.
-        config: What may be set of it for a run; None for nothing.
     """
 
     def stoppable_work(context: dg.AssetExecutionContext, inputs: Mapping[str, Any]) -> Iterator[Any]:

@@ -4,7 +4,7 @@ All chains share one partitions definition and one backfill policy, so that Dags
 one run. Building them reads the catalog only; no server is asked.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -13,7 +13,9 @@ from typing import Any
 import dagster as dg
 
 from aurora_dwh.catalog.model import Catalog, Table
-from aurora_dwh.core.models import Manifest, Readings
+from aurora_dwh.core.models import Export, Extract, Manifest, Readings
+from aurora_dwh.core.rules import Rules
+from aurora_dwh.lake.store import Lake
 from aurora_dwh.orchestration.assets.addresses import Addresses
 from aurora_dwh.orchestration.assets.checks import attempted, staging_check_results, staging_check_specs
 from aurora_dwh.orchestration.assets.glue import glue_check_result, glue_check_specs
@@ -31,6 +33,9 @@ from aurora_dwh.warehouse.load.transaction import Loaded
 
 _MANIFESTS = dg.In(list[Manifest])
 
+Read = Callable[[dg.AssetExecutionContext, Lake, Sequence[date]], Iterator[Extract | Export]]
+"""Reads a table's days, each when it is asked for."""
+
 
 def daily_partitions(catalog: Catalog) -> dg.DailyPartitionsDefinition:
     """Return the one partitions definition: days of the catalog's zone, the last one being yesterday."""
@@ -38,19 +43,12 @@ def daily_partitions(catalog: Catalog) -> dg.DailyPartitionsDefinition:
 
 
 def build_table_assets(
-    *,
-    catalog: Catalog,
-    partitions: dg.DailyPartitionsDefinition,
-    names: Names = PLAIN,
-    servers: Servers = ENVIRONMENT,
+    *, catalog: Catalog, partitions: dg.DailyPartitionsDefinition, names: Names = PLAIN, servers: Servers = ENVIRONMENT
 ) -> list[dg.AssetsDefinition]:
     """Return the chains of all the catalog's tables: their sources as one definition, for nothing makes those.
 
     Args:
-        catalog: What is copied.
         partitions: `daily_partitions(catalog)`; one object, since equal days must be the same days.
-        names: What the assets are called.
-        servers: Where their data lie.
     """
     chains, tables = Chains(catalog, partitions, names, Addresses.of(servers), servers.source), catalog.tables.values()
     return [
@@ -93,22 +91,12 @@ def _source(table: Table, of: Chains) -> dg.AssetSpec:
 
 
 def _lake(table: Table, of: Chains) -> dg.AssetsDefinition:
-    names, catalog = of.names, of.catalog
-    aurora_key, s3_key = names.of_project("aurora"), names.of_project("s3_io")
+    names, aurora_key = of.names, of.names.of_project("aurora")
 
-    def lake(context: dg.AssetExecutionContext, _inputs: Mapping[str, Any]) -> Iterator[Any]:
+    def read(context: dg.AssetExecutionContext, lake: Lake, days: Sequence[date]) -> Iterator[Extract | Export]:
         aurora: AuroraResource = getattr(context.resources, aurora_key)
-        s3_io: S3IOManager = getattr(context.resources, s3_key)
-
-        def known(earlier: Sequence[date]) -> Mapping[date, int]:
-            return s3_io.lake.counts(table.name, earlier)
-
-        days = _days(context.partition_keys)
-        had = partial(s3_io.lake.columns, table.name)
-        read = aurora.days(table, catalog, days, context.log, known, had)
-        yield dg.MaterializeResult(value=Readings(read, table.keep))
-        if checks:
-            yield glue_check_result(s3_io, table.name, days)
+        known, had = partial(lake.counts, table.name), partial(lake.columns, table.name)
+        return aurora.days(table, of.catalog, days, context.log, known, had)
 
     spec = dg.AssetSpec(
         names.table_key("lake", table),
@@ -121,43 +109,40 @@ def _lake(table: Table, of: Chains) -> dg.AssetsDefinition:
         metadata={"aurora_dwh/table": table.name, "mode": table.mode, **of.places.of_lake(table.name)},
         partitions_def=of.partitions,
     )
-    checks = glue_check_specs(spec.key, of.places, is_parquet=table.extract == "stream")
+    return build_lake_step(spec, table, of, read, resources={aurora_key}, pool="aurora")
+
+
+def build_lake_step(
+    spec: dg.AssetSpec, table: Table, of: Chains, read: Read, *, resources: Set[str] = frozenset(), pool: str
+) -> dg.AssetsDefinition:
+    """Return the asset of a table's days in the lake, which a step reads, and Athena finds where Glue knows of it."""
+    s3_key, checks = (
+        of.names.of_project("s3_io"),
+        glue_check_specs(spec.key, of.places, is_parquet="csv" not in spec.kinds),
+    )
+
+    def lake(context: dg.AssetExecutionContext, _inputs: Mapping[str, Any]) -> Iterator[Any]:
+        s3_io: S3IOManager = getattr(context.resources, s3_key)
+        days = _days(context.partition_keys)
+        yield dg.MaterializeResult(value=Readings(read(context, s3_io.lake, days), table.keep))
+        if checks:
+            yield glue_check_result(s3_io, table.name, days)
+
     return build_step(
         lake,
         spec=spec,
         out=dg.Out(dg.Any, io_manager_key=s3_key),
         checks=checks,
-        resources={aurora_key, s3_key},
-        pool=names.of_project("aurora"),
+        resources={s3_key, *resources},
+        pool=of.names.of_project(pool),
     )
 
 
 def _staging(table: Table, of: Chains) -> dg.AssetsDefinition:
-    names, catalog = of.names, of.catalog
-    s3_key, redshift_key = names.of_project("s3_io"), names.of_project("redshift_io")
-
-    def staging(context: dg.AssetExecutionContext, inputs: Mapping[str, Any]) -> Iterator[Any]:
-        s3_io: S3IOManager = getattr(context.resources, s3_key)
-        redshift_io: RedshiftIOManager = getattr(context.resources, redshift_key)
-        rules = rules_of_any_source(table, catalog, of.source)
-        manifests: list[Manifest] = inputs["manifests"]
-        earlier = counted_again(table, catalog, _days(context.partition_keys))
-
-        def load() -> list[Loaded]:
-            again = s3_io.lake.of_reading(table.name, earlier, manifests)
-            return load_days(Record.of(context), redshift_io.warehouse, s3_io.lake, table, rules, [*again, *manifests])
-
-        loads = yield from attempted(context, checks, load)
-        yield dg.MaterializeResult()
-        of_days = {**{m.day: m.rules for m in manifests if m.rules}, **loads[-1].others}
-        at_seams = (s3_io.lake.known(table.name, pair) for pair in seams(of_days))
-        found = [text for pair in at_seams for text in mismatches(table, catalog, pair)]
-        yield from staging_check_results(table, rules, loads, found)
-
-    lake = names.table_key("lake", table)
+    names = of.names
     spec = dg.AssetSpec(
         names.table_key("staging", table),
-        deps=[lake],
+        deps=[names.table_key("lake", table)],
         group_name=names.group("staging"),
         kinds={"redshift", "table"},
         owners=table.owners,
@@ -166,16 +151,45 @@ def _staging(table: Table, of: Chains) -> dg.AssetsDefinition:
         metadata={"aurora_dwh/target": table.target, **of.places.of_warehouse("staging", table.target)},
         partitions_def=of.partitions,
     )
+    return build_staging_step(spec, table, of, partial(rules_of_any_source, table, of.catalog, of.source))
+
+
+def build_staging_step(spec: dg.AssetSpec, table: Table, of: Chains, rules: Callable[[], Rules]) -> dg.AssetsDefinition:
+    """Return the asset of a table in Redshift, which a step loads from its days in the lake, and the checks of that."""
+    s3_key, redshift_key = of.names.of_project("s3_io"), of.names.of_project("redshift_io")
     checks = staging_check_specs(spec.key, table)
+
+    def staging(context: dg.AssetExecutionContext, inputs: Mapping[str, Any]) -> Iterator[Any]:
+        s3_io: S3IOManager = getattr(context.resources, s3_key)
+        redshift_io: RedshiftIOManager = getattr(context.resources, redshift_key)
+        wanted, manifests = rules(), inputs["manifests"]
+        earlier = [] if table.is_computed else counted_again(table, of.catalog, _days(context.partition_keys))
+
+        def load() -> list[Loaded]:
+            again = s3_io.lake.of_reading(table.name, earlier, manifests)
+            return load_days(Record.of(context), redshift_io.warehouse, s3_io.lake, table, wanted, [*again, *manifests])
+
+        loads = yield from attempted(context, checks, load)
+        yield dg.MaterializeResult()
+        found = [] if table.is_computed else _mismatches(table, of.catalog, s3_io.lake, manifests, loads[-1])
+        yield from staging_check_results(table, wanted, loads, found)
+
     return build_step(
         staging,
         spec=spec,
-        ins={"manifests": (lake, _MANIFESTS)},
+        ins={"manifests": (next(iter(spec.deps)).asset_key, _MANIFESTS)},
         out=dg.Out(dg.Any, io_manager_key=redshift_key),
         checks=checks,
         resources={s3_key, redshift_key},
-        pool=names.of_project("redshift"),
+        pool=of.names.of_project("redshift"),
     )
+
+
+def _mismatches(table: Table, catalog: Catalog, lake: Lake, manifests: Iterable[Manifest], last: Loaded) -> list[str]:
+    """Return where days of the table do not meet that were read by different rules."""
+    of_days = {**{m.day: m.rules for m in manifests if m.rules}, **last.others}
+    at_seams = (lake.known(table.name, pair) for pair in seams(of_days))
+    return [text for pair in at_seams for text in mismatches(table, catalog, pair)]
 
 
 def _source_text(table: Table) -> str:

@@ -30,13 +30,7 @@ from aurora_dwh.warehouse.load.transaction import Loaded
 def build_today_assets(
     *, catalog: Catalog, names: Names = PLAIN, servers: Servers = ENVIRONMENT
 ) -> list[dg.AssetsDefinition]:
-    """Return the assets that load the running day, one for each table whose schedule wants it.
-
-    Args:
-        catalog: What is copied.
-        names: What the assets are called.
-        servers: Where their data lie.
-    """
+    """Return the assets that load the running day, one for each table whose schedule wants it."""
     places = Addresses.of(servers)
     return [_today(table, catalog, names, places) for table in catalog.tables.values() if table.cron]
 

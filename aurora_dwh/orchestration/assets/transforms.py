@@ -8,23 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta, timezone
 from functools import partial
-from typing import Any
 
 import dagster as dg
 
 from aurora_dwh.catalog.model import Catalog
-from aurora_dwh.core.models import Extract, Manifest, Readings, Window
+from aurora_dwh.core.models import Extract, Window
 from aurora_dwh.lake.store import Lake
 from aurora_dwh.orchestration.assets.addresses import Addresses
-from aurora_dwh.orchestration.assets.checks import attempted, staging_check_results, staging_check_specs
-from aurora_dwh.orchestration.assets.glue import glue_check_result, glue_check_specs
 from aurora_dwh.orchestration.assets.names import PLAIN, Names, asset_name
-from aurora_dwh.orchestration.assets.step import build_step, code_link
-from aurora_dwh.orchestration.assets.tables import Chains
+from aurora_dwh.orchestration.assets.step import code_link
+from aurora_dwh.orchestration.assets.tables import Chains, build_lake_step, build_staging_step
 from aurora_dwh.orchestration.automation.marts import mart_condition
-from aurora_dwh.orchestration.io_managers.lake import S3IOManager
-from aurora_dwh.orchestration.io_managers.warehouse import RedshiftIOManager
-from aurora_dwh.orchestration.staging import Record, load_days
 from aurora_dwh.settings.servers import ENVIRONMENT, Servers
 from aurora_dwh.transforms.computed import extract, rules_of
 from aurora_dwh.transforms.model import Transform, TransformError
@@ -39,13 +33,6 @@ def build_transform_assets(
     servers: Servers = ENVIRONMENT,
 ) -> list[dg.AssetsDefinition]:
     """Return the assets of transforms: one in the lake for each, and one in Redshift where its header says so.
-
-    Args:
-        transforms: As `read_transforms` gives them, or `transform` makes them of functions.
-        catalog: Which tables there are besides.
-        partitions: The days of the table chains, which transforms share.
-        names: What the assets are called.
-        servers: Where their data lie.
 
     Raises:
         TransformError: Two of them, or one and a table, have one name, or one reads a table that there is not.
@@ -81,14 +68,7 @@ def build_transform_assets(
 
 
 def extracts(one: Transform, days: Iterable[date], lake: Lake, catalog: Catalog) -> Iterator[Extract]:
-    """Yield days of a transform, each computed when it is asked for.
-
-    Args:
-        one: The transform.
-        days: The days.
-        lake: Where the tables lie that it reads.
-        catalog: The catalog, for its zone.
-    """
+    """Yield days of a transform, each computed when it is asked for."""
     from aurora_dwh.lake.reader import Query
 
     table = one.table
@@ -114,14 +94,6 @@ def _window(day: date, catalog: Catalog) -> Window:
 
 def _lake(one: Transform, inputs: Mapping[str, bool], of: Chains) -> dg.AssetsDefinition:
     """Return a transform's asset in the lake; of the assets that it reads those that are loaded monthly are marked."""
-
-    def lake(context: dg.AssetExecutionContext, _inputs: Mapping[str, Any]) -> Iterator[Any]:
-        s3_io: S3IOManager = getattr(context.resources, io)
-        days = [date.fromisoformat(key) for key in context.partition_keys]
-        yield dg.MaterializeResult(value=Readings(extracts(one, days, s3_io.lake, of.catalog), one.table.keep))
-        if checks:
-            yield glue_check_result(s3_io, one.name, days)
-
     spec = dg.AssetSpec(
         of.names.key("lake", one.name),
         deps=[of.names.key("lake", name) for name in inputs],
@@ -141,34 +113,16 @@ def _lake(one: Transform, inputs: Mapping[str, bool], of: Chains) -> dg.AssetsDe
         },
         partitions_def=of.partitions,
     )
-    io, checks = of.names.of_project("s3_io"), glue_check_specs(spec.key, of.places)
-    return build_step(
-        lake,
-        spec=spec,
-        out=dg.Out(dg.Any, io_manager_key=io),
-        checks=checks,
-        resources={io},
-        pool=of.names.of_project("transforms"),
+    return build_lake_step(
+        spec, one.table, of, lambda _, lake, days: extracts(one, days, lake, of.catalog), pool="transforms"
     )
 
 
 def _staging(one: Transform, of: Chains) -> dg.AssetsDefinition:
     table = one.table
-
-    def staging(context: dg.AssetExecutionContext, inputs: Mapping[str, Any]) -> Iterator[Any]:
-        s3_io: S3IOManager = getattr(context.resources, s3_key)
-        redshift_io: RedshiftIOManager = getattr(context.resources, redshift_key)
-        rules, manifests = rules_of(table, f"lake/{one.name}", of.catalog.timezone), inputs["manifests"]
-        load = partial(load_days, Record.of(context), redshift_io.warehouse, s3_io.lake, table, rules, manifests)
-        loads = yield from attempted(context, checks, load)
-        yield dg.MaterializeResult()
-        yield from staging_check_results(table, rules, loads)
-
-    lake = of.names.key("lake", one.name)
-    s3_key, redshift_key = of.names.of_project("s3_io"), of.names.of_project("redshift_io")
     spec = dg.AssetSpec(
         of.names.key("staging", one.name),
-        deps=[lake],
+        deps=[of.names.key("lake", one.name)],
         automation_condition=mart_condition(by_day=True),
         group_name=of.names.group("staging"),
         kinds={"redshift", "table"},
@@ -178,16 +132,7 @@ def _staging(one: Transform, of: Chains) -> dg.AssetsDefinition:
         metadata={"aurora_dwh/target": table.target, **of.places.of_warehouse("staging", table.target)},
         partitions_def=of.partitions,
     )
-    checks = staging_check_specs(spec.key, table)
-    return build_step(
-        staging,
-        spec=spec,
-        ins={"manifests": (lake, dg.In(list[Manifest]))},
-        out=dg.Out(dg.Any, io_manager_key=redshift_key),
-        checks=checks,
-        resources={s3_key, redshift_key},
-        pool=of.names.of_project("redshift"),
-    )
+    return build_staging_step(spec, table, of, partial(rules_of, table, f"lake/{one.name}", of.catalog.timezone))
 
 
 def _description(one: Transform) -> str:

@@ -27,25 +27,15 @@ _TOPIC_ARN = r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}"
 
 @dataclass(frozen=True, kw_only=True)
 class AlertSettings:
-    """Where alerts go.
+    """Where alerts go."""
 
-    Attributes:
-        topic_arn: The SNS topic; None for none.
-        webhook_url: The address that takes Slack's `{"text": ...}`; None for none.
-        ui_url: Where people open the Dagster UI, without a slash at its end; None leaves links out.
-    """
-
-    topic_arn: str | None = None
-    webhook_url: SecretStr | None = None
-    ui_url: str | None = None
+    topic_arn: str | None = None  # the SNS topic; None for none
+    webhook_url: SecretStr | None = None  # the address that takes Slack's `{"text": ...}`; None for none
+    ui_url: str | None = None  # where people open the Dagster UI, without a slash at its end; None leaves links out
 
     @staticmethod
     def from_env(environ: Mapping[str, str] | None = None) -> AlertSettings:
-        """Read the ALERT_* variables and DAGSTER_UI_URL.
-
-        Raises:
-            ConfigError: A variable cannot be used; its value is not repeated.
-        """
+        """Read the ALERT_* variables and DAGSTER_UI_URL; raises a ConfigError that repeats no value."""
         env = Environment(os.environ if environ is None else environ)
         topic = env.text(TOPIC) and env.matching(TOPIC, _TOPIC_ARN, "the ARN of an SNS topic (no FIFO topic)", "")
         webhook = env.secret(WEBHOOK)

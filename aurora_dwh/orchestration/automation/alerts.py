@@ -30,20 +30,12 @@ def build_alert_sensors(environ: Mapping[str, str] | None = None) -> list[dg.Sen
 
     What a variable holds is looked at when a tick needs it: a mistake there fails the tick, where the UI shows it, and
     not the whole code location.
-
-    Args:
-        environ: Where to see which channels there are; the process's environment where it is left out.
     """
     return [_sensor(variable, *_CHANNELS[variable]) for variable in configured(environ)]
 
 
 def compose(incidents: Sequence[Incident], ui_url: str | None) -> Message:
-    """Return the one message that tells of incidents, failures before warnings.
-
-    Args:
-        incidents: At least one.
-        ui_url: The UI's address, for links; None for none.
-    """
+    """Return the one message that tells of incidents, failures before warnings."""
     ordered = sorted(incidents, key=lambda incident: list(_MARKS).index(incident.severity))
     counts = {word: sum(i.severity == severity for i in ordered) for severity, word in _COUNTED.items()}
     shown = ordered[:INCIDENTS_SHOWN]
@@ -64,20 +56,20 @@ def _sensor(variable: str, name: str, where: str) -> dg.SensorDefinition:
     def alerts(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         if context.cursor is None:
             start = Place.end(context.instance)
-            return dg.SensorResult(skip_reason="what fails from now on is told", cursor=_written(start))
+            return dg.SensorResult(skip_reason="what fails from now on is told", cursor=json.dumps(vars(start)))
         origin = context.code_location_origin
         found, place = incidents_after(
-            context.instance, _read(context.cursor), location=origin.location_name if origin else None
+            context.instance, Place(**json.loads(context.cursor)), location=origin.location_name if origin else None
         )
         if not found:
-            return dg.SensorResult(skip_reason="nothing failed", cursor=_written(place))
+            return dg.SensorResult(skip_reason="nothing failed", cursor=json.dumps(vars(place)))
         settings = AlertSettings.from_env()
         message = compose(found, settings.ui_url)
         try:
             settings.channels()[variable].send(message)
         except SendError as error:  # a tick that fails leaves the cursor where it was
             raise SendError(f"{error}; tried again at the next tick: {message.subject}") from None
-        return dg.SensorResult(skip_reason=f"told {where} of {message.subject}", cursor=_written(place))
+        return dg.SensorResult(skip_reason=f"told {where} of {message.subject}", cursor=json.dumps(vars(place)))
 
     return alerts
 
@@ -85,11 +77,3 @@ def _sensor(variable: str, name: str, where: str) -> dg.SensorDefinition:
 def _lines(incident: Incident, ui_url: str | None) -> list[str]:
     link = [f"{ui_url}{incident.path}" if ui_url else incident.path]
     return [f"{_MARKS[incident.severity]} {incident.what}", *(f"  {line}" for line in [*incident.reasons, *link])]
-
-
-def _written(place: Place) -> str:
-    return json.dumps({"runs": place.runs, "checks": place.checks})
-
-
-def _read(cursor: str) -> Place:
-    return Place(**json.loads(cursor))

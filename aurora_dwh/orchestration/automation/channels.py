@@ -6,12 +6,13 @@ here: the sensor does that at its next tick.
 
 from __future__ import annotations
 
+import html
 import json
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from http.client import HTTPException
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from aurora_dwh.settings.aws import sns_client
 
@@ -31,28 +32,11 @@ class SendError(Exception):
 
 @dataclass(frozen=True)
 class Message:
-    """An alert as it is sent.
+    """An alert as it is sent."""
 
-    Attributes:
-        subject: Its first line.
-        body: The other lines.
-        severity: `error` where anything failed, `warning` where there are warnings alone.
-    """
-
-    subject: str
-    body: str
-    severity: str
-
-
-class Channel(Protocol):
-    """A way out."""
-
-    def send(self, message: Message) -> None:
-        """Send a message.
-
-        Raises:
-            SendError: It was not taken.
-        """
+    subject: str  # its first line
+    body: str  # the other lines
+    severity: str  # `error` where anything failed, `warning` where there are warnings alone
 
 
 @dataclass(frozen=True)
@@ -84,7 +68,9 @@ class Webhook:
 
     def send(self, message: Message) -> None:
         """Post a message."""
-        body = json.dumps({"text": _escaped(f"{message.subject}\n{message.body}")}).encode()
+        # Else Slack would take parts of it for markup of its own: links, mentions of a whole channel.
+        text = html.escape(f"{message.subject}\n{message.body}", quote=False)
+        body = json.dumps({"text": text}).encode()
         opener = urllib.request.build_opener(_NoRedirect)
         try:
             request = urllib.request.Request(  # noqa: S310 - AlertSettings lets http and https through, no others
@@ -101,13 +87,12 @@ class Webhook:
         raise SendError(f"the webhook did not take the alert: {reason}")
 
 
+Channel = SnsTopic | Webhook
+"""A way out. What it does not take is a `SendError`."""
+
+
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """Takes a redirect for a failure: urllib would follow it with a GET, and the alert would be lost in silence."""
 
     def redirect_request(self, *_: Any, **__: Any) -> None:
         return None
-
-
-def _escaped(text: str) -> str:
-    """Return text without anything that Slack would take for markup of its own: links, mentions of a whole channel."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -42,31 +42,18 @@ class Place:
 
 @dataclass(frozen=True)
 class Incident:
-    """One thing that people should hear of.
+    """One thing that people should hear of."""
 
-    Attributes:
-        severity: `error` or `warning`.
-        what: What went wrong: table or job, day, check.
-        reasons: Why, a line each.
-        path: Where it is shown, below the UI's address.
-    """
-
-    severity: str
-    what: str
-    reasons: tuple[str, ...]
-    path: str
+    severity: str  # `error` or `warning`
+    what: str  # what went wrong: table or job, day, check
+    reasons: tuple[str, ...]  # why, a line each
+    path: str  # where it is shown, below the UI's address
 
 
 def incidents_after(
     instance: dg.DagsterInstance, place: Place, *, location: str | None
 ) -> tuple[list[Incident], Place]:
-    """Return what went wrong behind a place, and the place to go on from.
-
-    Args:
-        instance: Dagster's storage.
-        place: Where the last look ended.
-        location: The code location whose runs count, beside those that have none; None for all.
-    """
+    """Return what went wrong behind a place, in runs of a code location or of none, and the place to go on from."""
     look = _Look(instance, location)
     checks = instance.event_log_storage.get_logs_for_all_runs_by_log_id(
         after_cursor=place.checks, dagster_event_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION, limit=CHECKS_PER_TICK
@@ -111,13 +98,15 @@ class _Look:
             ]
             untold = [_named(step, failure) for step, failure in steps if not _is_check(failure)]
             if untold or not steps:
-                yield _run_incident(run, untold, _text(entry))
+                message = entry.get_dagster_event().message or entry.user_message or "no reason is recorded"
+                yield _run_incident(run, untold, message)
 
     def _check(self, entry: dg.EventLogEntry, evaluation: dg.AssetCheckEvaluation) -> Incident:
         run = self._run(entry.run_id)
         asset = evaluation.asset_key.to_user_string()
         day = evaluation.partition or (_day(run.tags) if run else "")
-        reason = evaluation.description or _metadata(evaluation.metadata) or "the check did not pass"
+        known = ", ".join(f"{name}: {value.value}" for name, value in evaluation.metadata.items())
+        reason = evaluation.description or known or "the check did not pass"
         return Incident(
             severity="warning" if evaluation.severity is dg.AssetCheckSeverity.WARN else "error",
             what=_joined(asset, day, f"check {evaluation.check_name}"),
@@ -194,14 +183,6 @@ def _reason(failure: Any) -> str:
     while error and error.cause:
         error = error.cause
     return _short(error.message if error else "no reason is recorded")
-
-
-def _text(entry: dg.EventLogEntry) -> str:
-    return entry.get_dagster_event().message or entry.user_message or "no reason is recorded"
-
-
-def _metadata(values: Mapping[str, dg.MetadataValue]) -> str:
-    return ", ".join(f"{name}: {value.value}" for name, value in values.items())
 
 
 def _day(tags: Mapping[str, str]) -> str:

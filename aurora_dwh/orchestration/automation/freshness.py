@@ -8,6 +8,7 @@ again when a late day has come; the check may also be executed by hand.
 import json
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import dagster as dg
 
@@ -42,14 +43,7 @@ def build_freshness_checks(*, catalog: Catalog, names: Names = PLAIN) -> list[dg
         due = {key: due_day(table, catalog, now) for key, table in by_key.items() if key in chosen}
         late = late_assets(context.instance, due)
         for key, day in due.items():
-            found = _evaluation(key, by_key[key], day, is_there=key not in late)
-            yield dg.AssetCheckResult(
-                asset_key=found.asset_key,
-                check_name=CHECK,
-                passed=found.passed,
-                description=found.description,
-                metadata=dict(found.metadata),
-            )
+            yield dg.AssetCheckResult(**_found(key, by_key[key], day, is_there=key not in late))
 
     return [freshness]
 
@@ -78,7 +72,7 @@ def build_freshness_sensor(*, catalog: Catalog, names: Names = PLAIN) -> dg.Sens
             state = f"{day} {'there' if is_there else 'late'}"
             if said.get(table.name) != state:
                 said[table.name] = state
-                found.append(_evaluation(key, table, day, is_there=is_there))
+                found.append(dg.AssetCheckEvaluation(**_found(key, table, day, is_there=is_there)))
         if not found:
             return dg.SkipReason("nothing has changed since the last deadline")
         return dg.SensorResult(asset_events=found, cursor=json.dumps(said))
@@ -92,8 +86,6 @@ def due_day(table: Table, catalog: Catalog, now: datetime, *, deadline: str = "0
     Of a table that is loaded monthly it is the last day of a month.
 
     Args:
-        table: A table.
-        catalog: Its catalog, for the zone.
         now: The moment, aware.
         deadline: HH:MM, for a table that has none.
     """
@@ -103,12 +95,7 @@ def due_day(table: Table, catalog: Catalog, now: datetime, *, deadline: str = "0
 
 
 def late_assets(instance: dg.DagsterInstance, due: Mapping[dg.AssetKey, date]) -> set[dg.AssetKey]:
-    """Return the assets of which Dagster's record lacks the day that is due.
-
-    Args:
-        instance: Whose record.
-        due: Assets, each with its day.
-    """
+    """Return the assets of which Dagster's record lacks the day that is due."""
     loaded = materialized_days(instance, due, {day.isoformat() for day in due.values()})
     return {key for key, day in due.items() if day.isoformat() not in loaded[key]}
 
@@ -117,10 +104,11 @@ def _with_deadline(catalog: Catalog, names: Names) -> dict[dg.AssetKey, Table]:
     return {names.table_key("staging", table): table for table in catalog.tables.values() if table.deadline}
 
 
-def _evaluation(key: dg.AssetKey, table: Table, day: date, *, is_there: bool) -> dg.AssetCheckEvaluation:
+def _found(key: dg.AssetKey, table: Table, day: date, *, is_there: bool) -> dict[str, Any]:
+    """Return what a check says, as Dagster's results and evaluations take it."""
     text = f"{day} is loaded" if is_there else f"{day} is not loaded, and was due by {table.deadline}"
     metadata = {"day": day.isoformat(), "deadline": table.deadline}
-    return dg.AssetCheckEvaluation(key, CHECK, passed=is_there, description=text, metadata=metadata)
+    return {"asset_key": key, "check_name": CHECK, "passed": is_there, "description": text, "metadata": metadata}
 
 
 def _description(table: Table, catalog: Catalog) -> str:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from aurora_dwh.catalog.model import Catalog
-from aurora_dwh.core.days import ranges, span
+from aurora_dwh.core.days import ends, ranges, span
 from aurora_dwh.core.models import utc_now
 from aurora_dwh.core.retries import DAY
 from aurora_dwh.instance.days import materialized_days
@@ -32,10 +32,8 @@ from aurora_dwh.orchestration.automation.run_history import (
     request,
     run_days,
     selects,
-    shown,
 )
 from aurora_dwh.orchestration.automation.schedules import month_before, monthly_tables, monthly_time, time_behind_load
-from aurora_dwh.orchestration.automation.transforms import transform_keys
 
 if TYPE_CHECKING:
     from aurora_dwh.instance.internals import AssetGraph
@@ -70,11 +68,7 @@ def build_gap_sensor(
     """Return the sensor that requests missing days of tables and transforms, and failed builds of marts.
 
     Args:
-        catalog: The catalog, for its zone, its first day and the hour of its schedule.
         jobs: The daily job, and those of monthly tables, of transforms and of marts where there are any.
-        marts: The marts.
-        transforms: The transforms.
-        names: What the tables' assets are called.
     """
 
     @dg.sensor(
@@ -93,8 +87,8 @@ def build_gap_sensor(
         days, months = due_days(catalog, now), due_months(catalog, now)
         history = RunHistory(context.instance, now, now - HORIZON)
         graph = context.repository_def.asset_graph
-        keys = transform_keys(transforms, names)
-        ours = frozenset([*names.chain_keys(catalog.tables.values()), *keys, *marts])
+        computed = [names.key(layer, one.name) for one in transforms for layer in ("lake", "staging")]
+        ours = frozenset([*names.chain_keys(catalog.tables.values()), *computed, *marts])
         tables = list(_table_searches(catalog, names, ours, history, days, months))
         if transforms:
             tables.append(_transform_search(catalog, transforms, names, ours, history, days, graph))
@@ -114,24 +108,14 @@ def build_gap_sensor(
 
 
 def due_days(catalog: Catalog, now: datetime) -> list[str]:
-    """Return the days that the schedule should have loaded by now, newest first.
-
-    Args:
-        catalog: The catalog.
-        now: The moment, aware.
-    """
+    """Return the days that the schedule should have loaded by now (an aware moment), newest first."""
     last = _last_tick(catalog, now, *time_behind_load(catalog))
     days = (last - timedelta(days=number) for number in range(1, HORIZON_DAYS + 1))
     return [day.isoformat() for day in days if day >= catalog.start_date]
 
 
 def due_months(catalog: Catalog, now: datetime) -> list[list[str]]:
-    """Return the days of each month that the monthly schedule should have loaded by now, newest month first.
-
-    Args:
-        catalog: The catalog; where no table is loaded once a month, no month is due.
-        now: The moment, aware.
-    """
+    """Return the days of each month that the monthly schedule should have loaded by now, newest month first."""
     tick = _last_tick(catalog, now, *monthly_time(catalog))
     months: list[list[str]] = []
     while monthly_tables(catalog) and len(months) < HORIZON_MONTHS and (month := month_before(catalog, tick)):
@@ -206,28 +190,20 @@ def _first_kept(history: RunHistory, keep: timedelta) -> str:
 
 @dataclass
 class _Tables:
-    """One look at what tables, or transforms, lack.
+    """One look at what tables, or transforms, lack."""
 
-    Attributes:
-        ours: All assets of the project: their runs are waited for, and no others.
-        job: Their job.
-        keys: Their staging assets, or those in the lake of what is not in Redshift; marts follow by their own
-            conditions.
-        units: What one run of the job loads: days, in order; newest unit first.
-        first: The catalog's first day.
-        whole: Assets of tables that are copied whole, in which a later day stands for an older one.
-        kept: The lake's assets whose older copies are removed, each with the first day that has its copy for sure.
-        inputs: Assets that are computed, each with those that must have the day before it can be.
-    """
-
-    ours: frozenset[dg.AssetKey]
+    ours: frozenset[dg.AssetKey]  # all assets of the project: their runs are waited for, and no others
     history: RunHistory
-    job: str
+    job: str  # their job
+    # their staging assets, or those in the lake of what is not in Redshift; marts follow by their own conditions
     keys: Sequence[dg.AssetKey]
-    units: Sequence[Sequence[str]]
-    first: str
+    units: Sequence[Sequence[str]]  # what one run of the job loads: days, in order; newest unit first
+    first: str  # the catalog's first day
+    # assets of tables that are copied whole, in which a later day stands for an older one
     whole: frozenset[dg.AssetKey]
+    # the lake's assets whose older copies are removed, each with the first day that has its copy for sure
     kept: Mapping[dg.AssetKey, str]
+    # assets that are computed, each with those that must have the day before it can be
     inputs: Mapping[dg.AssetKey, Iterable[dg.AssetKey]] = field(default_factory=dict)
     _in_lake: dict[dg.AssetKey, set[str]] = field(default_factory=dict)
 
@@ -280,12 +256,12 @@ class _Tables:
     def _request(self, missing: dict[dg.AssetKey, set[str]]) -> Iterator[dg.RunRequest]:
         days = sorted(set().union(*missing.values()))
         if any(self._is_ours(run) and _touches(run, days) for run in self.history.under_way):
-            self.history.left.append(f"{shown(days)} has a run under way")
+            self.history.left.append(f"{ends(days)} has a run under way")
             return
         failed = [r for r in self.history.without_success if self._is_ours(r.dagster_run)]
         failed = [record for record in failed if _touches(record.dagster_run, days)]
         tried = {key: [r for r in failed if selects(r.dagster_run, key, job=self.job)] for key in missing}
-        if chosen := self.history.chosen(shown(days), tried):
+        if chosen := self.history.chosen(ends(days), tried):
             days = sorted(set().union(*(missing[key] for key in chosen)))
             yield request(self.job, sorted({*chosen, *self._unread(chosen, days)}), days, tried)
 
@@ -320,19 +296,13 @@ class _Tables:
 
 @dataclass
 class _Marts:
-    """One look at marts whose last build, of a day or of the whole mart, was without success.
-
-    Attributes:
-        marts: The marts, in order.
-        days: The days that are looked at, newest first.
-        job: Their job.
-    """
+    """One look at marts whose last build, of a day or of the whole mart, was without success."""
 
     graph: AssetGraph
-    marts: Sequence[dg.AssetKey]
+    marts: Sequence[dg.AssetKey]  # the marts, in order
     history: RunHistory
-    days: Sequence[str]
-    job: str
+    days: Sequence[str]  # the days that are looked at, newest first
+    job: str  # their job
 
     def requests(self) -> Iterator[dg.RunRequest]:
         """Yield a run for each day, and one for the marts without days, with all the marts that failed."""
@@ -342,13 +312,11 @@ class _Marts:
             name = day or "the last build"
             if not tried:
                 continue
-            if any(covers(run, day) and self._makes(run, tried) for run in self.history.under_way):
+            about = [run for run in self.history.under_way if covers(run, day)]
+            if any(selects(run, key, job=self.job) for run in about for key in tried):
                 self.history.left.append(f"{name} of {named(tried)} has a run under way")
             elif chosen := self.history.chosen(name, tried):
                 yield request(self.job, chosen, [day] if day else [], tried)
-
-    def _makes(self, run: dg.DagsterRun, keys: Iterable[dg.AssetKey]) -> bool:
-        return any(selects(run, key, job=self.job) for key in keys)
 
     def _failed(self, key: dg.AssetKey, day: str | None) -> list[dg.RunRecord]:
         """Return the runs without success that began when the mart's latest success was over."""
@@ -393,7 +361,7 @@ def _told_old(searches: Iterable[_Tables], pointer: str) -> Iterator[str]:
         selected = " or ".join(f'key:"{key.to_user_string()}"' for key in keys)
         of_days = f"--partition-range {days[0]}...{days[-1]}" if len(days) > 1 else f"--partition {days[0]}"
         yield (
-            f"{shown(days)} is missing for longer in {named(lacking)}, and left to "
+            f"{ends(days)} is missing for longer in {named(lacking)}, and left to "
             f"you: `dagster asset materialize {pointer} --select '{selected}' {of_days}`"
         )
     if len(found) > _SHOWN:

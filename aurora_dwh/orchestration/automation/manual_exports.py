@@ -48,11 +48,8 @@ def build_arrivals_sensor(
     """Return the sensor that has days taken in which were exported by hand.
 
     Args:
-        catalog: The catalog.
         intake: The job that takes them into the lake.
         job: The daily job, whose run loads the day into staging.
-        names: What the assets are called.
-        servers: How to reach the lake.
     """
 
     @dg.sensor(
@@ -100,16 +97,11 @@ def build_arrivals_sensor(
 
 @dataclass
 class _Cursor:
-    """What became of arrivals, by their marks.
+    """What became of arrivals, by their marks."""
 
-    Attributes:
-        settled: Those that need not be looked at again.
-        asked: Those that a run was requested for, by the run's key.
-        again: Those that could not be looked at, with the moment from which another run is requested, in seconds.
-    """
-
-    settled: list[str] = field(default_factory=list)
-    asked: dict[str, list[str]] = field(default_factory=dict)
+    settled: list[str] = field(default_factory=list)  # those that need not be looked at again
+    asked: dict[str, list[str]] = field(default_factory=dict)  # those that a run was requested for, by the run's key
+    # those that could not be looked at, with the moment from which another run is requested, in seconds
     again: dict[str, float] = field(default_factory=dict)
 
     def knows(self, mark: str) -> bool:

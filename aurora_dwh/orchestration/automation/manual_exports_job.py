@@ -47,13 +47,7 @@ def intake_config(marks: list[str], names: Names = PLAIN) -> dict[str, object]:
 
 
 def build_arrivals_job(*, catalog: Catalog, names: Names = PLAIN, servers: Servers = ENVIRONMENT) -> dg.JobDefinition:
-    """Return the job.
-
-    Args:
-        catalog: The catalog.
-        names: What the assets are called.
-        servers: How to reach the lake and the source.
-    """
+    """Return the job."""
 
     @dg.op(
         name=names.of_project(TAKE_IN),
@@ -88,13 +82,7 @@ def build_arrivals_job(*, catalog: Catalog, names: Names = PLAIN, servers: Serve
 
 @dataclass
 class _Intake:
-    """One run's work.
-
-    Attributes:
-        record: Records a day of the lake, or what became of an arrival.
-        said: What became of those that could not be looked at.
-        failed: Why.
-    """
+    """One run's work."""
 
     catalog: Catalog
     names: Names
@@ -103,9 +91,10 @@ class _Intake:
     source: "Source"
     instance: dg.DagsterInstance
     log: Logger
+    # records a day of the lake, or what became of an arrival
     record: Callable[[dg.AssetMaterialization | dg.AssetObservation], None]
-    said: list[str] = field(default_factory=list)
-    failed: list[Exception] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)  # what became of those that could not be looked at
+    failed: list[Exception] = field(default_factory=list)  # why
 
     def look_at(self, arrival: "Arrival") -> None:
         """Take an arrival in, or say why not; whatever goes wrong with it is its own affair."""

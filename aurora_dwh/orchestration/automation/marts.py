@@ -1,4 +1,4 @@
-"""When marts are built: declaratively, once all of their inputs' day has landed; and a job to build them by hand.
+"""When marts are built, and transforms are computed: declaratively, once all of their inputs' day has landed.
 
 The conditions are put together from Dagster's own, clause by clause, because `eager()` looks at the latest day alone
 and so would pass over a day that is loaded later, and would never build a mart without days whose tables lack any
@@ -12,9 +12,6 @@ from typing import Any
 
 import dagster as dg
 
-from aurora_dwh.instance.executor import stoppable_in_process_executor
-from aurora_dwh.orchestration.assets.names import PLAIN, Names
-
 
 def mart_condition(*, by_day: bool, monthly: Sequence[dg.AssetKey] = ()) -> dg.AutomationCondition[Any]:
     """Return when a mart is built.
@@ -25,7 +22,6 @@ def mart_condition(*, by_day: bool, monthly: Sequence[dg.AssetKey] = ()) -> dg.A
     built together with its inputs is not built twice.
 
     Args:
-        by_day: Whether the mart has days.
         monthly: Tables that are loaded once a month, for which nothing waits.
     """
     late = dg.AssetSelection.assets(*monthly)
@@ -47,26 +43,3 @@ def mart_condition(*, by_day: bool, monthly: Sequence[dg.AssetKey] = ()) -> dg.A
         & landed.with_label("every input's day is there")
         & idle.with_label("nothing of it is being made")
     ).with_label("all inputs' day has landed")
-
-
-def build_mart_sensor(*, marts: Sequence[dg.AssetKey], names: Names = PLAIN) -> dg.AutomationConditionSensorDefinition:
-    """Return the sensor that builds marts by their conditions."""
-    return dg.AutomationConditionSensorDefinition(
-        names.of_project("marts"),
-        target=dg.AssetSelection.assets(*marts),
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Builds each mart once all of its inputs' day has landed, and again where a day was loaded again.",
-    )
-
-
-def build_mart_job(
-    *, marts: Sequence[dg.AssetKey], partitions: dg.DailyPartitionsDefinition, names: Names = PLAIN
-) -> dg.UnresolvedAssetJobDefinition:
-    """Return the job that builds every mart, for people and programs that do not wait for the sensor."""
-    return dg.define_asset_job(
-        names.of_project("marts"),
-        selection=dg.AssetSelection.assets(*marts),
-        executor_def=stoppable_in_process_executor,
-        description="Builds every mart from what is in staging; those with days, for the days of the run.",
-        partitions_def=partitions,
-    )

@@ -16,12 +16,7 @@ INTERVAL_SECONDS = 300
 
 
 def build_pool_sensor(*, catalog: Catalog, names: Names = PLAIN) -> dg.SensorDefinition:
-    """Return the sensor that sets the limits of the pools.
-
-    Args:
-        catalog: The catalog, for its `pools`.
-        names: What the pools are called.
-    """
+    """Return the sensor that sets the limits of the pools."""
 
     @dg.sensor(
         name=names.of_project("pools"),

@@ -10,7 +10,7 @@ from hashlib import sha256
 
 import dagster as dg
 
-from aurora_dwh.core.days import span
+from aurora_dwh.core.days import ends, span
 from aurora_dwh.core.retries import DAY
 from aurora_dwh.instance import run_tags
 
@@ -23,19 +23,12 @@ Tried = Mapping[dg.AssetKey, Sequence[dg.RunRecord]]
 
 @dataclass
 class RunHistory:
-    """Runs as they are at one moment. The storage is asked once for each kind, and only where it matters.
+    """Runs as they are at one moment. The storage is asked once for each kind, and only where it matters."""
 
-    Attributes:
-        instance: Whose runs.
-        now: The moment, in the zone in which days begin.
-        since: From when on runs without success are of interest, aware.
-        left: What wants a run and gets none, with the reason, as sentences.
-    """
-
-    instance: dg.DagsterInstance
-    now: datetime
-    since: datetime
-    left: list[str] = field(default_factory=list)
+    instance: dg.DagsterInstance  # whose runs
+    now: datetime  # the moment, in the zone in which days begin
+    since: datetime  # from when on runs without success are of interest, aware
+    left: list[str] = field(default_factory=list)  # what wants a run and gets none, with the reason, as sentences
 
     @cached_property
     def under_way(self) -> Sequence[dg.DagsterRun]:
@@ -49,12 +42,7 @@ class RunHistory:
         return self.instance.get_run_records(dg.RunsFilter(statuses=statuses, updated_after=self.since))
 
     def chosen(self, name: str, tried: Tried) -> list[dg.AssetKey]:
-        """Return which assets are tried again now; `left` is told of the others.
-
-        Args:
-            name: What is tried again, for people.
-            tried: The assets.
-        """
+        """Return which assets are tried again now; `left` is told of the others."""
         ends = [record for records in tried.values() for record in records]
         if any(self._was_cancelled_today(record) for record in ends):
             self.left.append(f"{name} was cancelled today, and waits until tomorrow: materialize it, or leave it")
@@ -79,13 +67,7 @@ class RunHistory:
 
 
 def selects(run: dg.DagsterRun, key: dg.AssetKey, *, job: str) -> bool:
-    """Return whether a run makes an asset.
-
-    Args:
-        run: The run; one without a selection, or with an empty one, makes all assets of its job.
-        key: The asset.
-        job: The job that the asset belongs to.
-    """
+    """Return whether a run makes an asset; one without a selection, or an empty one, makes all of its job."""
     return key in run.asset_selection if run.asset_selection else run.job_name == job
 
 
@@ -110,8 +92,6 @@ def request(job: str, keys: Sequence[dg.AssetKey], days: Sequence[str], tried: T
     """Return the request of one run.
 
     Args:
-        job: The job.
-        keys: What it makes.
         days: The days, in order, of which the run takes all from the first to the last; none for assets without days.
         tried: As `RunHistory.chosen` had it; the same request comes again until one of the runs changes.
     """
@@ -121,7 +101,7 @@ def request(job: str, keys: Sequence[dg.AssetKey], days: Sequence[str], tried: T
     span = run_tags.of_range(days[0], days[-1]) if is_range else {}
     return dg.RunRequest(
         job_name=job,
-        run_key=f"{shown(days) or job}-{digest}",
+        run_key=f"{ends(days) or job}-{digest}",
         partition_key=days[0] if days and not is_range else None,
         asset_selection=list(keys),
         tags={run_tags.REQUESTED_BY: "gaps", **span},
@@ -131,8 +111,3 @@ def request(job: str, keys: Sequence[dg.AssetKey], days: Sequence[str], tried: T
 def named(keys: Iterable[dg.AssetKey]) -> str:
     """Return assets as people write them."""
     return ", ".join(key.to_user_string() for key in keys)
-
-
-def shown(days: Sequence[str]) -> str:
-    """Return days, in order, as people write them."""
-    return f"{days[0]}...{days[-1]}" if len(days) > 1 else "".join(days)

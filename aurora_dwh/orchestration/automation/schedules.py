@@ -10,8 +10,8 @@ import dagster as dg
 
 from aurora_dwh.catalog.model import Catalog, Table
 from aurora_dwh.instance import run_tags
-from aurora_dwh.instance.executor import stoppable_in_process_executor
 from aurora_dwh.orchestration.assets.names import PLAIN, Names
+from aurora_dwh.orchestration.automation.jobs import build_schedule
 
 T = TypeVar("T")
 
@@ -59,61 +59,25 @@ def month_before(catalog: Catalog, day: date) -> tuple[date, date] | None:
     return None if first > last else (first, last)
 
 
-def build_daily_job(
-    *, catalog: Catalog, partitions: dg.DailyPartitionsDefinition, names: Names = PLAIN
-) -> dg.UnresolvedAssetJobDefinition:
-    """Return the job of a day: every daily table's lake and staging. Marts follow by their own conditions."""
-    return dg.define_asset_job(
-        names.of_project("daily_load"),
-        selection=dg.AssetSelection.assets(*names.chain_keys(daily_tables(catalog))),
-        executor_def=stoppable_in_process_executor,
-        description="Copies one day of every table from Aurora through S3 into Redshift. Marts follow by themselves.",
-        partitions_def=partitions,
-    )
-
-
-def build_monthly_job(
-    *, catalog: Catalog, partitions: dg.DailyPartitionsDefinition, names: Names = PLAIN
-) -> dg.UnresolvedAssetJobDefinition:
-    """Return the job of the tables that are loaded once a month."""
-    return dg.define_asset_job(
-        names.of_project("monthly_load"),
-        selection=dg.AssetSelection.assets(*names.chain_keys(monthly_tables(catalog))),
-        executor_def=stoppable_in_process_executor,
-        description="Copies the days of a month of the tables with `schedule: monthly`, as one run.",
-        partitions_def=partitions,
-    )
-
-
 def build_monthly_schedule(
     *, catalog: Catalog, job: dg.UnresolvedAssetJobDefinition, names: Names = PLAIN
 ) -> dg.ScheduleDefinition:
     """Return the schedule that loads the month before, some hours behind the daily load of a month's first day."""
     hour, minute = monthly_time(catalog)
-
-    @dg.schedule(
-        name=job.name,
-        job=job,
-        cron_schedule=f"{minute} {hour} 1 * *",
-        execution_timezone=catalog.timezone,
-        description=f"Loads the days of the month before on its first at {hour:02}:{minute:02} {catalog.timezone}.",
-        default_status=dg.DefaultScheduleStatus.RUNNING,
+    description = f"Loads the days of the month before on its first at {hour:02}:{minute:02} {catalog.timezone}."
+    return build_schedule(
+        job,
+        catalog,
+        f"{minute} {hour} 1 * *",
+        description,
+        lambda context: month_requests(catalog, context.scheduled_execution_time, names),
     )
-    def monthly_load(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
-        yield from month_requests(catalog, context.scheduled_execution_time, names)
-
-    return monthly_load
 
 
 def month_requests(catalog: Catalog, tick: datetime, names: Names = PLAIN) -> Iterator[dg.RunRequest]:
     """Yield the runs of the month before a tick: one for the days of all tables, one for those copied whole.
 
     A whole table is the same for every day of the month that is read at once, so that its last day stands for them.
-
-    Args:
-        catalog: The catalog.
-        tick: When the schedule fires, aware.
-        names: What the assets are called.
     """
     month = month_before(catalog, tick.astimezone(catalog.zone).date())
     if month is None:
@@ -132,34 +96,21 @@ def month_requests(catalog: Catalog, tick: datetime, names: Names = PLAIN) -> It
 def build_daily_schedule(
     *, catalog: Catalog, job: dg.UnresolvedAssetJobDefinition, names: Names = PLAIN
 ) -> dg.ScheduleDefinition:
-    """Return the schedule of the daily job; its zone is the partitions' zone."""
+    """Return the schedule of the daily job."""
     hour, minute = time_behind_load(catalog)
 
-    @dg.schedule(
-        name=job.name,
-        job=job,
-        cron_schedule=f"{minute} {hour} * * *",
-        execution_timezone=catalog.timezone,
-        description=f"Loads yesterday at {catalog.schedule} {catalog.timezone}.",
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-    )
-    def daily_load(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+    def ask(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
         seconds = last_seconds(context, daily_tables(catalog), names)
         yield from day_requests(catalog, context.scheduled_execution_time, seconds, names)
 
-    return daily_load
+    description = f"Loads yesterday at {catalog.schedule} {catalog.timezone}."
+    return build_schedule(job, catalog, f"{minute} {hour} * * *", description, ask)
 
 
 def last_seconds(
     context: dg.ScheduleEvaluationContext, tables: Sequence[Table], names: Names = PLAIN
 ) -> dict[str, float]:
-    """Return how long the last day of each table took to read, by the table's name; none of what was never read.
-
-    Args:
-        context: The tick's; its record is asked once, and not at all where one run is enough.
-        tables: The tables.
-        names: What the assets are called.
-    """
+    """Return by name how long each table's last day took to read; nothing is asked where one run is enough."""
     if len(tables) <= TABLES_A_RUN:
         return {}
     named = {names.table_key("lake", table): table.name for table in tables}
@@ -182,10 +133,7 @@ def day_requests(
     tables are loaded beside one another by runs, of which each has its share: never more than the pools let work.
 
     Args:
-        catalog: The catalog.
-        tick: When the schedule fires, aware.
         seconds: How long a table's last day took to read, by its name, so that all runs are at work for about as long.
-        names: What the assets are called.
     """
     day = tick.astimezone(catalog.zone).date() - timedelta(days=1)
     tables = daily_tables(catalog)
@@ -208,7 +156,6 @@ def dealt(items: Sequence[T], most: int, cost: Callable[[T], float] = lambda ite
     (R. L. Graham, Bounds on Multiprocessing Timing Anomalies, 1969).
 
     Args:
-        items: All that is to be done.
         most: How many runs the pools let work.
         cost: What an item costs. Where all cost the same, neighbours come into different runs.
     """
@@ -222,35 +169,20 @@ def dealt(items: Sequence[T], most: int, cost: Callable[[T], float] = lambda ite
     return {f"{number} of {runs}": share for number, share in enumerate(shares, 1)}
 
 
-def build_proof_job(*, catalog: Catalog, names: Names = PLAIN) -> dg.UnresolvedAssetJobDefinition:
-    """Return the job that proves tables equal to their sources, all of them where it is started by hand."""
-    return dg.define_asset_job(
-        names.of_project("proof"),
-        selection=dg.AssetSelection.assets(*(names.table_key("proof", table) for table in catalog.tables.values())),
-        executor_def=stoppable_in_process_executor,
-        description="Compares tables in Redshift with Aurora, row by row, and mends what differs as the catalog says.",
-    )
-
-
 def build_proof_schedule(
     *, catalog: Catalog, job: dg.UnresolvedAssetJobDefinition, names: Names = PLAIN
 ) -> dg.ScheduleDefinition:
     """Return the schedule of the proofs, some hours behind the daily load; each table has its own days."""
     hour, minute = time_behind_load(catalog, HOURS_BEHIND_LOAD)
-
-    @dg.schedule(
-        name=job.name,
-        job=job,
-        cron_schedule=f"{minute} {hour} * * *",
-        execution_timezone=catalog.timezone,
-        description=f"Proves tables at {hour:02}:{minute:02} {catalog.timezone}: on Sundays, where the catalog does "
-        "not say otherwise.",
-        default_status=dg.DefaultScheduleStatus.RUNNING,
+    when = f"{hour:02}:{minute:02} {catalog.timezone}"
+    description = f"Proves tables at {when}: on Sundays, where the catalog does not say otherwise."
+    return build_schedule(
+        job,
+        catalog,
+        f"{minute} {hour} * * *",
+        description,
+        lambda context: proof_requests(catalog, context.scheduled_execution_time, names),
     )
-    def proof(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
-        yield from proof_requests(catalog, context.scheduled_execution_time, names)
-
-    return proof
 
 
 def proof_requests(catalog: Catalog, tick: datetime, names: Names = PLAIN) -> Iterator[dg.RunRequest]:

@@ -13,9 +13,9 @@ import dagster as dg
 
 from aurora_dwh.catalog.model import Catalog, Table
 from aurora_dwh.instance import run_tags
-from aurora_dwh.instance.executor import stoppable_in_process_executor
 from aurora_dwh.instance.internals import cron_moments
 from aurora_dwh.orchestration.assets.names import PLAIN, Names
+from aurora_dwh.orchestration.automation.jobs import build_schedule
 from aurora_dwh.orchestration.automation.run_history import named, selects
 from aurora_dwh.orchestration.automation.schedules import dealt
 
@@ -25,30 +25,12 @@ def today_tables(catalog: Catalog) -> list[Table]:
     return [table for table in catalog.tables.values() if table.cron]
 
 
-def build_today_job(*, catalog: Catalog, names: Names = PLAIN) -> dg.UnresolvedAssetJobDefinition:
-    """Return the job of the running day, of all tables where it is started by hand."""
-    return dg.define_asset_job(
-        names.of_project("today_load"),
-        selection=dg.AssetSelection.assets(*(names.table_key("today", table) for table in today_tables(catalog))),
-        executor_def=stoppable_in_process_executor,
-        description="Copies the running day, as far as it is, of the tables whose schedule wants it.",
-    )
-
-
 def build_today_schedule(
     *, catalog: Catalog, job: dg.UnresolvedAssetJobDefinition, names: Names = PLAIN
 ) -> dg.ScheduleDefinition:
     """Return the schedule of the running day."""
 
-    @dg.schedule(
-        name=job.name,
-        job=job,
-        cron_schedule=sorted({str(table.cron) for table in today_tables(catalog)}),
-        execution_timezone=catalog.timezone,
-        description=f"Loads the running day as the tables' schedules say, in {catalog.timezone}.",
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-    )
-    def today_load(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    def ask(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         tick = context.scheduled_execution_time
         due = [names.table_key("today", table) for table in today_tables(catalog) if _ticks(table, catalog, tick)]
         under_way = context.instance.get_runs(dg.RunsFilter(statuses=run_tags.UNFINISHED))
@@ -61,7 +43,9 @@ def build_today_schedule(
         for label, share in dealt(sorted(set(due) - busy), catalog.pools.aurora).items():
             yield dg.RunRequest(run_key=f"{tick.isoformat()} {label}", asset_selection=share)
 
-    return today_load
+    crons = sorted({str(table.cron) for table in today_tables(catalog)})
+    description = f"Loads the running day as the tables' schedules say, in {catalog.timezone}."
+    return build_schedule(job, catalog, crons, description, ask)
 
 
 def _ticks(table: Table, catalog: Catalog, tick: datetime) -> bool:

@@ -27,6 +27,7 @@ from aurora_dwh.orchestration.columns import table_schema
 from aurora_dwh.orchestration.failures import attempts_left, named_failures
 from aurora_dwh.orchestration.io_managers.partitions import windows
 from aurora_dwh.orchestration.io_managers.rows import Computed, given, table_name, wanted
+from aurora_dwh.orchestration.staging import Record
 from aurora_dwh.orchestration.stopping import stoppable
 from aurora_dwh.settings.servers import ENVIRONMENT, Servers
 
@@ -91,7 +92,8 @@ class S3IOManager(dg.ConfigurableIOManager):
         self, context: dg.OutputContext, extracts: Iterable[Extract | Export], keys: Mapping[date, str]
     ) -> Manifest:
         """Write days and return the last one's manifest."""
-        asked = set(context.asset_partition_keys) if context.has_asset_partitions else set()
+        record = Record.of(context)
+        asked = record.partitions
         started, told, manifest = monotonic(), "", None
         for manifest, extract in _telling(context, self._written(extracts)):
             metadata = day_metadata(manifest, extract, monotonic() - started)
@@ -101,15 +103,16 @@ class S3IOManager(dg.ConfigurableIOManager):
                 told = extract.statement
             if extract.waited and manifest.day == extract.window.day:
                 metadata |= _waiting(extract.waited)
-                context.log.info(f"{context.asset_key.to_user_string()} {key}: reading waited {_told(extract.waited)}")
+                waits = ", ".join(f"{seconds:.1f} s for {what}" for what, seconds in sorted(extract.waited.items()))
+                context.log.info(f"{context.asset_key.to_user_string()} {key}: reading waited {waits}")
             if key in asked or not asked:
-                _record(context, metadata, key if asked else None)
+                record.add(metadata, key if asked else None)
             if len(asked) > 1 or (asked and key not in asked):  # a range that fails later keeps the days that stand
                 context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
             started = monotonic()
         if manifest is None:
             raise FrameError(f"{context.asset_key.to_user_string()}: no day was given of {', '.join(sorted(asked))}")
-        _record(context, columns_metadata(manifest), max(asked, default=None))
+        record.add(columns_metadata(manifest), max(asked, default=None))
         if not (manifest.rules and manifest.rules.is_computed):
             seen = _seen_in_source(context.asset_key, manifest)
             if _is_news(context.step_context.instance, seen):
@@ -173,10 +176,6 @@ def _has_running_day(manifest: Manifest) -> bool:
     return not manifest.is_finished and not (manifest.rules and manifest.rules.is_computed)
 
 
-def _record(context: dg.OutputContext, metadata: Mapping[str, Any], key: str | None) -> None:
-    context.step_context.add_asset_metadata(metadata, asset_key=context.asset_key, partition_key=key)
-
-
 def _telling(
     context: dg.OutputContext, written: Iterator[tuple[Manifest, Extract | Export]]
 ) -> Iterator[tuple[Manifest, Extract | Export]]:
@@ -196,13 +195,7 @@ def _telling(
 
 
 def day_metadata(manifest: Manifest, extract: Extract | Export, seconds: float) -> dict[str, Any]:
-    """Return what the UI shows of one day in the lake; which values were changed only where some were.
-
-    Args:
-        manifest: The day as it stands in the lake.
-        extract: Where its rows came from, read to the end.
-        seconds: How long it took to read and write them.
-    """
+    """Return what the UI shows of a day in the lake, of an extract that was read to its end."""
     changed = {"converted": dg.MetadataValue.json(manifest.converted)} if manifest.converted else {}
     counted: dict[str, Any] = {"rows_counted_by_source": manifest.counted_rows}
     if manifest.counted_rows is None and isinstance(extract, Extract):
@@ -232,10 +225,6 @@ def _waiting(waited: Mapping[str, float]) -> dict[str, Any]:
     """Return what the UI shows of the waits that spared the source."""
     seconds = {what: round(of, 3) for what, of in waited.items()}
     return {"seconds_waited": round(sum(waited.values()), 3), "waited_for": dg.MetadataValue.json(seconds)}
-
-
-def _told(waited: Mapping[str, float]) -> str:
-    return ", ".join(f"{seconds:.1f} s for {what}" for what, seconds in sorted(waited.items()))
 
 
 def columns_metadata(manifest: Manifest) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from aurora_dwh.core import frames
+from aurora_dwh.core.days import ends
 from aurora_dwh.core.frames import FrameError, name_of
 from aurora_dwh.core.models import Extract, Manifest, Window
 from aurora_dwh.core.rules import Rules
@@ -43,31 +44,18 @@ def table_name(asset: dg.AssetKey, metadata: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Computed:
-    """An asset whose rows are on their way into the lake.
+    """An asset whose rows are on their way into the lake."""
 
-    Attributes:
-        asset: The asset, as errors name it.
-        table: The table that the rows become.
-        storing: What its metadata say.
-        rules: What is kept beside the rows.
-        windows: Partition -> its day, for those of the run; none where the asset has no partitions.
-        partition_expr: The column that tells the day of a row, None where none is named.
-    """
-
-    asset: str
-    table: ComputedTable
-    storing: Storing
-    rules: Rules
-    windows: Mapping[str, Window]
-    partition_expr: str | None = None
+    asset: str  # the asset, as errors name it
+    table: ComputedTable  # the table that the rows become
+    storing: Storing  # what its metadata say
+    rules: Rules  # what is kept beside the rows
+    windows: Mapping[str, Window]  # partition -> its day, for those of the run; none where the asset has no partitions
+    partition_expr: str | None = None  # the column that tells the day of a row, None where none is named
 
     @staticmethod
     def of(context: dg.OutputContext) -> Computed:
-        """Return the asset that a step made.
-
-        Raises:
-            FrameError: Its metadata or its partitions are wrong.
-        """
+        """Return the asset that a step made; raises FrameError where its metadata or partitions are wrong."""
         asset, metadata = context.asset_key.to_user_string(), context.definition_metadata or {}
         storing, found = Storing.of_metadata(asset, metadata), windows(context)
         table = storing.as_table(
@@ -93,7 +81,6 @@ class Computed:
 
         Args:
             value: Rows, or a mapping from partition to rows.
-            lake: The lake that they go to.
 
         Raises:
             FrameError: It is neither, or its days are not those of the run.
@@ -174,8 +161,7 @@ class Computed:
     @property
     def _told(self) -> str:
         """The partitions, as errors name them behind the asset."""
-        keys = sorted(self.windows)
-        return "" if not keys else f" {keys[0]}" + (f"...{keys[-1]}" if len(keys) > 1 else "")
+        return f" {ends(sorted(self.windows))}".rstrip()
 
 
 def wanted(context: dg.InputContext) -> Any:
@@ -187,16 +173,11 @@ def wanted(context: dg.InputContext) -> Any:
 
 
 def given(
-    asset: str,
-    kind: Any,
-    manifests: Mapping[str, Manifest],
-    read: Callable[[Sequence[Manifest]], pa.RecordBatchReader],
+    asset: str, kind: Any, manifests: Mapping[str, Manifest], read: Callable[[Sequence[Manifest]], pa.RecordBatchReader]
 ) -> Any:
     """Return days as the type that is asked for.
 
     Args:
-        asset: The asset, as errors name it.
-        kind: The type.
         manifests: The days by partition.
         read: Gives the rows of days.
 
@@ -216,8 +197,7 @@ def given(
 
 
 def _not_given(asset: str, kind: Any, partitions: Sequence[str] | Mapping[str, Any]) -> FrameError:
-    keys = sorted(partitions)
-    told = "" if not any(keys) else f" {keys[0]}" + (f"...{keys[-1]}" if len(keys) > 1 else "")
+    told = f" {ends(sorted(partitions))}".rstrip()
     one = " (which is of one partition)" if kind is Manifest else ""
     return FrameError(
         f"{asset}{told} can be taken as {', '.join(frames.KINDS)}, Manifest, list[Manifest], or dict[str, ...] of "

@@ -9,6 +9,7 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from aurora_dwh.core import frames
+from aurora_dwh.core.days import ends
 from aurora_dwh.core.frames import FrameError
 from aurora_dwh.core.schema import fold
 from aurora_dwh.lake.factory import open_lake
@@ -62,8 +63,7 @@ class RedshiftIOManager(dg.ConfigurableIOManager):
     @property
     def schemas(self) -> Mapping[str, str]:
         """What the schemas that marts name are called in this warehouse."""
-        settings = self.warehouse.settings
-        return {"staging": settings.staging_schema, "bi": settings.bi_schema}
+        return self.warehouse.settings.schemas
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Write rows into the lake, and load them from there."""
@@ -89,7 +89,7 @@ class RedshiftIOManager(dg.ConfigurableIOManager):
             known = Storing.of_metadata(asset.to_user_string(), metadata)
             days = [window.day for window in windows(context).values()]
             if not frames.is_kind(kind):
-                told = "" if not days else f" {days[0]}" + (f"...{days[-1]}" if len(days) > 1 else "")
+                told = f" {ends(days)}".rstrip()
                 raise FrameError(
                     f"{asset.to_user_string()}{told} can be taken as {', '.join(frames.KINDS)}, not as "
                     f"{frames.name_of(kind)}; annotate the input with one of them"

@@ -51,10 +51,6 @@ def transactions(manifests: Iterable[Manifest], *, stage_bytes: int = STAGE_BYTE
 def load_all(manifests: Iterable[Manifest], load: Callable[[list[Manifest]], None]) -> None:
     """Load days, in as few transactions as can be; where some days are refused, all the others.
 
-    Args:
-        manifests: The days.
-        load: Loads days in one transaction.
-
     Raises:
         DataError: Days were refused for what they are; that of the first one, with which others were and what stands.
         WarehouseError: Likewise.
@@ -87,12 +83,9 @@ def load_all(manifests: Iterable[Manifest], load: Callable[[list[Manifest]], Non
     left = [manifest.day for group in waiting for manifest in group]
     stopped, stands = (counted(manifest.day for manifest in some) for some in ([one for one, _ in refused], done))
     not_tried = f"; {counted(left)} not tried" if left else ""
-    raise _with(first, f"The range is stopped by {stopped}, of which nothing is loaded; loaded: {stands}{not_tried}")
-
-
-def _with(error: DataError | WarehouseError, text: str) -> DataError | WarehouseError:
-    error.args = (f"{error}. {text}", *error.args[1:])
-    return error
+    told = f"The range is stopped by {stopped}, of which nothing is loaded; loaded: {stands}{not_tried}"
+    first.args = (f"{first}. {told}", *first.args[1:])
+    raise first
 
 
 def _kinds(column: Column) -> tuple[str, ...]:

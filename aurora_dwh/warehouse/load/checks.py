@@ -36,11 +36,7 @@ _MAY_BECOME_NULL = frozenset({"date", "datetime", "timestamp"})
 
 
 def check_source_rows(target: Target, manifests: Iterable[Manifest]) -> None:
-    """Compare the rows that the source gave with those that lie in the lake.
-
-    Raises:
-        CheckError: They differ.
-    """
+    """Raise a CheckError where the source gave other rows than lie in the lake."""
     for manifest in manifests:
         if manifest.source_rows != manifest.rows:
             raise CheckError(
@@ -56,8 +52,6 @@ def check_order(target: Target, manifests: Iterable[Manifest], loads: Sequence[t
     Of two readings the later one stands, by the source's moment: where that went back, rows would be taken for old.
 
     Args:
-        target: The staging table.
-        manifests: The days to be loaded.
         loads: Of loads that are in the table, when the source was read and when they were done, in UTC.
 
     Raises:
@@ -79,9 +73,6 @@ def check_fresh(session: Session, target: Target, schema: TableSchema, unfit: Se
     """See that the fresh rows of days can be told apart by their key.
 
     Args:
-        session: A session in the load's transaction.
-        target: The staging table.
-        schema: The columns of the days.
         unfit: How many of the rows cannot be in the table, by the reasons of `statements.count_fresh`.
 
     Raises:
@@ -98,9 +89,6 @@ def check_keys_given(session: Session, target: Target, schema: TableSchema, stag
     """See that no staged row lacks a part of its key, where the source's columns allow it.
 
     Args:
-        session: A session in the load's transaction.
-        target: The staging table.
-        schema: The stage's columns.
         staged: The staged rows, as `statements.staged` gives them.
 
     Raises:
@@ -117,9 +105,6 @@ def check_keys(session: Session, target: Target, table: str, staged: str) -> int
     """See that the target has each key on the stage, and has it once; return how many rows it has now.
 
     Args:
-        session: A session in the load's transaction.
-        target: The staging table.
-        table: The table's name in the source.
         staged: The staged rows, as `statements.staged` gives them.
 
     Raises:
@@ -143,10 +128,7 @@ def check_rows(session: Session, target: Target, texts: Sequence[str], manifests
     How many rows it has now of all days is returned.
 
     Args:
-        session: A session in the load's transaction.
-        target: The staging table.
         texts: Those of its key columns that are a VARCHAR.
-        manifests: The days that were written.
 
     Raises:
         CheckError: It has another number of rows, or several with one key.
@@ -226,10 +208,7 @@ def check_days_apart(session: Session, target: Target, texts: Sequence[str], man
     """See that no row of some days of an append table is in another day as well, as one whose cursor moved is.
 
     Args:
-        session: A session in the load's transaction.
-        target: The staging table.
         texts: Those of its key columns that are a VARCHAR.
-        manifests: The days that were written.
 
     Raises:
         CheckError: A key is in two days.
@@ -298,22 +277,13 @@ def count_rows(target: Target, texts: Sequence[str], days: Iterable[str]) -> str
     """Return the query for the target's rows of some days, for how many keys they have, and for all of its rows.
 
     Args:
-        target: The staging table.
         texts: Those of its key columns that are a VARCHAR, in which blanks at the end count here.
-        days: The days.
     """
-    day = identifier(DAY)
+    day, all_rows = identifier(DAY), f"(SELECT COUNT(*) FROM {target.sql})"
     if not target.key:
-        return (
-            f"SELECT {day}, COUNT(*), COUNT(*), {_all_rows(target)}\nFROM {target.sql}\n{of_days(days)}\nGROUP BY {day}"
-        )
-    copies = identifier(_COPIES)
-    counts = f"SUM({copies}), COUNT(*), {_all_rows(target)}"
+        return f"SELECT {day}, COUNT(*), COUNT(*), {all_rows}\nFROM {target.sql}\n{of_days(days)}\nGROUP BY {day}"
+    counts = f"SUM({identifier(_COPIES)}), COUNT(*), {all_rows}"
     return f"SELECT {day}, {counts}\nFROM {_copies_of_keys(target, texts, days)}\nGROUP BY {day}"
-
-
-def _all_rows(target: Target) -> str:
-    return f"(SELECT COUNT(*) FROM {target.sql})"
 
 
 def repeated_keys(target: Target, texts: Sequence[str], days: Iterable[str]) -> str:

@@ -31,25 +31,15 @@ FindValue = Callable[[str, int, str], "str | None"]
 
 @dataclass(frozen=True)
 class BadValue:
-    """A row of sys_load_error_detail, and the value itself where the lake still has it.
+    """A row of sys_load_error_detail, and the value itself where the lake still has it."""
 
-    Attributes:
-        file: Address of the part.
-        line: Line of a text file, row of a columnar one, from 1; 0 where the whole file is meant.
-        column: The column, empty where the whole file is meant.
-        type: The column's type and length in the table.
-        code: Redshift's error code.
-        reason: Redshift's message.
-        value: The value in the file.
-    """
-
-    file: str
-    line: int
-    column: str
-    type: str
-    code: int
-    reason: str
-    value: str | None
+    file: str  # address of the part
+    line: int  # line of a text file, row of a columnar one, from 1; 0 where the whole file is meant
+    column: str  # the column, empty where the whole file is meant
+    type: str  # the column's type and length in the table
+    code: int  # Redshift's error code
+    reason: str  # Redshift's message
+    value: str | None  # the value in the file
 
     def __str__(self) -> str:
         """Return one sentence."""
@@ -59,16 +49,11 @@ class BadValue:
 
 
 class CopyError(DataError):
-    """A COPY that Redshift refused; nothing was changed.
-
-    Attributes:
-        bad: What Redshift wrote down, none where it wrote nothing.
-        statement: The COPY.
-    """
+    """A COPY that Redshift refused; nothing was changed."""
 
     def __init__(self, message: str, *, bad: Sequence[BadValue], statement: str) -> None:
         super().__init__(message)
-        self.bad = tuple(bad)
+        self.bad = tuple(bad)  # what Redshift wrote down, none where it wrote nothing
         self.statement = statement
 
     @property
@@ -88,9 +73,7 @@ def bad_values(
 
     Args:
         session: Another session, as the failed one has no transaction to ask in.
-        find: Looks the value up in its file.
         error: What COPY said: where it points to the rows that it could not load, they are waited for.
-        pid: The process id of the session whose COPY failed.
         since: When that session began by the warehouse's clock: process ids come again.
     """
     own = f"session_id = {pid:d} AND start_time >= {literal(since)}"

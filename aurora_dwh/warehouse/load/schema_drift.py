@@ -73,21 +73,13 @@ class Live:
 
 @dataclass(frozen=True)
 class Preparation:
-    """What must become of a table before it takes rows.
+    """What must become of a table before it takes rows."""
 
-    Attributes:
-        making: The statements that make it, none where it is there.
-        adding: Those that add columns.
-        widening: Those that widen columns, which must run outside a transaction.
-        misfit: Why it cannot take them, None where it can.
-        absent: The table's columns that the days do not have.
-    """
-
-    making: tuple[str, ...] = ()
-    adding: tuple[str, ...] = ()
-    widening: tuple[str, ...] = ()
-    misfit: DriftError | None = None
-    absent: tuple[str, ...] = ()
+    making: tuple[str, ...] = ()  # the statements that make it, none where it is there
+    adding: tuple[str, ...] = ()  # those that add columns
+    widening: tuple[str, ...] = ()  # those that widen columns, which must run outside a transaction
+    misfit: DriftError | None = None  # why it cannot take them, None where it can
+    absent: tuple[str, ...] = ()  # the table's columns that the days do not have
 
 
 def look(session: Session, target: Target) -> Live:
@@ -116,9 +108,7 @@ def prepare(session: Session, target: Target, whole: TableSchema, schemas: Seque
 
     Args:
         session: A session without a transaction.
-        target: The staging table.
         whole: The columns of all the days together, with which the table is made where it is not there.
-        schemas: The columns of each of the days, in their order.
 
     Raises:
         DataError: A column that the table is made with is not among them.
@@ -169,9 +159,6 @@ def widen(session: Session, target: Target, table: str, statements: Sequence[str
 
     Args:
         session: A session without a transaction.
-        target: The staging table.
-        table: The table in the source, for errors.
-        statements: `Preparation.widening`.
 
     Raises:
         DriftError: Redshift refuses it: https://docs.aws.amazon.com/redshift/latest/dg/r_ALTER_TABLE.html.
@@ -253,11 +240,6 @@ def missing_schemas(session: Session, *names: str) -> list[str]:
 def changes(target: Target, schema: TableSchema, live: Mapping[str, LiveColumn]) -> list[str]:
     """Return the statements that bring the target's columns to the schema's; what the source has no more, stays.
 
-    Args:
-        target: The staging table, which exists.
-        schema: The columns to be loaded.
-        live: The target's columns.
-
     Raises:
         DriftError: As `adapt`.
     """
@@ -288,8 +270,6 @@ def require_columns(target: Target, schema: TableSchema, *, is_made: bool = Fals
     """Refuse rows without a column that the catalog names for what a load needs of them.
 
     Args:
-        target: The staging table.
-        schema: The rows' columns.
         is_made: Whether the table is made with them, and not loaded with them.
 
     Raises:

@@ -12,6 +12,7 @@ from functools import partial
 from itertools import groupby
 from typing import Protocol
 
+from aurora_dwh.core.days import ends
 from aurora_dwh.core.models import Manifest, StaleManifestError
 from aurora_dwh.core.schema import Column, TableSchema
 from aurora_dwh.warehouse.connection import Session, Warehouse
@@ -68,8 +69,7 @@ class Stage:
 
     def named(self, manifests: Sequence[Manifest]) -> str:
         """Return the table and the days, as errors name them."""
-        first, last = manifests[0].day, manifests[-1].day
-        return f"{self.label} {first}" + (f"...{last}" if last != first else "")
+        return f"{self.label} {ends([manifest.day for manifest in manifests])}"
 
     def _copy(self, session: Session, statement: str, manifests: Sequence[Manifest]) -> None:
         try:

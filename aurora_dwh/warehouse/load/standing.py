@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, timezone
+from typing import Any
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
@@ -32,35 +33,20 @@ class RecordError(DataError):
 
 @dataclass(frozen=True)
 class Loading:
-    """The load of a day that stands, in the columns of `load_history.standing`.
+    """The load of a day that stands, in the columns of `load_history.standing`."""
 
-    Attributes:
-        table_name: The staging table.
-        day: The day.
-        rows: Rows in its manifest.
-        rows_behind: How many of them are of later days.
-        snapshot_at: When they were read, in UTC.
-        loaded_at: When they were loaded, in UTC.
-        in_target: Whether they are in the table as it is now.
-        mode: The table's mode then.
-        key: The folded key columns, None where they are not known.
-        cursor: The folded cursor column, None where there was none or it is not known.
-        origin: The database and the table whose folder its manifest lies in.
-        rules: The rules that the day was read by, where they are known.
-    """
-
-    table_name: str
+    table_name: str  # the staging table
     day: date
-    rows: int
-    rows_behind: int
-    snapshot_at: datetime
-    loaded_at: datetime
-    in_target: bool
-    mode: str
-    key: Sequence[str] | None
-    cursor: str | None
-    origin: tuple[str, ...]
-    rules: Rules | None
+    rows: int  # rows in its manifest
+    rows_behind: int  # how many of them are of later days
+    snapshot_at: datetime  # when they were read, in UTC
+    loaded_at: datetime  # when they were loaded, in UTC
+    in_target: bool  # whether they are in the table as it is now
+    mode: str  # the table's mode then
+    key: Sequence[str] | None  # the folded key columns, None where they are not known
+    cursor: str | None  # the folded cursor column, None where there was none or it is not known
+    origin: tuple[str, ...]  # the database and the table whose folder its manifest lies in
+    rules: Rules | None  # the rules that the day was read by, where they are known
 
     @property
     def is_finished(self) -> bool:
@@ -72,21 +58,14 @@ class Loading:
 
 @dataclass(frozen=True)
 class Standing:
-    """What stands of a staging table.
+    """What stands of a staging table."""
 
-    Attributes:
-        target: The staging table.
-        days: Day -> its load, in the order in which they were loaded.
-        elsewhere: Loads of the same days in the lake that are in staging tables of other names.
-        is_empty: Whether the table has no rows.
-        is_new: Whether it is not there, or was made just now.
-    """
-
-    target: Target
+    target: Target  # the staging table
+    # day -> its load, in the order in which they were loaded
     days: Mapping[date, Loading] = field(default_factory=dict)
-    elsewhere: Sequence[Loading] = ()
-    is_empty: bool = False
-    is_new: bool = False
+    elsewhere: Sequence[Loading] = ()  # loads of the same days in the lake that are in staging tables of other names
+    is_empty: bool = False  # whether the table has no rows
+    is_new: bool = False  # whether it is not there, or was made just now
 
     @property
     def last(self) -> Loading | None:
@@ -104,9 +83,6 @@ class Standing:
 
     def check_source(self, manifest: Manifest) -> None:
         """Refuse rows that are not of the table's source.
-
-        Args:
-            manifest: The rows.
 
         Raises:
             RulesError: They are of another source.
@@ -126,10 +102,6 @@ class Standing:
 
     def check_lake(self, mode: str, manifests: Sequence[Manifest]) -> None:
         """Refuse to make the table anew from days in the lake that do not serve for it.
-
-        Args:
-            mode: The table's mode in the catalog.
-            manifests: The days.
 
         Raises:
             RulesError: They are of another source.
@@ -154,10 +126,6 @@ class Standing:
 
     def check(self, mode: str, manifests: Sequence[Manifest]) -> bool:
         """Refuse days that contradict what stands.
-
-        Args:
-            mode: The table's mode in the catalog.
-            manifests: The days.
 
         Returns:
             Whether the table is to be taken for a new one, as it holds nothing of what was loaded and the days make it
@@ -233,7 +201,6 @@ def find(session: Session, target: Target, manifest: Manifest, *, is_new: bool =
 
     Args:
         session: A session, in the load's transaction where what is found must last.
-        target: The staging table.
         manifest: The latest of the days that are to be loaded.
         is_new: Whether the table is not there, or was made just now.
     """
@@ -241,7 +208,7 @@ def find(session: Session, target: Target, manifest: Manifest, *, is_new: bool =
     rows = session.execute(
         load_history.standing(target.label, None if is_new else target.sql, _place(manifest), rules)
     ).rows
-    loads = [_loading(manifest.rules, *row[:-1]) for row in rows]
+    loads = [_loading(manifest.rules, row[:-1]) for row in rows]
     return Standing(
         target,
         {load.day: load for load in loads if load.table_name == target.label},
@@ -255,11 +222,6 @@ def unrecorded(session: Session, target: Target, *, has_history: bool = True) ->
     """Return the days of rows in a table of which the record knows no load, with the latest reading of each.
 
     Somebody removed `dwh.load_history`, or put the rows there.
-
-    Args:
-        session: A session.
-        target: The staging table, which exists.
-        has_history: Whether there is a record.
     """
     rows = session.execute(load_history.unrecorded(target.label, target.sql, has_history=has_history)).rows
     return {day: at.replace(tzinfo=timezone.utc) for day, at in rows if day is not None}
@@ -270,23 +232,11 @@ def _place(manifest: Manifest) -> str:
     return manifest.url.rsplit("/", 2)[0] + _DAY_FOLDER
 
 
-def _loading(
-    of_load: Rules | None,
-    table_name: str,
-    day: date,
-    rows: int,
-    rows_behind: int,
-    snapshot_at: datetime,
-    loaded_at: datetime,
-    in_target: bool,
-    mode: str,
-    key: str | None,
-    cursor: str | None,
-    manifest_url: str,
-    rules: str | None,
-) -> Loading:
+def _loading(of_load: Rules | None, row: Sequence[Any]) -> Loading:
+    """Return a row of `load_history.standing`; `of_load` are the rules of the days that are to be loaded."""
+    (table, day, rows, rows_behind, snapshot_at, loaded_at, in_target, mode, key, cursor, url, rules) = row
     return Loading(
-        table_name,
+        table,
         day,
         int(rows),
         int(rows_behind),
@@ -296,6 +246,6 @@ def _loading(
         mode,
         None if key is None else json.loads(key),
         cursor,
-        tuple(unquote(folder) for folder in manifest_url.rpartition(_DAY_FOLDER)[0].split("/")[-2:]),
+        tuple(unquote(folder) for folder in url.rpartition(_DAY_FOLDER)[0].split("/")[-2:]),
         of_load if rules == "" else None if rules is None else Rules.from_json(json.loads(rules)),
     )

@@ -39,29 +39,17 @@ _NO_CURSOR = "'0001-01-01 00:00:00'"
 
 @dataclass(frozen=True)
 class Target:
-    """A staging table and what the load must know of it.
+    """A staging table and what the load must know of it."""
 
-    Attributes:
-        schema_name: Redshift schema.
-        name: Table name in Redshift.
-        key: Key columns; empty where the table has none.
-        cursor: Cursor column, None where the table has none.
-        dist_key: Distribution key, None leaves the choice to Redshift.
-        sort_key: Sort key columns, empty leaves the choice to Redshift.
-        frozen: Whether the columns stay as they are, whatever the source's become.
-        flags_deletes: Whether rows that are gone from the source stay and are flagged.
-        is_computed: Whether an asset of Dagster computes the rows, so that Aurora has none of them.
-    """
-
-    schema_name: str
-    name: str
-    key: tuple[str, ...] = ()
-    cursor: str | None = None
-    dist_key: str | None = None
-    sort_key: tuple[str, ...] = ()
-    frozen: bool = False
-    flags_deletes: bool = False
-    is_computed: bool = False
+    schema_name: str  # Redshift schema
+    name: str  # table name in Redshift
+    key: tuple[str, ...] = ()  # key columns; empty where the table has none
+    cursor: str | None = None  # cursor column, None where the table has none
+    dist_key: str | None = None  # distribution key, None leaves the choice to Redshift
+    sort_key: tuple[str, ...] = ()  # sort key columns, empty leaves the choice to Redshift
+    frozen: bool = False  # whether the columns stay as they are, whatever the source's become
+    flags_deletes: bool = False  # whether rows that are gone from the source stay and are flagged
+    is_computed: bool = False  # whether an asset of Dagster computes the rows, so that Aurora has none of them
 
     @property
     def own_columns(self) -> tuple[tuple[str, str], ...]:
@@ -83,19 +71,11 @@ class Target:
         return replace(self, name=beside(self.name, "__rebuild"))
 
     def rebuild_anew(self, table: str) -> str:
-        """Return the command that makes the table of rows that are read, or computed, again.
-
-        Args:
-            table: The table's name in the lake.
-        """
+        """Return the command that makes the table of rows that are read, or computed, again."""
         return rebuild_anew(table, is_computed=self.is_computed)
 
     def filter_rows(self, condition: str = "") -> str:
-        """Return what leaves rows out that cannot be loaded.
-
-        Args:
-            condition: What is true of the others, where one can say so.
-        """
+        """Return what leaves rows out that cannot be loaded, by a condition that is true of the others, if one is."""
         if self.is_computed:
             return "leave such rows out where they are computed"
         return f"leave such rows out with `filter: {condition}`" if condition else "leave rows out with `filter`"
@@ -153,14 +133,7 @@ def create_stage(schema: TableSchema, files: FileFormat = "parquet") -> str:
 
 
 def copy(schema: TableSchema, manifest_url: str, iam_role: str, files: FileFormat = "parquet") -> str:
-    """Return the COPY of a manifest's files into the stage.
-
-    Args:
-        schema: The files' columns, in file order.
-        manifest_url: Address of the manifest.
-        iam_role: `default`, or the ARN of a role.
-        files: What the files are.
-    """
+    """Return the COPY of a manifest's files into the stage, by the role `default` or an ARN."""
     names = identifiers([*(c.target_name for c in schema.columns), *(name for name, _ in OWN_COLUMNS)])
     kind = "PARQUET" if files == "parquet" else f"CSV NULL AS {literal(CSV_NULL)}"
     source = f"{literal(manifest_url)} IAM_ROLE {role(iam_role)}"
@@ -197,7 +170,6 @@ def pick_newest(target: Target, texts: Sequence[str] = (), source: str = f'"{STA
     The target is read once, and by an inner join: the few keys go to where its rows lie, and its rows to nowhere.
 
     Args:
-        target: The staging table.
         texts: Those of its key columns that are a VARCHAR.
         source: The staged rows, as `staged` gives them.
     """
@@ -241,12 +213,7 @@ def _compared(target: Target) -> str:
 
 
 def distinct_keys(key: Sequence[str], source: str) -> str:
-    """Return the subquery of the keys of staged rows, each once; it needs an alias.
-
-    Args:
-        key: The key's columns.
-        source: The staged rows, as `staged` gives them.
-    """
+    """Return the subquery of the keys of staged rows, each once; it needs an alias. For `source` see `staged`."""
     return f"(SELECT DISTINCT {identifiers(key)} FROM {source} r)"
 
 
@@ -264,13 +231,7 @@ def count_fresh(target: Target) -> str:
 
 
 def unfit_rows(target: Target, number: int, shown: Sequence[str]) -> str:
-    """Return the query for a few of the rows that cannot be in the table.
-
-    Args:
-        target: The staging table.
-        number: For which of the reasons that `count_fresh` counts, from 0.
-        shown: The columns to tell them by.
-    """
+    """Return the query for a few rows that cannot be in the table, by the number of `count_fresh`'s reason."""
     names = identifiers(shown)
     return f"SELECT DISTINCT {names} FROM {identifier(FRESH)} WHERE {_unfit(target)[number]} ORDER BY {names} LIMIT 3"
 
@@ -285,13 +246,7 @@ def lacks_key(key: Sequence[str]) -> str:
 
 
 def rows_without_key(key: Sequence[str], shown: Sequence[str], source: str) -> str:
-    """Return the query for a few of the staged rows that lack a part of their key.
-
-    Args:
-        key: The key's columns.
-        shown: The columns to tell rows by.
-        source: The staged rows, as `staged` gives them.
-    """
+    """Return the query for a few of the rows of `staged` that lack a part of their key."""
     names = identifiers(shown)
     return f"SELECT {names} FROM {source} s WHERE {lacks_key(key)} ORDER BY {names} LIMIT 3"
 
@@ -303,7 +258,6 @@ def delete_replaced(target: Target, span: tuple[date, date] | None) -> str:
     range is told, it reads few blocks for rows that changed lately.
 
     Args:
-        target: The staging table.
         span: The least and the greatest value of `Target.bound` in these rows; None where some of them have none.
     """
     fresh, column = identifier(FRESH), f"{target.sql}.{identifier(target.bound)}"
@@ -312,13 +266,7 @@ def delete_replaced(target: Target, span: tuple[date, date] | None) -> str:
 
 
 def count_lost(target: Target, columns: Sequence[str], replaced: str = "") -> str:
-    """Return the query for how many values of each column are lost with the rows that a load replaces.
-
-    Args:
-        target: The staging table.
-        columns: Columns that the new rows do not have.
-        replaced: SQL behind the table's name that leaves the rows to be replaced; empty where all are.
-    """
+    """Return the query for how many values of columns go with replaced rows, which SQL behind the name selects."""
     counts = ", ".join(f"COUNT({target.sql}.{identifier(name)})" for name in columns)
     return f"SELECT {counts} FROM {target.sql}{replaced and f' {replaced}'}"
 
@@ -340,14 +288,7 @@ def delete_all(target: Target) -> str:
 
 
 def insert(target: Target, schema: TableSchema, source: str, files: FileFormat = "parquet") -> str:
-    """Return the INSERT from a temporary table, each column turned from its stage type into its own.
-
-    Args:
-        target: The staging table.
-        schema: The columns that the temporary table has of the source.
-        source: `STAGE` or `FRESH`.
-        files: What the stage was filled from.
-    """
+    """Return the INSERT from `STAGE` or `FRESH`, each column turned from its stage type into its own."""
     own = [name for name, _ in OWN_COLUMNS]
     names = identifiers([*(c.target_name for c in schema.columns), *own])
     rows = staged(schema, files) if source == STAGE else identifier(source)
@@ -363,13 +304,7 @@ def of_days(days: Iterable[str]) -> str:
 
 
 def delete_rows(target: Target, condition: str, at: datetime) -> str:
-    """Return the DELETE of rows that are gone from the source.
-
-    Args:
-        target: The staging table.
-        condition: What selects them.
-        at: When they were gone; rows that were read later stay.
-    """
+    """Return the DELETE of rows that were gone from the source at a moment; those that were read later stay."""
     return f"DELETE FROM {target.sql} WHERE ({condition}) AND {_read_by(at)}"
 
 

@@ -11,12 +11,7 @@ if TYPE_CHECKING:
 
 
 def staging_target(table: Table, schema: str) -> Target:
-    """Return a catalog table's staging table.
-
-    Args:
-        table: The table as in the catalog.
-        schema: Redshift's schema for staging tables.
-    """
+    """Return a catalog table's staging table."""
     return Target(
         schema_name=schema,
         name=table.target,

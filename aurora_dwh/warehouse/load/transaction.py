@@ -40,29 +40,17 @@ Written = tuple[Counts, int | None]
 
 @dataclass(frozen=True)
 class DayLoad:
-    """What a load did for one day.
-
-    Attributes:
-        day: The day.
-        rows: Rows in its manifest, which are as many as the source gave and, where they were copied, COPY loaded.
-        inserted: Rows new in the target.
-        updated: Rows replaced there.
-        rows_behind: How many of the rows are of later days, as the newest day brings them.
-        usual_rows: What the same weekday had in the weeks before, None where too few are known.
-        is_copied: Whether they were copied; those of a day are not that a later reading overtook.
-        is_counted: Whether the source itself counted as many rows when they were read.
-        strays: Rows of the source that no day's reading saw then.
-    """
+    """What a load did for one day."""
 
     day: date
-    rows: int
-    inserted: int
-    updated: int
-    rows_behind: int = 0
-    usual_rows: float | None = None
-    is_copied: bool = True
-    is_counted: bool = False
-    strays: Strays = field(default_factory=Strays)
+    rows: int  # rows in its manifest, which are as many as the source gave and, where they were copied, COPY loaded
+    inserted: int  # rows new in the target
+    updated: int  # rows replaced there
+    rows_behind: int = 0  # how many of the rows are of later days, as the newest day brings them
+    usual_rows: float | None = None  # what the same weekday had in the weeks before, None where too few are known
+    is_copied: bool = True  # whether they were copied; those of a day are not that a later reading overtook
+    is_counted: bool = False  # whether the source itself counted as many rows when they were read
+    strays: Strays = field(default_factory=Strays)  # rows of the source that no day's reading saw then
 
     @property
     def rows_in_day(self) -> int:
@@ -72,31 +60,22 @@ class DayLoad:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a load did.
+    """What a load did."""
 
-    Attributes:
-        load_id: Its id in the audit table.
-        days: Each day's figures.
-        statements: What was run between BEGIN and COMMIT.
-        changes: Those of them, and of what was run before, that followed a change of the source's columns.
-        others: Other days in the table, with the rules that they were read by, where those are known.
-        lost: Columns of the table that the days do not have -> how many values went with the rows that were replaced.
-        unrecorded: Days of rows that the table had and of which `dwh.load_history` knew no load.
-        total: How many rows the table has now, those flagged as deleted among them; None where none were written.
-        copy_seconds: How long COPY took.
-        write_seconds: How long the rest of the transaction took, up to COMMIT.
-    """
-
-    load_id: str
-    days: tuple[DayLoad, ...]
-    statements: tuple[str, ...]
+    load_id: str  # its id in the audit table
+    days: tuple[DayLoad, ...]  # each day's figures
+    statements: tuple[str, ...]  # what was run between BEGIN and COMMIT
+    # those of them, and of what was run before, that followed a change of the source's columns
     changes: tuple[str, ...] = ()
+    # other days in the table, with the rules that they were read by, where those are known
     others: Mapping[date, Rules] = field(default_factory=dict)
+    # columns of the table that the days do not have -> how many values went with the rows that were replaced
     lost: Mapping[str, int] = field(default_factory=dict)
-    unrecorded: Sequence[date] = ()
+    unrecorded: Sequence[date] = ()  # days of rows that the table had and of which `dwh.load_history` knew no load
+    # how many rows the table has now, those flagged as deleted among them; None where none were written
     total: int | None = None
-    copy_seconds: float = 0.0
-    write_seconds: float = 0.0
+    copy_seconds: float = 0.0  # how long COPY took
+    write_seconds: float = 0.0  # how long the rest of the transaction took, up to COMMIT
 
 
 def load(
@@ -112,12 +91,7 @@ def load(
     """Load days of one table.
 
     Args:
-        warehouse: Redshift.
-        lake: The lake, for a manifest that spans several days.
-        target: The staging table.
-        mode: `incremental`, `append` or `full`, as in the catalog.
         manifests: The days, one manifest each; at least one, and as `batches.transactions` groups them.
-        run_id: The Dagster run, for the audit table.
         is_anew: Whether the table is being made anew, so that the days go with whatever stands.
 
     Raises:
@@ -167,11 +141,7 @@ class Load:
         return found
 
     def _find(self, session: Session, *, is_new: bool = False) -> tuple[Standing, bool]:
-        """Return what stands of the table, and whether it is to be taken for a new one.
-
-        Raises:
-            DataError: The days contradict what stands.
-        """
+        """Return what stands of the table, and whether it is to be taken for a new one; raises DataError."""
         found = standing.find(session, self.target, self._latest, is_new=is_new)
         return found, not self.is_anew and found.check(self.mode, self.manifests)
 
@@ -253,11 +223,7 @@ class Load:
         )
 
     def _change(self, session: Session, statements: Iterable[str]) -> None:
-        """Make the target or add columns to it.
-
-        Raises:
-            PassingError: Another load did so since they were found to be missing; look again.
-        """
+        """Make the target or add columns to it; raises PassingError where another load did so meanwhile."""
         with locks.passing(*schema_drift.DONE_BY_ANOTHER):
             for statement in statements:
                 session.execute(statement)
@@ -289,8 +255,9 @@ class Load:
             sql.pick_newest(self.target, sql.texts_of(self.target, schema), sql.staged(schema, self._files))
         )
         counts, ends = {}, []
+        schemas = {m.day: m.schema for m in self.manifests}
         for day, new, old, *unfit, least, greatest in session.execute(sql.count_fresh(self.target)).rows:
-            checks.check_fresh(session, self.target, self._schema_of(day), [int(rows) for rows in unfit])
+            checks.check_fresh(session, self.target, schemas[day], [int(rows) for rows in unfit])
             counts[day] = int(new), int(old)
             ends += [least, greatest] if old else []
         if ends:
@@ -342,9 +309,6 @@ class Load:
         if self.mode == "full":
             return [self._latest] if all(at <= self._latest.snapshot_at for at in loaded.values()) else []
         return [m for m in self.manifests if m.day not in loaded or loaded[m.day] <= m.snapshot_at]
-
-    def _schema_of(self, day: date) -> TableSchema:
-        return next(m.schema for m in self.manifests if m.day == day)
 
     def _history(self, days: Iterable[DayLoad]) -> list[load_history.HistoryRow]:
         return [

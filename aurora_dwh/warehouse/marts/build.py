@@ -34,18 +34,12 @@ _ALL_DAYS = (date.min, date.max)
 
 @dataclass(frozen=True)
 class Built:
-    """What a build did.
+    """What a build did."""
 
-    Attributes:
-        figures: What was found of the rows.
-        statements: What was run.
-        columns: The columns' names and types.
-        days: Of an incremental mart, each day's rows; where it takes the place of a view, of all days.
-    """
-
-    figures: MartFigures
-    statements: tuple[str, ...]
-    columns: tuple[tuple[str, str], ...] = ()
+    figures: MartFigures  # what was found of the rows
+    statements: tuple[str, ...]  # what was run
+    columns: tuple[tuple[str, str], ...] = ()  # the columns' names and types
+    # of an incremental mart, each day's rows; where it takes the place of a view, of all days
     days: Mapping[date, int] = field(default_factory=dict)
 
 
@@ -55,8 +49,6 @@ def build(
     """Build a mart in one transaction.
 
     Args:
-        warehouse: Redshift.
-        mart: What to build.
         schemas: The names that the query uses for schemas (`staging`, `bi`) and what they are called in Redshift.
         days: For an incremental mart, the half-open range of days to compute.
 

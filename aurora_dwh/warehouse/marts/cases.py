@@ -5,7 +5,7 @@ Here is what such a file says and what may be wrong with it. How a case is tried
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -38,36 +38,23 @@ class CaseError(MartError):
 
 @dataclass(frozen=True)
 class Case:
-    """One case of a mart.
+    """One case of a mart."""
 
-    Attributes:
-        name: What it is about, in the author's words.
-        inputs: `schema.table` -> its rows; a table that is not named has none.
-        expected: The rows that the mart must have, in any order, each with the grain at the least.
-        days: Of an incremental mart, the half-open range of days that are built.
-    """
-
-    name: str
-    inputs: Mapping[str, tuple[Row, ...]]
-    expected: tuple[Row, ...]
-    days: tuple[date, date] | None = None
+    name: str  # what it is about, in the author's words
+    inputs: Mapping[str, tuple[Row, ...]]  # `schema.table` -> its rows; a table that is not named has none
+    expected: tuple[Row, ...]  # the rows that the mart must have, in any order, each with the grain at the least
+    days: tuple[date, date] | None = None  # of an incremental mart, the half-open range of days that are built
 
 
 @dataclass(frozen=True)
 class Cases:
-    """A mart's test file.
-
-    Attributes:
-        mart: The mart.
-        file: The file's name.
-        columns: `schema.table` -> column -> type in Redshift, for each table that the mart reads.
-        cases: The cases, in the file's order.
-    """
+    """A mart's test file."""
 
     mart: Mart
-    file: str
+    file: str  # the file's name
+    # `schema.table` -> column -> type in Redshift, for each table that the mart reads
     columns: Mapping[str, Mapping[str, str]]
-    cases: tuple[Case, ...]
+    cases: tuple[Case, ...]  # the cases, in the file's order
 
 
 class _Case(BaseModel):
@@ -91,15 +78,7 @@ def cases_file(mart: Path) -> Path:
 
 
 def read_cases(mart: Mart, path: Path) -> Cases:
-    """Read a mart's test file.
-
-    Args:
-        mart: The mart.
-        path: The file.
-
-    Raises:
-        CaseError: It is not as it must be; the message names file, case, table, row and column.
-    """
+    """Read a mart's test file; raises a CaseError that names file, case, table, row and column."""
     from ruamel.yaml.error import YAMLError
 
     try:
@@ -221,7 +200,8 @@ def _problems(found: Cases, file: _File, name: str) -> Iterator[str]:
             continue
         for number, row in enumerate(rows, 1):
             for column in (one for one in row if one not in found.columns[table]):
-                declared = _not_in(column, found.columns[table])
+                known = found.columns[table]
+                declared = near_match(column, known) or f"; add it there, or write one of {', '.join(known)}"
                 yield f"{lead}: inputs: {table}: row {number}: `columns` does not declare {column}{declared}"
     for number, row in enumerate(case.expected, 1):
         if lacking := [column for column in header.grain if fold(column) not in row]:
@@ -231,7 +211,3 @@ def _problems(found: Cases, file: _File, name: str) -> Iterator[str]:
 def _unread(mart: Mart, table: str) -> str:
     read = [f"{schema}.{name}" for schema, name in mart.inputs]
     return f"{mart.name} does not read it" + (near_match(table, read) or f"; it reads {', '.join(read) or 'no table'}")
-
-
-def _not_in(column: str, columns: Collection[str]) -> str:
-    return near_match(column, columns) or f"; add it there, or write one of {', '.join(columns)}"

@@ -31,17 +31,11 @@ Number = int | float | Decimal
 
 @dataclass(frozen=True)
 class MartFigures:
-    """What was found of a mart's rows.
+    """What was found of a mart's rows."""
 
-    Attributes:
-        rows: How many there are.
-        keys: How many different values the grain has.
-        sums: Column -> its sum, and what it has to be.
-    """
-
-    rows: int
-    keys: int
-    sums: Mapping[str, tuple[Number, Number]]
+    rows: int  # how many there are
+    keys: int  # how many different values the grain has
+    sums: Mapping[str, tuple[Number, Number]]  # column -> its sum, and what it has to be
 
 
 def sum_query(wanted: str, *, by_day: bool) -> str:
@@ -62,8 +56,6 @@ def check_mart(session: Session, mart: Mart, table: str, *, render: Callable[[st
     """Look at a mart's rows, in the transaction that makes them the mart.
 
     Args:
-        session: A session in that transaction.
-        mart: The mart.
         table: Where its new rows are, quoted.
         render: Puts this warehouse's schemas and the run's days into a query.
 

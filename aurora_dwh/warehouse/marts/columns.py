@@ -54,7 +54,6 @@ def check_declared(mart: Mart, made: Iterable[tuple[str, str]]) -> None:
     """Refuse a build that gave other columns than the header declares or describes.
 
     Args:
-        mart: The mart.
         made: Its columns' names and types in Redshift; none where Redshift does not tell them, as of some views.
 
     Raises:

@@ -14,17 +14,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ColumnOrigin:
-    """A mart's column.
-
-    Attributes:
-        name: Its name.
-        sources: The columns of other tables that it is made of, as `schema.table.column`; none for a constant.
-        expression: How it is computed, empty where it is one of those columns as it is.
-    """
+    """A mart's column."""
 
     name: str
+    # the columns of other tables that it is made of, as `schema.table.column`; none for a constant
     sources: tuple[str, ...]
-    expression: str
+    expression: str  # how it is computed, empty where it is one of those columns as it is
 
 
 def column_origins(mart: Mart) -> list[ColumnOrigin]:

@@ -32,33 +32,23 @@ class MartError(DataError):
 
 
 class MartHeader(BaseModel):
-    """The header of a mart's file.
-
-    Attributes:
-        materialization: `table` is computed anew; `view` is late-binding; `incremental` replaces the days of the run.
-        description: What a row is; the first line is shown in lists.
-        grain: The columns that tell one row from another.
-        day_column: For `incremental`: the column that says which day a row belongs to.
-        dist_key: Distribution key of the table.
-        sort_key: Sort key of the table.
-        owners: Who answers for the mart.
-        sums: Column -> what it must add up to, as `staging.table.column` or a SELECT of one number.
-        columns: Column -> its type in Redshift, where the SQL does not say it; `columns` reads both.
-        descriptions: Column -> what it holds.
-    """
+    """The header of a mart's file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    # `table` is computed anew; `view` is late-binding; `incremental` replaces the days of the run
     materialization: Literal["table", "view", "incremental"]
-    description: str
-    grain: tuple[str, ...] = Field(min_length=1)
-    day_column: str | None = None
-    dist_key: str | None = None
-    sort_key: tuple[str, ...] = ()
-    owners: tuple[str, ...] = ()
+    description: str  # what a row is; the first line is shown in lists
+    grain: tuple[str, ...] = Field(min_length=1)  # the columns that tell one row from another
+    day_column: str | None = None  # for `incremental`: the column that says which day a row belongs to
+    dist_key: str | None = None  # distribution key of the table
+    sort_key: tuple[str, ...] = ()  # sort key of the table
+    owners: tuple[str, ...] = ()  # who answers for the mart
+    # column -> what it must add up to, as `staging.table.column` or a SELECT of one number
     sums: dict[str, str] = Field(default_factory=dict)
+    # column -> its type in Redshift, where the SQL does not say it; `columns` reads both
     columns: dict[str, str] = Field(default_factory=dict)
-    descriptions: dict[str, str] = Field(default_factory=dict)
+    descriptions: dict[str, str] = Field(default_factory=dict)  # column -> what it holds
 
 
 @dataclass(frozen=True)
@@ -73,11 +63,7 @@ class Mart:
 
 
 def read_mart(path: Path) -> Mart:
-    """Read a mart's file.
-
-    Raises:
-        MartError: The header or the query is not as it must be; the message names the file.
-    """
+    """Read a mart's file; raises a MartError that names the file."""
     said, query = read_sql_file(path, MartError)
     try:
         header = MartHeader.model_validate(said)
@@ -102,11 +88,6 @@ def read_marts(folder: Path) -> list[Mart]:
 
 def check_inputs(marts: Sequence[Mart], catalog: Catalog, computed: Collection[str] = ()) -> None:
     """Refuse marts that read what neither the catalog nor a transform nor another mart makes.
-
-    Args:
-        marts: All marts of the catalog.
-        catalog: Which staging tables there are.
-        computed: Those that transforms make besides.
 
     Raises:
         MartError: Some do; the message has a line for each name, with the one that may be meant.
@@ -146,12 +127,8 @@ def render(query: str, schemas: Mapping[str, str], days: tuple[date, date] | Non
     return re.sub(r"(?<!:):(first_day|end_day)\b", lambda m: f"DATE {literal(values[m[0]])}", query)
 
 
-def _parameters(query: str) -> list[str]:
-    return re.findall(r"(?<!:):\w+\b", query)
-
-
 def _names_days(query: str) -> bool:
-    return {":first_day", ":end_day"} <= set(_parameters(query))
+    return {":first_day", ":end_day"} <= set(re.findall(r"(?<!:):\w+\b", query))
 
 
 def _check_sums(file: str, mart: Mart) -> None:

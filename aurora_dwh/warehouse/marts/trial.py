@@ -40,21 +40,13 @@ _NO_COLUMN = "42703"
 
 @dataclass(frozen=True)
 class Difference:
-    """One way in which a mart's rows are not the expected ones.
+    """One way in which a mart's rows are not the expected ones."""
 
-    Attributes:
-        kind: `missing`, of a row that is expected; `extra`, of one that is not; `value`, of one column of a row.
-        row: The values of the grain; of an extra row, all of them.
-        column: The column whose value differs.
-        expected: Its value in the test file.
-        found: Its value in the mart.
-    """
-
-    kind: str
-    row: Row
-    column: str = ""
-    expected: Any = None
-    found: Any = None
+    kind: str  # `missing`, of a row that is expected; `extra`, of one that is not; `value`, of one column of a row
+    row: Row  # the values of the grain; of an extra row, all of them
+    column: str = ""  # the column whose value differs
+    expected: Any = None  # its value in the test file
+    found: Any = None  # its value in the mart
 
     def __str__(self) -> str:
         row = ", ".join(f"{name} {shown(value)}" for name, value in self.row.items())
@@ -66,19 +58,12 @@ class Difference:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a case.
+    """What came of a case."""
 
-    Attributes:
-        case: The case's name.
-        rows: The mart's rows.
-        differences: Where they are not those that were expected.
-        error: Why there are none, or why they cannot be compared.
-    """
-
-    case: str
-    rows: int = 0
-    differences: tuple[Difference, ...] = ()
-    error: str = ""
+    case: str  # the case's name
+    rows: int = 0  # the mart's rows
+    differences: tuple[Difference, ...] = ()  # where they are not those that were expected
+    error: str = ""  # why there are none, or why they cannot be compared
 
     @property
     def is_good(self) -> bool:
@@ -91,8 +76,6 @@ def try_case(warehouse: Warehouse, cases: Cases, case: Case) -> Outcome:
 
     Args:
         warehouse: One whose schemas may be emptied.
-        cases: The mart's test file.
-        case: One of its cases.
 
     Raises:
         PassingError: The warehouse was out of reach.

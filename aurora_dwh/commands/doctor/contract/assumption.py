@@ -12,42 +12,25 @@ from aurora_dwh.commands.doctor.contract.scratch import Scratch
 
 @dataclass(frozen=True)
 class Assumption:
-    """Something that the product rests on.
+    """Something that the product rests on."""
 
-    Attributes:
-        name: What it is about.
-        expected: What is found where it holds.
-        meaning: What follows where it does not.
-        measure: Finds out.
-    """
-
-    name: str
-    expected: str
-    meaning: str
-    measure: Callable[[Scratch], str]
+    name: str  # what it is about
+    expected: str  # what is found where it holds
+    meaning: str  # what follows where it does not
+    measure: Callable[[Scratch], str]  # finds out
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found of an assumption.
+    """What was found of an assumption."""
 
-    Attributes:
-        name: The assumption's name.
-        expected: What was to be found.
-        found: What was.
-        holds: Whether that is the same.
-        meaning: What follows; empty where it holds.
-        seconds: How long it took.
-        statements: What was run.
-    """
-
-    name: str
-    expected: str
-    found: str
-    holds: bool
-    meaning: str
-    seconds: float
-    statements: tuple[str, ...]
+    name: str  # the assumption's name
+    expected: str  # what was to be found
+    found: str  # what was
+    holds: bool  # whether that is the same
+    meaning: str  # what follows; empty where it holds
+    seconds: float  # how long it took
+    statements: tuple[str, ...]  # what was run
 
 
 def findings(
@@ -56,8 +39,6 @@ def findings(
     """Measure assumptions, one after the other; one that cannot be measured does not hold, and the next one follows.
 
     Args:
-        scratch: Where to measure.
-        assumptions: What to measure.
         progress: Is told each one's name once it was measured.
     """
     hide = _hider(scratch)

@@ -13,7 +13,7 @@ from aurora_dwh.commands.console import FAILED, say_json, work
 from aurora_dwh.commands.doctor.contract import catalog, copies, functions, locks, store
 from aurora_dwh.commands.doctor.contract.assumption import Assumption, Finding, findings
 from aurora_dwh.commands.doctor.contract.scratch import Scratch
-from aurora_dwh.commands.output import say_table
+from aurora_dwh.commands.output import say_table, texts
 
 
 def assumptions() -> list[Assumption]:
@@ -36,12 +36,7 @@ def measure(progress: Callable[[str], object] = lambda _: None) -> list[Finding]
 
 
 def write(path: Path, *, as_json: bool) -> None:
-    """Measure all, write it into a file, and print it; what does not hold fails.
-
-    Args:
-        path: The file, of JSON.
-        as_json: Print JSON instead of a table.
-    """
+    """Measure all, write it into a file, and print it; what does not hold fails."""
     with work("Measuring", len(assumptions())) as advance:
         found = measure(advance)
     told = [asdict(one) for one in found]
@@ -55,15 +50,10 @@ def write(path: Path, *, as_json: bool) -> None:
 
 
 def _say(found: Sequence[Finding]) -> None:
-    from rich.table import Column
-    from rich.text import Text
-
     rows = []
     for one in found:
         follows = one.found if one.holds else f"{one.found}\n-> {one.meaning}\n   {'; '.join(one.statements)[:600]}"
-        mark = Text("ok", style="green") if one.holds else Text("differs", style="red")
-        rows.append([Text(one.name), mark, Text(one.expected), Text(follows)])
-    columns = [Column("assumption"), Column("", no_wrap=True), Column("expected"), Column("found, and what follows")]
-    say_table(columns, rows)
+        rows.append([one.name, ("ok", "green") if one.holds else ("differs", "red"), one.expected, follows])
+    say_table([*texts("assumption"), "", *texts("expected", "found, and what follows")], rows)
     count = sum(one.holds for one in found)
     typer.echo(f"{count} of {len(found)} hold")

@@ -30,32 +30,18 @@ REFUSED, PASSING = "refused", "refused, and tried again"
 
 
 class Scratch:
-    """Where assumptions are measured.
-
-    Args:
-        warehouse: Redshift.
-        lake: The lake that COPY reads.
-
-    Attributes:
-        first: A session.
-        second: Another one.
-        statements: What both have run for the assumption that is measured.
-    """
+    """Where assumptions are measured, in the sessions `first` and `second`."""
 
     def __init__(self, warehouse: Warehouse, lake: LakeSettings) -> None:
         self.warehouse, self.lake = warehouse, lake
         self.schema = f"dwh_contract_{secrets.token_hex(4)}"
-        self.statements: list[str] = []
+        self.statements: list[str] = []  # what both have run for the assumption that is measured
         self.client = lake.client()
         self._prefix = "/".join(part for part in (lake.prefix, f".{self.schema}") if part)
         self._names = 0
 
     def __enter__(self) -> Scratch:
-        """Open the sessions and make the schema.
-
-        Raises:
-            WarehouseError: There is no way there, or the user may make no schema.
-        """
+        """Open the sessions and make the schema; raises WarehouseError where the user may not."""
         self.first, self.second = self.warehouse.connect(), self.warehouse.connect()
         self.first.execute(f"CREATE SCHEMA {identifier(self.schema)}")
         return self
