@@ -4,11 +4,12 @@ Where the last row of one piece lies tells where the next begins, so nothing is 
 range of the index whatever it is made of. Each piece begins with the last row of the one before, which is not yielded
 again: so it is the server that says that nothing lies between them. All pieces are read in one snapshot, on one
 connection: a reader of Aurora gives no second connection the same snapshot (there is no lock that holds its changes
-back).
+back). What several connections read are ranges that lie side by side, each of them in pieces (`side_by_side`).
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
@@ -84,7 +85,14 @@ def read_in_chunks(
 
 
 def piece_conditions(
-    read: Read, schema: TableSchema, where: Sequence[str], keyset: Keyset, rows: int, pieces: int
+    read: Read,
+    schema: TableSchema,
+    where: Sequence[str],
+    keyset: Keyset,
+    rows: int,
+    pieces: int,
+    *,
+    is_estimate: bool = False,
 ) -> list[str]:
     """Return conditions that part rows into so many ranges of a key, of even size; the key is walked once.
 
@@ -95,6 +103,7 @@ def piece_conditions(
         keyset: The key.
         rows: How many rows meet them.
         pieces: How many ranges there are to be.
+        is_estimate: Whether there may be more rows or fewer: there are then more ranges or fewer of that size.
 
     Raises:
         DataError: The last row of a piece does not tell where it lies, or there are fewer rows than that.
@@ -103,11 +112,13 @@ def piece_conditions(
     each = -(-rows // pieces)
     found: list[str] = []
     behind: list[str] = []
-    for _ in range(-(-rows // each) - 1):
+    for _ in itertools.count() if is_estimate else range(-(-rows // each) - 1):
         statement = select(
             keys, where=[*where, *behind], order_by=keyset.names, limit=1, offset=each - 1, index=keyset.index
         )
         ends = [keyset.position(batch) for batch in read(statement, schema=keys)]
+        if not ends and is_estimate:
+            break
         if not ends:
             raise _unsteady(schema, f"{keyset.named} had fewer rows than were counted", "`extract: stream`")
         after = keyset.behind(_dated(schema, keyset, ends[0]))

@@ -256,6 +256,13 @@ def test_m02_a_table_in_pieces_is_every_row_once_whatever_its_key_is_made_of(
             parts = piece_conditions(read_one, schema, [], keyset, len(there), -(-len(there) // chunk))
             taken = [n for part in parts for (n,) in execute(session, f"SELECT n FROM t WHERE {part}")]
             assert sorted(taken) == there
+            fill(
+                client, values[::2]
+            )  # the ranges of several connections: found when not all rows are there, by a guess
+            ranges = piece_conditions(read_one, schema, [], keyset, chunk, 2 * chunk, is_estimate=True)
+            assert fill(client, values) == there
+            taken = [n for part in ranges for (n,) in execute(session, f"SELECT n FROM t WHERE {part}")]
+            assert sorted(taken) == there
         if (
             len(there) >= 5
         ):  # what lies behind the middle is found by the index: its literal is of the column's own kind

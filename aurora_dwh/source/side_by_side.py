@@ -1,0 +1,186 @@
+"""A reading by several sessions at once, each of ranges of the primary key, and each in a snapshot of its own.
+
+No server gives two sessions one snapshot. So all of them are begun before a row is read, and the reading is said to be
+of the earliest: each row is whole, and as new as that or newer. What was committed between the first and the last may
+be seen in some ranges only; whatever changed since has a cursor that a later day brings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from queue import SimpleQueue
+from threading import Event, Lock, Semaphore
+from typing import TYPE_CHECKING
+
+from aurora_dwh.core.models import DataError, SourceCount
+from aurora_dwh.core.schema import fold
+from aurora_dwh.core.waiting import TIDY_SECONDS, start
+from aurora_dwh.source.chunks import CHUNK_ROWS, piece_conditions
+from aurora_dwh.source.connection import Connection, snapshot
+from aurora_dwh.source.counting import SNAPSHOT_ENGINE
+from aurora_dwh.source.discovery import table_fact
+from aurora_dwh.source.giving_way import Watch
+from aurora_dwh.source.plans import estimated_rows
+from aurora_dwh.source.query_plan import Reading
+from aurora_dwh.source.statement import select
+from aurora_dwh.source.throttle import Throttle
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from aurora_dwh.source.reader import Changed
+    from aurora_dwh.source.wire.dates import Mask
+
+RANGES = 4
+"""Ranges for each session: who is done with one takes the next, so that none is long behind the others."""
+
+_ROOM = 2
+"""Batches of each session that may wait to be taken."""
+
+
+def shared(connection: Connection, reading: Reading) -> Reading:
+    """Return a reading as one of the connections that the catalog gives it, where it is large and may be parted.
+
+    A row whose primary key is changed meanwhile may be read twice, under both keys: an upsert needs these to be two.
+
+    Raises:
+        pymysql.err.Error: The server or the connection failed.
+    """
+    table, schema = reading.table, reading.schema
+    is_row_key = {fold(name) for name in table.key} == {fold(name) for name in schema.primary_key}
+    if table.connections == 1 or reading.keyset is None or not (is_row_key or table.mode == "append"):
+        return reading
+    is_large = _estimated(connection, reading) > 2 * (table.chunk_rows or CHUNK_ROWS)
+    if not is_large or str(table_fact(connection, schema.database, schema.table, "ENGINE")).lower() != SNAPSHOT_ENGINE:
+        return reading
+    return replace(reading, connections=table.connections)
+
+
+def rows(
+    reading: Reading,
+    first: Connection,
+    watch: Watch,
+    lock: Callable[[Connection], datetime],
+    throttle: Throttle,
+    changed: Changed,
+    counted: SourceCount,
+) -> Generator[pa.RecordBatch, None, None]:
+    """Yield a reading's rows as `Reading.rows` does, in no order, by as many sessions as the reading has connections.
+
+    Args:
+        reading: What `shared` gives.
+        first: The session whose snapshot is the earliest; it locks the definition until all have read.
+        watch: Opens the other sessions, and ends all of them where one fails or nobody takes the rows any more.
+        lock: The first statement of each snapshot, which takes the lock on the table's definition.
+        throttle: Says when to wait: all of them.
+        changed: As for `Reading.rows`.
+        counted: As for `Reading.rows`; each range is counted in the snapshot that it was read in.
+
+    Raises:
+        DataError: As `Reading.rows`; SourceError and GaveWay too. The first that one of the sessions meets.
+    """
+    counts: list[SourceCount] = []
+    telling = Lock()
+
+    def tell(column: str, reason: str, mask: Mask) -> None:
+        with telling:
+            changed(column, reason, mask)
+
+    def read(session: Connection, left: Iterator[Reading]) -> Iterator[pa.RecordBatch]:
+        for one in left:
+            counts.append(count := SourceCount())
+            yield from one.rows(session, throttle, tell, count)
+
+    with ExitStack() as stack:
+        sessions = [first]
+        while len(sessions) < reading.connections and (session := watch.join()):
+            stack.callback(_close, session)
+            stack.enter_context(snapshot(session, lock))
+            sessions.append(session)
+        left = iter(_ranges(first, reading, len(sessions)))
+        yield from _merged([read(session, left) for session in sessions], watch.abandon)
+    _add_up(counts, counted)
+
+
+def _merged(several: Sequence[Iterator[pa.RecordBatch]], abandon: Callable[[], None]) -> Iterator[pa.RecordBatch]:
+    """Yield what several iterators give, each taken in a thread of its own, as it comes.
+
+    The first error of one is raised. Whoever stops early waits for what is being made, for `TIDY_SECONDS` at most.
+
+    Args:
+        several: The iterators.
+        abandon: Called at an error and where somebody stops early, so that what is being made fails soon.
+    """
+    free, over = Semaphore(_ROOM * len(several)), Event()
+    made: SimpleQueue[Future[pa.RecordBatch | None]] = SimpleQueue()
+
+    def take(batches: Iterator[pa.RecordBatch]) -> None:
+        is_done = False
+        while not is_done and free.acquire() and not over.is_set():
+            item: Future[pa.RecordBatch | None] = Future()
+            try:
+                item.set_result(next(batches, None))
+            except BaseException as error:  # raised again by whoever takes the result
+                item.set_exception(error)
+            is_done = item.exception() is not None or item.result() is None
+            made.put(item)
+
+    threads = [start(partial(take, batches), "side-by-side") for batches in several]
+    running = len(threads)
+    try:
+        while running:
+            batch = made.get().result()
+            free.release()
+            if batch is None:
+                running -= 1
+            else:
+                yield batch
+    except BaseException:
+        over.set()
+        abandon()
+        free.release(len(threads))
+        raise
+    finally:
+        for thread in threads:
+            thread.join(TIDY_SECONDS)
+
+
+def _ranges(connection: Connection, reading: Reading, sessions: int) -> list[Reading]:
+    """Return readings of ranges of the key, of about even size whatever the conditions leave of them.
+
+    They need not be exact, as they are disjoint and whole by their form. There is one where a range's end is none.
+    """
+    from aurora_dwh.source.reader import read
+
+    schema, rows = reading.schema, _estimated(connection, reading)
+    if reading.keyset is None:
+        return [reading]
+    try:
+        conditions = piece_conditions(
+            partial(read, connection), schema, (), reading.keyset, rows, RANGES * sessions, is_estimate=True
+        )
+    except DataError:  # a date that the calendar does not have, say: what is wrong its reading tells better
+        return [reading]
+    return [replace(reading, where=(*reading.where, condition), connections=sessions) for condition in conditions]
+
+
+def _estimated(connection: Connection, reading: Reading) -> int:
+    return estimated_rows(connection, select(reading.schema, where=reading.where), reading.schema)
+
+
+def _add_up(counts: list[SourceCount], counted: SourceCount) -> None:
+    """Tell what the source counted of all ranges, or why it did not count one of them."""
+    counted.seconds = sum(count.seconds for count in counts)
+    counted.reason = next((count.reason for count in counts if count.rows is None), "")
+    if not counted.reason:
+        counted.rows = sum(count.rows or 0 for count in counts)
+
+
+def _close(session: Connection) -> None:
+    if session.open:
+        session.close()
