@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
 from functools import partial
@@ -290,12 +290,16 @@ class Source:
                     rows = side_by_side.rows(reading, connection, seen.watch, lock, throttle, changed, counted)
                 batches = seen.watch.over(reading.fitted(rows, converted))
                 also = seen.windows[:-1] if is_full else ()
-                yield seen.extract(cursor, window, reading, batches, converted, waited, counted, also)
-                seen.watch.check()
-                if getgeneratorstate(rows) != GEN_CLOSED:
-                    raise RuntimeError(
-                        f"table {table.name}, day {window.day}: the rows must all be read before the next day's"
-                    )
+                try:
+                    yield seen.extract(cursor, window, reading, batches, converted, waited, counted, also)
+                    seen.watch.check()
+                    if getgeneratorstate(rows) != GEN_CLOSED:
+                        raise RuntimeError(
+                            f"table {table.name}, day {window.day}: the rows must all be read before the next day's"
+                        )
+                finally:  # before the snapshot ends, whose session threads of theirs may be reading on
+                    with suppress(ValueError):  # whoever takes them is about to notice that they were cut
+                        rows.close()
                 turn.done.add(window.day)
 
     def _in_one_scan(self, turn: Turn, schema: TableSchema) -> Iterator[Extract]:

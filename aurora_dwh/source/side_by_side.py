@@ -15,7 +15,7 @@ from datetime import datetime
 from functools import partial
 from queue import SimpleQueue
 from threading import Event, Lock, Semaphore
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from aurora_dwh.core.models import DataError, SourceCount
 from aurora_dwh.core.schema import fold
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
     from aurora_dwh.source.reader import Changed
     from aurora_dwh.source.wire.dates import Mask
+
+    Batches: TypeAlias = Generator[pa.RecordBatch, None, None]
 
 RANGES = 4
 """Ranges for each session: who is done with one takes the next, so that none is long behind the others."""
@@ -69,7 +71,7 @@ def rows(
     throttle: Throttle,
     changed: Changed,
     counted: SourceCount,
-) -> Generator[pa.RecordBatch, None, None]:
+) -> Batches:
     """Yield a reading's rows as `Reading.rows` does, in no order, by as many sessions as the reading has connections.
 
     Args:
@@ -91,7 +93,7 @@ def rows(
         with telling:
             changed(column, reason, mask)
 
-    def read(session: Connection, left: Iterator[Reading]) -> Iterator[pa.RecordBatch]:
+    def read(session: Connection, left: Iterator[Reading]) -> Batches:
         for one in left:
             counts.append(count := SourceCount())
             yield from one.rows(session, throttle, tell, count)
@@ -107,19 +109,20 @@ def rows(
     _add_up(counts, counted)
 
 
-def _merged(several: Sequence[Iterator[pa.RecordBatch]], abandon: Callable[[], None]) -> Iterator[pa.RecordBatch]:
-    """Yield what several iterators give, each taken in a thread of its own, as it comes.
+def _merged(several: Sequence[Batches], abandon: Callable[[], None]) -> Iterator[pa.RecordBatch]:
+    """Yield what several generators give, each taken in a thread of its own, as it comes.
 
-    The first error of one is raised. Whoever stops early waits for what is being made, for `TIDY_SECONDS` at most.
+    The first error of one is raised. Whoever stops early waits for what is being made, for `TIDY_SECONDS` at most. Each
+    generator has ended when its thread has, and with it what it held open.
 
     Args:
-        several: The iterators.
+        several: The generators.
         abandon: Called at an error and where somebody stops early, so that what is being made fails soon.
     """
     free, over = Semaphore(_ROOM * len(several)), Event()
     made: SimpleQueue[Future[pa.RecordBatch | None]] = SimpleQueue()
 
-    def take(batches: Iterator[pa.RecordBatch]) -> None:
+    def take(batches: Batches) -> None:
         is_done = False
         while not is_done and free.acquire() and not over.is_set():
             item: Future[pa.RecordBatch | None] = Future()
@@ -129,6 +132,7 @@ def _merged(several: Sequence[Iterator[pa.RecordBatch]], abandon: Callable[[], N
                 item.set_exception(error)
             is_done = item.exception() is not None or item.result() is None
             made.put(item)
+        batches.close()
 
     threads = [start(partial(take, batches), "side-by-side") for batches in several]
     running = len(threads)

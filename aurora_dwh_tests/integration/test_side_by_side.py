@@ -160,13 +160,14 @@ def test_a_range_that_loses_a_row_fails_the_day(
 
 def test_an_error_of_one_session_ends_all(run: Run, database: str, sessions: Sessions) -> None:
     """One session is killed; the others, which have rows to read still, are not waited for."""
-    barrier = threading.Barrier(3)
+    reading, failed = set[int](), threading.Lock()
 
-    def killed(_: int) -> None:
-        with_all = threading.current_thread().name == "side-by-side" and not barrier.broken
-        if with_all and barrier.wait(timeout=30) == 0:
-            barrier.abort()
-            raise SourceError("this one is lost")
+    def killed(session: int) -> None:
+        if threading.current_thread().name == "side-by-side":
+            reading.add(session)
+            until(lambda: len(reading) == 3)
+            if failed.acquire(blocking=False):
+                raise SourceError("this one is lost")
 
     sessions.on_batch = killed
     with pytest.raises(SourceError, match="day 2024-01-01: this one is lost"):
