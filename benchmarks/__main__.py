@@ -14,6 +14,7 @@ from benchmarks import (
     daily_run,
     day_range,
     definitions,
+    first_load,
     history,
     large_target,
     memory,
@@ -42,6 +43,7 @@ def _copying(rig: Rig, size: Size) -> list[Findings]:
 PARTS: dict[str, Part] = {
     "copying": _copying,
     "reading": lambda rig, size: [reading.measure(rig, size)],
+    "first_load": lambda rig, size: [first_load.measure(rig, size)],
     "memory": lambda rig, size: [memory.measure(rig, size)],
     "one_day": lambda rig, size: [one_day.measure(rig, size)],
     "proof": lambda rig, size: [proof.measure(rig, size)],
