@@ -9,7 +9,6 @@ back). What several connections read are ranges that lie side by side, each of t
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
@@ -85,14 +84,7 @@ def read_in_chunks(
 
 
 def piece_conditions(
-    read: Read,
-    schema: TableSchema,
-    where: Sequence[str],
-    keyset: Keyset,
-    rows: int,
-    pieces: int,
-    *,
-    is_estimate: bool = False,
+    read: Read, schema: TableSchema, where: Sequence[str], keyset: Keyset, rows: int, pieces: int
 ) -> list[str]:
     """Return conditions that part rows into so many ranges of a key, of even size; the key is walked once.
 
@@ -103,28 +95,39 @@ def piece_conditions(
         keyset: The key.
         rows: How many rows meet them.
         pieces: How many ranges there are to be.
-        is_estimate: Whether there may be more rows or fewer: there are then more ranges or fewer of that size.
 
     Raises:
         DataError: The last row of a piece does not tell where it lies, or there are fewer rows than that.
     """
-    keys = replace(schema, columns=keyset.exact)
     each = -(-rows // pieces)
     found: list[str] = []
     behind: list[str] = []
-    for _ in itertools.count() if is_estimate else range(-(-rows // each) - 1):
-        statement = select(
-            keys, where=[*where, *behind], order_by=keyset.names, limit=1, offset=each - 1, index=keyset.index
-        )
-        ends = [keyset.position(batch) for batch in read(statement, schema=keys)]
-        if not ends and is_estimate:
-            break
-        if not ends:
+    for _ in range(-(-rows // each) - 1):
+        after = behind_rows(read, schema, [*where, *behind], keyset, each)
+        if after is None:
             raise _unsteady(schema, f"{keyset.named} had fewer rows than were counted", "`extract: stream`")
-        after = keyset.behind(_dated(schema, keyset, ends[0]))
-        found.append(" AND ".join([*behind, f"NOT ({after})"]))
-        behind = [f"({after})"]
+        found.append(" AND ".join([*behind, f"NOT {after}"]))
+        behind = [after]
     return [*found, " AND ".join(behind) or "TRUE"]
+
+
+def behind_rows(read: Read, schema: TableSchema, where: Sequence[str], keyset: Keyset, rows: int) -> str | None:
+    """Return the condition, in brackets, of what lies behind the first so many rows; None where there are fewer.
+
+    Args:
+        read: Reads the rows of a SELECT.
+        schema: The columns.
+        where: Conditions that the rows meet.
+        keyset: The key.
+        rows: How many rows.
+
+    Raises:
+        DataError: The last of them does not tell where it lies.
+    """
+    keys = replace(schema, columns=keyset.exact)
+    statement = select(keys, where=where, order_by=keyset.names, limit=1, offset=rows - 1, index=keyset.index)
+    ends = [keyset.position(batch) for batch in read(statement, schema=keys)]
+    return f"({keyset.behind(_dated(schema, keyset, ends[0]))})" if ends else None
 
 
 def _located(schema: TableSchema, keyset: Keyset) -> TableSchema:

@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, TypeAlias
 from aurora_dwh.core.models import DataError, SourceCount
 from aurora_dwh.core.schema import fold
 from aurora_dwh.core.waiting import TIDY_SECONDS, start
-from aurora_dwh.source.chunks import CHUNK_ROWS, piece_conditions
-from aurora_dwh.source.connection import Connection, snapshot
+from aurora_dwh.source.chunks import CHUNK_ROWS, behind_rows
+from aurora_dwh.source.connection import Connection, SourceError, snapshot
 from aurora_dwh.source.counting import SNAPSHOT_ENGINE
 from aurora_dwh.source.discovery import table_fact
 from aurora_dwh.source.giving_way import Watch
-from aurora_dwh.source.plans import estimated_rows
+from aurora_dwh.source.plans import FEW_ROWS, estimated_rows
 from aurora_dwh.source.query_plan import Reading
 from aurora_dwh.source.statement import select
 from aurora_dwh.source.throttle import Throttle
@@ -37,9 +37,6 @@ if TYPE_CHECKING:
     from aurora_dwh.source.wire.dates import Mask
 
     Batches: TypeAlias = Generator[pa.RecordBatch, None, None]
-
-RANGES = 4
-"""Ranges for each session: who is done with one takes the next, so that none is long behind the others."""
 
 _ROOM = 2
 """Batches of each session that may wait to be taken."""
@@ -57,7 +54,8 @@ def shared(connection: Connection, reading: Reading) -> Reading:
     is_row_key = {fold(name) for name in table.key} == {fold(name) for name in schema.primary_key}
     if table.connections == 1 or reading.keyset is None or not (is_row_key or table.mode == "append"):
         return reading
-    is_large = _estimated(connection, reading) > 2 * (table.chunk_rows or CHUNK_ROWS)
+    rows = estimated_rows(connection, select(schema, where=reading.where), schema)
+    is_large = rows > 2 * (table.chunk_rows or CHUNK_ROWS)
     if not is_large or str(table_fact(connection, schema.database, schema.table, "ENGINE")).lower() != SNAPSHOT_ENGINE:
         return reading
     return replace(reading, connections=table.connections)
@@ -93,8 +91,8 @@ def rows(
         with telling:
             changed(column, reason, mask)
 
-    def read(session: Connection, left: Iterator[Reading]) -> Batches:
-        for one in left:
+    def read(session: Connection, ranges: _Ranges) -> Batches:
+        while one := ranges.find(session):
             counts.append(count := SourceCount())
             yield from one.rows(session, throttle, tell, count)
 
@@ -104,8 +102,8 @@ def rows(
             stack.callback(_close, session)
             stack.enter_context(snapshot(session, lock))
             sessions.append(session)
-        left = iter(_ranges(first, reading, len(sessions)))
-        yield from _merged([read(session, left) for session in sessions], watch.abandon)
+        ranges = _Ranges(reading, len(sessions))
+        yield from _merged([read(session, ranges) for session in sessions], watch.abandon)
     _add_up(counts, counted)
 
 
@@ -154,27 +152,44 @@ def _merged(several: Sequence[Batches], abandon: Callable[[], None]) -> Iterator
             thread.join(TIDY_SECONDS)
 
 
-def _ranges(connection: Connection, reading: Reading, sessions: int) -> list[Reading]:
-    """Return readings of ranges of the key, of about even size whatever the conditions leave of them.
+class _Ranges:
+    """The ranges of a reading, one after the other: who is done with one finds where the next ends, and reads it.
 
-    They need not be exact, as they are disjoint and whole by their form. There is one where a range's end is none.
+    In which snapshot an end is found does not matter: ranges are disjoint and whole by their form, whatever rows there
+    are. Each has so few rows that counting them, which were read a moment ago, is cheap.
     """
-    from aurora_dwh.source.reader import read
 
-    schema, rows = reading.schema, _estimated(connection, reading)
-    if reading.keyset is None:
-        return [reading]
-    try:
-        conditions = piece_conditions(
-            partial(read, connection), schema, (), reading.keyset, rows, RANGES * sessions, is_estimate=True
-        )
-    except DataError:  # a date that the calendar does not have, say: what is wrong its reading tells better
-        return [reading]
-    return [replace(reading, where=(*reading.where, condition), connections=sessions) for condition in conditions]
+    def __init__(self, reading: Reading, sessions: int) -> None:
+        self._reading = replace(reading, connections=sessions)
+        self._rows = min(reading.table.chunk_rows or CHUNK_ROWS, FEW_ROWS)
+        self._behind: list[str] | None = []
+        self._finding = Lock()
 
+    def find(self, session: Connection) -> Reading | None:
+        """Return the reading of the next range, None behind the last.
 
-def _estimated(connection: Connection, reading: Reading) -> int:
-    return estimated_rows(connection, select(reading.schema, where=reading.where), reading.schema)
+        Raises:
+            SourceError: The server or the connection failed.
+        """
+        with self._finding:
+            if self._behind is None:
+                return None
+            within, is_short = self._behind, True
+            try:
+                after = self._end(session, within)
+            except DataError:  # a date that the calendar does not have, say: the rest is one range
+                after, is_short = None, False
+            except SourceError as error:
+                raise SourceError(f"{self._reading.named}: {error}; run it again") from error
+            self._behind = None if after is None else [after]
+        bounds = within if after is None else [*within, f"NOT {after}"]
+        return replace(self._reading, where=(*self._reading.where, *bounds), is_short=is_short)
+
+    def _end(self, session: Connection, within: list[str]) -> str | None:
+        from aurora_dwh.source.reader import read
+
+        schema, keyset = self._reading.schema, self._reading.keyset
+        return behind_rows(partial(read, session), schema, within, keyset, self._rows) if keyset else None
 
 
 def _add_up(counts: list[SourceCount], counted: SourceCount) -> None:

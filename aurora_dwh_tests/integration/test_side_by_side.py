@@ -16,7 +16,7 @@ import pytest
 from aurora_dwh.catalog.fields import PauseAbove
 from aurora_dwh.catalog.model import Table
 from aurora_dwh.core.models import Extract, GaveWay
-from aurora_dwh.source import giving_way, plans, reader, throttle
+from aurora_dwh.source import giving_way, reader, throttle
 from aurora_dwh.source.connection import Connection, SourceError, clock, connect
 from aurora_dwh.source.extract import Source
 from aurora_dwh.source.windows import window
@@ -49,24 +49,30 @@ class Sessions:
 
     Attributes:
         before: Called with the number of a session that is about to be opened for reading, counted from 1.
-        opened: How many were.
-        read: The session of each SELECT of rows that was begun, in order.
+        on_batch: Called with each session that has read rows.
+        opened: How many sessions were.
+        read: The sessions that have read rows.
     """
 
     def __init__(self, server: Server, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
         self.before: Callable[[int], object] = lambda _: None
         self.on_batch: Callable[[int], object] = lambda _: None
-        self.opened, self.read, self._server, self._database = 0, list[int](), server, database
+        self.opened, self.read, self._server, self._database = 0, set[int](), server, database
         self.said: list[str] = []
         read = reader.read
 
         def watched(connection: Connection, *arguments: Any, **options: Any) -> Iterator[pa.RecordBatch]:
-            self.read.append(id(connection))
             for batch in read(connection, *arguments, **options):
-                self.on_batch(id(connection))
+                if "v" in batch.schema.names:
+                    self.read.add(id(connection))
+                    self.on_batch(id(connection))
                 yield batch
 
         monkeypatch.setattr(reader, "read", watched)
+
+    def await_all(self, _: int = 0) -> None:
+        """Wait until three sessions have read rows."""
+        until(lambda: len(self.read) == 3)
 
     def connect(self) -> Connection:
         """Open one."""
@@ -104,10 +110,11 @@ def none_is_left(run: Run, database: str) -> bool:
 def test_a_large_day_is_every_row_once_by_as_many_sessions_as_the_catalog_says(
     run: Run, database: str, sessions: Sessions, mode: dict[str, Any]
 ) -> None:
+    sessions.on_batch = sessions.await_all
     for extract in sessions.extract(**mode):
         assert ids(extract) == list(range(1, ROWS + 1))
         assert extract.counted.rows == ROWS, extract.counted.reason
-    assert len(set(sessions.read)) == 3 == sessions.opened
+    assert len(sessions.read) == 3 == sessions.opened
     until(lambda: none_is_left(run, database))
 
 
@@ -137,7 +144,7 @@ def test_what_is_small_or_cannot_be_parted_is_read_by_one(run: Run, sessions: Se
     run("INSERT INTO m SELECT * FROM t")
     for extract in sessions.extract(**fields):
         assert ids(extract) == list(range(1, ROWS + 1))
-    assert sessions.opened == len(set(sessions.read)) == 1
+    assert sessions.opened == len(sessions.read) == 1
     assert not [text for text in sessions.said if "connection" in text]
 
 
@@ -160,14 +167,12 @@ def test_a_range_that_loses_a_row_fails_the_day(
 
 def test_an_error_of_one_session_ends_all(run: Run, database: str, sessions: Sessions) -> None:
     """One session is killed; the others, which have rows to read still, are not waited for."""
-    reading, failed = set[int](), threading.Lock()
+    failed = threading.Lock()
 
-    def killed(session: int) -> None:
-        if threading.current_thread().name == "side-by-side":
-            reading.add(session)
-            until(lambda: len(reading) == 3)
-            if failed.acquire(blocking=False):
-                raise SourceError("this one is lost")
+    def killed(_: int) -> None:
+        sessions.await_all()
+        if failed.acquire(blocking=False):
+            raise SourceError("this one is lost")
 
     sessions.on_batch = killed
     with pytest.raises(SourceError, match="day 2024-01-01: this one is lost"):
@@ -231,18 +236,9 @@ def test_a_busy_source_is_given_way_to_by_all_sessions(
     monkeypatch.setattr(throttle, "threads_running", running)
     monkeypatch.setattr(throttle, "LOOK_SECONDS", 0.0)
     monkeypatch.setattr(throttle, "GRACE_SECONDS", 0.0)
+    sessions.on_batch = sessions.await_all
     extracts = sessions.extract(PauseAbove(threads_running=900))
     with pytest.raises(GaveWay, match="threads_running is 1,000, above 900"):
         ids(next(extracts))
     extracts.close()  # type: ignore[attr-defined]
     until(lambda: none_is_left(run, database))
-
-
-def test_a_count_that_is_not_cheap_is_told_as_of_one_connection(
-    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(plans, "FEW_ROWS", 0)
-    for extract in sessions.extract():
-        ids(extract)
-        assert extract.counted.rows is None
-        assert extract.counted.reason.startswith("no index holds what is asked for, and about ")
