@@ -216,6 +216,34 @@ def test_an_alter_is_let_by_and_the_day_is_then_read_anew(
     until(lambda: none_is_left(run, database))
 
 
+@by_turns("stopped", ["by who waits for the table", "by who took the rows"])
+def test_sessions_that_send_no_rows_for_a_long_time_are_ended_on_the_server(
+    run: Run, database: str, sessions: Sessions, stopped: str
+) -> None:
+    """Each row takes the server twenty seconds: it would notice a closed connection after as many and more."""
+    extracts = sessions.extract(filter="SLEEP(20) = 0")
+    extract = next(extracts)
+
+    def stop() -> None:
+        until(
+            lambda: run("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE '%v%SLEEP(20)%'")[0][0] > 3
+        )
+        if stopped == "by who took the rows":
+            extract.abandon()
+        else:
+            run("ALTER TABLE t ADD COLUMN fresh INT DEFAULT 7")
+
+    thread = threading.Thread(target=stop, daemon=True)
+    thread.start()
+    began = time.monotonic()
+    with pytest.raises((GaveWay, SourceError)):
+        ids(extract)
+    extracts.close()  # type: ignore[attr-defined]
+    thread.join(60)
+    until(lambda: none_is_left(run, database))
+    assert time.monotonic() - began < 20
+
+
 def test_the_ceiling_is_all_sessions_together(sessions: Sessions) -> None:
     began = time.monotonic()
     (waited,) = [extract.waited for extract in sessions.extract(max_rows_per_second=30) if ids(extract)]
