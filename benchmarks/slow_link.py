@@ -1,7 +1,8 @@
 """A way to a server that is as long as one likes, and that counts the round trips on it.
 
 A round trip is an answer: bytes of the server behind bytes of the client. Each takes as much longer as the way is long,
-and so does the opening of a connection. What is sent is not slowed down: the way is long, not narrow.
+and so does the opening of a connection. The way may be narrow too: each connection then has so many bytes a second of
+what the server sends.
 """
 
 from __future__ import annotations
@@ -13,12 +14,16 @@ from contextlib import contextmanager, suppress
 
 _BYTES = 1 << 18
 
+_LAG = 0.1
+"""Seconds within which a limited way makes up for what it was late; a time without bytes is no credit."""
+
 
 class SlowLink:
     """A proxy in front of a server, on a port of its own.
 
     Attributes:
         delay: Seconds that are added to each round trip from now on.
+        bytes_a_second: What the server may send on each connection; None is no limit.
         trips: Round trips so far.
         connections: Connections so far.
         port: Where it listens.
@@ -26,6 +31,7 @@ class SlowLink:
 
     def __init__(self, host: str, port: int) -> None:
         self.delay = 0.0
+        self.bytes_a_second: float | None = None
         self.trips = 0
         self.connections = 0
         self.port = 0
@@ -39,8 +45,9 @@ class SlowLink:
     async def _serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         self.connections += 1
         await asyncio.sleep(self.delay)
-        server, to_server = await asyncio.open_connection(*self._target)
-        later, asked = asyncio.get_running_loop().call_later, False
+        server, to_server = await asyncio.open_connection(*self._target, limit=_BYTES)
+        loop = asyncio.get_running_loop()
+        later, asked = loop.call_later, False
 
         async def up() -> None:
             nonlocal asked
@@ -51,11 +58,15 @@ class SlowLink:
 
         async def down() -> None:
             nonlocal asked
+            due = loop.time()
             while data := await server.read(_BYTES):
                 self.trips += asked
                 asked = False
                 to_client.write(data)
                 await to_client.drain()
+                if self.bytes_a_second is not None:
+                    due = max(due, loop.time() - _LAG) + len(data) / self.bytes_a_second
+                    await asyncio.sleep(due - loop.time())
             to_client.close()
 
         with suppress(OSError):

@@ -71,7 +71,7 @@ HOURLY = "0 * * * *"
 POINTLESS: dict[str, frozenset[str]] = {
     "incremental": frozenset({"keep"}),
     "append": frozenset({"keep"}),
-    "full": frozenset({"cursor", "cursor_timezone", "deletes", "lookback", "repair"}),
+    "full": frozenset({"connections", "cursor", "cursor_timezone", "deletes", "lookback", "repair"}),
 }
 """Mode -> fields that mean nothing in it: dropped where `defaults` gives them, refused where the table itself does."""
 
@@ -194,6 +194,10 @@ class TableFields(BaseModel):
 
     chunk_rows: int | None = Field(default=None, ge=1, strict=True)
     """The most rows of one SELECT where most of a table is read, along its primary key. Empty: 1000000."""
+
+    connections: int = Field(default=1, ge=1, le=8, strict=True)
+    """How many connections read at once where most of a large table is read, as in a first load, each other ranges of
+    its primary key. Mode full takes one."""
 
     max_rows_per_second: int | None = Field(default=None, ge=1, strict=True)
     """The most rows a second that are read of the table. Empty: as many as Aurora gives."""
@@ -352,7 +356,18 @@ def _mode_forbids(table: Table) -> Iterator[Complaint]:
     reason = "the whole table is copied" if table.mode == "full" else "its days are the table's rows, not copies of it"
     for field in sorted(POINTLESS[table.mode]):
         if getattr(table, field) != TableFields.model_fields[field].default:
-            yield field, f"mode {table.mode} takes no {field}: {reason}; leave it out"
+            why = _ONE_MOMENT if field == "connections" else reason
+            yield field, f"mode {table.mode} takes no {field}: {why}; leave it out"
+
+
+_ONE_MOMENT = "the copy is the table at one moment, which several connections do not see"
+
+
+def _one_connection(table: Table) -> Iterator[Complaint]:
+    if table.connections > 1 and table.query is not None:
+        yield "connections", "a `query` has no primary key to part its rows by; write `1` for this table"
+    elif table.connections > 1 and table.extract == "outfile":
+        yield "connections", "with `extract: outfile` Aurora writes by one connection; write `1` for this table"
 
 
 def _export_forbids(table: Table) -> Iterator[Complaint]:
@@ -426,6 +441,7 @@ def _target_fits(table: Table) -> Iterator[Complaint]:
 _RULES: tuple[Callable[[Table], Iterator[Complaint]], ...] = (
     _mode_needs,
     _mode_forbids,
+    _one_connection,
     _export_forbids,
     _named_once,
     _renamed_once,

@@ -4,7 +4,7 @@ Where the last row of one piece lies tells where the next begins, so nothing is 
 range of the index whatever it is made of. Each piece begins with the last row of the one before, which is not yielded
 again: so it is the server that says that nothing lies between them. All pieces are read in one snapshot, on one
 connection: a reader of Aurora gives no second connection the same snapshot (there is no lock that holds its changes
-back).
+back). What several connections read are ranges that lie side by side, each of them in pieces (`side_by_side`).
 """
 
 from __future__ import annotations
@@ -99,21 +99,35 @@ def piece_conditions(
     Raises:
         DataError: The last row of a piece does not tell where it lies, or there are fewer rows than that.
     """
-    keys = replace(schema, columns=keyset.exact)
     each = -(-rows // pieces)
     found: list[str] = []
     behind: list[str] = []
     for _ in range(-(-rows // each) - 1):
-        statement = select(
-            keys, where=[*where, *behind], order_by=keyset.names, limit=1, offset=each - 1, index=keyset.index
-        )
-        ends = [keyset.position(batch) for batch in read(statement, schema=keys)]
-        if not ends:
+        after = behind_rows(read, schema, [*where, *behind], keyset, each)
+        if after is None:
             raise _unsteady(schema, f"{keyset.named} had fewer rows than were counted", "`extract: stream`")
-        after = keyset.behind(_dated(schema, keyset, ends[0]))
-        found.append(" AND ".join([*behind, f"NOT ({after})"]))
-        behind = [f"({after})"]
+        found.append(" AND ".join([*behind, f"NOT {after}"]))
+        behind = [after]
     return [*found, " AND ".join(behind) or "TRUE"]
+
+
+def behind_rows(read: Read, schema: TableSchema, where: Sequence[str], keyset: Keyset, rows: int) -> str | None:
+    """Return the condition, in brackets, of what lies behind the first so many rows; None where there are fewer.
+
+    Args:
+        read: Reads the rows of a SELECT.
+        schema: The columns.
+        where: Conditions that the rows meet.
+        keyset: The key.
+        rows: How many rows.
+
+    Raises:
+        DataError: The last of them does not tell where it lies.
+    """
+    keys = replace(schema, columns=keyset.exact)
+    statement = select(keys, where=where, order_by=keyset.names, limit=1, offset=rows - 1, index=keyset.index)
+    ends = [keyset.position(batch) for batch in read(statement, schema=keys)]
+    return f"({keyset.behind(_dated(schema, keyset, ends[0]))})" if ends else None
 
 
 def _located(schema: TableSchema, keyset: Keyset) -> TableSchema:

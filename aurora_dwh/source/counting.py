@@ -18,7 +18,8 @@ from aurora_dwh.source.discovery import table_fact
 from aurora_dwh.source.plans import costly
 from aurora_dwh.source.statement import count
 
-_SNAPSHOT_ENGINE = "innodb"
+SNAPSHOT_ENGINE = "innodb"
+"""The engine whose rows a snapshot keeps, in lower case."""
 
 _CHANGING = re.compile(
     r"\b(NOW|SYSDATE|CUR(DATE|TIME)|CURRENT_(DATE|TIME\w*)|LOCALTIME\w*|UTC_\w+|UNIX_TIMESTAMP|RAND|UUID\w*)\b|@",
@@ -73,7 +74,7 @@ def check_count(
         is_table = schema.query is None
         if rows != read and is_table:
             engine = str(table_fact(connection, schema.database, schema.table, "ENGINE"))
-            if engine.lower() != _SNAPSHOT_ENGINE:
+            if engine.lower() != SNAPSHOT_ENGINE:
                 counted.reason = f"engine {engine} keeps no snapshot of its rows"
                 return
     except pymysql.err.Error as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
 from functools import partial
@@ -29,6 +29,7 @@ from aurora_dwh.core.models import (
     utc_now,
 )
 from aurora_dwh.core.schema import TableSchema
+from aurora_dwh.source import side_by_side
 from aurora_dwh.source.connection import Connection, clock, failure, snapshot
 from aurora_dwh.source.counting import count_in
 from aurora_dwh.source.cursor import TableCursor
@@ -167,9 +168,9 @@ class Source:
 
         One connection and one consistent snapshot serve the whole range, unless reading gives way to those who wait for
         the table, or to a busy source: days that are read by then stand, and the others follow in a snapshot of their
-        own. Rows are read as `batches` is iterated, and
-        the batches of one extract must all have been taken before the next extract is asked for. Where no index serves
-        the cursor, a range is read at once and waits on local disk, in the room that its rows take.
+        own. A large day may be read by several connections (`side_by_side`). Rows are read as `batches` is iterated,
+        and the batches of one extract must all have been taken before the next extract is asked for. Where no index
+        serves the cursor, a range is read at once and waits on local disk, in the room that its rows take.
 
         Args:
             table: The table; in mode full there is one extract, which is all the windows'.
@@ -281,15 +282,24 @@ class Source:
                 converted: Counter[tuple[str, str]] = Counter()
                 waited = throttle.begin()
                 counted = SourceCount()
-                rows = reading.rows(connection, throttle, partial(count_changed, converted), counted)
+                changed = partial(count_changed, converted)
+                if reading.connections == 1:
+                    rows = reading.rows(connection, throttle, changed, counted)
+                else:
+                    lock = self._lock(table)
+                    rows = side_by_side.rows(reading, connection, seen.watch, lock, throttle, changed, counted)
                 batches = seen.watch.over(reading.fitted(rows, converted))
                 also = seen.windows[:-1] if is_full else ()
-                yield seen.extract(cursor, window, reading, batches, converted, waited, counted, also)
-                seen.watch.check()
-                if getgeneratorstate(rows) != GEN_CLOSED:
-                    raise RuntimeError(
-                        f"table {table.name}, day {window.day}: the rows must all be read before the next day's"
-                    )
+                try:
+                    yield seen.extract(cursor, window, reading, batches, converted, waited, counted, also)
+                    seen.watch.check()
+                    if getgeneratorstate(rows) != GEN_CLOSED:
+                        raise RuntimeError(
+                            f"table {table.name}, day {window.day}: the rows must all be read before the next day's"
+                        )
+                finally:  # before the snapshot ends, whose session threads of theirs may be reading on
+                    with suppress(ValueError):  # whoever takes them is about to notice that they were cut
+                        rows.close()
                 turn.done.add(window.day)
 
     def _in_one_scan(self, turn: Turn, schema: TableSchema) -> Iterator[Extract]:
@@ -379,7 +389,7 @@ class Source:
         reading = self._reading(table, schema, window, f"day {window.day}")
         access = Access.SCAN if table.mode == "full" else find_access(connection, reading.statement, schema)
         if access is Access.SCAN:
-            return _in_pieces(connection, reading)
+            return side_by_side.shared(connection, _in_pieces(connection, reading))
         reading = replace(reading, is_short=access is Access.FEW)
         is_spared = table.max_rows_per_second is not None or self._pause_above is not None
         if is_spared and window.start is not None:
@@ -401,13 +411,15 @@ class Source:
         watch = Watch(
             self._connect, connection, database=self._database, table=table.name, named=named, warn=self._warn_once
         )
-        lock = partial(clock_in_lock, database=self._database, table=table.name, query=table.query)
-        with watch, watch.translated(), snapshot(connection, lock) as now:
+        with watch, watch.translated(), snapshot(connection, self._lock(table)) as now:
             at = now if reached is None else min(now, reached)
             strays = find_strays(connection, cursor, windows[0], at) if along else Strays()
             for found in told_strays(strays, table.cursor or "", is_upserted=table.mode == "incremental"):
                 self._warn(f"table {table.name}: {found}")
             yield _Seen(at, begun_at, opened(windows, table, read_at=at, zone=self._zone), strays, watch)
+
+    def _lock(self, table: Table) -> Callable[[Connection], datetime]:
+        return partial(clock_in_lock, database=self._database, table=table.name, query=table.query)
 
     def _await_lock(self, connection: Connection, table: Table, named: str) -> None:
         await_lock(connection, self._database, table.name, table.query, named=named, warn=self._warn)

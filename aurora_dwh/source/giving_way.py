@@ -13,12 +13,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import pymysql
+from pymysql.constants import ER
 
 from aurora_dwh.core.models import DataError, GaveWay
 from aurora_dwh.core.waiting import TIDY_SECONDS, is_interrupt
 from aurora_dwh.source.connection import Connection, SourceError, cut, execute, explain
 from aurora_dwh.source.locks import sees_others, told_waiting
 from aurora_dwh.source.privileges import account
+from aurora_dwh.source.refusals import code_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,6 +33,9 @@ _WHO: Final = "SELECT CONNECTION_ID(), @@hostname, @@port, @@server_id"
 
 _TRIES: Final = 5
 """How often a session is opened until it is one of the server that is read: a name may lead to several."""
+
+
+_ELSEWHERE: Final = "AURORA_HOST leads to another server each time; name one server in it"
 
 
 def once(warn: Callable[[str], None]) -> Callable[[str], None]:
@@ -46,13 +51,13 @@ def once(warn: Callable[[str], None]) -> Callable[[str], None]:
 
 
 class Watch:
-    """Looks, while a snapshot is held, whether somebody waits for the table, and ends the reader's session then.
+    """Looks, while a snapshot is held, whether somebody waits for the table, and ends the readers' sessions then.
 
     A thread with a session of its own does so: the reader's is busy, or its consumer is. As a context it watches.
 
     Args:
         connect: Opens a session, as `connection.connect` does.
-        reader: The session that holds the snapshot.
+        reader: The session that holds the snapshot, the first one where several read: they hold it up together.
         database: The table's database.
         table: The table.
         named: The table and day, as messages name them.
@@ -70,7 +75,6 @@ class Watch:
         warn: Callable[[str], None],
     ) -> None:
         self._connect = connect
-        self._reader = reader
         self._database, self._table = database, table
         self._named = named
         self._warn = warn
@@ -79,6 +83,7 @@ class Watch:
         self._given: GaveWay | None = None
         self._is_cut = self._is_abandoned = False
         ((self._number, *self._server),) = execute(reader, _WHO)
+        self._readers = {self._number: reader}
 
     def __enter__(self) -> Watch:
         self._thread.start()
@@ -90,13 +95,29 @@ class Watch:
         self._over.set()
         self._thread.join(TIDY_SECONDS)
 
+    def join(self) -> Connection | None:
+        """Return one more session to read on, which is ended with the first; None where none of its server is had.
+
+        Raises:
+            SourceError: The source cannot be reached.
+            DataError: It lets the user in no more.
+        """
+        session = self._connected()
+        if session is None:
+            self._warn(f"{self._named}: it is read by fewer connections, as {_ELSEWHERE}")
+        else:
+            ((number, *_),) = execute(session, _WHO)
+            self._readers[number] = session
+        return session
+
     def abandon(self) -> None:
-        """End the reader's session, which nobody waits for any more, here and on the server; any thread may call it.
+        """End the readers' sessions, which nobody waits for any more, here and on the server; any thread may call it.
 
         A server that has closed connections to write to notices so only when it has rows to send.
         """
         self._is_abandoned = True
-        cut(self._reader)
+        for reader in list(self._readers.values()):
+            cut(reader)
         self._over.set()
 
     @contextmanager
@@ -110,8 +131,9 @@ class Watch:
             yield
         except GaveWay as error:
             self._given, self._is_cut = error, True
-            if self._reader.open:
-                self._reader.close()
+            reader = self._readers[self._number]
+            if reader.open:
+                reader.close()
             raise
         except (pymysql.err.MySQLError, SourceError) as error:
             if self._given is None:
@@ -146,7 +168,7 @@ class Watch:
                 if session is None or self._look(session):
                     return
             if self._is_abandoned and (session := session or self._open()):
-                execute(session, f"KILL {self._number}")
+                self._kill(session)
         except (pymysql.err.MySQLError, SourceError, DataError) as error:
             if not self._is_abandoned:
                 what = "whether somebody waits for the table is not known any more"
@@ -156,23 +178,29 @@ class Watch:
                 session.close()
 
     def _open(self) -> Connection | None:
+        """Return a session to look by, None where none could be had."""
+        session = self._connected()
+        if session is None:
+            self._warn(
+                f"table {self._table}: whether somebody waits for the table while it is read is not known, as "
+                f"{_ELSEWHERE}"
+            )
+        elif not sees_others(session):
+            who = account(partial(execute, session))
+            self._warn(
+                f"table {self._table}: whether other users' sessions wait for the table while it is read is "
+                f"not known; run: GRANT PROCESS ON *.* TO {who}"
+            )
+        return session
+
+    def _connected(self) -> Connection | None:
         """Return a session of the reader's server, None where none could be had."""
         for _ in range(_TRIES):
             session = self._connect()
             ((_, *server),) = execute(session, _WHO)
             if server == self._server:
-                if not sees_others(session):
-                    who = account(partial(execute, session))
-                    self._warn(
-                        f"table {self._table}: whether other users' sessions wait for the table while it is read is "
-                        f"not known; run: GRANT PROCESS ON *.* TO {who}"
-                    )
                 return session
             session.close()
-        self._warn(
-            f"table {self._table}: whether somebody waits for the table while it is read is not known, as AURORA_HOST "
-            "leads to another server each time; name one server in it"
-        )
         return None
 
     def _look(self, session: Connection) -> bool:
@@ -180,5 +208,14 @@ class Watch:
         who = told_waiting(session, self._database, self._table, self._number)
         if who:
             self._given = GaveWay(who)
-            execute(session, f"KILL {self._number}")
+            self._kill(session)
         return bool(who)
+
+    def _kill(self, session: Connection) -> None:
+        """End the readers' sessions on the server, those that are there still."""
+        for number in list(self._readers):
+            try:
+                execute(session, f"KILL {number}")
+            except pymysql.err.MySQLError as error:
+                if code_of(error) != ER.NO_SUCH_THREAD:
+                    raise

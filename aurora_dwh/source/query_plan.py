@@ -40,6 +40,7 @@ class Reading:
         named: The days, as errors name them.
         keyset: The index that it is read along in pieces; None where it is one SELECT.
         is_short: Whether the server said that it goes through few rows, so that it counts them as cheaply.
+        connections: How many sessions read at once; of a range, by how many the whole is read.
     """
 
     table: Table
@@ -48,6 +49,7 @@ class Reading:
     named: str
     keyset: Keyset | None = None
     is_short: bool = False
+    connections: int = 1
 
     @property
     def statement(self) -> str:
@@ -81,7 +83,7 @@ class Reading:
         read_one = partial(read, connection, zero_dates=zero_dates, keys=dated, changed=changed)
         rows = 0
         try:
-            for batch in self._batches(read_one, throttle):
+            for batch in self._batches(connection, read_one, throttle):
                 rows += batch.num_rows
                 yield batch
             if rows > _SOON_COUNTED:
@@ -110,9 +112,10 @@ class Reading:
             except DataError as error:
                 raise DataError(f"{self.named}: {error}") from error
 
-    def _batches(self, read_one: Read, throttle: Throttle) -> Iterator[pa.RecordBatch]:
+    def _batches(self, connection: Connection, read_one: Read, throttle: Throttle) -> Iterator[pa.RecordBatch]:
         def rest(*, is_between_selects: bool) -> Iterator[pa.RecordBatch]:
-            return (self._nothing for _ in throttle.rest(is_between_selects=is_between_selects))
+            waits = throttle.rest(is_between_selects=is_between_selects, connection=connection)
+            return (self._nothing for _ in waits)
 
         between = partial(rest, is_between_selects=True)
         yield from between()
@@ -136,7 +139,8 @@ class Reading:
     @property
     def _chunk_rows(self) -> int:
         """The most rows of a piece: under a ceiling those of a second, so that no wait is longer."""
-        return min(self.table.chunk_rows or CHUNK_ROWS, self.table.max_rows_per_second or CHUNK_ROWS)
+        ceiling = self.table.max_rows_per_second or CHUNK_ROWS
+        return min(self.table.chunk_rows or CHUNK_ROWS, max(1, ceiling // self.connections))
 
 
 def count_changed(converted: Counter[tuple[str, str]], column: str, reason: str, mask: Mask) -> None:

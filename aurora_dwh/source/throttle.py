@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 import pymysql
@@ -34,7 +35,7 @@ _AURORA_LAG: Final = (
 
 
 class Throttle:
-    """Waits on behalf of one extraction, whose connection it asks.
+    """Waits on behalf of one extraction, whose connection it asks; several threads may read for it.
 
     Args:
         connection: The connection that the rows are read on: another might lead to another replica. Where a reading
@@ -60,6 +61,7 @@ class Throttle:
         self._probes = _probes(limits)
         self._waited: dict[str, float] = {}
         self._is_told = False
+        self._taking, self._resting = Lock(), Lock()
 
     def begin(self) -> dict[str, float]:
         """Begin a day, and return what it waited for since the one before: the catalog's field -> seconds.
@@ -75,25 +77,29 @@ class Throttle:
         """Note rows that were read since the last rest."""
         if self._ceiling is not None:
             # Time in which nothing was asked for is no credit for a burst later.
-            self._due = max(self._due, self._resumed) + rows / self._ceiling
+            with self._taking:
+                self._due = max(self._due, self._resumed) + rows / self._ceiling
 
-    def rest(self, *, is_between_selects: bool) -> Iterator[None]:
+    def rest(self, *, is_between_selects: bool, connection: Connection | None = None) -> Iterator[None]:
         """Wait until more may be read. Yields once a second meanwhile, so that whoever reads can stop.
+
+        Of several threads one waits, and the others for that one: what is waited is waited once.
 
         Args:
             is_between_selects: Whether the connection is free, so that the server can be asked how busy it is.
+            connection: The connection that this thread reads on; None is the extraction's.
 
         Raises:
             GaveWay: The server stays too busy: reading is to pause without a snapshot.
             SourceError: The server could not be asked.
         """
-        with waiting("the source, as the catalog bounds how fast it is read"):
+        with waiting("the source, as the catalog bounds how fast it is read"), self._resting:
             while (ahead := self._due - time.monotonic()) > 0:
                 self._wait("max_rows_per_second", min(ahead, LOOK_SECONDS))
                 yield
             if is_between_selects and self._probes and time.monotonic() >= self._next_look:
                 began = time.monotonic()
-                while busy := self._busy():
+                while busy := self._busy(connection or self.connection):
                     field, what = busy
                     if time.monotonic() - began >= GRACE_SECONDS:
                         raise GaveWay(what)
@@ -117,7 +123,7 @@ class Throttle:
             self._waited, self._is_told = {}, False
         began, end, warned = time.monotonic(), self._limits.give_up_after, False
         with waiting(f"the source to be less busy, to read {named}"):
-            while busy := self._busy():
+            while busy := self._busy(self.connection):
                 field, what = busy
                 if not warned:
                     self._warn(f"{named}: {what}; reading pauses until it is not, for {end} at the most")
@@ -131,13 +137,13 @@ class Throttle:
         if warned:
             self._warn(f"{named}: reading goes on after {time.monotonic() - began:.0f} s")
 
-    def _busy(self) -> tuple[str, str] | None:
+    def _busy(self, connection: Connection) -> tuple[str, str] | None:
         """Return the catalog's field that the server is above, and what it says; None where there is none."""
         for field, (limit, probe) in list(self._probes.items()):
             try:
-                value = probe(self.connection)
+                value = probe(connection)
             except pymysql.err.MySQLError as error:
-                if not is_untold(self.connection, error):
+                if not is_untold(connection, error):
                     raise SourceError(f"asking how busy the source is: {explain(error)}") from error
                 del self._probes[field]
                 self._warn(f"`pause_above.{field}` has no effect, as the server does not tell: {explain(error)}")

@@ -22,7 +22,7 @@ from pymysql.cursors import Cursor, DictCursor
 from aurora_dwh.catalog.model import Table
 from aurora_dwh.core.models import DataError, Window
 from aurora_dwh.source import keyset
-from aurora_dwh.source.chunks import piece_conditions
+from aurora_dwh.source.chunks import behind_rows, piece_conditions
 from aurora_dwh.source.connection import Connection, connect, execute
 from aurora_dwh.source.discovery import read_schema
 from aurora_dwh.source.extract import Source
@@ -256,6 +256,13 @@ def test_m02_a_table_in_pieces_is_every_row_once_whatever_its_key_is_made_of(
             parts = piece_conditions(read_one, schema, [], keyset, len(there), -(-len(there) // chunk))
             taken = [n for part in parts for (n,) in execute(session, f"SELECT n FROM t WHERE {part}")]
             assert sorted(taken) == there
+            fill(client, values[::2])  # the ranges of several connections: found while other rows are there
+            after = behind_rows(read_one, schema, [], keyset, chunk)
+            assert fill(client, values) == there
+            taken = [
+                n for part in (after, f"NOT {after}") for (n,) in execute(session, f"SELECT n FROM t WHERE {part}")
+            ]
+            assert sorted(taken) == there or after is None
         if (
             len(there) >= 5
         ):  # what lies behind the middle is found by the index: its literal is of the column's own kind

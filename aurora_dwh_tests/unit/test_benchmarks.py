@@ -200,3 +200,29 @@ def test_a_slow_link_counts_answers_and_holds_what_is_sent() -> None:
     link, seconds = asyncio.run(talk())
     assert (link.trips, link.connections) == (3, 1)
     assert seconds >= 4 * link.delay  # the connection, and three answers
+
+
+def test_a_narrow_link_gives_each_connection_its_bytes_a_second() -> None:
+    size = 300_000
+
+    async def send(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(bytes(size))
+        writer.close()
+
+    async def take() -> float:
+        server = await asyncio.start_server(send, "127.0.0.1", 0)
+        link = SlowLink("127.0.0.1", server.sockets[0].getsockname()[1])
+        link.bytes_a_second = 1_000_000
+        await link.listen()
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        opened = [await asyncio.open_connection("127.0.0.1", link.port) for _ in range(2)]
+        assert [len(data) for data in await asyncio.gather(*(reader.read(-1) for reader, _ in opened))] == [size] * 2
+        seconds = clock() - began
+        for _, writer in opened:
+            writer.close()
+        server.close()
+        return seconds
+
+    seconds = asyncio.run(take())
+    assert seconds >= 0.19  # of what came, but for the tenth of a second that may be made up for

@@ -368,6 +368,27 @@ def test_an_export_has_no_ceiling() -> None:
     load(defaults + f"tables: {{t: {{{fields}, max_rows_per_second: null}}}}")
 
 
+def test_a_table_is_read_by_several_connections_where_that_can_be() -> None:
+    assert load(HEAD + "tables: {t: {key: id, cursor: u}}").tables["t"].connections == 1
+    defaults = HEAD + "defaults: {connections: 4}\n"
+    read = load(defaults + "tables: {a: {key: id, cursor: u}, b: {mode: append, cursor: u}, c: {mode: full}}").tables
+    assert {name: table.connections for name, table in read.items()} == {"a": 4, "b": 4, "c": 1}
+    (message,) = table_errors("{mode: full, connections: 2}")
+    assert message == (
+        "connections: mode full takes no connections: the copy is the table at one moment, which several connections do "
+        "not see; leave it out"
+    )
+    exported = "key: id, cursor: u, extract: outfile"
+    message = "connections: with `extract: outfile` Aurora writes by one connection; write `1` for this table"
+    assert table_errors(f"{{{exported}, connections: 2}}") == [message]
+    assert message in errors(defaults + f"tables: {{t: {{{exported}}}}}")
+    load(defaults + f"tables: {{t: {{{exported}, connections: 1}}}}")
+    (message,) = table_errors("{query: SELECT 1 AS id, cursor: u, mode: append, connections: 2}")
+    assert message == "connections: a `query` has no primary key to part its rows by; write `1` for this table"
+    for wrong in ("0", "9", "2.5", "true"):
+        assert table_errors(f"{{key: id, cursor: u, connections: {wrong}}}")
+
+
 def test_a_new_name_is_one_columns_and_nobody_elses_own() -> None:
     fields = "mode: full, key: id, rename: {{{}}}"
     read = load(HEAD + f"tables: {{t: {{{fields.format('Id: Number, _dwh_x: x')}}}}}").tables["t"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pyarrow as pa
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -57,6 +59,7 @@ class Kind:
         cursor: The cursor's type.
         indexed: Whether an index serves the cursor.
         altered: Whether the columns change; where they do, so many days are read again that little else is seen.
+        connections: How many read most of the table at once; a whole table has one.
     """
 
     mode: str = "incremental"
@@ -64,6 +67,7 @@ class Kind:
     cursor: str = "DATETIME(6)"
     indexed: bool = True
     altered: bool = False
+    connections: int = 1
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,7 @@ KINDS = st.builds(
     cursor=st.sampled_from(("DATETIME(6)", "TIMESTAMP(6)", "DATETIME", "DATE")),
     indexed=st.booleans(),
     altered=st.booleans(),
+    connections=st.sampled_from((1, 1, 2, 3)),
 )
 KEYS = st.integers(1, 4)
 LATE_KEYS = st.integers(4, 7)
@@ -156,7 +161,8 @@ class TableLife(RuleBasedStateMachine):
             cursor_timezone=None if kind.mode == "full" else calendar.cursor_zone,
             lookback=lookback,
             deletes=kind.deletes if is_incremental else "keep",
-            chunk_rows=2,
+            chunk_rows=2 if kind.connections == 1 else 1,  # of more than two pieces several connections read
+            connections=1 if kind.mode == "full" else kind.connections,
         )
         self.original = Original(
             self.parts.server,
@@ -173,6 +179,7 @@ class TableLife(RuleBasedStateMachine):
         self.rules = Rules.of(self.table, self.catalog, source="the original")
         self.lake = self.parts.lake(name)
         self.connections: list[Connection] = []
+        self.beside: Callable[[], None] = lambda: None
         self.behind: Connection | None = None
         self.columns_behind: set[str] = set()
         self.parts.now = lambda: self.clock.now
@@ -320,8 +327,9 @@ class TableLife(RuleBasedStateMachine):
         """
         days, connections = self.clock.calendar.days[first : first + count], [self.behind]
         source = Source(lambda: connections.pop(), database=self.parts.database, zone=self.source._zone, warn=_ignore)
+        alone = self.table.model_copy(update={"connections": 1})  # others would not be of the reader that is behind
         try:
-            self._write(source.extract(self.table, self._windows(days)))
+            self._write(source.extract(alone, self._windows(days)))
         except OlderReadingError:
             assert any(day in self.standing for day in days)
         except SourceError as error:
@@ -448,6 +456,8 @@ class TableLife(RuleBasedStateMachine):
         return there, here
 
     def _connect(self) -> Connection:
+        if threading.current_thread().name != "giving-way":
+            self.beside()
         self.connections.append(connect(**self.parts.server.arguments(self.parts.database)))
         return self.connections[-1]
 
@@ -461,21 +471,46 @@ class TableLife(RuleBasedStateMachine):
         return [window(day, zone=zone, start_date=calendar.first, lookback=self.table.lookback) for day in days]
 
     def _extract(self, days: Sequence[date], trouble: Trouble | None, meanwhile: int) -> None:
+        steps = itertools.count(1)
+
+        def goes_on() -> None:
+            """Let the application take one of its steps, another one each time."""
+            number = next(steps) if meanwhile else 0
+            key = 1 + (meanwhile + number) % 4
+            if number % 4 == 1:
+                self.original.write(key, number)
+            elif number % 4 == 2:
+                self.original.end_late(commit=True)
+            elif number % 4 == 3:
+                self.original.write_back(key, number, timedelta(hours=1))
+            elif number:
+                self.original.delete(key)
+
         def happens(number: int) -> None:
             if number == 0 and meanwhile:
                 self.original.write(meanwhile, 30)
             if trouble and trouble.what == "cut" and trouble.number == number:
                 self.connections[-1]._force_close()
 
-        self._write(self.source.extract(self.table, self._windows(days)), happens)
+        self.beside = goes_on if self.table.connections > 1 else lambda: None
+        try:
+            self._write(self.source.extract(self.table, self._windows(days)), happens)
+        finally:
+            self.beside = lambda: None
 
     def _write(self, extracts: Iterator[Extract], before: Callable[[int], None] = lambda _: None) -> None:
-        """Write readings into the lake, and let something happen before each of them."""
+        """Write readings into the lake; let something happen before each, before each session and with each batch."""
         for number, extract in enumerate(extracts):
             before(number)
+            extract.batches = self._with_steps(extract.batches)
             manifest = self.lake.write(self.table.name, extract)
             for also in extract.also:
                 self.lake.share(manifest, also)
+
+    def _with_steps(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            self.beside()
+            yield batch
 
     def _leave_behind(self) -> None:
         if self.behind is not None and self.behind.open:

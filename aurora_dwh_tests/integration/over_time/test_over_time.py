@@ -147,3 +147,20 @@ def test_a12_a_column_that_goes_while_a_reader_is_behind_is_missed_by_it_and_not
     life.alter(change="drop", column="note", number=0)
     life.read_behind(first=0, count=1)
     life.teardown()
+
+
+@pytest.mark.parametrize("mode", ["incremental", "append"])
+def test_a25_what_changes_between_the_snapshots_of_several_connections_comes_with_the_next_reading(
+    life: TableLife, mode: str
+) -> None:
+    life.begin(kind=Kind(mode=mode, indexed=False, connections=3), calendar=TOKYO)
+    for key in (1, 2, 3, 4):
+        life.write(key=key, number=key)
+    life.begin_late(key=5, number=5, how="an instant")
+    for meanwhile in (1, 2, 3, 4):
+        opened = len(life.connections)
+        life.extract(first=0, count=1, meanwhile=meanwhile)
+        assert len(life.connections) >= opened + 3
+        life.load(back=[0])
+        life.nightly()
+    life.teardown()
