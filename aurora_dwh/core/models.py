@@ -41,19 +41,14 @@ class GaveWay(Exception):  # noqa: N818 - that is no error: whoever takes extrac
 
 @dataclass(frozen=True)
 class Window:
-    """The half-open span `[start, end)` of the cursor that one day stands for.
+    """The half-open span `[start, end)` of the cursor that one day stands for."""
 
-    Attributes:
-        day: The partition's day in the catalog's zone.
-        start: Lower bound as an instant in UTC, lookback included; None in the first partition, which holds all history
-            and the rows whose cursor is NULL.
-        end: Upper bound as an instant in UTC, which is the day's end.
-        is_open: Whether the rows behind the end are read too, whatever their cursor, as of the newest day that is due.
-    """
-
-    day: date
+    day: date  # the partition's day in the catalog's zone
+    # lower bound as an instant in UTC, lookback included; None in the first partition, which holds all history and
+    # the rows whose cursor is NULL
     start: datetime | None
-    end: datetime
+    end: datetime  # upper bound as an instant in UTC, which is the day's end
+    # whether the rows behind the end are read too, whatever their cursor, as of the newest day that is due
     is_open: bool = False
 
     @property
@@ -83,95 +78,64 @@ class Window:
 
 @dataclass(frozen=True)
 class Lookup:
-    """How the source is asked whether rows that were read once are still in it, whatever became of them since.
+    """How the source is asked whether rows that were read once are still in it, whatever became of them since."""
 
-    Attributes:
-        columns: The columns that tell its rows apart, named as in the lake.
-        count: Takes their values in some rows and returns how many of these rows there are; None where the source has
-            no index to find them by.
-    """
-
-    columns: tuple[str, ...]
+    columns: tuple[str, ...]  # the columns that tell its rows apart, named as in the lake
+    # takes their values in some rows and returns how many of these rows there are; None where the source has no
+    # index to find them by
     count: Callable[[Sequence[tuple[Any, ...]]], int | None]
 
 
 @dataclass
 class SourceCount:
-    """What the source itself counted of the rows that are read, in the snapshot that they are read in.
+    """What the source itself counted of the rows that are read, in the snapshot that they are read in."""
 
-    Attributes:
-        rows: How many it counted, which is as many as were read; None where it did not count.
-        reason: Why it did not.
-        seconds: How long it took.
-        given: How many rows were given in all; None while more may come.
-    """
-
-    rows: int | None = None
-    reason: str = "the reading has not ended"
-    seconds: float = 0.0
-    given: int | None = None
+    rows: int | None = None  # how many it counted, which is as many as were read; None where it did not count
+    reason: str = "the reading has not ended"  # why it did not
+    seconds: float = 0.0  # how long it took
+    given: int | None = None  # how many rows were given in all; None while more may come
 
 
 @dataclass(frozen=True)
 class Strays:
-    """Rows of a table that readings of its days do not see; None where nothing counts them cheaply.
+    """Rows of a table that readings of its days do not see; None where nothing counts them cheaply."""
 
-    Attributes:
-        without_cursor: Rows whose cursor is NULL or zero, which come with the first day alone and not with this one.
-        in_future: Rows whose cursor is later than the reading.
-    """
-
+    # rows whose cursor is NULL or zero, which come with the first day alone and not with this one
     without_cursor: int | None = None
-    in_future: int | None = None
+    in_future: int | None = None  # rows whose cursor is later than the reading
 
 
 @dataclass
 class Extract:
-    """One day's rows on their way out of the source; `batches` is read once.
+    """One day's rows on their way out of the source; `batches` is read once."""
 
-    Attributes:
-        schema: The selected columns, in source order.
-        window: The day that the rows belong to.
-        snapshot_at: The moment of the source, in UTC, that the rows show: its clock when the consistent snapshot was
-            taken; of a replica, when it was last known to have all that the writer had.
-        batches: The rows, columns named and typed as `schema.arrow_schema` says.
-        converted: Filled while the batches are read: `(column, reason) -> values` that a policy changed.
-        statement: The SELECT that reads the rows, for display.
-        also: Windows of earlier days that the very same rows stand for, as in mode full.
-        cursor: The column, named as in `batches`, that says when a row was written; None where there is none.
-        cursor_zone: The zone of the cursor's wall clock.
-        rules: What shapes the rows; None where it is not known.
-        lookup: How to ask for rows of an earlier reading; None where nothing tells them apart.
-        ends_before: Of an open window, the first value of the cursor that is behind the day.
-        begun_at: This machine's clock (UTC) when the snapshot was taken.
-        strays: Rows that no day's reading sees.
-        abandon: Called where the rest of the batches is not wanted, so that the source stops making them; it may be
-            called while another thread takes one of them, which then fails.
-        rows_read: How many rows `batches` has given so far.
-        rows_behind: How many of them have a cursor that is behind the day.
-        newest_at: The greatest cursor among them, as an instant in UTC; None where there is none.
-        waited: Filled while the batches are read: what reading waited for, to spare the source -> seconds.
-    """
-
-    schema: TableSchema
-    window: Window
+    schema: TableSchema  # the selected columns, in source order
+    window: Window  # the day that the rows belong to
+    # the moment of the source, in UTC, that the rows show: its clock when the consistent snapshot was taken; of a
+    # replica, when it was last known to have all that the writer had
     snapshot_at: datetime
-    batches: Iterator[pa.RecordBatch]
+    batches: Iterator[pa.RecordBatch]  # the rows, columns named and typed as `schema.arrow_schema` says
+    # filled while the batches are read: `(column, reason) -> values` that a policy changed
     converted: Counter[tuple[str, str]] = field(default_factory=Counter)
-    statement: str = ""
-    also: Sequence[Window] = ()
+    statement: str = ""  # the SELECT that reads the rows, for display
+    also: Sequence[Window] = ()  # windows of earlier days that the very same rows stand for, as in mode full
+    # filled while the batches are read: what reading waited for, to spare the source -> seconds
     waited: dict[str, float] = field(default_factory=dict)
     counted: SourceCount = field(default_factory=SourceCount)
+    # the column, named as in `batches`, that says when a row was written; None where there is none
     cursor: str | None = None
-    cursor_zone: tzinfo = timezone.utc
-    rules: Rules | None = None
-    lookup: Lookup | None = None
-    ends_before: date | None = None
-    begun_at: datetime | None = None
-    strays: Strays = Strays()
+    cursor_zone: tzinfo = timezone.utc  # the zone of the cursor's wall clock
+    rules: Rules | None = None  # what shapes the rows; None where it is not known
+    lookup: Lookup | None = None  # how to ask for rows of an earlier reading; None where nothing tells them apart
+    ends_before: date | None = None  # of an open window, the first value of the cursor that is behind the day
+    begun_at: datetime | None = None  # this machine's clock (UTC) when the snapshot was taken
+    strays: Strays = Strays()  # rows that no day's reading sees
+    # called where the rest of the batches is not wanted, so that the source stops making them; it may be called
+    # while another thread takes one of them, which then fails
     abandon: Callable[[], object] = lambda: None
-    rows_read: int = field(init=False, default=0)
-    rows_behind: int = field(init=False, default=0)
+    rows_read: int = field(init=False, default=0)  # how many rows `batches` has given so far
+    rows_behind: int = field(init=False, default=0)  # how many of them have a cursor that is behind the day
+    # the greatest cursor among them, as an instant in UTC; None where there is none
     newest_at: datetime | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -208,55 +172,34 @@ def as_instant(moment: date | datetime | None, zone: tzinfo) -> datetime | None:
 
 @dataclass
 class Export:
-    """One day's rows that the source itself writes to S3, as soon as it is told where to.
+    """One day's rows that the source itself writes to S3, as soon as it is told where to."""
 
-    Attributes:
-        schema: The selected columns, in source order.
-        window: The day that the rows belong to.
-        snapshot_at: As of an `Extract`.
-        rows: How many rows there are.
-        newest_at: The greatest cursor among them, as an instant in UTC; None where there is none.
-        converted: `(column, reason) -> values` that a policy changes.
-        statement: The SELECT of the rows, for display.
-        write: Takes an address (`s3://bucket/key`) that all files are to begin with, writes the files, and returns the
-            addresses of the source's own manifests that list them. It is called before the next export is asked for.
-        waited: What counting and writing waited for, to spare the source -> seconds.
-        rules: What shapes the rows; None where it is not known.
-        lookup: How to ask for rows of an earlier reading; None where nothing tells them apart.
-        rows_behind: How many of the rows have a cursor that is behind the day.
-        begun_at: This machine's clock (UTC) when the snapshot was taken.
-        strays: Rows that no day's reading sees.
-        also: As of an `Extract`.
-    """
-
-    schema: TableSchema
-    window: Window
-    snapshot_at: datetime
-    rows: int
-    newest_at: datetime | None
-    converted: Mapping[tuple[str, str], int]
-    statement: str
+    schema: TableSchema  # the selected columns, in source order
+    window: Window  # the day that the rows belong to
+    snapshot_at: datetime  # as of an `Extract`
+    rows: int  # how many rows there are
+    newest_at: datetime | None  # the greatest cursor among them, as an instant in UTC; None where there is none
+    converted: Mapping[tuple[str, str], int]  # `(column, reason) -> values` that a policy changes
+    statement: str  # the SELECT of the rows, for display
+    # takes an address (`s3://bucket/key`) that all files are to begin with, writes the files, and returns the
+    # addresses of the source's own manifests that list them. It is called before the next export is asked for
     write: Callable[[str], Sequence[str]]
+    # what counting and writing waited for, to spare the source -> seconds
     waited: Mapping[str, float] = field(default_factory=dict)
-    rules: Rules | None = None
-    lookup: Lookup | None = None
-    rows_behind: int = 0
-    begun_at: datetime | None = None
-    strays: Strays = Strays()
-    also: Sequence[Window] = ()
+    rules: Rules | None = None  # what shapes the rows; None where it is not known
+    lookup: Lookup | None = None  # how to ask for rows of an earlier reading; None where nothing tells them apart
+    rows_behind: int = 0  # how many of the rows have a cursor that is behind the day
+    begun_at: datetime | None = None  # this machine's clock (UTC) when the snapshot was taken
+    strays: Strays = Strays()  # rows that no day's reading sees
+    also: Sequence[Window] = ()  # as of an `Extract`
 
 
 @dataclass(frozen=True)
 class Readings:
-    """What an asset of the source hands over: its days, each read when it is asked for.
+    """What an asset of the source hands over: its days, each read when it is asked for."""
 
-    Attributes:
-        extracts: The days.
-        keep: How long the lake keeps each copy of the table; None where it keeps all.
-    """
-
-    extracts: Iterable[Extract | Export]
-    keep: timedelta | None = None
+    extracts: Iterable[Extract | Export]  # the days
+    keep: timedelta | None = None  # how long the lake keeps each copy of the table; None where it keeps all
 
 
 @dataclass(frozen=True)
@@ -270,43 +213,27 @@ class Part:
 
 @dataclass(frozen=True)
 class Manifest:
-    """One day of one table as it lies in the lake.
+    """One day of one table as it lies in the lake."""
 
-    Attributes:
-        table: The table's name in the catalog.
-        url: Address of the manifest object itself.
-        attempt: Name of the extraction that wrote the parts.
-        schema: The columns of the parts, in file order.
-        window: The day's window.
-        snapshot_at: When, by the source's clock in UTC, the rows were as they are here.
-        source_rows: How many rows the source gave.
-        parts: The files, none where the day has no rows.
-        converted: `column -> reason -> values` that a policy changed.
-        files: What the parts are.
-        rules: What shaped the rows; None where a version wrote them that knew no rules.
-        counted_rows: How many rows the source itself counted in the same snapshot; None where it did not.
-        rows_behind: How many of the rows have a cursor that is behind the day, as an open window takes them.
-        begun_at: The clock of the machine that read them, in UTC, when it began; None where it is not known.
-        strays: Rows that no day's reading sees, as they were then.
-        days: All days, in order, that share the parts, as those of one reading do in mode full; none where the parts
-            are this day's alone.
-    """
-
-    table: str
-    url: str
-    attempt: str
-    schema: TableSchema
-    window: Window
-    snapshot_at: datetime
-    source_rows: int
-    parts: tuple[Part, ...]
-    converted: dict[str, dict[str, int]]
-    files: FileFormat = "parquet"
-    rules: Rules | None = None
+    table: str  # the table's name in the catalog
+    url: str  # address of the manifest object itself
+    attempt: str  # name of the extraction that wrote the parts
+    schema: TableSchema  # the columns of the parts, in file order
+    window: Window  # the day's window
+    snapshot_at: datetime  # when, by the source's clock in UTC, the rows were as they are here
+    source_rows: int  # how many rows the source gave
+    parts: tuple[Part, ...]  # the files, none where the day has no rows
+    converted: dict[str, dict[str, int]]  # `column -> reason -> values` that a policy changed
+    files: FileFormat = "parquet"  # what the parts are
+    rules: Rules | None = None  # what shaped the rows; None where a version wrote them that knew no rules
+    # how many rows the source itself counted in the same snapshot; None where it did not
     counted_rows: int | None = None
-    rows_behind: int = 0
+    rows_behind: int = 0  # how many of the rows have a cursor that is behind the day, as an open window takes them
+    # the clock of the machine that read them, in UTC, when it began; None where it is not known
     begun_at: datetime | None = None
-    strays: Strays = Strays()
+    strays: Strays = Strays()  # rows that no day's reading sees, as they were then
+    # all days, in order, that share the parts, as those of one reading do in mode full; none where the parts are
+    # this day's alone
     days: tuple[date, ...] = ()
 
     @property
@@ -366,7 +293,6 @@ def told_strays(strays: Strays, cursor: str, *, is_upserted: bool) -> list[str]:
 
     Args:
         strays: The rows.
-        cursor: The cursor's name.
         is_upserted: Whether the newest day has an open end, so that rows of the future come with it.
     """
     found = []

@@ -79,8 +79,6 @@ class Lake:
     """The lake of one database.
 
     Args:
-        client: A boto3 S3 client.
-        layout: Where things lie.
         lists_files: Whether each day's files are listed for Athena, too.
     """
 
@@ -93,7 +91,6 @@ class Lake:
         """Write one day's rows, or have them written, and then its manifest, which replaces an earlier one of the day.
 
         Args:
-            table: The table's name in the catalog.
             extract: The day's rows.
             is_anew: Whether all of the table is read anew, in place of another source's rows too.
 
@@ -151,10 +148,6 @@ class Lake:
         """Make a day that was exported by hand the lake's own; its files stay where they are.
 
         Args:
-            arrival: The arrival.
-            contents: What it holds.
-            schema: The columns of its files.
-            window: The day.
             converted: `(column, reason) -> values` that a policy changed.
             rules: What shaped its rows.
             lookup: How to ask the source for rows of an earlier reading.
@@ -204,7 +197,6 @@ class Lake:
         """Give rows that are only compared as files that COPY can read; they are removed when the context ends.
 
         Args:
-            table: The table's name in the catalog.
             extract: The rows. They are read to their end before the context begins.
         """
         home, attempt = self.layout.keys(table), _new_attempt()
@@ -231,7 +223,6 @@ class Lake:
         """Write single rows that were read again into a place of their own, where no reading of a day replaces them.
 
         Args:
-            table: The table's name in the catalog.
             extract: The rows.
         """
         self._delete(self._stray_repairs(table))
@@ -285,7 +276,6 @@ class Lake:
         With the days of an incremental table come the rows that were read again.
 
         Args:
-            table: The table.
             mode: `incremental`, `append` or `full`.
             counts: Whether a day is one of the table's.
         """
@@ -306,7 +296,6 @@ class Lake:
 
         Args:
             manifest: The day that is written; its `days` have the other one.
-            window: The other day.
             lookup: How to ask the source for rows of an earlier reading.
 
         Raises:
@@ -375,7 +364,6 @@ class Lake:
         """Return the columns that the last day of a table has, named as in the source; none where there is no day.
 
         Args:
-            table: The table's name in the catalog.
             rules: Its rules; what was read of another source says nothing.
         """
         last = self.newest(table)
@@ -421,10 +409,7 @@ class Lake:
         """Return one value of a part of the days as text, None where the part, row or column cannot be read.
 
         Args:
-            manifests: The days.
-            url: The part's address.
             row: The row of a Parquet file, the line at which the row begins of a CSV file, counted from 1.
-            column: The column's name in the lake.
         """
         for manifest in manifests:
             if any(part.url == url for part in manifest.parts):

@@ -38,10 +38,7 @@ def rows_by_key(
 
     Args:
         connection: A session on the source, used for nothing else meanwhile.
-        table: The table as in the catalog.
-        schema: Its selected columns.
         conditions: The conditions, no two of which select the same row; each is a statement.
-        throttle: Says when to wait.
         day: The day that the rows are to be of.
         reached: How far the data of a replica reaches; None of another server.
         rules: What shapes the rows.

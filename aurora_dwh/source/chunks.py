@@ -51,7 +51,6 @@ def read_in_chunks(
 
     Args:
         read: Reads the rows of a SELECT.
-        schema: The columns.
         where: Conditions that the rows meet.
         keyset: What `primary_keyset` or `index_keyset` gives.
         rows: The most rows of a piece.
@@ -90,9 +89,7 @@ def piece_conditions(
 
     Args:
         read: Reads the rows of a SELECT.
-        schema: The columns.
         where: Conditions that the rows meet.
-        keyset: The key.
         rows: How many rows meet them.
         pieces: How many ranges there are to be.
 
@@ -116,9 +113,7 @@ def behind_rows(read: Read, schema: TableSchema, where: Sequence[str], keyset: K
 
     Args:
         read: Reads the rows of a SELECT.
-        schema: The columns.
         where: Conditions that the rows meet.
-        keyset: The key.
         rows: How many rows.
 
     Raises:

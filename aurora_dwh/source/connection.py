@@ -69,9 +69,6 @@ def failure(what: str, error: BaseException, hint: str = "", **login: Any) -> Ex
     """Return what to raise for a driver's error: DataError where it comes at every attempt, else SourceError.
 
     Args:
-        what: What failed, as messages name it.
-        error: The error.
-        hint: What follows its text.
         login: Of an error at the login, what `refusals.remedy` takes.
     """
     kind = DataError if is_permanent(error) else SourceError
@@ -215,7 +212,6 @@ def snapshot(connection: Connection, read_clock: Callable[[Connection], datetime
     """Hold a consistent snapshot: all reads within see the rows as they were when it began.
 
     Args:
-        connection: The session.
         read_clock: The first statement within; None is `clock`.
 
     Yields:
@@ -234,7 +230,6 @@ def clock(connection: Connection, touched: str | None = None) -> datetime:
     """Return the server's clock when the statement began, aware and in UTC.
 
     Args:
-        connection: The session.
         touched: A table, as FROM has it, of which the statement shares the lock and reads no row; None is no table.
     """
     ask = "SELECT UTC_TIMESTAMP(6)"

@@ -50,7 +50,6 @@ def check_count(
 
     Args:
         connection: The connection that the rows were read on, in the same snapshot.
-        schema: The selected columns.
         where: Conditions that the rows meet.
         read: How many rows were read.
         counted: Is told what was counted, or why nothing was.

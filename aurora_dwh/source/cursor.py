@@ -36,17 +36,11 @@ class Span:
 
 @dataclass(frozen=True)
 class TableCursor:
-    """The cursor of a table that is copied by day; of a table that is copied whole, none.
+    """The cursor of a table that is copied by day; of a table that is copied whole, none."""
 
-    Attributes:
-        table: The table as in the catalog.
-        schema: Its selected columns.
-        zone: The catalog's zone, which the cursor's wall clock has where the table says nothing of its own.
-    """
-
-    table: Table
-    schema: TableSchema
-    zone: tzinfo
+    table: Table  # the table as in the catalog
+    schema: TableSchema  # its selected columns
+    zone: tzinfo  # the catalog's zone, which the cursor's wall clock has where the table says nothing of its own
 
     @property
     def column(self) -> Column | None:

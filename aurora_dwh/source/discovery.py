@@ -30,19 +30,12 @@ _PRECISE = frozenset({"decimal", "bit"})
 
 @dataclass(frozen=True)
 class Index:
-    """An index of a table.
+    """An index of a table."""
 
-    Attributes:
-        name: Its name.
-        columns: Its columns in order, an expression as an empty text.
-        is_plain: Whether it holds whole values of columns in ascending order.
-        is_hidden: Whether the server is told not to use it: INVISIBLE in MySQL, IGNORED in MariaDB.
-    """
-
-    name: str
-    columns: tuple[str, ...]
-    is_plain: bool
-    is_hidden: bool = False
+    name: str  # its name
+    columns: tuple[str, ...]  # its columns in order, an expression as an empty text
+    is_plain: bool  # whether it holds whole values of columns in ascending order
+    is_hidden: bool = False  # whether the server is told not to use it: INVISIBLE in MySQL, IGNORED in MariaDB
 
 
 def read_tables(connection: Connection, database: str) -> tuple[str, ...]:
@@ -65,12 +58,7 @@ def _names(connection: Connection, database: str, kind: str) -> tuple[str, ...]:
 
 
 def as_stored(connection: Connection, tables: Iterable[str]) -> Callable[[str], str]:
-    """Return a function that gives a table's name as the server stores it for one that takes no notice of case.
-
-    Args:
-        connection: The connection.
-        tables: The names as they are stored.
-    """
+    """Return a function that gives a table's name as the server stores it for one that takes no notice of case."""
     ((takes_no_notice,),) = execute(connection, "SELECT @@lower_case_table_names")
     stored = {fold(name): name for name in tables} if int(takes_no_notice) else {}
     return lambda name: stored.get(fold(name), name)

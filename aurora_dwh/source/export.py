@@ -90,14 +90,9 @@ def export(
 
     Args:
         connection: A connection with a snapshot, which may write to S3.
-        table: The table as in the catalog.
-        schema: The selected columns.
         where: Conditions that the day's rows meet.
-        window: The day.
-        taken_at: When the snapshot was taken.
         throttle: Waits before each statement while the source is busy.
         cursor: The column that says when a row was written; None where there is none.
-        cursor_zone: The zone of its wall clock.
         ends_before: Of an open window, the first value of the cursor that is behind the day.
 
     Raises:

@@ -64,22 +64,15 @@ Given = TypeVar("Given", Extract, Export)
 
 @dataclass(frozen=True)
 class _Seen:
-    """What is known of a snapshot.
+    """What is known of a snapshot."""
 
-    Attributes:
-        at: The moment of the source that it shows. Of a replica that is when it was last known to have all that the
-            writer had: of two readings the one is later that saw the source later, whatever a clock shows.
-        begun_at: This machine's clock when it was taken.
-        windows: The days, the newest of them with an open end.
-        strays: Rows that none of the days brings.
-        watch: Has the reading give way.
-    """
-
+    # the moment of the source that it shows. Of a replica that is when it was last known to have all that the
+    # writer had: of two readings the one is later that saw the source later, whatever a clock shows
     at: datetime
-    begun_at: datetime
-    windows: list[Window]
-    strays: Strays
-    watch: Watch
+    begun_at: datetime  # this machine's clock when it was taken
+    windows: list[Window]  # the days, the newest of them with an open end
+    strays: Strays  # rows that none of the days brings
+    watch: Watch  # has the reading give way
 
     def extract(
         self,
@@ -127,10 +120,8 @@ class Source:
 
         Args:
             connect: Opens a session, as `connection.connect` does.
-            database: The database whose tables are read.
             zone: The catalog's zone, which cursors have that say nothing of their own.
             pause_above: How busy the source may be before reading pauses; None for no limit.
-            warn: Takes what an operator should know.
             today: The running day, which is read as far as it is; None where each day's end is awaited.
         """
         self._connect = connect
@@ -174,7 +165,6 @@ class Source:
 
         Args:
             table: The table; in mode full there is one extract, which is all the windows'.
-            windows: The days, in order.
             again: Days before them which come first where they have another number of rows now, else not at all.
             had: The columns that the table had when it was last read.
 
@@ -195,8 +185,6 @@ class Source:
         before the next one is asked for; in mode full there is one export, which is all the windows'.
 
         Args:
-            table: The table.
-            windows: The days, in order.
             again: As for `extract`.
             had: As for `extract`.
 
@@ -348,9 +336,7 @@ class Source:
         """Return the statements that count a window's rows and misfits, and by which Aurora writes the rows to S3.
 
         Args:
-            table: The table.
             schema: Its columns, as `schema` gives them.
-            window: The day.
             prefix: The address that the files begin with.
             is_by_hand: Whether a person is to run them, whose session must be set up too.
 

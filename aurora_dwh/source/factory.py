@@ -27,8 +27,6 @@ def open_source(
 
     Args:
         catalog: The catalog, for its zone and its limits.
-        warn: Takes what an operator should know.
-        settings: Returns how to reach it.
         today: The running day, which is read as far as it is; None where each day's end is awaited.
 
     Raises:
@@ -108,15 +106,12 @@ def read_days(
     """Yield the days of a table to be written as its `extract` says: by this process, or by Aurora itself.
 
     Args:
-        table: What to read.
         catalog: The catalog that the table belongs to, for its zone and first day.
-        days: The days, in order.
         warn: Takes what an operator should know, as of a cursor without an index.
         known: Returns how many rows days had when they were last read, those that never were left out. Earlier days
             that the table's lookback reaches into come first, where they have another number now.
         had: Takes the table's rules and returns the columns that it had when it was last read; one that the user may
             not read any more is an error.
-        settings: Returns how to reach the source.
         today: The running day, which is read as far as it is; None where each day's end is awaited.
 
     Raises:

@@ -58,10 +58,7 @@ class Watch:
     Args:
         connect: Opens a session, as `connection.connect` does.
         reader: The session that holds the snapshot, the first one where several read: they hold it up together.
-        database: The table's database.
-        table: The table.
         named: The table and day, as messages name them.
-        warn: Takes what an operator should know.
     """
 
     def __init__(

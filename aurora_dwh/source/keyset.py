@@ -140,8 +140,6 @@ def _behind(names: Sequence[str], values: Sequence[str], last: str) -> str:
     It does not so for `(a, b) > (x, y)` (MySQL 8.0 manual, "Range Optimization of Row Constructor Expressions").
 
     Args:
-        names: The key's columns.
-        values: Its values, as literals.
         last: How the last column compares: `>=` takes the row of the key itself, too.
     """
     name, value = identifier(names[0]), values[0]

@@ -113,8 +113,6 @@ def await_lock(
 
     Args:
         connection: A session without a transaction.
-        database: The table's database.
-        table: The table.
         query: The query of the catalog that it is, None for a table.
         named: The table and day, as messages name them.
         warn: Takes what an operator should know: that reading waits, and for whom.
@@ -167,9 +165,6 @@ def told_waiting(connection: Connection, database: str, table: str, holder: int)
     Of several it is one that wants the lock alone: the others wait for that one.
 
     Args:
-        connection: Another session of the same server.
-        database: The table's database.
-        table: The table.
         holder: The number of the session that holds it.
 
     Raises:

@@ -36,7 +36,6 @@ def make_lookup(connect: Callable[[], Connection], schema: TableSchema, table: T
 
     Args:
         connect: Opens a session in UTC; it is called when something is asked.
-        schema: The columns that are read.
         table: The table as in the catalog, whose key serves where the source has no primary key.
     """
     by_name = {column.source_name: column for column in schema.columns}

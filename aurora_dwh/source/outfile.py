@@ -30,9 +30,7 @@ def select_csv(schema: TableSchema, table: Table, *, where: Sequence[str], day: 
 
     Args:
         schema: The selected columns, as they are read.
-        table: The table's policies.
         where: Conditions that the rows meet.
-        day: The day.
         read_at: SQL of the moment in UTC when the rows were as they are.
     """
     fields = [f"{_field(column)} AS {identifier(column.name)}" for column in expected(schema, table).columns]
@@ -55,7 +53,6 @@ def by_hand(count: str, rows: str, prefix: str) -> list[str]:
     """Return the statements by which a person exports a day: its rows, then what is counted of them, in one snapshot.
 
     Args:
-        count: The SELECT that counts.
         rows: What `select_csv` gives.
         prefix: The address that the files begin with.
     """

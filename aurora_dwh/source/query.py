@@ -68,12 +68,6 @@ _REMEDIES: Final = {ER.DUP_FIELDNAME: "give one of the two another name by AS; "
 def read_query(connection: Connection, database: str, name: str, query: str) -> TableSchema:
     """Return the columns of a query's result.
 
-    Args:
-        connection: A session in the database.
-        database: The database.
-        name: The query's name in the catalog.
-        query: The query.
-
     Raises:
         DataError: The server refuses the query, a column has no name or no type, or the name is a table's.
         pymysql.err.MySQLError: The connection failed.

@@ -31,25 +31,15 @@ _SOON_COUNTED = 10_000
 
 @dataclass(frozen=True)
 class Reading:
-    """What is read of a table.
+    """What is read of a table."""
 
-    Attributes:
-        table: The table as in the catalog.
-        schema: The selected columns.
-        where: Conditions that the rows meet.
-        named: The days, as errors name them.
-        keyset: The index that it is read along in pieces; None where it is one SELECT.
-        is_short: Whether the server said that it goes through few rows, so that it counts them as cheaply.
-        connections: How many sessions read at once; of a range, by how many the whole is read.
-    """
-
-    table: Table
-    schema: TableSchema
-    where: tuple[str, ...]
-    named: str
-    keyset: Keyset | None = None
-    is_short: bool = False
-    connections: int = 1
+    table: Table  # the table as in the catalog
+    schema: TableSchema  # the selected columns
+    where: tuple[str, ...]  # conditions that the rows meet
+    named: str  # the days, as errors name them
+    keyset: Keyset | None = None  # the index that it is read along in pieces; None where it is one SELECT
+    is_short: bool = False  # whether the server said that it goes through few rows, so that it counts them as cheaply
+    connections: int = 1  # how many sessions read at once; of a range, by how many the whole is read
 
     @property
     def statement(self) -> str:
@@ -64,8 +54,6 @@ class Reading:
         """Yield the rows as they are in the source, and empty batches where one waits; compare their number at the end.
 
         Args:
-            connection: A connection with a snapshot.
-            throttle: Says when to wait.
             changed: Told which values were made NULL, as `reader.read` tells it.
             counted: Told how many rows the source counts.
 

@@ -35,7 +35,6 @@ def relation(database: str, table: str, query: str | None = None) -> str:
 
     Args:
         database: The database, which the session is in.
-        table: The name of either.
         query: The query; it ends with its line, as a comment may.
     """
     return identifier(database, table) if query is None else f"(\n{query}\n) AS {identifier(table)}"

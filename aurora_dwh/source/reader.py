@@ -59,7 +59,6 @@ def read(
     Args:
         connection: An open connection, used for nothing else until the rows have been read.
         statement: A SELECT of the schema's columns, in their order, as `statement.select` writes it.
-        schema: Names and types of the columns.
         zero_dates: What becomes of dates that the calendar does not have: `null` makes them NULL and counts them,
             `fail` raises.
         keys: The columns, by their folded names, that must have a value in each row -> what helps where a date in one

@@ -64,7 +64,6 @@ def remedy(error: BaseException, *, account: str = "'<user>'@'%'", is_encrypted:
     """Return what mends a driver's error, empty where its message says it all or nothing is known.
 
     Args:
-        error: The error.
         account: The account that logs in, as SQL names it.
         is_encrypted: Whether the session speaks TLS.
     """

@@ -68,17 +68,12 @@ _UNKNOWN: Final = frozenset(
 
 @dataclass(frozen=True)
 class Reach:
-    """How far a server's data reaches.
+    """How far a server's data reaches."""
 
-    Attributes:
-        until: What was committed before that moment, in UTC, is there; None where replication has stopped.
-        is_replica: Whether it is a replica; else it has all that was committed up to its clock.
-        state: What it is and how far it is, in words.
-    """
-
+    # what was committed before that moment, in UTC, is there; None where replication has stopped
     until: datetime | None
-    is_replica: bool
-    state: str
+    is_replica: bool  # whether it is a replica; else it has all that was committed up to its clock
+    state: str  # what it is and how far it is, in words
 
 
 def find_reach(connection: Connection) -> Reach:
@@ -118,7 +113,6 @@ def await_data(
 
     Args:
         connection: The connection that is to be read on: another might lead to another server.
-        end: The end.
         named: The table and day, as messages name them.
         warn: Takes what an operator should know: that reading waits, or that the server does not tell.
 

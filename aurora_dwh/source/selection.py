@@ -54,9 +54,6 @@ def read_selected(connection: Connection, database: str, table: Table, had: Sequ
     """Return the columns of a table that the catalog selects, as they are in the source now.
 
     Args:
-        connection: The connection.
-        database: The table's database.
-        table: The table as in the catalog.
         had: The columns that it had when it was last read: one of them that is not there is gone, or not shown to a
             user who may not read it any more.
 
@@ -90,10 +87,6 @@ def _is_wanted(name: str, table: Table) -> bool:
 
 def selected(schema: TableSchema, table: Table) -> TableSchema:
     """Return the columns of a table that the catalog selects, treated as it says.
-
-    Args:
-        schema: The table's columns in the source.
-        table: The table as in the catalog.
 
     Raises:
         DataError: The table cannot be copied as the catalog says; the message names every reason and what to do.
@@ -143,12 +136,7 @@ def why_not(column: Column) -> str:
 
 
 def most_columns(schema: TableSchema, table: Table) -> int:
-    """Return how many columns of a source table Redshift's tables have room for, beside the product's own.
-
-    Args:
-        schema: The columns, whose keys' types matter.
-        table: The table as in the catalog.
-    """
+    """Return how many columns of a source table Redshift's tables have room for, beside the product's own."""
     upsert = 0
     if table.mode == "incremental":
         keys = [column for column in schema.columns if column.source_name in {fold(name) for name in table.key}]

@@ -114,7 +114,6 @@ def _merged(several: Sequence[Batches], abandon: Callable[[], None]) -> Iterator
     generator has ended when its thread has, and with it what it held open.
 
     Args:
-        several: The generators.
         abandon: Called at an error and where somebody stops early, so that what is being made fails soon.
     """
     free, over = Semaphore(_ROOM * len(several)), Event()

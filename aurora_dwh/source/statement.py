@@ -26,9 +26,7 @@ def select(
     Columns are named one by one: `*` would leave out invisible columns and follow a change of the table.
 
     Args:
-        schema: The columns to read.
         where: Conditions in SQL, all of which must hold.
-        order_by: Columns to sort by.
         limit: The most rows to return.
         offset: How many rows before them are passed over.
         index: An index that the server must go along, so that rows in its order need no sorting.

@@ -31,10 +31,7 @@ def find_strays(connection: Connection, cursor: TableCursor, first: Window, read
     """Return how many rows of a table with an index on its cursor no day brings but the first, or none yet.
 
     Args:
-        connection: A connection with a snapshot.
-        cursor: The table's cursor.
         first: The earliest of the days that are read, which may bring the rows without a cursor.
-        read_at: The moment that the snapshot shows.
 
     Raises:
         DataError: The cursor's type cannot tell when a row was written.

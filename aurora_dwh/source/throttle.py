@@ -42,7 +42,6 @@ class Throttle:
             begins anew on another one, `connection` is set to it.
         ceiling: The most rows a second, None for no ceiling.
         limits: How busy the server may be, None for no limit.
-        warn: Takes what an operator should know.
     """
 
     def __init__(

@@ -21,23 +21,14 @@ Known = Sequence[tuple[Window, int]]
 
 @dataclass(frozen=True)
 class Turn:
-    """What is left to be read of a table, on one session.
+    """What is left to be read of a table, on one session."""
 
-    Attributes:
-        connection: The session.
-        table: The table.
-        windows: The days that were asked for.
-        again: Days before them which come where they have another number of rows now.
-        throttle: Spares the source.
-        done: The days of both that need not be read any more; the reading adds to them.
-    """
-
-    connection: Connection
-    table: Table
-    windows: Sequence[Window]
-    again: Known
-    throttle: Throttle
-    done: set[date]
+    connection: Connection  # the session
+    table: Table  # the table
+    windows: Sequence[Window]  # the days that were asked for
+    again: Known  # days before them which come where they have another number of rows now
+    throttle: Throttle  # spares the source
+    done: set[date]  # the days of both that need not be read any more; the reading adds to them
 
     @property
     def days(self) -> list[Window]:
@@ -61,9 +52,7 @@ class Tries:
         """Count one.
 
         Args:
-            error: Why it gave way.
             named: The table and day, as messages name them.
-            done: How many days stand.
 
         Raises:
             SourceError: It was one too many.

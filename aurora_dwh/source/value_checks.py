@@ -46,20 +46,13 @@ _SHOWN = 100
 
 @dataclass(frozen=True)
 class Misfit:
-    """Values of a column that do not fit.
+    """Values of a column that do not fit."""
 
-    Attributes:
-        column: The column.
-        reason: Why, as it is counted: `zero_date`, `invalid_date`, `no_key`, `nul_bytes`, `oversize`, `null_mark`,
-            `packet`.
-        condition: The SQL condition that such a value meets.
-        is_refused: Whether such a value fails the day; else a policy changes it.
-    """
-
-    column: Column
+    column: Column  # the column
+    # why, as it is counted: `zero_date`, `invalid_date`, `no_key`, `nul_bytes`, `oversize`, `null_mark`, `packet`
     reason: str
-    condition: str
-    is_refused: bool
+    condition: str  # the SQL condition that such a value meets
+    is_refused: bool  # whether such a value fails the day; else a policy changes it
 
 
 def misfits(schema: TableSchema, table: Table) -> list[Misfit]:
@@ -67,7 +60,6 @@ def misfits(schema: TableSchema, table: Table) -> list[Misfit]:
 
     Args:
         schema: The selected columns, as they are read.
-        table: The table's policies.
     """
     return [misfit for column in schema.columns if column.read_as != "NULL" for misfit in _of_column(column, table)]
 
@@ -83,8 +75,6 @@ def count_rows(
     """Return the SELECT of the number of rows, of the greatest value of a column, and of the values of each kind.
 
     Args:
-        schema: The selected columns.
-        kinds: What to count.
         where: Conditions that the rows meet.
         newest: The column; None gives NULL.
         ends_before: Where given, the rows from that value of the column on are counted last.

@@ -28,8 +28,6 @@ def fit(
 
     Args:
         batch: Rows as they were read, of the schema's Arrow types.
-        schema: The columns.
-        table: The table's policies.
         converted: Counts `(column, reason)` of the values that were changed.
 
     Raises:

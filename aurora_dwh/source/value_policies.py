@@ -25,9 +25,7 @@ def is_refused(column: Column, reason: str, table: Table) -> bool:
     """Return whether a value fails its day: its policy says so, it cannot be changed, or it is in the key.
 
     Args:
-        column: The value's column.
         reason: `nul_bytes`, `oversize`, `zero_date` or `invalid_date`.
-        table: The table's policies.
     """
     policy = table.zero_dates if reason.endswith("_date") else getattr(table, reason)
     return is_key(column, table) or policy == "fail" or (policy == "truncate" and column.redshift_type == "SUPER")
@@ -44,13 +42,9 @@ def refusal(
     """Return what to raise for a value that does not fit.
 
     Args:
-        schema: The table.
-        column: The value's column.
         key: The value's row, as `named_key` names it.
-        value: The value, or its beginning.
         size: The bytes of the whole value, in UTF-8.
         reason: `nul_bytes` or `oversize`.
-        table: The table's policies.
     """
     which = f"the row {key}" if key else "a row without a primary key"
     shown = repr(value[:_SHOWN_VALUE]) + ("..." if len(value) > _SHOWN_VALUE else "")
@@ -65,13 +59,7 @@ def refusal(
 
 
 def remedy(column: Column, reason: str, table: Table) -> str:
-    """Return what helps where a value fails its day.
-
-    Args:
-        column: The value's column.
-        reason: Why it does not fit.
-        table: The table as in the catalog.
-    """
+    """Return what helps where a value fails its day."""
     is_date, is_cursor = reason.endswith("_date"), column.source_name == fold(table.cursor or "")
     if is_key(column, table):
         if is_date and is_cursor:
@@ -101,9 +89,7 @@ def no_key(column: Column, schema: TableSchema, key: Iterable[str]) -> str:
     """Return what helps where a column of the key is NULL in the source.
 
     Args:
-        column: The column.
         schema: The table's columns, whose primary key serves where it is another one.
-        key: The columns of the catalog's key.
     """
     own = {fold(name) for name in schema.primary_key}
     names = {column.target_name: column.source_name for column in schema.columns}
@@ -123,10 +109,6 @@ def expected(schema: TableSchema, table: Table) -> TableSchema:
     """Return the schema whose columns the source computes as `value_fitting.fit` leaves them.
 
     So what a policy changed is no difference.
-
-    Args:
-        schema: The columns.
-        table: The table's policies.
     """
     return replace(schema, columns=tuple(_expected(column, table) for column in schema.columns))
 

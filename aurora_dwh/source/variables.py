@@ -34,17 +34,11 @@ _MOST: Final = 2**64 - 1
 
 @dataclass(frozen=True)
 class Variable:
-    """A session variable.
+    """A session variable."""
 
-    Attributes:
-        name: Its name.
-        value: What it is set to, as SQL.
-        reason: What it would do otherwise.
-    """
-
-    name: str
-    value: str
-    reason: str
+    name: str  # its name
+    value: str  # what it is set to, as SQL
+    reason: str  # what it would do otherwise
 
     @property
     def assignment(self) -> str:
@@ -105,7 +99,6 @@ def prepare(run: Callable[[str], Sequence[tuple[Any, ...]]], statement_timeout: 
     """Set a session's variables.
 
     Args:
-        run: Runs a statement of the session's.
         statement_timeout: How long a SELECT may run on the server.
         server: Tells the server, and its version, from others.
 

@@ -37,8 +37,6 @@ def window(day: date, *, zone: tzinfo, start_date: date, lookback: timedelta = t
     """Return the window of a day.
 
     Args:
-        day: The day, in the catalog's zone.
-        zone: The catalog's zone.
         start_date: The first day, whose window has no lower bound.
         lookback: How much earlier the window starts, to catch rows that were committed late.
 
@@ -75,9 +73,6 @@ def opened(windows: Sequence[Window], table: Table, *, read_at: datetime, zone: 
 
     Args:
         windows: The days of one reading, in order.
-        table: The table.
-        read_at: The moment, by the source's clock.
-        zone: The catalog's zone.
     """
     *earlier, last = windows
     is_newest = last.day >= newest_due(table, read_at.astimezone(zone).date())
@@ -99,9 +94,7 @@ def awaited(window: Window, *, today: date | None, zone: tzinfo) -> datetime:
     """Return the moment that the source's data must have reached before a day is read: its end.
 
     Args:
-        window: The day.
         today: The running day, which is read as far as it is, once it has begun; None where a day is awaited.
-        zone: The catalog's zone.
     """
     return _midnight(window.day, zone) if window.day == today else window.end
 
@@ -125,9 +118,6 @@ def condition(
     The session's zone must be UTC. The first window also takes the rows whose cursor is NULL, an open one all behind.
 
     Args:
-        column: The cursor.
-        window: The window.
-        table: The table's name, for the error.
         cursor_zone: The zone of a DATETIME or DATE cursor's wall clock.
         once: Whether no row may lie in two days, as in mode append. What a clock shows twice, and a date that two days
             share, then belongs to the earlier day or to the day in which the date ends.
@@ -159,10 +149,6 @@ def bounds(
 
 def require_moment(column: Column, table: str) -> None:
     """Refuse a cursor that cannot tell when a row was written.
-
-    Args:
-        column: The cursor.
-        table: The table's name, for the error.
 
     Raises:
         DataError: It is of another type than TIMESTAMP, DATETIME or DATE.

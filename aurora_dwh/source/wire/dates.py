@@ -53,21 +53,13 @@ _MONTH_DAYS: Final = np.append(np.diff(_MONTHS), np.int32(0))
 
 @dataclass(frozen=True)
 class Moments:
-    """Dates, with times of day where the type has them.
+    """Dates, with times of day where the type has them."""
 
-    Attributes:
-        year: 0 to 9999, and month and day likewise; garbage where the value is NULL.
-        month: 0 to 12.
-        day: 0 to 31.
-        microseconds: Since midnight.
-        readable: Whether the bytes were a date's at all, the calendar aside.
-    """
-
-    year: _Numbers
-    month: _Numbers
-    day: _Numbers
-    microseconds: Positions
-    readable: Mask
+    year: _Numbers  # 0 to 9999, and month and day likewise; garbage where the value is NULL
+    month: _Numbers  # 0 to 12
+    day: _Numbers  # 0 to 31
+    microseconds: Positions  # since midnight
+    readable: Mask  # whether the bytes were a date's at all, the calendar aside
 
     def zero(self) -> Mask:
         """Return which values have a year, month or day of zero."""

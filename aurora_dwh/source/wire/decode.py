@@ -35,17 +35,11 @@ _FLOATS: Final = {FIELD_TYPE.FLOAT: "<f4", FIELD_TYPE.DOUBLE: "<f8"}
 
 @dataclass(frozen=True)
 class Decoded:
-    """A column of a block.
+    """A column of a block."""
 
-    Attributes:
-        values: The values.
-        converted: Says for each reason which values were made NULL.
-        original: Gives the text of a value that was.
-    """
-
-    values: pa.Array
-    converted: dict[str, Mask] = field(default_factory=dict)
-    original: Callable[[int], str] = str
+    values: pa.Array  # the values
+    converted: dict[str, Mask] = field(default_factory=dict)  # says for each reason which values were made NULL
+    original: Callable[[int], str] = str  # gives the text of a value that was
 
     def shown(self, index: int) -> object:
         """Return a value as the source has it, None for NULL."""
@@ -57,9 +51,6 @@ def decode(fields: Field, wire: WireColumn, target: pa.DataType, *, binary: bool
     """Return a column's values in the type that the schema gives it.
 
     Args:
-        fields: Where the values are.
-        wire: What the server says about them.
-        target: The Arrow type to return.
         binary: Whether the values come in the binary protocol.
 
     Raises:

@@ -44,7 +44,6 @@ def leap(data: npt.NDArray[np.uint8], begin: int, end: int, row_bytes: int) -> P
 
     Args:
         data: The buffer; some bytes behind `end` may be read.
-        begin: Where a packet begins.
         end: Where the bytes end that have come in.
         row_bytes: How long a packet is on the average, about.
 

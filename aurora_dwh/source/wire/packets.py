@@ -51,17 +51,11 @@ class ErrorPacketError(Exception):
 
 @dataclass(frozen=True)
 class Block:
-    """Rows whose bytes lie in one buffer, valid until the next block is asked for.
+    """Rows whose bytes lie in one buffer, valid until the next block is asked for."""
 
-    Attributes:
-        data: The buffer; at least MARGIN bytes are before the rows, and as many behind them.
-        starts: Where each row begins.
-        ends: Where each row ends.
-    """
-
-    data: npt.NDArray[np.uint8]
-    starts: Positions
-    ends: Positions
+    data: npt.NDArray[np.uint8]  # the buffer; at least MARGIN bytes are before the rows, and as many behind them
+    starts: Positions  # where each row begins
+    ends: Positions  # where each row ends
 
     def __len__(self) -> int:
         """Return how many rows there are."""
@@ -78,7 +72,6 @@ def blocks(
     """Yield all rows of a result, and return when its end has been seen.
 
     Args:
-        stream: Positioned on the first row's packet.
         sequence: The sequence number that the first row's packet must have.
         binary: Whether the rows come in the binary protocol.
         block_bytes: About how many bytes a block holds, less than 16 MiB; a larger row makes a block of its own.

@@ -42,42 +42,26 @@ class WireColumn:
 
 @dataclass(frozen=True)
 class Result:
-    """A result whose rows are next on the wire.
+    """A result whose rows are next on the wire."""
 
-    Attributes:
-        columns: What the rows hold.
-        binary: Whether the rows come in the binary protocol.
-        stream: Where the rows' packets come from.
-        sequence: The sequence number of the first row's packet.
-        statement_id: The prepared statement that must be closed after the last row, None in the text protocol.
-    """
-
-    columns: tuple[WireColumn, ...]
-    binary: bool
-    stream: ByteStream
-    sequence: int
+    columns: tuple[WireColumn, ...]  # what the rows hold
+    binary: bool  # whether the rows come in the binary protocol
+    stream: ByteStream  # where the rows' packets come from
+    sequence: int  # the sequence number of the first row's packet
+    # the prepared statement that must be closed after the last row, None in the text protocol
     statement_id: int | None = None
 
 
 @dataclass(frozen=True)
 class Described:
-    """A column of a result as the server describes it.
+    """A column of a result as the server describes it."""
 
-    Attributes:
-        name: Its name.
-        type_code: MySQL's type code.
-        length: The most characters of a number, or bytes of a text in the session's character set.
-        scale: Digits behind the point, or of a second; 31 where a FLOAT or DOUBLE has no number of them.
-        flags: MySQL's column flags.
-        charset: The number of its collation.
-    """
-
-    name: str
-    type_code: int
-    length: int
-    scale: int
-    flags: int
-    charset: int
+    name: str  # its name
+    type_code: int  # MySQL's type code
+    length: int  # the most characters of a number, or bytes of a text in the session's character set
+    scale: int  # digits behind the point, or of a second; 31 where a FLOAT or DOUBLE has no number of them
+    flags: int  # MySQL's column flags
+    charset: int  # the number of its collation
 
 
 class _Received:

@@ -41,19 +41,12 @@ _BITMAP_OFFSET: Final = 2
 
 @dataclass(frozen=True)
 class Field:
-    """One column's values in a block.
+    """One column's values in a block."""
 
-    Attributes:
-        data: The block's buffer.
-        starts: Where each value begins; somewhere in its row where it is NULL.
-        ends: Where each value ends; equal to its start where it is NULL.
-        valid: Which values are not NULL, None where all are.
-    """
-
-    data: npt.NDArray[np.uint8]
-    starts: Positions
-    ends: Positions
-    valid: npt.NDArray[np.bool_] | None
+    data: npt.NDArray[np.uint8]  # the block's buffer
+    starts: Positions  # where each value begins; somewhere in its row where it is NULL
+    ends: Positions  # where each value ends; equal to its start where it is NULL
+    valid: npt.NDArray[np.bool_] | None  # which values are not NULL, None where all are
 
     def gather(self, kind: np.dtype[Any]) -> npt.NDArray[Any]:
         """Return the bytes at each start as elements of a type of at most MARGIN bytes; none needs to be aligned."""
