@@ -105,6 +105,10 @@ class Watch:
         else:
             ((number, *_),) = execute(session, _WHO)
             self._readers[number] = session
+            if self._given is not None or self._is_abandoned:  # those that read were ended before this one was known
+                del self._readers[number]
+                session.close()
+                return None
         return session
 
     def abandon(self) -> None:

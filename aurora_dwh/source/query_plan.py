@@ -82,6 +82,8 @@ class Reading:
             raise DataError(f"{self.named}: {error}") from error
         except SourceError as error:
             kept = f"{rows:,} rows had been read, of which nothing is kept" if rows else "no row had been read"
+            if self.connections > 1:
+                kept = "nothing of what had been read is kept"
             raise SourceError(f"{self.named}: {error}; {kept}; run it again") from error
 
     def fitted(

@@ -189,6 +189,16 @@ def test_whoever_stops_early_leaves_no_session_behind(run: Run, database: str, s
     until(lambda: none_is_left(run, database))
 
 
+def test_no_session_joins_those_that_were_ended(run: Run, database: str, sessions: Sessions) -> None:
+    watch = giving_way.Watch(
+        sessions.connect, sessions.connect(), database=database, table="t", named="t", warn=sessions.said.append
+    )
+    watch.abandon()
+    assert watch.join() is None
+    assert sessions.said == []
+    until(lambda: none_is_left(run, database))
+
+
 def test_an_alter_is_let_by_and_the_day_is_then_read_anew(
     run: Run, server: Server, database: str, sessions: Sessions
 ) -> None:
