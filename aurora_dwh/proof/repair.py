@@ -136,7 +136,6 @@ class Repair:
         return staging_target(self.table, self.places.warehouse.settings.staging_schema)
 
     def _take_away(self, proof: Proof, extra: Sequence[Found], done: Repaired) -> None:
-        """Remove or flag rows that are gone from the source."""
         target, verdict = self._target, proof.verdict
         rows = sum(one.rows for one in extra)
         try:
@@ -194,7 +193,6 @@ class Repair:
         return Throttle(self.connection, ceiling=ceiling, limits=limits, warn=self.places.warn)
 
     def _read_days(self, proof: Proof, wrong: Sequence[Found], done: Repaired) -> None:
-        """Read and replace the days that rows are of, as units."""
         days = sorted({day for one in wrong for day in (*one.days, *self._days_of(proof, one))})
         if not days:
             return

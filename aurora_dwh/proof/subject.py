@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, timezone
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aurora_dwh.core.models import DataError, Manifest, Window
@@ -69,14 +70,7 @@ class Subject:
         return f"{self.here} AND ({self.day_here})" if self.day_here else self.here
 
     def check_source(self, session: Session, keys: Manifest) -> None:
-        """Refuse to compare the target with another source than that which it was loaded from.
-
-        Args:
-            keys: What was read of the source; without rules, nothing is known of it.
-
-        Raises:
-            RulesError: It is of another source.
-        """
+        """Refuse, by a RulesError, what was read of another source than that which the target was loaded from."""
         if keys.rules and self.newest:
             standing.find(session, self.target, keys).check_source(keys)
 
@@ -122,21 +116,18 @@ def subject(
     live = look(session, target)
     whole = plain_subject(schema, expected(schema, table), target, live.columns)
     readings = _readings(session, target) if live.history else []
-    there = [table.filter] if table.filter else []
-    here = [f"NOT {identifier(DELETED)}"] if target.flags_deletes and DELETED in live.columns else []
     cursor = whole.schema.column(table.cursor) if table.cursor is not None and table.mode != "full" else None
     day_there = day_here = None
     if day is not None and cursor is not None:
         span = window(day, zone=catalog.zone, start_date=catalog.start_date)
         if read_at := max((reading.at for reading in readings if reading.day == day), default=None):
             span = as_read(span, table, read_at=read_at, zone=catalog.zone)
-        zone = table.cursor_zone(catalog.zone)
-        day_there = condition(cursor, span, table=table.name, cursor_zone=zone)
-        day_here = condition(cursor, span, table=table.name, cursor_zone=zone, named=_staged_name)
+        of_day = partial(condition, cursor, span, table=table.name, cursor_zone=table.cursor_zone(catalog.zone))
+        day_there, day_here = of_day(), of_day(named=lambda column: identifier(column.target_name))
     return replace(
         whole,
-        there=tuple(there),
-        here=" AND ".join(here) or "TRUE",
+        there=(table.filter,) if table.filter else (),
+        here=f"NOT {identifier(DELETED)}" if target.flags_deletes and DELETED in live.columns else "TRUE",
         day_there=day_there,
         day_here=day_here,
         cursor=cursor,
@@ -144,10 +135,6 @@ def subject(
         reading=max(readings, key=lambda reading: reading.at, default=None) if table.mode == "full" else None,
         newest=max((reading.day for reading in readings), default=None),
     )
-
-
-def _staged_name(column: Column) -> str:
-    return identifier(column.target_name)
 
 
 def _key(schema: TableSchema, target: Target) -> tuple[Column, ...]:
@@ -170,19 +157,12 @@ def _late(
     catalog: Catalog, table: Table, cursor: Column, readings: list[Reading], now: datetime
 ) -> tuple[date, date] | None:
     """Return the cursor's values from the moment that the last readings reached to, up to now."""
-    reached = [
-        as_read(
-            window(reading.day, zone=catalog.zone, start_date=catalog.start_date),
-            table,
-            read_at=reading.at,
-            zone=catalog.zone,
-        ).end
-        for reading in readings
-        if reading.day >= catalog.start_date
-    ]
-    if not reached:
+    zone, first = catalog.zone, catalog.start_date
+    days = ((window(r.day, zone=zone, start_date=first), r.at) for r in readings if r.day >= first)
+    reached = max((as_read(day, table, read_at=at, zone=zone).end for day, at in days), default=None)
+    if reached is None:
         return None
-    span = Window(max(readings, key=lambda r: r.day).day, max(reached), now + timedelta(seconds=1))
+    span = Window(max(reading.day for reading in readings), reached, now + timedelta(seconds=1))
     start, end = bounds(cursor, span, table=table.name, cursor_zone=table.cursor_zone(catalog.zone))
     return (start, end) if start else None
 
