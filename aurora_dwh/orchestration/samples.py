@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from aurora_dwh.instance import SAMPLE
+from aurora_dwh.lake.contents import head
 from aurora_dwh.lake.parquet import own_columns
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def sample(lake: Lake, manifest: Manifest, rows: int) -> dict[str, Any]:
 
     names = own_columns(manifest.schema.arrow_schema).names[:_COLUMNS]
     try:
-        found = lake.head(manifest, names, rows)
+        found = head(lake.client, lake.layout, manifest, names, rows)
     except (BotoCoreError, ClientError, pa.ArrowException, OSError, ValueError, KeyError) as error:
         _log.warning(f"{manifest.table} {manifest.day}: no rows of it are shown, as they cannot be read: {error}")
         return {}

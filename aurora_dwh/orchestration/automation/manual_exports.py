@@ -61,13 +61,14 @@ def build_arrivals_sensor(
         "requests their staging tables.",
     )
     def arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        from aurora_dwh.lake import inbox
         from aurora_dwh.lake.factory import open_lake
 
         kept = json.loads(context.cursor or "{}")
         cursor = _Cursor(**kept) if isinstance(kept, dict) else _Cursor(settled=kept)  # as it was before such runs
         try:
             lake = open_lake(servers)
-            listed = lake.arrivals()
+            listed = inbox.find(lake.client, lake.layout)
         except Exception as error:  # S3 or the settings
             raise ArrivalsError(f"the lake's inbox cannot be read: {error}") from error
         requests = [*_loads(context.instance, cursor, job, names)]
