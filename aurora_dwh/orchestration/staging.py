@@ -23,8 +23,7 @@ from aurora_dwh.orchestration.columns import table_schema
 from aurora_dwh.orchestration.samples import sample
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.load import batches, transaction
-from aurora_dwh.warehouse.load.statements import Target
-from aurora_dwh.warehouse.load.target import staging_target
+from aurora_dwh.warehouse.load.statements import Target, staging_target
 
 
 @dataclass(frozen=True)

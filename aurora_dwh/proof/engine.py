@@ -34,7 +34,7 @@ from aurora_dwh.source.throttle import Throttle
 from aurora_dwh.source.windows import window
 from aurora_dwh.warehouse.connection import Warehouse, open_warehouse
 from aurora_dwh.warehouse.errors import WarehouseError
-from aurora_dwh.warehouse.load.target import staging_target
+from aurora_dwh.warehouse.load.statements import staging_target
 
 if TYPE_CHECKING:
     from aurora_dwh.catalog.fields import PauseAbove

@@ -31,8 +31,7 @@ from aurora_dwh.warehouse import rebuild as warehouse_rebuild
 from aurora_dwh.warehouse import removal
 from aurora_dwh.warehouse.load import batches
 from aurora_dwh.warehouse.load import transaction as load
-from aurora_dwh.warehouse.load.statements import Target
-from aurora_dwh.warehouse.load.target import staging_target
+from aurora_dwh.warehouse.load.statements import Target, staging_target
 
 if TYPE_CHECKING:
     from aurora_dwh.catalog.fields import PauseAbove

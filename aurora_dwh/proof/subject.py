@@ -7,7 +7,6 @@ has, which may be wider than the source's are now.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, timezone
 from functools import partial
@@ -20,7 +19,7 @@ from aurora_dwh.source.windows import as_read, bounds, condition, window
 from aurora_dwh.warehouse import load_history
 from aurora_dwh.warehouse.connection import Session
 from aurora_dwh.warehouse.load import standing
-from aurora_dwh.warehouse.load.schema_drift import LiveColumn, holds, look
+from aurora_dwh.warehouse.load.schema_drift import Columns, holds, look
 from aurora_dwh.warehouse.load.statements import DAY, DELETED, Target
 from aurora_dwh.warehouse.sql import identifier
 
@@ -75,7 +74,7 @@ class Subject:
             standing.find(session, self.target, keys).check_source(keys)
 
 
-def plain_subject(source: TableSchema, schema: TableSchema, target: Target, live: Mapping[str, LiveColumn]) -> Subject:
+def plain_subject(source: TableSchema, schema: TableSchema, target: Target, live: Columns) -> Subject:
     """Return what is compared of a table whose rows all count, told apart by the target's key or the source's own.
 
     Args:
@@ -91,7 +90,7 @@ def plain_subject(source: TableSchema, schema: TableSchema, target: Target, live
         raise DataError(
             f"{target.label} has no column {', '.join(missing)}, which the source has: load a day of the table first"
         )
-    held = replace(schema, columns=tuple(_held(column, live[column.target_name].type) for column in schema.columns))
+    held = replace(schema, columns=tuple(_held(column, live[column.target_name]) for column in schema.columns))
     return Subject(held, source, _key(held, target), target, has_days=DAY in live)
 
 

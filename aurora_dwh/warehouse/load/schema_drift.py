@@ -55,19 +55,15 @@ class DriftError(CheckError):
         super().__init__(SCHEMA, message)
 
 
-@dataclass(frozen=True)
-class LiveColumn:
-    """A column of the target as svv_all_columns describes it: its name and its type in the map's spelling."""
-
-    name: str
-    type: str
+Columns = Mapping[str, str]
+"""A table's columns as svv_all_columns has them: the name and the type in the map's spelling."""
 
 
 @dataclass(frozen=True)
 class Live:
-    """What is in the warehouse: a table's columns by name, none where it does not exist, and those of the history."""
+    """What is in the warehouse: a table's columns, none where it does not exist, and the names of the history's."""
 
-    columns: Mapping[str, LiveColumn]
+    columns: Columns
     history: frozenset[str] = frozenset()
 
 
@@ -92,13 +88,14 @@ def look(session: Session, target: Target) -> Live:
         f"OR (schema_name = {literal(load_history.SCHEMA)} AND table_name = {literal(load_history.HISTORY_NAME)})) "
         "ORDER BY ordinal_position"
     ).rows
-    columns = {row[2]: LiveColumn(row[2], _spelled(*row[3:])) for row in rows if row[:2] == wanted}
+    history = (load_history.SCHEMA, load_history.HISTORY_NAME)
     return Live(
-        columns, frozenset(row[2] for row in rows if row[:2] == (load_history.SCHEMA, load_history.HISTORY_NAME))
+        {row[2]: _spelled(*row[3:]) for row in rows if row[:2] == wanted},
+        frozenset(row[2] for row in rows if row[:2] == history),
     )
 
 
-def live_columns(session: Session, target: Target) -> Mapping[str, LiveColumn]:
+def live_columns(session: Session, target: Target) -> Columns:
     """Return the target's columns by name, none where the table does not exist."""
     return look(session, target).columns
 
@@ -237,7 +234,7 @@ def missing_schemas(session: Session, *names: str) -> list[str]:
     return [f"CREATE SCHEMA {identifier(name)}" for folded, name in wanted.items() if folded not in there]
 
 
-def changes(target: Target, schema: TableSchema, live: Mapping[str, LiveColumn]) -> list[str]:
+def changes(target: Target, schema: TableSchema, live: Columns) -> list[str]:
     """Return the statements that bring the target's columns to the schema's; what the source has no more, stays.
 
     Raises:
@@ -255,13 +252,13 @@ def changes(target: Target, schema: TableSchema, live: Mapping[str, LiveColumn])
         present = live.get(column.target_name)
         if present is None:
             statements.append(add_column(target, column))
-        elif _exceeds(column.redshift_type, present.type):
+        elif exceeds(column.redshift_type, present):
             statements.append(widen_column(target, column))
-        elif not holds(present.type, column.redshift_type):
+        elif not holds(present, column.redshift_type):
             raise DriftError(
-                f"{target.label}: column {column.target_name!r} is {present.type} in Redshift and now "
+                f"{target.label}: column {column.target_name!r} is {present} in Redshift and now "
                 f"{_typed(target, column)}, which Redshift cannot change in place; "
-                f"run {rebuild_to(target, column, present.type, schema.table)}"
+                f"run {rebuild_to(target, column, present, schema.table)}"
             )
     return statements
 
@@ -292,16 +289,12 @@ def _runs_alone(statement: str) -> bool:
     return " ALTER COLUMN " in statement
 
 
-def _followed(target: Target, schema: TableSchema, live: Mapping[str, LiveColumn]) -> dict[str, LiveColumn]:
+def _followed(target: Target, schema: TableSchema, live: Columns) -> Columns:
     """Return the columns that the statements of `changes` make or widen."""
     kinds = {column.target_name: column.redshift_type for column in schema.columns}
     if target.flags_deletes:
         kinds.setdefault(DELETED, "BOOLEAN")
-    return {
-        name: LiveColumn(name, kind)
-        for name, kind in kinds.items()
-        if name not in live or _exceeds(kind, live[name].type)
-    }
+    return {name: kind for name, kind in kinds.items() if name not in live or exceeds(kind, live[name])}
 
 
 def rebuild_to(target: Target, column: Column, present: str, table: str) -> str:
@@ -315,25 +308,25 @@ def _typed(target: Target, column: Column) -> str:
     return f"{column.redshift_type} ({column.column_type} {'in its rows' if target.is_computed else 'in MySQL'})"
 
 
-def missing_flag(target: Target, live: Mapping[str, LiveColumn]) -> list[str]:
+def missing_flag(target: Target, live: Columns) -> list[str]:
     """Return the statement that gives an existing target its flag of deleted rows, none where it has or needs none."""
     return [add_deleted(target)] if target.flags_deletes and DELETED not in live else []
 
 
-def absent(schema: TableSchema, live: Mapping[str, LiveColumn]) -> list[str]:
+def absent(schema: TableSchema, live: Columns) -> list[str]:
     """Return the target's columns that the source has no more, in which new rows are NULL."""
     known = {column.target_name for column in schema.columns}
     return [name for name in live if name not in known and not name.startswith(OWN_PREFIX)]
 
 
-def _refuse_changes(target: Target, schema: TableSchema, live: Mapping[str, LiveColumn]) -> None:
+def _refuse_changes(target: Target, schema: TableSchema, live: Columns) -> None:
     kinds = {column.target_name: column for column in schema.columns}
     changed = [f"{name!r} is gone from the source" for name in absent(schema, live)]
     for name, column in kinds.items():
         if name not in live:
             changed.append(f"{name!r} is new, {_typed(target, column)}")
-        elif live[name].type != column.redshift_type:
-            changed.append(f"{name!r} was {live[name].type} and is {column.redshift_type}")
+        elif live[name] != column.redshift_type:
+            changed.append(f"{name!r} was {live[name]} and is {column.redshift_type}")
     if changed:
         raise DriftError(
             f"{target.label} is frozen (`on_drift: freeze`) and the source's columns changed: {'; '.join(changed)}. "
@@ -357,11 +350,6 @@ def _varchar(type_: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def is_wider(column: Column, other: Column) -> bool:
-    """Return whether both columns are a VARCHAR in Redshift and the first holds more bytes."""
-    return _exceeds(column.redshift_type, other.redshift_type)
-
-
 def holds(type_: str, other: str) -> bool:
     """Return whether a column of a Redshift type takes every value of another type unchanged, without a cast.
 
@@ -376,7 +364,8 @@ def holds(type_: str, other: str) -> bool:
     return (type_, other) in _WIDER
 
 
-def _exceeds(type_: str, other: str) -> bool:
+def exceeds(type_: str, other: str) -> bool:
+    """Return whether both types are a VARCHAR and the first holds more bytes."""
     wanted, there = _varchar(type_), _varchar(other)
     return wanted is not None and there is not None and wanted > there
 

@@ -9,10 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import TYPE_CHECKING
 
 from aurora_dwh.core.rules import rebuild_anew
 from aurora_dwh.core.schema import CSV_NULL, Column, FileFormat, TableSchema
 from aurora_dwh.warehouse.sql import beside, identifier, identifiers, literal, qualified, role
+
+if TYPE_CHECKING:
+    from aurora_dwh.catalog.model import Table
 
 STAGE = "dwh_stage"
 FRESH = "dwh_fresh"
@@ -89,6 +93,21 @@ class Target:
     def label(self) -> str:
         """The name as people write it, which is also its name in the audit tables."""
         return f"{self.schema_name}.{self.name}"
+
+
+def staging_target(table: Table, schema: str) -> Target:
+    """Return a catalog table's staging table."""
+    return Target(
+        schema_name=schema,
+        name=table.target,
+        key=tuple(map(table.copied, table.key)),
+        cursor=table.cursor and table.copied(table.cursor),
+        dist_key=table.dist_key and table.copied(table.dist_key),
+        sort_key=tuple(map(table.copied, table.effective_sort_key)),
+        frozen=table.on_drift == "freeze",
+        flags_deletes=table.deletes == "flag",
+        is_computed=table.is_computed,
+    )
 
 
 def texts_of(target: Target, schema: TableSchema) -> list[str]:

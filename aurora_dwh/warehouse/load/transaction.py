@@ -310,26 +310,27 @@ class Load:
             return [self._latest] if all(at <= self._latest.snapshot_at for at in loaded.values()) else []
         return [m for m in self.manifests if m.day not in loaded or loaded[m.day] <= m.snapshot_at]
 
-    def _history(self, days: Iterable[DayLoad]) -> list[load_history.HistoryRow]:
+    def _history(self, days: Iterable[DayLoad]) -> list[load_history.Row]:
         return [
-            load_history.HistoryRow(
-                load_id=self.load_id,
-                run_id=self.run_id,
-                table_name=self.target.label,
-                day=manifest.day,
-                mode=self.mode,
-                manifest_url=manifest.url,
-                attempt=manifest.attempt,
-                snapshot_at=manifest.snapshot_at.astimezone(timezone.utc),
-                rows_in_manifest=manifest.rows,
-                rows_inserted=done.inserted,
-                rows_updated=done.updated,
-                converted=json.dumps(manifest.converted),
-                loaded_at=utc_now(),
-                key_columns=json.dumps(sorted(fold(name) for name in self.target.key)),
-                cursor_column=self.target.cursor and fold(self.target.cursor),
-                rules=manifest.rules.to_text() if manifest.rules else None,
-                rows_behind=manifest.rows_behind,
-            )
+            {
+                "load_id": self.load_id,
+                "run_id": self.run_id,
+                "table_name": self.target.label,
+                "day": manifest.day,
+                "mode": self.mode,
+                "manifest_url": manifest.url,
+                "attempt": manifest.attempt,
+                "snapshot_at": manifest.snapshot_at.astimezone(timezone.utc),
+                "rows_in_manifest": manifest.rows,
+                "rows_inserted": done.inserted,
+                "rows_updated": done.updated,
+                "converted": json.dumps(manifest.converted),
+                "loaded_at": utc_now(),
+                "key_columns": json.dumps(sorted(fold(name) for name in self.target.key)),
+                "cursor_column": self.target.cursor and fold(self.target.cursor),
+                "rules": manifest.rules.to_text() if manifest.rules else None,
+                "rows_behind": manifest.rows_behind,
+                "in_target": True,
+            }
             for manifest, done in zip(self.manifests, days, strict=True)
         ]
