@@ -101,10 +101,9 @@ def live_columns(session: Session, target: Target) -> Columns:
 
 
 def prepare(session: Session, target: Target, whole: TableSchema, schemas: Sequence[TableSchema]) -> Preparation:
-    """Return what must become of a table before it takes rows, after making what all tables rest on.
+    """Return what must become of a table before it takes rows, after making what all tables rest on, each in a commit.
 
     Args:
-        session: A session without a transaction.
         whole: The columns of all the days together, with which the table is made where it is not there.
 
     Raises:
@@ -130,10 +129,7 @@ def prepare(session: Session, target: Target, whole: TableSchema, schemas: Seque
 
 
 def adapt(session: Session, target: Target, schema: TableSchema) -> list[str]:
-    """Bring the target to where it can take rows of the schema, in statements that each commit.
-
-    Returns:
-        The statements that were run, none where the target fits already.
+    """Bring the target to where it can take rows of the schema, and return the statements, which each commit.
 
     Raises:
         DataError: A column that the target is made with is not in the schema.
@@ -152,10 +148,7 @@ def adapt(session: Session, target: Target, schema: TableSchema) -> list[str]:
 
 
 def widen(session: Session, target: Target, table: str, statements: Sequence[str]) -> None:
-    """Widen columns in place, which Redshift does not do of every encoding.
-
-    Args:
-        session: A session without a transaction.
+    """Widen columns in place, outside of a transaction, which Redshift does not do of every encoding.
 
     Raises:
         DriftError: Redshift refuses it: https://docs.aws.amazon.com/redshift/latest/dg/r_ALTER_TABLE.html.
@@ -167,11 +160,9 @@ def widen(session: Session, target: Target, table: str, statements: Sequence[str
         except PassingError:
             raise
         except WarehouseError as error:
-            bound = dependents.views(session, target.schema_name, target.name)
-            told = ", ".join(view.label for view in bound)
-            under = (
-                f" under the view{'s' if len(bound) > 1 else ''} {told}, which the rebuild makes again" if told else ""
-            )
+            bound = [view.label for view in dependents.views(session, target.schema_name, target.name)]
+            views = f"view{'s' if len(bound) > 1 else ''} {', '.join(bound)}"
+            under = f" under the {views}, which the rebuild makes again" if bound else ""
             raise DriftError(
                 f"{target.label}: Redshift does not widen a column in place{under} ({error}); run "
                 f"`aurora-dwh rebuild {quoted(table)}`"
@@ -179,11 +170,7 @@ def widen(session: Session, target: Target, table: str, statements: Sequence[str
 
 
 def settle(session: Session, needed: Callable[[], list[str]]) -> list[str]:
-    """Run the statements that are needed, and see again what still is where another writer was first.
-
-    Args:
-        session: A session without a transaction.
-        needed: Gives the statements, by looking at what is there.
+    """Run the statements that are needed, each in a commit, and see again what still is where another writer was first.
 
     Returns:
         The statements that were run.
@@ -264,13 +251,10 @@ def changes(target: Target, schema: TableSchema, live: Columns) -> list[str]:
 
 
 def require_columns(target: Target, schema: TableSchema, *, is_made: bool = False) -> None:
-    """Refuse rows without a column that the catalog names for what a load needs of them.
+    """Refuse, by a DataError, rows without a column that the catalog names for what a load needs of them.
 
     Args:
         is_made: Whether the table is made with them, and not loaded with them.
-
-    Raises:
-        DataError: The rows lack such a column.
     """
     known = {column.target_name for column in schema.columns}
     uses: Mapping[str, Sequence[str | None]] = {"key": target.key, "cursor": (target.cursor,)}

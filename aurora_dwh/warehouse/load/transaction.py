@@ -229,10 +229,6 @@ class Load:
                 session.execute(statement)
 
     @property
-    def _stage(self) -> Stage:
-        return Stage(self.warehouse, self.lake, self.target.label)
-
-    @property
     def _latest(self) -> Manifest:
         return max(self.manifests, key=lambda m: (m.snapshot_at, m.day))
 
@@ -250,7 +246,7 @@ class Load:
         filled = [m for m in fresh if m.rows]
         if not filled:
             return {}, None
-        schema = self._stage.fill(session, filled)
+        schema = self._fill(session, filled)
         session.execute(
             sql.pick_newest(self.target, sql.texts_of(self.target, schema), sql.staged(schema, self._files))
         )
@@ -284,11 +280,14 @@ class Load:
         total = self._insert(session, schema, fresh)
         return {m.day: (m.rows, 0) for m in fresh}, total or 0
 
+    def _fill(self, session: Session, days: Sequence[Manifest]) -> TableSchema:
+        return Stage(self.warehouse, self.lake, self.target.label).fill(session, days)
+
     def _filled(self, session: Session, days: Sequence[Manifest]) -> TableSchema | None:
         """Stage days whose rows are taken as they are, and return their columns; None where there are no rows."""
         if not days:
             return None
-        schema = self._stage.fill(session, days)
+        schema = self._fill(session, days)
         if self.target.key:
             checks.check_keys_given(session, self.target, schema, sql.staged(schema, self._files))
         return schema
