@@ -137,7 +137,7 @@ def connected(lake: Lake, lake_server: LakeServer, warehouse: Warehouse, monkeyp
         "REDSHIFT_TLS": "disabled",
     }.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(LakeSettings, "client", lambda self: lake._client)
+    monkeypatch.setattr(LakeSettings, "client", lambda self: lake.client)
 
 
 def extract(

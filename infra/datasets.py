@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from aurora_dwh.warehouse.marts.columns import column_types
-from aurora_dwh.warehouse.marts.model import MartError, read_marts
-from aurora_dwh.warehouse.marts.type_kinds import kind
+from aurora_dwh.warehouse.marts.model import MartError, kind, read_marts
 
 KINDS = ("STRING", "INTEGER", "DECIMAL", "DATETIME", "BIT")
 """https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-quicksight-dataset-inputcolumn.html"""

@@ -74,7 +74,7 @@ def show(
     lake = open_lake()
     last = lake.latest(table)
     first_day, last_day = span(days) if days else (date.min, date.max)
-    found, repairs = lake.all_between(table, first_day, last_day), lake.repairs(table)
+    found, repairs = lake.all(table, first_day, last_day), lake.repairs(table)
     _, gone = _days(lake, last)
     pruned = {day: at for day, at in gone.items() if first_day <= day <= last_day}
     comments = {column.target_name: column.comment for column in last.schema.columns}

@@ -80,7 +80,7 @@ def build_mart(
     """
     from aurora_dwh.catalog.model import Catalog, marts_folder
     from aurora_dwh.definitions import defs
-    from aurora_dwh.orchestration.materialize import materialize
+    from aurora_dwh.orchestration.runs import materialize
     from aurora_dwh.warehouse.marts.model import read_mart
 
     catalog = Catalog.load()

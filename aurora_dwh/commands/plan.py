@@ -111,7 +111,7 @@ def make_plan(name: str, written_day: str | None, *, is_by_hand: bool = False) -
     from aurora_dwh.source.value_checks import told
     from aurora_dwh.warehouse import dry_run as warehouse_plan
     from aurora_dwh.warehouse.connection import open_warehouse
-    from aurora_dwh.warehouse.load.target import staging_target
+    from aurora_dwh.warehouse.load.statements import staging_target
 
     catalog = Catalog.load()
     today = datetime.now(catalog.zone).date()

@@ -43,12 +43,10 @@ def proof(table: OptionalTable = None, as_json: AsJson = False) -> None:
 
 def last_proofs(warehouse: Warehouse, tables: Sequence[Table]) -> dict[str, dict[str, Any]]:
     """Return the row of each table's last proof by column; tables that never were proven are left out."""
-    from dataclasses import fields
-
     from aurora_dwh.warehouse import load_history
     from aurora_dwh.warehouse.errors import WarehouseError
 
-    names = [*(f.name for f in fields(load_history.ProofRow)), "equal_at"]
+    names = [*load_history.PROOF_COLUMNS, "equal_at"]
     labels = {f"{warehouse.settings.staging_schema}.{table.target}": table.name for table in tables}
     try:
         rows = warehouse.persist(lambda session: session.execute(load_history.last_proofs(list(labels))).rows)

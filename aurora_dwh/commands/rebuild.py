@@ -48,7 +48,7 @@ def rebuild(
     from aurora_dwh.lake.factory import open_lake
     from aurora_dwh.warehouse import rebuild as warehouse_rebuild
     from aurora_dwh.warehouse.connection import open_warehouse
-    from aurora_dwh.warehouse.load.target import staging_target
+    from aurora_dwh.warehouse.load.statements import staging_target
 
     catalog = Catalog.load()
     wanted = find_loaded(catalog, table)

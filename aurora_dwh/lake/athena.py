@@ -15,7 +15,7 @@ in CSV are left out: Athena's reader of CSV knows no line breaks in a field.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -158,18 +158,12 @@ class GlueDatabase:
             return Published(name, 0, 0, 0)
         known, is_changed = self._table(layout, table, shapes)
         has = self._partitions(name)
-
-        def made(day: date) -> dict[str, Any]:
-            return _partition(layout, table, known, day)
-
-        self._batches("create", name, sorted(wanted - has), _WRITTEN, made)
+        made = {day: _partition(layout, table, known, day) for day in sorted(wanted)}
+        again = {day: {"PartitionValueList": [str(day)], "PartitionInput": one} for day, one in made.items()}
+        self._batches("create", name, [one for day, one in made.items() if day not in has])
         if is_changed:
-
-            def again(day: date) -> dict[str, Any]:
-                return {"PartitionValueList": [day.isoformat()], "PartitionInput": made(day)}
-
-            self._batches("update", name, sorted(wanted & has), _WRITTEN, again)
-        self._batches("delete", name, sorted(has - wanted), _REMOVED, lambda day: {"Values": [str(day)]})
+            self._batches("update", name, [one for day, one in again.items() if day in has])
+        self._batches("delete", name, [{"Values": [str(day)]} for day in sorted(has - wanted)])
         return Published(name, len(wanted), len(wanted - has), len(has - wanted))
 
     def _table(self, layout: Layout, table: str, shapes: Sequence[Manifest]) -> tuple[list[dict[str, str]], bool]:
@@ -206,16 +200,15 @@ class GlueDatabase:
         )
         return {date.fromisoformat(one["Values"][0]) for page in pages for one in page["Partitions"]}
 
-    def _batches(
-        self, verb: str, name: str, days: Sequence[date], size: int, made: Callable[[date], Mapping[str, Any]]
-    ) -> None:
+    def _batches(self, verb: str, name: str, partitions: Sequence[Mapping[str, Any]]) -> None:
         """Create, update or delete partitions; one that is there already, or gone, is as it is wanted."""
         call = getattr(self.client, f"batch_{verb}_partition")
-        lists = {"create": "PartitionInputList", "update": "Entries", "delete": "PartitionsToDelete"}
+        given = {"create": "PartitionInputList", "update": "Entries", "delete": "PartitionsToDelete"}[verb]
         passed = {"create": "AlreadyExistsException", "delete": "EntityNotFoundException"}.get(verb)
-        for start in range(0, len(days), size):
-            given = {lists[verb]: [made(day) for day in days[start : start + size]]}
-            for error in call(DatabaseName=self.name, TableName=name, **given).get("Errors", ()):
+        size = _REMOVED if verb == "delete" else _WRITTEN
+        for start in range(0, len(partitions), size):
+            some = {given: partitions[start : start + size]}
+            for error in call(DatabaseName=self.name, TableName=name, **some).get("Errors", ()):
                 detail = error.get("ErrorDetail", {})
                 if detail.get("ErrorCode") != passed:
                     values = error.get("PartitionValues") or error.get("PartitionValueList")

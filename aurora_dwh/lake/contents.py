@@ -29,10 +29,9 @@ _ONE_REQUEST = 1024 * 1024
 
 
 def batches(client: Any, layout: Layout, manifest: Manifest, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Yield a day's rows; a part lies on local disk while it is read.
+    """Yield a day's rows with some columns; a part lies on local disk while it is read.
 
-    Args:
-        schema: Which columns; of CSV files they must be all, the product's own among them.
+    Of CSV files the columns must be all, the product's own among them.
     """
     import pyarrow.parquet as pq
 
@@ -99,12 +98,9 @@ def value(client: Any, layout: Layout, manifest: Manifest, url: str, row: int, c
 
 
 def sample(client: Any, layout: Layout, manifest: Manifest, columns: Sequence[str], rows: int) -> list[tuple[Any, ...]]:
-    """Return the values that some columns have in some rows of a day, spread over its parts, of which little is read.
+    """Return the values of some columns in about so many rows of a day, spread over its parts; little of them is read.
 
     Nothing is returned where the day's files lack one of the columns, or have something else in its place.
-
-    Args:
-        rows: About how many rows.
     """
     as_they_are = {column.target_name for column in manifest.schema.columns if column.read_as == "{0}"}
     if not as_they_are.issuperset(columns):
@@ -116,11 +112,7 @@ def sample(client: Any, layout: Layout, manifest: Manifest, columns: Sequence[st
 
 
 def head(client: Any, layout: Layout, manifest: Manifest, columns: Sequence[str], rows: int) -> list[tuple[Any, ...]]:
-    """Return the first rows of a day; no more than a row group is fetched of them, whatever the day's size.
-
-    Args:
-        rows: The most rows.
-    """
+    """Return at most so many first rows of a day; no more than a row group is fetched of it."""
     import pyarrow.parquet as pq
 
     if not manifest.parts or not columns:
@@ -129,13 +121,12 @@ def head(client: Any, layout: Layout, manifest: Manifest, columns: Sequence[str]
     if manifest.files == "csv":
         return _csv_rows(client, layout, manifest, part, columns, rows)
     key = layout.key(part.url)
-    if part.size > _ONE_REQUEST:
-        opened: Any = Remote(client, layout.bucket, key, part.size)
-    else:
+    opened: Any = Remote(client, layout.bucket, key, part.size)
+    if part.size <= _ONE_REQUEST:
         opened = BytesIO(client.get_object(Bucket=layout.bucket, Key=key)["Body"].read())
     with pq.ParquetFile(opened, pre_buffer=True) as file:
         found = file.read_row_group(0, columns=list(columns)).slice(0, rows)
-    return list(zip(*(found.column(name).to_pylist() for name in columns), strict=True))
+    return _tuples(found, columns)
 
 
 def _parquet_rows(
@@ -148,8 +139,11 @@ def _parquet_rows(
     with pq.ParquetFile(Remote(client, layout.bucket, key, part.size)) as file:
         groups = _spread(range(file.num_row_groups), _SAMPLED_GROUPS)
         found = file.read_row_groups(groups, columns=list(columns))
-    picked = found.take(_spread(range(found.num_rows), rows))
-    return list(zip(*(picked.column(name).to_pylist() for name in columns), strict=True))
+    return _tuples(found.take(_spread(range(found.num_rows), rows)), columns)
+
+
+def _tuples(table: pa.Table, columns: Sequence[str]) -> list[tuple[Any, ...]]:
+    return list(zip(*(table.column(name).to_pylist() for name in columns), strict=True))
 
 
 def _csv_rows(
@@ -169,9 +163,8 @@ def _csv_rows(
 
 def _spread(items: Sequence[Any], most: int) -> list[Any]:
     """Return at most so many of the items, from their whole length."""
-    return (
-        [items[round(n * (len(items) - 1) / max(1, most - 1))] for n in range(most)] if len(items) > most else [*items]
-    )
+    step = (len(items) - 1) / max(1, most - 1)
+    return [items[round(n * step)] for n in range(most)] if len(items) > most else [*items]
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
 from aurora_dwh.core.schema import CSV_BYTES_LEAD, CSV_NULL
@@ -94,7 +93,7 @@ class Stream(io.RawIOBase):
         self._body = body
 
     def readable(self) -> bool:
-        """Return True: that is what the stream is for."""
+        """Return True."""
         return True
 
     def readinto(self, buffer: Any) -> int:
@@ -105,15 +104,10 @@ class Stream(io.RawIOBase):
 
 
 def value(file: IO[bytes], line: int, column: int) -> str:
-    """Return one field.
-
-    Args:
-        line: The line at which the field's row begins, counted from 1.
-        column: The field, counted from 0.
+    """Return one field, by the line from 1 at which its row begins, and its place from 0.
 
     Raises:
         IndexError: The part has no such row or field; else as `records`.
     """
-    for fields in islice((fields for at, fields in records(file) if at >= line), 1):
-        return fields[column]
-    raise IndexError(f"line {line}")
+    fields = next((fields for at, fields in records(file) if at >= line), [])
+    return fields[column]

@@ -19,10 +19,7 @@ _PASSING = frozenset({"InternalError", "OperationAborted", "RequestTimeout", "Se
 
 
 def delete(client: Any, bucket: str, objects: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
-    """Delete objects.
-
-    Args:
-        objects: Each with its `Key`, and its `VersionId` where one version is meant.
+    """Delete objects, each by its `Key` and perhaps a `VersionId`.
 
     Returns:
         S3's answers of those that it keeps: `Key`, `Code` and `Message`.

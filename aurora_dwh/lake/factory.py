@@ -13,13 +13,10 @@ from aurora_dwh.settings.servers import ENVIRONMENT, Servers
 
 
 def open_lake(servers: Servers = ENVIRONMENT, folder: str = "") -> Lake:
-    """Return a project's lake.
+    """Return a project's lake; raises ConfigError where settings are missing or wrong.
 
     Args:
         folder: The folder in it that the tables lie in; without it the one named as the source's database.
-
-    Raises:
-        ConfigError: Settings are missing or wrong.
     """
     settings = servers.lake()
     layout = Layout(settings.bucket, settings.prefix, folder or servers.database())

@@ -42,14 +42,7 @@ class Guard:
             self._known[table] = latest.rules
 
     def check_source(self, table: str, before: Manifest | None, rules: Rules | None) -> None:
-        """Refuse a reading of another source than the table's latest day is of; a table is looked at once.
-
-        Args:
-            before: The day as it stands, None where it is new.
-
-        Raises:
-            RulesError: It is of another source.
-        """
+        """Refuse, by a RulesError, another source than that of the table's latest day; a table is looked at once."""
         known = self._known.get(table, before and before.rules)
         if rules is None or (known and not is_other_source(known, rules)):
             return
@@ -59,15 +52,7 @@ class Guard:
         self._known[table] = rules
 
     def check_rows_kept(self, before: Manifest | None, now: Manifest, lookup: Lookup | None) -> None:
-        """Refuse a reading of a day from which more rows of the earlier one are gone than may be.
-
-        Args:
-            before: The day as it stands, None where it is new.
-            lookup: How to ask the source for rows.
-
-        Raises:
-            ShrunkenDayError: More are gone.
-        """
+        """Refuse, by a ShrunkenDayError, a reading from which more rows of the day's earlier one are gone than may."""
         if (
             before is None
             or is_other_source(before.rules, now.rules)

@@ -61,10 +61,9 @@ class Purge:
         self._client, self._layout = client, layout
 
     def find(self, table: str, days: Sequence[date] | None) -> Found:
-        """Return what there is of a table's days.
+        """Return what there is of a table's days, by its name in the source; the catalog need not have it any more.
 
         Args:
-            table: The table's name in the source; the catalog need not have it any more.
             days: The days; None for all, and for what was left beside them.
 
         Raises:

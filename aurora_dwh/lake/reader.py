@@ -116,11 +116,7 @@ class Query:
         return self.connection.sql(self.select(table, as_of=as_of, days=days))
 
     def select(self, table: str, *, as_of: date | datetime | None = None, days: Days | None = None) -> str:
-        """Return the SELECT of the latest version of each row.
-
-        Raises:
-            MissingDayError: The lake has nothing of the table, or not of that time.
-        """
+        """Return the SELECT of the latest version of each row; raises MissingDayError where the lake has none."""
         from aurora_dwh.lake.store import MissingDayError
 
         if isinstance(as_of, datetime) and as_of.tzinfo is None:
@@ -128,7 +124,7 @@ class Query:
         first, last = (date.min, date.max) if days is None else span(days)
         if as_of is not None and not isinstance(as_of, datetime):
             last = min(last, as_of)
-        known = [m for m in self.lake.all_between(table, first, last) if _is_read_by(m.snapshot_at, as_of)]
+        known = [m for m in self.lake.all(table, first, last) if _is_read_by(m.snapshot_at, as_of)]
         if not known:
             where = self.lake.layout.url(self.lake.layout.table(table))
             told = "" if days is None and as_of is None else f" of {days if days is not None else f'as of {as_of}'}"
@@ -156,7 +152,6 @@ class Query:
             return self.connection.sql(query)
 
     def _latest(self, table: str, known: Sequence[Manifest], as_of: date | datetime | None, *, is_part: bool) -> str:
-        """Return the SELECT of the latest versions."""
         last = max(known, key=lambda m: (m.snapshot_at, m.day))
         mode, _, _ = _shape(last)
         if mode == "full":
@@ -253,11 +248,7 @@ def spoken() -> Iterator[None]:
 
 
 def inputs(query: str) -> list[tuple[str, str]]:
-    """Return which tables of the lake a query reads: `lake` or `latest`, and the table.
-
-    Raises:
-        QueryError: The query is no SELECT that can be read.
-    """
+    """Return the tables of the lake that a SELECT reads, by schema and name; raises QueryError where it is none."""
     import sqlglot
     from sqlglot import exp
     from sqlglot.errors import ParseError

@@ -18,7 +18,7 @@ class Remote(io.RawIOBase):
         self._client, self._place, self._size, self._at = client, {"Bucket": bucket, "Key": key}, size, 0
 
     def readable(self) -> bool:
-        """Return True: that is what it is for."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:

@@ -32,7 +32,7 @@ from aurora_dwh.core.models import (
 from aurora_dwh.core.rules import Rules, is_other_source
 from aurora_dwh.core.spelling import near_match
 from aurora_dwh.core.waiting import require_wanted, tidy
-from aurora_dwh.lake import athena, aurora_manifest, inbox, pruning
+from aurora_dwh.lake import athena, aurora_manifest, pruning
 from aurora_dwh.lake import contents as part_contents
 from aurora_dwh.lake import manifest as manifest_json
 from aurora_dwh.lake.deletion import remove
@@ -83,7 +83,7 @@ class Lake:
     """
 
     def __init__(self, client: Any, layout: Layout, *, lists_files: bool = False) -> None:
-        self._client, self._lists_files = client, lists_files
+        self.client, self._lists_files = client, lists_files  # an S3 client of boto3
         self._guard = Guard(client, layout, self.newest)
         self.layout = layout
 
@@ -103,18 +103,13 @@ class Lake:
         """
         day = extract.window.day
         url = self._manifest_url(table, day)
-        before, etag = self._standing(url)
-        if not is_anew:
-            self._guard.check_source(table, before, extract.rules)
-        if before is not None and not is_other_source(before.rules, extract.rules):
-            _refuse_older(table, extract, before)
+        before, etag = self._to_replace(table, extract, url, is_anew=is_anew)
         attempt = _new_attempt()
+        prefix = self.layout.export(table, day, attempt)
         if isinstance(extract, Export):
-            manifest = self._have_written(table, extract, attempt, url)
+            manifest = self._have_written(table, extract, attempt, url, prefix)
         else:
-            manifest = self._write_parts(
-                table, extract, attempt, url, part=lambda number: self.layout.part(table, day, attempt, number)
-            )
+            manifest = self._write_parts(table, extract, attempt, url, prefix)
         # From here on the parts are only removed when the manifest is known not to name them: a PUT whose answer is
         # lost may well have happened.
         try:
@@ -184,57 +179,29 @@ class Lake:
         self._put_day(manifest, before, etag, lookup)
         return manifest
 
-    def arrivals(self) -> list[Arrival]:
-        """Return all days in the inbox, in the order in which they arrived."""
-        return inbox.find(self._client, self.layout)
-
-    def contents(self, arrival: Arrival, schema: TableSchema, counts: int) -> Contents:
-        """Return what an arrival holds, as `inbox.read` does."""
-        return inbox.read(self._client, self.layout, arrival, schema, counts)
-
     @contextmanager
     def keys(self, table: str, extract: Extract) -> Iterator[Manifest]:
         """Give rows that are only compared as files that COPY can read; they are removed when the context ends.
 
-        Args:
-            extract: The rows. They are read to their end before the context begins.
+        The rows are read to their end before it begins.
         """
         home, attempt = self.layout.keys(table), _new_attempt()
         self._delete(self._strays(home))
         url = self.layout.url(f"{home}{attempt}.json")
         try:
-            manifest = self._write_parts(
-                table,
-                extract,
-                attempt,
-                url,
-                part=lambda number: f"{home}{attempt}-{number:05d}.parquet",
-                part_bytes=KEY_PART_BYTES,
-            )
-            self._client.put_object(
-                Bucket=self.layout.bucket, Key=self.layout.key(url), Body=manifest_json.to_json(manifest)
-            )
+            manifest = self._write_parts(table, extract, attempt, url, f"{home}{attempt}-", KEY_PART_BYTES)
+            self._put(self.layout.key(url), manifest_json.to_json(manifest))
             yield manifest
         finally:
             error, written = sys.exc_info()[1], self._under(f"{home}{attempt}")
             tidy(partial(self._delete if error is None else self._discard, written), after=error)
 
     def write_repair(self, table: str, extract: Extract) -> Manifest:
-        """Write single rows that were read again into a place of their own, where no reading of a day replaces them.
-
-        Args:
-            extract: The rows.
-        """
+        """Write single rows that were read again into a place of their own, where no reading of a day replaces them."""
         self._delete(self._stray_repairs(table))
         attempt = f"{REPAIR}{_new_attempt()}"
         url = self.layout.url(self.layout.repair(table, attempt, MANIFEST_NAME))
-        manifest = self._write_parts(
-            table,
-            extract,
-            attempt,
-            url,
-            part=lambda number: self.layout.repair(table, attempt, f"part-{number:05d}.parquet"),
-        )
+        manifest = self._write_parts(table, extract, attempt, url, self.layout.repair(table, attempt, PART))
         self._put_manifest(manifest, None)
         return manifest
 
@@ -246,25 +213,18 @@ class Lake:
 
     def write_gone(self, table: str, gone: Gone) -> None:
         """Record rows that are gone from the source."""
-        self._client.put_object(
-            Bucket=self.layout.bucket, Key=f"{self.layout.gone(table)}{_new_attempt()}.json", Body=gone.to_json()
-        )
+        self._put(f"{self.layout.gone(table)}{_new_attempt()}.json", gone.to_json())
 
     def gone(self, table: str) -> list[Gone]:
         """Return the records of a table's rows that are gone from the source."""
         keys = self._under(self.layout.gone(table))
-        bodies = ((key, self._client.get_object(Bucket=self.layout.bucket, Key=key)["Body"].read()) for key in keys)
+        bodies = ((key, self.client.get_object(Bucket=self.layout.bucket, Key=key)["Body"].read()) for key in keys)
         return [Gone.from_json(body, self.layout.url(key)) for key, body in bodies]
 
     def tables(self) -> list[str]:
         """Return the tables that the lake has a folder for, in order."""
-        names = map(self.layout.name, folders(self._client, self.layout, self.layout.home))
+        names = map(self.layout.name, folders(self.client, self.layout, self.layout.home))
         return sorted(name for name in names if name)
-
-    @property
-    def client(self) -> Any:
-        """The S3 client, for whoever reads parts by himself."""
-        return self._client
 
     def drop_repairs(self, table: str) -> None:
         """Remove a table's repairs and the records of rows that are gone, when all of it was read anew."""
@@ -276,7 +236,6 @@ class Lake:
         With the days of an incremental table come the rows that were read again.
 
         Args:
-            mode: `incremental`, `append` or `full`.
             counts: Whether a day is one of the table's.
         """
         days = [manifest for manifest in self.all(table) if counts(manifest.day)]
@@ -299,26 +258,15 @@ class Lake:
             lookup: How to ask the source for rows of an earlier reading.
 
         Raises:
-            RulesError: As `write`.
-            ShrunkenDayError: As `write`.
-            LakeConflictError: As `write`.
-            OlderReadingError: As `write`.
+            Exception: As `write`.
         """
-        table = manifest.table
-        shared = replace(manifest, url=self._manifest_url(table, window.day), window=window)
-        before, etag = self._standing(shared.url)
-        self._guard.check_source(table, before, shared.rules)
-        if before is not None and not is_other_source(before.rules, shared.rules):
-            _refuse_older(table, shared, before)
+        shared = replace(manifest, url=self._manifest_url(manifest.table, window.day), window=window)
+        before, etag = self._to_replace(manifest.table, shared, shared.url)
         self._put_day(shared, before, etag, lookup)
         return shared
 
     def read(self, table: str, days: Sequence[date]) -> list[Manifest]:
-        """Return the days' manifests, in the order asked for.
-
-        Raises:
-            MissingDayError: Some of the days are not in the lake; the message lists them.
-        """
+        """Return the days' manifests, in order; raises a MissingDayError that lists those that are not there."""
         found = [self._find(self._manifest_url(table, day)) for day in days]
         missing = [day for day, manifest in zip(days, found, strict=True) if manifest is None]
         if missing:
@@ -330,7 +278,7 @@ class Lake:
 
     def pruned(self, table: str) -> dict[date, datetime]:
         """Return which days of a table its retention removed, each with the moment (UTC), as `pruning.pruned` does."""
-        return pruning.pruned(self._client, self.layout, table)
+        return pruning.pruned(self.client, self.layout, table)
 
     def told_pruned(self, table: str, days: Iterable[date]) -> str:
         """Return, as the end of a sentence, which of days that are missing the table's retention removed."""
@@ -338,11 +286,7 @@ class Lake:
         return f" ({listed(found)} pruned, as `keep` says)" if found else ""
 
     def latest(self, table: str) -> Manifest:
-        """Return the manifest of a table's latest day.
-
-        Raises:
-            MissingDayError: The lake has no day of it.
-        """
+        """Return the manifest of a table's latest day; raises a MissingDayError where the lake has no day of it."""
         found = self.newest(table)
         if found is None:
             near = near_match(table, self.tables()) or "; materialize it first"
@@ -361,10 +305,9 @@ class Lake:
         return {manifest.day: manifest.source_rows for manifest in self.known(table, days)}
 
     def columns(self, table: str, rules: Rules) -> list[str]:
-        """Return the columns that the last day of a table has, named as in the source; none where there is no day.
+        """Return the columns, named as in the source, that the last day of a table has; none where there is no day.
 
-        Args:
-            rules: Its rules; what was read of another source says nothing.
+        What was read of another source than the rules' says nothing.
         """
         last = self.newest(table)
         if last is None or is_other_source(last.rules, rules):
@@ -385,15 +328,11 @@ class Lake:
         """Return the days of a table that the lake has a folder for, in order."""
         start = self.layout.days(table)
         return sorted(
-            date.fromisoformat(folder[len(start) : -1]) for folder in folders(self._client, self.layout, start)
+            date.fromisoformat(folder[len(start) : -1]) for folder in folders(self.client, self.layout, start)
         )
 
-    def all(self, table: str) -> list[Manifest]:
-        """Return the manifests of all days of a table that are in the lake, in order."""
-        return self.known(table, self.days(table))
-
-    def all_between(self, table: str, first: date, last: date) -> list[Manifest]:
-        """Return the manifests of the days of a table from a first to a last one that are in the lake, in order."""
+    def all(self, table: str, first: date = date.min, last: date = date.max) -> list[Manifest]:
+        """Return the manifests of the days of a table, from a first to a last one, that are in the lake, in order."""
         return self.known(table, [day for day in self.days(table) if first <= day <= last])
 
     def is_current(self, manifests: Iterable[Manifest]) -> bool:
@@ -403,7 +342,7 @@ class Lake:
 
     def reader(self, manifests: Sequence[Manifest]) -> pa.RecordBatchReader:
         """Return the rows of the days a batch at a time, as `contents.reader` does."""
-        return part_contents.reader(self._client, self.layout, manifests)
+        return part_contents.reader(self.client, self.layout, manifests)
 
     def value(self, manifests: Sequence[Manifest], url: str, row: int, column: str) -> str | None:
         """Return one value of a part of the days as text, None where the part, row or column cannot be read.
@@ -413,12 +352,8 @@ class Lake:
         """
         for manifest in manifests:
             if any(part.url == url for part in manifest.parts):
-                return part_contents.value(self._client, self.layout, manifest, url, row, column)
+                return part_contents.value(self.client, self.layout, manifest, url, row, column)
         return None
-
-    def head(self, manifest: Manifest, columns: Sequence[str], rows: int) -> list[tuple[Any, ...]]:
-        """Return the first rows of a day, as `contents.head` does."""
-        return part_contents.head(self._client, self.layout, manifest, columns, rows)
 
     @contextmanager
     def copy_manifest(self, manifests: Sequence[Manifest]) -> Iterator[str]:
@@ -426,14 +361,14 @@ class Lake:
 
         One day's own manifest serves for itself; for several days a joined one exists while the context is open.
         """
+        table = manifests[0].table
         if len(manifests) == 1:
             yield manifests[0].url
             return
-        table = manifests[0].table
         key = self.layout.range_manifest(table, secrets.token_hex(8))
         self._delete(self._strays(self.layout.loads(table)))
         parts = [part for manifest in manifests for part in manifest.parts]
-        self._client.put_object(Bucket=self.layout.bucket, Key=key, Body=manifest_json.copy_json(parts))
+        self._put(key, manifest_json.copy_json(parts))
         try:
             yield self.layout.url(key)
         finally:
@@ -445,16 +380,15 @@ class Lake:
         extract: Extract,
         attempt: str,
         url: str,
-        *,
-        part: Callable[[int], str],
+        prefix: str,
         part_bytes: int | None = None,
     ) -> Manifest:
         """Write an extract's rows and return the manifest for them, which is not written; a failure leaves nothing."""
         keys: list[str] = []
 
         def open_part(number: int) -> S3Upload:
-            keys.append(part(number))
-            return S3Upload(self._client, self.layout.bucket, keys[-1])
+            keys.append(f"{prefix}{number:05d}.parquet")
+            return S3Upload(self.client, self.layout.bucket, keys[-1])
 
         try:
             sizes = write_parts(extract, open_part, part_bytes)
@@ -465,12 +399,11 @@ class Lake:
         parts = [Part(self.layout.url(k), size, rows) for k, (size, rows) in zip(keys, sizes, strict=True)]
         return _manifest(table, extract, attempt, url, parts, "parquet", extract.rows_read, extract.counted.rows)
 
-    def _have_written(self, table: str, export: Export, attempt: str, url: str) -> Manifest:
+    def _have_written(self, table: str, export: Export, attempt: str, url: str, prefix: str) -> Manifest:
         """Have the source write a day's rows and return the manifest for them; a failure leaves nothing."""
-        prefix = self.layout.export(table, export.window.day, attempt)
         try:
             keys = [self.layout.key(one) for one in export.write(self.layout.url(prefix))] if export.rows else []
-            parts = [part for key in keys for part in aurora_manifest.parts_of(self._client, self.layout, key)]
+            parts = [part for key in keys for part in aurora_manifest.parts_of(self.client, self.layout, key)]
             require_wanted()
         except BaseException as error:
             tidy(lambda: self._discard(self._under(prefix)), error)
@@ -495,25 +428,31 @@ class Lake:
     def _get_manifest(self, url: str) -> tuple[bytes | None, str | None]:
         """Return a manifest's bytes and their ETag, or twice None where there is none."""
         try:
-            answer = self._client.get_object(Bucket=self.layout.bucket, Key=self.layout.key(url))
-        except self._client.exceptions.NoSuchKey:
+            answer = self.client.get_object(Bucket=self.layout.bucket, Key=self.layout.key(url))
+        except self.client.exceptions.NoSuchKey:
             return None, None
         return answer["Body"].read(), answer["ETag"]
 
     def _manifest_url(self, table: str, day: date) -> str:
         return self.layout.url(self.layout.manifest(table, day))
 
-    def _put_day(self, manifest: Manifest, before: Manifest | None, etag: str | None, lookup: Lookup | None) -> None:
-        """Put a day's manifest in the place of the one before, and the list of its files, and then remove older files.
+    def _to_replace(
+        self, table: str, reading: Extract | Export | Manifest, url: str, *, is_anew: bool = False
+    ) -> tuple[Manifest | None, str | None]:
+        """Return what a reading of a day would replace; refuse one that is of another source or older than that."""
+        before, etag = self._standing(url)
+        if not is_anew:
+            self._guard.check_source(table, before, reading.rules)
+        if before is not None and not is_other_source(before.rules, reading.rules):
+            _refuse_older(table, reading, before)
+        return before, etag
 
-        Raises:
-            ShrunkenDayError: Rows are gone from the source that the day has.
-            LakeConflictError: Another extraction wrote the day's manifest meanwhile.
-        """
+    def _put_day(self, manifest: Manifest, before: Manifest | None, etag: str | None, lookup: Lookup | None) -> None:
+        """Put a day's manifest in the place of the one before, and the list of its files; then remove older files."""
         self._guard.check_rows_kept(before, manifest, lookup)
         self._put_manifest(manifest, etag)
         if self._lists_files:
-            athena.write_list(self._client, self.layout, manifest)
+            athena.write_list(self.client, self.layout, manifest)
         self._sweep(manifest, before)
 
     def _put_manifest(self, manifest: Manifest, etag: str | None) -> None:
@@ -521,12 +460,9 @@ class Lake:
         from botocore.exceptions import ClientError
 
         condition = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
-        key = self.layout.key(manifest.url)
         body = manifest_json.to_json(manifest)
         try:
-            self._client.put_object(
-                Bucket=self.layout.bucket, Key=key, Body=body, ContentType="application/json", **condition
-            )
+            self._put(self.layout.key(manifest.url), body, ContentType="application/json", **condition)
         except ClientError as error:
             if error.response["Error"]["Code"] not in ("PreconditionFailed", "ConditionalRequestConflict"):
                 raise
@@ -548,21 +484,21 @@ class Lake:
         self._delete(sorted(left - self._keys_of(others)))
 
     def _keys_of(self, manifests: Iterable[Manifest]) -> set[str]:
-        """Return the keys of the parts that manifests name."""
         return {self.layout.key(part.url) for manifest in manifests for part in manifest.parts}
 
     def _strays(self, prefix: str) -> list[str]:
         """Return the keys under a prefix that are old enough to be the leavings of a crash."""
         end = utc_now() - STRAY_AGE
-        return [item["Key"] for item in objects(self._client, self.layout, prefix) if item["LastModified"] < end]
+        return [item["Key"] for item in objects(self.client, self.layout, prefix) if item["LastModified"] < end]
 
     def _under(self, prefix: str) -> list[str]:
-        """Return the keys under a prefix."""
-        return [item["Key"] for item in objects(self._client, self.layout, prefix)]
+        return [item["Key"] for item in objects(self.client, self.layout, prefix)]
+
+    def _put(self, key: str, body: bytes, **more: str) -> None:
+        self.client.put_object(Bucket=self.layout.bucket, Key=key, Body=body, **more)
 
     def _delete(self, keys: Sequence[str]) -> None:
-        """Delete objects that no manifest names, as `remove` does."""
-        remove(self._client, self.layout.bucket, keys)
+        remove(self.client, self.layout.bucket, keys)
 
     def _discard(self, keys: Sequence[str]) -> None:
         """Delete objects where something else is to be told; what S3 keeps of them is swept once it is old."""

@@ -15,12 +15,7 @@ Shown = tuple[str, str, str]
 def table_schema(
     columns: Iterable[Shown], *, key: Sequence[str], required: Iterable[str] | None = None
 ) -> dg.TableSchema:
-    """Return the columns of a table as metadata.
-
-    Args:
-        key: Those that tell one row from another, however their case is written.
-        required: Those that are never NULL; without it, the key's.
-    """
+    """Return a table's columns as metadata, the key's in whatever case; `required` are never NULL, else the key's."""
     keys = {fold(name) for name in key}
     filled = keys if required is None else {fold(name) for name in required}
 

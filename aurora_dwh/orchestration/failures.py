@@ -49,8 +49,7 @@ _REFUSED_BY_AWS = frozenset(
 def named_failures(asset: dg.AssetKey, *, attempts_left: bool = True) -> Iterator[None]:
     """Turn errors that end a step into a Dagster failure named by asset: those that would come again, and the last.
 
-    Args:
-        attempts_left: Whether the step is tried again where that may help.
+    An error that may pass is not one as long as the step has attempts left.
     """
     try:
         yield

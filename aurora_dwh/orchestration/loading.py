@@ -14,10 +14,7 @@ Location = TypeVar("Location")
 def loaded_once(files: Callable[[], Iterable[Path]]) -> Callable[[Callable[[], Location]], Callable[[], Location]]:
     """Return a decorator for a function that builds a location, which keeps what was built last.
 
-    It is built anew where the environment or the text of a file has changed.
-
-    Args:
-        files: Returns the files that the location is made from; those that are missing count as such.
+    It is built anew where the environment or the text of one of the files, that it is made from, has changed.
     """
 
     def decorate(build: Callable[[], Location]) -> Callable[[], Location]:

@@ -1,19 +1,23 @@
-"""Runs of the code location inside this process, for the demo: the same jobs that the UI launches.
+"""Runs of the code location inside this process, for commands and the demo.
 
-The runs are kept in the instance that DAGSTER_HOME names, so that the UI shows them afterwards.
+They are kept in the instance that DAGSTER_HOME names, so that the UI shows them: what was made beside Dagster would be
+missing or stale there, and sensors would make it again.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import dagster as dg
 
+from aurora_dwh.core.models import DataError
 from aurora_dwh.instance import run_tags
 from aurora_dwh.instance.health import open_instance
+from aurora_dwh.orchestration.assets.names import PLAIN
 
 LOAD, MARTS = "daily_load", "marts"
 """The jobs: a day's tables, and every mart."""
@@ -33,11 +37,9 @@ def run(
     assets: Sequence[dg.AssetKey] | None,
     on_day: Callable[[dg.AssetKey, str], None],
 ) -> None:
-    """Materialize a range of days as one run.
+    """Materialize a range of days of a job, or of some of its assets, as one run.
 
     Args:
-        job: `LOAD` or `MARTS`.
-        assets: What to materialize; None for the whole job.
         on_day: Called with an asset and a day when that day stands.
 
     Raises:
@@ -54,32 +56,63 @@ def run(
         run_id = str(uuid.uuid4())
         instance.add_event_listener(run_id, listen)
         result = location.resolve_job_def(job).execute_in_process(
-            instance=instance, asset_selection=assets, run_id=run_id, **quiet_arguments(first, last)
+            instance=instance, asset_selection=assets, run_id=run_id, **_quiet(first, last)
         )
     if not result.success:
-        raise RuntimeError(f"run {run_id} failed: {'; '.join(reasons(result.all_events))}")
+        raise RuntimeError(f"run {run_id} failed: {'; '.join(_reasons(result.all_events))}")
 
 
-def quiet_arguments(first: date | None = None, last: date | None = None) -> dict[str, Any]:
-    """Return what makes `execute_in_process` one run of a day or a range, whose caller says what came of it.
+class RunError(DataError):
+    """A run that failed; the message is the failed step's."""
 
-    Args:
-        first: The first day; None where the assets have no days.
-        last: The last day; None is the first.
+
+@dataclass(frozen=True)
+class Materialized:
+    """A run that succeeded."""
+
+    run_id: str  # Dagster's id of the run
+    # what the asset's checks found; one that did not pass is a warning, for another would have failed the run
+    checks: tuple[dg.AssetCheckEvaluation, ...]
+
+
+def materialize(location: dg.Definitions, layer: str, name: str, days: Sequence[date] = ()) -> Materialized:
+    """Materialize an asset, of consecutive days if it has days, in a run of its own.
+
+    Raises:
+        ConfigError: No instance of Dagster's is named.
+        RunError: The run failed.
+        KeyboardInterrupt: It was stopped.
     """
+    with open_instance() as instance:
+        job = location.resolve_implicit_global_asset_job_def()
+        try:
+            result = job.execute_in_process(
+                instance=instance, asset_selection=[PLAIN.key(layer, name)], **_quiet(*days[:1], *days[-1:])
+            )
+        except dg.DagsterExecutionInterruptedError as interrupt:
+            raise KeyboardInterrupt from interrupt
+    failures = [event.step_failure_data.error for event in result.all_events if event.is_step_failure]
+    if dg.DagsterExecutionInterruptedError.__name__ in [error.cls_name for error in failures if error]:
+        raise KeyboardInterrupt  # which a step tells of as of a failure
+    if not result.success:
+        raise RunError("; ".join(_reasons(result.all_events)))
+    return Materialized(result.run_id, tuple(result.get_asset_check_evaluations()))
+
+
+def _quiet(first: date | None = None, last: date | None = None) -> dict[str, Any]:
+    """Return what makes `execute_in_process` one run of a day or a range, if any, whose caller says what came of it."""
     quiet: dict[str, Any] = {
         "run_config": {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         "raise_on_error": False,
     }
-    if first is None:
+    if first is None or last is None:
         return quiet
-    if last is None or last == first:
+    if last == first:
         return quiet | {"partition_key": first.isoformat()}
     return quiet | {"tags": run_tags.of_range(first.isoformat(), last.isoformat())}
 
 
-def reasons(events: Sequence[dg.DagsterEvent]) -> list[str]:
-    """Return why a run failed: its failed steps' messages, or its own where it did not come to a step."""
+def _reasons(events: Sequence[dg.DagsterEvent]) -> list[str]:
     steps = [event.step_failure_data for event in events if event.is_step_failure]
     named = [step.user_failure_data.description if step.user_failure_data else None for step in steps]
     reasons = [name or step.error_display_string for name, step in zip(named, steps, strict=True)]

@@ -38,17 +38,5 @@ class AuroraResource(dg.ConfigurableResource[None]):
         had: Callable[[Rules], Sequence[str]] = lambda _: (),
         today: date | None = None,
     ) -> Iterator[Extract | Export]:
-        """Yield the days of a table to be written as its `extract` says: by this process, or by Aurora itself.
-
-        Args:
-            known: Returns how many rows days had when they were last read, those that never were left out. Earlier
-                days that the table's lookback reaches into come first, where they have another number now.
-            had: Takes the table's rules and returns the columns that it had when it was last read; one that the user
-                may not read any more is an error.
-            today: The running day, which is read as far as it is; None where each day's end is awaited.
-
-        Raises:
-            SourceError: The source is out of reach, or was lost while rows were read; another attempt may do better.
-            DataError: The table cannot be read as the catalog says.
-        """
+        """Yield the days of a table to be written, as `source.factory.read_days` does."""
         yield from read_days(table, catalog, days, log.warning, known, had, self._settings, today)

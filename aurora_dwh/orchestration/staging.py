@@ -5,6 +5,7 @@ The step is one of the catalog's, of a transform, or of any asset whose rows an 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -17,14 +18,19 @@ import dagster as dg
 from aurora_dwh.catalog.model import Table
 from aurora_dwh.core.models import Manifest
 from aurora_dwh.core.rules import Rules, check_days
-from aurora_dwh.instance import COLUMNS
+from aurora_dwh.instance import COLUMNS, SAMPLE
+from aurora_dwh.lake.contents import head
+from aurora_dwh.lake.parquet import own_columns
 from aurora_dwh.lake.store import Lake
 from aurora_dwh.orchestration.columns import table_schema
-from aurora_dwh.orchestration.samples import sample
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.load import batches, transaction
-from aurora_dwh.warehouse.load.statements import Target
-from aurora_dwh.warehouse.load.target import staging_target
+from aurora_dwh.warehouse.load.statements import Target, staging_target
+
+_log = logging.getLogger(__name__)
+
+_COLUMNS, _CHARACTERS = 30, 40
+"""How many columns are shown of a wide table's rows, and how much of a long value."""
 
 
 @dataclass(frozen=True)
@@ -136,8 +142,32 @@ def _shown_rows(
     found: dict[str, Any] = {"dagster/row_count": totals[-1]} if totals else {}
     filled = [manifest for manifest in manifests if manifest.rows]
     if filled and table.sample_rows:
-        found |= sample(lake, max(filled, key=lambda manifest: manifest.day), table.sample_rows)
+        found |= _sample(lake, max(filled, key=lambda manifest: manifest.day), table.sample_rows)
     return found
+
+
+def _sample(lake: Lake, manifest: Manifest, rows: int) -> dict[str, Any]:
+    """Return a day's first rows, masked as in the lake; none where they cannot be read, as of one written anew."""
+    import pyarrow as pa
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    names = own_columns(manifest.schema.arrow_schema).names[:_COLUMNS]
+    try:
+        found = head(lake.client, lake.layout, manifest, names, rows)
+    except (BotoCoreError, ClientError, pa.ArrowException, OSError, ValueError, KeyError) as error:
+        _log.warning(f"{manifest.table} {manifest.day}: no rows of it are shown, as they cannot be read: {error}")
+        return {}
+    records = [dg.TableRecord({name: _shown(one) for name, one in zip(names, row, strict=True)}) for row in found]
+    columns = dg.TableSchema([dg.TableColumn(name) for name in names])
+    return {SAMPLE: dg.MetadataValue.table(records, columns)} if records else {}
+
+
+def _shown(value: Any) -> str:
+    """Return a value in few characters; NULL is told from the text by its sign."""
+    if value is None:
+        return "∅"
+    text = f"0x{value[:_CHARACTERS].hex()}" if isinstance(value, bytes) else str(value)
+    return text if len(text) <= _CHARACTERS else f"{text[: _CHARACTERS - 1]}…"
 
 
 def _day_metadata(done: transaction.Loaded, manifest: Manifest) -> dict[str, Any]:

@@ -77,10 +77,6 @@ class Buckets:
     subject: Subject  # what is compared
     width: int  # how many values of the key a bucket has
 
-    @property
-    def _key(self) -> Column:
-        return self.subject.key[0]
-
     def extract(self, at: datetime, rules: Rules | None) -> Extract:
         """Return the buckets, in pieces, on their way out of the source, which they show at `at` (UTC) at the least."""
         columns = (
@@ -105,17 +101,14 @@ class Buckets:
             )
 
         for rows in Walk(self.pace, replace(self.subject, cursor=None), QUICK).batches():
-            keys, digests = _whole(rows.column(self._key.target_name)), rows.column(DIGEST).to_numpy()
+            keys, digests = _whole(rows.column(self.subject.key[0].target_name)), rows.column(DIGEST).to_numpy()
             summed += _summed(keys, digests, self.width)
             if not rows.num_rows or len(summed) >= _GATHERED:  # a wait, which whoever reads is to hear of
                 yield batch()
         yield batch()
 
     def compare(self, warehouse: Warehouse, lake: Lake, found: Manifest) -> FirstLook:
-        """Compare the source's buckets with those of the target's rows.
-
-        Args:
-            found: What was read of the source, as `extract` gives it.
+        """Compare the source's buckets, as `extract` gives them, with those of the target's rows.
 
         Raises:
             RulesError: The table was loaded from another source than that which they say.
@@ -138,9 +131,9 @@ class Buckets:
         if not differing:
             return self.subject
         ranges = self._ranges(differing)
-        there = " OR ".join(_within(mysql_identifier(self._key.name), start, end) for start, end in ranges)
+        there = " OR ".join(_within(mysql_identifier(self.subject.key[0].name), start, end) for start, end in ranges)
         named = ", ".join(map(str, differing))
-        name, (start, end) = identifier(self._key.target_name), (ranges[0][0], ranges[-1][1])
+        name, (start, end) = identifier(self.subject.key[0].target_name), (ranges[0][0], ranges[-1][1])
         # Where they fit, as whole numbers, of which a remainder is found sooner; CASE says first which rows have such.
         value = f"CAST({name} AS BIGINT)" if start >= -(2**63) and end < 2**63 else name
         bucket = f"CASE WHEN {_within(name, start, end)} THEN {value} - MOD({value}, {self.width}) END"
@@ -185,15 +178,11 @@ def _summed(keys: NDArray[Any], digests: NDArray[Any], width: int) -> Iterator[t
 
 
 def _within(name: str, start: int, end: int) -> str:
-    """Return the condition of a half-open range of keys."""
     return f"{name} >= {start} AND {name} < {end}"
 
 
 def _bucket(key: Column, width: int) -> str:
-    """Return Redshift's expression of a row's bucket.
-
-    Without a division, as Redshift rounds the quotient of decimals.
-    """
+    """Return Redshift's expression of a row's bucket; it has no division, as Redshift rounds a quotient of decimals."""
     name = identifier(key.target_name)
     return f"CAST({name} - MOD({name}, {width}) AS DECIMAL(20,0))"
 

@@ -170,12 +170,7 @@ def _side(subject: Subject, rows: str, digest: str, more: str, *, is_there: bool
 
 
 def differing(subject: Subject, name: str, there: str) -> str:
-    """Return the statement that keeps the keys whose rows differ.
-
-    Args:
-        name: The temporary table that it makes.
-        there: The SELECT of the other side, as `keys_in_stage` or `rows_in_stage` gives it.
-    """
+    """Return the statement that keeps in a temporary table the keys whose rows differ from the other side's SELECT."""
     here = _rows_of(subject, f"{subject.target.sql} WHERE {subject.gathered}", is_there=False)
     names = ", ".join(identifier(name) for name in key_names(subject))
     # Texts that differ in blanks at the end are one to Redshift.

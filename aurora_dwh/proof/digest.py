@@ -93,16 +93,15 @@ def staged_text(column: Column) -> str:
 
 def comparable(schema: TableSchema) -> list[Column]:
     """Return the columns that SQL can compare by their texts: all but those that are carried."""
-    return [column for column in schema.columns if not is_carried(column)]
+    return [column for column in schema.columns if not _is_carried(column)]
 
 
 def carried(schema: TableSchema) -> list[Column]:
     """Return the columns whose values are carried to Redshift: documents, and those that are hashed with a key."""
-    return [column for column in schema.columns if is_carried(column)]
+    return [column for column in schema.columns if _is_carried(column)]
 
 
-def is_carried(column: Column) -> bool:
-    """Return whether a column's values are compared in Redshift alone."""
+def _is_carried(column: Column) -> bool:
     return column.keyed or is_document(column)
 
 

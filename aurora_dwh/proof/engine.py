@@ -9,7 +9,6 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
-from logging import Logger
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -35,14 +34,12 @@ from aurora_dwh.source.throttle import Throttle
 from aurora_dwh.source.windows import window
 from aurora_dwh.warehouse.connection import Warehouse, open_warehouse
 from aurora_dwh.warehouse.errors import WarehouseError
-from aurora_dwh.warehouse.load.target import staging_target
+from aurora_dwh.warehouse.load.statements import staging_target
 
 if TYPE_CHECKING:
     from aurora_dwh.catalog.fields import PauseAbove
     from aurora_dwh.catalog.model import Catalog, Table
     from aurora_dwh.core.rules import Rules
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -65,13 +62,8 @@ class Places:
     lake: Lake
     warehouse: Warehouse
     pause_above: PauseAbove | None = None
-    log: Logger = _log
+    warn: Callable[[str], None] = logging.getLogger(__name__).warning  # takes what an operator should know
     source: Callable[[], AuroraSettings] = AuroraSettings.from_env
-
-    @property
-    def warn(self) -> Callable[[str], None]:
-        """Take what an operator should know."""
-        return self.log.warning
 
 
 def comparisons(tables: Iterable[Table], days: Sequence[date] = ()) -> list[tuple[Table, date | None]]:
@@ -175,10 +167,9 @@ def examine(
     is_kept: bool = False,
     rules: Rules | None = None,
 ) -> Proof:
-    """Compare what a subject says; for what is raised see `prove`.
+    """Compare what a subject says, by the source's clock `now`; for what is raised see `prove`.
 
     Args:
-        now: The source's clock.
         last: Of a table that is copied whole, its last reading.
         reached: How far the data of a replica reaches; None of another server.
         ceiling: The most rows of the source a second.

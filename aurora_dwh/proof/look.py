@@ -7,9 +7,9 @@ was last read is late; so is one that the source changed between the two looks.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
 
@@ -69,12 +69,8 @@ class _Row:
     read_at: datetime | None = None
 
 
-@dataclass
-class _Both:
-    """The rows that have one key, of either side."""
-
-    there: list[_Row] = field(default_factory=list)
-    here: list[_Row] = field(default_factory=list)
+_Both = tuple[list[_Row], list[_Row]]
+"""The rows that have one key, of the source and of Redshift."""
 
 
 class Look:
@@ -105,24 +101,23 @@ class Look:
             WarehouseError: Redshift refused a statement, or was out of reach for all attempts.
             pymysql.err.Error: The source did.
         """
-        at_once = self._keys_at_once()
-        left = list(candidates)
+        at_once, left = self._keys_at_once(), list(candidates)
         while left:
             batch = next(_batches(left, at_once))
             left = left[len(batch) :]
             for _ in rest():
                 pass
-            both: dict[Key, _Both] = {}
-            here = self._staged([candidate.key for candidate in batch])
-            for row in here:
-                both.setdefault(row.key, _Both()).here.append(row)
-            for row in self._at_source([candidate.key for candidate in batch]):
-                both.setdefault(row.key, _Both()).there.append(row)
+            keys = [candidate.key for candidate in batch]
+            both: defaultdict[Key, _Both] = defaultdict(lambda: ([], []))
+            for row in self._staged(keys):
+                both[row.key][1].append(row)
+            for row in self._at_source(keys):
+                both[row.key][0].append(row)
             at_once = self._next_keys(both.values())
             known = {candidate.key: candidate for candidate in batch} if self._subject.key else {}
-            for key, rows in both.items():
+            for key, (there, here) in both.items():
                 if not self._subject.key or key in known:
-                    yield from self._judged(key, rows, known.get(key))
+                    yield from self._judged(key, there, here, known.get(key))
 
     def _keys_at_once(self) -> int:
         widths = [
@@ -138,35 +133,31 @@ class Look:
 
     def _next_keys(self, both: Iterable[_Both]) -> int:
         """Return for how many keys to ask next, by the rows that came last: few fill their columns to the width."""
-        sizes = [sum(len(v or "") for v in row.values) for rows in both for row in (*rows.there, *rows.here)]
+        sizes = [sum(len(v or "") for v in row.values) for sides in both for rows in sides for row in rows]
         return max(1, min(self._most, BYTES_AT_ONCE // (4 * max(sizes, default=1) + 1)))
 
-    def _judged(self, key: Key, rows: _Both, candidate: Candidate | None) -> Iterator[Found]:
-        there, here = Counter(row.values for row in rows.there), Counter(row.values for row in rows.here)
-        if there == here:
+    def _judged(self, key: Key, there: list[_Row], here: list[_Row], candidate: Candidate | None) -> Iterator[Found]:
+        if Counter(row.values for row in there) == Counter(row.values for row in here):
             return
-        copies = len(rows.there), len(rows.here)
-        kind = self._kind(rows, candidate, copies)
-        values = tuple(self._differing(rows)) if kind == STALE else ()
+        kind = self._kind(there, here, candidate)
         yield Found(
             kind,
             key,
-            self._label((rows.there or rows.here)[0]),
-            values,
-            copies,
-            frozenset(row.day for row in rows.here if row.day),
-            self._written(rows.there[0]) if rows.there else None,
+            self._label((there or here)[0]),
+            tuple(self._differing(there, here)) if kind == STALE else (),
+            (len(there), len(here)),
+            frozenset(row.day for row in here if row.day),
+            self._written(there[0]) if there else None,
         )
 
-    def _kind(self, rows: _Both, candidate: Candidate | None, copies: tuple[int, int]) -> str:
-        there, here = copies
-        if any(row.read_at > self._at for row in rows.here if row.read_at):
+    def _kind(self, there: list[_Row], here: list[_Row], candidate: Candidate | None) -> str:
+        if any(row.read_at > self._at for row in here if row.read_at):
             return LATE  # a server that is behind does not have what was loaded, or it was loaded meanwhile
-        if rows.there and (self._is_late(rows.there) or self._has_changed(rows.there, candidate)):
+        if there and (self._is_late(there) or self._has_changed(there, candidate)):
             return LATE
-        if there > here:
+        if len(there) > len(here):
             return MISSING
-        if there < here:
+        if len(there) < len(here):
             return DUPLICATE if there else EXTRA
         return STALE
 
@@ -187,10 +178,9 @@ class Look:
         cursor = self._subject.cursor
         return None if cursor is None else row.values[self._subject.schema.columns.index(cursor)]
 
-    def _differing(self, rows: _Both) -> Iterator[tuple[str, str | None, str | None]]:
+    def _differing(self, *sides: list[_Row]) -> Iterator[tuple[str, str | None, str | None]]:
         """Yield the columns in which a row differs, with both values."""
-        there = sorted(rows.there, key=lambda row: repr(row.values))[0].values
-        here = sorted(rows.here, key=lambda row: repr(row.values))[0].values
+        there, here = (min((row.values for row in rows), key=repr) for rows in sides)
         for column, one, other in zip(self._columns, there, here, strict=True):
             if one != other:
                 yield column.name, one and one[:KEPT_CHARACTERS], other and other[:KEPT_CHARACTERS]
@@ -208,14 +198,13 @@ class Look:
     def staged_conditions(self, candidates: Sequence[Candidate]) -> list[str]:
         """Return the same in Redshift's SQL, of keys that are just those."""
         tests = [_staged_test(column) for column in self._subject.key]
-        texts = [
-            (place, identifier(column.target_name))
-            for place, column in enumerate(self._subject.key)
-            if column.redshift_type.startswith("VARCHAR")
-        ]
 
         def exactly(key: Key) -> str:
-            sizes = (f"OCTET_LENGTH({name}) = {len((key[place] or '').encode())}" for place, name in texts)
+            sizes = (
+                f"OCTET_LENGTH({identifier(column.target_name)}) = {len((text or '').encode())}"
+                for column, text in zip(self._subject.key, key, strict=True)
+                if column.redshift_type.startswith("VARCHAR")
+            )
             return " AND ".join([_any_of([key], tests), *sizes])
 
         return [" OR ".join(f"({exactly(one.key)})" for one in batch) for batch in _batches(candidates, KEYS_AT_ONCE)]
@@ -228,20 +217,21 @@ class Look:
         if self._subject.key:
             wanted = _any_of(keys, [self._source_test(column) for column in self._subject.key])
         else:
-            wanted = f"{digest} IN ({', '.join(_digits(key) for key in keys)})"
+            digits = (
+                mysql_literal(f"{int(key[0] or 0):0{DIGEST_DIGITS}x}") for key in keys
+            )  # as the source writes them
+            wanted = f"{digest} IN ({', '.join(digits)})"
         where = " AND ".join(f"({one})" for one in (*self._subject.there, wanted))
         rows = mysql_relation(schema.database, schema.table, schema.query)
         for row in execute(self._connection, f"SELECT {digest}, {self._texts(AURORA)} FROM {rows} WHERE {where}"):
             yield self._row(row[1:], digest=int(row[0], 16), mask_key=mask_key)
 
     def _staged(self, keys: Sequence[Key]) -> list[_Row]:
-        """Return Redshift's rows of some keys."""
         if self._subject.key:
             wanted = _any_of(keys, [_staged_test(column) for column in self._subject.key])
         else:
-            wanted = (
-                f"{REDSHIFT.digest(comparable(self._subject.schema))} IN ({', '.join(str(key[0]) for key in keys)})"
-            )
+            digest = REDSHIFT.digest(comparable(self._subject.schema))
+            wanted = f"{digest} IN ({', '.join(str(key[0]) for key in keys)})"
         own = f"{identifier(DAY)}, {identifier(LOADED_AT)}" if self._subject.has_days else "NULL, NULL"
         statement = (
             f"SELECT {own}, {self._texts(REDSHIFT)} FROM {self._subject.target.sql} "
@@ -296,7 +286,6 @@ class _Test:
 
 
 def _batches(candidates: Sequence[Candidate], most: int) -> Iterator[list[Candidate]]:
-    """Yield the candidates in groups that one statement asks for."""
     group: list[Candidate] = []
     size = 0
     for candidate in candidates:
@@ -308,11 +297,6 @@ def _batches(candidates: Sequence[Candidate], most: int) -> Iterator[list[Candid
         size += more
     if group:
         yield group
-
-
-def _digits(key: Key) -> str:
-    """Return the digest of a row without a key as the source writes it."""
-    return mysql_literal(f"{int(key[0] or 0):0{DIGEST_DIGITS}x}")
 
 
 def _any_of(keys: Sequence[Key], tests: Sequence[_Test]) -> str:
@@ -356,5 +340,4 @@ def _value(column: Column, pieces: Sequence[object], mask_key: MaskKey | None) -
 
 
 def _moment(bound: date) -> str:
-    """Return a value of a cursor as its canonical text."""
     return bound.isoformat(sep=" ", timespec="microseconds") if isinstance(bound, datetime) else bound.isoformat()

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from aurora_dwh.core.models import DataError, utc_now
 from aurora_dwh.proof.engine import Places, Proof, keeps_gone, look_again, prove
 from aurora_dwh.proof.repair import Repair, Repaired
-from aurora_dwh.proof.verdict import DUPLICATE, EXTRA, GONE, KINDS, LATE, MISSING, STALE, Verdict, count, first_of_each
+from aurora_dwh.proof.verdict import GONE, KINDS, LATE, Verdict, count, first_of_each
 from aurora_dwh.source.connection import Connection
 from aurora_dwh.warehouse import load_history, removal
-from aurora_dwh.warehouse.load.target import staging_target
+from aurora_dwh.warehouse.load.statements import staging_target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,28 +108,23 @@ def _left(connection: Connection, places: Places, proof: Proof, repair: Repair, 
 def _record(places: Places, label: str, outcome: Outcome, run_id: str | None) -> None:
     """Write the row of `dwh.proof_history`."""
     found, left = outcome.found, outcome.verdict
-    row = load_history.ProofRow(
-        proof_id=secrets.token_hex(16),
-        run_id=run_id,
-        table_name=label,
-        read_at=left.read_at or utc_now(),
-        proven_at=utc_now(),
-        source_rows=left.source_rows,
-        staged_rows=left.staged_rows,
-        rows_proven=left.proven,
-        missing=found.kinds.get(MISSING, 0),
-        extra=found.kinds.get(EXTRA, 0),
-        stale=found.kinds.get(STALE, 0),
-        duplicate=found.kinds.get(DUPLICATE, 0),
-        late=found.kinds.get(LATE, 0),
-        gone=found.kinds.get(GONE, 0),
-        repaired=outcome.repaired.rows,
-        removed=outcome.repaired.removed,
-        differing=left.wrong,
-        shown=_short([str(one) for one in found.shown]),
-        repairs=_short(outcome.repaired.done),
-        seconds=round(left.seconds, 3),
-    )
+    row: load_history.Row = {
+        "proof_id": secrets.token_hex(16),
+        "run_id": run_id,
+        "table_name": label,
+        "read_at": left.read_at or utc_now(),
+        "proven_at": utc_now(),
+        "source_rows": left.source_rows,
+        "staged_rows": left.staged_rows,
+        "rows_proven": left.proven,
+        **{kind: found.kinds.get(kind, 0) for kind in (*KINDS, LATE, GONE)},
+        "repaired": outcome.repaired.rows,
+        "removed": outcome.repaired.removed,
+        "differing": left.wrong,
+        "shown": _short([str(one) for one in found.shown]),
+        "repairs": _short(outcome.repaired.done),
+        "seconds": round(left.seconds, 3),
+    }
     places.warehouse.persist(lambda session: session.execute(load_history.insert_proof(row)))
 
 

@@ -18,17 +18,12 @@ FIRST_ROWS, FEWEST_ROWS, MOST_ROWS = 10_000, 100, 500_000
 
 @dataclass
 class Pace:
-    """How a table is gone through in pieces, each a statement of its own.
-
-    Args:
-        named: The proof, as messages name it.
-        ceiling: The most rows of a second; None for no ceiling.
-    """
+    """How a table is gone through in pieces, each a statement of its own."""
 
     connection: Connection
     throttle: Throttle
-    named: str
-    ceiling: int | None = None
+    named: str  # the proof, as messages name it
+    ceiling: int | None = None  # the most rows of a second; None for no ceiling
     rows: int = field(init=False, default=0)  # rows that statements read so far
     statements: int = field(init=False, default=0)  # SELECTs that read them
     reading: float = field(init=False, default=0.0)  # seconds that they took together

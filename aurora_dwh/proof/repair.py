@@ -31,8 +31,7 @@ from aurora_dwh.warehouse import rebuild as warehouse_rebuild
 from aurora_dwh.warehouse import removal
 from aurora_dwh.warehouse.load import batches
 from aurora_dwh.warehouse.load import transaction as load
-from aurora_dwh.warehouse.load.statements import Target
-from aurora_dwh.warehouse.load.target import staging_target
+from aurora_dwh.warehouse.load.statements import Target, staging_target
 
 if TYPE_CHECKING:
     from aurora_dwh.catalog.fields import PauseAbove
@@ -136,7 +135,6 @@ class Repair:
         return staging_target(self.table, self.places.warehouse.settings.staging_schema)
 
     def _take_away(self, proof: Proof, extra: Sequence[Found], done: Repaired) -> None:
-        """Remove or flag rows that are gone from the source."""
         target, verdict = self._target, proof.verdict
         rows = sum(one.rows for one in extra)
         try:
@@ -194,7 +192,6 @@ class Repair:
         return Throttle(self.connection, ceiling=ceiling, limits=limits, warn=self.places.warn)
 
     def _read_days(self, proof: Proof, wrong: Sequence[Found], done: Repaired) -> None:
-        """Read and replace the days that rows are of, as units."""
         days = sorted({day for one in wrong for day in (*one.days, *self._days_of(proof, one))})
         if not days:
             return

@@ -7,9 +7,9 @@ has, which may be wider than the source's are now.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, timezone
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aurora_dwh.core.models import DataError, Manifest, Window
@@ -19,7 +19,7 @@ from aurora_dwh.source.windows import as_read, bounds, condition, window
 from aurora_dwh.warehouse import load_history
 from aurora_dwh.warehouse.connection import Session
 from aurora_dwh.warehouse.load import standing
-from aurora_dwh.warehouse.load.schema_drift import LiveColumn, holds, look
+from aurora_dwh.warehouse.load.schema_drift import Columns, holds, look
 from aurora_dwh.warehouse.load.statements import DAY, DELETED, Target
 from aurora_dwh.warehouse.sql import identifier
 
@@ -69,19 +69,12 @@ class Subject:
         return f"{self.here} AND ({self.day_here})" if self.day_here else self.here
 
     def check_source(self, session: Session, keys: Manifest) -> None:
-        """Refuse to compare the target with another source than that which it was loaded from.
-
-        Args:
-            keys: What was read of the source; without rules, nothing is known of it.
-
-        Raises:
-            RulesError: It is of another source.
-        """
+        """Refuse, by a RulesError, what was read of another source than that which the target was loaded from."""
         if keys.rules and self.newest:
             standing.find(session, self.target, keys).check_source(keys)
 
 
-def plain_subject(source: TableSchema, schema: TableSchema, target: Target, live: Mapping[str, LiveColumn]) -> Subject:
+def plain_subject(source: TableSchema, schema: TableSchema, target: Target, live: Columns) -> Subject:
     """Return what is compared of a table whose rows all count, told apart by the target's key or the source's own.
 
     Args:
@@ -97,7 +90,7 @@ def plain_subject(source: TableSchema, schema: TableSchema, target: Target, live
         raise DataError(
             f"{target.label} has no column {', '.join(missing)}, which the source has: load a day of the table first"
         )
-    held = replace(schema, columns=tuple(_held(column, live[column.target_name].type) for column in schema.columns))
+    held = replace(schema, columns=tuple(_held(column, live[column.target_name]) for column in schema.columns))
     return Subject(held, source, _key(held, target), target, has_days=DAY in live)
 
 
@@ -122,21 +115,18 @@ def subject(
     live = look(session, target)
     whole = plain_subject(schema, expected(schema, table), target, live.columns)
     readings = _readings(session, target) if live.history else []
-    there = [table.filter] if table.filter else []
-    here = [f"NOT {identifier(DELETED)}"] if target.flags_deletes and DELETED in live.columns else []
     cursor = whole.schema.column(table.cursor) if table.cursor is not None and table.mode != "full" else None
     day_there = day_here = None
     if day is not None and cursor is not None:
         span = window(day, zone=catalog.zone, start_date=catalog.start_date)
         if read_at := max((reading.at for reading in readings if reading.day == day), default=None):
             span = as_read(span, table, read_at=read_at, zone=catalog.zone)
-        zone = table.cursor_zone(catalog.zone)
-        day_there = condition(cursor, span, table=table.name, cursor_zone=zone)
-        day_here = condition(cursor, span, table=table.name, cursor_zone=zone, named=_staged_name)
+        of_day = partial(condition, cursor, span, table=table.name, cursor_zone=table.cursor_zone(catalog.zone))
+        day_there, day_here = of_day(), of_day(named=lambda column: identifier(column.target_name))
     return replace(
         whole,
-        there=tuple(there),
-        here=" AND ".join(here) or "TRUE",
+        there=(table.filter,) if table.filter else (),
+        here=f"NOT {identifier(DELETED)}" if target.flags_deletes and DELETED in live.columns else "TRUE",
         day_there=day_there,
         day_here=day_here,
         cursor=cursor,
@@ -144,10 +134,6 @@ def subject(
         reading=max(readings, key=lambda reading: reading.at, default=None) if table.mode == "full" else None,
         newest=max((reading.day for reading in readings), default=None),
     )
-
-
-def _staged_name(column: Column) -> str:
-    return identifier(column.target_name)
 
 
 def _key(schema: TableSchema, target: Target) -> tuple[Column, ...]:
@@ -170,19 +156,12 @@ def _late(
     catalog: Catalog, table: Table, cursor: Column, readings: list[Reading], now: datetime
 ) -> tuple[date, date] | None:
     """Return the cursor's values from the moment that the last readings reached to, up to now."""
-    reached = [
-        as_read(
-            window(reading.day, zone=catalog.zone, start_date=catalog.start_date),
-            table,
-            read_at=reading.at,
-            zone=catalog.zone,
-        ).end
-        for reading in readings
-        if reading.day >= catalog.start_date
-    ]
-    if not reached:
+    zone, first = catalog.zone, catalog.start_date
+    days = ((window(r.day, zone=zone, start_date=first), r.at) for r in readings if r.day >= first)
+    reached = max((as_read(day, table, read_at=at, zone=zone).end for day, at in days), default=None)
+    if reached is None:
         return None
-    span = Window(max(readings, key=lambda r: r.day).day, max(reached), now + timedelta(seconds=1))
+    span = Window(max(reading.day for reading in readings), reached, now + timedelta(seconds=1))
     start, end = bounds(cursor, span, table=table.name, cursor_zone=table.cursor_zone(catalog.zone))
     return (start, end) if start else None
 

@@ -117,11 +117,8 @@ class Walk:
     def _keyset(self) -> Keyset | None:
         # The rows of a day are found by an index on the cursor, and read at once.
         keyset = None if self.subject.day_there else primary_keyset(self.subject.source)
-        if keyset is None or sorts(
-            self.pace.connection, self._statement(keyset, None, FIRST_ROWS)[1], self.subject.source
-        ):
-            return None
-        return keyset
+        statement = self._statement(keyset, None, FIRST_ROWS)[1]
+        return None if keyset and sorts(self.pace.connection, statement, self.subject.source) else keyset
 
     def _statement(self, keyset: Keyset | None, last: Position | None, limit: int) -> tuple[TableSchema, str]:
         """Return a piece's columns and its SELECT."""

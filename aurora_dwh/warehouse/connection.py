@@ -89,12 +89,7 @@ class Session:
         self.seconds.clear()
 
     def execute(self, statement: str) -> Answer:
-        """Run one statement.
-
-        Raises:
-            WarehouseError: Redshift refused it, or did not answer in time; PassingError where another attempt may do
-                better.
-        """
+        """Run one statement; raises a WarehouseError where Redshift refuses it or does not answer in time."""
         return self._execute(statement, LOCK_SECONDS if _DDL.match(statement) else STATEMENT_SECONDS)
 
     def _execute(self, statement: str, most: float) -> Answer:
@@ -106,9 +101,11 @@ class Session:
                 cursor = self._connection.cursor()
                 cursor.execute(statement)
                 rows = [tuple(row) for row in cursor.fetchall()] if cursor.description else []
-                named = [(one[0], int(one[1])) for one in cursor.description or ()]
-                columns = tuple((name.decode() if isinstance(name, bytes) else str(name), kind) for name, kind in named)
-                return Answer(rows, cursor.rowcount, columns, _modifiers(cursor))
+                described = [(name, int(kind)) for name, kind, *_ in cursor.description or ()]
+                columns = tuple((n.decode() if isinstance(n, bytes) else str(n), kind) for n, kind in described)
+                # The driver reads the types' modifiers, too, and leaves them out of `description`.
+                modifiers = (column["type_modifier"] for column in (cursor.ps or {}).get("row_desc") or ())
+                return Answer(rows, cursor.rowcount, columns, tuple(map(int, modifiers)))
         except Exception as error:  # the driver raises OSError, struct.error and others besides its own
             if time.monotonic() - started < most:
                 raise translate(error, statement) from error
@@ -194,8 +191,7 @@ class Warehouse:
         """Give a session, connected with patience: a Serverless workgroup may have to wake first.
 
         Raises:
-            PassingError: No connection after all attempts.
-            WarehouseError: Redshift refused the user or the database.
+            WarehouseError: Redshift refused the user or the database; a PassingError after all attempts.
         """
         session = _patiently(self.connect)
         try:
@@ -204,10 +200,7 @@ class Warehouse:
             session.close()
 
     def persist(self, work: Callable[[Session], T]) -> T:
-        """Run `work` on a session, and again from its start on a new one where a failure may pass.
-
-        Args:
-            work: What to do; doing it twice must be the same as once.
+        """Run `work`, which may be done twice, on a session, and again on a new one where a failure may pass.
 
         Raises:
             WarehouseError: The failure does not pass, or did not within all attempts.
@@ -226,16 +219,13 @@ class Warehouse:
         before: Callable[[Session], None] = lambda _: None,
         landed: Callable[[Session], bool] = lambda _: False,
     ) -> T:
-        """Run `work` between BEGIN and COMMIT, as a whole and again where a failure may pass.
+        """Run `work` between BEGIN and COMMIT, again where a failure may pass; return what it returned in the end.
 
         Args:
             work: What to do; it may be called several times, each time after a ROLLBACK on a new session.
             before: Done on the same session before BEGIN, in each attempt anew; its statements each commit.
             landed: Asked on a new session after a COMMIT whose answer was lost: is the work there? Without it, work
                 must be such that doing it twice is the same as once.
-
-        Returns:
-            What `work` returned in the attempt that was committed.
 
         Raises:
             WarehouseError: The failure does not pass, or did not within all attempts.
@@ -283,9 +273,3 @@ def _close(connection: Any) -> None:
         connection.close()
     except Exception:  # a broken connection cannot say goodbye, and nothing depends on it
         _log.debug("closing a broken connection", exc_info=True)
-
-
-def _modifiers(cursor: Any) -> tuple[int, ...]:
-    """Return the type modifiers, which the driver reads and leaves out of `description`."""
-    prepared = cursor.ps or {}
-    return tuple(int(column["type_modifier"]) for column in prepared.get("row_desc") or ())

@@ -9,13 +9,12 @@ All loads share these tables. An INSERT waits for no other one; an UPDATE locks 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import astuple, dataclass, fields
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 
 from aurora_dwh.core.models import REPAIR
 from aurora_dwh.warehouse.load.statements import DAY, LOADED_AT
-from aurora_dwh.warehouse.sql import identifier, literal, qualified
+from aurora_dwh.warehouse.sql import identifier, identifiers, literal, qualified
 
 SCHEMA = "dwh"
 HISTORY_NAME = "load_history"
@@ -31,135 +30,89 @@ _ADDED = {
     "rules": "VARCHAR(65535)",
     "rows_behind": "BIGINT",
 }
-"""Columns of `dwh.load_history` that older versions did not make, with their types; NULL in rows of those."""
+"""Columns of `dwh.load_history`, with their types, that older versions did not make; NULL in rows of those."""
 
-DDL = (
-    f"""CREATE TABLE IF NOT EXISTS {HISTORY} (
-  load_id VARCHAR(64) NOT NULL,
-  run_id VARCHAR(64),
-  table_name VARCHAR(255) NOT NULL,
-  day DATE NOT NULL,
-  mode VARCHAR(16) NOT NULL,
-  manifest_url VARCHAR(2048) NOT NULL,
-  attempt VARCHAR(64) NOT NULL,
-  snapshot_at TIMESTAMP NOT NULL,
-  rows_in_manifest BIGINT NOT NULL,
-  rows_inserted BIGINT NOT NULL,
-  rows_updated BIGINT NOT NULL,
-  converted VARCHAR(65535) NOT NULL,
-  loaded_at TIMESTAMP NOT NULL,
-  in_target BOOLEAN NOT NULL,
-  {", ".join(f"{name} {kind}" for name, kind in _ADDED.items())}
-) DISTSTYLE AUTO SORTKEY AUTO""",
-    f"""CREATE TABLE IF NOT EXISTS {PROOFS} (
-  proof_id VARCHAR(64) NOT NULL,
-  run_id VARCHAR(64),
-  table_name VARCHAR(255) NOT NULL,
-  read_at TIMESTAMP NOT NULL,
-  proven_at TIMESTAMP NOT NULL,
-  source_rows BIGINT NOT NULL,
-  staged_rows BIGINT NOT NULL,
-  rows_proven BIGINT NOT NULL,
-  missing BIGINT NOT NULL,
-  extra BIGINT NOT NULL,
-  stale BIGINT NOT NULL,
-  duplicate BIGINT NOT NULL,
-  late BIGINT NOT NULL,
-  gone BIGINT NOT NULL,
-  repaired BIGINT NOT NULL,
-  removed BIGINT NOT NULL,
-  differing BIGINT NOT NULL,
-  shown VARCHAR(65535) NOT NULL,
-  repairs VARCHAR(65535) NOT NULL,
-  seconds DOUBLE PRECISION NOT NULL
-) DISTSTYLE AUTO SORTKEY AUTO""",
-)
+_LOADS = {
+    "load_id": "VARCHAR(64) NOT NULL",
+    "run_id": "VARCHAR(64)",
+    "table_name": "VARCHAR(255) NOT NULL",
+    "day": "DATE NOT NULL",
+    "mode": "VARCHAR(16) NOT NULL",
+    "manifest_url": "VARCHAR(2048) NOT NULL",
+    "attempt": "VARCHAR(64) NOT NULL",
+    "snapshot_at": "TIMESTAMP NOT NULL",
+    "rows_in_manifest": "BIGINT NOT NULL",
+    "rows_inserted": "BIGINT NOT NULL",
+    "rows_updated": "BIGINT NOT NULL",
+    "converted": "VARCHAR(65535) NOT NULL",
+    "loaded_at": "TIMESTAMP NOT NULL",
+    "in_target": "BOOLEAN NOT NULL",
+}
+"""The other columns: one row for a load of a day, times in UTC. `in_target` becomes FALSE when the table is made anew,
+as what was loaded into the old one is not in the new one. Of those above, `key_columns` is a list in JSON, `rules` what
+`Rules.to_text` gives, and `rows_behind` how many of the rows are of later days, as the newest day brings them."""
+
+_PROOFS = {
+    "proof_id": "VARCHAR(64) NOT NULL",
+    "run_id": "VARCHAR(64)",
+    "table_name": "VARCHAR(255) NOT NULL",
+    "read_at": "TIMESTAMP NOT NULL",
+    "proven_at": "TIMESTAMP NOT NULL",
+    "source_rows": "BIGINT NOT NULL",
+    "staged_rows": "BIGINT NOT NULL",
+    "rows_proven": "BIGINT NOT NULL",
+    **dict.fromkeys(("missing", "extra", "stale", "duplicate", "late", "gone"), "BIGINT NOT NULL"),
+    "repaired": "BIGINT NOT NULL",
+    "removed": "BIGINT NOT NULL",
+    "differing": "BIGINT NOT NULL",
+    "shown": "VARCHAR(65535) NOT NULL",
+    "repairs": "VARCHAR(65535) NOT NULL",
+    "seconds": "DOUBLE PRECISION NOT NULL",
+}
+"""The columns of `dwh.proof_history`: one row for a proof of a table, times in UTC. Rows by kind are those that were
+found, `differing` those that were left when all was done; `shown` is a list in JSON of some of the rows that differed,
+`repairs` one of what was done: which keys, why, and what they were read from."""
+
+PROOF_COLUMNS = tuple(_PROOFS)
+
+
+def _ddl(table: str, *lines: str) -> str:
+    listed = ",\n  ".join(lines)
+    return f"CREATE TABLE IF NOT EXISTS {table} (\n  {listed}\n) DISTSTYLE AUTO SORTKEY AUTO"
+
+
+def _typed(columns: Mapping[str, str]) -> list[str]:
+    return [f"{name} {kind}" for name, kind in columns.items()]
+
+
+DDL = (_ddl(HISTORY, *_typed(_LOADS), ", ".join(_typed(_ADDED))), _ddl(PROOFS, *_typed(_PROOFS)))
 """Statements that make the schema's tables; each may run again."""
 
 
-@dataclass(frozen=True)
-class HistoryRow:
-    """One load of one day, in the columns of `dwh.load_history`; times in UTC.
-
-    `in_target` becomes FALSE when the table is made anew: what was loaded into the old one is not in the new one.
-    `key_columns` is a list in JSON, `rules` what `Rules.to_text` gives, NULL where the day in the lake has none;
-    `rows_behind` says how many of the rows are of later days, as the newest day brings them.
-    """
-
-    load_id: str
-    run_id: str | None
-    table_name: str
-    day: date
-    mode: str
-    manifest_url: str
-    attempt: str
-    snapshot_at: datetime
-    rows_in_manifest: int
-    rows_inserted: int
-    rows_updated: int
-    converted: str
-    loaded_at: datetime
-    key_columns: str | None
-    cursor_column: str | None
-    rules: str | None
-    rows_behind: int
-    in_target: bool = True
+Row = Mapping[str, str | bool | int | float | date | datetime | None]
+"""A row of one of the tables, by column."""
 
 
-@dataclass(frozen=True)
-class ProofRow:
-    """One proof of a table, in the columns of `dwh.proof_history`; times in UTC.
-
-    Rows by kind are those that were found; `differing` are those that were left when all was done. `shown` is a list in
-    JSON of some of the rows that differed, `repairs` one of what was done: which keys, why, and what they were read
-    from.
-    """
-
-    proof_id: str
-    run_id: str | None
-    table_name: str
-    read_at: datetime
-    proven_at: datetime
-    source_rows: int
-    staged_rows: int
-    rows_proven: int
-    missing: int
-    extra: int
-    stale: int
-    duplicate: int
-    late: int
-    gone: int
-    repaired: int
-    removed: int
-    differing: int
-    shown: str
-    repairs: str
-    seconds: float
+def insert_history(rows: Sequence[Row]) -> str:
+    """Return the INSERT of loads, of which each says the same columns."""
+    values = (", ".join(map(literal, row.values())) for row in rows)
+    return f"INSERT INTO {HISTORY} ({identifiers(rows[0])}) VALUES\n" + ",\n".join(f"({one})" for one in values)
 
 
-def insert_history(rows: Iterable[HistoryRow]) -> str:
-    """Return the INSERT of loads."""
-    names = ", ".join(identifier(f.name) for f in fields(HistoryRow))
-    values = (", ".join(literal(value) for value in astuple(row)) for row in rows)
-    return f"INSERT INTO {HISTORY} ({names}) VALUES\n" + ",\n".join(f"({one})" for one in values)
-
-
-def insert_proof(row: ProofRow) -> str:
+def insert_proof(row: Row) -> str:
     """Return the INSERT of a proof, which inserts it once however often it is run."""
-    names = ", ".join(identifier(f.name) for f in fields(ProofRow))
-    values = ", ".join(literal(value) for value in astuple(row))
-    known = f"SELECT 1 AS one FROM {PROOFS} WHERE proof_id = {literal(row.proof_id)}"
-    return f"INSERT INTO {PROOFS} ({names}) SELECT {values} WHERE NOT EXISTS ({known})"
+    known = f"SELECT 1 AS one FROM {PROOFS} WHERE proof_id = {literal(row['proof_id'])}"
+    values = ", ".join(map(literal, row.values()))
+    return f"INSERT INTO {PROOFS} ({identifiers(row)}) SELECT {values} WHERE NOT EXISTS ({known})"
 
 
 def last_proofs(tables: Collection[str]) -> str:
     """Return the query for the last proof of each of some tables, and when each was last proven equal.
 
-    Its columns are those of `ProofRow`, and `equal_at`, which is NULL where a table never was.
+    Its columns are `PROOF_COLUMNS`, and `equal_at`, which is NULL where a table never was.
     """
-    names = ", ".join(identifier(f.name) for f in fields(ProofRow))
     return (
-        f"SELECT {names}, equal_at\n"
+        f"SELECT {identifiers(PROOF_COLUMNS)}, equal_at\n"
         f"FROM (\n"
         f"  SELECT p.*, ROW_NUMBER() OVER (PARTITION BY table_name ORDER BY proven_at DESC) AS nth,\n"
         f"    MAX(CASE WHEN differing = 0 THEN read_at END) OVER (PARTITION BY table_name) AS equal_at\n"

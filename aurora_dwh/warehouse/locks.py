@@ -19,10 +19,7 @@ GONE: Final = "42P01"
 
 
 def lock(session: Session, table: str) -> None:
-    """Make the session's transaction a table's only writer, as its first statement.
-
-    Args:
-        table: The table's quoted name.
+    """Make the session's transaction the only writer of a table, by its quoted name, as its first statement.
 
     Raises:
         PassingError: The table is gone, which was there when it was looked at.
@@ -53,12 +50,7 @@ def await_writer(session: Session, begin: Callable[[], None], *states: str) -> N
 
 @contextmanager
 def passing(*states: str) -> Iterator[None]:
-    """Take what is refused with some SQLSTATEs for what another writer did meanwhile.
-
-    Raises:
-        PassingError: It was refused with one of them: look again.
-        WarehouseError: It was refused otherwise.
-    """
+    """Turn a refusal with one of the SQLSTATEs, for what another writer did meanwhile, into a PassingError."""
     try:
         yield
     except WarehouseError as error:

@@ -91,14 +91,13 @@ def loaded_days(warehouse: Warehouse, target: Target) -> set[date]:
 
 def _clear(session: Session, target: Target, twin: Target) -> None:
     """See to what all tables rest on, and remove what a broken-off rebuild left; raises DependentError."""
+
+    def needed() -> list[str]:
+        schemas = schema_drift.missing_schemas(session, target.schema_name)
+        return schemas + schema_drift.audit_tables(session, schema_drift.look(session, target))
+
     dependents.check(session, target.schema_name, target.name)
-    schema_drift.settle(
-        session,
-        lambda: [
-            *schema_drift.missing_schemas(session, target.schema_name),
-            *schema_drift.audit_tables(session, schema_drift.look(session, target)),
-        ],
-    )
+    schema_drift.settle(session, needed)
     session.execute(f"DROP TABLE IF EXISTS {twin.sql}")
     session.execute(load_history.forget(twin.label))
 

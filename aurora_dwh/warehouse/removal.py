@@ -28,7 +28,7 @@ class TooManyGoneError(DataError):
 
 
 def prepare(warehouse: Warehouse, target: Target) -> None:
-    """See to it that the staging table is there, has the flag that it needs, and that proofs have their table.
+    """See to it that the staging table has the flag that it needs, and that proofs have their table.
 
     Raises:
         DataError: The staging table does not exist.
@@ -73,10 +73,9 @@ def check_share(
 
 
 def remove(warehouse: Warehouse, target: Target, conditions: Sequence[str], at: datetime, *, flags: bool) -> None:
-    """Remove rows, or flag them; doing it twice is the same as once.
+    """Remove the rows that conditions in Redshift's SQL select, or flag them; doing it twice is the same as once.
 
     Args:
-        conditions: Conditions in Redshift's SQL, each of which selects some of the rows.
         at: The moment of the source at which they were gone; rows that were read later stay.
 
     Raises:

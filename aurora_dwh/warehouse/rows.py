@@ -49,20 +49,16 @@ def reader(warehouse: Warehouse, query: str) -> pa.RecordBatchReader:
 def _batches(session: Session, first: Answer, schema: pa.Schema, stack: ExitStack) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
 
-    makers = [_maker(kind) for _, kind in first.columns]
+    makers, answer = [_maker(kind) for _, kind in first.columns], first
     with stack:
-        for answer in _answers(session, first):
+        while True:
             columns = zip(*answer.rows, strict=True) if answer.rows else [()] * len(makers)
             arrays = [_array(*one) for one in zip(schema, columns, makers, strict=True)]
             yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+            if len(answer.rows) < FETCHED:
+                break
+            answer = _fetch(session)
         session.execute("COMMIT")
-
-
-def _answers(session: Session, answer: Answer) -> Iterator[Answer]:
-    yield answer
-    while len(answer.rows) == FETCHED:
-        answer = _fetch(session)
-        yield answer
 
 
 def _fetch(session: Session) -> Answer:

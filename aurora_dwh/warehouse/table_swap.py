@@ -40,12 +40,7 @@ def swap(session: Session, schema: str, name: str, *, replacement: str) -> None:
 
 @contextmanager
 def replaced(session: Session, schema: str, name: str, *, kind: Literal["TABLE", "VIEW"] = "TABLE") -> Iterator[None]:
-    """Remove a table or view; whoever enters makes what takes its place, and what hung on the old one hangs on that.
-
-    Raises:
-        DependentError: As `swap`.
-        WarehouseError: Redshift refused.
-    """
+    """Remove a table or view; whoever enters makes what takes its place, and all that hung on it hangs on that."""
     views = dependents.check(session, schema, name)
     places = [(schema, name), *((view.schema, view.name) for view in views)]
     given = [(place, dependents.grants(session, *place)) for place in places]

@@ -17,8 +17,8 @@ def forget_rules(world: World, *tables: str) -> None:
     lake = open_lake()
     for manifest in itertools.chain.from_iterable(map(lake.all, tables)):
         place = {"Bucket": lake.layout.bucket, "Key": lake.layout.key(manifest.url)}
-        body = json.loads(lake._client.get_object(**place)["Body"].read())
+        body = json.loads(lake.client.get_object(**place)["Body"].read())
         del body["aurora_dwh"]["rules"]
-        lake._client.put_object(**place, Body=json.dumps(body).encode())
+        lake.client.put_object(**place, Body=json.dumps(body).encode())
     for column in OLDER_COLUMNS:
         world.ask_warehouse(f"ALTER TABLE dwh.load_history DROP COLUMN {column}")

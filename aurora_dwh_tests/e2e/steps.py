@@ -34,7 +34,7 @@ from aurora_dwh.settings.config import RedshiftSettings
 from aurora_dwh.source import giving_way
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.load import transaction as load
-from aurora_dwh.warehouse.load.target import staging_target
+from aurora_dwh.warehouse.load.statements import staging_target
 
 Step = Literal["extract", "load"]
 SECONDS = 300

@@ -24,7 +24,7 @@ from ruamel.yaml import YAML
 
 from aurora_dwh.catalog.model import PACKAGED_CATALOG, marts_folder
 from aurora_dwh.local import shop
-from aurora_dwh.warehouse.marts.type_kinds import kind as kind_of
+from aurora_dwh.warehouse.marts.model import kind as kind_of
 from aurora_dwh_tests.dagster_ui import Api
 from aurora_dwh_tests.e2e.image import ROOT, ReachableStorage, image_environment
 from aurora_dwh_tests.e2e.world import World

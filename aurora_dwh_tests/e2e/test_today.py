@@ -142,3 +142,18 @@ def _checks(run: Run) -> list[Any]:
 def _utc(nights: Nights, clock: str) -> str:
     moment = nights.at(1, clock).replace(tzinfo=ZoneInfo(nights.zone)).astimezone(timezone.utc)
     return f"{moment:%Y-%m-%d %H:%M:%S}.000 UTC"
+
+
+def test_the_running_day_of_a_table_that_is_hashed_with_a_key_is_loaded(
+    nights: Nights, at: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AURORA_MASK_KEY", "0123456789abcdef" * 2)
+    nights.catalog("place: {mode: full, key: id, schedule: hourly, mask: {name: hmac}}", days=4)
+    nights.world.at_source(
+        "CREATE TABLE place (id INT PRIMARY KEY, name VARCHAR(20))", "INSERT INTO place VALUES (1, 'here')"
+    )
+    at("09:00:00")
+    run = load_today(nights)
+    assert run.success, run.failures
+    ((name,),) = nights.world.ask_warehouse("SELECT LEN(name) FROM staging.place")
+    assert name == 64

@@ -143,7 +143,7 @@ def test_a_day_of_rows_is_a_day_of_the_lake_as_a_tables_is(instance: dg.DagsterI
     assert (manifest.day, manifest.rows, manifest.files) == (date(2024, 1, 1), 2, "parquet")
     assert manifest.window.start == datetime.fromisoformat("2023-12-31T15:00:00+00:00")
     body = json.loads(
-        lake._client.get_object(Bucket=lake.layout.bucket, Key=lake.layout.key(manifest.url))["Body"].read()
+        lake.client.get_object(Bucket=lake.layout.bucket, Key=lake.layout.key(manifest.url))["Body"].read()
     )
     assert [entry["mandatory"] for entry in body["entries"]] == [True]
     (event,) = result.asset_materializations_for_node("features__daily")

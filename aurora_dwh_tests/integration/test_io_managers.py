@@ -297,7 +297,7 @@ def test_o06_a_range_with_days_that_redshift_refuses_loads_the_others_and_names_
     span = [f"2024-01-0{day}" for day in range(1, 7)]
     assert run(instance, span[0], span[-1], select=[LAKE]).success
     for manifest in lake.read(NAME, [date(2024, 1, day) for day in bad]):
-        lake._client.delete_object(Bucket=BUCKET, Key=lake.layout.key(manifest.parts[0].url))
+        lake.client.delete_object(Bucket=BUCKET, Key=lake.layout.key(manifest.parts[0].url))
     result = run(instance, span[0], span[-1], select=[STAGING])
     good = [day for day in span if int(day[-1]) not in bad]
     assert instance.get_materialized_partitions(STAGING) == set(good)
@@ -319,7 +319,7 @@ def test_o06_a_range_that_cannot_be_loaded_at_all_says_so_after_a_few_attempts(
     span = [f"2024-01-{day:02}" for day in range(1, 21)]
     assert run(instance, span[0], span[-1], select=[LAKE]).success
     for manifest in lake.all(NAME):
-        lake._client.delete_object(Bucket=BUCKET, Key=lake.layout.key(manifest.parts[0].url))
+        lake.client.delete_object(Bucket=BUCKET, Key=lake.layout.key(manifest.parts[0].url))
     redshift.statements.clear()
     result = run(instance, span[0], span[-1], select=[STAGING])
     assert sum(statement.startswith("COPY") for statement in redshift.statements) < 12

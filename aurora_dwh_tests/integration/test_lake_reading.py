@@ -166,7 +166,7 @@ def test_sql_joins_tables_of_days_and_their_latest_versions(days: Lake) -> None:
 
 def test_only_the_columns_that_are_asked_for_are_fetched(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     fetched: list[int] = []
-    get = lake._client.get_object
+    get = lake.client.get_object
 
     def counted(**given: Any) -> Any:
         answer = get(**given)
@@ -178,7 +178,7 @@ def test_only_the_columns_that_are_asked_for_are_fetched(lake: Lake, monkeypatch
     many = {"id": range(50_000), "note": [secrets.token_hex(32) for _ in range(50_000)], "at": [noon] * 50_000}
     batch = pa.RecordBatch.from_pydict(many, schema=SCHEMA.arrow_schema)
     manifest = lake.write(NAME, replace(reading(1, {}, of=rules("append", ())), batches=iter([batch])))
-    monkeypatch.setattr(lake._client, "get_object", counted)
+    monkeypatch.setattr(lake.client, "get_object", counted)
     assert Query(lake).sql('SELECT count("at") FROM lake."Orders & More"').fetchall() == [(50_000,)]
     assert 0 < sum(fetched) < manifest.size / 2
 

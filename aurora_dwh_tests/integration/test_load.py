@@ -273,7 +273,7 @@ def _end_in_the_same_table(warehouse: Warehouse, lake: Lake, versions: list[Vers
     target = replace(TARGET, name=f"orders_{next(_names)}")
     manifests = {}
     for number, version in enumerate(versions):
-        home = Lake(lake._client, Layout(BUCKET, f"{lake.layout.prefix}/{target.name}/{number}", "shop"))
+        home = Lake(lake.client, Layout(BUCKET, f"{lake.layout.prefix}/{target.name}/{number}", "shop"))
         read = datetime(2024, 2, 1, version.read, tzinfo=timezone.utc)
         rows = [row(k, f"{c}/{version.read}", None if c is None else at(c)) for k, c in version.rows]
         manifests[version] = put(home, version.day, rows, snapshot_at=read)
@@ -351,7 +351,7 @@ def two_readings(
     lake: Lake, schema: TableSchema, early: Sequence[Row], late: Sequence[Row]
 ) -> tuple[Manifest, Manifest]:
     """Return two readings of one day, both still in a lake."""
-    other = Lake(lake._client, Layout(BUCKET, f"{lake.layout.prefix}/later", "shop"))
+    other = Lake(lake.client, Layout(BUCKET, f"{lake.layout.prefix}/later", "shop"))
     hour = datetime(2024, 2, 1, 1, tzinfo=timezone.utc)
     return (
         put(lake, 0, early, schema=schema, snapshot_at=hour),
@@ -469,20 +469,20 @@ def tampered(lake: Lake, manifest: Manifest, part: Part) -> Manifest:
     """Return the manifest naming another first part, and put it in the lake as it is returned."""
     parts = (part, *manifest.parts[1:])
     changed = replace(manifest, parts=parts, source_rows=sum(one.rows for one in parts))
-    lake._client.put_object(Bucket=BUCKET, Key=lake.layout.key(manifest.url), Body=to_json(changed))
+    lake.client.put_object(Bucket=BUCKET, Key=lake.layout.key(manifest.url), Body=to_json(changed))
     return changed
 
 
 def _missing(lake: Lake, manifest: Manifest) -> Manifest:
-    lake._client.delete_object(Bucket=BUCKET, Key=lake.layout.key(manifest.parts[0].url))
+    lake.client.delete_object(Bucket=BUCKET, Key=lake.layout.key(manifest.parts[0].url))
     return manifest
 
 
 def _truncated(lake: Lake, manifest: Manifest) -> Manifest:
     part = manifest.parts[0]
     key = lake.layout.key(part.url)
-    body = lake._client.get_object(Bucket=BUCKET, Key=key)["Body"].read()[:-10]
-    lake._client.put_object(Bucket=BUCKET, Key=key, Body=body)
+    body = lake.client.get_object(Bucket=BUCKET, Key=key)["Body"].read()[:-10]
+    lake.client.put_object(Bucket=BUCKET, Key=key, Body=body)
     return tampered(lake, manifest, replace(part, size=len(body)))
 
 
@@ -500,7 +500,7 @@ def test_a23_all_the_parts_of_a_day_are_loaded_and_no_stray_file_beside_them(
     stray = lake.layout.key(put(lake, 1, [row(9, "stray", at(1))]).parts[0].url)
     for name in ("part-00000.parquet", f"part-{day.attempt}-00003.parquet", f"part-{day.attempt}-00000.parquet.bak"):
         key = f"{lake.layout.day('orders', day.day)}/{name}"
-        lake._client.copy_object(Bucket=BUCKET, Key=key, CopySource={"Bucket": BUCKET, "Key": stray})
+        lake.client.copy_object(Bucket=BUCKET, Key=key, CopySource={"Bucket": BUCKET, "Key": stray})
     run(warehouse, lake, day)
     assert notes(warehouse) == {0: "a", 1: "a", 2: "a"}
 

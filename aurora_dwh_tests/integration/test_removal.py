@@ -68,7 +68,7 @@ def staged(warehouse: Warehouse, target: Target) -> dict[int, bool]:
 
 
 def objects(lake: Lake) -> list[str]:
-    found = lake._client.list_objects_v2(Bucket=BUCKET, Prefix=lake.layout.table("orders"))
+    found = lake.client.list_objects_v2(Bucket=BUCKET, Prefix=lake.layout.table("orders"))
     return [item["Key"] for item in found.get("Contents", ())]
 
 

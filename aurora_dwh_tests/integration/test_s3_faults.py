@@ -114,7 +114,7 @@ def marks(lake: Lake) -> set[str]:
 
 
 def objects(lake: Lake) -> set[str]:
-    found = lake._client.list_objects_v2(Bucket=BUCKET, Prefix=lake.layout.day("orders", DAY))
+    found = lake.client.list_objects_v2(Bucket=BUCKET, Prefix=lake.layout.day("orders", DAY))
     return {item["Key"] for item in found.get("Contents", ())}
 
 
@@ -269,12 +269,12 @@ def take_keys(lake: Lake) -> list[int]:
     keys = replace(SCHEMA, columns=(SCHEMA.columns[1],), primary_key=("note",))
     rows = [{"note": f"{number}{_noise(number)}"} for number in range(6)]
     with lake.keys("orders", extract(keys, DAY, rows)) as manifest:
-        assert lake._client.head_object(Bucket=BUCKET, Key=lake.layout.key(manifest.url))
+        assert lake.client.head_object(Bucket=BUCKET, Key=lake.layout.key(manifest.url))
         return [int(str(note)[0]) for note in lake.reader([manifest]).read_all()["note"].to_pylist()]
 
 
 def key_files(lake: Lake) -> list[str]:
-    found = lake._client.list_objects_v2(Bucket=BUCKET, Prefix=lake.layout.keys("orders"))
+    found = lake.client.list_objects_v2(Bucket=BUCKET, Prefix=lake.layout.keys("orders"))
     return [item["Key"] for item in found.get("Contents", ())]
 
 

@@ -23,7 +23,7 @@ from aurora_dwh.orchestration.io_managers.lake import S3IOManager
 from aurora_dwh.orchestration.io_managers.warehouse import RedshiftIOManager
 from aurora_dwh.orchestration.source import AuroraResource
 from aurora_dwh.warehouse.errors import PassingError, WarehouseError
-from aurora_dwh.warehouse.load.target import staging_target
+from aurora_dwh.warehouse.load.statements import staging_target
 from aurora_dwh.warehouse.marts.model import Mart, MartError, MartHeader, read_marts
 
 BI = marts_folder(PACKAGED_CATALOG)

@@ -9,8 +9,7 @@ import pytest
 
 from aurora_dwh.catalog.model import PACKAGED_CATALOG, marts_folder
 from aurora_dwh.warehouse.marts.columns import check_declared, column_types
-from aurora_dwh.warehouse.marts.model import MartError, read_mart, read_marts
-from aurora_dwh.warehouse.marts.type_kinds import kind
+from aurora_dwh.warehouse.marts.model import MartError, kind, read_mart, read_marts
 
 UNTOLD = (
     "m.sql: the type of column a cannot be told from its SQL; "

@@ -14,7 +14,6 @@ from aurora_dwh.warehouse.connection import Answer
 from aurora_dwh.warehouse.errors import PassingError, WarehouseError
 from aurora_dwh.warehouse.load.schema_drift import (
     DriftError,
-    LiveColumn,
     Preparation,
     absent,
     adapt,
@@ -44,8 +43,8 @@ LIVE = {
 }
 
 
-def live(**other: str) -> dict[str, LiveColumn]:
-    return {name: LiveColumn(name, kind) for name, kind in {**LIVE, **other}.items()}
+def live(**other: str) -> dict[str, str]:
+    return {**LIVE, **other}
 
 
 def prepared(*states: list[tuple[Any, ...]], schemas: Sequence[TableSchema] = (SCHEMA,), **other: Any) -> Preparation:
@@ -242,7 +241,7 @@ HISTORY: list[tuple[Any, ...]] = [
 )
 def test_redshifts_spellings_are_read_in_the_maps(row: tuple[Any, ...], spelled: str) -> None:
     session: Any = Session([("staging", "orders", *row)])
-    assert live_columns(session, TARGET) == {"c": LiveColumn("c", spelled)}
+    assert live_columns(session, TARGET) == {"c": spelled}
 
 
 def test_adapt_runs_what_is_needed_and_returns_it() -> None:

@@ -262,25 +262,26 @@ def test_the_audit_schema_is_made_by_statements_that_may_run_again() -> None:
 
 def test_history_rows_go_in_by_one_insert() -> None:
     moment = datetime(2024, 1, 6, 1, 2, 3, tzinfo=timezone.utc)
-    row = load_history.HistoryRow(
-        "load",
-        None,
-        "staging.it's",
-        date(2024, 1, 5),
-        "append",
-        "s3://m",
-        "a",
-        moment,
-        3,
-        2,
-        1,
-        '{"c": "\\u0041"}',
-        moment,
-        '["id"]',
-        None,
-        "{}",
-        4,
-    )
+    row: load_history.Row = {
+        "load_id": "load",
+        "run_id": None,
+        "table_name": "staging.it's",
+        "day": date(2024, 1, 5),
+        "mode": "append",
+        "manifest_url": "s3://m",
+        "attempt": "a",
+        "snapshot_at": moment,
+        "rows_in_manifest": 3,
+        "rows_inserted": 2,
+        "rows_updated": 1,
+        "converted": '{"c": "\\u0041"}',
+        "loaded_at": moment,
+        "key_columns": '["id"]',
+        "cursor_column": None,
+        "rules": "{}",
+        "rows_behind": 4,
+        "in_target": True,
+    }
     values = (
         "('load', NULL, 'staging.it''s', '2024-01-05', 'append', 's3://m', 'a', '2024-01-06 01:02:03.000000', 3, 2, 1, "
         "'{\"c\": \"\\\\u0041\"}', '2024-01-06 01:02:03.000000', '[\"id\"]', NULL, '{}', 4, TRUE)"

@@ -18,7 +18,7 @@ from aurora_dwh.source.factory import open_source, windows
 from aurora_dwh.warehouse.connection import Warehouse
 from aurora_dwh.warehouse.load import batches
 from aurora_dwh.warehouse.load import transaction as load
-from aurora_dwh.warehouse.load.target import staging_target
+from aurora_dwh.warehouse.load.statements import staging_target
 from benchmarks.clients.import_warmup import warm_up_imports
 from benchmarks.clients.output_format import Clock
 

@@ -20,7 +20,7 @@ from aurora_dwh.settings.config import AuroraSettings, RedshiftSettings
 from aurora_dwh.source.connection import connect
 from aurora_dwh.source.factory import open_source, rules, windows
 from aurora_dwh.warehouse.connection import Warehouse
-from aurora_dwh.warehouse.load.target import staging_target
+from aurora_dwh.warehouse.load.statements import staging_target
 from aurora_dwh.warehouse.load.transaction import load
 from benchmarks.clients.import_warmup import warm_up_imports
 from benchmarks.clients.output_format import Clock

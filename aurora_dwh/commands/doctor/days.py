@@ -14,8 +14,7 @@ from aurora_dwh.warehouse import load_history
 from aurora_dwh.warehouse.connection import Session
 from aurora_dwh.warehouse.load.schema_drift import live_columns, look
 from aurora_dwh.warehouse.load.standing import unrecorded
-from aurora_dwh.warehouse.load.statements import DAY, Target
-from aurora_dwh.warehouse.load.target import staging_target
+from aurora_dwh.warehouse.load.statements import DAY, Target, staging_target
 
 if TYPE_CHECKING:
     from datetime import date

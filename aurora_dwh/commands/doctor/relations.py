@@ -13,7 +13,7 @@ from aurora_dwh.core.schema import fold
 from aurora_dwh.warehouse import load_history
 from aurora_dwh.warehouse.connection import Session
 from aurora_dwh.warehouse.dependents import is_materialized
-from aurora_dwh.warehouse.load.target import staging_target
+from aurora_dwh.warehouse.load.statements import staging_target
 from aurora_dwh.warehouse.marts.model import read_marts
 from aurora_dwh.warehouse.sql import identifier, literal, qualified
 from aurora_dwh.warehouse.table_keys import differences

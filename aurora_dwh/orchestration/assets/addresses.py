@@ -1,12 +1,16 @@
 """Where each asset's data lie, as far as the settings say so when the definitions are loaded.
 
 Names are put together and nothing is asked; a variable that is missing leaves an address out, and is an error only
-when a run needs it.
+when a run needs it. Each partition of Regions has a console of its own:
+https://docs.aws.amazon.com/general/latest/gr/console-service-quotas.html,
+https://docs.aws.amazon.com/govcloud-us/latest/UserGuide/using-govcloud-arns.html,
+https://docs.amazonaws.cn/en_us/aws/latest/userguide/endpoints-arns.html.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -15,12 +19,18 @@ from urllib.parse import quote
 from dagster import MetadataValue
 
 from aurora_dwh.lake.layout import Layout
-from aurora_dwh.orchestration.assets.console import redshift_endpoint, redshift_workgroup, s3_folder
 from aurora_dwh.settings.config import MYSQL_PORT, AuroraSettings, LakeSettings, RedshiftSettings, aws_region
 from aurora_dwh.settings.environment import ConfigError, Environment
 from aurora_dwh.settings.servers import ENVIRONMENT, Servers
 
 Settings = TypeVar("Settings")
+
+_CONSOLES = {"cn-": "console.amazonaws.cn", "us-gov-": "console.amazonaws-us-gov.com"}
+"""How the names of a partition's Regions begin -> its console; all others are in the partition `aws`."""
+
+_ENDPOINT = re.compile(
+    r"(?P<name>[^.]+)\.[^.]+\.(?P<region>[a-z0-9-]+)\.redshift(?P<serverless>-serverless)?\.amazonaws\.com(\.cn)?"
+)
 
 
 @dataclass(frozen=True)
@@ -98,7 +108,7 @@ class Addresses:
         if self.layout is None:
             return {}
         folder = self.layout.table(table)
-        page = s3_folder(self.layout.bucket, folder, self.s3_region) if self.s3_region else None
+        page = _s3_page(self.layout.bucket, folder, self.s3_region) if self.s3_region else None
         return {"dagster/uri": self.layout.url(folder) + "/", **_console(page)}
 
     def of_warehouse(self, schema: str, name: str) -> dict[str, Any]:
@@ -113,10 +123,29 @@ def _console(page: str | None) -> dict[str, Any]:
     return {"console": MetadataValue.url(page)} if page else {}
 
 
+def _s3_page(bucket: str, folder: str, region: str) -> str:
+    """Return the console's page of a folder, which is named without the slash at its end."""
+    query = f"region={region}&prefix={quote(folder, safe='/')}/&showversions=false"
+    return f"{_origin(region)}/s3/buckets/{bucket}?{query}"
+
+
 def _redshift_page(host: str | None, workgroup: str | None, region: str | None) -> str | None:
+    """Return the console's page of a cluster or a Serverless workgroup; None where it is not Amazon's."""
+    kind, name = "workgroup", workgroup
     if host:
-        return redshift_endpoint(host)
-    return redshift_workgroup(workgroup, region) if workgroup and region else None
+        match = _ENDPOINT.fullmatch(host)
+        if match is None:
+            return None
+        kind, name, region = "workgroup" if match["serverless"] else "cluster", match["name"], match["region"]
+    if not (name and region):
+        return None
+    page = {"workgroup": "serverless-workgroup", "cluster": "cluster-details"}[kind]
+    return f"{_origin(region)}/redshiftv2/home?region={region}#{page}?{kind}={quote(name, safe='')}"
+
+
+def _origin(region: str) -> str:
+    host = next((host for start, host in _CONSOLES.items() if region.startswith(start)), "console.aws.amazon.com")
+    return f"https://{region}.{host}"
 
 
 def _known(ask: Callable[[], Settings]) -> Settings | None:

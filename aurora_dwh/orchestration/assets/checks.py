@@ -2,7 +2,7 @@
 
 They are made in the step that writes the data, over the days of the run, and those that tell right data from wrong
 inside its transaction: where one fails, the step fails and nothing was committed. Only an unusual number of rows,
-columns that changed, and rows that no day brings are warnings.
+columns that changed, rows that no day brings, and what Glue refuses are warnings.
 """
 
 from __future__ import annotations
@@ -16,8 +16,11 @@ import dagster as dg
 
 from aurora_dwh.catalog.model import Table
 from aurora_dwh.core.days import counted, ends, listed
-from aurora_dwh.core.models import told_strays
+from aurora_dwh.core.models import DataError, told_strays
 from aurora_dwh.core.rules import SHAPE, Rules, quoted, rebuild_anew
+from aurora_dwh.lake.athena import GlueDatabase
+from aurora_dwh.lake.store import Lake
+from aurora_dwh.orchestration.assets.addresses import Addresses
 from aurora_dwh.orchestration.failures import attempts_left, named_failures
 from aurora_dwh.source.coverage import told
 from aurora_dwh.warehouse.errors import CURSOR, KEYS, ROWS, RULES, SCHEMA, VOLUME, CheckError
@@ -51,11 +54,9 @@ _WARNS = "Otherwise it warns, and stops nothing: beside the yellow sign, the wor
 
 
 def staging_check_specs(key: dg.AssetKey, table: Table, *, is_running: bool = False) -> list[dg.AssetCheckSpec]:
-    """Return the checks of a staging table.
+    """Return the checks of a staging table; of the running day those alone that tell right data from wrong.
 
-    Args:
-        is_running: Whether the asset is of the running day: then only those that tell right data from wrong, for what
-            is unusual is known when the day has ended.
+    What is unusual is known when the day has ended.
     """
     return [
         dg.AssetCheckSpec(name, asset=key, blocking=blocking, description=text if blocking else f"{text} {_WARNS}")
@@ -81,11 +82,7 @@ def staging_check_results(
 def attempted(
     context: dg.AssetExecutionContext, checks: Iterable[dg.AssetCheckSpec], work: Callable[[], T]
 ) -> Generator[dg.AssetCheckResult, None, T]:
-    """Do a step's work and return what it gives; where a check ends it, yield that one before the error.
-
-    Raises:
-        Failure: As `named_failures` has it.
-    """
+    """Do a step's work, named as `named_failures` has it; where a check ends it, yield that one before the error."""
     try:
         with named_failures(context.asset_key, attempts_left=attempts_left(context)):
             return work()
@@ -116,7 +113,6 @@ def right_data_results(table: Table, loads: Sequence[Loaded]) -> Iterator[dg.Ass
 
 
 def _keys(table: Table, rows: int) -> str:
-    """Return what was proven of the keys of rows, of which one day is compared with no other but by an upsert."""
     key = ", ".join(table.key)
     if table.mode == "incremental":
         return f"{rows:,} rows have, within their day, each a key ({key}) of its own, and the table has each key once"
@@ -172,17 +168,39 @@ def mart_check_results(header: MartHeader, done: Built) -> Iterator[dg.AssetChec
     days = f"{min(done.days)}...{max(done.days)}: " if done.days else ""
     rows = {"rows": figures.rows}
     if figures.rows:
-        yield dg.AssetCheckResult(
-            check_name=NOT_EMPTY, passed=True, description=f"{days}{figures.rows:,} rows", metadata=rows
-        )
+        yield _result(NOT_EMPTY, f"{days}{figures.rows:,} rows", rows)
     else:
         yield _warning(NOT_EMPTY, "no rows, which may be right for the days of the run and for a view", rows)
     grain = f"{days}{figures.rows:,} rows, each with its own ({', '.join(header.grain)})"
-    yield dg.AssetCheckResult(check_name=UNIQUE_GRAIN, passed=True, description=grain, metadata=rows)
+    yield _result(UNIQUE_GRAIN, grain, rows)
     if header.sums:
         sums = {name: float(found) for name, (found, _) in figures.sums.items()}
         text = days + ", ".join(f"{name} is {found:,}" for name, (found, _) in figures.sums.items()) + " in both"
-        yield dg.AssetCheckResult(check_name=SUMS, passed=True, description=text, metadata=sums)
+        yield _result(SUMS, text, sums)
+
+
+GLUE = "glue"
+
+
+def glue_check_specs(key: dg.AssetKey, places: Addresses, *, is_parquet: bool) -> list[dg.AssetCheckSpec]:
+    """Return the check of an asset in the lake, if LAKE_GLUE_DATABASE is set when the definitions are loaded."""
+    if places.glue is None or not is_parquet:
+        return []
+    text = f"Athena finds the table's days in database {places.glue} of Glue, and no others."
+    return [dg.AssetCheckSpec(GLUE, asset=key, blocking=False, description=text)]
+
+
+def glue_check_result(glue: GlueDatabase | None, lake: Lake, table: str, days: Iterable[date]) -> dg.AssetCheckResult:
+    """Bring a table in Glue up to date, and return how that went; the day is in the lake, and goes on, in any case."""
+    if glue is None:
+        return _warning(GLUE, "LAKE_GLUE_DATABASE is not set where this ran, so Glue was not brought up to date", {})
+    try:
+        done = glue.publish(lake, table, days)
+    except DataError as error:
+        return _warning(GLUE, f"Glue was not brought up to date, which the next load tries again: {error}", {})
+    changes = f"{done.added:,} are new, {done.removed:,} were removed"
+    text = f"{glue.name}.{done.name} has {done.partitions:,} days with rows; {changes}"
+    return _result(GLUE, text, {"days": done.partitions})
 
 
 def _schema(table: Table, loads: Sequence[Loaded], days: Sequence[DayLoad]) -> dg.AssetCheckResult:
@@ -234,9 +252,7 @@ def _volume(days: Sequence[DayLoad]) -> dg.AssetCheckResult:
     if not known:
         return _passed(VOLUME, days, "fewer than three of the last four same weekdays are loaded", figures)
     text = _compared(known[0]) if len(known) == len(days) == 1 else f"{len(known)} days have about their usual rows"
-    return dg.AssetCheckResult(
-        check_name=VOLUME, passed=True, severity=dg.AssetCheckSeverity.WARN, description=text, metadata=figures
-    )
+    return _result(VOLUME, text, figures, severity=dg.AssetCheckSeverity.WARN)
 
 
 def is_unusual(rows: int, usual: float) -> bool:
@@ -249,14 +265,23 @@ def _compared(day: DayLoad) -> str:
 
 
 def _passed(check: str, days: Sequence[DayLoad], text: str, figures: Mapping[str, Any]) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(
-        check_name=check, passed=True, description=f"{_span(days)}: {text}", metadata={"days": len(days), **figures}
-    )
+    return _result(check, f"{_span(days)}: {text}", {"days": len(days), **figures})
 
 
 def _warning(check: str, text: str, figures: Mapping[str, Any]) -> dg.AssetCheckResult:
+    return _result(check, text, figures, passed=False, severity=dg.AssetCheckSeverity.WARN)
+
+
+def _result(
+    check: str,
+    text: str,
+    figures: Mapping[str, Any],
+    *,
+    passed: bool = True,
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
+) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
-        check_name=check, passed=False, severity=dg.AssetCheckSeverity.WARN, description=text, metadata=dict(figures)
+        check_name=check, passed=passed, severity=severity, description=text, metadata=dict(figures)
     )
 
 

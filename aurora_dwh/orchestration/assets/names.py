@@ -31,11 +31,7 @@ class Names:
 
     @staticmethod
     def of(key_prefix: str | Sequence[str] | None, group_prefix: str | None) -> "Names":
-        """Return the names that a project's prefixes give.
-
-        Args:
-            key_prefix: One part or several; None for no prefix.
-            group_prefix: None for the parts of the key's prefix.
+        """Return the names that a project's prefixes give, which for groups is the key's where none is given.
 
         Raises:
             ValueError: A prefix is no name that Dagster takes.

@@ -53,7 +53,8 @@ def _proof(table: Table, catalog: Catalog, names: Names, servers: Servers) -> dg
         max_share = context.op_execution_context.op_config["max_share"]
         with named_failures(context.asset_key, attempts_left=attempts_left(context)):
             settings = servers.source()
-            places = Places(s3_io.lake, redshift_io.warehouse, catalog.pause_above, context.log, servers.source)
+            lake, warehouse = s3_io.lake, redshift_io.warehouse
+            places = Places(lake, warehouse, catalog.pause_above, context.log.warning, servers.source)
             with closing(open_session(settings)) as connection:
                 outcome = prove_and_repair(
                     connection,

@@ -29,12 +29,11 @@ def build_step(
     pool: str,
     config: Mapping[str, dg.Field] | None = None,
 ) -> dg.AssetsDefinition:
-    """Return the asset whose days are made by a step.
+    """Return the asset whose days are made by a step, which in a run comes behind all of the spec's `deps`.
 
     Args:
         work: What the step does. It yields a `MaterializeResult`, and the results of the checks.
-        spec: What is known of the asset. In a run the step comes behind all of its `deps`.
-        ins: Those of them whose values the step is handed, by the name of the input.
+        ins: Those of the `deps` whose values the step is handed, by the name of the input.
     """
 
     def stoppable_work(context: dg.AssetExecutionContext, inputs: Mapping[str, Any]) -> Iterator[Any]:

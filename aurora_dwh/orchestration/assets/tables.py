@@ -17,8 +17,13 @@ from aurora_dwh.core.models import Export, Extract, Manifest, Readings
 from aurora_dwh.core.rules import Rules
 from aurora_dwh.lake.store import Lake
 from aurora_dwh.orchestration.assets.addresses import Addresses
-from aurora_dwh.orchestration.assets.checks import attempted, staging_check_results, staging_check_specs
-from aurora_dwh.orchestration.assets.glue import glue_check_result, glue_check_specs
+from aurora_dwh.orchestration.assets.checks import (
+    attempted,
+    glue_check_result,
+    glue_check_specs,
+    staging_check_results,
+    staging_check_specs,
+)
 from aurora_dwh.orchestration.assets.names import PLAIN, Names
 from aurora_dwh.orchestration.assets.step import build_step
 from aurora_dwh.orchestration.io_managers.lake import S3IOManager
@@ -116,17 +121,15 @@ def build_lake_step(
     spec: dg.AssetSpec, table: Table, of: Chains, read: Read, *, resources: Set[str] = frozenset(), pool: str
 ) -> dg.AssetsDefinition:
     """Return the asset of a table's days in the lake, which a step reads, and Athena finds where Glue knows of it."""
-    s3_key, checks = (
-        of.names.of_project("s3_io"),
-        glue_check_specs(spec.key, of.places, is_parquet="csv" not in spec.kinds),
-    )
+    s3_key = of.names.of_project("s3_io")
+    checks = glue_check_specs(spec.key, of.places, is_parquet="csv" not in spec.kinds)
 
     def lake(context: dg.AssetExecutionContext, _inputs: Mapping[str, Any]) -> Iterator[Any]:
         s3_io: S3IOManager = getattr(context.resources, s3_key)
         days = _days(context.partition_keys)
         yield dg.MaterializeResult(value=Readings(read(context, s3_io.lake, days), table.keep))
         if checks:
-            yield glue_check_result(s3_io, table.name, days)
+            yield glue_check_result(s3_io.glue, s3_io.lake, table.name, days)
 
     return build_step(
         lake,
@@ -199,11 +202,8 @@ def _source_text(table: Table) -> str:
 
 
 def _lake_text(table: Table) -> str:
-    rows = {
-        "incremental": f"the rows whose `{table.cursor}` lies in the day",
-        "append": f"the rows whose `{table.cursor}` lies in the day",
-        "full": "the whole table as it was when the day was read",
-    }[table.mode]
+    of_day = f"the rows whose `{table.cursor}` lies in the day"
+    rows = "the whole table as it was when the day was read" if table.mode == "full" else of_day
     files = "Parquet files" if table.extract == "stream" else "CSV files that Aurora writes"
     return f"A day holds {rows}, as {files} and a manifest on S3."
 

@@ -14,7 +14,6 @@ import dagster as dg
 
 from aurora_dwh.catalog.model import Catalog, Table
 from aurora_dwh.core.models import Export, Extract, Manifest, utc_now
-from aurora_dwh.core.rules import Rules
 from aurora_dwh.orchestration.assets.addresses import Addresses
 from aurora_dwh.orchestration.assets.checks import attempted, right_data_results, staging_check_specs
 from aurora_dwh.orchestration.assets.names import PLAIN, Names
@@ -24,6 +23,7 @@ from aurora_dwh.orchestration.io_managers.warehouse import RedshiftIOManager
 from aurora_dwh.orchestration.source import AuroraResource
 from aurora_dwh.orchestration.staging import Record, load_days
 from aurora_dwh.settings.servers import ENVIRONMENT, Servers
+from aurora_dwh.source.factory import rules_of_any_source
 from aurora_dwh.warehouse.load.transaction import Loaded
 
 
@@ -32,10 +32,10 @@ def build_today_assets(
 ) -> list[dg.AssetsDefinition]:
     """Return the assets that load the running day, one for each table whose schedule wants it."""
     places = Addresses.of(servers)
-    return [_today(table, catalog, names, places) for table in catalog.tables.values() if table.cron]
+    return [_today(table, catalog, names, places, servers) for table in catalog.tables.values() if table.cron]
 
 
-def _today(table: Table, catalog: Catalog, names: Names, places: Addresses) -> dg.AssetsDefinition:
+def _today(table: Table, catalog: Catalog, names: Names, places: Addresses, servers: Servers) -> dg.AssetsDefinition:
     aurora_key, s3_key, redshift_key = map(names.of_project, ("aurora", "s3_io", "redshift_io"))
 
     def load(context: dg.AssetExecutionContext, _inputs: Mapping[str, Any]) -> Iterator[Any]:
@@ -48,7 +48,7 @@ def _today(table: Table, catalog: Catalog, names: Names, places: Addresses) -> d
             had = partial(s3_io.lake.columns, table.name)
             extracts = aurora.days(table, catalog, [today], context.log, had=had, today=today)
             ((manifest, extract),) = s3_io.lake.write_each(extracts)
-            rules = Rules.of(table, catalog, source=None)
+            rules = rules_of_any_source(table, catalog, servers.source)
             record, warehouse = Record.of(context), redshift_io.warehouse
             return manifest, extract, load_days(record, warehouse, s3_io.lake, table, rules, [manifest])
 

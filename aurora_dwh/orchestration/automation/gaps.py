@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
@@ -92,11 +92,9 @@ def build_gap_sensor(
         tables = list(_table_searches(catalog, names, ours, history, days, months))
         if transforms:
             tables.append(_transform_search(catalog, transforms, names, ours, history, days, graph))
-        searches: list[_Tables | _Marts] = [
-            *tables,
-            _Marts(graph, sorted(marts), history, days, names.of_project("marts")),
-        ]
-        requests = list(islice(chain.from_iterable(search.requests() for search in searches), RUNS_PER_TICK))
+        builds = _Marts(graph, sorted(marts), history, days, names.of_project("marts"))
+        searches: list[_Tables | _Marts] = [*tables, builds]
+        requests = list(islice(chain.from_iterable(one.requests() for one in searches), RUNS_PER_TICK))
         nothing = f"nothing of the last {HORIZON_DAYS} days is missing"
         left = "; ".join([*(history.left or [nothing]), *_told_old(tables, _pointer(context))])
         if not requests:
@@ -142,18 +140,13 @@ def _table_searches(
     rare = set(names.chain_keys(monthly_tables(catalog)))
     whole = frozenset(names.chain_keys(table for table in catalog.tables.values() if table.mode == "full"))
     daily_load, monthly_load = names.of_project("daily_load"), names.of_project("monthly_load")
-    first = catalog.start_date.isoformat()
-    kept = {
-        names.table_key("lake", table): _first_kept(history, table.keep)
-        for table in catalog.tables.values()
-        if table.keep
-    }
-    daily = [key for key in tables if key not in rare]
-    yield _Tables(ours, history, daily_load, daily, [[day] for day in days], first, whole, kept)
+    keeps = {names.table_key("lake", table): table.keep for table in catalog.tables.values() if table.keep}
+    kept = {key: _first_kept(history, keep) for key, keep in keeps.items()}
+    search = partial(_Tables, ours, history, first=catalog.start_date.isoformat(), whole=whole, kept=kept)
+    yield search(daily_load, [key for key in tables if key not in rare], [[day] for day in days])
     if months:
-        by_day, copied = ([k for k in tables if k in rare - whole], [k for k in tables if k in rare & whole])
-        yield _Tables(ours, history, monthly_load, by_day, months, first, whole, kept)
-        yield _Tables(ours, history, monthly_load, copied, [month[-1:] for month in months], first, whole, kept)
+        yield search(monthly_load, [key for key in tables if key in rare - whole], months)
+        yield search(monthly_load, [key for key in tables if key in rare & whole], [month[-1:] for month in months])
 
 
 def _transform_search(
@@ -177,7 +170,7 @@ def _transform_search(
         catalog.start_date.isoformat(),
         whole=frozenset(last[one.name] for one in transforms if one.table.mode == "full"),
         kept={
-            names.key("lake", one.name): _first_kept(history, keep) for one in transforms if (keep := one.table.keep)
+            names.key("lake", one.name): _first_kept(history, one.table.keep) for one in transforms if one.table.keep
         },
         inputs={last[one.name]: graph.get(names.key("lake", one.name)).parent_keys - late for one in transforms},
     )
@@ -243,10 +236,7 @@ class _Tables:
         return {*span(begun, end)[:-1]} - self._loaded[key]
 
     def _stranded(self, key: dg.AssetKey) -> set[str]:
-        """Return days that runs without success were to load, which the lake has and the table has not.
-
-        Those that are looked at anyway are left out.
-        """
+        """Return days that runs without success left in the lake alone, without those that are looked at anyway."""
         wanted = {day for run, days in self._ended if selects(run, key, job=self.job) for day in days}
         seen = {day for unit in self.units for day in _missing(self._loaded[key], unit)}
         left = {day for day in wanted - self._loaded[key] - seen if day >= self.first}

@@ -45,12 +45,7 @@ def build_arrivals_sensor(
     names: Names = PLAIN,
     servers: Servers = ENVIRONMENT,
 ) -> dg.SensorDefinition:
-    """Return the sensor that has days taken in which were exported by hand.
-
-    Args:
-        intake: The job that takes them into the lake.
-        job: The daily job, whose run loads the day into staging.
-    """
+    """Return the sensor that has the job `intake` take in days that were exported by hand, and then `job` load them."""
 
     @dg.sensor(
         name=names.of_project("arrivals"),
@@ -61,13 +56,14 @@ def build_arrivals_sensor(
         "requests their staging tables.",
     )
     def arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        from aurora_dwh.lake import inbox
         from aurora_dwh.lake.factory import open_lake
 
         kept = json.loads(context.cursor or "{}")
         cursor = _Cursor(**kept) if isinstance(kept, dict) else _Cursor(settled=kept)  # as it was before such runs
         try:
             lake = open_lake(servers)
-            listed = lake.arrivals()
+            listed = inbox.find(lake.client, lake.layout)
         except Exception as error:  # S3 or the settings
             raise ArrivalsError(f"the lake's inbox cannot be read: {error}") from error
         requests = [*_loads(context.instance, cursor, job, names)]
@@ -126,7 +122,7 @@ def _waits_for(arrival: Arrival, catalog: Catalog) -> str | None:
 def _loads(
     instance: dg.DagsterInstance, cursor: _Cursor, job: dg.UnresolvedAssetJobDefinition, names: Names
 ) -> Iterator[dg.RunRequest]:
-    """Yield the loads of what the runs that have ended took in, each of which is requested once; settle their arrivals.
+    """Yield, once each, the loads of what runs that have ended took in, and settle their arrivals.
 
     What such a run could not look at is left alone for a while. A run that there is not any more is as one that failed.
     """

@@ -56,6 +56,7 @@ def build_arrivals_job(*, catalog: Catalog, names: Names = PLAIN, servers: Serve
         description="Takes the days of these arrivals into the lake.",
     )
     def take_in(context: dg.OpExecutionContext) -> None:
+        from aurora_dwh.lake import inbox
         from aurora_dwh.lake.factory import open_lake
         from aurora_dwh.source.factory import open_source
 
@@ -63,7 +64,7 @@ def build_arrivals_job(*, catalog: Catalog, names: Names = PLAIN, servers: Serve
         lake = open_lake(servers)
         source = open_source(catalog, context.log.warning, servers.source)
         intake = _Intake(catalog, names, servers, lake, source, context.instance, context.log, context.log_event)
-        for arrival in lake.arrivals():  # one that was exported again since has another mark
+        for arrival in inbox.find(lake.client, lake.layout):  # one that was exported again since has another mark
             if arrival.mark in marks:
                 intake.look_at(arrival)
         if intake.failed:
@@ -110,6 +111,7 @@ class _Intake:
             self.failed.append(error)
 
     def _take_in(self, arrival: "Arrival", table: Table, day: date) -> None:
+        from aurora_dwh.lake import inbox
         from aurora_dwh.source.factory import lookup, rules, windows
         from aurora_dwh.source.masking import require_exportable
         from aurora_dwh.source.value_checks import helps, misfits
@@ -124,7 +126,7 @@ class _Intake:
             )
         schema = self.source.schema(table)
         kinds = misfits(schema, table)
-        contents = self.lake.contents(arrival, schema, len(kinds))
+        contents = inbox.read(self.lake.client, self.lake.layout, arrival, schema, len(kinds))
         found = {kind: count for kind, count in zip(kinds, contents.counts, strict=True) if count}
         for kind, count in found.items():
             if kind.is_refused:

@@ -58,10 +58,7 @@ class RunHistory:
         return [key for key in tried if key not in given_up]
 
     def _was_cancelled_today(self, record: dg.RunRecord) -> bool:
-        """Return whether somebody cancelled a run on the day that it is now.
-
-        Dagster has an interrupt that nobody asked for end as a failure.
-        """
+        """Return whether somebody cancelled a run today; an interrupt that nobody asked for ends as a failure."""
         ended = record.update_timestamp.astimezone(self.now.tzinfo)
         return record.dagster_run.status == dg.DagsterRunStatus.CANCELED and ended.date() == self.now.date()
 
@@ -89,11 +86,9 @@ def _range(run: dg.DagsterRun) -> tuple[str | None, str | None]:
 
 
 def request(job: str, keys: Sequence[dg.AssetKey], days: Sequence[str], tried: Tried) -> dg.RunRequest:
-    """Return the request of one run.
+    """Return the request of one run of all days from the first to the last, none for assets without days.
 
-    Args:
-        days: The days, in order, of which the run takes all from the first to the last; none for assets without days.
-        tried: As `RunHistory.chosen` had it; the same request comes again until one of the runs changes.
+    It comes again, as the same one, until one of the runs changes that `RunHistory.chosen` had.
     """
     is_range = len(days) > 1
     runs = sorted({record.dagster_run.run_id for key in keys for record in tried.get(key, ())})

@@ -153,11 +153,8 @@ def dealt(items: Sequence[T], most: int, cost: Callable[[T], float] = lambda ite
     """Return what several runs have to do, a share for each, by a label that tells them apart: `1 of 3`.
 
     The most costly is dealt first, each to the run that has least yet, which is never more than a third above the best
-    (R. L. Graham, Bounds on Multiprocessing Timing Anomalies, 1969).
-
-    Args:
-        most: How many runs the pools let work.
-        cost: What an item costs. Where all cost the same, neighbours come into different runs.
+    (R. L. Graham, Bounds on Multiprocessing Timing Anomalies, 1969). Where all cost the same, neighbours come into
+    different runs.
     """
     runs = min(most, -(-len(items) // TABLES_A_RUN))
     shares: list[list[T]] = [[] for _ in range(runs)]

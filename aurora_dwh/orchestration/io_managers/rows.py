@@ -77,14 +77,7 @@ class Computed:
         return {window.day: key for key, window in self.windows.items()}
 
     def extracts(self, value: Any, lake: Lake) -> Iterator[Extract]:
-        """Yield the days of what the asset gave.
-
-        Args:
-            value: Rows, or a mapping from partition to rows.
-
-        Raises:
-            FrameError: It is neither, or its days are not those of the run.
-        """
+        """Yield the days of rows, or of a mapping from partition to rows; raises FrameError where they are none."""
         before = lake.newest(self.table.name)
         for window, rows in self._by_day(value):
             try:
@@ -175,15 +168,7 @@ def wanted(context: dg.InputContext) -> Any:
 def given(
     asset: str, kind: Any, manifests: Mapping[str, Manifest], read: Callable[[Sequence[Manifest]], pa.RecordBatchReader]
 ) -> Any:
-    """Return days as the type that is asked for.
-
-    Args:
-        manifests: The days by partition.
-        read: Gives the rows of days.
-
-    Raises:
-        FrameError: Days cannot be given so.
-    """
+    """Return days, by partition, as the type that is asked for, whose rows `read` gives; raises FrameError."""
     if frames.is_kind(kind):
         return frames.frame(read([*manifests.values()]), kind)
     if kind is Manifest and len(manifests) == 1:
@@ -193,13 +178,9 @@ def given(
         return [*manifests.values()]
     if origin is dict and parts[0] is str and (frames.is_kind(parts[1]) or parts[1] is Manifest):
         return {key: given(asset, parts[1], {key: one}, read) for key, one in manifests.items()}
-    raise _not_given(asset, kind, manifests)
-
-
-def _not_given(asset: str, kind: Any, partitions: Sequence[str] | Mapping[str, Any]) -> FrameError:
-    told = f" {ends(sorted(partitions))}".rstrip()
+    told = f" {ends(sorted(manifests))}".rstrip()
     one = " (which is of one partition)" if kind is Manifest else ""
-    return FrameError(
+    raise FrameError(
         f"{asset}{told} can be taken as {', '.join(frames.KINDS)}, Manifest, list[Manifest], or dict[str, ...] of "
         f"these by partition, not as {name_of(kind)}{one}; annotate the input with one of them"
     )

@@ -71,13 +71,14 @@ class RedshiftIOManager(dg.ConfigurableIOManager):
             computed, lake = Computed.of(context), open_lake(self._servers, self.folder)
             manifests = [manifest for manifest, _ in lake.write_each(computed.extracts(obj, lake))]
             schema = self._schema(context.asset_key, computed.storing)
-            record, days = Record.of(context), computed.keys
+            record, table, keys = Record.of(context), computed.table, computed.keys
             try:
-                load_days(
-                    record, self.warehouse, lake, computed.table, computed.rules, manifests, schema=schema, keys=days
+                load_days(record, self.warehouse, lake, table, computed.rules, manifests, schema=schema, keys=keys)
+            except CheckError as error:  # the step itself could only tell of checks that it comes to
+                evaluation = dg.AssetCheckEvaluation(
+                    context.asset_key, error.check, passed=False, description=str(error), blocking=True
                 )
-            except CheckError as error:
-                _show_failed_check(context, error)
+                dg.DagsterEvent.asset_check_evaluation(context.step_context, evaluation)
                 raise
 
     def load_input(self, context: dg.InputContext) -> Any:
@@ -101,15 +102,6 @@ class RedshiftIOManager(dg.ConfigurableIOManager):
             return frames.frame(rows.reader(self.warehouse, query), kind)
 
     def _schema(self, asset: dg.AssetKey, known: Storing) -> str:
-        """Return the schema of an asset's table."""
         if known.schema_name:
             return known.schema_name
         return self.schemas.get(asset.path[-2], asset.path[-2]) if len(asset.path) > 1 else self.schemas["staging"]
-
-
-def _show_failed_check(context: dg.OutputContext, error: CheckError) -> None:
-    """Record a check that ends the step, which itself could only tell of those that it comes to."""
-    evaluation = dg.AssetCheckEvaluation(
-        context.asset_key, error.check, passed=False, description=str(error), blocking=True
-    )
-    dg.DagsterEvent.asset_check_evaluation(context.step_context, evaluation)

@@ -33,12 +33,13 @@ def transactions(manifests: Iterable[Manifest], *, stage_bytes: int = STAGE_BYTE
     size = 0
     for manifest in sorted(manifests, key=lambda m: (m.is_repair, m.day)):
         of_day = {column.target_name: _kinds(column) for column in manifest.schema.columns}
-        retyped = any(kinds.get(name, kind) != kind for name, kind in of_day.items())
-        retyped = retyped or not kinds.keys() <= of_day.keys()
-        retyped = retyped or any(m.files != manifest.files or m.is_repair != manifest.is_repair for m in group[-1:])
-        # Rows of a repair are staged for themselves: those of one day with one key would be two rows of the source.
-        retyped = retyped or manifest.is_repair
-        if group and (retyped or size + manifest.size > stage_bytes):
+        starts_anew = (
+            manifest.is_repair  # whose rows of one day with one key would be two rows of the source
+            or not kinds.keys() <= of_day.keys()
+            or any(kinds.get(name, kind) != kind for name, kind in of_day.items())
+            or any(before.files != manifest.files for before in group)
+        )
+        if group and (starts_anew or size + manifest.size > stage_bytes):
             yield group
             group, kinds, size = [], {}, 0
         group.append(manifest)
@@ -53,8 +54,7 @@ def load_all(manifests: Iterable[Manifest], load: Callable[[list[Manifest]], Non
 
     Raises:
         DataError: Days were refused for what they are; that of the first one, with which others were and what stands.
-        WarehouseError: Likewise.
-        Exception: What else `load` raises ends all at once.
+        WarehouseError: Likewise. What else `load` raises ends all at once.
     """
     waiting = list(transactions(manifests))
     done: list[Manifest] = []

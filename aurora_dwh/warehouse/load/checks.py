@@ -70,13 +70,10 @@ def check_order(target: Target, manifests: Iterable[Manifest], loads: Sequence[t
 
 
 def check_fresh(session: Session, target: Target, schema: TableSchema, unfit: Sequence[int]) -> None:
-    """See that the fresh rows of days can be told apart by their key.
+    """See that the fresh rows of days can be told apart by their key; raises CheckError.
 
     Args:
         unfit: How many of the rows cannot be in the table, by the reasons of `statements.count_fresh`.
-
-    Raises:
-        CheckError: They cannot.
     """
     for number, (rows, explain) in enumerate(zip(unfit, (_without_key, _alike_keys, _one_key), strict=True)):
         if rows:
@@ -86,14 +83,7 @@ def check_fresh(session: Session, target: Target, schema: TableSchema, unfit: Se
 
 
 def check_keys_given(session: Session, target: Target, schema: TableSchema, staged: str) -> None:
-    """See that no staged row lacks a part of its key, where the source's columns allow it.
-
-    Args:
-        staged: The staged rows, as `statements.staged` gives them.
-
-    Raises:
-        CheckError: There are such rows.
-    """
+    """See, by a CheckError, that no staged row lacks a part of its key, where the source's columns allow it."""
     columns = [schema.column(name) for name in target.key]
     if any(column.nullable or column.data_type in _MAY_BECOME_NULL for column in columns):
         shown = _shown(target, schema)
@@ -102,10 +92,7 @@ def check_keys_given(session: Session, target: Target, schema: TableSchema, stag
 
 
 def check_keys(session: Session, target: Target, table: str, staged: str) -> int | None:
-    """See that the target has each key on the stage, and has it once; return how many rows it has now.
-
-    Args:
-        staged: The staged rows, as `statements.staged` gives them.
+    """See that the target has each key of `statements.staged`, and has it once; return how many rows it has now.
 
     Raises:
         CheckError: It lacks keys, or has some of them in several rows.
@@ -125,10 +112,7 @@ def check_keys(session: Session, target: Target, table: str, staged: str) -> int
 def check_rows(session: Session, target: Target, texts: Sequence[str], manifests: Sequence[Manifest]) -> int:
     """See that the target has just the rows of some days, each with a key of its own where the table has one.
 
-    How many rows it has now of all days is returned.
-
-    Args:
-        texts: Those of its key columns that are a VARCHAR.
+    How many rows it has now of all days is returned. Of `texts` see `statements.texts_of`.
 
     Raises:
         CheckError: It has another number of rows, or several with one key.
@@ -207,9 +191,6 @@ def _rows(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 def check_days_apart(session: Session, target: Target, texts: Sequence[str], manifests: Sequence[Manifest]) -> None:
     """See that no row of some days of an append table is in another day as well, as one whose cursor moved is.
 
-    Args:
-        texts: Those of its key columns that are a VARCHAR.
-
     Raises:
         CheckError: A key is in two days.
     """
@@ -276,8 +257,7 @@ def _keys_in_target(target: Target, staged: str) -> str:
 def count_rows(target: Target, texts: Sequence[str], days: Iterable[str]) -> str:
     """Return the query for the target's rows of some days, for how many keys they have, and for all of its rows.
 
-    Args:
-        texts: Those of its key columns that are a VARCHAR, in which blanks at the end count here.
+    Blanks count at the end of `texts`, which are those of `statements.texts_of`.
     """
     day, all_rows = identifier(DAY), f"(SELECT COUNT(*) FROM {target.sql})"
     if not target.key:

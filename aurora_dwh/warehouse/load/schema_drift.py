@@ -55,19 +55,15 @@ class DriftError(CheckError):
         super().__init__(SCHEMA, message)
 
 
-@dataclass(frozen=True)
-class LiveColumn:
-    """A column of the target as svv_all_columns describes it: its name and its type in the map's spelling."""
-
-    name: str
-    type: str
+Columns = Mapping[str, str]
+"""A table's columns as svv_all_columns has them: the name and the type in the map's spelling."""
 
 
 @dataclass(frozen=True)
 class Live:
-    """What is in the warehouse: a table's columns by name, none where it does not exist, and those of the history."""
+    """What is in the warehouse: a table's columns, none where it does not exist, and the names of the history's."""
 
-    columns: Mapping[str, LiveColumn]
+    columns: Columns
     history: frozenset[str] = frozenset()
 
 
@@ -92,22 +88,22 @@ def look(session: Session, target: Target) -> Live:
         f"OR (schema_name = {literal(load_history.SCHEMA)} AND table_name = {literal(load_history.HISTORY_NAME)})) "
         "ORDER BY ordinal_position"
     ).rows
-    columns = {row[2]: LiveColumn(row[2], _spelled(*row[3:])) for row in rows if row[:2] == wanted}
+    history = (load_history.SCHEMA, load_history.HISTORY_NAME)
     return Live(
-        columns, frozenset(row[2] for row in rows if row[:2] == (load_history.SCHEMA, load_history.HISTORY_NAME))
+        {row[2]: _spelled(*row[3:]) for row in rows if row[:2] == wanted},
+        frozenset(row[2] for row in rows if row[:2] == history),
     )
 
 
-def live_columns(session: Session, target: Target) -> Mapping[str, LiveColumn]:
+def live_columns(session: Session, target: Target) -> Columns:
     """Return the target's columns by name, none where the table does not exist."""
     return look(session, target).columns
 
 
 def prepare(session: Session, target: Target, whole: TableSchema, schemas: Sequence[TableSchema]) -> Preparation:
-    """Return what must become of a table before it takes rows, after making what all tables rest on.
+    """Return what must become of a table before it takes rows, after making what all tables rest on, each in a commit.
 
     Args:
-        session: A session without a transaction.
         whole: The columns of all the days together, with which the table is made where it is not there.
 
     Raises:
@@ -133,10 +129,7 @@ def prepare(session: Session, target: Target, whole: TableSchema, schemas: Seque
 
 
 def adapt(session: Session, target: Target, schema: TableSchema) -> list[str]:
-    """Bring the target to where it can take rows of the schema, in statements that each commit.
-
-    Returns:
-        The statements that were run, none where the target fits already.
+    """Bring the target to where it can take rows of the schema, and return the statements, which each commit.
 
     Raises:
         DataError: A column that the target is made with is not in the schema.
@@ -155,10 +148,7 @@ def adapt(session: Session, target: Target, schema: TableSchema) -> list[str]:
 
 
 def widen(session: Session, target: Target, table: str, statements: Sequence[str]) -> None:
-    """Widen columns in place, which Redshift does not do of every encoding.
-
-    Args:
-        session: A session without a transaction.
+    """Widen columns in place, outside of a transaction, which Redshift does not do of every encoding.
 
     Raises:
         DriftError: Redshift refuses it: https://docs.aws.amazon.com/redshift/latest/dg/r_ALTER_TABLE.html.
@@ -170,11 +160,9 @@ def widen(session: Session, target: Target, table: str, statements: Sequence[str
         except PassingError:
             raise
         except WarehouseError as error:
-            bound = dependents.views(session, target.schema_name, target.name)
-            told = ", ".join(view.label for view in bound)
-            under = (
-                f" under the view{'s' if len(bound) > 1 else ''} {told}, which the rebuild makes again" if told else ""
-            )
+            bound = [view.label for view in dependents.views(session, target.schema_name, target.name)]
+            views = f"view{'s' if len(bound) > 1 else ''} {', '.join(bound)}"
+            under = f" under the {views}, which the rebuild makes again" if bound else ""
             raise DriftError(
                 f"{target.label}: Redshift does not widen a column in place{under} ({error}); run "
                 f"`aurora-dwh rebuild {quoted(table)}`"
@@ -182,11 +170,7 @@ def widen(session: Session, target: Target, table: str, statements: Sequence[str
 
 
 def settle(session: Session, needed: Callable[[], list[str]]) -> list[str]:
-    """Run the statements that are needed, and see again what still is where another writer was first.
-
-    Args:
-        session: A session without a transaction.
-        needed: Gives the statements, by looking at what is there.
+    """Run the statements that are needed, each in a commit, and see again what still is where another writer was first.
 
     Returns:
         The statements that were run.
@@ -237,7 +221,7 @@ def missing_schemas(session: Session, *names: str) -> list[str]:
     return [f"CREATE SCHEMA {identifier(name)}" for folded, name in wanted.items() if folded not in there]
 
 
-def changes(target: Target, schema: TableSchema, live: Mapping[str, LiveColumn]) -> list[str]:
+def changes(target: Target, schema: TableSchema, live: Columns) -> list[str]:
     """Return the statements that bring the target's columns to the schema's; what the source has no more, stays.
 
     Raises:
@@ -255,25 +239,22 @@ def changes(target: Target, schema: TableSchema, live: Mapping[str, LiveColumn])
         present = live.get(column.target_name)
         if present is None:
             statements.append(add_column(target, column))
-        elif _exceeds(column.redshift_type, present.type):
+        elif exceeds(column.redshift_type, present):
             statements.append(widen_column(target, column))
-        elif not holds(present.type, column.redshift_type):
+        elif not holds(present, column.redshift_type):
             raise DriftError(
-                f"{target.label}: column {column.target_name!r} is {present.type} in Redshift and now "
+                f"{target.label}: column {column.target_name!r} is {present} in Redshift and now "
                 f"{_typed(target, column)}, which Redshift cannot change in place; "
-                f"run {rebuild_to(target, column, present.type, schema.table)}"
+                f"run {rebuild_to(target, column, present, schema.table)}"
             )
     return statements
 
 
 def require_columns(target: Target, schema: TableSchema, *, is_made: bool = False) -> None:
-    """Refuse rows without a column that the catalog names for what a load needs of them.
+    """Refuse, by a DataError, rows without a column that the catalog names for what a load needs of them.
 
     Args:
         is_made: Whether the table is made with them, and not loaded with them.
-
-    Raises:
-        DataError: The rows lack such a column.
     """
     known = {column.target_name for column in schema.columns}
     uses: Mapping[str, Sequence[str | None]] = {"key": target.key, "cursor": (target.cursor,)}
@@ -292,16 +273,12 @@ def _runs_alone(statement: str) -> bool:
     return " ALTER COLUMN " in statement
 
 
-def _followed(target: Target, schema: TableSchema, live: Mapping[str, LiveColumn]) -> dict[str, LiveColumn]:
+def _followed(target: Target, schema: TableSchema, live: Columns) -> Columns:
     """Return the columns that the statements of `changes` make or widen."""
     kinds = {column.target_name: column.redshift_type for column in schema.columns}
     if target.flags_deletes:
         kinds.setdefault(DELETED, "BOOLEAN")
-    return {
-        name: LiveColumn(name, kind)
-        for name, kind in kinds.items()
-        if name not in live or _exceeds(kind, live[name].type)
-    }
+    return {name: kind for name, kind in kinds.items() if name not in live or exceeds(kind, live[name])}
 
 
 def rebuild_to(target: Target, column: Column, present: str, table: str) -> str:
@@ -315,25 +292,25 @@ def _typed(target: Target, column: Column) -> str:
     return f"{column.redshift_type} ({column.column_type} {'in its rows' if target.is_computed else 'in MySQL'})"
 
 
-def missing_flag(target: Target, live: Mapping[str, LiveColumn]) -> list[str]:
+def missing_flag(target: Target, live: Columns) -> list[str]:
     """Return the statement that gives an existing target its flag of deleted rows, none where it has or needs none."""
     return [add_deleted(target)] if target.flags_deletes and DELETED not in live else []
 
 
-def absent(schema: TableSchema, live: Mapping[str, LiveColumn]) -> list[str]:
+def absent(schema: TableSchema, live: Columns) -> list[str]:
     """Return the target's columns that the source has no more, in which new rows are NULL."""
     known = {column.target_name for column in schema.columns}
     return [name for name in live if name not in known and not name.startswith(OWN_PREFIX)]
 
 
-def _refuse_changes(target: Target, schema: TableSchema, live: Mapping[str, LiveColumn]) -> None:
+def _refuse_changes(target: Target, schema: TableSchema, live: Columns) -> None:
     kinds = {column.target_name: column for column in schema.columns}
     changed = [f"{name!r} is gone from the source" for name in absent(schema, live)]
     for name, column in kinds.items():
         if name not in live:
             changed.append(f"{name!r} is new, {_typed(target, column)}")
-        elif live[name].type != column.redshift_type:
-            changed.append(f"{name!r} was {live[name].type} and is {column.redshift_type}")
+        elif live[name] != column.redshift_type:
+            changed.append(f"{name!r} was {live[name]} and is {column.redshift_type}")
     if changed:
         raise DriftError(
             f"{target.label} is frozen (`on_drift: freeze`) and the source's columns changed: {'; '.join(changed)}. "
@@ -357,11 +334,6 @@ def _varchar(type_: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def is_wider(column: Column, other: Column) -> bool:
-    """Return whether both columns are a VARCHAR in Redshift and the first holds more bytes."""
-    return _exceeds(column.redshift_type, other.redshift_type)
-
-
 def holds(type_: str, other: str) -> bool:
     """Return whether a column of a Redshift type takes every value of another type unchanged, without a cast.
 
@@ -376,7 +348,8 @@ def holds(type_: str, other: str) -> bool:
     return (type_, other) in _WIDER
 
 
-def _exceeds(type_: str, other: str) -> bool:
+def exceeds(type_: str, other: str) -> bool:
+    """Return whether both types are a VARCHAR and the first holds more bytes."""
     wanted, there = _varchar(type_), _varchar(other)
     return wanted is not None and there is not None and wanted > there
 

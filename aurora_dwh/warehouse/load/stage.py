@@ -115,6 +115,7 @@ def union(schemas: Sequence[TableSchema]) -> TableSchema:
     columns: dict[str, Column] = {}
     for column in (c for schema in schemas for c in schema.columns):
         before = columns.get(column.target_name)
-        columns[column.target_name] = before if before and schema_drift.is_wider(before, column) else column
+        is_wider = before and schema_drift.exceeds(before.redshift_type, column.redshift_type)
+        columns[column.target_name] = before if before and is_wider else column
     last = schemas[-1]
     return TableSchema(last.database, last.table, tuple(columns.values()), last.primary_key, last.comment)

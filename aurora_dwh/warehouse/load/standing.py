@@ -82,12 +82,7 @@ class Standing:
         return {day: load.rules for day, load in self.days.items() if load.in_target and load.rules and day not in days}
 
     def check_source(self, manifest: Manifest) -> None:
-        """Refuse rows that are not of the table's source.
-
-        Raises:
-            RulesError: They are of another source.
-            RecordError: They are of another database or table, by what an older version wrote.
-        """
+        """Refuse rows of another source by a RulesError; by what an older version wrote, by a RecordError."""
         last = self.last
         if last is None:
             return
@@ -200,14 +195,13 @@ def find(session: Session, target: Target, manifest: Manifest, *, is_new: bool =
     """Ask what stands of a table; `dwh.load_history` is there with all of its columns.
 
     Args:
-        session: A session, in the load's transaction where what is found must last.
+        session: In the load's transaction, where what is found must last.
         manifest: The latest of the days that are to be loaded.
         is_new: Whether the table is not there, or was made just now.
     """
     rules = manifest.rules.to_text() if manifest.rules else None
-    rows = session.execute(
-        load_history.standing(target.label, None if is_new else target.sql, _place(manifest), rules)
-    ).rows
+    place = manifest.url.rsplit("/", 2)[0] + _DAY_FOLDER
+    rows = session.execute(load_history.standing(target.label, None if is_new else target.sql, place, rules)).rows
     loads = [_loading(manifest.rules, row[:-1]) for row in rows]
     return Standing(
         target,
@@ -225,11 +219,6 @@ def unrecorded(session: Session, target: Target, *, has_history: bool = True) ->
     """
     rows = session.execute(load_history.unrecorded(target.label, target.sql, has_history=has_history)).rows
     return {day: at.replace(tzinfo=timezone.utc) for day, at in rows if day is not None}
-
-
-def _place(manifest: Manifest) -> str:
-    """Return what the addresses of all of a table's manifests begin with, up to the day."""
-    return manifest.url.rsplit("/", 2)[0] + _DAY_FOLDER
 
 
 def _loading(of_load: Rules | None, row: Sequence[Any]) -> Loading:

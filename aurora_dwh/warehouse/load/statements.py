@@ -9,10 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import TYPE_CHECKING
 
 from aurora_dwh.core.rules import rebuild_anew
 from aurora_dwh.core.schema import CSV_NULL, Column, FileFormat, TableSchema
 from aurora_dwh.warehouse.sql import beside, identifier, identifiers, literal, qualified, role
+
+if TYPE_CHECKING:
+    from aurora_dwh.catalog.model import Table
 
 STAGE = "dwh_stage"
 FRESH = "dwh_fresh"
@@ -91,6 +95,21 @@ class Target:
         return f"{self.schema_name}.{self.name}"
 
 
+def staging_target(table: Table, schema: str) -> Target:
+    """Return a catalog table's staging table."""
+    return Target(
+        schema_name=schema,
+        name=table.target,
+        key=tuple(map(table.copied, table.key)),
+        cursor=table.cursor and table.copied(table.cursor),
+        dist_key=table.dist_key and table.copied(table.dist_key),
+        sort_key=tuple(map(table.copied, table.effective_sort_key)),
+        frozen=table.on_drift == "freeze",
+        flags_deletes=table.deletes == "flag",
+        is_computed=table.is_computed,
+    )
+
+
 def texts_of(target: Target, schema: TableSchema) -> list[str]:
     """Return the key columns that are a VARCHAR, in which blanks at the end may matter."""
     return [name for name in target.key if schema.column(name).stage_type.startswith("VARCHAR")]
@@ -159,19 +178,16 @@ def set_day(day: date) -> str:
 
 
 def pick_newest(target: Target, texts: Sequence[str] = (), source: str = f'"{STAGE}"') -> str:
-    """Return the statement that keeps, of the stage, one row a key: the newest, unless the target's is newer still.
+    """Return the statement that keeps, of `staged` rows, one a key: the newest, unless the target's is newer still.
 
     Newer is the later reading, since each is of one moment of the source; of a row that one reading brings in several
     days, the greater cursor (NULL is the least), then the later day. So the order of loads does not matter, nor does it
     that a cursor may go back: clocks are set back, a row is restored, an UPDATE waited for a lock with its time already
     taken. A row flagged as deleted yields to any reading later than the one that missed it, and to no other.
     Two rows of one day with one key are two rows of the source, which the key does not tell apart: they are kept, with
-    their number. Keys that are alike but for blanks at the end are one to Redshift and not to MySQL: a mark says so.
-    The target is read once, and by an inner join: the few keys go to where its rows lie, and its rows to nowhere.
-
-    Args:
-        texts: Those of its key columns that are a VARCHAR.
-        source: The staged rows, as `staged` gives them.
+    their number. Keys that are alike but for blanks at the end of `texts` are one to Redshift and not to MySQL: a mark
+    says so. The target is read once, and by an inner join: the few keys go to where its rows lie, and its rows to
+    nowhere.
     """
     read, day = identifier(LOADED_AT), identifier(DAY)
     newest, as_new = f"s.{day} DESC", f"s.{day} >= t.{day}"
@@ -252,13 +268,10 @@ def rows_without_key(key: Sequence[str], shown: Sequence[str], source: str) -> s
 
 
 def delete_replaced(target: Target, span: tuple[date, date] | None) -> str:
-    """Return the DELETE of the target's rows that newer ones replace.
+    """Return the DELETE of the target's rows that newer ones replace, whose `Target.bound` lies in a span that is told.
 
-    Redshift knows of each block the least and the greatest value of a column (its zone maps), so where the rows' own
-    range is told, it reads few blocks for rows that changed lately.
-
-    Args:
-        span: The least and the greatest value of `Target.bound` in these rows; None where some of them have none.
+    Redshift knows of each block the least and the greatest value of a column (its zone maps), so that it then reads few
+    blocks for rows that changed lately.
     """
     fresh, column = identifier(FRESH), f"{target.sql}.{identifier(target.bound)}"
     within = f" AND {column} BETWEEN {literal(span[0])} AND {literal(span[1])}" if span else ""

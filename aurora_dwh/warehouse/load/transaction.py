@@ -229,10 +229,6 @@ class Load:
                 session.execute(statement)
 
     @property
-    def _stage(self) -> Stage:
-        return Stage(self.warehouse, self.lake, self.target.label)
-
-    @property
     def _latest(self) -> Manifest:
         return max(self.manifests, key=lambda m: (m.snapshot_at, m.day))
 
@@ -250,7 +246,7 @@ class Load:
         filled = [m for m in fresh if m.rows]
         if not filled:
             return {}, None
-        schema = self._stage.fill(session, filled)
+        schema = self._fill(session, filled)
         session.execute(
             sql.pick_newest(self.target, sql.texts_of(self.target, schema), sql.staged(schema, self._files))
         )
@@ -284,11 +280,14 @@ class Load:
         total = self._insert(session, schema, fresh)
         return {m.day: (m.rows, 0) for m in fresh}, total or 0
 
+    def _fill(self, session: Session, days: Sequence[Manifest]) -> TableSchema:
+        return Stage(self.warehouse, self.lake, self.target.label).fill(session, days)
+
     def _filled(self, session: Session, days: Sequence[Manifest]) -> TableSchema | None:
         """Stage days whose rows are taken as they are, and return their columns; None where there are no rows."""
         if not days:
             return None
-        schema = self._stage.fill(session, days)
+        schema = self._fill(session, days)
         if self.target.key:
             checks.check_keys_given(session, self.target, schema, sql.staged(schema, self._files))
         return schema
@@ -310,26 +309,27 @@ class Load:
             return [self._latest] if all(at <= self._latest.snapshot_at for at in loaded.values()) else []
         return [m for m in self.manifests if m.day not in loaded or loaded[m.day] <= m.snapshot_at]
 
-    def _history(self, days: Iterable[DayLoad]) -> list[load_history.HistoryRow]:
+    def _history(self, days: Iterable[DayLoad]) -> list[load_history.Row]:
         return [
-            load_history.HistoryRow(
-                load_id=self.load_id,
-                run_id=self.run_id,
-                table_name=self.target.label,
-                day=manifest.day,
-                mode=self.mode,
-                manifest_url=manifest.url,
-                attempt=manifest.attempt,
-                snapshot_at=manifest.snapshot_at.astimezone(timezone.utc),
-                rows_in_manifest=manifest.rows,
-                rows_inserted=done.inserted,
-                rows_updated=done.updated,
-                converted=json.dumps(manifest.converted),
-                loaded_at=utc_now(),
-                key_columns=json.dumps(sorted(fold(name) for name in self.target.key)),
-                cursor_column=self.target.cursor and fold(self.target.cursor),
-                rules=manifest.rules.to_text() if manifest.rules else None,
-                rows_behind=manifest.rows_behind,
-            )
+            {
+                "load_id": self.load_id,
+                "run_id": self.run_id,
+                "table_name": self.target.label,
+                "day": manifest.day,
+                "mode": self.mode,
+                "manifest_url": manifest.url,
+                "attempt": manifest.attempt,
+                "snapshot_at": manifest.snapshot_at.astimezone(timezone.utc),
+                "rows_in_manifest": manifest.rows,
+                "rows_inserted": done.inserted,
+                "rows_updated": done.updated,
+                "converted": json.dumps(manifest.converted),
+                "loaded_at": utc_now(),
+                "key_columns": json.dumps(sorted(fold(name) for name in self.target.key)),
+                "cursor_column": self.target.cursor and fold(self.target.cursor),
+                "rules": manifest.rules.to_text() if manifest.rules else None,
+                "rows_behind": manifest.rows_behind,
+                "in_target": True,
+            }
             for manifest, done in zip(self.manifests, days, strict=True)
         ]

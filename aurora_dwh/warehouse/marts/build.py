@@ -137,8 +137,7 @@ class Build:
 
     def _built(self, session: Session, figures: MartFigures, by_day: Mapping[date, int] | None = None) -> Built:
         statements = tuple(session.statements)
-        live = live_columns(session, Target(self.schemas["bi"], self.mart.name)).values()
-        columns = tuple((column.name, column.type) for column in live)
+        columns = tuple(live_columns(session, Target(self.schemas["bi"], self.mart.name)).items())
         check_declared(self.mart, columns)
         return Built(figures, statements, columns, by_day or {})
 

@@ -39,12 +39,7 @@ class MartFigures:
 
 
 def sum_query(wanted: str, *, by_day: bool) -> str:
-    """Return the SELECT of the number that a column must add up to.
-
-    Args:
-        wanted: `schema.table.column`, or a SELECT.
-        by_day: Whether only the rows of the run's days count, as in an incremental mart.
-    """
+    """Return the SELECT of what a column must add up to, `by_day` of the rows of the run's days alone."""
     column = _COLUMN.fullmatch(wanted.strip())
     if column is None:
         return wanted.strip()

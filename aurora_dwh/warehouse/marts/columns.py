@@ -9,8 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aurora_dwh.core.schema import fold
-from aurora_dwh.warehouse.marts.model import MartError
-from aurora_dwh.warehouse.marts.type_kinds import kind
+from aurora_dwh.warehouse.marts.model import MartError, kind
 
 if TYPE_CHECKING:
     from sqlglot import exp

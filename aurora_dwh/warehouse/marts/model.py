@@ -20,7 +20,6 @@ from aurora_dwh.core.schema import IDENTIFIER_LIMIT
 from aurora_dwh.core.spelling import near_words
 from aurora_dwh.core.sql_file import read_sql_file
 from aurora_dwh.warehouse.marts.checks import sum_query
-from aurora_dwh.warehouse.marts.type_kinds import kind
 from aurora_dwh.warehouse.sql import identifier, literal
 
 if TYPE_CHECKING:
@@ -171,3 +170,30 @@ def _inputs(file: str, query: str) -> tuple[tuple[str, str], ...]:
     if loose:
         raise MartError(f"{file}: name the schema of {', '.join(loose)} (staging. or bi.)")
     return tuple(sorted((db, name) for db, name in tables if db))
+
+
+def kind(type_name: str) -> str:
+    """Return the kind of a type such as `DECIMAL(10,2)`, as QuickSight calls it, else its own name.
+
+    Types of a kind take one another's values: `INTEGER` and `BIGINT`, whatever the lengths of two texts.
+
+    Raises:
+        ValueError: Redshift has no such type.
+    """
+    from sqlglot import exp
+    from sqlglot.errors import SqlglotError
+
+    try:
+        found = exp.DataType.build(type_name, dialect="redshift", udt=False)
+    except (SqlglotError, ValueError):
+        raise ValueError(f"{type_name!r} is no type of Redshift") from None
+    for name, types in {
+        "STRING": exp.DataType.TEXT_TYPES,
+        "INTEGER": exp.DataType.INTEGER_TYPES,
+        "DECIMAL": exp.DataType.REAL_TYPES,
+        "DATETIME": {exp.DataType.Type.DATE, exp.DataType.Type.TIMESTAMP},
+        "BIT": {exp.DataType.Type.BOOLEAN},
+    }.items():
+        if found.this in types:
+            return name
+    return str(found.this.value)

@@ -37,7 +37,7 @@ from aurora_dwh.warehouse.errors import CheckError, PassingError
 from aurora_dwh.warehouse.load.batches import transactions
 from aurora_dwh.warehouse.load.schema_drift import DriftError
 from aurora_dwh.warehouse.load.standing import RecordError
-from aurora_dwh.warehouse.load.target import staging_target
+from aurora_dwh.warehouse.load.statements import staging_target
 from aurora_dwh.warehouse.load.transaction import load
 from aurora_dwh_tests.integration.over_time.behind import stop
 from aurora_dwh_tests.integration.over_time.clock import CALENDARS, Calendar, Clock

@@ -97,8 +97,7 @@ def _spellings(scratch: Scratch) -> str:
     table, names = _made(scratch)
     target = Target(scratch.schema, table.rpartition(".")[2].strip('"'))
     found = scratch.ask(scratch.first, lambda session: live_columns(session, target))
-    wrong = [f"{kind} is {found[name].type}" for name, kind in zip(names, _KINDS, strict=True)
-             if found[name].type != kind]  # fmt: skip
+    wrong = [f"{kind} is {found[name]}" for name, kind in zip(names, _KINDS, strict=True) if found[name] != kind]
     return "; ".join(wrong) or "as they were made"
 
 
