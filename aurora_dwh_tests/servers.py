@@ -7,8 +7,8 @@ import secrets
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,9 @@ from aurora_dwh.local.aurora.database import DatabaseServer
 from aurora_dwh.local.aurora.program import KINDS, Kind, find
 from aurora_dwh.local.processes import free_ports
 from aurora_dwh_tests.sampling import soak
+
+Run = Callable[..., list[tuple[Any, ...]]]
+"""Runs a statement, with parameters behind it, and returns its rows."""
 
 _OPTIONS = ("--max-allowed-packet=256M", "--innodb-flush-log-at-trx-commit=2", "--skip-innodb-doublewrite")
 """As little writing as tests need: what is committed outlives the server's process, but not the machine."""
@@ -78,6 +81,19 @@ class Server(DatabaseServer):
     def connect(self, database: str | None = None) -> Connection[Cursor]:
         """Return a plain PyMySQL connection, the one that tests compare with."""
         return pymysql.connect(**self.arguments(database), autocommit=True)
+
+    @contextmanager
+    def running(self, database: str) -> Iterator[Run]:
+        """Give what runs statements in a database, on one plain connection in UTC, and returns their rows."""
+        with self.connect(database) as connection:
+
+            def run(statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+                with connection.cursor() as cursor:
+                    cursor.execute(statement, parameters or None)
+                    return list(cursor.fetchall())
+
+            run("SET time_zone = '+00:00'")
+            yield run
 
     def database(self) -> str:
         """Create an empty database and return its name."""

@@ -18,6 +18,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aurora_dwh.core.models import DataError, Manifest
@@ -158,11 +159,12 @@ class GlueDatabase:
             return Published(name, 0, 0, 0)
         known, is_changed = self._table(layout, table, shapes)
         has = self._partitions(name)
-        made = {day: _partition(layout, table, known, day) for day in sorted(wanted)}
-        again = {day: {"PartitionValueList": [str(day)], "PartitionInput": one} for day, one in made.items()}
-        self._batches("create", name, [one for day, one in made.items() if day not in has])
+        made = partial(_partition, layout, table, known)
+        self._batches("create", name, [made(day) for day in sorted(wanted - has)])
         if is_changed:
-            self._batches("update", name, [one for day, one in again.items() if day in has])
+            old = sorted(wanted & has)
+            again = [{"PartitionValueList": [str(day)], "PartitionInput": made(day)} for day in old]
+            self._batches("update", name, again)
         self._batches("delete", name, [{"Values": [str(day)]} for day in sorted(has - wanted)])
         return Published(name, len(wanted), len(wanted - has), len(has - wanted))
 

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from aurora_dwh.core.models import Extract
+from aurora_dwh.core.prefetch import prefetch
 from aurora_dwh.core.waiting import tidy
-from aurora_dwh.lake.prefetch import prefetch
 from aurora_dwh.lake.upload import S3Upload
 
 if TYPE_CHECKING:

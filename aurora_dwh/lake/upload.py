@@ -9,7 +9,7 @@ import io
 from mmap import mmap
 from typing import Any
 
-from aurora_dwh.lake.prefetch import BackgroundCalls
+from aurora_dwh.core.prefetch import BackgroundCalls
 
 BLOCK_BYTES = 5 * 1024 * 1024
 """Bytes in one uploaded block; S3 wants 5 MiB at least for all but the last, and 10,000 blocks at most."""

@@ -7,19 +7,17 @@ be seen in some ranges only; whatever changed since has a cursor that a later da
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from queue import SimpleQueue
-from threading import Event, Lock, Semaphore
+from threading import Lock
 from typing import TYPE_CHECKING, TypeAlias
 
 from aurora_dwh.core.models import DataError, SourceCount
+from aurora_dwh.core.prefetch import prefetch
 from aurora_dwh.core.schema import fold
-from aurora_dwh.core.waiting import TIDY_SECONDS, start
 from aurora_dwh.source.chunks import CHUNK_ROWS, behind_rows
 from aurora_dwh.source.connection import Connection, SourceError, snapshot
 from aurora_dwh.source.counting import SNAPSHOT_ENGINE
@@ -103,52 +101,9 @@ def rows(
             stack.enter_context(snapshot(session, lock))
             sessions.append(session)
         ranges = _Ranges(reading, len(sessions))
-        yield from _merged([read(session, ranges) for session in sessions], watch.abandon)
+        readings = [read(session, ranges) for session in sessions]
+        yield from prefetch(*readings, room=_ROOM, abandon=watch.abandon)
     _add_up(counts, counted)
-
-
-def _merged(several: Sequence[Batches], abandon: Callable[[], None]) -> Iterator[pa.RecordBatch]:
-    """Yield what several generators give, each taken in a thread of its own, as it comes.
-
-    The first error of one is raised. Whoever stops early waits for what is being made, for `TIDY_SECONDS` at most. Each
-    generator has ended when its thread has, and with it what it held open.
-
-    Args:
-        abandon: Called at an error and where somebody stops early, so that what is being made fails soon.
-    """
-    free, over = Semaphore(_ROOM * len(several)), Event()
-    made: SimpleQueue[Future[pa.RecordBatch | None]] = SimpleQueue()
-
-    def take(batches: Batches) -> None:
-        is_done = False
-        while not is_done and free.acquire() and not over.is_set():
-            item: Future[pa.RecordBatch | None] = Future()
-            try:
-                item.set_result(next(batches, None))
-            except BaseException as error:  # raised again by whoever takes the result
-                item.set_exception(error)
-            is_done = item.exception() is not None or item.result() is None
-            made.put(item)
-        batches.close()
-
-    threads = [start(partial(take, batches), "side-by-side") for batches in several]
-    running = len(threads)
-    try:
-        while running:
-            batch = made.get().result()
-            free.release()
-            if batch is None:
-                running -= 1
-            else:
-                yield batch
-    except BaseException:
-        over.set()
-        abandon()
-        free.release(len(threads))
-        raise
-    finally:
-        for thread in threads:
-            thread.join(TIDY_SECONDS)
 
 
 class _Ranges:

@@ -21,27 +21,20 @@ from aurora_dwh.source.connection import Connection, SourceError, clock, connect
 from aurora_dwh.source.extract import Source
 from aurora_dwh.source.windows import window
 from aurora_dwh_tests.polling import until
-from aurora_dwh_tests.servers import Server, by_turns, numbers
+from aurora_dwh_tests.servers import Run, Server, by_turns, numbers
 
 UTC = ZoneInfo("UTC")
 DAY = window(date(2024, 1, 1), zone=UTC, start_date=date(2024, 1, 1))
 ROWS = 60
-Run = Callable[[str], list[tuple[Any, ...]]]
 
 
 @pytest.fixture
 def run(server: Server, database: str) -> Iterator[Run]:
     """Runs a statement beside the readers, and makes the table `t` of the numbers up to 60."""
-    with server.connect(database) as connection:
-
-        def execute(statement: str) -> list[tuple[Any, ...]]:
-            with connection.cursor() as cursor:
-                cursor.execute(statement)
-                return list(cursor.fetchall())
-
-        execute("CREATE TABLE t (id INT PRIMARY KEY, v INT NOT NULL, at DATETIME(6) NOT NULL)")
-        execute(f"INSERT INTO t SELECT seq, 0, '2024-01-01 12:00:00' FROM {numbers(ROWS)}")
-        yield execute
+    with server.running(database) as run:
+        run("CREATE TABLE t (id INT PRIMARY KEY, v INT NOT NULL, at DATETIME(6) NOT NULL)")
+        run(f"INSERT INTO t SELECT seq, 0, '2024-01-01 12:00:00' FROM {numbers(ROWS)}")
+        yield run
 
 
 class Sessions:

@@ -13,27 +13,19 @@ from aurora_dwh.catalog.model import Table
 from aurora_dwh.source.connection import connect
 from aurora_dwh.source.extract import Source
 from aurora_dwh.source.windows import window
-from aurora_dwh_tests.servers import Server, numbers
+from aurora_dwh_tests.servers import Run, Server, numbers
 from aurora_dwh_tests.statements import selects
 
 UTC = ZoneInfo("UTC")
 DAY = window(date(2024, 1, 1), zone=UTC, start_date=date(2024, 1, 1))
-Run = Callable[..., list[tuple[Any, ...]]]
 Asked = Callable[[], list[str]]
 
 
 @pytest.fixture
 def run(server: Server, database: str) -> Iterator[Run]:
     """Runs a statement in the test's database, on a session in UTC."""
-    with server.connect(database) as connection:
-
-        def execute(statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
-            with connection.cursor() as cursor:
-                cursor.execute(statement, parameters or None)
-                return list(cursor.fetchall())
-
-        execute("SET time_zone = '+00:00'")
-        yield execute
+    with server.running(database) as run:
+        yield run
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from __future__ import annotations
 import itertools
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,25 +22,17 @@ from aurora_dwh.source.connection import Connection, SourceError, connect
 from aurora_dwh.source.extract import Source
 from aurora_dwh.source.windows import window
 from aurora_dwh.source.wire import day_splitter
-from aurora_dwh_tests.servers import Server, by_turns, numbers, one_server
+from aurora_dwh_tests.servers import Run, Server, by_turns, numbers, one_server
 
 TOKYO = ZoneInfo("Asia/Tokyo")
 START = date(2024, 1, 1)
-Run = Callable[..., list[tuple[Any, ...]]]
 
 
 @pytest.fixture
 def run(server: Server, database: str) -> Iterator[Run]:
     """Runs a statement in the test's database, on a session in UTC."""
-    with server.connect(database) as connection:
-
-        def execute(statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
-            with connection.cursor() as cursor:
-                cursor.execute(statement, parameters or None)
-                return list(cursor.fetchall())
-
-        execute("SET time_zone = '+00:00'")
-        yield execute
+    with server.running(database) as run:
+        yield run
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,10 +20,9 @@ from aurora_dwh.source.query import read_query
 from aurora_dwh.source.reader import Protocol, read
 from aurora_dwh.source.statement import select
 from aurora_dwh.source.windows import window
-from aurora_dwh_tests.servers import Server
+from aurora_dwh_tests.servers import Run, Server
 
 UTC = ZoneInfo("UTC")
-Run = Callable[..., list[tuple[Any, ...]]]
 
 VALUES = {
     "tinyint": "-128", "tinyint unsigned": "255", "tinyint(1)": "2", "smallint": "-32768", "smallint unsigned": "65535",
@@ -51,15 +50,8 @@ ENUMERATED = {"enum('x','yéy')": "'yéy'", "set('a','bc')": "'a,bc'"}
 @pytest.fixture
 def run(server: Server, database: str) -> Iterator[Run]:
     """Runs a statement in the test's database, on a session in UTC."""
-    with server.connect(database) as connection:
-
-        def execute(statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
-            with connection.cursor() as cursor:
-                cursor.execute(statement, parameters or None)
-                return list(cursor.fetchall())
-
-        execute("SET time_zone = '+00:00'")
-        yield execute
+    with server.running(database) as run:
+        yield run
 
 
 @pytest.fixture

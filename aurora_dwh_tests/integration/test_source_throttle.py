@@ -25,7 +25,7 @@ from aurora_dwh.source.connection import SourceError, connect
 from aurora_dwh.source.extract import Source
 from aurora_dwh.source.windows import window
 from aurora_dwh_tests.polling import until
-from aurora_dwh_tests.servers import Server, numbers, one_server
+from aurora_dwh_tests.servers import Run, Server, numbers, one_server
 from aurora_dwh_tests.statements import selects
 
 UTC = ZoneInfo("UTC")
@@ -34,22 +34,14 @@ DAY = DAYS[1]
 QUIET = PauseAbove(threads_running=10_000)
 """A limit that is never reached: the source is to be spared, and is not busy."""
 
-Run = Callable[..., list[tuple[Any, ...]]]
 Asked = Callable[[], list[str]]
 
 
 @pytest.fixture
 def run(server: Server, database: str) -> Iterator[Run]:
     """Runs a statement in the test's database, on a session in UTC."""
-    with server.connect(database) as connection:
-
-        def execute(statement: str) -> list[tuple[Any, ...]]:
-            with connection.cursor() as cursor:
-                cursor.execute(statement)
-                return list(cursor.fetchall())
-
-        execute("SET time_zone = '+00:00'")
-        yield execute
+    with server.running(database) as run:
+        yield run
 
 
 class World:

@@ -83,7 +83,7 @@ def check_fresh(session: Session, target: Target, schema: TableSchema, unfit: Se
 
 
 def check_keys_given(session: Session, target: Target, schema: TableSchema, staged: str) -> None:
-    """See, by a CheckError, that no staged row lacks a part of its key, where the source's columns allow it."""
+    """See that no staged row lacks a part of its key, where the source's columns allow it; raises CheckError."""
     columns = [schema.column(name) for name in target.key]
     if any(column.nullable or column.data_type in _MAY_BECOME_NULL for column in columns):
         shown = _shown(target, schema)

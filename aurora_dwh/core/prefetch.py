@@ -7,7 +7,7 @@ other threads run. So each has a thread of its own, and memory is bounded by how
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from functools import partial
 from queue import SimpleQueue
@@ -20,38 +20,47 @@ T = TypeVar("T")
 _END: Any = object()
 
 
-def prefetch(items: Iterator[T], *, room: int, abandon: Callable[[], object] = lambda: None) -> Iterator[T]:
-    """Yield an iterator's items, which a thread takes from it before they are asked for.
+def prefetch(*several: Iterator[T], room: int, abandon: Callable[[], object] = lambda: None) -> Iterator[T]:
+    """Yield the items of iterators, each of which has a thread that takes them before they are asked for.
 
-    An error of the iterator is raised where its item would have come. Whoever stops early waits for the item that is
-    being made, for `TIDY_SECONDS` at most.
+    Those of one iterator come in their order, those of several as they are made. An error is raised where its item
+    would have come, and ends all of them. Whoever stops early waits for the items that are being made, for
+    `TIDY_SECONDS` at most. A generator is closed by its thread, so that what it held open is let go with that.
 
     Args:
-        items: Used by no one else meanwhile.
-        room: How many items may wait.
-        abandon: Called where somebody stops early, so that the item that is being made fails soon.
+        several: Used by no one else meanwhile.
+        room: How many items of each may wait.
+        abandon: Called where there may be more items that nobody takes, so that those that are being made fail soon.
     """
-    free, over, made = Semaphore(room), Event(), SimpleQueue[Future[T]]()
+    free, over, made = Semaphore(room * len(several)), Event(), SimpleQueue[Future[T]]()
+    ended: list[Iterator[T]] = []
 
-    def make() -> None:
-        while free.acquire() and not over.is_set():
+    def make(items: Iterator[T]) -> None:
+        while items not in ended and free.acquire() and not over.is_set():
             item: Future[T] = Future()
             _settle(item, partial(next, items, _END))
             if item.exception() or item.result() is _END:
-                over.set()  # before somebody has it, who would take the iterator's end for his own stop
+                ended.append(items)  # before somebody has it, who would take the iterator's end for his own stop
             made.put(item)
+        if isinstance(items, Generator):
+            items.close()
 
-    thread = start(make, "ahead")
+    threads = [start(partial(make, items), "ahead") for items in several]
+    left = len(threads)
     try:
-        while (item := made.get().result()) is not _END:
-            free.release()
-            yield item
+        while left:
+            if (item := made.get().result()) is _END:
+                left -= 1
+            else:
+                free.release()
+                yield item
     finally:
-        if not over.is_set():
-            over.set()
+        over.set()
+        if len(ended) < len(several):
             abandon()
-            free.release()
-        thread.join(TIDY_SECONDS)
+        free.release(len(threads))
+        for thread in threads:
+            thread.join(TIDY_SECONDS)
 
 
 class BackgroundCalls(Generic[T]):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from aurora_dwh.lake.prefetch import BackgroundCalls, prefetch
+from aurora_dwh.core.prefetch import BackgroundCalls, prefetch
 
 
 def test_items_come_in_order_and_from_another_thread() -> None:
@@ -60,6 +60,46 @@ def test_whoever_stops_early_finds_the_iterator_at_rest() -> None:
     for _ in prefetch(source, room=2):
         break
     source.close()  # type: ignore[attr-defined]
+    assert not set(threading.enumerate()) - before
+
+
+def test_the_items_of_several_come_each_in_their_order() -> None:
+    met, makers = threading.Barrier(3), set[int]()
+
+    def items(first: int) -> Iterator[int]:
+        met.wait(10)  # so that each has a thread of its own
+        makers.add(threading.get_ident())
+        yield from range(first, first + 50)
+
+    come = list(prefetch(*(items(100 * n) for n in range(3)), room=2))
+    assert [[n for n in come if n // 100 == k] for k in range(3)] == [
+        list(range(100 * k, 100 * k + 50)) for k in range(3)
+    ]
+    assert len(makers) == 3
+
+
+def test_an_error_of_one_ends_all_and_what_each_held_open_is_let_go() -> None:
+    before, begun, abandoned = set(threading.enumerate()), threading.Event(), threading.Event()
+    closed: list[str] = []
+
+    def failing() -> Iterator[int]:
+        yield 1
+        assert begun.wait(10)
+        raise ConnectionError("lost")
+
+    def waiting() -> Iterator[int]:
+        try:
+            begun.set()
+            assert abandoned.wait(10)
+            yield 2
+            yield 3
+        finally:
+            closed.append("waiting")
+
+    with pytest.raises(ConnectionError, match="lost"):
+        list(prefetch(failing(), waiting(), room=1, abandon=abandoned.set))
+    assert abandoned.is_set()
+    assert closed == ["waiting"]
     assert not set(threading.enumerate()) - before
 
 
